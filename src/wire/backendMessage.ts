@@ -1,0 +1,83 @@
+/**
+ * The names of everything that the server may say: type bytes of backend messages, and the shapes of those that are
+ * decoded into values. Rows and COPY data have no shape here; they are read where they lie.
+ */
+import type { Buffer } from "node:buffer"
+
+/** Type bytes of backend messages (PostgreSQL documentation, "Message Formats"). */
+export const Backend = {
+  Authentication: 0x52, // R
+  BackendKeyData: 0x4b, // K
+  BindComplete: 0x32, // 2
+  CloseComplete: 0x33, // 3
+  CommandComplete: 0x43, // C
+  CopyBothResponse: 0x57, // W
+  CopyData: 0x64, // d
+  CopyDone: 0x63, // c
+  CopyInResponse: 0x47, // G
+  CopyOutResponse: 0x48, // H
+  DataRow: 0x44, // D
+  EmptyQueryResponse: 0x49, // I
+  ErrorResponse: 0x45, // E
+  FunctionCallResponse: 0x56, // V
+  NegotiateProtocolVersion: 0x76, // v
+  NoData: 0x6e, // n
+  NoticeResponse: 0x4e, // N
+  NotificationResponse: 0x41, // A
+  ParameterDescription: 0x74, // t
+  ParameterStatus: 0x53, // S
+  ParseComplete: 0x31, // 1
+  PortalSuspended: 0x73, // s
+  ReadyForQuery: 0x5a, // Z
+  RowDescription: 0x54 // T
+} as const
+
+const names = new Map<number, string>(Object.entries(Backend).map(([name, type]) => [type, name]))
+
+/** The name of a backend message for a report; an unknown type byte is shown as it is. */
+export const backendMessageName = (type: number): string =>
+  names.get(type) ?? `an unknown message (type 0x${type.toString(16).padStart(2, "0")})`
+
+/** The format of a value on the wire. */
+export const Format = { text: 0, binary: 1 } as const
+export type Format = (typeof Format)[keyof typeof Format]
+
+/** ReadyForQuery's status byte. */
+export const TransactionStatus = { idle: 0x49, inTransaction: 0x54, failed: 0x45 } as const
+export type TransactionStatus = (typeof TransactionStatus)[keyof typeof TransactionStatus]
+
+export const isTransactionStatus = (byte: number): byte is TransactionStatus =>
+  byte === TransactionStatus.idle || byte === TransactionStatus.inTransaction || byte === TransactionStatus.failed
+
+/** One column of a RowDescription. */
+export interface ColumnDescription {
+  readonly name: string
+  /** The table's OID and the column's attribute number, both 0 where the column is not one of a table. */
+  readonly tableOid: number
+  readonly attributeNumber: number
+  readonly typeOid: number
+  /** The type's size in bytes; negative for types of variable width. */
+  readonly typeSize: number
+  readonly typeModifier: number
+}
+
+/** A request of the server while it authenticates us. */
+export type AuthenticationRequest =
+  | { readonly _tag: "Ok" }
+  | { readonly _tag: "CleartextPassword" }
+  | { readonly _tag: "MD5Password"; readonly salt: Buffer }
+  | { readonly _tag: "SASL"; readonly mechanisms: ReadonlyArray<string> }
+  | { readonly _tag: "SASLContinue"; readonly data: string }
+  | { readonly _tag: "SASLFinal"; readonly data: string }
+  | { readonly _tag: "Unsupported"; readonly name: string }
+
+export interface BackendKey {
+  readonly processId: number
+  readonly secret: number
+}
+
+export interface Notification {
+  readonly processId: number
+  readonly channel: string
+  readonly payload: string
+}

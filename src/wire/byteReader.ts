@@ -1,0 +1,73 @@
+/**
+ * A bounds-checked cursor over one message or one value. Every read that would pass the end, and every string without
+ * its terminator, is a `ProtocolViolation`; nothing is ever read from beyond `end`.
+ */
+import type { Buffer } from "node:buffer"
+import { ProtocolViolation } from "./failure.ts"
+
+export class ByteReader {
+  private readonly bytes: Buffer
+  private readonly end: number
+  private position: number
+
+  constructor(bytes: Buffer, start: number, end: number) {
+    this.bytes = bytes
+    this.position = start
+    this.end = end
+  }
+
+  get left(): number {
+    return this.end - this.position
+  }
+
+  private advance(count: number): number {
+    const at = this.position
+    if (count > this.end - at) throw new ProtocolViolation(`${count} bytes wanted, ${this.end - at} left in the message`)
+    this.position = at + count
+    return at
+  }
+
+  uint8(): number {
+    return this.bytes[this.advance(1)]!
+  }
+
+  int16(): number {
+    return (this.uint16() << 16) >> 16
+  }
+
+  uint16(): number {
+    const at = this.advance(2)
+    return (this.bytes[at]! << 8) | this.bytes[at + 1]!
+  }
+
+  int32(): number {
+    const { bytes } = this
+    const at = this.advance(4)
+    return (bytes[at]! << 24) | (bytes[at + 1]! << 16) | (bytes[at + 2]! << 8) | bytes[at + 3]!
+  }
+
+  uint32(): number {
+    return this.int32() >>> 0
+  }
+
+  /** The string up to the next NUL, which is consumed. */
+  cstring(): string {
+    const zero = this.bytes.indexOf(0, this.position)
+    if (zero < 0 || zero >= this.end) throw new ProtocolViolation("a string without its terminator")
+    const text = this.bytes.toString("utf8", this.position, zero)
+    this.position = zero + 1
+    return text
+  }
+
+  /** A view of the next `count` bytes; valid until the receive buffer is used again. */
+  view(count: number): Buffer {
+    const at = this.advance(count)
+    return this.bytes.subarray(at, at + count)
+  }
+
+  expectEnd(message: string): void {
+    if (this.position !== this.end) {
+      throw new ProtocolViolation(`${this.end - this.position} bytes too many at the end of ${message}`)
+    }
+  }
+}

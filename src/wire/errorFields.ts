@@ -1,0 +1,64 @@
+/** The body of an ErrorResponse or NoticeResponse: its fields by name. */
+import type { Buffer } from "node:buffer"
+import { ByteReader } from "./byteReader.ts"
+
+/** All that the server tells of an error or a notice, as text, under asyncpg's names. */
+export interface ErrorFields {
+  /** Localised where the server's `lc_messages` says so; decide by `severityUnlocalized`. */
+  readonly severity: string
+  readonly severityUnlocalized: string
+  readonly code: string
+  readonly message: string
+  readonly detail: string | undefined
+  readonly hint: string | undefined
+  /** The 1-based character of the statement that the error is about. */
+  readonly position: string | undefined
+  readonly internalPosition: string | undefined
+  readonly internalQuery: string | undefined
+  readonly where: string | undefined
+  readonly schemaName: string | undefined
+  readonly tableName: string | undefined
+  readonly columnName: string | undefined
+  readonly dataTypeName: string | undefined
+  readonly constraintName: string | undefined
+  readonly file: string | undefined
+  readonly line: string | undefined
+  readonly routine: string | undefined
+}
+
+/**
+ * ```
+ * Byte1  field type; 0 ends the message
+ * String field value
+ * ```
+ * Field types that we do not know are passed over, as the protocol asks.
+ */
+export const readErrorFields = (bytes: Buffer, start: number, end: number): ErrorFields => {
+  const reader = new ByteReader(bytes, start, end)
+  const fields = new Map<string, string>()
+  for (let type = reader.uint8(); type !== 0; type = reader.uint8()) {
+    fields.set(String.fromCharCode(type), reader.cstring())
+  }
+  reader.expectEnd("ErrorResponse")
+  const severity = fields.get("S") ?? "ERROR"
+  return {
+    severity,
+    severityUnlocalized: fields.get("V") ?? severity,
+    code: fields.get("C") ?? "XX000",
+    message: fields.get("M") ?? "the server sent an error without a message",
+    detail: fields.get("D"),
+    hint: fields.get("H"),
+    position: fields.get("P"),
+    internalPosition: fields.get("p"),
+    internalQuery: fields.get("q"),
+    where: fields.get("W"),
+    schemaName: fields.get("s"),
+    tableName: fields.get("t"),
+    columnName: fields.get("c"),
+    dataTypeName: fields.get("d"),
+    constraintName: fields.get("n"),
+    file: fields.get("F"),
+    line: fields.get("L"),
+    routine: fields.get("R")
+  }
+}

@@ -1,0 +1,19 @@
+/**
+ * What can go wrong between values and bytes. These are thrown inside the pure storeys and never leave the session: it
+ * turns each of them into a `PgError` that also names the statement.
+ */
+
+/** The server sent bytes that the protocol does not allow here. The session that reads them must die. */
+export class ProtocolViolation extends Error {
+  override readonly name = "ProtocolViolation"
+}
+
+/** A value cannot be put on the wire. Nothing of the request has been written; the session goes on. */
+export class Unencodable extends Error {
+  override readonly name = "Unencodable"
+}
+
+/** The bytes of one value are not a value of its type. That query fails; the session goes on. */
+export class Undecodable extends Error {
+  override readonly name = "Undecodable"
+}
