@@ -1,0 +1,124 @@
+import { assert, describe, it } from "@effect/vitest"
+import * as fs from "node:fs"
+import * as path from "node:path"
+import { fileURLToPath } from "node:url"
+import { importsOf, violations } from "./support/architecture.ts"
+
+const src = fileURLToPath(new URL("../src/", import.meta.url))
+
+const sources = new Map(
+  fs
+    .readdirSync(src, { recursive: true, encoding: "utf8" })
+    .filter((file) => file.endsWith(".ts"))
+    .map((file) => [file.split(path.sep).join("/"), fs.readFileSync(path.join(src, file), "utf8")])
+)
+
+describe("src", () => {
+  it("is built as DESIGN says: storeys, no cycles, no outgrown file", () => {
+    assert.isAbove(sources.size, 10)
+    assert.deepStrictEqual(violations(sources), [])
+  })
+})
+
+/** A small house in order, with one file more. */
+const withFile = (file: string, text: string): ReadonlyArray<string> =>
+  violations(
+    new Map([
+      ["wire/limits.ts", "export const MAX = 1"],
+      ["wire/coldMessages.ts", 'import { serialize } from "pg-protocol"\nimport { Buffer } from "node:buffer"'],
+      ["codec/text.ts", 'import { MAX } from "../wire/limits.ts"'],
+      ["PgError.ts", 'import * as Data from "effect/Data"'],
+      ["session/transport.ts", 'import * as net from "node:net"\nimport * as tls from "node:tls"'],
+      ["PgPool.ts", 'import type { PgError } from "./PgError.ts"\nimport { MAX } from "./wire/limits.ts"'],
+      ["index.ts", 'export * as PgPool from "./PgPool.ts"'],
+      [file, text]
+    ])
+  )
+
+describe("the check of the architecture", () => {
+  it("has nothing to say of a house in order", () => {
+    assert.deepStrictEqual(withFile("PgClient.ts", 'import { Pool } from "./PgPool.ts"'), [])
+  })
+
+  it.each([
+    ["wire", "wire/limits.ts", '"../codec/text.ts"', "codec/text.ts (codec)"],
+    ["codec", "codec/text.ts", '"../PgError.ts"', "PgError.ts (vocabulary)"],
+    ["vocabulary", "PgError.ts", '"./session/transport.ts"', "session/transport.ts (session)"],
+    ["session", "session/transport.ts", '"../PgPool.ts"', "PgPool.ts (sharing)"],
+    ["sharing", "PgPool.ts", '"./index.ts"', "index.ts (front door)"]
+  ])("sees an import from %s upwards", (storey, file, specifier, target) => {
+    for (const statement of [
+      `import { x } from ${specifier}`,
+      `import type { X } from ${specifier}`,
+      `import ${specifier}`,
+      `export * from ${specifier}`,
+      `export { x } from ${specifier}`,
+      `export const load = () => import(${specifier})`,
+      `export type X = import(${specifier}).X`
+    ]) {
+      assert.include(withFile(file, statement), `${file} (${storey}) imports upwards: ${target}`, statement)
+    }
+  })
+
+  it("sees a cycle, also one of types, also of a file with itself", () => {
+    assert.deepStrictEqual(
+      violations(
+        new Map([
+          ["wire/a.ts", 'import "./b.ts"'],
+          ["wire/b.ts", 'import type { C } from "./c.ts"'],
+          ["wire/c.ts", 'import "./a.ts"'],
+          ["wire/d.ts", 'import "./d.ts"\nimport "./a.ts"']
+        ])
+      ),
+      ["cycle: wire/a.ts -> wire/b.ts -> wire/c.ts -> wire/a.ts", "cycle: wire/d.ts -> wire/d.ts"]
+    )
+  })
+
+  it("sees a file that has outgrown its room, unless a program wrote it", () => {
+    assert.deepStrictEqual(withFile("codec/long.ts", "\n".repeat(450) + "export {}"), [
+      "codec/long.ts has 451 lines, more than 450"
+    ])
+    assert.deepStrictEqual(withFile("codec/long.ts", "\n".repeat(449) + "export {}\n"), [])
+    assert.deepStrictEqual(withFile("codec/long.generated.ts", "\n".repeat(450) + "export {}"), [])
+  })
+
+  it("sees a file that has no room", () => {
+    assert.deepStrictEqual(withFile("PgSurprise.ts", ""), ["PgSurprise.ts has no room in any storey"])
+    assert.deepStrictEqual(withFile("util/misc.ts", ""), ["util/misc.ts has no room in any storey"])
+  })
+
+  it.each([
+    ["wire/limits.ts", "effect/Effect"],
+    ["codec/text.ts", "effect"],
+    ["wire/limits.ts", "node:net"],
+    ["codec/text.ts", "node:fs"],
+    ["wire/limits.ts", "node:crypto"],
+    ["wire/limits.ts", "pg-protocol"],
+    ["session/startup.ts", "pg-protocol/dist/serializer.js"],
+    ["session/startup.ts", "node:net"],
+    ["PgPool.ts", "node:tls"],
+    ["PgPool.ts", "lodash"],
+    ["PgPool.ts", "net"],
+    ["PgPool.ts", "effectpg/PgError"]
+  ])("lets %s not import %s", (file, module) => {
+    assert.deepStrictEqual(withFile(file, `import "${module}"`), [`${file} may not import ${module}`])
+  })
+
+  it("sees an import of what is not in src, and one that it cannot follow", () => {
+    assert.deepStrictEqual(withFile("codec/x.ts", 'import "./gone.ts"'), [
+      "codec/x.ts imports codec/gone.ts, which is not in src"
+    ])
+    assert.deepStrictEqual(withFile("codec/x.ts", 'import "../../test/fixtures/codec.ts"'), [
+      "codec/x.ts imports ../test/fixtures/codec.ts, which is not in src"
+    ])
+    assert.deepStrictEqual(withFile("codec/x.ts", "export const load = (name: string) => import(name)"), [
+      "codec/x.ts imports a module whose name is computed"
+    ])
+  })
+
+  it("takes no string, comment or template for an import", () => {
+    const text = '// import "./a.ts"\n/* export * from "./b.ts" */\nconst x = \'import "./c.ts"\' + `import("./d.ts")`'
+    assert.deepStrictEqual(importsOf(text), [])
+    assert.deepStrictEqual(importsOf('import r = require("node:fs")'), ["node:fs"])
+  })
+})

@@ -1,0 +1,119 @@
+/** What `npm publish` would send, and what a program that has installed it can import. */
+import { assert, describe, it } from "@effect/vitest"
+import { execFile } from "node:child_process"
+import * as fs from "node:fs"
+import * as os from "node:os"
+import * as path from "node:path"
+import { fileURLToPath } from "node:url"
+import { promisify } from "node:util"
+import { afterAll, beforeAll } from "vitest"
+
+const run = promisify(execFile)
+const repository = fileURLToPath(new URL("../", import.meta.url))
+const directory = fs.mkdtempSync(path.join(os.tmpdir(), "effectpg-package-"))
+const consumer = fs.mkdtempSync(path.join(os.tmpdir(), "effectpg-consumer-"))
+const compiler = path.join(repository, "node_modules", "typescript", "bin", "tsc")
+const COMPILE_TIMEOUT_MILLIS = 60_000
+const published = ["package.json", "README.md", "LICENSE", "CHANGELOG.md"]
+
+const sources = fs
+  .readdirSync(path.join(repository, "src"), { recursive: true, encoding: "utf8" })
+  .filter((file) => file.endsWith(".ts"))
+  .map((file) => file.slice(0, -".ts".length).split(path.sep).join("/"))
+
+beforeAll(async () => {
+  const absent = ["node_modules", ".git", "dist", ".vitest"].map((name) => path.join(repository, name))
+  fs.cpSync(repository, directory, { recursive: true, filter: (file) => !absent.includes(path.resolve(file)) })
+  fs.symlinkSync(path.join(repository, "node_modules"), path.join(directory, "node_modules"), "junction")
+  const project = path.join(repository, "tsconfig.build.json")
+  await run(process.execPath, [compiler, "--project", project, "--outDir", path.join(directory, "dist")])
+}, COMPILE_TIMEOUT_MILLIS)
+
+afterAll(() => {
+  for (const made of [directory, consumer]) fs.rmSync(made, { recursive: true, force: true })
+})
+
+/** What a program in the package's place gets for `import(module)`: the exported names, or the code of the error. */
+const imported = async (modules: ReadonlyArray<string>): Promise<ReadonlyArray<ReadonlyArray<string> | string>> => {
+  const program = `Promise.all(${JSON.stringify(modules)}.map((module) =>
+    import(module).then(Object.keys, (error) => error.code ?? String(error))
+  )).then((outcomes) => console.log(JSON.stringify(outcomes)))`
+  const { stdout } = await run(process.execPath, ["--input-type=module", "--eval", program], { cwd: directory })
+  return JSON.parse(stdout)
+}
+
+/**
+ * A program of somebody who looks into the declarations of what is installed. What must fail shows that they are found:
+ * where they are not, everything is of type `any`.
+ */
+const programOf = (modules: ReadonlyArray<string>): string => `
+${modules.map((name) => `export * as ${name} from "effectpg/${name}"`).join("\n")}
+import type { Effect, Option } from "effect"
+import { Schema } from "effect"
+import { PgClient, type PgConnection, type PgError, PgTypes } from "effectpg"
+
+declare const pg: PgClient.PgClient
+
+export const codec: PgTypes.Codec = PgTypes.losslessArrayOf({ name: "int4" })
+export const row: Effect.Effect<Option.Option<{ readonly n: number }>, PgError.PgError> = pg.fetchRow("SELECT 1 AS n", [], {
+  row: Schema.Struct({ n: Schema.Int })
+})
+export const rows: Effect.Effect<ReadonlyArray<PgConnection.Row>, PgError.PgError> = pg.fetch("SELECT 1")
+export const layer = PgClient.layer({ types: [codec] })
+// @ts-expect-error: a codec is made by a function
+export const noCodec: PgTypes.Codec = { name: "int4", schema: undefined }
+// @ts-expect-error: a number is no SQL
+export const noStatement = pg.fetch(1)
+`
+
+const isPublic = (name: string): boolean => /^Pg\w+$/.test(name)
+
+describe("the package", () => {
+  it("holds the sources, what was compiled from them, and what a reader wants; nothing else", async () => {
+    const { stdout } = await run("npm", ["pack", "--dry-run", "--json", directory])
+    const [packed]: ReadonlyArray<{ readonly files: ReadonlyArray<{ readonly path: string }> }> = JSON.parse(stdout)
+    assert.deepStrictEqual(
+      packed?.files.map((file) => file.path).toSorted(),
+      [
+        ...published,
+        ...sources.map((name) => `src/${name}.ts`),
+        ...sources.flatMap((name) => [".js", ".js.map", ".d.ts", ".d.ts.map"].map((suffix) => `dist/${name}${suffix}`))
+      ].toSorted()
+    )
+  })
+
+  it("opens every public module, under the name of its file", async () => {
+    const modules = sources.filter(isPublic).toSorted()
+    assert.include(modules, "PgClient")
+    const [index, ...opened] = await imported(["effectpg", ...modules.map((name) => `effectpg/${name}`)])
+    assert.deepStrictEqual(index, modules)
+    for (const [at, names] of opened.entries()) assert.isArray(names, modules[at])
+  })
+
+  it(
+    "has declarations that hold by themselves, for a program that has them checked",
+    async () => {
+      const modules = path.join(consumer, "node_modules")
+      fs.mkdirSync(modules)
+      fs.symlinkSync(directory, path.join(modules, "effectpg"), "junction")
+      for (const name of ["effect", "@types"]) {
+        fs.symlinkSync(path.join(repository, "node_modules", name), path.join(modules, name), "junction")
+      }
+      fs.writeFileSync(path.join(consumer, "program.mts"), programOf(sources.filter(isPublic)))
+      const options = ["--noEmit", "--strict", "--skipLibCheck", "false", "--module", "NodeNext", "--types", "node"]
+      const complaints = await run(process.execPath, [compiler, ...options, "program.mts"], { cwd: consumer }).then(
+        ({ stdout }) => stdout,
+        ({ stdout }) => String(stdout)
+      )
+      assert.strictEqual(complaints, "")
+    },
+    COMPILE_TIMEOUT_MILLIS
+  )
+
+  it("keeps every private module closed", async () => {
+    const modules = sources.filter((name) => !isPublic(name))
+    assert.includeMembers(modules, ["wire/byteWriter", "codec/codec", "session/session", "sqlState.generated", "index"])
+    const outcomes = await imported(modules.map((name) => `effectpg/${name}`))
+    assert.deepStrictEqual(outcomes, Array(modules.length).fill("ERR_PACKAGE_PATH_NOT_EXPORTED"))
+  })
+})

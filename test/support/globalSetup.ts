@@ -1,0 +1,32 @@
+/**
+ * Starts the one server that all integration tests share; they get it by `inject("postgres")`, and by
+ * `inject("serverMajor")` which major it is, for what older servers cannot do.
+ */
+import pg from "pg"
+import type { TestProject } from "vitest/node"
+import { type PgServer, start } from "./postgres.ts"
+
+declare module "vitest" {
+  interface ProvidedContext {
+    readonly postgres: PgServer
+    readonly serverMajor: number
+  }
+}
+
+const askMajor = async ({ database, host, password, port, user }: PgServer): Promise<number> => {
+  const client = new pg.Client({ host, port, user, password, database })
+  await client.connect()
+  try {
+    const { rows } = await client.query<{ readonly server_version_num: string }>("SHOW server_version_num")
+    return Math.floor(Number(rows[0]?.server_version_num) / 10_000)
+  } finally {
+    await client.end()
+  }
+}
+
+export default async (project: TestProject): Promise<() => Promise<void>> => {
+  const { stop, ...server } = await start()
+  project.provide("postgres", server)
+  project.provide("serverMajor", await askMajor(server))
+  return stop
+}

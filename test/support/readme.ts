@@ -1,0 +1,15 @@
+/** What README.md consists of, for the tests that hold it to the truth. */
+import * as fs from "node:fs"
+
+export const readme = fs.readFileSync(new URL("../../README.md", import.meta.url), "utf8")
+
+/** The contents of its fenced blocks in one language. */
+export const blocks = (language: string): ReadonlyArray<string> =>
+  Array.from(readme.matchAll(/^```(\w*)\n([\s\S]*?)\n```$/gm))
+    .filter(([, fence]) => fence === language)
+    .map(([, , content = ""]) => content)
+
+/** What stands in backquotes in the first column of its tables. */
+export const rowNames: ReadonlyArray<string> = Array.from(readme.matchAll(/^\|([^|]*)\|/gm)).flatMap(([, cell = ""]) =>
+  Array.from(cell.matchAll(/`([^`]+)`/g), ([, name = ""]) => name)
+)

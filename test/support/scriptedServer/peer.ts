@@ -1,0 +1,213 @@
+/** One connection, seen from the server. */
+import * as Effect from "effect/Effect"
+import { Buffer } from "node:buffer"
+import type * as net from "node:net"
+import * as tls from "node:tls"
+import { QUIET_MILLIS, waitFor, Waiters } from "./waiting.ts"
+
+export interface FrontendMessage {
+  /** `Q`, `P`, `B`... */
+  readonly type: string
+  readonly body: Buffer
+}
+
+/** A packet without a type byte, which begins a connection. */
+export type StartupPacket =
+  | { readonly _tag: "Startup"; readonly parameters: Readonly<Record<string, string>>; readonly bytes: Buffer }
+  | { readonly _tag: "SslRequest" }
+  | { readonly _tag: "CancelRequest"; readonly processId: number; readonly secret: number }
+
+const SSL_REQUEST = 80877103
+const CANCEL_REQUEST = 80877102
+const PROTOCOL_3_0 = 196608
+
+export class Peer {
+  /** What came, as it came. */
+  readonly chunks: Array<Buffer> = []
+  /** Set where the server is not to close its side when the client has closed its own. */
+  lingers = false
+  private readonly raw: net.Socket
+  private socket: net.Socket
+  private unread: Buffer = Buffer.alloc(0)
+  private over = false
+  private readonly waiters = new Waiters()
+
+  constructor(socket: net.Socket) {
+    this.raw = socket
+    this.socket = socket
+    socket.setNoDelay(true)
+    this.listen(socket)
+  }
+
+  private listen(socket: net.Socket): void {
+    socket.on("data", this.take)
+    socket.on("end", this.ended)
+    socket.on("close", this.ended)
+    // A client that breaks the connection off is what many tests are about.
+    socket.on("error", this.ended)
+  }
+
+  private readonly take = (bytes: Buffer): void => {
+    this.chunks.push(bytes)
+    this.unread = Buffer.concat([this.unread, bytes])
+    this.waiters.wake()
+  }
+
+  private readonly ended = (): void => {
+    this.over = true
+    if (!this.lingers) this.socket.end()
+    this.waiters.wake()
+  }
+
+  // -------------------------------------------------------------------------------------------------- listening
+
+  private wait<A>(what: string, look: () => A | undefined): Effect.Effect<A> {
+    return waitFor(what, look, () => this.waiters)
+  }
+
+  private shift(bytes: number): Buffer {
+    const taken = this.unread.subarray(0, bytes)
+    this.unread = this.unread.subarray(bytes)
+    return taken
+  }
+
+  /** The packet that begins the connection. */
+  readonly startupPacket: Effect.Effect<StartupPacket> = Effect.suspend(() =>
+    this.wait("a startup packet", () => {
+      if (this.unread.length < 8 || this.unread.length < this.unread.readInt32BE(0)) return undefined
+      const bytes = this.shift(this.unread.readInt32BE(0))
+      switch (bytes.readInt32BE(4)) {
+        case SSL_REQUEST:
+          return { _tag: "SslRequest" as const }
+        case CANCEL_REQUEST:
+          return { _tag: "CancelRequest" as const, processId: bytes.readInt32BE(8), secret: bytes.readInt32BE(12) }
+        case PROTOCOL_3_0:
+          return { _tag: "Startup" as const, parameters: pairs(bytes.toString("utf8", 8)), bytes }
+        default:
+          throw new Error(`a startup packet of kind ${bytes.readInt32BE(4)}`)
+      }
+    })
+  )
+
+  private whole(): FrontendMessage | undefined {
+    if (this.unread.length < 5 || this.unread.length < 1 + this.unread.readInt32BE(1)) return undefined
+    const frame = this.shift(1 + this.unread.readInt32BE(1))
+    return { type: String.fromCharCode(frame[0]!), body: frame.subarray(5) }
+  }
+
+  /** The next message. */
+  readonly message: Effect.Effect<FrontendMessage> = Effect.suspend(() => this.wait("a message", () => this.whole()))
+
+  /** All messages up to the next Sync, which is the last of them. */
+  readonly cycle: Effect.Effect<ReadonlyArray<FrontendMessage>> = Effect.suspend(() => {
+    const messages: Array<FrontendMessage> = []
+    return this.wait("a Sync", () => {
+      for (let message = this.whole(); message !== undefined; message = this.whole()) {
+        messages.push(message)
+        if (message.type === "S") return messages
+      }
+      return undefined
+    })
+  })
+
+  /** The types of the messages up to the next Sync, as in `BES`. */
+  readonly cycleTypes: Effect.Effect<string> = Effect.suspend(() =>
+    Effect.map(this.cycle, (messages) => messages.map(({ type }) => type).join(""))
+  )
+
+  /** Completes when something has come that nobody has read. */
+  readonly something: Effect.Effect<void> = Effect.suspend(() =>
+    Effect.asVoid(this.wait("any byte", () => (this.hasUnread ? true : undefined)))
+  )
+
+  /** Whether bytes have come that nobody has read. */
+  get hasUnread(): boolean {
+    return this.unread.length > 0
+  }
+
+  /** True where nothing comes for a while. */
+  readonly staysQuiet: Effect.Effect<boolean> = Effect.suspend(() =>
+    Effect.map(Effect.sleep(QUIET_MILLIS), () => !this.hasUnread)
+  )
+
+  /** Completes when the client has closed its side, or broken it. */
+  readonly closed: Effect.Effect<void> = Effect.suspend(() =>
+    Effect.asVoid(this.wait("the end of the connection", () => (this.over ? true : undefined)))
+  )
+
+  /** Completes when the client hears nothing more either, which takes saying something to find out. */
+  readonly gone: Effect.Effect<void> = Effect.suspend(() => {
+    const saying = setInterval(() => this.send(Buffer.of(0)), QUIET_MILLIS / 4)
+    return Effect.asVoid(this.wait("the client to be gone", () => (this.socket.destroyed ? true : undefined))).pipe(
+      Effect.ensuring(Effect.sync(() => clearInterval(saying)))
+    )
+  })
+
+  get isClosed(): boolean {
+    return this.over
+  }
+
+  // ---------------------------------------------------------------------------------------------------- talking
+
+  /** Sends everything in one write. */
+  send(...frames: ReadonlyArray<Uint8Array>): void {
+    this.socket.write(Buffer.concat(frames))
+  }
+
+  /** How much of what was sent the client has left no room for. */
+  get unsentBytes(): number {
+    return this.socket.writableLength
+  }
+
+  /** Sends everything, and then no more; what the client says is still heard. */
+  end(...frames: ReadonlyArray<Uint8Array>): void {
+    this.socket.end(Buffer.concat(frames))
+  }
+
+  destroy(): void {
+    this.socket.destroy()
+    this.raw.destroy()
+  }
+
+  /** Breaks the connection off with RST. */
+  reset(): void {
+    this.raw.resetAndDestroy()
+  }
+
+  /** Reads no more from the socket, until `resumeReading`. */
+  pauseReading(): void {
+    this.socket.pause()
+  }
+
+  resumeReading(): void {
+    this.socket.resume()
+  }
+
+  /** Accepts SSLRequest and becomes the server of the TLS handshake that must follow. */
+  startTls(options: tls.TLSSocketOptions): Effect.Effect<void> {
+    return Effect.suspend(() => {
+      this.raw.removeListener("data", this.take)
+      this.raw.write("S")
+      const secured = new tls.TLSSocket(this.raw, { ...options, isServer: true })
+      this.socket = secured
+      this.listen(secured)
+      return Effect.void
+    })
+  }
+}
+
+const pairs = (text: string): Readonly<Record<string, string>> => {
+  const strings = text.split("\0")
+  const found: Record<string, string> = {}
+  for (let index = 0; index + 1 < strings.length && strings[index] !== ""; index += 2) {
+    found[strings[index]!] = strings[index + 1]!
+  }
+  return found
+}
+
+/** The only parameter of a Bind message, an int4 in binary. */
+export const boundInt4 = (messages: ReadonlyArray<FrontendMessage>): number => {
+  const bind = messages.find(({ type }) => type === "B")
+  if (bind === undefined) throw new Error("no Bind in a cycle")
+  return bind.body.readInt32BE(bind.body.indexOf(0, 1) + 1 + 2 + 2 + 2 + 4)
+}

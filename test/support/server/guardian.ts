@@ -1,0 +1,62 @@
+/**
+ * A process of its own that runs the embedded server and outlives a test process that was killed: when its standard
+ * input ends, for whatever reason, it stops the server and removes the server's directory. Lines of its input are orders:
+ * a signal's name stops the server with that signal, `start` starts it again.
+ *
+ *   node guardian.ts <uid, or -1 to stay> <directory> <command> <arguments...>
+ */
+import { spawn } from "node:child_process"
+import * as fs from "node:fs"
+import * as path from "node:path"
+import { createInterface } from "node:readline"
+
+const [uid, directory, command, ...args] = process.argv.slice(2)
+if (uid === undefined || directory === undefined || command === undefined) throw new Error("guardian: bad arguments")
+
+const log = fs.openSync(path.join(directory, "log"), "a")
+const launch = () => {
+  const server = spawn(command, args, {
+    cwd: directory,
+    env: { PATH: process.env["PATH"], LC_ALL: "C", TZ: "UTC" },
+    stdio: ["ignore", log, log],
+    ...(Number(uid) < 0 ? {} : { uid: Number(uid), gid: Number(uid) })
+  })
+  server.once("error", (error) => {
+    fs.writeSync(log, String(error))
+    process.exit(1)
+  })
+  server.once("exit", () => {
+    if (isAbandoned) leave()
+    if (!isOrderedDown) process.exit(1)
+    fs.writeSync(log, `${DOWN}\n`)
+  })
+  return server
+}
+
+/** What the log says when an order to stop has been carried out. */
+const DOWN = "guardian: the server is down"
+
+let isAbandoned = false
+let isOrderedDown = false
+let server = launch()
+
+const leave = (): never => {
+  fs.rmSync(directory, { recursive: true, force: true })
+  process.exit(0)
+}
+
+const abandon = (): void => {
+  isAbandoned = true
+  if (server.exitCode !== null || server.signalCode !== null) leave()
+  // Immediate shutdown: there is nothing worth a checkpoint.
+  server.kill("SIGQUIT")
+}
+
+createInterface({ input: process.stdin }).on("line", (order) => {
+  isOrderedDown = order !== "start"
+  if (order === "start") server = launch()
+  else if (order === "SIGINT" || order === "SIGQUIT") server.kill(order)
+})
+
+process.stdin.once("close", abandon)
+for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const) process.once(signal, abandon)
