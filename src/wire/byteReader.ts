@@ -22,7 +22,9 @@ export class ByteReader {
 
   private advance(count: number): number {
     const at = this.position
-    if (count > this.end - at) throw new ProtocolViolation(`${count} bytes wanted, ${this.end - at} left in the message`)
+    if (count < 0 || count > this.end - at) {
+      throw new ProtocolViolation(`${count} bytes wanted, ${this.end - at} left in the message`)
+    }
     this.position = at + count
     return at
   }
@@ -52,11 +54,21 @@ export class ByteReader {
 
   /** The string up to the next NUL, which is consumed. */
   cstring(): string {
-    const zero = this.bytes.indexOf(0, this.position)
+    const start = this.position
+    return this.bytes.toString("utf8", start, start + this.skipString())
+  }
+
+  /** Passes over a string and its NUL; returns its length in bytes, without the NUL. */
+  skipString(): number {
+    const start = this.position
+    const zero = this.bytes.indexOf(0, start)
     if (zero < 0 || zero >= this.end) throw new ProtocolViolation("a string without its terminator")
-    const text = this.bytes.toString("utf8", this.position, zero)
     this.position = zero + 1
-    return text
+    return zero - start
+  }
+
+  skip(count: number): void {
+    this.advance(count)
   }
 
   /** A view of the next `count` bytes; valid until the receive buffer is used again. */

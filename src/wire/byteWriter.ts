@@ -9,13 +9,16 @@ import { MAX_MESSAGE_BYTES } from "./limits.ts"
 
 const SLAB_BYTES = 16_384
 
+/** A buffer that has grown beyond this for one large request is given up once that has been taken. */
+const MAX_IDLE_BYTES = 1_048_576
+
+/** More than one message of the largest size and all that is let wait before it: nobody means to write that. */
+const MAX_PENDING_BYTES = 2 * MAX_MESSAGE_BYTES
+
 /** Below this length a JavaScript loop over an ASCII string is faster than the call into the runtime. */
 const SHORT_TEXT = 24
 
-const doubleScratch = new Float64Array(1)
-const doubleBytes = new Uint8Array(doubleScratch.buffer)
-const bigintScratch = new BigInt64Array(1)
-const bigintWords = new Int32Array(bigintScratch.buffer)
+const scratch = new DataView(new ArrayBuffer(8))
 
 export class ByteWriter {
   private bytes: Buffer = Buffer.allocUnsafeSlow(SLAB_BYTES)
@@ -35,6 +38,10 @@ export class ByteWriter {
   /** The bytes written since the last `take`. They belong to the caller. */
   take(): Buffer {
     const taken = this.bytes.subarray(this.base, this.position)
+    if (this.bytes.length > MAX_IDLE_BYTES) {
+      this.bytes = Buffer.allocUnsafeSlow(SLAB_BYTES)
+      this.position = 0
+    }
     this.base = this.position
     return taken
   }
@@ -45,7 +52,18 @@ export class ByteWriter {
 
   private grow(count: number): void {
     const pending = this.position - this.base
-    const next = Buffer.allocUnsafeSlow(Math.max(SLAB_BYTES, (pending + count) * 2))
+    if (count > MAX_MESSAGE_BYTES || pending + count > MAX_PENDING_BYTES) throw new Unencodable(tooLarge(count))
+    this.moveTo(Math.max(SLAB_BYTES, (pending + count) * 2))
+  }
+
+  /** Makes room at once where so much is about to be written, instead of bit by bit. */
+  reserve(count: number): void {
+    if (this.position + count > this.bytes.length) this.moveTo(this.length + count)
+  }
+
+  private moveTo(bytes: number): void {
+    const pending = this.length
+    const next = Buffer.allocUnsafeSlow(bytes)
     this.bytes.copy(next, 0, this.base, this.position)
     this.bytes = next
     this.base = 0
@@ -78,23 +96,20 @@ export class ByteWriter {
   }
 
   int64(value: bigint): void {
-    bigintScratch[0] = value
-    this.int32(bigintWords[1]!)
-    this.int32(bigintWords[0]!)
+    scratch.setBigInt64(0, value)
+    this.int32(scratch.getInt32(0))
+    this.int32(scratch.getInt32(4))
   }
 
   float32(value: number): void {
-    this.ensure(4)
-    this.bytes.writeFloatBE(value, this.position)
-    this.position += 4
+    scratch.setFloat32(0, value)
+    this.int32(scratch.getInt32(0))
   }
 
   float64(value: number): void {
-    this.ensure(8)
-    doubleScratch[0] = value
-    const { bytes, position } = this
-    for (let index = 0; index < 8; index++) bytes[position + index] = doubleBytes[7 - index]!
-    this.position = position + 8
+    scratch.setFloat64(0, value)
+    this.int32(scratch.getInt32(0))
+    this.int32(scratch.getInt32(4))
   }
 
   raw(value: Uint8Array): void {
@@ -128,9 +143,7 @@ export class ByteWriter {
     if (!text.isWellFormed()) {
       throw new Unencodable("text with a lone surrogate, which UTF-8 cannot hold; repair it with toWellFormed()")
     }
-    const bound = text.length <= SLAB_BYTES ? text.length * 3 : Buffer.byteLength(text)
-    if (bound > MAX_MESSAGE_BYTES) throw new Unencodable(tooLarge(bound))
-    this.ensure(bound)
+    this.ensure(text.length <= SLAB_BYTES ? text.length * 3 : Buffer.byteLength(text))
     this.position += this.bytes.write(text, this.position, "utf8")
   }
 

@@ -39,7 +39,7 @@ export const readErrorFields = (bytes: Buffer, start: number, end: number): Erro
   for (let type = reader.uint8(); type !== 0; type = reader.uint8()) {
     fields.set(String.fromCharCode(type), reader.cstring())
   }
-  reader.expectEnd("ErrorResponse")
+  reader.expectEnd("an ErrorResponse or NoticeResponse")
   const severity = fields.get("S") ?? "ERROR"
   return {
     severity,

@@ -11,9 +11,27 @@ export class ProtocolViolation extends Error {
 /** A value cannot be put on the wire. Nothing of the request has been written; the session goes on. */
 export class Unencodable extends Error {
   override readonly name = "Unencodable"
+  /** The number of the parameter that is to blame, from 1; whoever knows it sets it on the way up. */
+  parameter: number | undefined = undefined
 }
 
 /** The bytes of one value are not a value of its type. That query fails; the session goes on. */
 export class Undecodable extends Error {
   override readonly name = "Undecodable"
+}
+
+/**
+ * A value holds types that the client does not know, or not as they are now. Once they have been looked up the same
+ * bytes can be read again.
+ */
+export class UnresolvedType extends Undecodable {
+  readonly oids: ReadonlyArray<number>
+  /** True where the types are known and have changed since. */
+  readonly isOutdated: boolean
+
+  constructor(reason: string, oids: ReadonlyArray<number>, options: { readonly isOutdated: boolean }) {
+    super(reason)
+    this.oids = oids
+    this.isOutdated = options.isOutdated
+  }
 }

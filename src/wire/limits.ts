@@ -9,3 +9,9 @@ export const MAX_STARTUP_MESSAGE_BYTES = 0x10000
 
 /** Only messages that carry rows, COPY data, descriptions or texts may be longer than this. */
 export const MAX_SHORT_MESSAGE_BYTES = 30_000
+
+/** PostgreSQL hangs up on a longer startup packet, without a word. Its own length field is not counted. */
+export const MAX_STARTUP_PACKET_BYTES = 10_000
+
+/** Statement and portal names are cut by the server after this many bytes (NAMEDATALEN - 1). */
+export const MAX_NAME_BYTES = 63

@@ -1,0 +1,279 @@
+/**
+ * Arrays of any type, as nested JavaScript arrays of up to six dimensions, with null for NULL. Where the indexes of a
+ * dimension begin is not kept, but in a `PgArray`, which is taken wherever an array is and read where that is asked for.
+ * A typed array such as Int32Array is taken too, as one dimension.
+ *
+ * Binary:
+ * ```
+ * Int32  number of dimensions, 0 where the array is empty
+ * Int32  1 if there may be a NULL among the elements, else 0
+ * Int32  OID of the elements' type
+ * for each dimension: Int32 number of elements, Int32 first index
+ * for each element, the last dimension running fastest: Int32 length (-1 for NULL) and its bytes
+ * ```
+ * Text, for arrays whose elements are read from text, or with an element that can only travel so.
+ */
+import type { Buffer } from "node:buffer"
+import { Format } from "../wire/backendMessage.ts"
+import type { ByteWriter } from "../wire/byteWriter.ts"
+import { Undecodable, Unencodable } from "../wire/failure.ts"
+import { type FlatArray, formatBounds, MAX_DIMENSIONS, parseArray, quoteElement } from "./arrayText.ts"
+import { int32At } from "./bigEndian.ts"
+import { type Codec, formatOf, ofText, refusedKind, textOf } from "./codec.ts"
+import { type ElementReader, elementReader } from "./elementReader.ts"
+
+const HEADER_BYTES = 12
+const DIMENSION_BYTES = 8
+const LENGTH_BYTES = 4
+const NULL_LENGTH = -1
+const FIRST_INDEX = 1
+const MIN_INT32 = -0x80000000
+const MAX_INT32 = 0x7fffffff
+
+/**
+ * An array together with the index at which each of its dimensions begins, which is 1 unless somebody chose another.
+ * Give one as a parameter to choose: `new PgArray([1, 2], [0])` is PostgreSQL's `[0:1]={1,2}`.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export class PgArray<A = unknown> {
+  /** The elements, nested where there is more than one dimension. */
+  readonly values: ReadonlyArray<A>
+  /** The first index of each dimension, outermost first. An empty array has no dimensions. */
+  readonly lowerBounds: ReadonlyArray<number>
+
+  constructor(values: ReadonlyArray<A>, lowerBounds: ReadonlyArray<number>) {
+    this.values = values
+    this.lowerBounds = lowerBounds
+  }
+
+  toJSON(): ReadonlyArray<A> {
+    return this.values
+  }
+}
+
+type TypedArray =
+  | Int8Array
+  | Uint8Array
+  | Uint8ClampedArray
+  | Int16Array
+  | Uint16Array
+  | Int32Array
+  | Uint32Array
+  | Float32Array
+  | Float64Array
+  | BigInt64Array
+  | BigUint64Array
+
+const isTypedArray = (value: unknown): value is TypedArray => ArrayBuffer.isView(value) && !(value instanceof DataView)
+
+/** Throws where the bytes that came cannot hold so many elements. */
+const readDimensions = (
+  bytes: Buffer,
+  start: number,
+  end: number,
+  elementOid: number
+): Omit<FlatArray<never>, "elements"> => {
+  if (end - start < HEADER_BYTES) throw new Undecodable("an array that ends within its header")
+  const count = int32At(bytes, start)
+  if (count < 0 || count > MAX_DIMENSIONS) throw new Undecodable(`an array of ${count} dimensions`)
+  const oid = int32At(bytes, start + 8) >>> 0
+  if (oid !== elementOid) {
+    throw new Undecodable(`an array whose elements are of type ${oid}, where ${elementOid} was expected`)
+  }
+  const left = end - start - HEADER_BYTES - count * DIMENSION_BYTES
+  if (left < 0) throw new Undecodable("an array that ends within its dimensions")
+  const lengths: Array<number> = []
+  const lowerBounds: Array<number> = []
+  let elements = 1
+  for (let dimension = 0; dimension < count; dimension++) {
+    const at = start + HEADER_BYTES + dimension * DIMENSION_BYTES
+    const length = int32At(bytes, at)
+    elements *= length
+    if (length < 0 || elements * LENGTH_BYTES > left) {
+      throw new Undecodable(`an array with a dimension of ${length}, and ${left} bytes left for its elements`)
+    }
+    lengths.push(length)
+    lowerBounds.push(int32At(bytes, at + LENGTH_BYTES))
+  }
+  return { lengths, lowerBounds }
+}
+
+/** Folds the elements of one dimension after the other, the innermost first, into arrays of that length. */
+const nest = ({ elements, lengths }: FlatArray<unknown>): ReadonlyArray<unknown> => {
+  let folded = elements
+  for (let dimension = lengths.length - 1; dimension > 0 && elements.length > 0; dimension--) {
+    const length = lengths[dimension]!
+    const outer: Array<ReadonlyArray<unknown>> = []
+    for (let at = 0; at < folded.length; at += length) outer.push(folded.slice(at, at + length))
+    folded = outer
+  }
+  return folded
+}
+
+const nestWithBounds = (flat: FlatArray<unknown>): PgArray => new PgArray(nest(flat), flat.lowerBounds)
+
+const isNull = (value: unknown): value is null | undefined => value === null || value === undefined
+
+/** Whether a value within an array is not an element but a dimension of it. */
+const isDimension = (element: Codec, value: unknown): value is ReadonlyArray<unknown> =>
+  Array.isArray(value) && !(element.isElement !== undefined && element.isElement(value))
+
+/** The lengths of the dimensions, outermost first. Throws where a dimension has not one length throughout. */
+const lengthsOf = (name: string, element: Codec, value: ReadonlyArray<unknown>): ReadonlyArray<number> => {
+  const lengths = [value.length]
+  let current = value[0]
+  while (isDimension(element, current)) {
+    if (lengths.length === MAX_DIMENSIONS) {
+      throw new Unencodable(`${name} has at most ${MAX_DIMENSIONS} dimensions, the array has more`)
+    }
+    lengths.push(current.length)
+    current = current[0]
+  }
+  if (!isRectangular(element, value, lengths, 0)) throw new Unencodable("the array is not rectangular")
+  return lengths
+}
+
+const isRectangular = (
+  element: Codec,
+  value: ReadonlyArray<unknown>,
+  lengths: ReadonlyArray<number>,
+  dimension: number
+): boolean => {
+  if (value.length !== lengths[dimension]) return false
+  const isInnermost = dimension === lengths.length - 1
+  // By index, for `every` would pass over the holes of a sparse array.
+  for (let index = 0; index < value.length; index++) {
+    const inner = value[index]
+    if (isDimension(element, inner)) {
+      if (isInnermost || !isRectangular(element, inner, lengths, dimension + 1)) return false
+    } else if (!isInnermost) return false
+  }
+  return true
+}
+
+/** The first indexes of the dimensions that a value has. */
+const lowerBoundsOf = (name: string, value: unknown, lengths: ReadonlyArray<number>): ReadonlyArray<number> => {
+  if (!(value instanceof PgArray)) return lengths.map(() => FIRST_INDEX)
+  const { lowerBounds } = value
+  if (lowerBounds.length !== lengths.length) {
+    throw new Unencodable(`${name} takes a PgArray with one lower bound for each of its ${lengths.length} dimensions`)
+  }
+  for (const [dimension, lower] of lowerBounds.entries()) {
+    if (Number.isInteger(lower) && lower >= MIN_INT32 && lower + lengths[dimension]! <= MAX_INT32) continue
+    throw new Unencodable(`${name} takes lower bounds that are whole numbers and leave every index below 2^31 - 1`)
+  }
+  return lowerBounds
+}
+
+/** Writes the elements in order; tells whether a NULL was among them. */
+const writeElements = (writer: ByteWriter, element: Codec, value: ReadonlyArray<unknown>): boolean => {
+  let hasNull = false
+  for (let index = 0; index < value.length; index++) {
+    const inner = value[index]
+    if (isDimension(element, inner)) {
+      hasNull = writeElements(writer, element, inner) || hasNull
+    } else if (isNull(inner)) {
+      writer.int32(NULL_LENGTH)
+      hasNull = true
+    } else {
+      const length = writer.reserveInt32()
+      element.write(writer, inner)
+      writer.backfillValueLength(length)
+    }
+  }
+  return hasNull
+}
+
+/** Whether an element anywhere in the array travels as text. Depth is bounded, for an array may contain itself. */
+const hasTextElement = (element: Codec, value: ReadonlyArray<unknown>, depth: number): boolean =>
+  value.some((inner) => {
+    if (isNull(inner)) return false
+    if (isDimension(element, inner)) return depth < MAX_DIMENSIONS && hasTextElement(element, inner, depth + 1)
+    return formatOf(element, inner) === Format.text
+  })
+
+const literal = (element: Codec, value: ReadonlyArray<unknown>, delimiter: string): string => {
+  const elements = Array.from(value, (inner) => {
+    if (isNull(inner)) return "NULL"
+    if (isDimension(element, inner)) return literal(element, inner, delimiter)
+    return quoteElement(textOf(element, inner))
+  })
+  return `{${elements.join(delimiter)}}`
+}
+
+const arrayCodec = <A>(
+  element: Codec,
+  elementOid: number,
+  delimiter: string,
+  build: (flat: FlatArray<unknown>) => A
+): Codec<A> => {
+  const name = `${element.name}[]`
+  // Elements that have no binary form have none in any array, not even in one that holds no element to say so.
+  const isAlwaysText = formatOf(element, null) === Format.text
+  const elementsOf = (value: unknown): ReadonlyArray<unknown> => {
+    if (Array.isArray(value)) return value
+    if (value instanceof PgArray) return elementsOf(value.values)
+    if (isTypedArray(value)) return Array.from<unknown>(value)
+    throw refusedKind(name, "an array", value)
+  }
+  // Most array types are never read: the loop is made for the first array of its type.
+  let readElements: ElementReader | undefined
+  return {
+    name,
+    read: (bytes, start, end) => {
+      const { lengths, lowerBounds } = readDimensions(bytes, start, end, elementOid)
+      const first = start + HEADER_BYTES + lengths.length * DIMENSION_BYTES
+      const count = lengths.length === 0 ? 0 : lengths.reduce((product, length) => product * length, 1)
+      readElements ??= elementReader(element.read)
+      const elements = readElements(bytes, first, end, count)
+      return build({ elements, lengths, lowerBounds })
+    },
+    write: (writer, value) => {
+      const elements = elementsOf(value)
+      const lengths = lengthsOf(name, element, elements)
+      const isEmpty = lengths.includes(0)
+      writer.int32(isEmpty ? 0 : lengths.length)
+      const hasNull = writer.reserveInt32()
+      writer.int32(elementOid)
+      if (isEmpty) return
+      const lowerBounds = lowerBoundsOf(name, value, lengths)
+      for (const [dimension, length] of lengths.entries()) {
+        writer.int32(length)
+        writer.int32(lowerBounds[dimension]!)
+      }
+      if (writeElements(writer, element, elements)) writer.backfillInt32(hasNull, 1)
+    },
+    writesStrings: false,
+    formatOf: (value) => {
+      if (isAlwaysText) return Format.text
+      const elements = value instanceof PgArray ? value.values : value
+      return Array.isArray(elements) && hasTextElement(element, elements, 1) ? Format.text : Format.binary
+    },
+    textOf: (value) => {
+      const elements = elementsOf(value)
+      const lengths = lengthsOf(name, element, elements)
+      if (lengths.includes(0)) return "{}"
+      return formatBounds(lengths, lowerBoundsOf(name, value, lengths)) + literal(element, elements, delimiter)
+    },
+    resultFormat: element.resultFormat ?? Format.binary,
+    ofText: (text) => {
+      const flat = parseArray(text, delimiter)
+      return build({
+        ...flat,
+        elements: flat.elements.map((value) => (value === null ? null : ofText(element, value)))
+      })
+    }
+  }
+}
+
+const COMMA = ","
+
+/** The codec of arrays of a type. The delimiter of the text form is a comma but for box, where it is a semicolon. */
+export const arrayOf = (element: Codec, elementOid: number, delimiter = COMMA): Codec<ReadonlyArray<unknown>> =>
+  arrayCodec(element, elementOid, delimiter, nest)
+
+/** The codec of arrays that are read as `PgArray`, which keeps where their indexes begin. */
+export const losslessArrayOf = (element: Codec, elementOid: number, delimiter = COMMA): Codec<PgArray> =>
+  arrayCodec(element, elementOid, delimiter, nestWithBounds)

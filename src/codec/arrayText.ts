@@ -1,0 +1,137 @@
+/**
+ * The text form of arrays, as the server prints it: `{{"1","2"},{NULL,"4"}}`, after `[0:1][5:6]=` where the indexes of a
+ * dimension do not begin at 1. An element is quoted where it holds a brace, a quote, a backslash, white space or the
+ * delimiter, where it is empty, and where it would be taken for NULL.
+ */
+import { Undecodable } from "../wire/failure.ts"
+
+/** PostgreSQL's MAXDIM. */
+export const MAX_DIMENSIONS = 6
+
+/** An array without its nesting: the elements in order, the last dimension running fastest. */
+export interface FlatArray<A> {
+  readonly elements: ReadonlyArray<A>
+  /** The lengths of the dimensions, outermost first; none where the array is empty. */
+  readonly lengths: ReadonlyArray<number>
+  /** Where the indexes of each dimension begin. */
+  readonly lowerBounds: ReadonlyArray<number>
+}
+
+const FIRST_INDEX = 1
+const BOUNDS = /^(?:\[[+-]?\d{1,10}:[+-]?\d{1,10}\]){1,6}=/
+const BOUND = /\[([^:]+):([^\]]+)\]/g
+const ESCAPED = /\\(.)/gs
+
+const malformed = (why: string): Undecodable => new Undecodable(`the text of an array ${why}`)
+
+/** Takes the text of an array apart in one pass; `delimiter` is that of the elements' type. */
+class ArrayParser {
+  private readonly text: string
+  private readonly delimiter: string
+  private at: number
+  private readonly elements: Array<string | null> = []
+  /** How many elements the open dimensions have so far, outermost first. */
+  private readonly counts: Array<number> = []
+  /** The lengths of the dimensions of which one has been closed. */
+  private readonly lengths: Array<number> = []
+  /** How deep the elements lie; known from the first. */
+  private depth = 0
+
+  constructor(text: string, delimiter: string, at: number) {
+    this.text = text
+    this.delimiter = delimiter
+    this.at = at
+  }
+
+  parse(): Pick<FlatArray<string | null>, "elements" | "lengths"> {
+    if (this.text.slice(this.at) === "{}") return { elements: [], lengths: [] }
+    this.elementInBraces()
+    while (this.counts.length > 0) {
+      if (this.text[this.at] !== this.delimiter) throw malformed("has an element that does not end")
+      this.at++
+      this.elementInBraces()
+    }
+    if (this.at !== this.text.length) throw malformed("goes on after its end")
+    return { elements: this.elements, lengths: this.lengths }
+  }
+
+  /** An element with the braces that open before it and those that close after it. */
+  private elementInBraces(): void {
+    this.open()
+    this.elements.push(this.text[this.at] === '"' ? this.quoted() : this.unquoted())
+    this.count()
+    while (this.text[this.at] === "}" && this.counts.length > 0) this.close()
+  }
+
+  private open(): void {
+    for (; this.text[this.at] === "{"; this.at++) {
+      if (this.counts.length === MAX_DIMENSIONS) throw malformed(`has more than ${MAX_DIMENSIONS} dimensions`)
+      this.counts.push(0)
+    }
+    if (this.elements.length === 0) this.depth = this.counts.length
+    if (this.depth === 0) throw malformed("has no brace at its beginning")
+    if (this.counts.length !== this.depth) throw malformed("has elements of different depths")
+  }
+
+  private count(): void {
+    const innermost = this.counts.length - 1
+    this.counts[innermost] = this.counts[innermost]! + 1
+  }
+
+  private close(): void {
+    const dimension = this.counts.length - 1
+    const count = this.counts.pop()!
+    this.lengths[dimension] ??= count
+    if (this.lengths[dimension] !== count) throw malformed("is not rectangular")
+    if (dimension > 0) this.count()
+    this.at++
+  }
+
+  private quoted(): string {
+    const start = this.at + 1
+    let isEscaped = false
+    let end = start
+    for (; this.text[end] !== '"'; end++) {
+      if (end >= this.text.length) throw malformed("ends within quotes")
+      if (this.text[end] === "\\") {
+        isEscaped = true
+        end++
+      }
+    }
+    this.at = end + 1
+    const element = this.text.slice(start, end)
+    return isEscaped ? element.replace(ESCAPED, "$1") : element
+  }
+
+  private unquoted(): string | null {
+    const start = this.at
+    while (this.at < this.text.length && !this.isSpecial(this.text[this.at]!)) this.at++
+    if (this.at === start) throw malformed("lacks an element")
+    const element = this.text.slice(start, this.at)
+    return element === "NULL" ? null : element
+  }
+
+  private isSpecial(character: string): boolean {
+    return character === this.delimiter || character === "}" || character === "{" || character === '"'
+  }
+}
+
+/** Reads what `array_out` of PostgreSQL prints. Throws `Undecodable` for anything else. */
+export const parseArray = (text: string, delimiter: string): FlatArray<string | null> => {
+  const prefix = BOUNDS.exec(text)?.[0] ?? ""
+  const { elements, lengths } = new ArrayParser(text, delimiter, prefix.length).parse()
+  if (prefix === "") return { elements, lengths, lowerBounds: lengths.map(() => FIRST_INDEX) }
+  const bounds = Array.from(prefix.matchAll(BOUND), ([, lower, upper]) => [Number(lower), Number(upper)] as const)
+  const isAsLong = ([lower, upper]: readonly [number, number], dimension: number): boolean =>
+    upper - lower + 1 === lengths[dimension]
+  if (bounds.length !== lengths.length || !bounds.every(isAsLong)) throw malformed("has other bounds than lengths")
+  return { elements, lengths, lowerBounds: bounds.map(([lower]) => lower) }
+}
+
+/** What precedes the braces: nothing where all indexes begin at 1. */
+export const formatBounds = (lengths: ReadonlyArray<number>, lowerBounds: ReadonlyArray<number>): string => {
+  if (lowerBounds.every((lower) => lower === FIRST_INDEX)) return ""
+  return `${lowerBounds.map((lower, dimension) => `[${lower}:${lower + lengths[dimension]! - 1}]`).join("")}=`
+}
+
+export const quoteElement = (text: string): string => `"${text.replace(/["\\]/g, "\\$&")}"`

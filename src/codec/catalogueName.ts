@@ -1,0 +1,33 @@
+/**
+ * The reg types: OIDs of catalogue rows that the server prints as names. Only the server knows the names, so these types
+ * are read as its text, "pg_class", and names are taken as parameters, as OIDs are in numbers and bigints. Within a
+ * binary value there is no name: there they are read as the digits of the OID, which the server takes for a name's.
+ */
+import { Format } from "../wire/backendMessage.ts"
+import type { Codec } from "./codec.ts"
+import { unsigned } from "./integer.ts"
+
+const DIGITS = /^\d{1,10}$/
+
+const catalogueName = (name: string): Codec<string> => {
+  const { read, write } = unsigned(name)
+  return {
+    name,
+    read: (bytes, start, end) => String(read(bytes, start, end)),
+    write: (writer, value) => write(writer, typeof value === "string" && DIGITS.test(value) ? Number(value) : value),
+    writesStrings: false,
+    resultFormat: Format.text
+  }
+}
+
+export const regproc: Codec<string> = catalogueName("regproc")
+export const regprocedure: Codec<string> = catalogueName("regprocedure")
+export const regoper: Codec<string> = catalogueName("regoper")
+export const regoperator: Codec<string> = catalogueName("regoperator")
+export const regclass: Codec<string> = catalogueName("regclass")
+export const regtype: Codec<string> = catalogueName("regtype")
+export const regconfig: Codec<string> = catalogueName("regconfig")
+export const regdictionary: Codec<string> = catalogueName("regdictionary")
+export const regnamespace: Codec<string> = catalogueName("regnamespace")
+export const regrole: Codec<string> = catalogueName("regrole")
+export const regcollation: Codec<string> = catalogueName("regcollation")

@@ -1,0 +1,119 @@
+/**
+ * Composite types and the rows of tables, as plain objects by the names of their attributes. Also written from an array
+ * of the attributes in their order, except inside of an array, where it would be a dimension. On the wire they are as
+ * `fields.ts` says; in text, where an attribute can only travel so, as `literal.ts` does.
+ */
+import { Format } from "../wire/backendMessage.ts"
+import { Unencodable, UnresolvedType } from "../wire/failure.ts"
+import { type Codec, formatOf, ofText, refusedKind, textOf } from "./codec.ts"
+import { eachField, fieldCount, NULL_LENGTH } from "./fields.ts"
+import { LiteralReader, quoted } from "./literal.ts"
+
+export interface Attribute {
+  readonly name: string
+  /** The OID of its type. */
+  readonly oid: number
+  readonly codec: Codec
+}
+
+export interface CompositeType {
+  readonly oid: number
+  readonly name: string
+  /** Without those that were dropped. */
+  readonly attributes: ReadonlyArray<Attribute>
+}
+
+type CompositeValue = Readonly<Record<string, unknown>>
+
+const isNull = (value: unknown): value is null | undefined => value === null || value === undefined
+
+/** Whether an object has an attribute, also one of its class; what every object inherits is none. */
+const hasAttribute = (value: object, name: string): value is CompositeValue =>
+  Object.hasOwn(value, name) || (name in value && !(name in Object.prototype))
+
+const hasOtherFields = ({ name, oid }: CompositeType): UnresolvedType =>
+  new UnresolvedType(`${name} came with other attributes than it is known to have`, [oid], { isOutdated: true })
+
+export const compositeOf = (type: CompositeType): Codec<CompositeValue> => {
+  const { attributes, name } = type
+  // A copy of this already owns every name, `__proto__` too, so that filling it in never reaches a prototype.
+  const blank = Object.fromEntries<unknown>(attributes.map((attribute) => [attribute.name, null]))
+  // An attribute without a binary form leaves none to the whole, whatever its value.
+  const isAlwaysText = attributes.some(({ codec }) => formatOf(codec, null) === Format.text)
+
+  const valuesOf = (value: unknown): ReadonlyArray<unknown> => {
+    if (typeof value !== "object" || value === null) throw refusedKind(name, "an object or an array", value)
+    if (Array.isArray(value)) {
+      if (value.length === attributes.length) return value
+      throw new Unencodable(`${name} has ${attributes.length} attributes, the array ${value.length}`)
+    }
+    return attributes.map((attribute) => {
+      if (hasAttribute(value, attribute.name)) return value[attribute.name]
+      throw new Unencodable(`the object lacks the attribute "${attribute.name}" of ${name}; null stands for NULL`)
+    })
+  }
+
+  return {
+    name,
+    read: (bytes, start, end) => {
+      if (fieldCount(name, bytes, start, end) !== attributes.length) throw hasOtherFields(type)
+      const value = { ...blank }
+      eachField(name, bytes, start, end, (index, oid, from, to) => {
+        const attribute = attributes[index]!
+        if (attribute.oid !== oid) throw hasOtherFields(type)
+        if (to >= from) value[attribute.name] = attribute.codec.read(bytes, from, to)
+      })
+      return value
+    },
+    write: (writer, value) => {
+      const values = valuesOf(value)
+      writer.int32(attributes.length)
+      attributes.forEach(({ codec, oid }, index) => {
+        writer.int32(oid)
+        const inner = values[index]
+        if (isNull(inner)) {
+          writer.int32(NULL_LENGTH)
+        } else {
+          const length = writer.reserveInt32()
+          codec.write(writer, inner)
+          writer.backfillValueLength(length)
+        }
+      })
+    },
+    writesStrings: false,
+    formatOf: (value) => {
+      if (isAlwaysText) return Format.text
+      if (typeof value !== "object" || value === null) return Format.binary
+      const isTextual = attributes.some((attribute, index) => {
+        const inner = Array.isArray(value)
+          ? value[index]
+          : hasAttribute(value, attribute.name)
+            ? value[attribute.name]
+            : undefined
+        return !isNull(inner) && formatOf(attribute.codec, inner) === Format.text
+      })
+      return isTextual ? Format.text : Format.binary
+    },
+    textOf: (value) => {
+      const values = valuesOf(value)
+      const fields = attributes.map(({ codec }, index) =>
+        isNull(values[index]) ? "" : quoted(textOf(codec, values[index]))
+      )
+      return `(${fields.join(",")})`
+    },
+    resultFormat: isAlwaysText ? Format.text : Format.binary,
+    ofText: (text) => {
+      const reader = new LiteralReader(name, text)
+      const value = { ...blank }
+      reader.take("(")
+      attributes.forEach((attribute, index) => {
+        if (index > 0 && !reader.takes(",")) throw hasOtherFields(type)
+        const part = reader.part(",)")
+        if (part !== undefined) value[attribute.name] = ofText(attribute.codec, part)
+      })
+      if (!reader.takes(")")) throw hasOtherFields(type)
+      reader.expectEnd()
+      return value
+    }
+  }
+}

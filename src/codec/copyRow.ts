@@ -1,0 +1,112 @@
+/**
+ * Rows as COPY takes them in: in the binary format by the codecs of the columns, or as lines of CSV, in which the server
+ * reads every value from its text. What is refused is `Unencodable`, with the number of the column from 1 as `parameter`
+ * where one is to blame; whoever calls rewinds the writer.
+ */
+import { Format } from "../wire/backendMessage.ts"
+import { ByteWriter } from "../wire/byteWriter.ts"
+import { Unencodable } from "../wire/failure.ts"
+import { type Codec, formatOf } from "./codec.ts"
+import { parameterEncoders, type TypedParameterEncoder } from "./parameters.ts"
+import type { TypeRegistry } from "./registry.ts"
+
+/** The columns that are copied: their types, and how to write values of them. */
+export interface CopyColumns {
+  readonly codecs: ReadonlyArray<Codec | undefined>
+  readonly encoders: ReadonlyArray<TypedParameterEncoder>
+}
+
+export type CopyFormat = "binary" | "csv"
+
+type WriteRow = (writer: ByteWriter, values: ReadonlyArray<unknown>) => void
+
+export const copyColumns = (oids: ReadonlyArray<number>, types: TypeRegistry): CopyColumns => ({
+  codecs: oids.map((oid) => types.codec(oid)),
+  encoders: parameterEncoders(oids, types)
+})
+
+const NULL_LENGTH = -1
+
+const isNull = (value: unknown): value is null | undefined => value === null || value === undefined
+
+/**
+ * Whether a row can be written in the binary format only by having the server read some of its values: those of types
+ * that have no binary form, and strings that a codec does not know.
+ */
+export const needsText = ({ codecs }: CopyColumns, row: ReadonlyArray<unknown>): boolean =>
+  codecs.some((codec, index) => codec === undefined || needsTextAs(codec, row[index]))
+
+const needsTextAs = (codec: Codec, value: unknown): boolean => {
+  if (codec.resultFormat === Format.text) return true
+  if (isNull(value) || formatOf(codec, value) === Format.binary) return false
+  try {
+    codec.write(new ByteWriter(), value)
+    return false
+  } catch {
+    return true
+  }
+}
+
+/** Writes one row, which has as many values as there are columns. */
+export const rowWriter = ({ encoders }: CopyColumns, format: CopyFormat): WriteRow =>
+  format === "binary" ? binaryRow(encoders) : csvRow(encoders)
+
+/** Int16 number of columns, each: Int32 length (-1 for NULL), the value's bytes. */
+const binaryRow =
+  (encoders: ReadonlyArray<TypedParameterEncoder>): WriteRow =>
+  (writer, values) => {
+    writer.int16(encoders.length)
+    let index = 0
+    try {
+      for (; index < encoders.length; index++) {
+        const value = values[index]
+        if (isNull(value)) {
+          writer.int32(NULL_LENGTH)
+          continue
+        }
+        const length = writer.reserveInt32()
+        encoders[index]!.write(writer, value, Format.binary)
+        writer.backfillValueLength(length)
+      }
+    } catch (failure) {
+      if (failure instanceof Unencodable) failure.parameter = index + 1
+      throw failure
+    }
+  }
+
+const QUOTE = 0x22
+const COMMA = 0x2c
+const NEWLINE = 0x0a
+
+/** Values in quotes, so that no text in them has a meaning, NULL as nothing at all. */
+const csvRow = (encoders: ReadonlyArray<TypedParameterEncoder>): WriteRow => {
+  const text = new ByteWriter()
+  return (writer, values) => {
+    let index = 0
+    try {
+      for (; index < encoders.length; index++) {
+        if (index > 0) writer.uint8(COMMA)
+        const value = values[index]
+        if (isNull(value)) continue
+        text.rewind(0)
+        encoders[index]!.write(text, value, Format.text)
+        writeQuoted(writer, text.take())
+      }
+    } catch (failure) {
+      if (failure instanceof Unencodable) failure.parameter = index + 1
+      throw failure
+    }
+    writer.uint8(NEWLINE)
+  }
+}
+
+const writeQuoted = (writer: ByteWriter, bytes: Uint8Array): void => {
+  writer.uint8(QUOTE)
+  let copied = 0
+  for (let at = bytes.indexOf(QUOTE); at !== -1; at = bytes.indexOf(QUOTE, at + 1)) {
+    writer.raw(bytes.subarray(copied, at + 1))
+    copied = at
+  }
+  writer.raw(bytes.subarray(copied))
+  writer.uint8(QUOTE)
+}

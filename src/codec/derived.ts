@@ -1,0 +1,36 @@
+/**
+ * The codecs of types that a user makes out of nothing but a name: enums, domains, and base types of extensions, of
+ * which only the text form is known.
+ */
+import { Format } from "../wire/backendMessage.ts"
+import { Undecodable, Unencodable } from "../wire/failure.ts"
+import { type Codec, refusedKind } from "./codec.ts"
+import { text } from "./text.ts"
+
+/** The codec of a type whose values travel as text in the binary format too, which enums do. */
+export const textualOf = (name: string): Codec<string> => ({
+  ...text,
+  name,
+  write: (writer, value) => {
+    if (typeof value !== "string") throw refusedKind(name, "a string", value)
+    writer.utf8(value)
+  }
+})
+
+/** A domain travels as the type that it restricts. In an array of domains over arrays each inner array is an element. */
+export const domainOf = (name: string, base: Codec, options: { readonly isOverArray: boolean }): Codec =>
+  options.isOverArray ? { ...base, name, isElement: () => true } : { ...base, name }
+
+/** The codec of a type that has no binary form, or one that nobody here knows: its values are their texts. */
+export const textOnlyOf = (name: string): Codec => ({
+  name,
+  read: () => {
+    throw new Undecodable(`${name} can be read in its text form only, which this answer cannot carry; cast it to text`)
+  },
+  write: () => {
+    throw new Unencodable(`${name} can be written in its text form only, which this request cannot carry`)
+  },
+  writesStrings: false,
+  formatOf: () => Format.text,
+  resultFormat: Format.text
+})

@@ -1,0 +1,149 @@
+/** Writes geometries as EWKB, in big-endian order, which PostGIS takes on every machine. */
+import type { ByteWriter } from "../../wire/byteWriter.ts"
+import { Unencodable } from "../../wire/failure.ts"
+import {
+  type GeometryType,
+  HAS_M,
+  HAS_SRID,
+  HAS_Z,
+  type Kind,
+  kinds,
+  MAX_DEPTH,
+  type PgGeometryLayout
+} from "./geoJson.ts"
+
+const BIG_ENDIAN = 0
+const MAX_SRID = 999_999
+
+const flags: Readonly<Record<PgGeometryLayout, number>> = { XY: 0, XYZ: HAS_Z, XYM: HAS_M, XYZM: HAS_Z | HAS_M }
+
+const isLayout = (value: unknown): value is PgGeometryLayout => typeof value === "string" && Object.hasOwn(flags, value)
+
+const isType = (value: unknown): value is GeometryType => typeof value === "string" && Object.hasOwn(kinds, value)
+
+const typeNames = Object.keys(kinds).join(", ")
+
+/** A geometry of which nothing is known yet but what it may have. */
+interface Given {
+  readonly type?: unknown
+  readonly coordinates?: unknown
+  readonly geometries?: unknown
+  readonly srid?: unknown
+  readonly layout?: unknown
+}
+
+const listOf = (value: unknown, what: string): ReadonlyArray<unknown> => {
+  if (Array.isArray(value)) return value
+  throw new Unencodable(`a geometry takes an array as ${what}`)
+}
+
+const geometryOf = (value: unknown): Given => {
+  if (typeof value === "object" && value !== null) return value
+  throw new Unencodable("a geometry takes objects with a type as its geometries")
+}
+
+const kindOf = ({ type }: Given): Kind => {
+  if (isType(type)) return kinds[type]
+  throw new Unencodable(`a geometry has one of these types: ${typeNames}`)
+}
+
+const layouts: ReadonlyMap<number, PgGeometryLayout> = new Map([
+  [2, "XY"],
+  [3, "XYZ"],
+  [4, "XYZM"]
+])
+
+/** The number of coordinates of the first position that there is, at most so deep. */
+const firstSize = (value: unknown, depth: number): number | undefined => {
+  if (depth === 0 || !Array.isArray(value) || value.length === 0) return undefined
+  if (typeof value[0] === "number") return value.length
+  for (const inner of value) {
+    const size = firstSize(inner, depth - 1)
+    if (size !== undefined) return size
+  }
+  return undefined
+}
+
+/** What a geometry says of its layout, or shows in its first position; undefined where it is empty and says nothing. */
+const layoutOf = ({ coordinates, geometries, layout }: Given, depth = MAX_DEPTH): PgGeometryLayout | undefined => {
+  if (layout !== undefined) {
+    if (isLayout(layout)) return layout
+    throw new Unencodable(`the layout of a geometry is one of: ${Object.keys(flags).join(", ")}`)
+  }
+  if (!Array.isArray(geometries)) return layouts.get(firstSize(coordinates, MAX_DEPTH) ?? 0)
+  if (depth === 0) return undefined
+  for (const inner of geometries) {
+    const found = layoutOf(geometryOf(inner), depth - 1)
+    if (found !== undefined) return found
+  }
+  return undefined
+}
+
+const sridOf = ({ srid }: Given): number => {
+  if (srid === undefined) return 0
+  if (typeof srid === "number" && Number.isInteger(srid) && srid >= 0 && srid <= MAX_SRID) return srid
+  throw new Unencodable(`the srid of a geometry is a whole number from 0 to ${MAX_SRID}`)
+}
+
+export class EwkbWriter {
+  private readonly writer: ByteWriter
+  private layout: PgGeometryLayout = "XY"
+
+  constructor(writer: ByteWriter) {
+    this.writer = writer
+  }
+
+  geometry(given: Given): void {
+    this.layout = layoutOf(given) ?? "XY"
+    this.whole(given, sridOf(given), MAX_DEPTH)
+  }
+
+  private whole(given: Given, srid: number, depth: number): void {
+    if (depth === 0) throw new Unencodable(`a geometry inside of ${MAX_DEPTH} others`)
+    const kind = kindOf(given)
+    this.header(kind, srid)
+    if (kind.depth !== undefined) {
+      return this.coordinates(listOf(given.coordinates, "its coordinates"), kind.depth, kind.part)
+    }
+    const geometries = listOf(given.geometries, "its geometries").map(geometryOf)
+    this.writer.int32(geometries.length)
+    for (const inner of geometries) {
+      if ((layoutOf(inner) ?? this.layout) !== this.layout)
+        throw new Unencodable("a geometry has one layout throughout")
+      this.whole(inner, 0, depth - 1)
+    }
+  }
+
+  private header({ code }: Kind, srid: number): void {
+    this.writer.uint8(BIG_ENDIAN)
+    this.writer.int32(code | flags[this.layout] | (srid === 0 ? 0 : HAS_SRID))
+    if (srid !== 0) this.writer.int32(srid)
+  }
+
+  /** Lists in lists, so deep; the innermost are positions. Each of the outermost may be a geometry of its own. */
+  private coordinates(coordinates: ReadonlyArray<unknown>, depth: number, part?: GeometryType): void {
+    if (depth === 0) return this.point(coordinates)
+    this.writer.int32(coordinates.length)
+    for (const inner of coordinates) {
+      const list = listOf(inner, "each of its coordinates down to the positions")
+      if (part !== undefined) this.header(kinds[part], 0)
+      if (depth === 1 && part === undefined) this.position(list)
+      else this.coordinates(list, depth - 1)
+    }
+  }
+
+  private point(position: ReadonlyArray<unknown>): void {
+    this.position(position.length === 0 ? Array.from(this.layout, () => NaN) : position)
+  }
+
+  private position(position: ReadonlyArray<unknown>): void {
+    const { layout, writer } = this
+    if (position.length !== layout.length) {
+      throw new Unencodable(`a geometry of layout ${layout} has positions of ${layout.length} coordinates each`)
+    }
+    for (const coordinate of position) {
+      if (typeof coordinate !== "number") throw new Unencodable("a geometry has coordinates that are numbers")
+      writer.float64(coordinate)
+    }
+  }
+}

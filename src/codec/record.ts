@@ -1,0 +1,62 @@
+/**
+ * record: an anonymous row, `ROW(1, 'a')`, as an array of its values in order. Each field carries the OID of its type,
+ * which is all that there is to know of it: a type that is not known yet has to be looked up before the value can be
+ * read. PostgreSQL takes no anonymous rows.
+ */
+import type { Buffer } from "node:buffer"
+import { Undecodable, Unencodable, UnresolvedType } from "../wire/failure.ts"
+import type { Codec } from "./codec.ts"
+import { eachField } from "./fields.ts"
+
+/** What a record has to know of the types of its fields. */
+export interface FieldTypes {
+  codec(oid: number): Codec | undefined
+  unknownAmong(oids: ReadonlyArray<number>): ReadonlyArray<number>
+}
+
+/** No server nests so deep, but bytes can. */
+const MAX_DEPTH = 500
+
+export const recordOf = (types: FieldTypes): Codec<ReadonlyArray<unknown>> => {
+  let depth = 0
+
+  /** Asks for all unknown types of the fields at once, where there are any. */
+  const assertKnown = (bytes: Buffer, start: number, end: number): void => {
+    const oids = new Set<number>()
+    eachField("record", bytes, start, end, (_, oid) => void oids.add(oid))
+    const unknown = types.unknownAmong([...oids])
+    if (unknown.length === 0) return
+    throw new UnresolvedType(`a record with fields of types that are not known: ${unknown.join(", ")}`, unknown, {
+      isOutdated: false
+    })
+  }
+
+  const readFields = (bytes: Buffer, start: number, end: number): ReadonlyArray<unknown> => {
+    const values: Array<unknown> = []
+    eachField("record", bytes, start, end, (_, oid, from, to) => {
+      if (to < from) return values.push(null)
+      const codec = types.codec(oid)
+      if (codec !== undefined) return values.push(codec.read(bytes, from, to))
+      assertKnown(bytes, start, end)
+      throw new Undecodable(`a record with a field of type ${oid}, which has no binary form`)
+    })
+    return values
+  }
+
+  return {
+    name: "record",
+    read: (bytes, start, end) => {
+      if (depth === MAX_DEPTH) throw new Undecodable(`a record inside of ${MAX_DEPTH} others`)
+      depth++
+      try {
+        return readFields(bytes, start, end)
+      } finally {
+        depth--
+      }
+    },
+    write: () => {
+      throw new Unencodable("PostgreSQL takes no anonymous records; cast the parameter to a composite type")
+    },
+    writesStrings: false
+  }
+}

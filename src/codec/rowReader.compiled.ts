@@ -1,0 +1,76 @@
+/**
+ * Turns the shape of a result into source text: one straight line of reads and one object literal per row. Only plain
+ * ASCII identifiers ever enter that source, codecs are passed to it as values, and it reports nothing by itself: a row
+ * in which anything is odd, from a wrong count to a codec that throws, is read again by the interpreter.
+ */
+import type { ObjectRow, ReadableColumn, RowReader, TupleRow } from "./rowReader.interpreted.ts"
+
+/** Above this many columns the source grows too long to pay off. */
+export const MAX_COMPILED_COLUMNS = 200
+
+const PLAIN_NAME = /^[A-Za-z_$][A-Za-z0-9_$]*$/
+
+const isPlain = (name: string): boolean => PLAIN_NAME.test(name) && name !== "__proto__"
+
+/** Undefined where a name is not plain or not unique, or where the runtime forbids code generation. */
+export const compileObjects = (
+  columns: ReadonlyArray<ReadableColumn>,
+  interpret: RowReader<ObjectRow>
+): RowReader<ObjectRow> | undefined => {
+  const names = columns.map((column) => column.name)
+  if (!names.every(isPlain) || new Set(names).size !== names.length) return undefined
+  return compile(columns, interpret, `{ ${names.map((name, index) => `${name}: value${index}`).join(", ")} }`)
+}
+
+/** Undefined where the runtime forbids code generation. */
+export const compileTuples = (
+  columns: ReadonlyArray<ReadableColumn>,
+  interpret: RowReader<TupleRow>
+): RowReader<TupleRow> | undefined =>
+  compile(columns, interpret, `[${columns.map((_, index) => `value${index}`).join(", ")}]`)
+
+const compile = <R>(
+  columns: ReadonlyArray<ReadableColumn>,
+  interpret: RowReader<R>,
+  row: string
+): RowReader<R> | undefined => {
+  if (columns.length > MAX_COMPILED_COLUMNS) return undefined
+  try {
+    return new Function("reads", "interpret", source(columns.length, row))(
+      columns.map((column) => column.read),
+      interpret
+    )
+  } catch {
+    // An EvalError in V8; no runtime's way to forbid code generation is to fail a query.
+    return undefined
+  }
+}
+
+/**
+ * `at` only ever grows, so a row that ends too early is noticed at the latest by the last comparison, and no codec is
+ * given bytes past the end: a negative length is a huge one once it is unsigned. The parentheses around the reader make
+ * V8 compile it at once instead of twice.
+ */
+const source = (count: number, row: string): string => `"use strict"
+${Array.from({ length: count }, (_, index) => `const read${index} = reads[${index}]`).join("\n")}
+return ((bytes, start, end) => {
+  if (((bytes[start] << 8) | bytes[start + 1]) !== ${count}) return interpret(bytes, start, end)
+  let at = start + 2
+  let length = 0
+${Array.from({ length: count }, (_, index) => `  let value${index} = null`).join("\n")}
+  try {
+${Array.from({ length: count }, (_, index) => readColumn(index)).join("\n")}
+  } catch {
+    return interpret(bytes, start, end)
+  }
+  if (at !== end) return interpret(bytes, start, end)
+  return ${row}
+})`
+
+const readColumn = (index: number): string => `
+    length = (bytes[at] << 24) | (bytes[at + 1] << 16) | (bytes[at + 2] << 8) | bytes[at + 3]
+    at += 4
+    if (length !== -1) {
+      if ((length >>> 0) > end - at) return interpret(bytes, start, end)
+      value${index} = read${index}(bytes, at, at += length)
+    }`

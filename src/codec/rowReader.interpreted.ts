@@ -1,0 +1,102 @@
+/**
+ * Reads rows column by column, for any column names and any number of them, and says exactly what is wrong with a row
+ * that cannot be read. It is the meaning of a row; the compiled reader is the same thing, faster, and hands over to
+ * this one whenever a row is not as it should be.
+ */
+import type { Buffer } from "node:buffer"
+import { ProtocolViolation, Undecodable, Unencodable, UnresolvedType } from "../wire/failure.ts"
+import type { Codec } from "./codec.ts"
+
+/** Reads the body of a DataRow that lies in `bytes[start, end)`. The bytes are reused afterwards. */
+export type RowReader<R> = (bytes: Buffer, start: number, end: number) => R
+
+export type ObjectRow = Readonly<Record<string, unknown>>
+export type TupleRow = ReadonlyArray<unknown>
+
+/** What the readers need to know of a column. */
+export interface ReadableColumn {
+  readonly name: string
+  readonly typeName: string
+  readonly read: Codec["read"]
+}
+
+/** A value that its codec refuses, with the column that holds it. The row itself is sound, and so is the session. */
+export class UndecodableColumn extends Undecodable {
+  readonly column: string
+  /** The position of the column in the row, from 0. */
+  readonly index: number
+  readonly typeName: string
+  /** Where the value can be read once its types have been looked up. */
+  readonly unresolved: UnresolvedType | undefined
+
+  constructor(column: ReadableColumn, index: number, thrown: unknown) {
+    super(reasonOf(thrown))
+    this.column = column.name
+    this.index = index
+    this.typeName = column.typeName
+    this.unresolved = thrown instanceof UnresolvedType ? thrown : undefined
+  }
+}
+
+/**
+ * Why a codec gave up. Only our own failures promise that their message holds no value; of anything else that a codec
+ * throws the kind is told, because messages such as JSON.parse's quote what they were given.
+ */
+const reasonOf = (thrown: unknown): string =>
+  thrown instanceof Undecodable || thrown instanceof ProtocolViolation || thrown instanceof Unencodable
+    ? thrown.message
+    : `its codec threw ${thrown instanceof Error ? thrown.name : typeof thrown}`
+
+// DataRow: Int16 number of columns, then for each of them Int32 length of the value (-1 for NULL) and its bytes.
+
+/** Rows as arrays in column order. */
+export const interpretTuples =
+  (columns: ReadonlyArray<ReadableColumn>): RowReader<TupleRow> =>
+  (bytes, start, end) => {
+    if (end - start < 2) throw new ProtocolViolation("a row without its number of columns")
+    const count = (bytes[start]! << 8) | bytes[start + 1]!
+    if (count !== columns.length) {
+      throw new ProtocolViolation(`a row of ${count} columns, where ${columns.length} were described`)
+    }
+    const row: Array<unknown> = []
+    let refused: UndecodableColumn | undefined
+    let at = start + 2
+    for (let index = 0; index < count; index++) {
+      if (end - at < 4) throw new ProtocolViolation(`a row that ends before the length of column ${index + 1}`)
+      const length = (bytes[at]! << 24) | (bytes[at + 1]! << 16) | (bytes[at + 2]! << 8) | bytes[at + 3]!
+      at += 4
+      if (length === -1) {
+        row.push(null)
+        continue
+      }
+      if (length < 0 || length > end - at) {
+        throw new ProtocolViolation(
+          `a length of ${length} for column ${index + 1}, with ${end - at} bytes left in the row`
+        )
+      }
+      const column = columns[index]!
+      try {
+        row.push(column.read(bytes, at, at + length))
+      } catch (thrown) {
+        refused ??= new UndecodableColumn(column, index, thrown)
+      }
+      at += length
+    }
+    if (at !== end) throw new ProtocolViolation(`${end - at} bytes too many at the end of a row`)
+    if (refused !== undefined) throw refused
+    return row
+  }
+
+/** Rows as objects; of columns with the same name the last one wins. */
+export const interpretObjects = (columns: ReadonlyArray<ReadableColumn>): RowReader<ObjectRow> => {
+  const tuple = interpretTuples(columns)
+  const names = columns.map((column) => column.name)
+  // A copy of this already owns every name, `__proto__` too, so that filling it in never reaches a prototype.
+  const blank = Object.fromEntries<unknown>(names.map((name) => [name, null]))
+  return (bytes, start, end) => {
+    const values = tuple(bytes, start, end)
+    const row = { ...blank }
+    for (let index = 0; index < names.length; index++) row[names[index]!] = values[index]
+    return row
+  }
+}

@@ -1,0 +1,254 @@
+/**
+ * Codecs that users write: of a type's bytes, of its text, or of the attributes of a composite type. What they throw is
+ * told by its kind only, for it may quote the value.
+ */
+import { Buffer } from "node:buffer"
+import { Format } from "../wire/backendMessage.ts"
+import { Undecodable, Unencodable } from "../wire/failure.ts"
+import { bytea } from "./bytea.ts"
+import type { Codec } from "./codec.ts"
+import { compositeOf } from "./composite.ts"
+import { mapped } from "./mapped.ts"
+import { readText } from "./text.ts"
+import { type CodecSubject, TypeCodec } from "./typeCodec.ts"
+import { qualified } from "./typeName.ts"
+
+/**
+ * A type by its name.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface TypeName {
+  /** As in pg_type (`"int8"`, `"geometry"`), or as SQL calls a type that every server has (`"bigint"`). */
+  readonly name: string
+  /** By default `"pg_catalog"` where every server has a type of that name, and otherwise `"public"`. */
+  readonly schema?: string | undefined
+}
+
+interface Encoding extends TypeName {
+  /**
+   * Say true where a value of the type is a JavaScript array: then each array within an array of the type is a value, and
+   * not a dimension. `false`, but true for tuples.
+   */
+  readonly valuesAreArrays?: boolean | undefined
+}
+
+/**
+ * How the values of a type come from bytes and go to bytes, in PostgreSQL's binary format for the type.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface BinaryEncoding extends Encoding {
+  readonly format: "binary"
+  /** The bytes are a copy that nobody else holds. */
+  readonly decode: (bytes: Uint8Array) => unknown
+  /** Given each parameter of the type, strings too, but never null. Throw to refuse one. */
+  readonly encode: (value: unknown) => Uint8Array
+}
+
+/**
+ * How the values of a type come from its text and go to it, as the server prints and parses the type.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface TextEncoding extends Encoding {
+  readonly format: "text"
+  readonly decode: (text: string) => unknown
+  /** Given each parameter of the type, strings too, but never null. Throw to refuse one. */
+  readonly encode: (value: unknown) => string
+}
+
+/**
+ * A codec of your own for a type. It also serves the type's arrays, domains over it, and composite types and ranges
+ * that hold it; types that every server has may be given another codec too. Values that are NULL never come to it. What
+ * it throws becomes a `DecodeError` or an `EncodeError` that tells the kind of what was thrown, and not its message,
+ * which may quote the value; the connection goes on.
+ *
+ * A type whose codec is of its text is exchanged as text, and so is what holds it. Anonymous records (`ROW(...)`) and
+ * binary COPY cannot hold it then, unless its binary form is its text (`text`, `json`, `xml`, enums, `citext`).
+ *
+ * @example
+ * ```ts
+ * import { PgTypes } from "effectpg"
+ *
+ * class Color {
+ *   readonly name: string
+ *   constructor(name: string) {
+ *     this.name = name
+ *   }
+ * }
+ *
+ * // CREATE TYPE color AS ENUM (...)
+ * export const color = PgTypes.codec({
+ *   name: "color",
+ *   format: "text",
+ *   decode: (text) => new Color(text),
+ *   encode: (value) => {
+ *     if (value instanceof Color) return value.name
+ *     throw new TypeError("a Color, please")
+ *   }
+ * })
+ *
+ * // json as its text
+ * export const jsonText = PgTypes.codec({ name: "json", format: "text", decode: (text) => text, encode: String })
+ * ```
+ * @category constructors
+ * @since 0.1.0
+ */
+export const codec = (encoding: BinaryEncoding | TextEncoding): TypeCodec => {
+  const { name, schema } = qualified(encoding.name, encoding.schema)
+  return new TypeCodec(name, schema, (subject) => {
+    if (subject.kind === "domain")
+      return refusing(subject.name, "is a domain: give a codec to the type that it restricts")
+    const made = encoding.format === "binary" ? binaryCodec(subject, encoding) : textCodec(subject, encoding)
+    return encoding.valuesAreArrays === true ? { ...made, isElement: () => true } : made
+  })
+}
+
+const binaryCodec = ({ isTextual, name }: CodecSubject, { decode, encode }: BinaryEncoding): Codec => {
+  const encoded = (value: unknown): Uint8Array => {
+    const bytes = encode(value)
+    if (bytes instanceof Uint8Array) return bytes
+    throw new Unencodable(`the encode of its codec gave no Uint8Array`)
+  }
+  return {
+    name,
+    read: (bytes, start, end) => decode(bytea.read(bytes, start, end)),
+    write: (writer, value) => writer.raw(encoded(value)),
+    writesStrings: true,
+    textOf: (value) => {
+      if (isTextual) return Buffer.from(encoded(value)).toString()
+      throw new Unencodable(`its codec makes no text, which what it stands beside travels as`)
+    },
+    ofText: (text) => {
+      if (isTextual) return decode(new TextEncoder().encode(text))
+      throw new Undecodable(`its codec reads no text, which what it stands beside travels as`)
+    }
+  }
+}
+
+const textCodec = ({ isTextual, name }: CodecSubject, { decode, encode }: TextEncoding): Codec => {
+  const textOf = (value: unknown): string => {
+    const text = encode(value)
+    if (typeof text === "string") return text
+    throw new Unencodable(`the encode of its codec gave no string`)
+  }
+  const format = isTextual ? Format.binary : Format.text
+  return {
+    name,
+    read: (bytes, start, end) => {
+      if (isTextual) return decode(readText(bytes, start, end))
+      throw new Undecodable(`its codec reads ${name} as text, which this answer cannot carry; cast it to text`)
+    },
+    write: (writer, value) => {
+      if (!isTextual) throw new Unencodable(`its codec writes ${name} as text, which this request cannot carry`)
+      writer.utf8(textOf(value))
+    },
+    writesStrings: true,
+    formatOf: () => format,
+    textOf,
+    resultFormat: format,
+    ofText: decode
+  }
+}
+
+/**
+ * How the values of a composite type come from its attributes and go to them.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface CompositeEncoding extends Encoding {
+  /** Given the values of the attributes, in their order. By default it is that array which is read. */
+  readonly decode?: ((values: ReadonlyArray<unknown>) => unknown) | undefined
+  /** Gives the values of the attributes, in their order. By default such an array is taken. Throw to refuse a value. */
+  readonly encode?: ((value: unknown) => ReadonlyArray<unknown>) | undefined
+}
+
+/**
+ * A codec of your own for a composite type or the rows of a table, which without one are plain objects. Each attribute
+ * has the codec of its type. Without `decode` and `encode` values of the type are tuples: arrays of the attributes.
+ *
+ * @example
+ * ```ts
+ * import { PgTypes } from "effectpg"
+ *
+ * class Money {
+ *   readonly amount: string
+ *   readonly currency: string
+ *   constructor(amount: string, currency: string) {
+ *     this.amount = amount
+ *     this.currency = currency
+ *   }
+ * }
+ *
+ * // CREATE TYPE price AS (amount numeric, currency text)
+ * export const price = PgTypes.composite({
+ *   name: "price",
+ *   decode: ([amount, currency]) => new Money(String(amount), String(currency)),
+ *   encode: (value) => {
+ *     if (value instanceof Money) return [value.amount, value.currency]
+ *     throw new TypeError("a Money, please")
+ *   }
+ * })
+ * ```
+ * @category constructors
+ * @since 0.1.0
+ */
+export const composite = (encoding: CompositeEncoding): TypeCodec => {
+  const { decode, encode, valuesAreArrays = decode === undefined } = encoding
+  const { name, schema } = qualified(encoding.name, encoding.schema)
+  return new TypeCodec(name, schema, (subject) => {
+    if (subject.kind !== "composite") return refusing(subject.name, "is no composite type: use PgTypes.codec for it")
+    // Named by their numbers, they are in order in the object that they are read as.
+    const attributes = subject.attributes.map((attribute, index) => ({ ...attribute, name: String(index) }))
+    return mapped(compositeOf({ oid: subject.oid, name: subject.name, attributes }), {
+      decode: (value) => {
+        const values = Object.values(Object(value))
+        return decode === undefined ? values : decode(values)
+      },
+      encode: (value) => {
+        const values = encode === undefined ? value : encode(value)
+        if (Array.isArray(values)) return values
+        throw new Unencodable(
+          encode === undefined ? "its codec takes an array" : "the encode of its codec gave no array"
+        )
+      },
+      encodesStrings: encode !== undefined,
+      ...(valuesAreArrays ? { isElement: () => true } : {})
+    })
+  })
+}
+
+/**
+ * Reads the arrays of a type as `PgArray`, which keeps where the indexes of each dimension begin. Written are the same
+ * arrays as without it.
+ *
+ * @example
+ * ```ts
+ * import { PgTypes } from "effectpg"
+ *
+ * export const types = [PgTypes.int8AsNumber, PgTypes.losslessArrayOf({ name: "int8" })]
+ * ```
+ * @category constructors
+ * @since 0.1.0
+ */
+export const losslessArrayOf = (element: TypeName): TypeCodec => {
+  const { name, schema } = qualified(element.name, element.schema)
+  return new TypeCodec(name, schema, undefined)
+}
+
+/** The codec of a type that cannot have the codec which was chosen for it. */
+const refusing = (name: string, why: string): Codec => ({
+  name,
+  read: () => {
+    throw new Undecodable(`${name} ${why}`)
+  },
+  write: () => {
+    throw new Unencodable(`${name} ${why}`)
+  },
+  writesStrings: true
+})

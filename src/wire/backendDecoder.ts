@@ -1,0 +1,146 @@
+/**
+ * Cuts the byte stream of a server into frames, whatever the chunks it arrives in.
+ *
+ * - A frame that lies wholly in a chunk is handed over where it lies. One that the chunk cuts is completed in a carry
+ *   buffer, which grows with the bytes that came and never by a length that was only declared.
+ * - The length is judged as soon as the five bytes of the header are there. Types are not: which message may stand
+ *   where is the sink's business, and so are unknown ones.
+ * - What `frame` is given is valid until it returns. It may replace the sink, raise the limit, stop the decoder or
+ *   throw; it must not push. After a throw nothing more is delivered.
+ */
+import { Buffer } from "node:buffer"
+import { Backend, backendMessageName } from "./backendMessage.ts"
+import { ProtocolViolation } from "./failure.ts"
+import { MAX_SHORT_MESSAGE_BYTES, MAX_STARTUP_MESSAGE_BYTES } from "./limits.ts"
+
+/** Takes frames one by one: the type byte, and the body in `bytes[start, end)`. */
+export interface FrameSink {
+  frame(type: number, bytes: Buffer, start: number, end: number): void
+}
+
+/** Byte1 type, Int32 length (which counts itself but not the type). */
+const HEADER_BYTES = 5
+
+/** The least that a message's length can be: it counts itself. */
+const LENGTH_BYTES = 4
+
+const INITIAL_CARRY_BYTES = 8_192
+
+/** A carry buffer that has grown beyond this for one large frame is given up after it. */
+const MAX_IDLE_CARRY_BYTES = 65_536
+
+/** libpq's list (VALID_LONG_MESSAGE_TYPE), and ParameterDescription: 65,535 parameters are 262,146 bytes. */
+const LONG_MESSAGES: ReadonlySet<number> = new Set([
+  Backend.CopyBothResponse,
+  Backend.CopyData,
+  Backend.CopyInResponse,
+  Backend.CopyOutResponse,
+  Backend.DataRow,
+  Backend.ErrorResponse,
+  Backend.FunctionCallResponse,
+  Backend.NoticeResponse,
+  Backend.NotificationResponse,
+  Backend.ParameterDescription,
+  Backend.RowDescription
+])
+
+export class BackendDecoder {
+  sink: FrameSink
+  /** The longest message that is accepted. Small until the server has authenticated us; the session raises it then. */
+  maxMessageBytes: number = MAX_STARTUP_MESSAGE_BYTES
+  private carry: Buffer = Buffer.allocUnsafeSlow(INITIAL_CARRY_BYTES)
+  /** How many bytes of a cut frame the carry holds. */
+  private carried = 0
+  /** The size of the cut frame, header included; known once the header is. */
+  private frameBytes = 0
+  private stopped = false
+
+  constructor(sink: FrameSink) {
+    this.sink = sink
+  }
+
+  /** The type byte of a frame of which only a part has come. */
+  get partialType(): number | undefined {
+    return this.carried === 0 ? undefined : this.carry[0]
+  }
+
+  /** Delivers no further frame, not even of the chunk that is being read. */
+  stop(): void {
+    this.stopped = true
+    this.carried = 0
+  }
+
+  /**
+   * Delivers every frame that `bytes[0, length)` completes. The caller may reuse the bytes afterwards. Throws
+   * `ProtocolViolation` at a length that no honest server declares, and whatever the sink throws.
+   */
+  push(bytes: Buffer, length: number = bytes.length): void {
+    try {
+      this.read(bytes, length)
+    } catch (failure) {
+      this.stop()
+      throw failure
+    }
+  }
+
+  private read(bytes: Buffer, length: number): void {
+    let at = this.carried === 0 ? 0 : this.completeCarried(bytes, length)
+    while (!this.stopped && at < length) {
+      const frameBytes = length - at < HEADER_BYTES ? 0 : this.frameBytesAt(bytes, at)
+      const next = at + frameBytes
+      if (frameBytes === 0 || next > length) {
+        this.frameBytes = frameBytes
+        this.append(bytes, at, length)
+        return
+      }
+      this.sink.frame(bytes[at]!, bytes, at + HEADER_BYTES, next)
+      at = next
+    }
+  }
+
+  /** Adds to the cut frame what it still lacks, delivers it if it is whole then, and returns where the next begins. */
+  private completeCarried(bytes: Buffer, length: number): number {
+    let at = 0
+    if (this.carried < HEADER_BYTES) {
+      at = Math.min(HEADER_BYTES - this.carried, length)
+      this.append(bytes, 0, at)
+      if (this.carried < HEADER_BYTES) return at
+      this.frameBytes = this.frameBytesAt(this.carry, 0)
+    }
+    const next = Math.min(at + this.frameBytes - this.carried, length)
+    this.append(bytes, at, next)
+    if (this.carried === this.frameBytes) {
+      const frame = this.carry
+      this.carried = 0
+      if (frame.length > MAX_IDLE_CARRY_BYTES) this.carry = Buffer.allocUnsafeSlow(INITIAL_CARRY_BYTES)
+      this.sink.frame(frame[0]!, frame, HEADER_BYTES, this.frameBytes)
+    }
+    return next
+  }
+
+  private append(bytes: Buffer, start: number, end: number): void {
+    const total = this.carried + end - start
+    if (total > this.carry.length) {
+      const grown = Buffer.allocUnsafeSlow(Math.max(total, Math.min(this.carry.length * 2, this.frameBytes)))
+      this.carry.copy(grown, 0, 0, this.carried)
+      this.carry = grown
+    }
+    bytes.copy(this.carry, this.carried, start, end)
+    this.carried = total
+  }
+
+  /** The size of the frame whose header stands at `at`, header included. */
+  private frameBytesAt(bytes: Buffer, at: number): number {
+    const length = (bytes[at + 1]! << 24) | (bytes[at + 2]! << 16) | (bytes[at + 3]! << 8) | bytes[at + 4]!
+    if (length < LENGTH_BYTES || length > MAX_SHORT_MESSAGE_BYTES) this.judgeLength(bytes[at]!, length)
+    return 1 + length
+  }
+
+  private judgeLength(type: number, length: number): void {
+    if (length < LENGTH_BYTES) throw new ProtocolViolation(`${backendMessageName(type)} of length ${length}`)
+    const limit = LONG_MESSAGES.has(type) ? this.maxMessageBytes : MAX_SHORT_MESSAGE_BYTES
+    if (length > limit) {
+      throw new ProtocolViolation(`${backendMessageName(type)} of ${length} bytes; at most ${limit} are accepted`)
+    }
+  }
+}

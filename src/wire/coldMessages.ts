@@ -1,0 +1,308 @@
+/**
+ * The rare messages, built and read by pg-protocol behind guards. This is the only file that knows pg-protocol.
+ *
+ * Requests refuse with `Unencodable` what its C strings and counts would silently turn into something else. Of a
+ * response the layout is checked first, so that what it reads leniently (strings without an end, wrong lengths,
+ * negative counts) never reaches it; everything else is a `ProtocolViolation`. What is read owns its bytes.
+ */
+import { Buffer } from "node:buffer"
+import { serialize } from "pg-protocol"
+import {
+  AuthenticationMD5Password,
+  type BackendMessage,
+  BackendKeyDataMessage,
+  NotificationResponseMessage,
+  ParameterStatusMessage,
+  RowDescriptionMessage
+} from "pg-protocol/dist/messages.js"
+import { Parser } from "pg-protocol/dist/parser.js"
+import {
+  type AuthenticationRequest,
+  Backend,
+  type BackendKey,
+  backendMessageName,
+  type ColumnDescription,
+  type Notification
+} from "./backendMessage.ts"
+import { ByteReader } from "./byteReader.ts"
+import { ProtocolViolation, Unencodable } from "./failure.ts"
+import { MAX_COUNT, MAX_MESSAGE_BYTES, MAX_NAME_BYTES, MAX_STARTUP_PACKET_BYTES } from "./limits.ts"
+
+// ------------------------------------------------------------------------------------------------------- requests
+
+/**
+ * pg-protocol builds its messages in one buffer for the whole process, which node-postgres shares where it is there
+ * too. A call that failed leaves its beginning there, and the next message would start with it: send it nowhere first.
+ */
+const serializer = (): typeof serialize => {
+  serialize.query("")
+  return serialize
+}
+
+/** Refuses text that would end early as a C string, or that UTF-8 cannot hold, or that is too long for any message. */
+const checkText = (what: string, text: string): void => {
+  if (text.includes("\0")) throw new Unencodable(`${what} has a NUL character (\\u0000), which PostgreSQL cannot hold`)
+  if (!text.isWellFormed()) throw new Unencodable(`${what} has a lone surrogate, which UTF-8 cannot hold`)
+  if (text.length * 3 > MAX_MESSAGE_BYTES && Buffer.byteLength(text) > MAX_MESSAGE_BYTES - MAX_FRAME_BYTES) {
+    throw new Unencodable(`${what} is longer than the ${MAX_MESSAGE_BYTES} bytes that PostgreSQL takes in one message`)
+  }
+}
+
+/** No message has more beside its one long text: the length, a name, the count and OIDs of all possible parameters. */
+const MAX_FRAME_BYTES = 4 + MAX_NAME_BYTES + 2 + 2 + 4 * MAX_COUNT
+
+const checkName = (name: string): void => {
+  checkText("the name of a statement", name)
+  if (Buffer.byteLength(name) > MAX_NAME_BYTES) {
+    throw new Unencodable(`the name of a statement has more than the ${MAX_NAME_BYTES} bytes that PostgreSQL keeps`)
+  }
+}
+
+/**
+ * The first message, for protocol 3.0. `client_encoding` is added here (UTF8) and cannot be asked for otherwise.
+ */
+export const encodeStartup = (parameters: ReadonlyMap<string, string>): Buffer => {
+  for (const [name, value] of parameters) {
+    checkText("the name of a startup parameter", name)
+    if (name === "") throw new Unencodable("a startup parameter without a name would end the list")
+    if (name.toLowerCase() === "client_encoding") throw new Unencodable("client_encoding is always UTF8")
+    checkText(`the startup parameter ${name}`, value)
+  }
+  const packet = serializer().startup(Object.fromEntries(parameters))
+  if (packet.length - 4 > MAX_STARTUP_PACKET_BYTES) {
+    throw new Unencodable(`the startup parameters have more than the ${MAX_STARTUP_PACKET_BYTES} bytes of one packet`)
+  }
+  return packet
+}
+
+export const encodeSslRequest = (): Buffer => serialize.requestSsl()
+
+/** Not a message of a session: it is all that is ever sent over a connection of its own. */
+export const encodeCancelRequest = (key: BackendKey): Buffer => serialize.cancel(key.processId, key.secret)
+
+/** The answer to CleartextPassword and MD5Password. */
+export const encodePassword = (password: string): Buffer => {
+  checkText("the password", password)
+  return serializer().password(password)
+}
+
+export const encodeSaslInitialResponse = (mechanism: string, data: string): Buffer => {
+  checkText("the SASL mechanism", mechanism)
+  checkText("the SASL response", data)
+  return serializer().sendSASLInitialResponseMessage(mechanism, data)
+}
+
+export const encodeSaslResponse = (data: string): Buffer => {
+  checkText("the SASL response", data)
+  return serializer().sendSCRAMClientFinalMessage(data)
+}
+
+export const encodeTerminate = (): Buffer => serialize.end()
+
+/** One or more statements, by the simple protocol. */
+export const encodeQuery = (sql: string): Buffer => {
+  checkText("the SQL text", sql)
+  return serializer().query(sql)
+}
+
+/** Prepares `sql` under a name; the empty one is the unnamed statement. An OID of 0 leaves the type to the server. */
+export const encodeParse = (name: string, sql: string, parameterOids: ReadonlyArray<number>): Buffer => {
+  checkName(name)
+  checkText("the SQL text", sql)
+  if (parameterOids.length > MAX_COUNT) {
+    throw new Unencodable(`${parameterOids.length} parameter types; a statement takes at most ${MAX_COUNT}`)
+  }
+  return serializer().parse({ name, text: sql, types: [...parameterOids] })
+}
+
+export const encodeDescribeStatement = (name: string): Buffer => {
+  checkName(name)
+  return serialize.describe({ type: "S", name })
+}
+
+export const encodeCloseStatement = (name: string): Buffer => {
+  checkName(name)
+  return serialize.close({ type: "S", name })
+}
+
+export const encodeClosePortal = (name: string): Buffer => {
+  checkName(name)
+  return serialize.close({ type: "P", name })
+}
+
+export const encodeCopyDone = (): Buffer => serialize.copyDone()
+
+/** Ends a COPY FROM STDIN with an error, of which `reason` becomes a part. */
+export const encodeCopyFail = (reason: string): Buffer => {
+  checkText("the reason for the end of a COPY", reason)
+  return serialize.copyFail(reason)
+}
+
+// ------------------------------------------------------------------------------------------------------ responses
+
+/** Byte1 type, Int32 length (which counts itself but not the type). */
+const HEADER_BYTES = 5
+
+/**
+ * Has one message read by pg-protocol: a new parser each time, which is given one whole frame and nothing else, in
+ * memory of its own. So it cannot wait for more, read beyond the end, or keep anything of a message that it refused.
+ */
+const parse = (type: number, bytes: Buffer, start: number, end: number): BackendMessage => {
+  const frame = Buffer.allocUnsafeSlow(HEADER_BYTES + end - start)
+  frame[0] = type
+  frame.writeInt32BE(frame.length - 1, 1)
+  bytes.copy(frame, HEADER_BYTES, start, end)
+  const messages: Array<BackendMessage> = []
+  try {
+    new Parser().parse(frame, (message) => messages.push(message))
+  } catch {
+    throw malformed(type)
+  }
+  const [message] = messages
+  if (message === undefined || messages.length > 1) throw malformed(type)
+  return message
+}
+
+const malformed = (type: number): ProtocolViolation =>
+  new ProtocolViolation(`${backendMessageName(type)} that cannot be read`)
+
+/** Int32 request; what follows depends on it. The salt is 4 bytes, mechanisms are strings up to an empty one. */
+export const decodeAuthentication = (bytes: Buffer, start: number, end: number): AuthenticationRequest => {
+  const layout = new ByteReader(bytes, start, end)
+  const request = layout.int32()
+  switch (request) {
+    case Authentication.ok:
+    case Authentication.cleartextPassword:
+      break
+    case Authentication.md5Password:
+      layout.skip(4)
+      break
+    case Authentication.sasl:
+      while (layout.skipString() > 0);
+      break
+    case Authentication.saslContinue:
+    case Authentication.saslFinal:
+      layout.skip(layout.left)
+      break
+    default:
+      return { _tag: "Unsupported", name: unsupportedMethods.get(request) ?? `authentication method ${request}` }
+  }
+  layout.expectEnd(backendMessageName(Backend.Authentication))
+  return authenticationRequest(parse(Backend.Authentication, bytes, start, end))
+}
+
+const Authentication = {
+  ok: 0,
+  cleartextPassword: 3,
+  md5Password: 5,
+  sasl: 10,
+  saslContinue: 11,
+  saslFinal: 12
+} as const
+
+const unsupportedMethods: ReadonlyMap<number, string> = new Map([
+  [2, "Kerberos V5"],
+  [6, "SCM credentials"],
+  [7, "GSSAPI"],
+  [8, "GSSAPI"],
+  [9, "SSPI"]
+])
+
+const authenticationRequest = (message: BackendMessage): AuthenticationRequest => {
+  switch (message.name) {
+    case "authenticationOk":
+      return { _tag: "Ok" }
+    case "authenticationCleartextPassword":
+      return { _tag: "CleartextPassword" }
+    case "authenticationMD5Password":
+      if (!(message instanceof AuthenticationMD5Password)) break
+      return { _tag: "MD5Password", salt: message.salt }
+    case "authenticationSASL":
+      if (!("mechanisms" in message) || !isStrings(message.mechanisms)) break
+      return { _tag: "SASL", mechanisms: message.mechanisms }
+    case "authenticationSASLContinue":
+      if (!("data" in message) || typeof message.data !== "string") break
+      return { _tag: "SASLContinue", data: message.data }
+    case "authenticationSASLFinal":
+      if (!("data" in message) || typeof message.data !== "string") break
+      return { _tag: "SASLFinal", data: message.data }
+    default:
+      break
+  }
+  throw malformed(Backend.Authentication)
+}
+
+const isStrings = (value: unknown): value is ReadonlyArray<string> =>
+  Array.isArray(value) && value.every((item) => typeof item === "string")
+
+/** Int32 process, Int32 secret: the key of protocol 3.0. */
+export const decodeBackendKeyData = (bytes: Buffer, start: number, end: number): BackendKey => {
+  const layout = new ByteReader(bytes, start, end)
+  layout.skip(8)
+  layout.expectEnd(backendMessageName(Backend.BackendKeyData))
+  const message = parse(Backend.BackendKeyData, bytes, start, end)
+  if (!(message instanceof BackendKeyDataMessage)) throw malformed(Backend.BackendKeyData)
+  return { processId: message.processID, secret: message.secretKey }
+}
+
+/** String name, String value. */
+export const decodeParameterStatus = (
+  bytes: Buffer,
+  start: number,
+  end: number
+): { readonly name: string; readonly value: string } => {
+  const layout = new ByteReader(bytes, start, end)
+  layout.skipString()
+  layout.skipString()
+  layout.expectEnd(backendMessageName(Backend.ParameterStatus))
+  const message = parse(Backend.ParameterStatus, bytes, start, end)
+  if (!(message instanceof ParameterStatusMessage)) throw malformed(Backend.ParameterStatus)
+  return { name: message.parameterName, value: message.parameterValue }
+}
+
+/** Int32 process, String channel, String payload. */
+export const decodeNotification = (bytes: Buffer, start: number, end: number): Notification => {
+  const layout = new ByteReader(bytes, start, end)
+  layout.skip(4)
+  layout.skipString()
+  layout.skipString()
+  layout.expectEnd(backendMessageName(Backend.NotificationResponse))
+  const message = parse(Backend.NotificationResponse, bytes, start, end)
+  if (!(message instanceof NotificationResponseMessage)) throw malformed(Backend.NotificationResponse)
+  return { processId: message.processId, channel: message.channel, payload: message.payload }
+}
+
+/** Int32 table, Int16 attribute, Int32 type, Int16 type size, Int32 type modifier, Int16 format: after each name. */
+const COLUMN_BYTES = 18
+
+/** Int16 number of columns; each: String name, and its `COLUMN_BYTES`. */
+export const decodeRowDescription = (bytes: Buffer, start: number, end: number): ReadonlyArray<ColumnDescription> => {
+  const layout = new ByteReader(bytes, start, end)
+  for (let left = layout.uint16(); left > 0; left--) {
+    layout.skipString()
+    layout.skip(COLUMN_BYTES)
+  }
+  layout.expectEnd(backendMessageName(Backend.RowDescription))
+  const message = parse(Backend.RowDescription, bytes, start, end)
+  if (!(message instanceof RowDescriptionMessage)) throw malformed(Backend.RowDescription)
+  return message.fields.map((field) => ({
+    name: field.name,
+    tableOid: field.tableID,
+    attributeNumber: field.columnID,
+    typeOid: field.dataTypeID,
+    typeSize: field.dataTypeSize,
+    typeModifier: field.dataTypeModifier
+  }))
+}
+
+/**
+ * Int16 number of parameters, Int32 type of each. Read here, since pg-protocol takes the number for a signed one and
+ * fails beyond 32,767.
+ */
+export const decodeParameterDescription = (bytes: Buffer, start: number, end: number): ReadonlyArray<number> => {
+  const reader = new ByteReader(bytes, start, end)
+  const oids: Array<number> = []
+  for (let left = reader.uint16(); left > 0; left--) oids.push(reader.uint32())
+  reader.expectEnd(backendMessageName(Backend.ParameterDescription))
+  return oids
+}

@@ -1,0 +1,73 @@
+/** The body of a CommandComplete: what was done, and to how many rows. */
+import type { Buffer } from "node:buffer"
+import { ProtocolViolation } from "./failure.ts"
+
+export interface CommandTag {
+  /** `SELECT`, `INSERT`, `CREATE TABLE`... */
+  readonly command: string
+  /** How many rows were returned, written or copied; 0 where the command does not count. */
+  readonly rowCount: number
+}
+
+const NUL = 0
+const SPACE = 0x20
+const ZERO = 0x30
+const NINE = 0x39
+
+/**
+ * ```
+ * String command tag: the command; then, where it counts, a space and the number of rows. INSERT has an OID before
+ *        that, which has been 0 since PostgreSQL 12.
+ * ```
+ */
+export const readCommandTag = (bytes: Buffer, start: number, end: number): CommandTag => {
+  const terminator = end - 1
+  if (terminator < start || bytes[terminator] !== NUL) throw new ProtocolViolation("a command tag without terminator")
+  const counted = beforeNumber(bytes, start, terminator)
+  if (counted === terminator) return { command: commandAt(bytes, start, terminator), rowCount: 0 }
+  let rowCount = 0
+  for (let at = counted + 1; at < terminator; at++) rowCount = rowCount * 10 + (bytes[at]! - ZERO)
+  if (rowCount > Number.MAX_SAFE_INTEGER) throw new ProtocolViolation("a command tag with an absurd number of rows")
+  return { command: commandAt(bytes, start, beforeNumber(bytes, start, counted)), rowCount }
+}
+
+/** Where the space stands before a number that ends at `end`; `end` itself where no number does. */
+const beforeNumber = (bytes: Buffer, start: number, end: number): number => {
+  let at = end - 1
+  while (at > start && bytes[at]! >= ZERO && bytes[at]! <= NINE) at--
+  return at > start && at < end - 1 && bytes[at] === SPACE ? at : end
+}
+
+const slot = (length: number, firstByte: number): number => (length << 8) | firstByte
+
+/** What programs run all day costs no new string. No two of these share both their length and their first letter. */
+const commonCommands: ReadonlyMap<number, string> = new Map(
+  [
+    "SELECT",
+    "INSERT",
+    "UPDATE",
+    "DELETE",
+    "MERGE",
+    "COPY",
+    "FETCH",
+    "BEGIN",
+    "COMMIT",
+    "ROLLBACK",
+    "SAVEPOINT",
+    "RELEASE",
+    "SET"
+  ].map((command) => [slot(command.length, command.charCodeAt(0)), command])
+)
+
+const commandAt = (bytes: Buffer, start: number, end: number): string => {
+  const common = commonCommands.get(slot(end - start, bytes[start]!))
+  if (common !== undefined && isAt(common, bytes, start)) return common
+  const command = bytes.toString("latin1", start, end)
+  if (command.includes("\0")) throw new ProtocolViolation("a command tag that ends early")
+  return command
+}
+
+const isAt = (text: string, bytes: Buffer, start: number): boolean => {
+  for (let index = 0; index < text.length; index++) if (bytes[start + index] !== text.charCodeAt(index)) return false
+  return true
+}

@@ -1,0 +1,192 @@
+/**
+ * The requests of the extended protocol, appended to a `ByteWriter`. Bind, Execute and Sync, which every query sends,
+ * are written here byte by byte; the rare ones come from `coldMessages`. What throws leaves a part of a message behind:
+ * whoever calls takes a mark first and rewinds to it.
+ */
+import { Format } from "./backendMessage.ts"
+import type { ByteWriter } from "./byteWriter.ts"
+import { encodeClosePortal, encodeCloseStatement, encodeDescribeStatement, encodeParse } from "./coldMessages.ts"
+import { Unencodable } from "./failure.ts"
+import { MAX_COUNT } from "./limits.ts"
+
+/** Encodes the values of one parameter. */
+export interface ParameterEncoder {
+  /** The format that this value travels in. Never throws; asked more than once. The value is never null or undefined. */
+  formatOf(value: unknown): Format
+  /** Appends the value's bytes, without their length. The value is never null or undefined. */
+  write(writer: ByteWriter, value: unknown, format: Format): void
+}
+
+/** What Bind needs to know of a prepared statement; all that is the same in every run is encoded beforehand. */
+export interface BoundStatement {
+  /** The name with its terminating NUL. */
+  readonly nameBytes: Uint8Array
+  readonly parameters: ReadonlyArray<ParameterEncoder>
+  /** From `encodeResultFormats`. */
+  readonly resultFormats: Uint8Array
+}
+
+const BIND = 0x42 // B
+const EXECUTE = 0x45 // E
+const FLUSH = 0x48 // H
+const SYNC = 0x53 // S
+const COPY_DATA = 0x64 // d
+const UNNAMED_PORTAL = 0
+const NULL_LENGTH = -1
+const MAX_ROWS = 0x7fffffff
+
+const SYNC_BYTES = Uint8Array.of(SYNC, 0, 0, 0, 4)
+const FLUSH_BYTES = Uint8Array.of(FLUSH, 0, 0, 0, 4)
+const UNNAMED_PORTAL_BYTES = Uint8Array.of(UNNAMED_PORTAL)
+const EXECUTE_ALL_BYTES = Uint8Array.of(EXECUTE, 0, 0, 0, 9, UNNAMED_PORTAL, 0, 0, 0, 0)
+const EXECUTE_ALL_AND_SYNC_BYTES = Uint8Array.of(...EXECUTE_ALL_BYTES, ...SYNC_BYTES)
+
+/**
+ * ```
+ * Bind     Byte1 'B', Int32 length, String portal, String statement,
+ *          Int16 number of parameter formats, Int16 each; one stands for all
+ *          Int16 number of parameters, each: Int32 length (-1 for NULL), the value's bytes
+ *          Int16 number of result formats, Int16 each
+ * Execute  Byte1 'E', Int32 length, String portal, Int32 maximum number of rows (0 for all)
+ * Sync     Byte1 'S', Int32 length
+ * ```
+ * The portal is the unnamed one. `null` and `undefined` are NULL. Throws `Unencodable`, with the number of the parameter
+ * where one is to blame.
+ */
+export const writeBindExecuteSync = (
+  writer: ByteWriter,
+  statement: BoundStatement,
+  values: ReadonlyArray<unknown>,
+  maxRows: number
+): void => {
+  writeBind(writer, statement, values)
+  if (maxRows === 0) return writer.raw(EXECUTE_ALL_AND_SYNC_BYTES)
+  writeExecute(writer, UNNAMED_PORTAL_BYTES, maxRows)
+  writer.raw(SYNC_BYTES)
+}
+
+/** One of many runs of a statement, to its end, with one Sync behind them all. */
+export const writeBindExecute = (
+  writer: ByteWriter,
+  statement: BoundStatement,
+  values: ReadonlyArray<unknown>
+): void => {
+  writeBind(writer, statement, values)
+  writer.raw(EXECUTE_ALL_BYTES)
+}
+
+/** Opens a portal, by default the unnamed one, which lives until the next Bind. The name comes with its NUL. */
+export const writeBind = (
+  writer: ByteWriter,
+  statement: BoundStatement,
+  values: ReadonlyArray<unknown>,
+  portal: Uint8Array = UNNAMED_PORTAL_BYTES
+): void => {
+  const bind = writer.beginMessage(BIND)
+  if (portal === UNNAMED_PORTAL_BYTES) writer.uint8(UNNAMED_PORTAL)
+  else writer.raw(portal)
+  writer.raw(statement.nameBytes)
+  writeParameters(writer, statement.parameters, values)
+  writer.raw(statement.resultFormats)
+  writer.endMessage(bind)
+}
+
+const writeParameters = (
+  writer: ByteWriter,
+  parameters: ReadonlyArray<ParameterEncoder>,
+  values: ReadonlyArray<unknown>
+): void => {
+  const count = values.length
+  if (count !== parameters.length) throw new Unencodable(`${count} values for ${parameters.length} parameters`)
+  if (count > MAX_COUNT) throw new Unencodable(`${count} parameters; a statement takes at most ${MAX_COUNT}`)
+  const common = commonFormat(parameters, values)
+  if (count === 0) {
+    writer.int16(0)
+  } else if (common !== undefined) {
+    writer.int16(1)
+    writer.int16(common)
+  } else {
+    writer.int16(count)
+    for (let index = 0; index < count; index++) {
+      writer.int16(isNull(values[index]) ? Format.binary : parameters[index]!.formatOf(values[index]))
+    }
+  }
+  writer.int16(count)
+  let index = 0
+  try {
+    for (; index < count; index++) {
+      const value = values[index]
+      if (isNull(value)) {
+        writer.int32(NULL_LENGTH)
+        continue
+      }
+      const parameter = parameters[index]!
+      const length = writer.reserveInt32()
+      parameter.write(writer, value, common ?? parameter.formatOf(value))
+      writer.backfillValueLength(length)
+    }
+  } catch (failure) {
+    if (failure instanceof Unencodable) failure.parameter = index + 1
+    throw failure
+  }
+}
+
+/** The format that all the values share, so that one code stands for all; undefined where they differ. */
+const commonFormat = (
+  parameters: ReadonlyArray<ParameterEncoder>,
+  values: ReadonlyArray<unknown>
+): Format | undefined => {
+  let common: Format | undefined
+  for (let index = 0; index < values.length; index++) {
+    const value = values[index]
+    if (isNull(value)) continue
+    const format = parameters[index]!.formatOf(value)
+    if (common === undefined) common = format
+    else if (common !== format) return undefined
+  }
+  return common ?? Format.binary
+}
+
+const isNull = (value: unknown): value is null | undefined => value === null || value === undefined
+
+/** Runs a portal up to a number of rows, or to its end where that is 0. The name comes with its NUL. */
+export const writeExecute = (writer: ByteWriter, portal: Uint8Array, maxRows: number): void => {
+  if (!Number.isInteger(maxRows) || maxRows < 0 || maxRows > MAX_ROWS) {
+    throw new Unencodable(`${maxRows} as the number of rows to fetch; it is a whole number from 0 to ${MAX_ROWS}`)
+  }
+  const execute = writer.beginMessage(EXECUTE)
+  writer.raw(portal)
+  writer.int32(maxRows)
+  writer.endMessage(execute)
+}
+
+/** The formats of the result columns as Bind carries them: none for all in text, one where all are the same. */
+export const encodeResultFormats = (formats: ReadonlyArray<Format>): Uint8Array => {
+  if (formats.length > MAX_COUNT) throw new Unencodable(`${formats.length} columns; at most ${MAX_COUNT} can be named`)
+  const first = formats[0] ?? Format.text
+  const uniform = formats.every((format) => format === first)
+  const codes = !uniform ? formats : first === Format.text ? [] : [first]
+  return Uint8Array.from([codes.length, ...codes].flatMap((word) => [word >> 8, word & 0xff]))
+}
+
+/**
+ * Begins a CopyData: Byte1 'd', Int32 length, the bytes. Returns the mark for `endMessage`. Where one ends and the next
+ * begins has no meaning.
+ */
+export const beginCopyData = (writer: ByteWriter): number => writer.beginMessage(COPY_DATA)
+
+export const writeSync = (writer: ByteWriter): void => writer.raw(SYNC_BYTES)
+
+/** Has the server answer what it has been sent, while more is to come before the Sync. */
+export const writeFlush = (writer: ByteWriter): void => writer.raw(FLUSH_BYTES)
+
+/** Prepares `sql` under a name; the empty one is the unnamed statement. An OID of 0 leaves the type to the server. */
+export const writeParse = (writer: ByteWriter, name: string, sql: string, parameterOids: ReadonlyArray<number>): void =>
+  writer.raw(encodeParse(name, sql, parameterOids))
+
+export const writeDescribeStatement = (writer: ByteWriter, name: string): void =>
+  writer.raw(encodeDescribeStatement(name))
+
+export const writeClosePortal = (writer: ByteWriter, name: string): void => writer.raw(encodeClosePortal(name))
+
+export const writeCloseStatement = (writer: ByteWriter, name: string): void => writer.raw(encodeCloseStatement(name))

@@ -1,0 +1,378 @@
+import { assert, describe, it } from "@effect/vitest"
+import * as Arbitrary from "effect/Arbitrary"
+import * as Schema from "effect/Schema"
+import { Buffer } from "node:buffer"
+import { arrayOf, losslessArrayOf, PgArray } from "../../src/codec/array.ts"
+import { bool } from "../../src/codec/boolean.ts"
+import { bytea } from "../../src/codec/bytea.ts"
+import { type Codec, formatOf, ofText, textOf } from "../../src/codec/codec.ts"
+import { date } from "../../src/codec/date.ts"
+import { float8 } from "../../src/codec/float.ts"
+import { int4, int8 } from "../../src/codec/integer.ts"
+import { interval, PgInterval } from "../../src/codec/interval.ts"
+import { json } from "../../src/codec/json.ts"
+import { int2vector } from "../../src/codec/vector.ts"
+import { pgType } from "../../src/codec/oid.generated.ts"
+import { text } from "../../src/codec/text.ts"
+import { time } from "../../src/codec/time.ts"
+import { timestamptz } from "../../src/codec/timestamp.ts"
+import { Format } from "../../src/wire/backendMessage.ts"
+import { int, int32 } from "../wire/frames.ts"
+import {
+  assertWithstands,
+  hostile,
+  read,
+  type Row,
+  undecodable,
+  unencodable,
+  unspaced,
+  written
+} from "../fixtures/codec.ts"
+
+const int4s = arrayOf(int4, pgType.int4.oid)
+const texts = arrayOf(text, pgType.text.oid)
+
+/** Dimensions, NULL flag, element type; length and first index of each dimension; the elements. */
+const int4Table: ReadonlyArray<Row> = [
+  [[], "00000000 00000000 00000017"],
+  [[1], "00000001 00000000 00000017 00000001 00000001 00000004 00000001"],
+  [[1, null, 3], "00000001 00000001 00000017 00000003 00000001 00000004 00000001 ffffffff 00000004 00000003"],
+  [
+    [
+      [1, 2],
+      [3, 4],
+      [5, 6]
+    ],
+    "00000002 00000000 00000017 00000003 00000001 00000002 00000001" +
+      [1, 2, 3, 4, 5, 6].map((value) => ` 00000004 0000000${value}`).join("")
+  ],
+  [[[[[[[7]]]]]], `00000006 00000000 00000017 ${"00000001 00000001 ".repeat(6)} 00000004 00000007`],
+  [
+    [
+      [[1], [2]],
+      [[null], [4]]
+    ],
+    "00000003 00000001 00000017 00000002 00000001 00000002 00000001 00000001 00000001" +
+      "00000004 00000001 00000004 00000002 ffffffff 00000004 00000004"
+  ]
+]
+
+const rectangle = Arbitrary.all([
+  Arbitrary.array(int(1, 3), { maxLength: 6 }),
+  Arbitrary.array(int(-5, 5), { minLength: 729, maxLength: 729 })
+]).pipe(
+  Arbitrary.map(([lengths, leaves]): ReadonlyArray<unknown> => {
+    let at = 0
+    const build = (dimension: number): unknown => {
+      const leaf = leaves[at++ % leaves.length]!
+      if (dimension === lengths.length) return leaf === 0 ? null : leaf
+      return Array.from({ length: lengths[dimension]! }, () => build(dimension + 1))
+    }
+    const built = build(0)
+    return Array.isArray(built) ? built : []
+  })
+)
+
+describe("an array", () => {
+  for (const [value, hex] of int4Table) {
+    it(`has ${JSON.stringify(value)} both ways`, () => {
+      assert.deepStrictEqual(read(int4s, hex), value)
+      assert.strictEqual(written(int4s, value), unspaced(hex))
+    })
+  }
+
+  it("tells empty texts, NULLs and the text NULL apart", () => {
+    const hex = "00000001 00000001 00000019 00000004 00000001 00000001 61 00000000 ffffffff 00000004 4e554c4c"
+    assert.deepStrictEqual(read(texts, hex), ["a", "", null, "NULL"])
+    assert.strictEqual(written(texts, ["a", "", null, "NULL"]), unspaced(hex))
+  })
+
+  it("loses where its indexes begin", () => {
+    const hex =
+      "00000002 00000000 00000017 00000003 00000001 00000002 ffffffff" +
+      [1, 2, 4, 5, 6, 7].map((value) => ` 00000004 0000000${value}`).join("")
+    assert.deepStrictEqual(read(int4s, hex), [
+      [1, 2],
+      [4, 5],
+      [6, 7]
+    ])
+  })
+
+  it("is named after its elements", () => {
+    assert.strictEqual(int4s.name, "int4[]")
+  })
+
+  it("has undefined and the holes of a sparse array for NULL", () => {
+    const sparse: Array<unknown> = [1]
+    sparse[2] = 3
+    for (const value of [[1, undefined, 3], sparse]) {
+      assert.strictEqual(written(int4s, value), written(int4s, [1, null, 3]))
+    }
+  })
+
+  it("takes typed arrays", () => {
+    assert.strictEqual(written(int4s, Int32Array.of(1, 2)), written(int4s, [1, 2]))
+    assert.strictEqual(written(int4s, Uint8Array.of(1, 2)), written(int4s, [1, 2]))
+    assert.strictEqual(
+      written(arrayOf(float8, pgType.float8.oid), Float64Array.of(1.5, -0)),
+      written(arrayOf(float8, pgType.float8.oid), [1.5, -0])
+    )
+    assert.strictEqual(
+      written(arrayOf(int8, pgType.int8.oid), BigInt64Array.of(5n)),
+      written(arrayOf(int8, pgType.int8.oid), [5n])
+    )
+  })
+
+  it("holds bytes as elements, not as dimensions", () => {
+    const byteas = arrayOf(bytea, pgType.bytea.oid)
+    const value = [Uint8Array.of(1, 2), Uint8Array.of()]
+    assert.deepStrictEqual(read(byteas, written(byteas, value)), value)
+    assert.match(unencodable(byteas, Uint8Array.of(1)), /^bytea takes a Uint8Array/)
+  })
+
+  it("is empty where a dimension is, as long as all of them are", () => {
+    for (const value of [[[]], [[], []], [[[]], [[]]]]) assert.strictEqual(written(int4s, value), written(int4s, []))
+  })
+
+  for (const value of [
+    [[1], [2, 3]],
+    [[1, 2], [3]],
+    [[], [1]],
+    [[1], []],
+    [1, [2]],
+    [[1], 2],
+    [null, [1]],
+    [[1], null],
+    [[[1]], [2]],
+    [[1], [[2]]],
+    [[["1"]], ["2"]],
+    [["1"], ["2", "3"]]
+  ]) {
+    it(`that is not rectangular is refused: ${JSON.stringify(value)}`, () => {
+      assert.strictEqual(unencodable(int4s, value), "the array is not rectangular")
+      assert.throws(() => textOf(int4s, value), "the array is not rectangular")
+    })
+  }
+
+  it("with a hole for a row is not rectangular", () => {
+    const rows: Array<unknown> = [[1]]
+    rows[2] = [3]
+    assert.strictEqual(unencodable(int4s, rows), "the array is not rectangular")
+  })
+
+  it("has six dimensions at most, even where it contains itself", () => {
+    const endless: Array<unknown> = []
+    endless.push(endless)
+    for (const value of [[[[[[[[1]]]]]]], endless]) {
+      assert.strictEqual(formatOf(int4s, value), Format.binary)
+      assert.strictEqual(unencodable(int4s, value), "int4[] has at most 6 dimensions, the array has more")
+    }
+  })
+
+  it("takes neither single values nor sets nor objects with a length", () => {
+    for (const value of [1, {}, new Set([1]), { length: 1, 0: 1 }, new DataView(new ArrayBuffer(4))]) {
+      assert.match(unencodable(int4s, value), /^int4\[\] takes an array, not /)
+      assert.strictEqual(formatOf(int4s, value), Format.binary)
+    }
+  })
+
+  it("says what is wrong with an element", () => {
+    assert.match(unencodable(int4s, [1, 2.5]), /^value out of range for int4/)
+    assert.match(undecodable(int4s, "00000001 00000000 00000017 00000001 00000001 00000002 0001"), /^int4 has 4 bytes/)
+  })
+
+  it.prop("gives back any rectangle", [rectangle], ([value]) => {
+    assert.deepStrictEqual(read(int4s, written(int4s, value)), value)
+  })
+
+  it.prop("gives back any texts", [Arbitrary.array(Arbitrary.schema(Schema.String))], ([values]) => {
+    const held = values.map((value) => value.replaceAll("\0", "").toWellFormed())
+    assert.deepStrictEqual(read(texts, written(texts, held)), held)
+  })
+})
+
+describe("an array with strings among elements that are not texts", () => {
+  const formats: ReadonlyArray<readonly [Codec, unknown, Format]> = [
+    [int4s, "{1,2}", Format.text],
+    [int4s, ["1"], Format.text],
+    [int4s, [1, null, "2"], Format.text],
+    [int4s, [[1], ["2"]], Format.text],
+    [int4s, [1, 2], Format.binary],
+    [int4s, [], Format.binary],
+    [int4s, Int32Array.of(1), Format.binary],
+    [texts, ["1"], Format.binary],
+    [texts, "{a}", Format.text]
+  ]
+
+  for (const [codec, value, format] of formats) {
+    it(`travels as ${format === Format.text ? "text" : "binary"}: ${codec.name} ${JSON.stringify(value)}`, () => {
+      assert.strictEqual(formatOf(codec, value), format)
+    })
+  }
+
+  it("is a literal in which everything is quoted", () => {
+    assert.strictEqual(textOf(int4s, [1, "2", null, undefined]), '{"1","2",NULL,NULL}')
+    assert.strictEqual(
+      textOf(int4s, [
+        ["1", 2n],
+        [3, null]
+      ]),
+      '{{"1","2"},{"3",NULL}}'
+    )
+    assert.strictEqual(textOf(texts, ['a"b', "c\\d", "", "NULL", "{x,y}"]), '{"a\\"b","c\\\\d","","NULL","{x,y}"}')
+    assert.strictEqual(textOf(int4s, [[], []]), "{}")
+    assert.strictEqual(textOf(int4s, "{1,2}"), "{1,2}")
+  })
+
+  it("has the text form of every other element", () => {
+    assert.strictEqual(
+      textOf(arrayOf(timestamptz, pgType.timestamptz.oid), ["now", new Date(0), Infinity]),
+      '{"now","1970-01-01 00:00:00+00","Infinity"}'
+    )
+    assert.strictEqual(textOf(arrayOf(bytea, pgType.bytea.oid), ["\\x01", Uint8Array.of(2)]), '{"\\\\x01","\\\\x02"}')
+    assert.strictEqual(textOf(arrayOf(json, pgType.json.oid), ['{"a":1}', { b: 2 }]), '{"{\\"a\\":1}","{\\"b\\":2}"}')
+    assert.strictEqual(
+      textOf(arrayOf(date, pgType.date.oid), ["today", new Date(0), -Infinity]),
+      '{"today","1970-01-01","-infinity"}'
+    )
+    assert.strictEqual(textOf(arrayOf(time, pgType.time.oid), ["noon", 120_000n]), '{"noon","00:00:00.12"}')
+    assert.strictEqual(
+      textOf(arrayOf(interval, pgType.interval.oid), ["1 day", new PgInterval({ months: 1 }), Infinity]),
+      '{"1 day","P1M","Infinity"}'
+    )
+    assert.strictEqual(textOf(arrayOf(float8, pgType.float8.oid), ["1", -0, NaN]), '{"1","-0","NaN"}')
+    assert.strictEqual(textOf(arrayOf(bool, pgType.bool.oid), ["on", false]), '{"on","false"}')
+    assert.throws(() => textOf(int4s, ["1", {}]), "int4 takes no object beside strings")
+  })
+
+  it("is divided by semicolons where the type wants it so", () => {
+    const boxes = arrayOf({ ...text, name: "box", writesStrings: false }, pgType.box.oid, ";")
+    assert.strictEqual(textOf(boxes, ["(1,1),(0,0)", "(2,2),(1,1)"]), '{"(1,1),(0,0)";"(2,2),(1,1)"}')
+  })
+})
+
+describe("an array with the indexes at which it begins", () => {
+  const lossless = losslessArrayOf(int4, pgType.int4.oid)
+
+  for (const [value, hex, text] of [
+    [new PgArray([1], [0]), "00000001 00000000 00000017 00000001 00000000 00000004 00000001", '[0:0]={"1"}'],
+    [new PgArray([1], [1]), "00000001 00000000 00000017 00000001 00000001 00000004 00000001", '{"1"}'],
+    [
+      new PgArray([[1, null]], [-2, 5]),
+      "00000002 00000001 00000017 00000001 fffffffe 00000002 00000005 00000004 00000001 ffffffff",
+      '[-2:-2][5:6]={{"1",NULL}}'
+    ],
+    [new PgArray([], []), "00000000 00000000 00000017", "{}"]
+  ] as const) {
+    it(`is read where that is asked for, and taken everywhere: ${text}`, () => {
+      assert.deepStrictEqual(read(lossless, hex), value)
+      assert.deepStrictEqual(read(int4s, hex), value.values)
+      for (const codec of [lossless, int4s]) {
+        assert.strictEqual(written(codec, value), unspaced(hex))
+        assert.strictEqual(textOf(codec, value), text)
+      }
+    })
+  }
+
+  it("is read from text too, with its elements as their codec reads them", () => {
+    const vectors = losslessArrayOf(int2vector, pgType.int2vector.oid)
+    assert.deepStrictEqual(ofText(vectors, '[0:1]={"1 2",NULL}'), new PgArray([[1, 2], null], [0]))
+  })
+
+  it("travels as text where an element does", () => {
+    assert.strictEqual(formatOf(int4s, new PgArray(["1"], [0])), Format.text)
+    assert.strictEqual(formatOf(int4s, new PgArray([1], [0])), Format.binary)
+  })
+
+  it("has one for each dimension", () => {
+    for (const lowerBounds of [[], [1, 1]]) {
+      assert.strictEqual(
+        unencodable(int4s, new PgArray([1], lowerBounds)),
+        "int4[] takes a PgArray with one lower bound for each of its 1 dimensions"
+      )
+    }
+  })
+
+  it("begins nowhere that would leave an index out of range", () => {
+    for (const lower of [0.5, NaN, -(2 ** 31) - 1, 2 ** 31 - 1]) {
+      assert.match(unencodable(int4s, new PgArray([1], [lower])), /^int4\[\] takes lower bounds that are whole numbers/)
+    }
+    for (const lower of [-(2 ** 31), 2 ** 31 - 2]) {
+      const value = new PgArray([1], [lower])
+      assert.deepStrictEqual(read(lossless, written(lossless, value)), value)
+    }
+  })
+
+  it("is its values in JSON", () => {
+    assert.strictEqual(JSON.stringify(new PgArray([1, null], [0])), "[1,null]")
+  })
+})
+
+describe("bytes that are no array", () => {
+  for (const [what, hex, message] of [
+    ["less than a header", "00000000 00000000", "an array that ends within its header"],
+    ["seven dimensions", "00000007 00000000 00000017", "an array of 7 dimensions"],
+    ["a negative number of dimensions", "ffffffff 00000000 00000017", "an array of -1 dimensions"],
+    [
+      "elements of another type",
+      "00000000 00000000 80000019",
+      "an array whose elements are of type 2147483673, where 23 was expected"
+    ],
+    ["dimensions cut short", "00000001 00000000 00000017 00000001", "an array that ends within its dimensions"],
+    [
+      "a negative length of a dimension",
+      "00000001 00000000 00000017 ffffffff 00000001",
+      "an array with a dimension of -1, and 0 bytes left for its elements"
+    ],
+    [
+      "two negative lengths, whose product is not",
+      "00000002 00000000 00000017 ffffffff 00000001 ffffffff 00000001 ffffffff",
+      "an array with a dimension of -1, and 4 bytes left for its elements"
+    ],
+    [
+      "two thousand million elements in no bytes",
+      "00000001 00000000 00000017 7fffffff 00000001",
+      "an array with a dimension of 2147483647, and 0 bytes left for its elements"
+    ],
+    [
+      "lengths whose product overflows",
+      `00000006 00000000 00000017 ${"00010000 00000001".repeat(6)}`,
+      "an array with a dimension of 65536, and 0 bytes left for its elements"
+    ],
+    [
+      "elements cut short",
+      "00000001 00000000 00000017 00000002 00000001 00000004 00000001",
+      "an array that ends before all its elements"
+    ],
+    [
+      "an element cut short",
+      "00000001 00000000 00000017 00000001 00000001 00000004 0000",
+      "an array with an element of 4 bytes, and 2 bytes left"
+    ],
+    [
+      "an element of negative length",
+      "00000001 00000000 00000017 00000001 00000001 fffffffe",
+      "an array with an element of -2 bytes, and 0 bytes left"
+    ],
+    ["bytes left over", "00000001 00000000 00000017 00000001 00000001 ffffffff 00", "an array with 1 bytes too many"],
+    ["bytes left over after no elements", "00000000 00000000 00000017 00", "an array with 1 bytes too many"]
+  ] as const) {
+    it(`for ${what}`, () => {
+      assert.strictEqual(undecodable(int4s, hex), message)
+    })
+  }
+
+  it("as for a huge dimension beside an empty one: nothing is made of it", () => {
+    assert.deepStrictEqual(read(int4s, "00000002 00000000 00000017 00000000 00000001 7fffffff 00000001"), [])
+  })
+
+  it.prop(
+    "let nothing escape but Undecodable",
+    [hostile(0, 12, 20), Arbitrary.array(int(-2, 9), { maxLength: 12 }), int(-1, 7)],
+    ([values, words, dimensions]) => {
+      assertWithstands(int4s, values)
+      const header = [dimensions, 0, 23].map(int32)
+      assertWithstands(int4s, [Buffer.concat([...header, ...words.map(int32)])])
+    }
+  )
+})

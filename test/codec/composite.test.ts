@@ -1,0 +1,164 @@
+import { assert, describe, it } from "@effect/vitest"
+import * as Arbitrary from "effect/Arbitrary"
+import { arrayOf } from "../../src/codec/array.ts"
+import { type Codec, formatOf, ofText, textOf } from "../../src/codec/codec.ts"
+import { compositeOf } from "../../src/codec/composite.ts"
+import { date } from "../../src/codec/date.ts"
+import { textOnlyOf } from "../../src/codec/derived.ts"
+import { int4, int8 } from "../../src/codec/integer.ts"
+import { pgType } from "../../src/codec/oid.generated.ts"
+import { text } from "../../src/codec/text.ts"
+import { Format } from "../../src/wire/backendMessage.ts"
+import { UnresolvedType } from "../../src/wire/failure.ts"
+import { int, text as anyText } from "../wire/frames.ts"
+import { assertWithstands, hostile, read, undecodable, unencodable, unspaced, written } from "../fixtures/codec.ts"
+
+const PAIR = 20_000
+const attribute = (name: string, oid: number, codec: Codec) => ({ name, oid, codec })
+
+const pair = compositeOf({
+  oid: PAIR,
+  name: "pair",
+  attributes: [attribute("n", pgType.int4.oid, int4), attribute("label", pgType.text.oid, text)]
+})
+const nested = compositeOf({
+  oid: 20_001,
+  name: "nested",
+  attributes: [attribute("first", PAIR, pair), attribute("others", 20_002, arrayOf(pair, PAIR))]
+})
+const withCube = compositeOf({
+  oid: 20_003,
+  name: "with_cube",
+  attributes: [
+    attribute("id", pgType.int8.oid, int8),
+    attribute("cube", 20_004, textOnlyOf("cube")),
+    attribute("label", pgType.text.oid, text)
+  ]
+})
+
+/** Number of fields; for each the OID of its type, its length and its bytes. */
+const PAIR_1_A = "00000002 00000017 00000004 00000001 00000019 00000001 61"
+const PAIR_NULLS = "00000002 00000017 ffffffff 00000019 ffffffff"
+
+const pairs = Arbitrary.all([int(-9, 9), anyText, int(0, 3)]).pipe(
+  Arbitrary.map(([n, label, nulls]) => ({ n: nulls === 1 ? null : n, label: nulls === 2 ? null : label }))
+)
+
+describe("compositeOf", () => {
+  it("reads and writes plain objects", () => {
+    assert.deepStrictEqual(read(pair, PAIR_1_A), { n: 1, label: "a" })
+    assert.strictEqual(written(pair, { n: 1, label: "a" }), unspaced(PAIR_1_A))
+    assert.deepStrictEqual(read(pair, PAIR_NULLS), { n: null, label: null })
+    assert.strictEqual(written(pair, { n: null, label: undefined }), unspaced(PAIR_NULLS))
+  })
+
+  it("writes an array of the attributes in their order, and objects with more than them", () => {
+    assert.strictEqual(written(pair, [1, "a"]), unspaced(PAIR_1_A))
+    assert.strictEqual(written(pair, { label: "a", more: 0, n: 1 }), unspaced(PAIR_1_A))
+  })
+
+  it("writes what an object has of its class", () => {
+    class Pair {
+      get n() {
+        return 1
+      }
+      get label() {
+        return "a"
+      }
+    }
+    assert.strictEqual(written(pair, new Pair()), unspaced(PAIR_1_A))
+  })
+
+  it("names the attribute that an object lacks", () => {
+    const lacks = 'the object lacks the attribute "label" of pair; null stands for NULL'
+    assert.strictEqual(unencodable(pair, { n: 1 }), lacks)
+    assert.strictEqual(unencodable(pair, [1]), "pair has 2 attributes, the array 1")
+    assert.strictEqual(unencodable(pair, 1), "pair takes an object or an array, not a number")
+    const hostileName = compositeOf({ oid: 1, name: "t", attributes: [attribute("constructor", 25, text)] })
+    assert.include(unencodable(hostileName, {}), 'lacks the attribute "constructor"')
+  })
+
+  it("keeps attributes of any name, __proto__ too", () => {
+    const codec = compositeOf({
+      oid: 1,
+      name: "t",
+      attributes: ["__proto__", "constructor", "", "a b"].map((name) => attribute(name, pgType.int4.oid, int4))
+    })
+    const value = read(codec, written(codec, [1, 2, 3, 4]))
+    assert.deepStrictEqual(Object.entries(value), [
+      ["__proto__", 1],
+      ["constructor", 2],
+      ["", 3],
+      ["a b", 4]
+    ])
+    assert.strictEqual(Object.getPrototypeOf(value), Object.prototype)
+    assert.strictEqual(written(codec, value), written(codec, [1, 2, 3, 4]))
+  })
+
+  it("tells when it came with other attributes than are known", () => {
+    for (const hex of [
+      "00000001 00000017 ffffffff",
+      "00000003 00000017 ffffffff 00000019 ffffffff 00000017 ffffffff",
+      "00000002 00000017 ffffffff 00000017 ffffffff",
+      "00000002 00000019 ffffffff 00000017 ffffffff",
+      "00000000"
+    ]) {
+      try {
+        read(pair, hex)
+        assert.fail("nothing was thrown")
+      } catch (thrown) {
+        if (!(thrown instanceof UnresolvedType)) throw thrown
+        assert.deepStrictEqual([thrown.oids, thrown.isOutdated], [[PAIR], true])
+        assert.strictEqual(thrown.message, "pair came with other attributes than it is known to have")
+      }
+    }
+  })
+
+  it("travels as text where a value in it can only travel so", () => {
+    const dated = compositeOf({
+      oid: 1,
+      name: "dated",
+      attributes: [attribute("n", pgType.int4.oid, int4), attribute("day", pgType.date.oid, date)]
+    })
+    assert.strictEqual(formatOf(dated, { n: 1, day: new Date(0) }), Format.binary)
+    assert.strictEqual(formatOf(dated, { n: 1, day: "2024-02-29" }), Format.text)
+    assert.strictEqual(formatOf(dated, [1, "2024-02-29"]), Format.text)
+    assert.strictEqual(formatOf(dated, { n: 1 }), Format.binary)
+    assert.strictEqual(textOf(dated, { n: null, day: "2024-02-29" }), '(,"2024-02-29")')
+    assert.strictEqual(textOf(pair, ["1", 'a "b"\\, c']), '("1","a ""b""\\\\, c")')
+    assert.strictEqual(textOf(pair, ["1", ""]), '("1","")')
+  })
+
+  it("is text both ways where an attribute has no binary form", () => {
+    assert.strictEqual(withCube.resultFormat, Format.text)
+    assert.strictEqual(formatOf(withCube, [1n, null, null]), Format.text)
+    const value = { id: 1n, cube: "(1, 2)", label: null }
+    assert.deepStrictEqual(ofText(withCube, '(1,"(1, 2)",)'), value)
+    assert.deepStrictEqual(ofText(withCube, textOf(withCube, value)), value)
+    assert.strictEqual(arrayOf(withCube, 20_003).resultFormat, Format.text)
+  })
+
+  it("refuses text that is no row, and tells a row of other attributes", () => {
+    for (const malformed of ["", "(", "1,2)", "(1,2", '(1,"2)', "(1,2)x"]) {
+      assert.throws(() => ofText(pair, malformed), /malformed text form of pair/, malformed)
+    }
+    assert.throws(() => ofText(pair, "(1)"), UnresolvedType)
+    assert.throws(() => ofText(pair, "(1,2,3)"), UnresolvedType)
+  })
+
+  it.prop("reads what it has written, nested and in arrays", [Arbitrary.array(pairs), pairs], ([others, first]) => {
+    const value = { first, others }
+    assert.deepStrictEqual(read(nested, written(nested, value)), value)
+    assert.deepStrictEqual(ofText(nested, textOf(nested, value)), value)
+  })
+
+  it("refuses bytes that are no row", () => {
+    assert.include(undecodable(pair, "0000"), "ends within its header")
+    assert.include(undecodable(pair, "7fffffff"), "of 2147483647 fields, with 0 bytes left")
+    assert.include(undecodable(pair, "00000002 00000017 00000004 00000001 0000"), "of 2 fields, with 14 bytes left")
+    assert.include(undecodable(pair, "00000002 00000017 fffffffe 00000019 ffffffff"), "a field of -2 bytes")
+    assert.include(undecodable(pair, `${PAIR_NULLS} 00`), "1 bytes too many")
+  })
+
+  it.prop("withstands any bytes", [hostile(4, 20, 21)], ([values]) => assertWithstands(pair, values))
+})

@@ -1,0 +1,124 @@
+import { assert, describe, it } from "@effect/vitest"
+import * as Schema from "effect/Schema"
+import { Buffer } from "node:buffer"
+import { arrayOf } from "../../src/codec/array.ts"
+import { formatOf, textOf } from "../../src/codec/codec.ts"
+import { json, jsonb, jsonNull, jsonpath } from "../../src/codec/json.ts"
+import { pgType } from "../../src/codec/oid.generated.ts"
+import { Format } from "../../src/wire/backendMessage.ts"
+import { assertWithstands, hostile, read, undecodable, unencodable, written } from "../fixtures/codec.ts"
+
+const hexOf = (value: string): string => Buffer.from(value).toString("hex")
+
+const documents: ReadonlyArray<readonly [unknown, string]> = [
+  [{ a: 1, b: [true, null, "x"] }, '{"a":1,"b":[true,null,"x"]}'],
+  [[], "[]"],
+  [{}, "{}"],
+  [1.5, "1.5"],
+  [false, "false"],
+  [null, "null"],
+  [{ name: "größe 🐘" }, '{"name":"größe 🐘"}']
+]
+
+for (const [codec, version] of [
+  [json, ""],
+  [jsonb, "01"]
+] as const) {
+  describe(`the type ${codec.name}`, () => {
+    for (const [value, text] of documents) {
+      it(`has ${text} both ways`, () => {
+        assert.deepStrictEqual(read(codec, version + hexOf(text)), value)
+        assert.strictEqual(written(codec, value), version + hexOf(text))
+      })
+    }
+
+    it("is read whatever it holds: a string, spaces, an own property __proto__", () => {
+      assert.strictEqual(read(codec, version + hexOf(' "text" ')), "text")
+      const value = read(codec, version + hexOf('{"__proto__":{"polluted":1}}'))
+      assert.deepStrictEqual(Object.keys(Object(value)), ["__proto__"])
+      assert.strictEqual(Object.getPrototypeOf(value), Object.prototype)
+    })
+
+    it("takes what JSON.stringify takes, toJSON included", () => {
+      assert.strictEqual(written(codec, new Date(0)), version + hexOf('"1970-01-01T00:00:00.000Z"'))
+      assert.strictEqual(written(codec, { a: undefined, b: 1 }), version + hexOf('{"b":1}'))
+    })
+
+    it("refuses what has no JSON", () => {
+      const cyclic: { self?: unknown } = {}
+      cyclic.self = cyclic
+      const throwing = {
+        toJSON: () => {
+          throw new Error("secret")
+        }
+      }
+      for (const value of [cyclic, { id: 1n }, 1n, throwing]) {
+        assert.strictEqual(
+          unencodable(codec, value),
+          `${codec.name} takes what JSON.stringify takes: no cycle, no bigint, no toJSON that throws`
+        )
+      }
+      for (const value of [undefined, () => 1, Symbol("a")]) {
+        assert.strictEqual(
+          unencodable(codec, value),
+          `${codec.name} takes what JSON.stringify takes, not a ${typeof value}`
+        )
+      }
+    })
+
+    it("lets a string travel as text, for it is JSON already", () => {
+      assert.strictEqual(formatOf(codec, '{"a":1}'), Format.text)
+      assert.strictEqual(textOf(codec, '{"a":1}'), '{"a":1}')
+      assert.strictEqual(formatOf(codec, { a: 1 }), Format.binary)
+      assert.include(unencodable(codec, '{"a":1}'), "not a string")
+    })
+
+    it("says nothing of the value that it refuses", () => {
+      for (const text of ["{secret", "", "nul", '{"secret":1}x']) {
+        assert.strictEqual(undecodable(codec, version + hexOf(text)), `${codec.name} that is not JSON`)
+      }
+    })
+
+    it.prop("gives back any document", [Schema.Json], ([value]) => {
+      const document = { value }
+      assert.deepStrictEqual(read(codec, written(codec, document)), JSON.parse(JSON.stringify(document)))
+    })
+
+    it.prop("lets nothing escape but Undecodable", [hostile(1, 2, 3)], ([values]) => assertWithstands(codec, values))
+  })
+}
+
+describe("jsonNull", () => {
+  it("is JSON's null as a parameter, in an array and within a document", () => {
+    assert.strictEqual(written(json, jsonNull), hexOf("null"))
+    assert.strictEqual(written(jsonb, jsonNull), `01${hexOf("null")}`)
+    assert.strictEqual(textOf(jsonb, jsonNull), "null")
+    assert.strictEqual(written(json, { a: jsonNull }), hexOf('{"a":null}'))
+    const elements = written(arrayOf(json, pgType.json.oid), [jsonNull, null])
+    assert.strictEqual(elements, `000000010000000100000072000000020000000100000004${hexOf("null")}ffffffff`)
+  })
+
+  it("is read as null", () => {
+    assert.isNull(read(json, written(json, jsonNull)))
+  })
+})
+
+describe("jsonpath", () => {
+  it("is a version and its text, and travels in binary", () => {
+    assert.strictEqual(read(jsonpath, `01${hexOf('$."a"')}`), '$."a"')
+    assert.strictEqual(written(jsonpath, "$.größe[*]"), `01${hexOf("$.größe[*]")}`)
+    assert.strictEqual(formatOf(jsonpath, "$"), Format.binary)
+    assert.strictEqual(unencodable(jsonpath, {}), "jsonpath takes a string, not an object")
+    for (const hex of ["", "00", `02${hexOf("$")}`]) {
+      assert.strictEqual(undecodable(jsonpath, hex), "jsonpath of an unknown version")
+    }
+  })
+
+  it.prop("lets nothing escape but Undecodable", [hostile(1, 2, 3)], ([values]) => assertWithstands(jsonpath, values))
+})
+
+describe("the version of a jsonb", () => {
+  it("is 1; no other is known", () => {
+    for (const hex of ["", "00", "027b7d"]) assert.strictEqual(undecodable(jsonb, hex), "jsonb of an unknown version")
+  })
+})
