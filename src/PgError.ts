@@ -1,0 +1,100 @@
+/**
+ * Everything that can go wrong, as one union of tagged errors.
+ *
+ * Each SQLSTATE has a tag, under asyncpg's name for it; what fails on the client's side has tags of its own. All of
+ * them say in `outcome` what became of the work.
+ *
+ * @example
+ * ```ts
+ * import { Effect } from "effect"
+ * import { PgError } from "effectpg"
+ *
+ * declare const insert: Effect.Effect<void, PgError.PgError>
+ *
+ * export const program = insert.pipe(
+ *   Effect.catchTag("UniqueViolationError", (error) => Effect.logInfo(`${error.constraintName} says it is there`)),
+ *   PgError.catchClass("40", (error) => Effect.logWarning(`try again: ${error.message}`))
+ * )
+ * ```
+ *
+ * @since 0.1.0
+ */
+import * as Effect from "effect/Effect"
+import { dual } from "effect/Function"
+import * as ClientError from "./error/clientError.ts"
+import * as ConnectionError from "./error/connectionError.ts"
+import {
+  isOfClass,
+  isPostgresError,
+  type PostgresErrorOfClass,
+  type PostgresErrors,
+  type SqlStateClass
+} from "./error/postgresError.ts"
+
+export * from "./error/clientError.ts"
+export * from "./error/connectionError.ts"
+export * from "./error/postgresError.ts"
+export * from "./error/sqlStateGuards.generated.ts"
+
+/**
+ * Every error of effectpg: `PostgresErrors` is what the server reports, the rest is what the client does.
+ *
+ * @since 0.1.0
+ * @category errors
+ */
+export type PgError = PostgresErrors | ClientError.ClientErrors
+
+const clientErrors = [...Object.values(ConnectionError), ...Object.values(ClientError)]
+
+/**
+ * Whether a value is an error of effectpg.
+ *
+ * @since 0.1.0
+ * @category guards
+ */
+export const isPgError = (value: unknown): value is PgError =>
+  isPostgresError(value) || clientErrors.some((ClientError) => value instanceof ClientError)
+
+/**
+ * Handles the server's errors of one class of SQLSTATEs and lets all others pass.
+ *
+ * @example
+ * ```ts
+ * import { Effect } from "effect"
+ * import { PgError } from "effectpg"
+ *
+ * declare const insert: Effect.Effect<void, PgError.PgError>
+ *
+ * // Whatever constraint it was: unique, foreign key, not null, check, exclusion.
+ * export const insertIfValid = insert.pipe(PgError.catchClass("23", () => Effect.void))
+ * ```
+ *
+ * @since 0.1.0
+ * @category error handling
+ */
+export const catchClass: {
+  <Class extends SqlStateClass, A2, E2, R2>(
+    sqlStateClass: Class,
+    f: (error: PostgresErrorOfClass<Class>) => Effect.Effect<A2, E2, R2>
+  ): <A, E, R>(
+    self: Effect.Effect<A, E, R>
+  ) => Effect.Effect<A | A2, E2 | Exclude<E, PostgresErrorOfClass<Class>>, R | R2>
+  <A, E, R, Class extends SqlStateClass, A2, E2, R2>(
+    self: Effect.Effect<A, E, R>,
+    sqlStateClass: Class,
+    f: (error: PostgresErrorOfClass<Class>) => Effect.Effect<A2, E2, R2>
+  ): Effect.Effect<A | A2, E2 | Exclude<E, PostgresErrorOfClass<Class>>, R | R2>
+} = dual(
+  3,
+  <A, E, R, Class extends SqlStateClass, A2, E2, R2>(
+    self: Effect.Effect<A, E, R>,
+    sqlStateClass: Class,
+    f: (error: PostgresErrorOfClass<Class>) => Effect.Effect<A2, E2, R2>
+  ) => Effect.catchIf(self, refine<E, PostgresErrorOfClass<Class>>(isOfClass(sqlStateClass)), f)
+)
+
+/** A guard of everything as one of the errors that can be there. */
+const refine =
+  <E, Caught>(guard: (value: unknown) => value is Caught) =>
+  (error: E): error is Extract<E, Caught> =>
+    guard(error)

@@ -1,0 +1,272 @@
+/**
+ * Statements as tagged templates: what is interpolated becomes a parameter, never a part of the text. Every call that
+ * takes SQL and parameters takes a template instead.
+ *
+ * @example
+ * ```ts
+ * import { Effect } from "effect"
+ * import { PgClient } from "effectpg"
+ * import { sql } from "effectpg/PgSql"
+ *
+ * export const named = Effect.fn(function* (name: string, ids: ReadonlyArray<number>) {
+ *   const pg = yield* PgClient.PgClient
+ *   return yield* pg.fetch(sql`SELECT id, name FROM users WHERE name = ${name} OR id ${sql.in(ids)}`)
+ * })
+ * ```
+ * @since 0.1.0
+ */
+import * as Inspectable from "effect/Inspectable"
+import { MAX_NAME_BYTES } from "./wire/limits.ts"
+
+// ------------------------------------------------------------------------------------------------------ models
+
+/**
+ * A statement, or a part of one: an immutable value that can be run any number of times, and interpolated into others.
+ * Only the functions of this module make them. Printed or serialised it shows its text, and no value.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface Statement {
+  /** The text, with `$1`, `$2`... where the values stand. */
+  readonly sql: string
+  /** The values, in the order of their numbers. */
+  readonly params: ReadonlyArray<unknown>
+  /** What keeps the statement from being run, such as an identifier that PostgreSQL cannot have: running it fails. */
+  readonly fault: string | undefined
+}
+
+/**
+ * The tag, and what makes the parts of statements that are no values.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface Sql {
+  /**
+   * Makes a statement. A statement in `${}` becomes a part of it; everything else is the value of a parameter, and is
+   * encoded for the type that the server has there. An array is one parameter: `id = ANY (${ids})`.
+   *
+   * The text is as JavaScript understands it: a backslash is written twice.
+   *
+   * @example
+   * ```ts
+   * import { sql } from "effectpg/PgSql"
+   *
+   * export const users = (filter: { readonly name?: string; readonly adult: boolean }) => {
+   *   const conditions = [
+   *     filter.name === undefined ? sql`true` : sql`name = ${filter.name}`,
+   *     filter.adult ? sql`age >= ${18}` : sql`true`
+   *   ]
+   *   return sql`SELECT id, name FROM users WHERE ${sql.join(conditions, sql` AND `)}`
+   * }
+   * ```
+   */
+  (strings: TemplateStringsArray, ...interpolated: ReadonlyArray<unknown>): Statement
+  /** A quoted name: `sql.id("shop", "order")` is `"shop"."order"`. It has upper and lower case, as it is given. */
+  readonly id: (...path: readonly [string, ...ReadonlyArray<string>]) => Statement
+  /**
+   * The end of a condition, `= ANY ($1)`: true where what stands before it is among the values. It is false for no
+   * values, has one parameter however many there are, and is reversed by `NOT (id ${sql.in(ids)})`.
+   */
+  readonly in: (values: ReadonlyArray<unknown>) => Statement
+  /**
+   * Rows of values: `sql.values([["ada", 36], ["grace", 45]])` is `VALUES ($1, $2), ($3, $4)`. At least one row, all of
+   * the same length. A statement holds 65,535 values at most.
+   */
+  readonly values: (rows: ReadonlyArray<ReadonlyArray<unknown>>) => Statement
+  /**
+   * What UPDATE sets: `sql.set({ name: "ada", age: 36 })` is `"name" = $1, "age" = $2`. At least one column; undefined
+   * is no value here, because it may mean NULL or no change: give null, or leave the column out.
+   */
+  readonly set: (columns: Readonly<Record<string, unknown>>) => Statement
+  /** The parts one after the other, with `, ` between them or what is given. Each may be a statement or a value. */
+  readonly join: (parts: ReadonlyArray<unknown>, separator?: Statement) => Statement
+}
+
+// ----------------------------------------------------------------------------------------------- implementation
+
+/** `chunks` are the texts around the values: one more than there are values. */
+class Template implements Statement {
+  // Private to the language, so that nothing that prints or copies an object finds the values.
+  readonly #chunks: ReadonlyArray<string>
+  readonly #values: ReadonlyArray<unknown>
+  readonly #fault: string | undefined
+  #sql: string | undefined
+
+  constructor(
+    chunks: ReadonlyArray<string>,
+    values: ReadonlyArray<unknown>,
+    fault: string | undefined,
+    sql: string | undefined
+  ) {
+    this.#chunks = chunks
+    this.#values = values
+    this.#fault = fault
+    this.#sql = sql
+  }
+
+  get sql(): string {
+    return (this.#sql ??= textOf(this.#chunks))
+  }
+
+  get params(): ReadonlyArray<unknown> {
+    return this.#values
+  }
+
+  get fault(): string | undefined {
+    return this.#fault
+  }
+
+  get chunks(): ReadonlyArray<string> {
+    return this.#chunks
+  }
+
+  toString(): string {
+    return this.sql
+  }
+
+  toJSON(): unknown {
+    return { sql: this.sql, parameters: this.#values.length }
+  }
+
+  [Inspectable.NodeInspectSymbol](): unknown {
+    return this.toJSON()
+  }
+}
+
+/** What would become one word with `$1`, before or after it: `LIMIT$1`, `$10`. */
+const STICKS = /[\w$\u0080-\uffff]/
+
+const textOf = (chunks: ReadonlyArray<string>): string => {
+  const [first = "", ...others] = chunks
+  const pieces = [first]
+  for (const [at, chunk] of others.entries()) {
+    const left = STICKS.test(chunks[at]?.slice(-1) ?? "") ? " " : ""
+    const right = STICKS.test(chunk.slice(0, 1)) ? " " : ""
+    pieces.push(`${left}$${at + 1}${right}${chunk}`)
+  }
+  return pieces.join("")
+}
+
+/** What is known of a template wherever it is: JavaScript gives its texts as the same object each time. */
+interface Known {
+  readonly sql: string
+  readonly fault: string | undefined
+}
+
+const known = new WeakMap<TemplateStringsArray, Known>()
+
+const learn = (strings: TemplateStringsArray): Known => {
+  // An escape that JavaScript does not know leaves no text.
+  const texts: ReadonlyArray<string | undefined> = strings
+  const fault = texts.includes(undefined)
+    ? "the template has an escape that JavaScript does not know; a backslash is written twice"
+    : undefined
+  const learnt = { sql: textOf(strings.map((text) => text ?? "")), fault }
+  known.set(strings, learnt)
+  return learnt
+}
+
+const faulty = (fault: string): Statement => new Template([""], [], fault, "")
+
+const tag = (strings: TemplateStringsArray, ...interpolated: ReadonlyArray<unknown>): Statement => {
+  // Whatever has been parsed from a request's body is a value: a text comes from the program alone.
+  if (!Array.isArray(strings) || !("raw" in strings)) return faulty('sql is a tag: sql`...`, not sql("...")')
+  const { fault, sql } = known.get(strings) ?? learn(strings)
+  return interpolated.some(isTemplate)
+    ? compose(strings, interpolated, fault)
+    : new Template(strings, interpolated, fault, sql)
+}
+
+const isTemplate = (value: unknown): value is Template => value instanceof Template
+
+/** The values of an inner statement take their places among those around it, so nesting leaves no trace. */
+const compose = (
+  strings: ReadonlyArray<string>,
+  interpolated: ReadonlyArray<unknown>,
+  ownFault: string | undefined
+): Statement => {
+  const chunks: Array<string> = []
+  const values: Array<unknown> = []
+  let fault = ownFault
+  let text = strings[0] ?? ""
+  for (const [at, part] of interpolated.entries()) {
+    if (isTemplate(part)) {
+      fault ??= part.fault
+      for (const [inner, chunk] of part.chunks.entries()) {
+        if (inner > 0) chunks.push(text)
+        text = inner > 0 ? chunk : text + chunk
+      }
+      for (const value of part.params) values.push(value)
+    } else {
+      values.push(part)
+      chunks.push(text)
+      text = ""
+    }
+    text += strings[at + 1] ?? ""
+  }
+  chunks.push(text)
+  return new Template(chunks, values, fault, undefined)
+}
+
+// ------------------------------------------------------------------------------------------------------- parts
+
+const id = (...path: readonly [string, ...ReadonlyArray<string>]): Statement => {
+  const fault = path.map(nameFault).find((found) => found !== undefined)
+  return fault === undefined ? new Template([path.map(quoted).join(".")], [], undefined, undefined) : faulty(fault)
+}
+
+const quoted = (name: string): string => `"${name.replaceAll('"', '""')}"`
+
+const utf8 = new TextEncoder()
+
+/** The server would cut a longer name, and two that differ in the end would be one. */
+const nameFault = (name: unknown): string | undefined => {
+  if (typeof name !== "string") return "a part of an identifier is not a string"
+  if (name === "") return "a part of an identifier is empty"
+  if (name.includes("\0")) return "an identifier has a NUL character (\\u0000), which PostgreSQL cannot hold"
+  if (!name.isWellFormed()) return "an identifier has a lone surrogate, which UTF-8 cannot hold"
+  const { length } = utf8.encode(name)
+  return length > MAX_NAME_BYTES ? `an identifier of ${length} bytes; PostgreSQL keeps ${MAX_NAME_BYTES}` : undefined
+}
+
+const isAmong = (values: ReadonlyArray<unknown>): Statement =>
+  Array.isArray(values) ? tag`= ANY (${values})` : faulty("sql.in takes an array of values")
+
+const values = (rows: ReadonlyArray<ReadonlyArray<unknown>>): Statement => {
+  const [first] = rows
+  if (first === undefined) return faulty("sql.values takes at least one row")
+  const odd = rows.findIndex(({ length }) => length !== first.length)
+  if (odd > 0) {
+    return faulty(
+      `sql.values takes rows of one length: the first has ${first.length} values, row ${odd + 1} has ${rows[odd]?.length}`
+    )
+  }
+  return tag`VALUES ${join(rows.map((row) => tag`(${join(row)})`))}`
+}
+
+const set = (columns: Readonly<Record<string, unknown>>): Statement => {
+  const entries = Object.entries(columns)
+  if (entries.length === 0) return faulty("sql.set takes at least one column")
+  const missing = entries.find(([, value]) => value === undefined)
+  if (missing !== undefined) {
+    return faulty(`sql.set takes no undefined, as column ${quoted(missing[0])} has it: give null, or leave it out`)
+  }
+  return join(entries.map(([column, value]) => tag`${id(column)} = ${value}`))
+}
+
+const join = (parts: ReadonlyArray<unknown>, separator: Statement = COMMA): Statement => {
+  const interpolated = parts.flatMap((part, at) => (at === 0 ? [part] : [separator, part]))
+  return compose(Array<string>(interpolated.length + 1).fill(""), interpolated, undefined)
+}
+
+const COMMA = tag`, `
+
+/**
+ * The tag for statements, and for parts of statements.
+ *
+ * @category constructors
+ * @since 0.1.0
+ */
+export const sql: Sql = Object.assign(tag, { id, in: isAmong, values, set, join })

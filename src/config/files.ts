@@ -1,0 +1,47 @@
+/** Where libpq keeps what it reads, and how we read it. */
+import * as fs from "node:fs/promises"
+import * as os from "node:os"
+import * as path from "node:path"
+import * as Effect from "effect/Effect"
+
+export type Environment = Readonly<Record<string, string | undefined>>
+
+export const defaultPassfile = (environment: Environment): string | undefined =>
+  isWindows ? inApplicationData(environment, "pgpass.conf") : inHome(environment, ".pgpass")
+
+export const defaultServiceFile = (environment: Environment): string | undefined =>
+  isWindows ? inApplicationData(environment, ".pg_service.conf") : inHome(environment, ".pg_service.conf")
+
+/** `root.crt`, `postgresql.crt` or `postgresql.key`. */
+export const defaultPemFile = (environment: Environment, name: string): string | undefined =>
+  isWindows ? inApplicationData(environment, name) : inHome(environment, ".postgresql", name)
+
+const isWindows = process.platform === "win32"
+
+const inApplicationData = ({ APPDATA }: Environment, name: string): string | undefined =>
+  APPDATA ? path.join(APPDATA, "postgresql", name) : undefined
+
+const inHome = (environment: Environment, ...names: ReadonlyArray<string>): string | undefined => {
+  const home = environment["HOME"] || systemHome()
+  return home === undefined ? undefined : path.join(home, ...names)
+}
+
+/** A process may run under a number that has no home. */
+const systemHome = (): string | undefined => {
+  try {
+    return os.homedir()
+  } catch {
+    return undefined
+  }
+}
+
+/** The text of a file; fails with the code of what went wrong (`ENOENT`), which is all that may be told of it. */
+export const readFile = (file: string): Effect.Effect<string, string> =>
+  Effect.tryPromise({ try: () => fs.readFile(file, "utf8"), catch: codeOf })
+
+/** The text of a file that need not be there. */
+export const readFileIfAny = (file: string | undefined): Effect.Effect<string | undefined> =>
+  file === undefined ? Effect.succeed(undefined) : Effect.catch(readFile(file), () => Effect.succeed(undefined))
+
+const codeOf = (error: unknown): string =>
+  error instanceof Error && "code" in error && typeof error.code === "string" ? error.code : "it is not readable"

@@ -1,0 +1,62 @@
+/**
+ * libpq's keys, as URLs and service files have them. What libpq can and this client cannot is never passed over in
+ * silence, since it may be what somebody's safety rests on; a value that asks for nothing beyond what holds anyway is
+ * welcome.
+ */
+import * as Effect from "effect/Effect"
+import type * as PgError from "../PgError.ts"
+import type { Environment } from "./files.ts"
+import { invalid } from "./given.ts"
+import { keys } from "./names.ts"
+
+interface Unsupported {
+  readonly variable?: string
+  readonly harmless: ReadonlyArray<string>
+}
+
+const unsupported: ReadonlyMap<string, Unsupported> = new Map<string, Unsupported>([
+  ["channel_binding", { variable: "PGCHANNELBINDING", harmless: ["disable", "prefer"] }],
+  ["client_encoding", { harmless: ["UTF8", "utf8", "auto"] }],
+  ["gssencmode", { variable: "PGGSSENCMODE", harmless: ["disable", "prefer"] }],
+  ["hostaddr", { variable: "PGHOSTADDR", harmless: [] }],
+  ["keepalives", { harmless: ["1"] }],
+  ["load_balance_hosts", { variable: "PGLOADBALANCEHOSTS", harmless: ["disable"] }],
+  ["requirepeer", { variable: "PGREQUIREPEER", harmless: [] }],
+  ["ssl_min_protocol_version", { variable: "PGSSLMINPROTOCOLVERSION", harmless: ["TLSv1.2"] }],
+  ["sslcompression", { harmless: ["0"] }],
+  ["sslcrl", { variable: "PGSSLCRL", harmless: [] }],
+  ["sslcrldir", { variable: "PGSSLCRLDIR", harmless: [] }],
+  ["sslnegotiation", { variable: "PGSSLNEGOTIATION", harmless: ["postgres"] }],
+  ["sslsni", { harmless: ["1"] }],
+  ["target_session_attrs", { variable: "PGTARGETSESSIONATTRS", harmless: ["any"] }]
+])
+
+/** `where` is for the message: "has", "in line 3 has". */
+export const checkKey = (
+  setting: string,
+  where: string,
+  key: string,
+  value: string
+): Effect.Effect<void, PgError.InvalidConfigError> => {
+  if (keys.includes(key)) return Effect.void
+  const { harmless } = unsupported.get(key) ?? {}
+  if (harmless === undefined) {
+    return invalid(setting, `${where} the unknown key ${JSON.stringify(key)}; the known ones are: ${keys.join(", ")}`)
+  }
+  return value === "" || harmless.includes(value)
+    ? Effect.void
+    : invalid(setting, `${where} ${key}, which is not supported; ${instead(harmless)}`)
+}
+
+export const checkEnvironment = (environment: Environment): Effect.Effect<void, PgError.InvalidConfigError> => {
+  for (const { harmless, variable } of unsupported.values()) {
+    const value = variable === undefined ? undefined : environment[variable]
+    if (variable !== undefined && value && !harmless.includes(value)) {
+      return invalid(variable, `is not supported; ${instead(harmless)}`)
+    }
+  }
+  return Effect.void
+}
+
+const instead = (harmless: ReadonlyArray<string>): string =>
+  harmless.length === 0 ? "leave it out" : `leave it out, or write ${harmless.join(" or ")}`

@@ -1,0 +1,42 @@
+/** Where the password comes from, for each connection anew. */
+import * as Effect from "effect/Effect"
+import * as Redacted from "effect/Redacted"
+import * as PgError from "../PgError.ts"
+import { canBeSent, type Given, invalid } from "./given.ts"
+
+export type Password = Effect.Effect<Redacted.Redacted | undefined, PgError.PgError>
+
+export const readPassword = ({ isText, name, value }: Given): Effect.Effect<Password, PgError.InvalidConfigError> => {
+  if (isClosedEffect(value)) return Effect.succeed(asked(value))
+  const password = isText && typeof value === "string" ? Redacted.make(value) : value
+  if (!isRedactedText(password)) {
+    return invalid(name, "must be Redacted.make(password), or an Effect that yields one for each connection")
+  }
+  if (!canBeSent(Redacted.value(password))) return invalid(name, "holds a NUL or half a surrogate pair")
+  return Effect.succeed(Effect.succeed(password))
+}
+
+const isRedactedText = (value: unknown): value is Redacted.Redacted =>
+  Redacted.isRedacted(value) && typeof Redacted.value(value) === "string"
+
+/** The type of `Settings` promises that it needs no context. */
+const isClosedEffect = (value: unknown): value is Effect.Effect<unknown, unknown> => Effect.isEffect(value)
+
+/** Of a failure only its tag is told: its message may hold what was asked for. */
+const asked = Effect.fnUntraced(function* (
+  effect: Effect.Effect<unknown, unknown>
+): Effect.fn.Return<Redacted.Redacted, PgError.AuthenticationError> {
+  const password = yield* Effect.mapError(effect, (error) =>
+    unavailable(`the Effect that was given as password failed${tagOf(error)}`)
+  )
+  if (isRedactedText(password) && canBeSent(Redacted.value(password))) return password
+  return yield* unavailable("the Effect that was given as password did not yield a Redacted string without NULs")
+})
+
+const unavailable = (reason: string): PgError.AuthenticationError =>
+  new PgError.AuthenticationError({ method: undefined, reason })
+
+const tagOf = (error: unknown): string =>
+  typeof error === "object" && error !== null && "_tag" in error && typeof error._tag === "string"
+    ? ` with ${error._tag}`
+    : ""

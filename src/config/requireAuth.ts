@@ -1,0 +1,23 @@
+/** Which methods of authentication the user allows. */
+import * as Effect from "effect/Effect"
+import type * as PgError from "../PgError.ts"
+import { type Given, invalid, readChoice } from "./given.ts"
+
+/**
+ * A method of authentication, as libpq's `require_auth` calls it. `none` is a server that asks for nothing.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export type RequireAuth = "none" | "password" | "md5" | "scram-sha-256"
+
+const METHODS: ReadonlyArray<RequireAuth> = ["none", "password", "md5", "scram-sha-256"]
+
+export const readRequireAuth = (
+  given: Given
+): Effect.Effect<ReadonlyArray<RequireAuth>, PgError.InvalidConfigError> => {
+  const { isText, name, value } = given
+  const methods: unknown = isText && typeof value === "string" ? value.split(",").map((method) => method.trim()) : value
+  if (!Array.isArray(methods)) return invalid(name, `must be a list of: ${METHODS.join(", ")}`)
+  return Effect.forEach(methods, (method: unknown) => readChoice(METHODS)({ ...given, value: method }))
+}

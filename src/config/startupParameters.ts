@@ -1,0 +1,65 @@
+/** What the startup message tells the server: who comes, and the run-time parameters that hold for the session. */
+import * as Effect from "effect/Effect"
+import type * as PgError from "../PgError.ts"
+import { type Given, invalid, readOr, readText } from "./given.ts"
+import type { OptionName, ParameterName } from "./names.ts"
+import type { Source } from "./sources.ts"
+
+/** Run-time parameters that have a setting of their own, or that only text gives. */
+const PARAMETERS: ReadonlyArray<readonly [parameter: string, setting: OptionName | ParameterName]> = [
+  ["application_name", "applicationName"],
+  ["options", "options"],
+  ["DateStyle", "DateStyle"],
+  ["TimeZone", "TimeZone"]
+]
+
+/** What `settings` may not hold, and what to do instead. */
+const RESERVED: ReadonlyMap<string, string> = new Map([
+  ["user", "set user"],
+  ["database", "set database"],
+  ["replication", "replication connections are not supported"],
+  ["client_encoding", "it is always UTF8"]
+])
+
+export const startupParameters = Effect.fnUntraced(function* (
+  source: Source,
+  user: string,
+  database: string
+): Effect.fn.Return<ReadonlyMap<string, string>, PgError.InvalidConfigError> {
+  const parameters = new Map([
+    ["user", user],
+    ["database", database]
+  ])
+  for (const [parameter, setting] of PARAMETERS) {
+    const value = yield* readOr(source(setting), readText, undefined)
+    if (value !== undefined) parameters.set(parameter, value)
+  }
+  for (const [parameter, value] of yield* readOr(source("settings"), readSettings, [])) {
+    // Names of run-time parameters know no case: the one from here takes the place of the other.
+    for (const name of parameters.keys()) {
+      if (name.toLowerCase() === parameter.toLowerCase()) parameters.delete(name)
+    }
+    parameters.set(parameter, value)
+  }
+  return parameters
+})
+
+const readSettings = Effect.fnUntraced(function* ({
+  isText,
+  name,
+  value
+}: Given): Effect.fn.Return<ReadonlyArray<readonly [string, string]>, PgError.InvalidConfigError> {
+  if (typeof value !== "object" || value === null || Array.isArray(value)) {
+    return yield* invalid(name, 'must be an object of run-time parameters, such as { search_path: "app" }')
+  }
+  const settings: Array<readonly [string, string]> = []
+  for (const [parameter, text] of Object.entries<unknown>({ ...value })) {
+    const where = `${name}.${parameter}`
+    const instead = RESERVED.get(parameter.toLowerCase())
+    if (instead !== undefined) return yield* invalid(where, `cannot be set here: ${instead}`)
+    yield* readText({ name, isText, value: parameter })
+    if (parameter === "") return yield* invalid(name, "holds a parameter without a name")
+    settings.push([parameter, yield* readText({ name: where, isText, value: text })])
+  }
+  return settings
+})

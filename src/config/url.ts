@@ -1,0 +1,104 @@
+/**
+ * A connection URL, read by libpq's grammar. `new URL` would not do: it knows one host only, and its errors repeat the
+ * URL, password and all.
+ *
+ * ```
+ * postgresql://[user[:password]@][host[:port][,...]][/database][?key=value[&...]]
+ * ```
+ */
+import * as Effect from "effect/Effect"
+import * as Redacted from "effect/Redacted"
+import type * as PgError from "../PgError.ts"
+import { invalid } from "./given.ts"
+import { checkKey } from "./keys.ts"
+
+export interface ConnectionUrl {
+  readonly user: string
+  readonly password: Redacted.Redacted | undefined
+  /** Empty where the URL names none; a host or port that is left out in a list is an empty string. */
+  readonly hosts: ReadonlyArray<string>
+  readonly ports: ReadonlyArray<string>
+  readonly database: string
+  readonly query: ReadonlyMap<string, string>
+}
+
+type Read<A> = Effect.fn.Return<A, PgError.InvalidConfigError>
+
+const refuse = (reason: string): PgError.InvalidConfigError => invalid("url", reason)
+
+export const parseUrl = Effect.fnUntraced(function* (text: string): Read<ConnectionUrl> {
+  const url = text.trim()
+  const scheme = /^postgres(?:ql)?:\/\//.exec(url)
+  if (scheme === null) return yield* refuse("must begin with postgres:// or postgresql://")
+  const rest = url.slice(scheme[0].length)
+  const authorityEnd = indexOfAny(rest, "/?", 0)
+  const authority = rest.slice(0, authorityEnd)
+  // libpq splits at the first @ and takes the rest for a host, a database, a key: half a password ends in a message.
+  if (rest.indexOf("@") !== rest.lastIndexOf("@") || rest.indexOf("@") > authorityEnd) {
+    return yield* refuse(
+      "has an @ that is not the one between password and host; " +
+        "percent-encode what a user or password holds: @ as %40, / as %2F, ? as %3F, : as %3A"
+    )
+  }
+  const at = authority.indexOf("@")
+  const credentials = at === -1 ? "" : authority.slice(0, at)
+  const colon = indexOfAny(credentials, ":", 0)
+  const password = yield* decode(credentials.slice(colon + 1), "the password")
+  const queryStart = indexOfAny(rest, "?", authorityEnd)
+  return {
+    user: yield* decode(credentials.slice(0, colon), "the user"),
+    password: password === "" ? undefined : Redacted.make(password),
+    ...(yield* parseHosts(authority.slice(at + 1))),
+    database: yield* decode(rest.slice(authorityEnd + 1, queryStart), "the database"),
+    query: yield* parseQuery(rest.slice(queryStart + 1))
+  }
+})
+
+/** The end of the text where none of them comes. */
+const indexOfAny = (text: string, characters: string, from: number): number => {
+  for (let index = from; index < text.length; index++) {
+    if (characters.includes(text.charAt(index))) return index
+  }
+  return text.length
+}
+
+const parseHosts = Effect.fnUntraced(function* (text: string): Read<Pick<ConnectionUrl, "hosts" | "ports">> {
+  const hosts: Array<string> = []
+  const ports: Array<string> = []
+  if (text === "") return { hosts, ports }
+  for (const part of text.split(",")) {
+    const bracketed = /^\[([^[\]]+)\](?::(.*))?$/.exec(part)
+    if (bracketed === null && /[[\]]/.test(part)) {
+      return yield* refuse("has an IPv6 address that is not one pair of brackets, with :port behind it or nothing")
+    }
+    const colon = indexOfAny(part, ":", 0)
+    hosts.push(yield* decode(bracketed?.[1] ?? part.slice(0, colon), "a host"))
+    ports.push((bracketed === null ? part.slice(colon + 1) : bracketed[2]) ?? "")
+  }
+  return { hosts, ports }
+})
+
+const parseQuery = Effect.fnUntraced(function* (text: string): Read<ReadonlyMap<string, string>> {
+  const query = new Map<string, string>()
+  for (const pair of text.split("&")) {
+    if (pair === "") continue
+    const equals = pair.indexOf("=")
+    if (equals === -1) return yield* refuse("has something other than key=value, joined by &, behind its ?")
+    const key = yield* decode(pair.slice(0, equals), "a key")
+    const value = yield* decode(pair.slice(equals + 1), "a value")
+    if (key === "ssl" && value === "true") {
+      // As in libpq, for the sake of those who come from JDBC; but it never weakens what sslmode says.
+      if (!query.has("sslmode")) query.set("sslmode", "require")
+      continue
+    }
+    yield* checkKey("url", "has", key, value)
+    query.set(key, value)
+  }
+  return query
+})
+
+const decode = (text: string, part: string): Effect.Effect<string, PgError.InvalidConfigError> =>
+  Effect.try({
+    try: () => decodeURIComponent(text),
+    catch: () => refuse(`has a % in ${part} that does not begin a percent-encoded character; write it as %25`)
+  })

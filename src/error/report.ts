@@ -1,0 +1,129 @@
+/** An error of the server as text for people, with the statement and a caret under the place that it is about. */
+import type { ErrorFields } from "../wire/errorFields.ts"
+
+interface Reported extends ErrorFields {
+  readonly _tag: string
+  readonly sql: string | undefined
+  readonly row?: number | undefined
+}
+
+/** All that is known. It can quote rows and parameters. */
+export const renderReport = (error: Reported): string =>
+  present([
+    `${error.severityUnlocalized} ${error.code}: ${error.message}`,
+    field("DETAIL", error.detail),
+    field("HINT", error.hint),
+    field("WHERE", error.where),
+    field("ROW", error.row?.toString()),
+    statement("SQL", error.sql, error.position),
+    statement("INTERNAL QUERY", error.internalQuery, error.internalPosition)
+  ])
+
+/** What may stand in any log. The first line is as JavaScript begins the stack of an error. */
+export const renderEssentials = (error: Reported): string =>
+  present([
+    `${error._tag}: ${error.message}`,
+    field("SQLSTATE", error.code),
+    field("HINT", error.hint),
+    field("ROW", error.row?.toString()),
+    statement("SQL", error.sql, error.position)
+  ])
+
+/** A statement alone, for errors that are about it as a whole. */
+export const renderSql = (sql: string): string => present([statement("SQL", sql, undefined)])
+
+const present = (parts: ReadonlyArray<string | undefined>): string =>
+  parts.filter((part) => part !== undefined).join("\n")
+
+const field = (label: string, text: string | undefined): string | undefined =>
+  text === undefined ? undefined : `${label}: ${text.replaceAll("\n", "\n  ")}`
+
+/** Longer statements are cut to the lines around the caret, or to the first ones. */
+const MAX_LINES = 20
+/** Longer lines are cut to the part around the caret, or to the beginning. */
+const MAX_LINE_LENGTH = 160
+const CUT = "…"
+
+const statement = (label: string, sql: string | undefined, position: string | undefined): string | undefined => {
+  if (sql === undefined) return undefined
+  const caret = indexOfPosition(sql, position)
+  const lines = sql.split("\n")
+  const { row, column } = caret === undefined ? { row: undefined, column: undefined } : placeOf(lines, caret)
+
+  const first = windowStart(row, lines.length, MAX_LINES)
+  const shown = lines.slice(first, first + MAX_LINES)
+  const numberWidth = String(first + shown.length).length
+  const gutter = (text: string): string => `  ${text.padStart(numberWidth)} | `
+
+  const out = [`${label}:`]
+  for (const [offset, line] of shown.entries()) {
+    const isMarked = first + offset === row
+    const cut = cutLine(line, isMarked ? column : undefined)
+    out.push(gutter(String(first + offset + 1)) + cut.text)
+    if (cut.beforeCaret !== undefined) out.push(`${gutter("")}${blank(cut.beforeCaret)}^`)
+  }
+  const below = lines.length - first - shown.length
+  if (below > 0) out.push(`${gutter(CUT)}${below} more ${below === 1 ? "line" : "lines"}`)
+  return out.join("\n")
+}
+
+/** The index, in JavaScript's units, of a position, which counts characters from 1. The end for one past it. */
+const indexOfPosition = (sql: string, position: string | undefined): number | undefined => {
+  if (position === undefined || !/^[1-9]\d*$/.test(position)) return undefined
+  let index = 0
+  for (let characters = Number(position) - 1; characters > 0 && index < sql.length; characters--) {
+    index += sizeAt(sql, index)
+  }
+  return index
+}
+
+/** Two for a character that JavaScript holds as two units. */
+const sizeAt = (text: string, index: number): number => ((text.codePointAt(index) ?? 0) > 0xffff ? 2 : 1)
+
+const placeOf = (lines: ReadonlyArray<string>, index: number): { readonly row: number; readonly column: number } => {
+  let row = 0
+  let column = index
+  for (const line of lines) {
+    if (column <= line.length) break
+    column -= line.length + 1
+    row++
+  }
+  return { row, column }
+}
+
+/** Where to begin so that what is marked stands in the middle of at most `size`, and the room is used up. */
+const windowStart = (marked: number | undefined, length: number, size: number): number =>
+  marked === undefined ? 0 : Math.max(0, Math.min(marked - Math.floor(size / 2), length - size))
+
+interface CutLine {
+  readonly text: string
+  /** What stands left of the caret, if it is in this line. */
+  readonly beforeCaret: string | undefined
+}
+
+const cutLine = (line: string, column: number | undefined): CutLine => {
+  const start = characterStart(line, windowStart(column, line.length, MAX_LINE_LENGTH))
+  const end = characterStart(line, start + MAX_LINE_LENGTH)
+  const cutLeft = start > 0 ? CUT : ""
+  const cutRight = end < line.length ? CUT : ""
+  return {
+    text: (cutLeft + line.slice(start, end) + cutRight).trimEnd(),
+    beforeCaret: column === undefined ? undefined : cutLeft + line.slice(start, column)
+  }
+}
+
+/** The same index, or the one before where it would split a character in two. */
+const characterStart = (text: string, index: number): number =>
+  index > 0 && index < text.length && sizeAt(text, index - 1) === 2 ? index - 1 : index
+
+const WIDE =
+  /[\p{Script=Han}\p{Script=Hiragana}\p{Script=Katakana}\p{Script=Hangul}\p{Emoji_Presentation}\u3000-\u303e\uff01-\uff60]/u
+const WITHOUT_WIDTH = /[\p{Mn}\p{Me}\p{Cf}]/u
+
+/** Blanks as wide as the text: a tab for a tab, two for what a terminal shows on two columns. */
+const blank = (text: string): string =>
+  Array.from(text, (character) => {
+    if (character === "\t") return "\t"
+    if (WITHOUT_WIDTH.test(character)) return ""
+    return WIDE.test(character) ? "  " : " "
+  }).join("")

@@ -1,0 +1,243 @@
+import { assert, describe, expectTypeOf, it } from "@effect/vitest"
+import * as Arbitrary from "effect/Arbitrary"
+import * as Data from "effect/Data"
+import * as Effect from "effect/Effect"
+import * as Redacted from "effect/Redacted"
+import * as Result from "effect/Result"
+import * as Schema from "effect/Schema"
+import * as fs from "node:fs"
+import * as os from "node:os"
+import * as path from "node:path"
+import { fileURLToPath } from "node:url"
+import { inspect } from "node:util"
+import { keys, type OptionName } from "../src/config/names.ts"
+import * as PgConfig from "../src/PgConfig.ts"
+import { homeWith, passwordOf, refusal, untyped } from "./config/home.ts"
+
+const read = (name: string): string => fs.readFileSync(fileURLToPath(new URL(name, import.meta.url)), "utf8")
+
+describe("the settings", () => {
+  it("are those that have a name in every source, with libpq's key in the documentation", () => {
+    expectTypeOf<keyof PgConfig.PoolSettings>().toEqualTypeOf<OptionName>()
+    const [documentation = ""] = /The settings of a connection\..*?\*\//s.exec(read("../src/PgConfig.ts")) ?? []
+    const [libpq = ""] = /libpq's keys.*?\./s.exec(documentation) ?? []
+    const documented = Array.from(libpq.matchAll(/`(\w+)`/g), ([, key]) => key)
+    assert.sameMembers([...documented, "database"], [...keys])
+  })
+
+  it.effect("have defaults", () =>
+    Effect.gen(function* () {
+      const HOME = yield* homeWith()
+      const config = yield* PgConfig.resolvePool({}, { HOME })
+      const user = os.userInfo().username
+      assert.deepInclude(config, {
+        user,
+        database: user,
+        sslMode: "prefer",
+        sslRootCert: undefined,
+        sslCert: undefined,
+        sslKey: undefined,
+        requireAuth: undefined,
+        maxScramIterations: 100_000,
+        watch: { onQuery: undefined, slowQueryMillis: undefined, metrics: false },
+        connectTimeoutMillis: 10_000,
+        cancelTimeoutMillis: 5000,
+        keepAliveMillis: 30_000,
+        startupParameters: new Map([
+          ["user", user],
+          ["database", user]
+        ]),
+        statementCache: { size: 100, lifetimeMillis: 300_000, maxSqlBytes: 15_360 },
+        minConnections: 1,
+        maxConnections: 10,
+        acquireTimeoutMillis: 30_000,
+        maxWaiters: Infinity,
+        idleTimeoutMillis: 300_000,
+        maxLifetimeMillis: 0,
+        maxUses: 0,
+        closeTimeoutMillis: 5000
+      })
+      assert.deepInclude(config.hosts.at(-1), { _tag: "Tcp", host: "localhost", port: 5432 })
+      assert.isUndefined(yield* passwordOf(config))
+    })
+  )
+
+  it.effect("come from process.env where no other environment is given", () =>
+    Effect.gen(function* () {
+      const before = process.env["PGDATABASE"]
+      process.env["PGDATABASE"] = "from_the_process"
+      const config = yield* PgConfig.resolve({}).pipe(
+        Effect.ensuring(
+          Effect.sync(() => {
+            if (before === undefined) delete process.env["PGDATABASE"]
+            else process.env["PGDATABASE"] = before
+          })
+        )
+      )
+      assert.strictEqual(config.database, "from_the_process")
+    })
+  )
+
+  it.effect("whose names are unknown are refused, with the names that are known", () =>
+    Effect.gen(function* () {
+      assert.match(
+        yield* refusal(PgConfig.resolve(untyped({ ssl: true }))),
+        /^ssl: is not a setting; the settings are: url, host, .*, maxConnections, [\w, ]+$/
+      )
+      // @ts-expect-error: a URL alone is not an object of settings
+      assert.match(yield* refusal(PgConfig.resolve("postgres://u:hunter2@db")), /^the settings must be an object/)
+    })
+  )
+
+  it.effect("of a pool may be given to a connection, which has no use for them", () =>
+    Effect.gen(function* () {
+      const settings: PgConfig.PoolSettings = { maxConnections: 5, host: "db" }
+      assert.notProperty(yield* PgConfig.resolve(settings, {}), "maxConnections")
+      assert.strictEqual((yield* PgConfig.resolvePool(settings, {})).maxConnections, 5)
+    })
+  )
+})
+
+class TokenExpired extends Data.TaggedError("TokenExpired")<{ readonly token: string }> {}
+
+describe("the password", () => {
+  it.effect("is asked for anew by each connection where it is an Effect", () =>
+    Effect.gen(function* () {
+      let asked = 0
+      const password = Effect.sync(() => Redacted.make(`token ${++asked}`))
+      const config = yield* PgConfig.resolve({ host: "db", password }, { PGPASSWORD: "other" })
+      assert.strictEqual(asked, 0)
+      assert.strictEqual(yield* passwordOf(config), "token 1")
+      assert.strictEqual(yield* passwordOf(config), "token 2")
+    })
+  )
+
+  it.effect("that an Effect fails to yield is an AuthenticationError, which tells the tag and no more", () =>
+    Effect.gen(function* () {
+      const failing = [
+        [
+          Effect.fail(new TokenExpired({ token: "hunter2" })),
+          /Effect that was given as password failed with TokenExpired$/
+        ],
+        [Effect.fail("hunter2"), /failed$/],
+        [Effect.succeed("hunter2"), /did not yield a Redacted string/],
+        [Effect.succeed(Redacted.make("hunter2\0")), /without NULs$/]
+      ] as const
+      for (const [password, reason] of failing) {
+        const config = yield* PgConfig.resolve(untyped({ host: "db", password }), {})
+        const error = yield* Effect.flip(passwordOf(config))
+        assert.strictEqual(error._tag, "AuthenticationError")
+        assert.match(error.message, reason)
+        assert.notInclude(`${inspect(error, { depth: Infinity })}${JSON.stringify(error)}`, "hunter2")
+      }
+    })
+  )
+
+  it.effect("must be Redacted", () =>
+    Effect.gen(function* () {
+      for (const password of ["hunter2", Redacted.make(7), null, () => "hunter2"]) {
+        const message = yield* refusal(PgConfig.resolve(untyped({ password }), {}))
+        assert.strictEqual(
+          message,
+          "password: must be Redacted.make(password), or an Effect that yields one for each connection"
+        )
+      }
+      assert.match(yield* refusal(PgConfig.resolve({ password: Redacted.make("\0") }, {})), /^password: holds a NUL/)
+    })
+  )
+
+  it.effect("comes from the password file, for each host its own, where nothing else has it", () =>
+    Effect.gen(function* () {
+      const HOME = yield* homeWith({
+        ".pgpass": "a:5432:app:bob:for a\nb:6000:app:bob:for b\nlocalhost:5432:app:bob:for the socket\n",
+        other: "*:*:*:*:other"
+      })
+      const url = "postgres://bob@a:5432,b:6000,c:5432,%2Frun%2Fpg:5432/app"
+      const passwords = (settings: PgConfig.Settings, environment = {}) =>
+        Effect.flatMap(PgConfig.resolve(settings, { HOME, ...environment }), (config) =>
+          Effect.forEach(config.hosts, (host) => passwordOf(config, host))
+        )
+      assert.deepStrictEqual(yield* passwords({ url }), ["for a", "for b", undefined, "for the socket"])
+      assert.deepStrictEqual(yield* passwords({ url, host: "a", port: 6000 }), [undefined])
+      assert.deepStrictEqual(yield* passwords({ host: "x", passfile: path.join(HOME, "other") }), ["other"])
+      assert.deepStrictEqual(yield* passwords({ host: "x" }, { PGPASSFILE: path.join(HOME, "other") }), ["other"])
+      assert.deepStrictEqual(yield* passwords({ url, password: Redacted.make("option") }), Array(4).fill("option"))
+      assert.deepStrictEqual(yield* passwords({ url }, { PGPASSWORD: "variable" }), Array(4).fill("variable"))
+    })
+  )
+})
+
+/** All that a program might print of a value. */
+const visible = (value: unknown): string =>
+  `${inspect(value, { depth: Infinity })}\n${inspect(value, { depth: Infinity, compact: false })}\n${JSON.stringify(value)}\n${String(value)}`
+
+describe("secrets", () => {
+  it.effect("are in no resolved configuration that is printed", () =>
+    Effect.gen(function* () {
+      const HOME = yield* homeWith({ ".pgpass": "*:*:*:*:hunter2" })
+      const sslCert = read("./support/tls/client.crt")
+      const key = read("./support/tls/client.key")
+      const settings: ReadonlyArray<PgConfig.PoolSettings> = [
+        { url: "postgres://bob:hunter2@db/app" },
+        { url: Redacted.make("postgres://bob@db/app?password=hunter2") },
+        { host: "db", password: Redacted.make("hunter2") },
+        { host: "db", password: Effect.succeed(Redacted.make("hunter2")) },
+        { host: "db" },
+        { host: "db", sslCert, sslKey: key }
+      ]
+      for (const each of settings) {
+        for (const config of [yield* PgConfig.resolve(each, { HOME }), yield* PgConfig.resolvePool(each, { HOME })]) {
+          if (each.sslKey === undefined) assert.strictEqual(yield* passwordOf(config), "hunter2")
+          else assert.strictEqual(config.sslKey, key)
+          const shown = visible(config)
+          assert.include(shown, "connectTimeoutMillis")
+          assert.notInclude(shown, "hunter2")
+          assert.notInclude(shown, "PRIVATE KEY")
+          yield* passwordOf(config)
+          assert.notInclude(visible(config), "hunter2")
+        }
+      }
+    })
+  )
+
+  const texts = Arbitrary.schema(
+    Schema.Literals([
+      "hunter2",
+      "postgres://",
+      "bob",
+      ":",
+      "@",
+      "/",
+      "?",
+      "=",
+      "&",
+      ",",
+      "[",
+      "]",
+      "%",
+      "\0",
+      "host",
+      "5432"
+    ])
+  )
+  const text = Arbitrary.map(Arbitrary.array(texts, { maxLength: 8 }), (parts) => `${parts.join("")}hunter2`)
+
+  it.effect.prop(
+    "are in no error, whatever setting they were put in by mistake",
+    {
+      option: Arbitrary.schema(
+        Schema.Literals(["url", "host", "port", "sslMode", "sslRootCert", "requireAuth", "connectTimeout"])
+      ),
+      text
+    },
+    ({ option, text }) =>
+      Effect.gen(function* () {
+        const value = option === "url" ? `postgres://bob:${text}@db` : text
+        const outcome = yield* Effect.result(
+          PgConfig.resolve(untyped({ sslCert: "x", [option]: value }), { HOME: "/gone" })
+        )
+        if (Result.isFailure(outcome)) assert.notInclude(visible(outcome.failure), "hunter2")
+      }),
+    { arbitrary: { runs: 500 } }
+  )
+})

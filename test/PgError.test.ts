@@ -1,0 +1,511 @@
+import { assert, describe, it } from "@effect/vitest"
+import * as Arbitrary from "effect/Arbitrary"
+import * as Cause from "effect/Cause"
+import * as Effect from "effect/Effect"
+import * as Exit from "effect/Exit"
+import * as Schema from "effect/Schema"
+import { inspect } from "node:util"
+import { expectTypeOf } from "vitest"
+import * as ClientError from "../src/error/clientError.ts"
+import * as ConnectionError from "../src/error/connectionError.ts"
+import * as guards from "../src/error/sqlStateGuards.generated.ts"
+import * as PgError from "../src/PgError.ts"
+import { sqlStates } from "../src/sqlState.generated.ts"
+import { errorFields } from "./fixtures/errorFields.ts"
+
+const context = { sql: undefined, outcome: "none" } as const
+
+const clientTags = [...Object.keys(ConnectionError), ...Object.keys(ClientError)]
+
+const ofCode = (code: string): PgError.PostgresErrors => PgError.fromServer(errorFields({ code }), context)
+
+const listed: ReadonlyMap<string, string> = new Map(Object.values(sqlStates).flatMap((codes) => Object.entries(codes)))
+
+describe("the tag of an error of the server", () => {
+  it.each([
+    ["23505", "UniqueViolationError"],
+    ["40P01", "DeadlockDetectedError"],
+    ["42P01", "UndefinedTableError"],
+    ["57P03", "CannotConnectNowError"],
+    ["40001", "SerializationError"],
+    ["22000", "DataError"],
+    ["P0001", "RaiseError"],
+    ["25P02", "InFailedSQLTransactionError"],
+    ["HV00N", "FDWUnableToEstablishConnectionError"],
+    ["01000", "PostgresWarning"],
+    ["01004", "StringDataRightTruncation"],
+    ["22001", "StringDataRightTruncationError"],
+    ["42601", "PostgresSyntaxError"],
+    ["58030", "PostgresIOError"],
+    ["72000", "SnapshotTooOldError"],
+    ["08006", "ConnectionFailureError"],
+    ["XX000", "InternalServerError"]
+  ])("is, for %s, asyncpg's name %s", (code, tag) => {
+    assert.strictEqual(ofCode(code)._tag, tag)
+  })
+
+  it("is that of the class's general condition where PostgreSQL does not list the code", () => {
+    assert.strictEqual(ofCode("23XYZ")._tag, "IntegrityConstraintViolationError")
+    assert.strictEqual(ofCode("10000")._tag, "InvalidArgumentForXqueryError")
+    assert.strictEqual(ofCode("P0999")._tag, "PLPGSQLError")
+  })
+
+  it("is UnknownPostgresError where PostgreSQL has no such class", () => {
+    for (const code of ["XY123", "00000", "99999", "23", "2", "", "proto", "constructor"]) {
+      const expected = code === "23" ? "IntegrityConstraintViolationError" : "UnknownPostgresError"
+      assert.strictEqual(ofCode(code)._tag, expected, code)
+    }
+  })
+
+  const Code = Arbitrary.schema(Schema.String.check(Schema.isPattern(/^[0-9A-Z]{5}$/)))
+
+  it.prop("is never missing, and lies in the class of the code", [Code], ([code]) => {
+    const { _tag, code: kept } = ofCode(code)
+    assert.strictEqual(kept, code)
+    const general = [...listed].find(([other]) => other.startsWith(code.slice(0, 2)))?.[1]
+    assert.strictEqual(_tag, listed.get(code) ?? general ?? "UnknownPostgresError")
+  })
+
+  it("is never that of an error of the client", () => {
+    assert.isAbove(clientTags.length, 10)
+    assert.deepStrictEqual(
+      [...listed.values(), "UnknownPostgresError"].filter((tag) => clientTags.includes(tag)),
+      []
+    )
+  })
+})
+
+const everything = errorFields({
+  severity: "FEHLER",
+  severityUnlocalized: "ERROR",
+  code: "23505",
+  message: 'duplicate key value violates unique constraint "users_email_key"',
+  detail: "Key (email)=(ada@example.com) already exists.",
+  hint: "Use another one.",
+  position: "8",
+  internalPosition: "3",
+  internalQuery: "INSERT INTO users VALUES ('ada@internal.example')",
+  where: "SQL function f, argument 'ada@where.example'",
+  schemaName: "public",
+  tableName: "users",
+  columnName: "email",
+  dataTypeName: "text",
+  constraintName: "users_email_key",
+  file: "nbtinsert.c",
+  line: "666",
+  routine: "_bt_check_unique"
+})
+
+const duplicate = PgError.fromServer(everything, { sql: "SELECT f($1)", outcome: "none" })
+
+describe("an error of the server", () => {
+  it("holds all fields that came, the statement, and what became of it", () => {
+    for (const [name, value] of Object.entries(everything)) assert.propertyVal(duplicate, name, value)
+    assert.strictEqual(duplicate.sql, "SELECT f($1)")
+    assert.strictEqual(duplicate.outcome, "none")
+    assert.strictEqual(PgError.fromServer(everything, { sql: undefined, outcome: "unknown" }).outcome, "unknown")
+  })
+
+  it("is an Error under the name of its tag, with the server's message", () => {
+    assert.instanceOf(duplicate, Error)
+    assert.instanceOf(duplicate, PgError.PostgresError)
+    assert.strictEqual(duplicate.name, "UniqueViolationError")
+    assert.strictEqual(duplicate.message, everything.message)
+  })
+
+  it.effect("fails the effect that yields it", () =>
+    Effect.gen(function* () {
+      const program = Effect.gen(function* () {
+        return yield* duplicate
+      })
+      expectTypeOf(program).toEqualTypeOf<Effect.Effect<never, PgError.PostgresErrors>>()
+      assert.strictEqual(yield* Effect.flip(program), duplicate)
+    })
+  )
+
+  it.effect("is caught by its tag", () =>
+    Effect.gen(function* () {
+      const failing: Effect.Effect<never, PgError.PgError> = Effect.fail(duplicate)
+      const caught = failing.pipe(
+        Effect.catchTag("UniqueViolationError", (error) => {
+          expectTypeOf(error).toEqualTypeOf<PgError.PostgresError<"UniqueViolationError">>()
+          return Effect.succeed(error.constraintName)
+        })
+      )
+      expectTypeOf<Extract<Effect.Error<typeof caught>, { _tag: "UniqueViolationError" }>>().toBeNever()
+      expectTypeOf<Extract<Effect.Error<typeof caught>, { _tag: "CheckViolationError" }>>().not.toBeNever()
+      assert.strictEqual(yield* caught, "users_email_key")
+    })
+  )
+
+  it("is told apart by its tag", () => {
+    const error: PgError.PgError = duplicate
+    expectTypeOf<"CannotConnectNowError">().toExtend<typeof error._tag>()
+    expectTypeOf<"ConnectionLostError">().toExtend<PgError.PgError["_tag"]>()
+    // @ts-expect-error: not a name that PostgreSQL or effectpg has
+    assert.isFalse(error._tag === "UniqueViolation")
+    assert.isTrue(error._tag === "UniqueViolationError")
+  })
+
+  it("prints its name, message, hint and the statement with a caret", () => {
+    const printed = [
+      'UniqueViolationError: duplicate key value violates unique constraint "users_email_key"',
+      "SQLSTATE: 23505",
+      "HINT: Use another one.",
+      "SQL:",
+      "  1 | SELECT f($1)",
+      "    |        ^"
+    ].join("\n")
+    assert.strictEqual(String(duplicate), printed)
+    assert.strictEqual(duplicate.stack, printed)
+    assert.strictEqual(inspect(duplicate), printed)
+    assert.strictEqual(Cause.pretty(Cause.fail(duplicate)), printed)
+    // As Node prints what nobody caught.
+    assert.include(inspect(duplicate, { customInspect: false }), printed.slice(printed.indexOf("\n")))
+  })
+
+  it("is the same in JSON, by its fields", () => {
+    const { detail: _detail, where: _where, internalQuery: _internalQuery, ...shown } = everything
+    assert.deepStrictEqual(JSON.parse(JSON.stringify(duplicate)), {
+      _tag: "UniqueViolationError",
+      ...shown,
+      sql: "SELECT f($1)",
+      outcome: "none"
+    })
+  })
+
+  it("quotes no rows unless it is asked", () => {
+    const lost = new PgError.ConnectionLostError({
+      reason: "the server closed the connection",
+      server: duplicate,
+      safeToRetry: false,
+      outcome: "unknown"
+    })
+    for (const error of [duplicate, lost, new PgError.CommitOutcomeUnknownError({ lost, transactionId: undefined })]) {
+      for (const text of [
+        String(error),
+        error.message,
+        error.stack ?? "",
+        inspect(error, { depth: 9, showHidden: true }),
+        inspect(error, { depth: 9, showHidden: true, customInspect: false }),
+        inspect({ ...error }, { depth: 9, showHidden: true }),
+        JSON.stringify(error),
+        Cause.pretty(Cause.fail(error)),
+        inspect(Exit.fail(error), { depth: 9 }),
+        JSON.stringify(Exit.fail(error))
+      ]) {
+        assert.include(text, "users_email_key")
+        assert.notInclude(text, "ada@")
+      }
+    }
+    assert.include(duplicate.report, "DETAIL: Key (email)=(ada@example.com) already exists.")
+    assert.include(duplicate.report, "ada@internal.example")
+    assert.include(duplicate.report, "ada@where.example")
+  })
+})
+
+const sql = "SELECT $1,\n  $2"
+
+const clientErrors: ReadonlyArray<readonly [PgError.PgError, PgError.Outcome, string]> = [
+  [new PgError.InvalidConfigError({ setting: "port", reason: "0 is not a port" }), "none", "port: 0 is not a port"],
+  [new PgError.InvalidConfigError({ setting: undefined, reason: "no user" }), "none", "no user"],
+  [
+    new PgError.ConnectError({
+      stage: "tcp",
+      attempts: [{ host: "localhost", port: 5432, address: undefined, stage: "tcp", reason: "connection refused" }]
+    }),
+    "none",
+    "cannot connect to localhost:5432, tcp: connection refused"
+  ],
+  [
+    new PgError.ConnectError({
+      stage: "startup",
+      attempts: [
+        { host: "a.example", port: 5432, address: "192.0.2.1", stage: "tls", reason: "certificate has expired" },
+        { host: "192.0.2.2", port: 5433, address: "192.0.2.2", stage: "tcp", reason: "connection refused" },
+        { host: "/run/postgresql", port: undefined, address: undefined, stage: "startup", reason: "starting up" }
+      ]
+    }),
+    "none",
+    [
+      "cannot connect to any host",
+      "a.example:5432 (192.0.2.1), tls: certificate has expired",
+      "192.0.2.2:5433, tcp: connection refused",
+      "/run/postgresql, startup: starting up"
+    ].join("\n  ")
+  ],
+  [new PgError.ConnectError({ stage: "resolve", attempts: [] }), "none", "cannot connect: there is no host to try"],
+  [
+    new PgError.AuthenticationError({ method: "md5", reason: "requireAuth does not allow it" }),
+    "none",
+    "cannot authenticate by md5: requireAuth does not allow it"
+  ],
+  [
+    new PgError.AuthenticationError({ method: undefined, reason: "there is no password" }),
+    "none",
+    "cannot authenticate: there is no password"
+  ],
+  [
+    new PgError.ConnectionLostError({
+      reason: "the server closed the connection",
+      server: PgError.fromServer(errorFields({ code: "57P01", message: "terminating connection" }), context),
+      safeToRetry: false,
+      outcome: "unknown"
+    }),
+    "unknown",
+    "the connection is lost: the server closed the connection (the server said: terminating connection)"
+  ],
+  [
+    new PgError.ConnectionLostError({ reason: "it broke", server: undefined, safeToRetry: true, outcome: "none" }),
+    "none",
+    "the connection is lost: it broke"
+  ],
+  [
+    new PgError.ProtocolError({ received: "DataRow", expected: "ReadyForQuery" }),
+    "unknown",
+    "the server sent DataRow, expected was ReadyForQuery"
+  ],
+  [
+    new PgError.EncodeError({ parameter: 2, type: "int4", reason: "int4 takes a number, not a boolean", sql }),
+    "none",
+    "cannot send parameter $2 as int4: int4 takes a number, not a boolean"
+  ],
+  [
+    new PgError.EncodeError({ parameter: 0, type: "SQL text", reason: "it holds a NUL", sql }),
+    "none",
+    "cannot send the statement: it holds a NUL"
+  ],
+  [
+    new PgError.DecodeError({ column: "at", type: "timestamptz", reason: "it is out of range", sql }),
+    "unknown",
+    'cannot read column "at" as timestamptz: it is out of range'
+  ],
+  [new PgError.ParameterCountError({ expected: 1, actual: 3, sql }), "none", "the statement takes 1 parameter, 3 came"],
+  [
+    new PgError.ParameterCountError({ expected: 2, actual: 0, sql }),
+    "none",
+    "the statement takes 2 parameters, 0 came"
+  ],
+  [new PgError.EmptyQueryError({ sql: "-- nothing" }), "none", "the text holds no statement"],
+  [
+    new PgError.UnexpectedRowCountError({ expected: "exactly one row", actual: 2, sql }),
+    "unknown",
+    "expected was exactly one row, the statement gave 2 rows"
+  ],
+  [
+    new PgError.UnsupportedError({ feature: "COPY as a plain statement", instead: "call copyIn", sql }),
+    "none",
+    "COPY as a plain statement is not supported here: call copyIn"
+  ],
+  [
+    new PgError.UnsupportedError({ feature: "COPY", instead: "call copyOut", sql, outcome: "unknown" }),
+    "unknown",
+    "COPY is not supported here: call copyOut"
+  ],
+  [
+    new PgError.AcquireTimeoutError({ waitedMillis: 5000, waiting: 3, inUse: 10, connecting: 0 }),
+    "none",
+    "no connection came free in 5000 ms: 10 in use, 0 connecting, 3 more waiting"
+  ],
+  [
+    new PgError.TooManyWaitersError({ waiting: 20, inUse: 10 }),
+    "none",
+    "20 wait for a connection already, with 10 in use; try later, or raise maxWaiters"
+  ],
+  [new PgError.PoolClosedError(), "none", "the pool is closed"],
+  [
+    new PgError.TransactionRolledBackError({ reason: "a statement had failed" }),
+    "none",
+    "the transaction was rolled back: a statement had failed"
+  ],
+  [
+    new PgError.TransactionClosedError({ reason: "it was committed" }),
+    "none",
+    "the transaction is over: it was committed"
+  ],
+  [
+    new PgError.TransactionClosedError({ reason: "its body has ended it", outcome: "unknown" }),
+    "unknown",
+    "the transaction is over: its body has ended it"
+  ],
+  [
+    new PgError.TimeoutError({ operation: "the query", durationMillis: 100, sql }),
+    "unknown",
+    "the query did not end within 100 ms"
+  ],
+  [
+    new PgError.CommitOutcomeUnknownError({
+      transactionId: undefined,
+      lost: new PgError.ConnectionLostError({
+        reason: "the server closed the connection",
+        server: undefined,
+        safeToRetry: false,
+        outcome: "unknown"
+      })
+    }),
+    "unknown",
+    "whether the transaction was committed is unknown: the connection is lost: the server closed the connection"
+  ]
+]
+
+describe("an error of the client", () => {
+  it("is here with each of its classes", () => {
+    assert.deepStrictEqual([...new Set(clientErrors.map(([error]) => error._tag))].toSorted(), clientTags.toSorted())
+  })
+
+  it.each(clientErrors)("$_tag says what is wrong, and what became of the work: %s", (error, outcome, message) => {
+    assert.strictEqual(error.message, message)
+    assert.strictEqual(error.outcome, outcome)
+    assert.instanceOf(error, Error)
+    assert.strictEqual(String(error), `${error._tag}: ${message}`)
+    assert.strictEqual(error.stack?.startsWith(`${error._tag}: ${message}\n    at `), true)
+    assert.isTrue(inspect(error).startsWith(`${error._tag}: ${message}\n    at `))
+    assert.isTrue(Cause.pretty(Cause.fail(error)).startsWith(`${error._tag}: ${message}\n    at `))
+
+    const json = JSON.parse(JSON.stringify(error))
+    assert.strictEqual(json._tag, error._tag)
+    assert.strictEqual(json.message, message)
+    assert.strictEqual(json.outcome, outcome)
+  })
+
+  it("prints the statement that it is about", () => {
+    for (const error of [
+      new PgError.EncodeError({ parameter: 2, type: "int4", reason: "it is too big", sql }),
+      new PgError.TimeoutError({ operation: "fetch", durationMillis: 100, sql })
+    ]) {
+      assert.isTrue(inspect(error).endsWith("\nSQL:\n  1 | SELECT $1,\n  2 |   $2"))
+    }
+  })
+
+  it.effect("is caught by its tag, with its fields", () =>
+    Effect.gen(function* () {
+      const failing: Effect.Effect<never, PgError.PgError> = Effect.fail(
+        new PgError.UnexpectedRowCountError({ expected: "exactly one row", actual: 2, sql })
+      )
+      const actual = yield* failing.pipe(
+        Effect.catchTag("UnexpectedRowCountError", (error) => Effect.succeed(error.actual))
+      )
+      assert.strictEqual(actual, 2)
+    })
+  )
+
+  it("has an outcome that its type knows, where there is only one", () => {
+    const error = new PgError.PoolClosedError()
+    assert.strictEqual<"none">(error.outcome, "none")
+    expectTypeOf<PgError.CommitOutcomeUnknownError["outcome"]>().toEqualTypeOf<"unknown">()
+    expectTypeOf<PgError.PgError["outcome"]>().toEqualTypeOf<PgError.Outcome>()
+  })
+})
+
+describe("isPgError", () => {
+  it("holds for every error of server and client, and for nothing else", () => {
+    for (const error of [duplicate, ofCode("XY123"), ...clientErrors.map(([error]) => error)]) {
+      assert.isTrue(PgError.isPgError(error), error._tag)
+    }
+    for (const value of [
+      new Error("no"),
+      new Cause.TimeoutError(),
+      { _tag: "UniqueViolationError" },
+      null,
+      undefined
+    ]) {
+      assert.isFalse(PgError.isPgError(value))
+    }
+  })
+
+  it("is narrower as isPostgresError", () => {
+    assert.isTrue(PgError.isPostgresError(duplicate))
+    for (const [error] of clientErrors) assert.isFalse(PgError.isPostgresError(error))
+  })
+})
+
+describe("the guards of the classes", () => {
+  it("are one for each class, which holds for its errors only", () => {
+    const named = Object.entries(guards)
+    assert.lengthOf(named, Object.keys(sqlStates).length)
+    const held = new Set<string>()
+    for (const codes of Object.values(sqlStates)) {
+      const names = Object.keys(codes).map((code) =>
+        named.filter(([, guard]) => guard(ofCode(code))).map(([name]) => name)
+      )
+      assert.lengthOf(new Set(names.map((of) => of.join())), 1)
+      assert.lengthOf(names[0] ?? [], 1)
+      held.add(names[0]?.join() ?? "")
+    }
+    assert.strictEqual(held.size, named.length)
+  })
+
+  it("hold for codes that PostgreSQL does not list, and for nothing that is no error of the server", () => {
+    assert.isTrue(PgError.isIntegrityConstraintViolation(ofCode("23XYZ")))
+    assert.isFalse(PgError.isIntegrityConstraintViolation(ofCode("22XYZ")))
+    assert.isFalse(PgError.isIntegrityConstraintViolation({ code: "23505" }))
+    assert.isFalse(PgError.isIntegrityConstraintViolation(undefined))
+  })
+
+  it("narrow to the errors of the class", () => {
+    const error: unknown = duplicate
+    assert.isTrue(PgError.isTransactionRollback(ofCode("40001")))
+    if (!PgError.isIntegrityConstraintViolation(error)) return assert.fail("it is one")
+    expectTypeOf(error._tag).toEqualTypeOf<
+      | "IntegrityConstraintViolationError"
+      | "RestrictViolationError"
+      | "NotNullViolationError"
+      | "ForeignKeyViolationError"
+      | "UniqueViolationError"
+      | "CheckViolationError"
+      | "ExclusionViolationError"
+    >()
+  })
+})
+
+const failing = (error: PgError.PgError): Effect.Effect<number, PgError.PgError> => Effect.fail(error)
+
+describe("catchClass", () => {
+  it.effect("catches the errors of the class, piped or not", () =>
+    Effect.gen(function* () {
+      assert.strictEqual(
+        yield* failing(duplicate).pipe(PgError.catchClass("23", (error) => Effect.succeed(error._tag))),
+        "UniqueViolationError"
+      )
+      assert.strictEqual(
+        yield* PgError.catchClass(failing(ofCode("23XYZ")), "23", (error) => Effect.succeed(error._tag)),
+        "IntegrityConstraintViolationError"
+      )
+    })
+  )
+
+  it.effect("lets every other failure pass as it is", () =>
+    Effect.gen(function* () {
+      for (const error of [ofCode("22012"), ofCode("XY123"), new PgError.PoolClosedError()]) {
+        const exit = yield* failing(error).pipe(
+          PgError.catchClass("23", () => Effect.succeed(0)),
+          Effect.exit
+        )
+        assert.deepStrictEqual<unknown>(exit, Exit.fail(error))
+      }
+      const defect = yield* Effect.die(duplicate).pipe(
+        PgError.catchClass("23", () => Effect.succeed(0)),
+        Effect.exit
+      )
+      assert.deepStrictEqual(defect, Exit.die(duplicate))
+    })
+  )
+
+  it("takes the class out of the type of the error, and adds what its handler fails with", () => {
+    const handled = failing(duplicate).pipe(
+      PgError.catchClass("23", (error) => {
+        expectTypeOf(error).toEqualTypeOf<PgError.PostgresErrorOfClass<"23">>()
+        return Effect.fail("taken" as const)
+      })
+    )
+    const dataFirst = PgError.catchClass(failing(duplicate), "23", () => Effect.fail("taken" as const))
+    expectTypeOf(handled).toEqualTypeOf<
+      Effect.Effect<number, Exclude<PgError.PgError, PgError.PostgresErrorOfClass<"23">> | "taken">
+    >()
+    expectTypeOf(dataFirst).toEqualTypeOf<typeof handled>()
+    expectTypeOf<Extract<Effect.Error<typeof handled>, { _tag: "UniqueViolationError" }>>().toBeNever()
+    expectTypeOf<Extract<Effect.Error<typeof handled>, { _tag: "DeadlockDetectedError" }>>().not.toBeNever()
+    // @ts-expect-error: not a class that PostgreSQL has
+    assert.isFunction(PgError.catchClass("99", () => Effect.void))
+  })
+})

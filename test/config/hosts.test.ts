@@ -1,0 +1,107 @@
+import { assert, describe, it } from "@effect/vitest"
+import * as Effect from "effect/Effect"
+import * as fs from "node:fs"
+import * as path from "node:path"
+import type { Given } from "../../src/config/given.ts"
+import { defaultAddresses, type HostAddress, resolveHosts } from "../../src/config/hosts.ts"
+import { homeWith, refusal } from "./home.ts"
+
+const option = (name: string, value: unknown): Given | undefined =>
+  value === undefined ? undefined : { name, isText: false, value }
+
+const text = (name: string, value: string): Given => ({ name, isText: true, value })
+
+const tcp = (host: string, port = 5432): HostAddress => ({ _tag: "Tcp", host, port })
+const unix = (directory: string, port = 5432): HostAddress => ({
+  _tag: "Unix",
+  path: `${directory}/.s.PGSQL.${port}`,
+  port
+})
+
+const table: ReadonlyArray<readonly [host: unknown, port: unknown, addresses: ReadonlyArray<HostAddress>]> = [
+  ["db", undefined, [tcp("db")]],
+  ["db", 6000, [tcp("db", 6000)]],
+  ["a,b , c", 6000, [tcp("a", 6000), tcp("b", 6000), tcp("c", 6000)]],
+  [
+    ["a", "b"],
+    [6000, 6001],
+    [tcp("a", 6000), tcp("b", 6001)]
+  ],
+  [["a"], [6000], [tcp("a", 6000)]],
+  ["10.0.0.1,::1,fe80::1%eth0.5", undefined, [tcp("10.0.0.1"), tcp("::1"), tcp("fe80::1%eth0.5")]],
+  ["/run/pg", 6000, [unix("/run/pg", 6000)]],
+  ["/run/pg/", undefined, [unix("/run/pg")]],
+  ["/cloudsql/p:r:i,db", undefined, [unix("/cloudsql/p:r:i"), tcp("db")]],
+  [["/with,comma"], undefined, [unix("/with,comma")]]
+]
+
+const refused: ReadonlyArray<readonly [host: unknown, port: unknown, reason: RegExp]> = [
+  [["a", "b", "c"], [1, 2], /^port: has 2 ports for 3 hosts: give one port for all, or one for each host$/],
+  [undefined, [1, 2], /has 2 ports for 1 hosts/],
+  ["a", [], /has 0 ports for 1 hosts/],
+  [[], undefined, /^host: names no host$/],
+  ["db:5432", undefined, /^host: must be a name, an IP address/],
+  ["face:5432", undefined, /must be a name/],
+  ["[::1]", undefined, /IPv6 without brackets/],
+  ["p@db", undefined, /must be a name/],
+  ["postgres://db/app", undefined, /must be a name/],
+  [7, undefined, /^host: must be a string$/],
+  [["a", undefined], undefined, /must be a string/],
+  ["a\0", undefined, /NUL/],
+  ["a", 0, /^port: must be an integer from 1 to 65535$/],
+  ["a", 65_536, /must be an integer/],
+  ["a", 1.5, /must be an integer/],
+  ["a", "5432", /must be an integer/],
+  ["a", [5432, undefined], /must be an integer/]
+]
+
+describe("hosts", () => {
+  it.effect.each(table)("are those of %j with port %j", ([host, port, addresses]) =>
+    Effect.gen(function* () {
+      assert.deepStrictEqual(yield* resolveHosts(option("host", host), option("port", port)), addresses)
+    })
+  )
+
+  it.effect.each(refused)("are not those of %j with port %j", ([host, port, reason]) =>
+    Effect.gen(function* () {
+      assert.match(yield* refusal(resolveHosts(option("host", host), option("port", port))), reason)
+    })
+  )
+
+  it.effect("have ports that text lists, with the default where it leaves one out", () =>
+    Effect.gen(function* () {
+      assert.deepStrictEqual(yield* resolveHosts(text("PGHOST", "a,b,c"), text("PGPORT", "6000,, 6001")), [
+        tcp("a", 6000),
+        tcp("b"),
+        tcp("c", 6001)
+      ])
+      for (const port of ["0", "65536", "-1", "1e3", "0x10", "p", "54 32"]) {
+        assert.match(
+          yield* refusal(resolveHosts(text("PGHOST", "a"), text("PGPORT", port))),
+          /^PGPORT: must be an integer from 1 to 65535$/
+        )
+      }
+    })
+  )
+
+  it.effect("that are not named end with localhost, alone and in a list", () =>
+    Effect.gen(function* () {
+      assert.deepStrictEqual((yield* resolveHosts(undefined, option("port", 6000))).at(-1), tcp("localhost", 6000))
+      const listed = yield* resolveHosts(option("host", "a,"), option("port", [6000, 6001]))
+      assert.deepStrictEqual(listed[0], tcp("a", 6000))
+      assert.deepStrictEqual(listed.at(-1), tcp("localhost", 6001))
+    })
+  )
+
+  it.effect("begin with the sockets that exist, each once, where none is named", () =>
+    Effect.gen(function* () {
+      const home = fs.realpathSync(yield* homeWith({ "a/.s.PGSQL.6000": "", "b/.s.PGSQL.6001": "" }))
+      fs.symlinkSync(path.join(home, "a"), path.join(home, "link"))
+      const directories = ["link", "a", "b", "gone"].map((name) => path.join(home, name))
+      assert.deepStrictEqual(yield* defaultAddresses(directories, 6000), [
+        unix(path.join(home, "a"), 6000),
+        tcp("localhost", 6000)
+      ])
+    })
+  )
+})

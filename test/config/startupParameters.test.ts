@@ -1,0 +1,74 @@
+import { assert, describe, it } from "@effect/vitest"
+import * as Effect from "effect/Effect"
+import * as PgConfig from "../../src/PgConfig.ts"
+import { refusal, untyped } from "./home.ts"
+
+describe("what the startup message says", () => {
+  it.effect("is the user, the database, and run-time parameters from everywhere", () =>
+    Effect.gen(function* () {
+      const { startupParameters } = yield* PgConfig.resolve(
+        {
+          url: "postgres://bob@db/app?options=-c geqo=off",
+          applicationName: "billing",
+          settings: { search_path: "billing", TIMEZONE: "UTC" }
+        },
+        { PGOPTIONS: "-c jit=off", PGTZ: "Europe/Berlin", PGDATESTYLE: "ISO, DMY" }
+      )
+      assert.deepStrictEqual(Object.fromEntries(startupParameters), {
+        user: "bob",
+        database: "app",
+        application_name: "billing",
+        options: "-c geqo=off",
+        DateStyle: "ISO, DMY",
+        TIMEZONE: "UTC",
+        search_path: "billing"
+      })
+    })
+  )
+
+  const refused: ReadonlyArray<readonly [settings: unknown, reason: RegExp]> = [
+    [{ user: "x" }, /^settings\.user: cannot be set here: set user$/],
+    [{ Database: "x" }, /^settings\.Database: cannot be set here: set database$/],
+    [{ replication: "database" }, /^settings\.replication: .* not supported$/],
+    [{ client_encoding: "LATIN1" }, /^settings\.client_encoding: cannot be set here: it is always UTF8$/],
+    [{ work_mem: 64 }, /^settings\.work_mem: must be a string$/],
+    [{ work_mem: "6\0" }, /^settings\.work_mem: holds a NUL/],
+    [{ "a\0b": "x" }, /^settings: holds a NUL/],
+    [{ "": "x" }, /^settings: holds a parameter without a name$/],
+    ["search_path=x", /^settings: must be an object of run-time parameters/],
+    [["x"], /^settings: must be an object/],
+    [null, /^settings: must be an object/]
+  ]
+
+  it.effect.each(refused)("is not %j", ([settings, reason]) =>
+    Effect.gen(function* () {
+      assert.match(yield* refusal(PgConfig.resolve(untyped({ settings }), {})), reason)
+    })
+  )
+
+  it.effect("has no NUL and no half of a surrogate pair in any part", () =>
+    Effect.gen(function* () {
+      for (const option of [
+        "user",
+        "database",
+        "host",
+        "applicationName",
+        "passfile",
+        "service",
+        "sslRootCert",
+        "url"
+      ]) {
+        for (const text of ["a\0b", "\ud800"]) {
+          assert.match(
+            yield* refusal(PgConfig.resolve(untyped({ host: "db", [option]: text }), {})),
+            new RegExp(`^${option}: holds a NUL or half a surrogate pair$`)
+          )
+        }
+      }
+      assert.match(
+        yield* refusal(PgConfig.resolve({ url: "postgres://a%00b@db" }, {})),
+        /^user of the URL: holds a NUL/
+      )
+    })
+  )
+})
