@@ -1,0 +1,25 @@
+/**
+ * CancelRequest: asks the server, over a connection of its own, to interrupt what a backend is running. The server
+ * answers by closing that connection, once it has sent the signal.
+ */
+import * as Effect from "effect/Effect"
+import type { BackendKey } from "../wire/backendMessage.ts"
+import { encodeCancelRequest } from "../wire/coldMessages.ts"
+import { open, type Transport, type TransportOptions } from "./transport.ts"
+
+/**
+ * Cancels what the backend behind `transport` runs; completes when the server has closed the connection that carried
+ * the request, or when that connection cannot be made: then the query goes on, and the fence's bound decides.
+ */
+export const sendCancel = (transport: Transport, options: TransportOptions, key: BackendKey): Effect.Effect<void> =>
+  open(transport.address, options).pipe(
+    Effect.flatMap((side) => untilClosed(side, key)),
+    Effect.ignore
+  )
+
+const untilClosed = (side: Transport, key: BackendKey): Effect.Effect<void> =>
+  Effect.callback((resume) => {
+    side.events = { data: () => {}, drain: () => {}, closed: () => resume(Effect.void) }
+    side.end(encodeCancelRequest(key))
+    return Effect.sync(() => side.destroy())
+  })

@@ -1,0 +1,117 @@
+/**
+ * Who watches operations: a tracer that is installed, the user's `onQuery` hook, the slow-query log, metrics. Where none
+ * of them is there, an operation runs as if this file did not exist.
+ *
+ * Spans and metrics follow OpenTelemetry's stable conventions for database clients and for PostgreSQL. They hold the
+ * text of a statement, with its placeholders, and never a value.
+ */
+import * as Cause from "effect/Cause"
+import * as Effect from "effect/Effect"
+import * as Exit from "effect/Exit"
+import type * as Fiber from "effect/Fiber"
+import * as Metric from "effect/Metric"
+import * as Option from "effect/Option"
+import type { HostAddress, QueryEvent, ResolvedConfig, Watch } from "../PgConfig.ts"
+import * as PgError from "../PgError.ts"
+
+/** Where operations go: attributes of every span. */
+export interface Target {
+  readonly database: string
+  readonly address: string
+  readonly port: number | undefined
+}
+
+export const targetOf = ({ database }: ResolvedConfig, host: HostAddress | undefined): Target => ({
+  database,
+  address: host === undefined ? "" : host._tag === "Tcp" ? host.host : host.path,
+  port: host?.port
+})
+
+const operationDuration = Metric.histogram("db.client.operation.duration", {
+  description: "Duration of database client operations, in seconds",
+  boundaries: [0.001, 0.005, 0.01, 0.05, 0.1, 0.5, 1, 5, 10]
+})
+
+export class Observer {
+  private readonly watch: Watch
+  private readonly target: Target
+  /** Whether anything is to be done that does not depend on the fiber. */
+  private readonly isWatching: boolean
+
+  constructor(watch: Watch, target: Target) {
+    this.watch = watch
+    this.target = target
+    this.isWatching = watch.onQuery !== undefined || watch.slowQueryMillis !== undefined || watch.metrics
+  }
+
+  /** Runs an operation under the eyes of whoever watches. */
+  observe<A, E, R>(
+    fiber: Fiber.Fiber<unknown, unknown>,
+    operation: string,
+    sql: string,
+    effect: Effect.Effect<A, E, R>
+  ): Effect.Effect<A, E, R> {
+    const watched = this.isWatching ? this.watched(operation, sql, effect) : effect
+    return fiber.cache.tracer === undefined ? watched : this.traced(operation, sql, watched)
+  }
+
+  private watched<A, E, R>(operation: string, sql: string, effect: Effect.Effect<A, E, R>): Effect.Effect<A, E, R> {
+    return Effect.suspend(() => {
+      const began = performance.now()
+      return Effect.onExit(effect, (exit) => this.report({ operation, sql, millis: performance.now() - began, exit }))
+    })
+  }
+
+  private report({ exit, millis, operation, sql }: Finished): Effect.Effect<void> {
+    const { metrics, onQuery, slowQueryMillis } = this.watch
+    const error = Exit.isFailure(exit) ? Option.getOrUndefined(Cause.findErrorOption(exit.cause)) : undefined
+    const event: QueryEvent = {
+      operation,
+      sql,
+      durationMillis: millis,
+      outcome: Exit.isSuccess(exit) ? "success" : Cause.hasInterruptsOnly(exit.cause) ? "interrupted" : "failure",
+      error: PgError.isPgError(error) ? error : undefined
+    }
+    const slow =
+      slowQueryMillis !== undefined && millis >= slowQueryMillis
+        ? Effect.logWarning(`slow query: ${Math.round(millis)} ms in ${operation}`, { sql })
+        : Effect.void
+    const measured = metrics ? Metric.update(this.durationOf(operation, event), millis / 1000) : Effect.void
+    return Effect.andThen(slow, Effect.andThen(measured, onQuery === undefined ? Effect.void : onQuery(event)))
+  }
+
+  private durationOf(operation: string, { error }: QueryEvent): typeof operationDuration {
+    return Metric.withAttributes(operationDuration, {
+      "db.system.name": "postgresql",
+      "db.namespace": this.target.database,
+      "db.operation.name": operation,
+      ...(error === undefined ? {} : { "error.type": error._tag })
+    })
+  }
+
+  private traced<A, E, R>(operation: string, sql: string, effect: Effect.Effect<A, E, R>): Effect.Effect<A, E, R> {
+    const { address, database, port } = this.target
+    return Effect.useSpan(`${operation} ${database}`, { kind: "client" }, (span) => {
+      span.attribute("db.system.name", "postgresql")
+      span.attribute("db.namespace", database)
+      span.attribute("db.operation.name", operation)
+      span.attribute("db.query.text", sql)
+      span.attribute("server.address", address)
+      if (port !== undefined) span.attribute("server.port", port)
+      return Effect.tapError(effect, (error) =>
+        Effect.sync(() => {
+          if (!PgError.isPgError(error)) return
+          span.attribute("error.type", error._tag)
+          if (PgError.isPostgresError(error)) span.attribute("db.response.status_code", error.code)
+        })
+      )
+    })
+  }
+}
+
+interface Finished {
+  readonly operation: string
+  readonly sql: string
+  readonly millis: number
+  readonly exit: Exit.Exit<unknown, unknown>
+}

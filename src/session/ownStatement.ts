@@ -1,0 +1,48 @@
+/** A statement that somebody holds: the server keeps it under a name of its own until it is closed. */
+import * as PgError from "../PgError.ts"
+import type { PreparedStatement, StatementCache, Statements } from "./statementCache.ts"
+
+export class OwnStatement implements Statements {
+  private readonly cache: StatementCache
+  readonly name: string
+  private held: PreparedStatement | undefined
+  private closed = false
+
+  /** Nothing is kept under the empty name: the statement is then prepared for each of its runs. */
+  constructor(cache: StatementCache, name: string) {
+    this.cache = cache
+    this.name = name
+  }
+
+  get(): PreparedStatement | undefined {
+    return this.held
+  }
+
+  nameFor(sql: string): string {
+    if (this.closed) {
+      throw new PgError.UnsupportedError({
+        feature: "a prepared statement whose scope has ended",
+        instead: "prepare it again, in a scope that lasts longer",
+        sql
+      })
+    }
+    return this.name
+  }
+
+  add(statement: PreparedStatement): void {
+    if (this.closed) this.cache.close(this.name)
+    else if (this.name !== "") this.held = statement
+  }
+
+  evict(statement: PreparedStatement): void {
+    if (this.held !== statement) return
+    this.held = undefined
+    this.cache.close(this.name)
+  }
+
+  /** Asks for its Close, which rides on the next request. */
+  close(): void {
+    this.closed = true
+    if (this.held !== undefined) this.evict(this.held)
+  }
+}

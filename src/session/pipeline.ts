@@ -1,0 +1,409 @@
+/**
+ * Many runs of prepared statements behind each other, with one Sync at the end: outside of a transaction they are one,
+ * and the first error ends them all. What is to be run is asked for as the socket takes it, and no more once the server
+ * has failed.
+ *
+ * ```
+ * (Close...) ([Parse] Bind Execute)... Sync  ->  (CloseComplete...)
+ *                                                ([ParseComplete] BindComplete DataRow... CommandComplete)...
+ *                                                ReadyForQuery
+ * ```
+ * The unnamed statement is parsed where its runs begin. Behind what may be a COPY comes a Flush, and nothing more before
+ * the answer: while a COPY runs, the server would read the next run as its data. Where the client has to give up amid its requests, a ROLLBACK
+ * takes the place of what would have come, since a Sync alone would commit.
+ */
+import type { Buffer } from "node:buffer"
+import * as Exit from "effect/Exit"
+import { type RowReader, UndecodableColumn } from "../codec/rowReader.ts"
+import * as PgError from "../PgError.ts"
+import { Backend, TransactionStatus } from "../wire/backendMessage.ts"
+import type { ByteWriter } from "../wire/byteWriter.ts"
+import { type CommandTag, readCommandTag } from "../wire/commandTag.ts"
+import type { ErrorFields } from "../wire/errorFields.ts"
+import { Unencodable } from "../wire/failure.ts"
+import {
+  type BoundStatement,
+  encodeResultFormats,
+  writeBindExecute,
+  writeCloseStatement,
+  writeFlush,
+  writeParse,
+  writeSync
+} from "../wire/frontendEncoder.ts"
+import { NO_COPY, refuseCopyInAndSync } from "./copyGuard.ts"
+import { Desynchronised, type Exchange } from "./exchange.ts"
+import type { Resume } from "./request.ts"
+import { requestRefused, serverError } from "./serverError.ts"
+import type { Session } from "./session.ts"
+import { isStale } from "./stalePlan.ts"
+import type { PreparedStatement } from "./statementCache.ts"
+import type { RowForm } from "./wanted.ts"
+
+/** What is to be run, in order, and what becomes of the answers. */
+export interface Plan<Row, A> {
+  /** The values of the next run; undefined at the end. What it throws ends the pipeline. */
+  next(): ReadonlyArray<unknown> | undefined
+  /** What the run with this index runs. */
+  statement(index: number): PreparedStatement
+  readonly form: RowForm<Row>
+  /** The first run has begun: nothing will have to be run again. */
+  started(): void
+  /** A run is complete. */
+  completed(rows: ReadonlyArray<Row>, tag: CommandTag): void
+  result(): A
+  /** How many runs went before the first. */
+  readonly offset: number
+  /** How many bytes are written at a time. */
+  readonly blockBytes: number
+}
+
+/** The server says, before anything has run, that the statement has to be prepared anew. */
+export class Stale {
+  readonly error: PgError.PgError
+
+  constructor(error: PgError.PgError) {
+    this.error = error
+  }
+}
+
+/** What has to come next. */
+const Awaiting = {
+  parseComplete: "ParseComplete",
+  bindComplete: "BindComplete",
+  rows: "DataRow, CommandComplete or EmptyQueryResponse",
+  copyData: "CopyData or CopyDone",
+  error: "ErrorResponse, after CopyFail",
+  nothing: "nothing, since no run is under way",
+  ready: "ReadyForQuery"
+} as const
+type Awaiting = (typeof Awaiting)[keyof typeof Awaiting]
+
+/** A block ends with the run that goes beyond its size. */
+const BLOCK_SLACK_BYTES = 4_096
+
+const ROLLBACK: BoundStatement = {
+  nameBytes: Uint8Array.of(0),
+  parameters: [],
+  resultFormats: encodeResultFormats([])
+}
+
+export class Pipeline<Row, A> implements Exchange {
+  exclusive = true
+  private readonly session: Session
+  private readonly plan: Plan<Row, A>
+  private readonly resume: Resume<A | Stale>
+  private isAbandoned = false
+  private closesAwaited = 0
+  /** How many runs have been written. */
+  private written = 0
+  private begun = false
+  /** Whether the Sync has been written. */
+  private ended = false
+  private rollsBack = false
+  /** Whether the last run that was written may be a COPY, and is not answered yet. */
+  private holds = false
+  private isScheduled = false
+  private parsed: PreparedStatement | undefined
+  /** The runs, by index, that begin with Parse and are not answered yet. */
+  private readonly parses: Array<number> = []
+  /** The run whose answer is being read. */
+  private index = 0
+  private awaiting: Awaiting = Awaiting.nothing
+  private reader: RowReader<Row> | undefined
+  private rows: Array<Row> = []
+  private failure: Exit.Exit<never, PgError.PgError> | undefined
+
+  constructor(session: Session, plan: Plan<Row, A>, resume: Resume<A | Stale>) {
+    this.session = session
+    this.plan = plan
+    this.resume = resume
+  }
+
+  get sql(): string {
+    return this.written === 0 ? "" : this.current.sql
+  }
+
+  /** The one that is being answered, or the last. */
+  private get current(): PreparedStatement {
+    return this.plan.statement(Math.min(this.index, this.written - 1))
+  }
+
+  get completed(): boolean {
+    return this.index > 0
+  }
+
+  get abandoned(): boolean {
+    return this.isAbandoned
+  }
+
+  /** A server that waits for more does not look at a CancelRequest. */
+  set abandoned(isAbandoned: boolean) {
+    this.isAbandoned = isAbandoned
+    if (isAbandoned) this.giveUp()
+  }
+
+  // ---------------------------------------------------------------------------------------------------- request
+
+  encode(writer: ByteWriter): void {
+    const { evictions } = this.session.statements
+    for (const name of evictions) writeCloseStatement(writer, name)
+    this.writeBlock(writer)
+    this.closesAwaited = evictions.length
+    this.session.statements.evictionsWritten()
+    this.begun = true
+    this.exclusive = !this.ended
+    this.continueSoon()
+  }
+
+  private writeBlock(writer: ByteWriter): void {
+    const { blockBytes } = this.plan
+    const limit = writer.length + blockBytes
+    if (this.written > 0 && Number.isFinite(blockBytes)) writer.reserve(blockBytes + BLOCK_SLACK_BYTES)
+    while (writer.length < limit && !this.holds) {
+      const values = this.plan.next()
+      if (values === undefined) {
+        writeSync(writer)
+        this.ended = true
+        break
+      }
+      this.writeRun(writer, values)
+    }
+    if (this.awaiting === Awaiting.nothing) this.awaitRun()
+  }
+
+  private writeRun(writer: ByteWriter, values: ReadonlyArray<unknown>): void {
+    const statement = this.plan.statement(this.written)
+    const { length } = statement.parameters
+    if (values.length !== length) {
+      throw new PgError.ParameterCountError({
+        expected: length,
+        actual: values.length,
+        sql: statement.sql,
+        row: this.rowNumber(this.written)
+      })
+    }
+    const parses = statement.name === "" && statement !== this.parsed
+    if (parses) writeParse(writer, "", statement.sql, [])
+    writeBindExecute(writer, statement, values)
+    if (parses) {
+      this.parsed = statement
+      this.parses.push(this.written)
+    }
+    this.written++
+    if (!statement.mayCopy) return
+    writeFlush(writer)
+    this.holds = true
+  }
+
+  private rowNumber(index: number): number {
+    return this.plan.offset + index + 1
+  }
+
+  /** The event loop gets a turn between two blocks, so that an error of the server is seen however fast the socket is. */
+  private continueSoon(): void {
+    if (this.ended || this.holds || this.isScheduled) return
+    this.isScheduled = true
+    setImmediate(this.more)
+  }
+
+  private readonly more = (): void => {
+    this.isScheduled = false
+    if (this.ended || this.holds || this.session.lost !== undefined || this.session.isSocketFull) return
+    this.session.writeMore((writer) => {
+      const mark = writer.length
+      const { written } = this
+      try {
+        this.writeBlock(writer)
+      } catch (failure) {
+        this.failure = this.refusal(failure)
+        writer.rewind(mark)
+        this.written = written
+      }
+    })
+    if (this.failure !== undefined) this.giveUp()
+    else this.continueSoon()
+  }
+
+  drained(): void {
+    this.continueSoon()
+  }
+
+  /** Ends what is being written so that nothing of it stays, as far as that is ours to say. */
+  private giveUp(): void {
+    if (!this.begun || this.ended || this.holds || this.session.lost !== undefined) return
+    this.ended = true
+    this.rollsBack = this.session.transactionStatus === TransactionStatus.idle
+    this.session.writeMore((writer) => {
+      if (this.rollsBack) {
+        writeParse(writer, "", "ROLLBACK", [])
+        writeBindExecute(writer, ROLLBACK, [])
+      }
+      writeSync(writer)
+    })
+    if (this.awaiting === Awaiting.nothing) this.awaitRun()
+  }
+
+  refused(failure: unknown): void {
+    this.finish(this.refusal(failure))
+  }
+
+  private refusal(failure: unknown): Exit.Exit<never, PgError.PgError> {
+    const { sql } = this.plan.statement(this.written)
+    if (failure instanceof Unencodable) {
+      const { parameter = 0 } = failure
+      return Exit.fail(
+        new PgError.EncodeError({
+          parameter,
+          type: this.plan.statement(this.written).parameters[parameter - 1]?.typeName ?? "row",
+          reason: failure.message,
+          sql,
+          row: this.rowNumber(this.written)
+        })
+      )
+    }
+    // What else the source throws is its own affair.
+    return PgError.isPgError(failure) ? Exit.fail(requestRefused(failure, sql)) : Exit.die(failure)
+  }
+
+  // ---------------------------------------------------------------------------------------------------- answer
+
+  /** What the next run has to be answered with. */
+  private awaitRun(): void {
+    if (this.index < this.written) {
+      this.awaiting = this.parses[0] === this.index ? Awaiting.parseComplete : Awaiting.bindComplete
+    } else if (!this.ended) {
+      this.awaiting = Awaiting.nothing
+    } else if (this.rollsBack && this.index === this.written) {
+      this.awaiting = Awaiting.parseComplete
+    } else {
+      this.awaiting = Awaiting.ready
+    }
+  }
+
+  dataRow(bytes: Buffer, start: number, end: number): void {
+    if (this.awaiting !== Awaiting.rows) throw new Desynchronised(Backend.DataRow, this.expected)
+    if (this.reader === undefined) return
+    try {
+      this.rows.push(this.reader(bytes, start, end))
+    } catch (failure) {
+      if (!(failure instanceof UndecodableColumn)) throw failure
+      this.reader = undefined
+      this.undecodable(failure)
+    }
+  }
+
+  private undecodable({ column, message, typeName, unresolved }: UndecodableColumn): void {
+    const { sql, types } = this.current
+    if (unresolved?.isOutdated === true && types !== undefined) this.session.catalogue.outdate(types)
+    this.failure ??= Exit.fail(new PgError.DecodeError({ column, type: typeName, reason: message, sql }))
+  }
+
+  message(type: number, bytes: Buffer, start: number, end: number): void {
+    const { awaiting } = this
+    switch (type) {
+      case Backend.BindComplete:
+        if (awaiting !== Awaiting.bindComplete || this.closesAwaited > 0) break
+        if (this.index === 0) this.plan.started()
+        this.bound()
+        return
+      case Backend.CommandComplete: {
+        if (awaiting !== Awaiting.rows) break
+        const tag = readCommandTag(bytes, start, end)
+        this.session.commandCompleted(tag)
+        if (this.index < this.written && this.failure === undefined) this.plan.completed(this.rows, tag)
+        this.runEnded()
+        return
+      }
+      case Backend.EmptyQueryResponse:
+        if (awaiting !== Awaiting.rows) break
+        this.failure ??= Exit.fail(new PgError.EmptyQueryError({ sql: this.current.sql }))
+        this.runEnded()
+        return
+      case Backend.CopyInResponse:
+        if (awaiting !== Awaiting.rows || !this.holds) break
+        this.failure ??= Exit.fail(NO_COPY.in(this.current.sql))
+        this.ended = true
+        this.session.writeMore(refuseCopyInAndSync)
+        this.awaiting = Awaiting.error
+        return
+      case Backend.CopyOutResponse:
+        if (awaiting !== Awaiting.rows || !this.holds) break
+        this.failure ??= Exit.fail(NO_COPY.out(this.current.sql))
+        this.awaiting = Awaiting.copyData
+        return
+      case Backend.CopyData:
+        if (awaiting !== Awaiting.copyData) break
+        return
+      case Backend.CopyDone:
+        if (awaiting !== Awaiting.copyData) break
+        this.awaiting = Awaiting.rows
+        return
+      case Backend.ParseComplete:
+        if (awaiting !== Awaiting.parseComplete || this.closesAwaited > 0) break
+        this.parses.shift()
+        this.awaiting = Awaiting.bindComplete
+        return
+      case Backend.CloseComplete:
+        if (this.closesAwaited === 0) break
+        this.closesAwaited--
+        return
+      default:
+        break
+    }
+    throw new Desynchronised(type, this.expected)
+  }
+
+  private bound(): void {
+    this.awaiting = Awaiting.rows
+    const { rowShape } = this.current
+    this.reader = rowShape === undefined || this.failure !== undefined ? undefined : this.plan.form(rowShape)
+    if (this.reader !== undefined) this.rows = []
+  }
+
+  private runEnded(): void {
+    this.index++
+    this.awaitRun()
+    if (!this.holds || this.index < this.written) return
+    this.holds = false
+    if (this.failure !== undefined || this.isAbandoned) this.giveUp()
+    else this.continueSoon()
+  }
+
+  private get expected(): string {
+    return this.closesAwaited > 0 ? "CloseComplete" : this.awaiting
+  }
+
+  /** The server skips all that follows: no more is asked for. */
+  errorArrived(): void {
+    if (this.ended) return
+    this.ended = true
+    if (this.session.lost === undefined) this.session.writeMore(writeSync)
+  }
+
+  ready(status: TransactionStatus, error: ErrorFields | undefined): void {
+    if (error === undefined && this.awaiting !== Awaiting.ready) {
+      throw new Desynchronised(Backend.ReadyForQuery, this.expected)
+    }
+    if (this.failure !== undefined) this.finish(this.failure)
+    else if (error !== undefined) this.rejected(status, error)
+    else this.finish(Exit.succeed(this.plan.result()))
+  }
+
+  private rejected(status: TransactionStatus, fields: ErrorFields): void {
+    const { current } = this
+    const progress = { completed: this.completed, row: this.rowNumber(this.index) }
+    const error = serverError(fields, current.sql, progress)
+    const isUnrun = this.index === 0 && this.awaiting === Awaiting.bindComplete
+    if (!isUnrun || !isStale(fields, current, [])) return this.finish(Exit.fail(error))
+    if (current.types !== undefined) this.session.catalogue.outdate(current.types)
+    this.finish(status === TransactionStatus.idle ? Exit.succeed(new Stale(error)) : Exit.fail(error))
+  }
+
+  lost(error: PgError.PgError): void {
+    this.finish(Exit.fail(error))
+  }
+
+  private finish(exit: Exit.Exit<A | Stale, PgError.PgError>): void {
+    if (!this.isAbandoned) this.resume(exit)
+  }
+}

@@ -1,0 +1,51 @@
+/** What is to be known of a statement once the server has described it and its types are known. */
+import type { DatabaseTypes } from "../codec/databaseTypes.ts"
+import { parameterEncoders } from "../codec/parameters.ts"
+import { builtinTypes } from "../codec/registry.ts"
+import { makeRowShape } from "../codec/rowReader.ts"
+import type { ColumnDescription } from "../wire/backendMessage.ts"
+import { encodeResultFormats } from "../wire/frontendEncoder.ts"
+import { mayCopy } from "./copyGuard.ts"
+import type { Session } from "./session.ts"
+import type { PreparedStatement } from "./statementCache.ts"
+
+/** The server's answer to Describe. */
+export interface StatementDescription {
+  readonly parameterOids: ReadonlyArray<number>
+  /** Undefined where the statement returns no rows. */
+  readonly columns: ReadonlyArray<ColumnDescription> | undefined
+}
+
+/** All types that a statement takes and returns. */
+export const typeOids = ({ columns = [], parameterOids }: StatementDescription): ReadonlyArray<number> => [
+  ...parameterOids,
+  ...columns.map(({ typeOid }) => typeOid)
+]
+
+export const preparedStatement = (
+  session: Session,
+  sql: string,
+  name: string,
+  description: StatementDescription,
+  types: DatabaseTypes
+): PreparedStatement => {
+  const { columns, parameterOids } = description
+  const isFixed = ({ typeOid }: ColumnDescription): boolean => types.isFixed(typeOid)
+  // Readers of what is the same everywhere are shared by all connections, and outlive what is known of a database.
+  const rowShape = columns && makeRowShape(columns, columns.every(isFixed) ? builtinTypes : types)
+  return {
+    sql,
+    name,
+    nameBytes: new TextEncoder().encode(`${name}\0`),
+    parameters: parameterEncoders(parameterOids, types),
+    parameterOids,
+    rowShape,
+    resultFormats: encodeResultFormats(rowShape?.resultFormats ?? []),
+    // COPY takes no parameters and describes no rows.
+    mayCopy: parameterOids.length === 0 && columns === undefined && mayCopy(sql),
+    preparedAt: session.now(),
+    types: typeOids(description).every((oid) => types.isFixed(oid)) ? undefined : types,
+    codecs: types.chosen,
+    reloads: session.catalogue.reloads
+  }
+}

@@ -1,0 +1,136 @@
+/**
+ * One or more statements in one text, by the simple protocol: no parameters, no prepared statement, one round trip.
+ * Rows are read past. It carries scripts, and the statements that begin and end transactions, which may depend on no
+ * cache.
+ *
+ * ```
+ * Query  ->  (RowDescription DataRow... CommandComplete | CommandComplete | EmptyQueryResponse)...  ReadyForQuery
+ * ```
+ */
+import type { Buffer } from "node:buffer"
+import * as Exit from "effect/Exit"
+import type * as PgError from "../PgError.ts"
+import { Backend, type TransactionStatus } from "../wire/backendMessage.ts"
+import type { ByteWriter } from "../wire/byteWriter.ts"
+import { encodeQuery } from "../wire/coldMessages.ts"
+import { type CommandTag, readCommandTag } from "../wire/commandTag.ts"
+import type { ErrorFields } from "../wire/errorFields.ts"
+import { mayCopy, NO_COPY, refuseCopyIn } from "./copyGuard.ts"
+import { Desynchronised, type Exchange } from "./exchange.ts"
+import { requestRefused, serverError } from "./serverError.ts"
+import type { Session } from "./session.ts"
+
+/** What has to come next. */
+const Awaiting = {
+  statement: "RowDescription, CommandComplete, EmptyQueryResponse or ReadyForQuery",
+  rows: "DataRow or CommandComplete",
+  copyData: "CopyData or CopyDone",
+  error: "ErrorResponse, after CopyFail"
+} as const
+type Awaiting = (typeof Awaiting)[keyof typeof Awaiting]
+
+export class SimpleQuery implements Exchange {
+  readonly sql: string
+  abandoned = false
+  readonly exclusive: boolean
+  readonly isControl: boolean
+  private readonly session: Session
+  private readonly resume: (exit: Exit.Exit<ReadonlyArray<CommandTag>, PgError.PgError>) => void
+  private readonly tags: Array<CommandTag> = []
+  private awaiting: Awaiting = Awaiting.statement
+  private failure: PgError.PgError | undefined
+
+  constructor(
+    session: Session,
+    sql: string,
+    resume: (exit: Exit.Exit<ReadonlyArray<CommandTag>, PgError.PgError>) => void,
+    options?: { readonly isControl: boolean }
+  ) {
+    this.isControl = options?.isControl === true
+    this.session = session
+    this.sql = sql
+    this.resume = resume
+    this.exclusive = mayCopy(sql)
+  }
+
+  get completed(): boolean {
+    return this.tags.length > 0
+  }
+
+  encode(writer: ByteWriter): void {
+    writer.raw(encodeQuery(this.sql))
+  }
+
+  refused(failure: unknown): void {
+    this.lost(requestRefused(failure, this.sql))
+  }
+
+  dataRow(): void {
+    if (this.awaiting !== Awaiting.rows) throw new Desynchronised(Backend.DataRow, this.awaiting)
+  }
+
+  message(type: number, bytes: Buffer, start: number, end: number): void {
+    const { awaiting } = this
+    switch (type) {
+      case Backend.RowDescription:
+        if (awaiting !== Awaiting.statement) break
+        this.awaiting = Awaiting.rows
+        return
+      case Backend.CommandComplete: {
+        if (awaiting !== Awaiting.statement && awaiting !== Awaiting.rows) break
+        const tag = readCommandTag(bytes, start, end)
+        this.tags.push(tag)
+        if (!this.isControl) this.session.commandCompleted(tag)
+        this.awaiting = Awaiting.statement
+        return
+      }
+      case Backend.EmptyQueryResponse:
+        if (awaiting !== Awaiting.statement) break
+        return
+      case Backend.CopyInResponse:
+        if (awaiting !== Awaiting.statement || !this.exclusive) break
+        this.failure ??= NO_COPY.in(this.sql, this.hasCommitted)
+        this.session.writeMore(refuseCopyIn)
+        this.awaiting = Awaiting.error
+        return
+      case Backend.CopyOutResponse:
+        if (awaiting !== Awaiting.statement) break
+        this.failure ??= NO_COPY.out(this.sql)
+        this.awaiting = Awaiting.copyData
+        return
+      case Backend.CopyData:
+        if (awaiting !== Awaiting.copyData) break
+        return
+      case Backend.CopyDone:
+        if (awaiting !== Awaiting.copyData) break
+        this.awaiting = Awaiting.statement
+        return
+      default:
+        break
+    }
+    throw new Desynchronised(type, awaiting)
+  }
+
+  ready(_status: TransactionStatus, error: ErrorFields | undefined): void {
+    if (error === undefined && this.awaiting !== Awaiting.statement) {
+      throw new Desynchronised(Backend.ReadyForQuery, this.awaiting)
+    }
+    if (this.failure !== undefined) this.lost(this.failure)
+    else if (error !== undefined)
+      this.lost(serverError(error, this.sql, { completed: this.completed, committed: this.hasCommitted }))
+    else this.finish(Exit.succeed(this.tags))
+  }
+
+  /** A script may commit a part of its work before another part fails. */
+  private get hasCommitted(): boolean {
+    return this.tags.some(({ command }) => command === "COMMIT")
+  }
+
+  lost(error: PgError.PgError): void {
+    this.finish(Exit.fail(error))
+  }
+
+  private finish(exit: Exit.Exit<ReadonlyArray<CommandTag>, PgError.PgError>): void {
+    if (!this.abandoned) this.resume(exit)
+  }
+}

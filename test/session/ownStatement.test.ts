@@ -1,0 +1,74 @@
+import { assert, describe, it } from "@effect/vitest"
+import { TypeCodecs } from "../../src/codec/typeCodec.ts"
+import { OwnStatement } from "../../src/session/ownStatement.ts"
+import { type PreparedStatement, StatementCache } from "../../src/session/statementCache.ts"
+
+const cacheOf = (size = 100): StatementCache => new StatementCache({ size, lifetimeMillis: 0, maxSqlBytes: 0 }, "cafe")
+
+const prepared = (name: string): PreparedStatement => ({
+  sql: "SELECT",
+  name,
+  nameBytes: new Uint8Array(),
+  parameters: [],
+  parameterOids: [],
+  rowShape: undefined,
+  resultFormats: new Uint8Array(),
+  mayCopy: false,
+  preparedAt: 0,
+  types: undefined,
+  codecs: TypeCodecs.none,
+  reloads: 0
+})
+
+describe("a statement of one's own", () => {
+  it("is kept beside the cache, and closed by the next request once it is given up", () => {
+    const cache = cacheOf()
+    const own = new OwnStatement(cache, cache.ownName())
+    const statement = prepared(own.nameFor("SELECT"))
+    assert.strictEqual(own.get(), undefined)
+    own.add(statement)
+    assert.strictEqual(own.get(), statement)
+    assert.strictEqual(cache.get("SELECT", 0), undefined)
+    assert.isEmpty(cache.evictions)
+    own.close()
+    assert.deepStrictEqual(cache.evictions, [statement.name])
+    own.close()
+    assert.deepStrictEqual(cache.evictions, [statement.name])
+  })
+
+  it("is dropped where it is evicted, and only then", () => {
+    const cache = cacheOf()
+    const own = new OwnStatement(cache, "mine")
+    own.add(prepared("mine"))
+    own.evict(prepared("mine"))
+    assert.isEmpty(cache.evictions)
+    own.evict(own.get() ?? assert.fail("it is not kept"))
+    assert.strictEqual(own.get(), undefined)
+    assert.deepStrictEqual(cache.evictions, ["mine"])
+  })
+
+  it("that was prepared after its end is closed at once, and is not prepared again", () => {
+    const cache = cacheOf()
+    const own = new OwnStatement(cache, "mine")
+    own.close()
+    own.add(prepared("mine"))
+    assert.strictEqual(own.get(), undefined)
+    assert.deepStrictEqual(cache.evictions, ["mine"])
+    assert.throws(() => own.nameFor("SELECT"), /prepare it again/)
+  })
+
+  it("is not kept under the empty name, which is that of a session that keeps none", () => {
+    const cache = cacheOf(0)
+    assert.strictEqual(cache.ownName(), "")
+    const own = new OwnStatement(cache, "")
+    own.add(prepared(""))
+    assert.strictEqual(own.get(), undefined)
+    own.close()
+    assert.isEmpty(cache.evictions)
+  })
+
+  it("has a name that no other has", () => {
+    const cache = cacheOf()
+    assert.notStrictEqual(cache.ownName(), cache.ownName())
+  })
+})
