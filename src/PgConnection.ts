@@ -1,0 +1,263 @@
+/**
+ * One connection to a PostgreSQL server, as a scoped resource. Most programs use a pool of them through `PgClient`.
+ *
+ * @since 0.1.0
+ */
+import type * as Cause from "effect/Cause"
+import * as Context from "effect/Context"
+import * as Effect from "effect/Effect"
+import * as Layer from "effect/Layer"
+import * as Queue from "effect/Queue"
+import type * as Scope from "effect/Scope"
+import * as Stream from "effect/Stream"
+import type { TypeCodec } from "./codec/typeCodec.ts"
+import type { TypeName } from "./codec/userCodec.ts"
+import type { Queryable } from "./connection/queryable.ts"
+import { listenOn, listenWith } from "./connection/listening.ts"
+import { LevelRequester } from "./connection/requester.ts"
+import * as PgConfig from "./PgConfig.ts"
+import type * as PgError from "./PgError.ts"
+import type * as PgNotification from "./PgNotification.ts"
+import { connect } from "./session/connect.ts"
+import { RESET } from "./session/reset.ts"
+import { type ServerVersion, serverVersionOf } from "./session/serverVersion.ts"
+import type { Session } from "./session/session.ts"
+import { TransactionLevel } from "./session/transaction.ts"
+import * as Wire from "./wire/backendMessage.ts"
+import type { ErrorFields } from "./wire/errorFields.ts"
+
+// ------------------------------------------------------------------------------------------------------ models
+
+export type {
+  AdvisoryLockKey,
+  AdvisoryLockOptions,
+  BarrierResult,
+  BatchResult,
+  BatchStatement,
+  Call,
+  CallOptions,
+  CallWith,
+  CommandResult,
+  DecodedValueOptions,
+  ManyResult,
+  Parameters,
+  Queryable,
+  Row,
+  RowOptions,
+  RowSource,
+  RowStreamOptions,
+  StreamOptions,
+  Tuple,
+  ValueOptions
+} from "./connection/queryable.ts"
+
+/**
+ * What the server has to say beside an answer: `RAISE NOTICE`, warnings. The fields are those of an error.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export type PgNotice = ErrorFields
+
+/**
+ * `failed` is the state after an error inside of a transaction: the server then refuses everything but its end.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export type TransactionStatus = "idle" | "inTransaction" | "failed"
+
+/**
+ * `closing` while what runs is being cancelled and the server is told goodbye.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export type Status = "open" | "closing" | "closed"
+
+/**
+ * The end of a connection.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface Closed {
+  /** True where the end was ours: the scope closed, or the connection was terminated. */
+  readonly isExpected: boolean
+  readonly reason: PgError.PgError
+}
+
+export type { ServerVersion } from "./session/serverVersion.ts"
+
+/**
+ * A connection. It lives as long as its scope; when that closes, what runs is cancelled and the server is told goodbye.
+ * Concurrent calls are pipelined in the order in which they were made.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface PgConnection extends Queryable {
+  /** The server's process that serves this connection (`pg_backend_pid()`). */
+  readonly processId: number
+  readonly serverVersion: ServerVersion
+  /** The run-time parameters that the server reports, as they are now: `TimeZone`, `server_version`... */
+  readonly parameters: Effect.Effect<ReadonlyMap<string, string>>
+  /** As of the last answer. */
+  readonly transactionStatus: Effect.Effect<TransactionStatus>
+  readonly status: Effect.Effect<Status>
+  /** Waits for the end of the connection, and tells the reason. Interrupting it leaves the connection as it is. */
+  readonly awaitClosed: Effect.Effect<Closed>
+  /**
+   * Listens to a channel on this connection, which must not be given back before the scope closes. Inside of a
+   * transaction it hears of nothing before the end of that. The stream fails when the connection is lost. `PgClient`'s `listen` outlives its connection.
+   */
+  readonly listen: PgNotification.Listen
+  /**
+   * Reads and writes a type in another way from now on, on this connection only; what others do is for the setting
+   * `types`. The connection then looks up its types for itself. In a pool what `init` sets stays with the connection, and
+   * what a borrower sets ends when it is given back.
+   */
+  readonly setTypeCodec: (codec: TypeCodec) => Effect.Effect<void>
+  /** Reads and writes a type as if no codec had ever been given for it, on this connection. */
+  readonly resetTypeCodec: (type: TypeName) => Effect.Effect<void>
+  /**
+   * Takes the session back to where its startup left it: a transaction that was begun in SQL is rolled back, settings,
+   * role, cursors, LISTEN, advisory locks and temporary tables are undone. Prepared statements stay.
+   */
+  readonly reset: Effect.Effect<void, PgError.PgError>
+  /** Ends the connection at once, without a goodbye; whoever waits for an answer fails with `ConnectionLostError`. */
+  readonly terminate: Effect.Effect<void>
+  /**
+   * The notices that come while the stream runs; it ends with the connection. Of those that a slow reader leaves
+   * waiting, the latest 1,000 are kept.
+   */
+  readonly notices: Stream.Stream<PgNotice>
+}
+
+/**
+ * The service of a single connection, for programs that want exactly one.
+ *
+ * @category tags
+ * @since 0.1.0
+ */
+export const PgConnection: Context.Service<PgConnection, PgConnection> =
+  Context.Service<PgConnection>("effectpg/PgConnection")
+
+// ------------------------------------------------------------------------------------------------- constructors
+
+/**
+ * Connects, within the scope. Fails with `InvalidConfigError`, with `ConnectError` where no host can be reached in time
+ * (it lists every attempt), with `AuthenticationError`, with `ProtocolError`, or with the server's own error, such as
+ * `InvalidPasswordError`.
+ *
+ * @example
+ * ```ts
+ * import { Effect } from "effect"
+ * import { PgConnection } from "effectpg"
+ *
+ * export const program = Effect.gen(function* () {
+ *   const connection = yield* PgConnection.make({ host: "localhost", user: "app" })
+ *   return yield* connection.fetch("SELECT 1 AS one")
+ * }).pipe(Effect.scoped)
+ * ```
+ * @category constructors
+ * @since 0.1.0
+ */
+export const make = (settings: PgConfig.Settings): Effect.Effect<PgConnection, PgError.PgError, Scope.Scope> =>
+  Effect.map(Effect.flatMap(PgConfig.resolve(settings), connect), (session) => fromRoot(TransactionLevel.root(session)))
+
+/**
+ * Provides one connection as `PgConnection`, for as long as the layer lives. Fails as `make` does.
+ *
+ * @category layers
+ * @since 0.1.0
+ */
+export const layer = (settings: PgConfig.Settings): Layer.Layer<PgConnection, PgError.PgError> =>
+  Layer.effect(PgConnection, make(settings))
+
+/** @internal */
+export const fromRoot = (root: TransactionLevel): PgConnection => new Connection(root)
+
+// ----------------------------------------------------------------------------------------------- implementation
+
+const MAX_WAITING_NOTICES = 1000
+
+const transactionStatuses: Readonly<Record<Wire.TransactionStatus, TransactionStatus>> = {
+  [Wire.TransactionStatus.idle]: "idle",
+  [Wire.TransactionStatus.inTransaction]: "inTransaction",
+  [Wire.TransactionStatus.failed]: "failed"
+}
+
+class Connection extends LevelRequester implements PgConnection {
+  readonly processId: number
+  readonly serverVersion: ServerVersion
+  private readonly session: Session
+
+  constructor(root: TransactionLevel) {
+    super(root)
+    this.session = root.session
+    this.processId = this.session.processId
+    this.serverVersion = serverVersionOf(this.session.parameters)
+  }
+
+  readonly listen: PgNotification.Listen = listenWith((channel, options) =>
+    this.onLevel((level) => listenOn(level, channel, options))
+  )
+
+  readonly parameters: Effect.Effect<ReadonlyMap<string, string>> = Effect.sync(() => new Map(this.session.parameters))
+
+  readonly transactionStatus: Effect.Effect<TransactionStatus> = Effect.sync(
+    () => transactionStatuses[this.session.transactionStatus]
+  )
+
+  readonly status: Effect.Effect<Status> = Effect.sync(() => {
+    if (this.session.lost !== undefined) return "closed"
+    return this.session.closing === undefined ? "open" : "closing"
+  })
+
+  readonly reset: Effect.Effect<void, PgError.PgError> = Effect.suspend(() => {
+    const isIdle = this.session.transactionStatus === Wire.TransactionStatus.idle
+    return Effect.asVoid(this.executeScript(isIdle ? RESET : `ROLLBACK; ${RESET}`))
+  })
+
+  readonly terminate: Effect.Effect<void> = Effect.sync(() => this.session.terminate())
+
+  readonly awaitClosed: Effect.Effect<Closed> = Effect.callback((resume) => {
+    const unsubscribe = this.session.onEnd((reason) =>
+      resume(Effect.succeed({ isExpected: reason === this.session.closing, reason }))
+    )
+    return Effect.sync(unsubscribe)
+  })
+
+  setTypeCodec(codec: TypeCodec): Effect.Effect<void> {
+    return Effect.sync(() => {
+      this.session.catalogue = this.session.catalogue.withCodec(codec)
+    })
+  }
+
+  resetTypeCodec({ name, schema }: TypeName): Effect.Effect<void> {
+    return Effect.sync(() => {
+      this.session.catalogue = this.session.catalogue.withoutCodec(name, schema)
+    })
+  }
+
+  readonly notices: Stream.Stream<PgNotice> = Stream.callback<PgNotice>(
+    (queue) =>
+      Effect.acquireRelease(
+        Effect.sync(() => this.subscribe(queue)),
+        (unsubscribe) => Effect.sync(unsubscribe)
+      ),
+    { bufferSize: MAX_WAITING_NOTICES, strategy: "sliding" }
+  )
+
+  private subscribe(queue: Queue.Queue<PgNotice, Cause.Done>): () => void {
+    const { session } = this
+    const listener = (notice: PgNotice): void => void Queue.offerUnsafe(queue, notice)
+    session.noticeListeners.add(listener)
+    const forget = session.onEnd(() => void Queue.endUnsafe(queue))
+    return () => {
+      session.noticeListeners.delete(listener)
+      forget()
+    }
+  }
+}

@@ -1,0 +1,77 @@
+/**
+ * A cursor: a place in the rows of a statement, from which they are fetched as many at a time as one wants.
+ *
+ * @example
+ * ```ts
+ * import { Effect } from "effect"
+ * import { PgClient } from "effectpg"
+ *
+ * const pages = Effect.gen(function* () {
+ *   const pg = yield* PgClient.PgClient
+ *   const cursor = yield* pg.cursor("SELECT id, title FROM books ORDER BY id")
+ *   const first = yield* cursor.fetch(20)
+ *   yield* cursor.forward(20)
+ *   const third = yield* cursor.fetch(20)
+ *   return { first, third }
+ * })
+ *
+ * export const program = Effect.scoped(pages)
+ * ```
+ * @since 0.1.0
+ */
+import type * as Effect from "effect/Effect"
+import type * as Option from "effect/Option"
+import type { Row } from "./connection/vocabulary.ts"
+import type * as PgError from "./PgError.ts"
+
+/**
+ * A cursor that goes forward. It is closed with its scope. Every call also fails with the server's errors, with
+ * `DecodeError`, and with `ConnectionLostError`.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface PgCursor {
+  /** The next rows, at the most so many; fewer at the end, and then none. */
+  readonly fetch: (count: number) => Effect.Effect<ReadonlyArray<Row>, PgError.PgError>
+  /** The next row, if there is one. */
+  readonly fetchRow: Effect.Effect<Option.Option<Row>, PgError.PgError>
+  /** Passes rows over, and tells how many there were to pass. */
+  readonly forward: (count: number) => Effect.Effect<number, PgError.PgError>
+}
+
+/**
+ * A cursor that also goes back, and to any place.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface ScrollCursor extends PgCursor {
+  /** Goes back over rows, and tells how many there were to go back over. */
+  readonly backward: (count: number) => Effect.Effect<number, PgError.PgError>
+  /**
+   * The row with that number, from 1, or from -1 for those from the end; the cursor is then on it. 0 is before the first
+   * row, where there is none.
+   */
+  readonly absolute: (position: number) => Effect.Effect<Option.Option<Row>, PgError.PgError>
+  /** The first row, if there is one; the cursor is then on it. */
+  readonly first: Effect.Effect<Option.Option<Row>, PgError.PgError>
+  /** The last row, if there is one; the cursor is then on it. */
+  readonly last: Effect.Effect<Option.Option<Row>, PgError.PgError>
+}
+
+/**
+ * How a cursor is made.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface CursorOptions {
+  /** Whether it can go back. The statement has to be a query. */
+  readonly scroll?: boolean | undefined
+  /**
+   * Whether it outlives the transaction: at COMMIT the server keeps its rows aside, and it is open as long as its scope
+   * on the same connection. The statement has to be a query.
+   */
+  readonly hold?: boolean | undefined
+}

@@ -1,0 +1,89 @@
+/**
+ * What `LISTEN` brings: the notifications of a channel, and word of those that may have been lost.
+ *
+ * @since 0.1.0
+ */
+import type * as Effect from "effect/Effect"
+import type * as Schema from "effect/Schema"
+import type * as Scope from "effect/Scope"
+import type * as Stream from "effect/Stream"
+import type * as PgError from "./PgError.ts"
+
+/**
+ * One `NOTIFY`. A connection hears its own, too.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface Notification<A = string> {
+  readonly _tag: "Notification"
+  readonly channel: string
+  readonly payload: A
+  /** The server's process that sent it. */
+  readonly processId: number
+}
+
+/**
+ * Notifications may have been lost at this place: the connection had to be made anew (`reconnected`), or the reader was
+ * so slow that `bufferSize` of them were waiting (`overflow`). Whoever derives a state from notifications reads it anew.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface Gap {
+  readonly _tag: "Gap"
+  readonly channel: string
+  readonly reason: "reconnected" | "overflow"
+}
+
+/**
+ * What comes from a channel, in the order in which it came.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export type Event<A = string> = Notification<A> | Gap
+
+/**
+ * How a channel is listened to.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface ListenOptions {
+  /** How many events may wait for a slow reader; then the newest are dropped, and a `Gap` says so. 10,000. */
+  readonly bufferSize?: number | undefined
+}
+
+/**
+ * How the payloads of a channel are read; for JSON, `Schema.fromJsonString(...)`. A payload that it refuses ends the
+ * stream with the schema's error.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface PayloadOptions<S extends Schema.Top> extends ListenOptions {
+  readonly payload: S
+}
+
+/**
+ * Listens to a channel, whatever its name, for the scope. When the effect completes the server has confirmed it: what is
+ * sent from then on is in the stream. Fails with `EncodeError` for a name that PostgreSQL cannot hold.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface Listen {
+  (
+    channel: string,
+    options?: ListenOptions
+  ): Effect.Effect<Stream.Stream<Event, PgError.PgError>, PgError.PgError, Scope.Scope>
+  <S extends Schema.Top>(
+    channel: string,
+    options: PayloadOptions<S>
+  ): Effect.Effect<
+    Stream.Stream<Event<S["Type"]>, PgError.PgError | Schema.SchemaError, S["DecodingServices"]>,
+    PgError.PgError,
+    Scope.Scope
+  >
+}

@@ -1,0 +1,166 @@
+/**
+ * A prepared statement as a value. All calls prepare what they run, and so this is for those who want to know the types
+ * of a statement, to see its plan, or to give it a name that SQL can `EXECUTE`.
+ *
+ * @example
+ * ```ts
+ * import { Effect } from "effect"
+ * import { PgClient } from "effectpg"
+ *
+ * const program = Effect.gen(function* () {
+ *   const pg = yield* PgClient.PgClient
+ *   const statement = yield* pg.prepare("SELECT title FROM books WHERE author = $1")
+ *   yield* Effect.log(statement.parameters, statement.columns)
+ *   return yield* statement.fetch(["Ada"])
+ * })
+ *
+ * export const titles = Effect.scoped(program)
+ * ```
+ * @since 0.1.0
+ */
+import type * as Effect from "effect/Effect"
+import type * as Option from "effect/Option"
+import type * as Scope from "effect/Scope"
+import type * as Stream from "effect/Stream"
+import type {
+  CallOptions,
+  CommandResult,
+  DecodedValueOptions,
+  ManyResult,
+  Parameters,
+  Row,
+  RowOptions,
+  RowSource,
+  RowStreamOptions,
+  StreamOptions,
+  Tuple,
+  ValueOptions
+} from "./connection/vocabulary.ts"
+import type * as PgCursor from "./PgCursor.ts"
+import type * as PgError from "./PgError.ts"
+
+/**
+ * A type of the database.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface Type {
+  readonly oid: number
+  /** `int4`, `text[]`; with its schema where that is none of the usual ones. */
+  readonly name: string
+  readonly schema: string
+}
+
+/**
+ * A column of the rows that a statement returns.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface Column {
+  readonly name: string
+  readonly type: Type
+  /** What the type is told in brackets, as the server encodes it (`varchar(10)` is 14); -1 where it is told nothing. */
+  readonly typeModifier: number
+  /** The table that it is a column of, by its OID (cast it to `regclass` for the name), and its number there. */
+  readonly table: { readonly oid: number; readonly column: number } | undefined
+}
+
+/**
+ * How a statement is prepared.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface PrepareOptions {
+  /** The name on the server, for SQL's `EXECUTE`; one of its own by default. */
+  readonly name?: string | undefined
+}
+
+/**
+ * How a plan is asked for.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface ExplainOptions {
+  /** Whether to run the statement, in a transaction that is rolled back, and tell what it took. */
+  readonly analyze?: boolean | undefined
+}
+
+/**
+ * A statement that is prepared on one connection, until its scope ends. Where the server forgets it, or a change of the
+ * schema makes its plan stale, it is prepared again; inside of a transaction that has to be run again then. Calls fail
+ * as those of `Queryable` do, and with `ConnectionLostError` where the connection is gone or was given back.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface PgStatement {
+  readonly sql: string
+  /** The name on the server; empty where statements are not kept (`statementCacheSize: 0`). */
+  readonly name: string
+  /** The types of `$1`, `$2`... when it was prepared. */
+  readonly parameters: ReadonlyArray<Type>
+  /** The columns of its rows when it was prepared; none where it returns no rows. */
+  readonly columns: ReadonlyArray<Column>
+  readonly fetch: {
+    <A, R>(
+      params: Parameters | undefined,
+      options: RowOptions<A, R>
+    ): Effect.Effect<ReadonlyArray<A>, PgError.PgError, R>
+    (params?: Parameters, options?: CallOptions): Effect.Effect<ReadonlyArray<Row>, PgError.PgError>
+  }
+  readonly fetchTuples: {
+    <A, R>(
+      params: Parameters | undefined,
+      options: RowOptions<A, R>
+    ): Effect.Effect<ReadonlyArray<A>, PgError.PgError, R>
+    (params?: Parameters, options?: CallOptions): Effect.Effect<ReadonlyArray<Tuple>, PgError.PgError>
+  }
+  readonly fetchRow: {
+    <A, R>(
+      params: Parameters | undefined,
+      options: RowOptions<A, R>
+    ): Effect.Effect<Option.Option<A>, PgError.PgError, R>
+    (params?: Parameters, options?: CallOptions): Effect.Effect<Option.Option<Row>, PgError.PgError>
+  }
+  readonly fetchOne: {
+    <A, R>(params: Parameters | undefined, options: RowOptions<A, R>): Effect.Effect<A, PgError.PgError, R>
+    (params?: Parameters, options?: CallOptions): Effect.Effect<Row, PgError.PgError>
+  }
+  readonly fetchValue: {
+    <A, R>(
+      params: Parameters | undefined,
+      options: DecodedValueOptions<A, R>
+    ): Effect.Effect<Option.Option<A>, PgError.PgError, R>
+    (params?: Parameters, options?: ValueOptions): Effect.Effect<Option.Option<unknown>, PgError.PgError>
+  }
+  readonly execute: (params?: Parameters, options?: CallOptions) => Effect.Effect<CommandResult, PgError.PgError>
+  readonly executeMany: <E = never, R = never>(
+    rows: RowSource<E, R>,
+    options?: CallOptions
+  ) => Effect.Effect<ManyResult, E | PgError.PgError, R>
+  readonly fetchMany: {
+    <A, E = never, R = never, R2 = never>(
+      rows: RowSource<E, R>,
+      options: RowOptions<A, R2>
+    ): Effect.Effect<ReadonlyArray<ReadonlyArray<A>>, E | PgError.PgError, R | R2>
+    <E = never, R = never>(
+      rows: RowSource<E, R>,
+      options?: CallOptions
+    ): Effect.Effect<ReadonlyArray<ReadonlyArray<Row>>, E | PgError.PgError, R>
+  }
+  readonly stream: {
+    <A, R>(params: Parameters | undefined, options: RowStreamOptions<A, R>): Stream.Stream<A, PgError.PgError, R>
+    (params?: Parameters, options?: StreamOptions): Stream.Stream<Row, PgError.PgError>
+  }
+  /** A cursor that goes forward. */
+  readonly cursor: (params?: Parameters) => Effect.Effect<PgCursor.PgCursor, PgError.PgError, Scope.Scope>
+  /** The plan, as `EXPLAIN (FORMAT JSON, VERBOSE)` tells it. */
+  readonly explain: (
+    params?: Parameters,
+    options?: ExplainOptions
+  ) => Effect.Effect<Readonly<Record<string, unknown>>, PgError.PgError>
+}

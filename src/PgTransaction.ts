@@ -1,0 +1,61 @@
+/**
+ * Transactions as values of the fiber: what an effect does inside of `withTransaction` is committed when it succeeds,
+ * and rolled back when it fails or is interrupted. A transaction inside of a transaction is a savepoint. The methods
+ * are those of `PgConnection.Queryable`; here are their options, and what to do with a transaction of which nobody
+ * knows whether it was committed.
+ *
+ * @since 0.1.0
+ */
+import * as Effect from "effect/Effect"
+import * as Option from "effect/Option"
+import type { Queryable } from "./connection/queryable.ts"
+import type * as PgError from "./PgError.ts"
+
+export type {
+  Access,
+  Isolation,
+  Transaction,
+  TransactionOptions as Options,
+  WithTransactionOptions as OptionsWithRetry
+} from "./connection/queryable.ts"
+
+/**
+ * What became of a transaction. `unknown` is also the answer to an id that is too old for the server to remember.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export type TransactionOutcome = "committed" | "aborted" | "in progress" | "unknown"
+
+/**
+ * Asks the server what became of a transaction whose COMMIT was not answered. It must have been run with
+ * `trackOutcome: true`; one that had written nothing has no id, and nothing that could be lost: it is `unknown`.
+ *
+ * @example
+ * ```ts
+ * import { Effect } from "effect"
+ * import { PgClient, PgTransaction } from "effectpg"
+ *
+ * export const safely = Effect.gen(function* () {
+ *   const pg = yield* PgClient.PgClient
+ *   const pay = pg.execute("INSERT INTO payments (amount) VALUES ($1)", [10])
+ *   yield* pg.withTransaction(pay, { trackOutcome: true }).pipe(
+ *     Effect.catchTag("CommitOutcomeUnknownError", (error) =>
+ *       Effect.flatMap(PgTransaction.outcome(pg, error), (outcome) => Effect.logInfo(`the payment is ${outcome}`))
+ *     )
+ *   )
+ * })
+ * ```
+ * @category getters
+ * @since 0.1.0
+ */
+export const outcome = (
+  queryable: Queryable,
+  error: PgError.CommitOutcomeUnknownError
+): Effect.Effect<TransactionOutcome, PgError.PgError> => {
+  if (error.transactionId === undefined) return Effect.succeed("unknown")
+  const status = queryable.fetchValue("SELECT pg_catalog.pg_xact_status($1::text::xid8)", [error.transactionId])
+  return Effect.map(status, (value) => outcomes.find((known) => known === Option.getOrNull(value)) ?? "unknown")
+}
+
+const outcomes: ReadonlyArray<TransactionOutcome> = ["committed", "aborted", "in progress"]

@@ -1,0 +1,128 @@
+/**
+ * Advisory locks, held for as long as an effect runs. The lock is the session's, and so the effect has the session to
+ * itself: what it asks for runs there, and cannot go on when the lock is lost together with the connection.
+ *
+ * Inside of a transaction the server holds the lock until the transaction ends, and releases it by itself: before that,
+ * whoever has the lock next would not see what was done under it.
+ */
+import * as Effect from "effect/Effect"
+import * as Exit from "effect/Exit"
+import type * as Option from "effect/Option"
+import * as PgError from "../PgError.ts"
+import type { TupleRow } from "../codec/rowReader.ts"
+import { ExtendedQuery } from "../session/extendedQuery.ts"
+import { ALL, type Request, type Resume } from "../session/request.ts"
+import type { Session } from "../session/session.ts"
+import { submitControl, type TransactionLevel } from "../session/transaction.ts"
+import type { TransactionStatus } from "../wire/backendMessage.ts"
+import type { ErrorFields } from "../wire/errorFields.ts"
+import type { AdvisoryLockKey, AdvisoryLockOptions } from "./queryable.ts"
+import { withTimeout } from "./timeout.ts"
+
+type Answer<A, E, R> = Effect.Effect<A, E | PgError.PgError, R>
+
+/** Waits for the lock. */
+export const withLock = <A, E, R>(
+  level: TransactionLevel,
+  key: AdvisoryLockKey,
+  effect: Effect.Effect<A, E, R>,
+  options: AdvisoryLockOptions
+): Answer<A, E, R> => {
+  const lock = lockOf(level, key, options.shared)
+  const request = acquire(lock, "")
+  const wait = withTimeout("withAdvisoryLock", request.sql, level.run(request), options.timeout)
+  return Effect.uninterruptibleMask((restore) =>
+    Effect.andThen(restore(wait), () => Effect.onExit(restore(effect), () => release(lock)))
+  )
+}
+
+/** Does not wait, and does not run the effect where somebody else has the lock. */
+export const withLockIfAvailable = <A, E, R>(
+  level: TransactionLevel,
+  key: AdvisoryLockKey,
+  effect: Effect.Effect<A, E, R>,
+  options: Omit<AdvisoryLockOptions, "timeout">
+): Answer<Option.Option<A>, E, R> => {
+  const lock = lockOf(level, key, options.shared)
+  return Effect.uninterruptibleMask((restore) =>
+    Effect.flatMap(restore(level.run(acquire(lock, "try_"))), (isGranted) =>
+      isGranted ? Effect.asSome(Effect.onExit(restore(effect), () => release(lock))) : Effect.succeedNone
+    )
+  )
+}
+
+interface Lock {
+  readonly level: TransactionLevel
+  readonly key: ReadonlyArray<bigint | number>
+  /** How the server's functions for such locks end. */
+  readonly suffix: "" | "_shared"
+}
+
+const lockOf = (level: TransactionLevel, key: AdvisoryLockKey, shared: boolean | undefined): Lock => ({
+  level,
+  key: typeof key === "object" ? key : [key],
+  suffix: shared === true ? "_shared" : ""
+})
+
+/** Whether the lock was granted. */
+const acquire = (lock: Lock, attempt: "" | "try_"): Request<boolean> => {
+  const { key, level, suffix } = lock
+  const owner = level.isTransaction ? "xact_" : ""
+  const places = key.map((_, at) => `$${at + 1}`).join(", ")
+  const sql = `SELECT pg_catalog.pg_${attempt}advisory_${owner}lock${suffix}(${places})`
+  const isGranted = (rows: ReadonlyArray<TupleRow>): boolean => attempt === "" || rows[0]?.[0] === true
+  return { sql, params: key, exchange: (session, resume) => new Acquisition(session, sql, lock, isGranted, resume) }
+}
+
+/** The statement that asks for a lock. What is granted when nobody waits for it any more is released at once. */
+class Acquisition extends ExtendedQuery<TupleRow, boolean> {
+  private readonly lock: Lock
+  private readonly isGranted: (rows: ReadonlyArray<TupleRow>) => boolean
+
+  constructor(
+    session: Session,
+    sql: string,
+    lock: Lock,
+    isGranted: (rows: ReadonlyArray<TupleRow>) => boolean,
+    resume: Resume<boolean>
+  ) {
+    const result = ({ rows }: { readonly rows: ReadonlyArray<TupleRow> }) => Exit.succeed(isGranted(rows))
+    super(session, sql, lock.key, { form: (shape) => shape.tuple, maxRows: ALL, result }, resume)
+    this.lock = lock
+    this.isGranted = isGranted
+  }
+
+  override ready(status: TransactionStatus, error: ErrorFields | undefined): void {
+    super.ready(status, error)
+    if (!this.abandoned || !this.completed || error !== undefined || this.lock.level.isTransaction) return
+    if (this.isGranted(this.rows)) unlock(this.lock, () => {})
+  }
+}
+
+/** What the effect has left running is waited for, unless the fiber is interrupted: then no longer than for a cancel. */
+const release = (lock: Lock): Effect.Effect<void> => {
+  const { level } = lock
+  if (level.isTransaction) return Effect.void
+  const unlocked = Effect.callback<void>((resume) => unlock(lock, () => resume(Effect.void)))
+  return Effect.andThen(Effect.exit(Effect.interruptible(level.untilSettled())), unlocked)
+}
+
+/** A session that does not release a lock takes it along. */
+const unlock = ({ key, level, suffix }: Lock, done: () => void): void => {
+  const { session } = level
+  const type = key.length === 1 ? "int8" : "int4"
+  const places = key.map((part) => `'${BigInt(part)}'::${type}`).join(", ")
+  const sql = `SELECT pg_catalog.pg_advisory_unlock${suffix}(${places})`
+  submitControl(session, { operation: "the release of an advisory lock", sql }, (exit) => {
+    if (Exit.isFailure(exit) && session.lost === undefined && session.closing === undefined) session.die(notReleased())
+    done()
+  })
+}
+
+const notReleased = (): PgError.ConnectionLostError =>
+  new PgError.ConnectionLostError({
+    reason: "an advisory lock could not be released, and goes with its connection",
+    server: undefined,
+    safeToRetry: false,
+    outcome: "none"
+  })

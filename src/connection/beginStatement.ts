@@ -1,0 +1,44 @@
+/** The statement that begins a transaction. */
+import * as Effect from "effect/Effect"
+import * as PgError from "../PgError.ts"
+import type { Access, Isolation, TransactionOptions } from "./queryable.ts"
+
+const ISOLATIONS: ReadonlyMap<unknown, string> = new Map(
+  (["read uncommitted", "read committed", "repeatable read", "serializable"] satisfies ReadonlyArray<Isolation>).map(
+    (isolation) => [isolation, ` ISOLATION LEVEL ${isolation.toUpperCase()}`]
+  )
+)
+
+const ACCESSES: ReadonlyMap<unknown, string> = new Map(
+  (["read write", "read only"] satisfies ReadonlyArray<Access>).map((access) => [access, ` ${access.toUpperCase()}`])
+)
+
+const DEFERRABLES: ReadonlyMap<unknown, string> = new Map([
+  [true, " DEFERRABLE"],
+  [false, " NOT DEFERRABLE"]
+])
+
+/** Where no mode was given. */
+export const PLAIN_BEGIN = "BEGIN"
+
+/** The statement that begins a transaction with these modes. Only words of this file enter it. */
+export const beginStatement = (options: TransactionOptions): Effect.Effect<string, PgError.InvalidConfigError> => {
+  const modes = [
+    mode("isolation", ISOLATIONS, options.isolation),
+    mode("access", ACCESSES, options.access),
+    mode("deferrable", DEFERRABLES, options.deferrable)
+  ]
+  return Effect.map(Effect.all(modes), (words) => `${PLAIN_BEGIN}${words.join("")}`)
+}
+
+const mode = (
+  setting: string,
+  known: ReadonlyMap<unknown, string>,
+  value: unknown
+): Effect.Effect<string, PgError.InvalidConfigError> => {
+  if (value === undefined) return Effect.succeed("")
+  const words = known.get(value)
+  if (words !== undefined) return Effect.succeed(words)
+  const reason = `a transaction's ${setting} is one of: ${[...known.keys()].join(", ")}`
+  return Effect.fail(new PgError.InvalidConfigError({ setting, reason }))
+}

@@ -1,0 +1,209 @@
+/**
+ * Cursors. One that only goes forward inside of a transaction is a portal. What can do more has to be declared in SQL,
+ * and is moved by SQL.
+ */
+import * as Effect from "effect/Effect"
+import * as Option from "effect/Option"
+import type * as Scope from "effect/Scope"
+import * as Semaphore from "effect/Semaphore"
+import * as PgError from "../PgError.ts"
+import type { CursorOptions, PgCursor, ScrollCursor } from "../PgCursor.ts"
+import { OwnStatement } from "../session/ownStatement.ts"
+import { closePortal, openPortal, page, Portal } from "../session/portal.ts"
+import * as Request from "../session/request.ts"
+import type { TransactionLevel } from "../session/transaction.ts"
+import type { Place } from "./place.ts"
+import { endOwn, faultOfCount, ownTransaction, type StreamedStatement } from "./streaming.ts"
+import type { Row } from "./vocabulary.ts"
+
+type Answer<A> = Effect.Effect<A, PgError.PgError>
+
+/** Runs a request where the cursor is. */
+type Run = <A>(request: Request.Request<A>) => Answer<A>
+
+/** Where a cursor is, under the name of its portal. */
+interface Opening {
+  /** The level that it was made on. */
+  readonly made: TransactionLevel
+  readonly run: Run
+  readonly portal: Portal
+}
+
+/** A cursor that goes forward. */
+export const cursor = (
+  place: Place,
+  statement: StreamedStatement,
+  { hold = false }: CursorOptions
+): Effect.Effect<PgCursor, PgError.PgError, Scope.Scope> =>
+  hold
+    ? declared(place, statement, { hold, scroll: false })
+    : opened(place, hold, ({ portal, run }) => {
+        const whole = { ...statement, form: Request.objects }
+        return Effect.as(run(openPortal(portal, whole)), new PortalCursor(run, portal, whole))
+      })
+
+/** A cursor that goes anywhere. */
+export const scrollCursor = (
+  place: Place,
+  statement: StreamedStatement,
+  { hold = false }: CursorOptions
+): Effect.Effect<ScrollCursor, PgError.PgError, Scope.Scope> => declared(place, statement, { hold, scroll: true })
+
+const declared = (
+  place: Place,
+  { params, sql }: StreamedStatement,
+  { hold, scroll }: Required<Record<"hold" | "scroll", boolean>>
+): Effect.Effect<ScrollCursor, PgError.PgError, Scope.Scope> =>
+  opened(place, hold, ({ made, portal, run }) => {
+    const mode = `${scroll ? "SCROLL" : "NO SCROLL"} CURSOR ${hold ? "WITH HOLD " : ""}`
+    const declaration = Request.command(`DECLARE ${portal.name} ${mode}FOR ${sql}`, params)
+    const moved = new DeclaredCursor(run, portal.name, made)
+    const closing = Effect.addFinalizer(() => Effect.sync(() => moved.close()))
+    return Effect.as(Effect.andThen(closing, run(declaration.with(unnamed(made)))), moved)
+  })
+
+/** A text that is run once is not worth a name. */
+const unnamed = ({ session }: TransactionLevel): OwnStatement => new OwnStatement(session.statements, "")
+
+/** Finds or begins the transaction that a cursor lives in; one that is held needs none. */
+const opened = <A>(
+  place: Place,
+  hold: boolean,
+  open: (opening: Opening) => Effect.Effect<A, PgError.PgError, Scope.Scope>
+): Effect.Effect<A, PgError.PgError, Scope.Scope> =>
+  Effect.uninterruptibleMask((restore) =>
+    Effect.gen(function* () {
+      const outer = yield* restore(place.scopedLevel)
+      const own = hold ? undefined : yield* ownTransaction(outer, restore)
+      let hasFailed = false
+      if (own !== undefined) yield* Effect.addFinalizer((exit) => endOwn(own, exit, hasFailed))
+      const made = own ?? outer
+      const portal = new Portal()
+      yield* Effect.addFinalizer(() => Effect.sync(() => made.surviving.post(closePortal(portal))))
+      const level = own === undefined ? place.levelFrom(made) : Effect.succeed(own)
+      const run: Run = (request) => {
+        const answer = Effect.flatMap(level, (at) => at.run(request))
+        return Effect.tapError(place.observed("cursor", request.sql, answer), () =>
+          Effect.sync(() => (hasFailed = true))
+        )
+      }
+      return yield* restore(open({ made, portal, run }))
+    })
+  )
+
+/** Refuses a number of rows that is none. */
+const counted = <A>(count: number, use: () => Answer<A>): Answer<A> => {
+  const fault = faultOfCount("count", count)
+  return fault === undefined ? Effect.suspend(use) : Effect.fail(fault)
+}
+
+const firstOf = (rows: ReadonlyArray<Row>): Option.Option<Row> => Option.fromUndefinedOr(rows[0])
+
+/** Moves a cursor or portal, and tells over how many rows. */
+const move = (run: Run, direction: string, name: string): Answer<number> =>
+  Effect.map(run(Request.script(`MOVE ${direction} FROM ${name}`)), (tags) => tags.at(-1)?.rowCount ?? 0)
+
+class PortalCursor implements PgCursor {
+  private readonly run: Run
+  private readonly portal: Portal
+  private readonly options: Parameters<typeof openPortal<Row>>[1]
+  /** Two pages at a time would not know of each other's end. */
+  private readonly oneAtATime = Semaphore.makeUnsafe(1)
+  private isExhausted = false
+
+  constructor(run: Run, portal: Portal, options: Parameters<typeof openPortal<Row>>[1]) {
+    this.run = run
+    this.portal = portal
+    this.options = options
+  }
+
+  fetch(count: number): Answer<ReadonlyArray<Row>> {
+    return counted(count, () => this.oneAtATime.withPermit(this.page(count)))
+  }
+
+  readonly fetchRow: Answer<Option.Option<Row>> = Effect.suspend(() => Effect.map(this.fetch(1), firstOf))
+
+  forward(count: number): Answer<number> {
+    return counted(count, () =>
+      this.oneAtATime.withPermit(
+        Effect.suspend(() =>
+          this.isExhausted ? Effect.succeed(0) : move(this.run, `FORWARD ${count}`, this.portal.name)
+        )
+      )
+    )
+  }
+
+  /** The server does not run a portal again that has come to its end, and what it locks is let go of at once. */
+  private page(count: number): Answer<ReadonlyArray<Row>> {
+    return Effect.suspend(() => {
+      if (this.isExhausted) return Effect.succeed([])
+      return Effect.flatMap(this.run(page(this.portal, this.options, count)), ({ isLast, rows }) => {
+        if (!isLast) return Effect.succeed(rows)
+        this.isExhausted = true
+        return Effect.as(this.run(closePortal(this.portal)), rows)
+      })
+    })
+  }
+}
+
+class DeclaredCursor implements ScrollCursor {
+  private readonly run: Run
+  private readonly name: string
+  private readonly made: TransactionLevel
+  /** The last FETCH, which is likely to be the next one, too. */
+  private newest: { readonly sql: string; readonly statement: OwnStatement } | undefined
+
+  constructor(run: Run, name: string, made: TransactionLevel) {
+    this.run = run
+    this.name = name
+    this.made = made
+  }
+
+  fetch(count: number): Answer<ReadonlyArray<Row>> {
+    return counted(count, () => this.rows(`FORWARD ${count}`))
+  }
+
+  forward(count: number): Answer<number> {
+    return counted(count, () => move(this.run, `FORWARD ${count}`, this.name))
+  }
+
+  backward(count: number): Answer<number> {
+    return counted(count, () => move(this.run, `BACKWARD ${count}`, this.name))
+  }
+
+  absolute(position: number): Answer<Option.Option<Row>> {
+    return Math.abs(position) <= MAX_POSITION && Number.isInteger(position)
+      ? this.row(`ABSOLUTE ${position}`)
+      : Effect.fail(new PgError.InvalidConfigError({ setting: "position", reason: "is a whole number" }))
+  }
+
+  readonly fetchRow: Answer<Option.Option<Row>> = Effect.suspend(() => this.row("NEXT"))
+  readonly first: Answer<Option.Option<Row>> = Effect.suspend(() => this.row("FIRST"))
+  readonly last: Answer<Option.Option<Row>> = Effect.suspend(() => this.row("LAST"))
+
+  private row(direction: string): Answer<Option.Option<Row>> {
+    return Effect.map(this.rows(direction), firstOf)
+  }
+
+  private rows(direction: string): Answer<ReadonlyArray<Row>> {
+    return Effect.suspend(() => {
+      const sql = `FETCH ${direction} FROM ${this.name}`
+      return this.run(Request.rows(sql, []).with(this.statementFor(sql)))
+    })
+  }
+
+  private statementFor(sql: string): OwnStatement {
+    if (this.newest?.sql === sql) return this.newest.statement
+    const { statements } = this.made.session
+    this.newest?.statement.close()
+    this.newest = { sql, statement: new OwnStatement(statements, statements.ownName()) }
+    return this.newest.statement
+  }
+
+  /** Gives up what is kept on the server beside the cursor itself. */
+  close(): void {
+    this.newest?.statement.close()
+  }
+}
+
+const MAX_POSITION = 0x7fffffff

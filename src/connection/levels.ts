@@ -1,0 +1,138 @@
+/**
+ * Where things run: what a fiber asks inside of a transaction goes to that transaction, which travels in the fiber's
+ * context; what belongs to none goes wherever whoever extends this takes a session from.
+ */
+import * as Context from "effect/Context"
+import * as Effect from "effect/Effect"
+import type * as Scope from "effect/Scope"
+import type * as PgError from "../PgError.ts"
+import type { TypeCatalogue } from "../session/catalogue.ts"
+import type { Observer } from "../session/observer.ts"
+import type * as Request from "../session/request.ts"
+import type { Statements } from "../session/statementCache.ts"
+import type { TransactionLevel } from "../session/transaction.ts"
+import type { Place } from "./place.ts"
+import { withTimeout } from "./timeout.ts"
+import type { CallOptions } from "./vocabulary.ts"
+
+let requesters = 0
+
+const newAmbient = (): Context.Service<TransactionLevel, TransactionLevel> =>
+  Context.Service<TransactionLevel>(`effectpg/connection/Requester/${requesters++}`)
+
+export abstract class Levels {
+  /** The innermost transaction of a fiber, or the session of its lock. Two databases do not know of each other's. */
+  protected readonly ambient: Context.Service<TransactionLevel, TransactionLevel>
+
+  /** What needs a session for longer than a call asks here for its level. */
+  protected readonly place: Place = {
+    scopedLevel: Effect.suspend(() => this.scopedLevel),
+    onLevel: (use) => this.onLevel(use),
+    levelFrom: (made) =>
+      this.onAmbient(
+        (level) => Effect.succeed(level.session === made.session ? level : made.surviving),
+        () => Effect.sync(() => made.surviving)
+      ),
+    observed: (operation, sql, answer) => this.observed(operation, sql, answer, undefined),
+    within: (level, effect) => Effect.provideService(effect, this.ambient, level)
+  }
+
+  constructor(ambient = newAmbient()) {
+    this.ambient = ambient
+  }
+
+  /** Runs what belongs to no transaction. */
+  protected abstract direct<A>(request: Request.Request<A>): Effect.Effect<A, PgError.PgError>
+
+  /** Lends a session, as the level that transactions begin on, for as long as `use` runs. */
+  protected abstract withRoot<A, E, R>(
+    use: (root: TransactionLevel) => Effect.Effect<A, E, R>
+  ): Effect.Effect<A, E | PgError.PgError, R>
+
+  /** Who is told of what is asked. */
+  protected abstract readonly observer: Observer
+
+  /** What is known of the types of the database. */
+  protected abstract readonly catalogue: TypeCatalogue
+
+  /** Lends one for the scope. */
+  protected abstract readonly scopedRoot: Effect.Effect<TransactionLevel, PgError.PgError, Scope.Scope>
+
+  // ------------------------------------------------------------------------------------------------- levels
+
+  /** The level that a fiber's work belongs to, for what needs one for longer than a call; it is lent for the scope. */
+  protected get scopedLevel(): Effect.Effect<TransactionLevel, PgError.PgError, Scope.Scope> {
+    return this.onAmbient<TransactionLevel, PgError.PgError, Scope.Scope>(Effect.succeed, () => this.scopedRoot)
+  }
+
+  /** The same, for as long as `use` runs. */
+  protected onLevel<A, E, R>(
+    use: (level: TransactionLevel) => Effect.Effect<A, E, R>
+  ): Effect.Effect<A, E | PgError.PgError, R> {
+    return this.onAmbient<A, E | PgError.PgError, R>(use, () => this.withRoot(use))
+  }
+
+  /** Goes one way inside of a transaction of the fiber, and the other way outside. */
+  protected inTransaction<A, E, R>(
+    inside: (level: TransactionLevel) => Effect.Effect<A, E, R>,
+    outside: () => Effect.Effect<A, E, R>
+  ): Effect.Effect<A, E, R> {
+    return this.onAmbient((level) => (level.isTransaction ? inside(level) : outside()), outside)
+  }
+
+  /** Goes one way where the fiber is bound to a level, by a transaction or a lock, and the other way elsewhere. */
+  protected onAmbient<A, E, R>(
+    bound: (level: TransactionLevel) => Effect.Effect<A, E, R>,
+    unbound: () => Effect.Effect<A, E, R>
+  ): Effect.Effect<A, E, R> {
+    return Effect.withFiber((fiber) => {
+      const level = Context.getOrUndefined(fiber.context, this.ambient)
+      return level === undefined || !this.isHere(level) ? unbound() : bound(level)
+    })
+  }
+
+  /** Whether a level that the fiber is bound to may run what is asked here. */
+  protected isHere(_level: TransactionLevel): boolean {
+    return true
+  }
+
+  // ------------------------------------------------------------------------------------------------- running
+
+  /** Where statements are kept, if not in the cache of the session that they run on. */
+  protected get kept(): { readonly statements?: Statements } {
+    return {}
+  }
+
+  /** The request with the statement that is kept, if one is. */
+  protected keeping<A>(request: Request.StatementRequest<A>): Request.StatementRequest<A> {
+    const { statements } = this.kept
+    return statements === undefined ? request : request.with(statements)
+  }
+
+  /** Runs a request where it belongs, within a bound and under the eyes of whoever watches. */
+  protected run<A>(
+    operation: string,
+    request: Request.Request<A>,
+    options: CallOptions | undefined
+  ): Effect.Effect<A, PgError.PgError> {
+    const answer = Effect.withFiber<A, PgError.PgError>((fiber) => {
+      const level = Context.getOrUndefined(fiber.context, this.ambient)
+      const run = level === undefined || !this.isHere(level) ? this.direct(request) : level.run(request)
+      return this.observer.observe(fiber, operation, request.sql, run)
+    })
+    return withTimeout(operation, request.sql, answer, options?.timeout)
+  }
+
+  /** The same for what is more than one request. */
+  protected observed<A, E, R>(
+    operation: string,
+    sql: string,
+    answer: Effect.Effect<A, E | PgError.PgError, R>,
+    options: CallOptions | undefined
+  ): Effect.Effect<A, E | PgError.PgError, R> {
+    const observed = Effect.withFiber<A, E | PgError.PgError, R>((fiber) =>
+      this.observer.observe(fiber, operation, sql, answer)
+    )
+    return withTimeout(operation, sql, observed, options?.timeout)
+  }
+}

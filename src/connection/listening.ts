@@ -1,0 +1,157 @@
+/** LISTEN on a session, and the queue between a channel and its reader. */
+import * as Cause from "effect/Cause"
+import * as Effect from "effect/Effect"
+import * as Queue from "effect/Queue"
+import * as Schema from "effect/Schema"
+import type * as Scope from "effect/Scope"
+import * as Stream from "effect/Stream"
+import * as PgError from "../PgError.ts"
+import type * as PgNotification from "../PgNotification.ts"
+import type { NotificationListener } from "../session/channels.ts"
+import { script } from "../session/request.ts"
+import type { Session } from "../session/session.ts"
+import { submitControl, type TransactionLevel } from "../session/transaction.ts"
+import { MAX_NAME_BYTES } from "../wire/limits.ts"
+
+export type Events = Queue.Queue<PgNotification.Event, PgError.PgError | Cause.Done>
+
+const DEFAULT_BUFFER_SIZE = 10_000
+
+/** What one reader of one channel has waiting for it: so many events at most, and a gap behind them. */
+export class Mailbox {
+  readonly channel: string
+  readonly events: Events
+  private readonly bufferSize: number
+  private endsInGap = false
+
+  constructor(channel: string, events: Events, bufferSize: number) {
+    this.channel = channel
+    this.events = events
+    this.bufferSize = bufferSize
+  }
+
+  readonly notify: NotificationListener = ({ channel, payload, processId }) => {
+    if (Queue.sizeUnsafe(this.events) >= this.bufferSize) return this.gap("overflow")
+    Queue.offerUnsafe(this.events, { _tag: "Notification", channel, payload, processId })
+    this.endsInGap = false
+  }
+
+  /** Says that what came before and what comes after may not be all; once is enough while nothing else has come. */
+  gap(reason: PgNotification.Gap["reason"]): void {
+    if (this.endsInGap && Queue.sizeUnsafe(this.events) > 0) return
+    Queue.offerUnsafe(this.events, { _tag: "Gap", channel: this.channel, reason })
+    this.endsInGap = true
+  }
+}
+
+/** A mailbox for the scope; whoever reads it at the end of the scope sees the end. */
+export const makeMailbox = (
+  channel: string,
+  { bufferSize = DEFAULT_BUFFER_SIZE }: PgNotification.ListenOptions = {}
+): Effect.Effect<Mailbox, never, Scope.Scope> =>
+  Effect.map(
+    // The mailbox itself bounds what waits.
+    Effect.acquireRelease(Queue.make<PgNotification.Event, PgError.PgError | Cause.Done>(), (events) =>
+      Queue.end(events)
+    ),
+    (events) => new Mailbox(channel, events, bufferSize)
+  )
+
+/** Listens for the scope, on a session of one's own; the server has confirmed it when this completes. */
+export const listenOn = Effect.fnUntraced(function* (
+  level: TransactionLevel,
+  channel: string,
+  options: PgNotification.ListenOptions | undefined
+): Effect.fn.Return<Mailbox, PgError.PgError, Scope.Scope> {
+  const { session } = level
+  const listen = yield* listenStatement(channel)
+  const mailbox = yield* makeMailbox(channel, options)
+  yield* Effect.acquireRelease(
+    Effect.sync(() => session.channels.add(channel, mailbox.notify)),
+    () => Effect.sync(() => leave(session, mailbox))
+  )
+  yield* listenAt(level, channel, listen)
+  yield* Effect.acquireRelease(
+    Effect.sync(() => session.onEnd((error) => void Queue.failCauseUnsafe(mailbox.events, Cause.fail(error)))),
+    (forget) => Effect.sync(forget)
+  )
+  return mailbox
+})
+
+/** A transaction that is rolled back takes the LISTEN along that was said in it: it is said again. */
+const listenAt = (level: TransactionLevel, channel: string, listen: string): Effect.Effect<void, PgError.PgError> =>
+  Effect.map(level.run(script(listen)), () => {
+    if (!level.isTransaction) return
+    const again = Effect.suspend(() =>
+      level.session.channels.has(channel) ? listenAt(level.surviving, channel, listen) : Effect.void
+    )
+    level.afterRollback(Effect.ignore(again))
+  })
+
+/** Takes a reader off a session. Nobody waits for the UNLISTEN after the last one. */
+export const leave = (session: Session, { channel, notify }: Mailbox): void => {
+  if (!session.channels.remove(channel, notify) || session.lost !== undefined) return
+  submitControl(session, { operation: "UNLISTEN", sql: `UNLISTEN ${quoted(channel)}` }, () => {})
+}
+
+/** The statement that listens to a channel of any name; it is no harm to say it again. */
+export const listenStatement = (channel: string): Effect.Effect<string, PgError.EncodeError> => {
+  const reason = refusal(channel)
+  return reason === undefined
+    ? Effect.succeed(`LISTEN ${quoted(channel)}`)
+    : Effect.fail(new PgError.EncodeError({ parameter: 0, type: "channel name", reason, sql: "LISTEN" }))
+}
+
+/** The server would cut a longer name, and then nobody would ever hear of it. */
+const refusal = (channel: string): string | undefined => {
+  if (channel === "") return "a channel has a name"
+  if (channel.includes("\0") || !channel.isWellFormed()) return "it has a NUL or half a surrogate pair"
+  const bytes = new TextEncoder().encode(channel).length
+  return bytes > MAX_NAME_BYTES ? `it has ${bytes} bytes, and names have at most ${MAX_NAME_BYTES}` : undefined
+}
+
+const quoted = (channel: string): string => `"${channel.replaceAll('"', '""')}"`
+
+/** What a reader is given: the events as they are, or with payloads as a schema reads them. */
+export const listenWith = (
+  subscribe: (
+    channel: string,
+    options: PgNotification.ListenOptions | undefined
+  ) => Effect.Effect<Mailbox, PgError.PgError, Scope.Scope>
+): PgNotification.Listen => {
+  function listen(
+    channel: string,
+    options?: PgNotification.ListenOptions
+  ): Effect.Effect<Stream.Stream<PgNotification.Event, PgError.PgError>, PgError.PgError, Scope.Scope>
+  function listen<S extends Schema.Top>(
+    channel: string,
+    options: PgNotification.PayloadOptions<S>
+  ): Effect.Effect<
+    Stream.Stream<PgNotification.Event<S["Type"]>, PgError.PgError | Schema.SchemaError, S["DecodingServices"]>,
+    PgError.PgError,
+    Scope.Scope
+  >
+  function listen<S extends Schema.Top>(
+    channel: string,
+    options?: PgNotification.ListenOptions | PgNotification.PayloadOptions<S>
+  ) {
+    return Effect.map(subscribe(channel, options), ({ events }) =>
+      options !== undefined && "payload" in options ? decoded(events, options.payload) : Stream.fromQueue(events)
+    )
+  }
+  return listen
+}
+
+const decoded = <S extends Schema.Top>(
+  events: Events,
+  payload: S
+): Stream.Stream<PgNotification.Event<S["Type"]>, PgError.PgError | Schema.SchemaError, S["DecodingServices"]> => {
+  const decode = Schema.decodeUnknownEffect(payload)
+  return Stream.mapEffect(
+    Stream.fromQueue(events),
+    (event): Effect.Effect<PgNotification.Event<S["Type"]>, Schema.SchemaError, S["DecodingServices"]> =>
+      event._tag === "Gap"
+        ? Effect.succeed(event)
+        : Effect.map(decode(event.payload), (payload) => ({ ...event, payload }))
+  )
+}

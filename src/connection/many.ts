@@ -1,0 +1,162 @@
+/**
+ * One statement for many rows of values. Rows of an Iterable are encoded as the socket takes them, and outside of a
+ * transaction the one Sync behind them makes them one. A Stream may ask the same session for its rows, so that they go in
+ * portions inside of a transaction, or a savepoint where there is one.
+ */
+import * as Effect from "effect/Effect"
+import * as Exit from "effect/Exit"
+import * as Stream from "effect/Stream"
+import type * as PgError from "../PgError.ts"
+import { executions, fetches, Rows } from "../session/executeMany.ts"
+import { OwnStatement } from "../session/ownStatement.ts"
+import { Stale } from "../session/pipeline.ts"
+import { preparation, type Request } from "../session/request.ts"
+import type { PreparedStatement, Statements } from "../session/statementCache.ts"
+import { JOINING_LEVEL, type TransactionLevel } from "../session/transaction.ts"
+import type { Place } from "./place.ts"
+import type { Described } from "./rowSchema.ts"
+import type { ManyResult, Parameters, Row, RowSource } from "./vocabulary.ts"
+
+/** So many rows of a Stream are sent in one request. */
+const PORTION_ROWS = 1_000
+
+type Answer<A, E = never, R = never> = Effect.Effect<A, E | PgError.PgError, R>
+
+/** Makes the request for one portion of the rows; `offset` is the number of those before. */
+type Runs<A> = (statement: PreparedStatement, rows: Rows, offset: number) => Request<A | Stale>
+
+/** What is run for each row, and where its statement is kept if not in the cache of the session. */
+export interface ManyRuns {
+  readonly sql: string
+  readonly statements?: Statements | undefined
+}
+
+export const executeMany = <E, R>(place: Place, runs: ManyRuns, rows: RowSource<E, R>): Answer<ManyResult, E, R> =>
+  Effect.map(many(place, runs, executions, rows), (counts) => ({
+    rowCount: counts.reduce((total, rowCount) => total + rowCount, 0)
+  }))
+
+export const fetchMany = <E, R>(
+  place: Place,
+  runs: ManyRuns,
+  rows: RowSource<E, R>
+): Answer<ReadonlyArray<Described<ReadonlyArray<ReadonlyArray<Row>>>>, E, R> =>
+  many(place, runs, describedFetches, rows)
+
+/** A list of rows for each run, and what is known of their columns. */
+const describedFetches: Runs<Described<ReadonlyArray<ReadonlyArray<Row>>>> = (statement, rows, offset) => {
+  const request = fetches(statement, rows, offset)
+  const { rowShape, sql } = statement
+  return {
+    ...request,
+    exchange: (session, resume) =>
+      request.exchange(session, (exit) =>
+        resume(
+          Exit.map(exit, (answer) =>
+            answer instanceof Stale
+              ? answer
+              : { answer, columns: rowShape?.columns ?? [], types: session.catalogue.types, sql }
+          )
+        )
+      )
+  }
+}
+
+/** The answers to all portions. */
+const many = <A, E, R>(
+  place: Place,
+  { sql, statements }: ManyRuns,
+  make: Runs<A>,
+  rows: RowSource<E, R>
+): Answer<ReadonlyArray<A>, E, R> => {
+  if (Stream.isStream(rows)) {
+    return place.onLevel((level) => atomically(place, level, (inner) => portions(inner, sql, make, rows)))
+  }
+  const whole = (level: TransactionLevel): Answer<ReadonlyArray<A>> =>
+    Effect.map(portion(level, statements ?? level.session.statements, sql, make, rows, 0), (answer) => [answer])
+  return place.onLevel((level) =>
+    level.isTransaction || level.isBegunInSql ? atomically(place, level, whole) : whole(level)
+  )
+}
+
+/** All or nothing, also where a part has been sent before it turns out that the rest cannot be. */
+const atomically = <A, E, R>(
+  place: Place,
+  level: TransactionLevel,
+  use: (level: TransactionLevel) => Answer<A, E, R>
+): Answer<A, E, R> => level.within(JOINING_LEVEL, (inner) => place.within(inner, use(inner)))
+
+/** Prepared for the occasion: a plan that turns out to be stale would end the transaction. */
+const portions = <A, E, R>(
+  level: TransactionLevel,
+  sql: string,
+  make: Runs<A>,
+  rows: Stream.Stream<Parameters, E, R>
+): Answer<ReadonlyArray<A>, E, R> =>
+  Effect.suspend(() => {
+    const cache = level.session.statements
+    const own = new OwnStatement(cache, cache.ownName())
+    const answers: Array<A> = []
+    let offset = 0
+    const each = (values: ReadonlyArray<Parameters>): Answer<void> =>
+      Effect.map(portion(level, own, sql, make, values, offset), (answer) => {
+        offset += values.length
+        answers.push(answer)
+      })
+    return Stream.rechunk(rows, PORTION_ROWS).pipe(
+      Stream.runForEachArray(each),
+      Effect.as(answers),
+      Effect.ensuring(Effect.sync(() => own.close()))
+    )
+  })
+
+const portion = <A>(
+  level: TransactionLevel,
+  statements: Statements,
+  sql: string,
+  make: Runs<A>,
+  values: Iterable<Parameters>,
+  offset: number
+): Answer<A> =>
+  Effect.suspend(() => {
+    const rows = new Rows(values)
+    return Effect.ensuring(
+      whilePrepared(level, [sql], statements, ([statement]) => make(statement, rows, offset)),
+      Effect.sync(() => rows.stop())
+    )
+  })
+
+/**
+ * Runs a request that needs its statements prepared. Where the server says that one of them is stale and nothing has
+ * run, all are prepared anew, once.
+ */
+export const whilePrepared = <A>(
+  level: TransactionLevel,
+  sqls: readonly [string, ...ReadonlyArray<string>],
+  statements: Statements,
+  make: (prepared: readonly [PreparedStatement, ...ReadonlyArray<PreparedStatement>]) => Request<A | Stale>
+): Answer<A> => {
+  const attempt: Answer<readonly [A | Stale, ReadonlyArray<PreparedStatement>]> = Effect.gen(function* () {
+    const [first, ...others] = sqls
+    const prepare = (sql: string): Answer<PreparedStatement> => prepared(level, sql, statements)
+    const all: [PreparedStatement, ...Array<PreparedStatement>] = [yield* prepare(first)]
+    for (const sql of others) all.push(yield* prepare(sql))
+    return [yield* level.run(make(all)), all] as const
+  })
+  return Effect.flatMap(attempt, ([answer, stale]) => {
+    if (!(answer instanceof Stale)) return Effect.succeed(answer)
+    for (const statement of stale) statements.evict(statement)
+    return Effect.flatMap(attempt, ([second]) =>
+      second instanceof Stale ? Effect.fail(second.error) : Effect.succeed(second)
+    )
+  })
+}
+
+const prepared = (level: TransactionLevel, sql: string, statements: Statements): Answer<PreparedStatement> =>
+  Effect.suspend(() => {
+    const { session } = level
+    const found = statements.get(sql, session.now())
+    return found !== undefined && session.catalogue.isCurrent(found)
+      ? Effect.succeed(found)
+      : level.run(preparation(sql).with(statements))
+  })

@@ -1,0 +1,151 @@
+/**
+ * Rows as a schema decodes them. What does not fit is a `DecodeError` that names the column and its type as the server
+ * has it; where no schema is given nothing of this is run.
+ */
+import * as Effect from "effect/Effect"
+import * as Exit from "effect/Exit"
+import * as Option from "effect/Option"
+import type * as Schema from "effect/Schema"
+import * as SchemaIssue from "effect/SchemaIssue"
+import * as SchemaParser from "effect/SchemaParser"
+import * as PgError from "../PgError.ts"
+import type { DatabaseTypes } from "../codec/databaseTypes.ts"
+import type { Request, StatementRequest } from "../session/request.ts"
+import type { ColumnDescription } from "../wire/backendMessage.ts"
+
+/** An answer, and what is known of the columns that it was read from. */
+export interface Described<A> {
+  readonly answer: A
+  readonly columns: ReadonlyArray<ColumnDescription>
+  readonly types: DatabaseTypes
+  readonly sql: string
+}
+
+/** The same request, which tells the columns too. */
+export const described = <A>(request: StatementRequest<A>): Request<Described<A>> => {
+  const { params, sql } = request
+  return {
+    sql,
+    params,
+    exchange: (session, resume) => {
+      const exchange = request.exchange(session, (exit) =>
+        resume(Exit.map(exit, (answer) => ({ answer, columns: exchange.columns, types: session.catalogue.types, sql })))
+      )
+      return exchange
+    }
+  }
+}
+
+type Decoder<A, R> = Schema.ConstraintDecoder<A, R>
+type Decoded<A, R> = Effect.Effect<A, PgError.DecodeError, R>
+
+/** Makes of an answer what a schema says; of rows that are objects as of those that are tuples. */
+export type Decode<Answer, Result> = (
+  schema: Decoder<unknown, unknown>,
+  answer: Described<Answer>
+) => Decoded<Result, unknown>
+
+/** Values are not for messages. */
+const OPTIONS = { reportInput: false } as const
+
+export const decodeRows = <A, R>(
+  schema: Decoder<A, R>,
+  rows: Described<ReadonlyArray<unknown>>
+): Decoded<ReadonlyArray<A>, R> => {
+  const decode = SchemaParser.decodeUnknownEffect(schema, OPTIONS)
+  const decoded: Array<A> = []
+  for (const row of rows.answer) {
+    const result = decode(row)
+    // What has to be run, or does not fit, is for the slow way.
+    if (!isSuccess(result)) break
+    decoded.push(result.value)
+  }
+  if (decoded.length === rows.answer.length) return Effect.succeed(decoded)
+  return Effect.forEach(rows.answer, (row, at) =>
+    Effect.mapErrorEager(decode(row), (issue) => misfit(issue, rows, columnOf, `, in row ${at + 1}`))
+  )
+}
+
+/** The rows of each run of one statement. */
+export const decodeRuns = <A, R>(
+  schema: Decoder<A, R>,
+  runs: Described<ReadonlyArray<ReadonlyArray<unknown>>>
+): Decoded<ReadonlyArray<ReadonlyArray<A>>, R> =>
+  Effect.forEach(runs.answer, (answer) => decodeRows(schema, { ...runs, answer }))
+
+const isSuccess = <A, E, R>(effect: Effect.Effect<A, E, R>): effect is Exit.Success<A, E> =>
+  Exit.isExit(effect) && Exit.isSuccess(effect)
+
+export const decodeRow = <A, R>(schema: Decoder<A, R>, row: Described<unknown>): Decoded<A, R> =>
+  Effect.mapError(SchemaParser.decodeUnknownEffect(schema, OPTIONS)(row.answer), (issue) =>
+    misfit(issue, row, columnOf, "")
+  )
+
+export const decodeFirstRow = <A, R>(
+  schema: Decoder<A, R>,
+  row: Described<Option.Option<unknown>>
+): Decoded<Option.Option<A>, R> =>
+  Option.match(row.answer, {
+    onNone: () => Effect.succeedNone,
+    onSome: (answer) => Effect.asSome(decodeRow(schema, { ...row, answer }))
+  })
+
+/** A value of the column with that name or that position from 0. */
+export const decodeValue =
+  (column: string | number) =>
+  <A, R>(schema: Decoder<A, R>, value: Described<Option.Option<unknown>>): Decoded<Option.Option<A>, R> =>
+    Option.match(value.answer, {
+      onNone: () => Effect.succeedNone,
+      onSome: (answer) =>
+        SchemaParser.decodeUnknownEffect(
+          schema,
+          OPTIONS
+        )(answer).pipe(
+          Effect.mapError((issue) => misfit(issue, value, (columns, path) => [columnAt(columns, column), path], "")),
+          Effect.asSome
+        )
+    })
+
+// ------------------------------------------------------------------------------------------------------- errors
+
+type Columns = ReadonlyArray<ColumnDescription>
+type Path = ReadonlyArray<PropertyKey>
+
+/** The column that a place in the answer belongs to, and the place in its value. */
+type Locate = (columns: Columns, path: Path) => readonly [column: ColumnDescription | undefined, inside: Path]
+
+/** Rows are objects or tuples. */
+const columnOf: Locate = (columns, [key, ...inside]) => [key === undefined ? undefined : columnAt(columns, key), inside]
+
+/** Of columns with the same name the last one counts. */
+const columnAt = (columns: Columns, key: PropertyKey): ColumnDescription | undefined =>
+  typeof key === "number" ? columns[key] : columns.findLast(({ name }) => name === key)
+
+/** What stands in for the column where a row does not fit as a whole. */
+const WHOLE_ROW = { name: "*", type: "record" }
+
+const issuesOf = SchemaIssue.makeFormatterStandardSchemaV1()
+
+const misfit = (
+  issue: SchemaIssue.Issue,
+  { columns, sql, types }: Described<unknown>,
+  locate: Locate,
+  row: string
+): PgError.DecodeError => {
+  const [first] = issuesOf(issue).issues
+  const path = (first?.path ?? []).map((part) => (typeof part === "object" ? part.key : part))
+  const [column, inside] = locate(columns, path)
+  const [key] = path
+  if (column === undefined && key !== undefined) {
+    const names = columns.map(({ name }) => name).join(", ")
+    const reason = `the schema asks for it, and the result has no such column; it has ${columns.length}: ${names}`
+    return new PgError.DecodeError({ column: String(key), type: "unknown", reason, sql })
+  }
+  const place = inside.length === 0 ? "" : ` at ${inside.map(String).join(".")}`
+  return new PgError.DecodeError({
+    column: column?.name ?? WHOLE_ROW.name,
+    type: column === undefined ? WHOLE_ROW.type : types.typeName(column.typeOid),
+    reason: `the schema says: ${first?.message}${place}${row}`,
+    sql
+  })
+}

@@ -1,0 +1,209 @@
+/**
+ * Rows a page at a time, from a portal. A portal lives in a transaction: the fiber's, or else one of its own, on a
+ * session that it has to itself. Each page is asked for when the one before has been used up, so that memory is bounded
+ * by the size of a page, and other statements of the same transaction run in between.
+ */
+import * as Arr from "effect/Array"
+import * as Cause from "effect/Cause"
+import * as Effect from "effect/Effect"
+import * as Exit from "effect/Exit"
+import type * as Pull from "effect/Pull"
+import type * as Schema from "effect/Schema"
+import type * as Scope from "effect/Scope"
+import * as Stream from "effect/Stream"
+import type { ObjectRow } from "../codec/rowReader.ts"
+import * as PgError from "../PgError.ts"
+import { closePortal, type Page, page, Portal, type PortalOptions } from "../session/portal.ts"
+import { isStalePlan } from "../session/stalePlan.ts"
+import { PLAIN_LEVEL, type TransactionLevel } from "../session/transaction.ts"
+import type { Place } from "./place.ts"
+import { decodeRows } from "./rowSchema.ts"
+import type { Row, StreamOptions } from "./vocabulary.ts"
+
+type Answer<A> = Effect.Effect<A, PgError.PgError>
+
+/** What a stream runs. */
+export type StreamedStatement = Omit<PortalOptions<ObjectRow>, "form">
+
+const DEFAULT_FETCH_SIZE = 1_000
+const MAX_FETCH_SIZE = 0x7fffffff
+
+/** The rows of a statement, as they come. */
+export const stream = (
+  place: Place,
+  statement: StreamedStatement,
+  options: StreamOptions | undefined
+): Stream.Stream<Row, PgError.PgError> => streamOf(place, statement, options, ({ rows }) => Effect.succeed(rows))
+
+/** The same, as a schema decodes them. */
+export const decodedStream = <A, R>(
+  place: Place,
+  statement: StreamedStatement,
+  options: StreamOptions | undefined,
+  schema: Schema.ConstraintDecoder<A, R>
+): Stream.Stream<A, PgError.PgError, R> =>
+  streamOf(place, statement, options, ({ columns, rows }, { session }) =>
+    decodeRows(schema, { answer: rows, columns, types: session.catalogue.types, sql: statement.sql })
+  )
+
+const streamOf = <A, R>(
+  place: Place,
+  statement: StreamedStatement,
+  { fetchSize = DEFAULT_FETCH_SIZE }: StreamOptions = {},
+  decode: (page: Page<Row>, level: TransactionLevel) => Effect.Effect<ReadonlyArray<A>, PgError.PgError, R>
+): Stream.Stream<A, PgError.PgError, R> => {
+  const fault = faultOfCount("fetchSize", fetchSize)
+  if (fault !== undefined) return Stream.fail(fault)
+  return Stream.unwrap(
+    Effect.map(read(place, { ...statement, form: (shape) => shape.object }, fetchSize), (reading) => {
+      const next: Pull.Pull<Arr.NonEmptyReadonlyArray<A>, PgError.PgError, void, R> = Effect.flatMap(
+        reading.next,
+        (rows) =>
+          Effect.flatMap(decode(rows, reading.level), (decoded) =>
+            Arr.isReadonlyArrayNonEmpty(decoded) ? Effect.succeed(decoded) : Cause.done()
+          )
+      )
+      return Stream.fromPull(Effect.succeed(next))
+    })
+  )
+}
+
+export const faultOfCount = (setting: string, count: number): PgError.InvalidConfigError | undefined =>
+  Number.isInteger(count) && count > 0 && count <= MAX_FETCH_SIZE
+    ? undefined
+    : new PgError.InvalidConfigError({ setting, reason: `is a whole number from 1 to ${MAX_FETCH_SIZE}` })
+
+// ------------------------------------------------------------------------------------------------------- reading
+
+/** Opens a portal and asks for its first page. It is closed with the scope, and a transaction of its own is ended. */
+const read = (
+  place: Place,
+  options: PortalOptions<ObjectRow>,
+  fetchSize: number
+): Effect.Effect<Reading, PgError.PgError, Scope.Scope> =>
+  Effect.uninterruptibleMask((restore) =>
+    Effect.gen(function* () {
+      const outer = yield* restore(place.scopedLevel)
+      const attempt = Effect.flatMap(ownTransaction(outer, restore), (own) => {
+        const reading = new Reading(place, own ?? outer, own, options, fetchSize)
+        return Effect.as(
+          Effect.onExit(restore(reading.first), (exit) => (Exit.isFailure(exit) ? reading.close(exit) : Effect.void)),
+          reading
+        )
+      })
+      // A transaction of its own that has met a stale plan has done nothing yet, and can be begun again.
+      const mayRepeat = (error: PgError.PgError) =>
+        !outer.isTransaction && !outer.isBegunInSql && PgError.isPostgresError(error) && isStalePlan(error)
+      const reading = yield* Effect.retry(attempt, { times: 1, while: mayRepeat })
+      yield* Effect.addFinalizer((exit) => reading.close(exit))
+      return reading
+    })
+  )
+
+type Restore = <A, E, R>(effect: Effect.Effect<A, E, R>) => Effect.Effect<A, E, R>
+
+/** Undefined inside of a transaction. */
+export const ownTransaction = (outer: TransactionLevel, restore: Restore): Answer<TransactionLevel | undefined> =>
+  outer.isTransaction || outer.isBegunInSql
+    ? Effect.succeed(undefined)
+    : outer.open({ ...PLAIN_LEVEL, forbids: inUse() }, restore)
+
+/** Whoever waited for the end of the stream in the midst of it would wait for ever. */
+const inUse = (): PgError.UnsupportedError =>
+  new PgError.UnsupportedError({
+    feature: "another statement on a connection that reads a stream or a cursor outside of a transaction",
+    instead: "run both inside of withTransaction, or stream from a pool or a client",
+    sql: ""
+  })
+
+/**
+ * Ends a transaction of one's own as the scope around it ends. Where something in it has failed, and been caught, whoever
+ * caught it knows that it cannot be committed.
+ */
+export const endOwn = (
+  own: TransactionLevel,
+  exit: Exit.Exit<unknown, unknown>,
+  hasFailed: boolean
+): Effect.Effect<void> =>
+  Exit.isSuccess(exit) && !hasFailed ? Effect.orDie(own.commitByHand) : Effect.ignore(own.rollbackByHand)
+
+class Reading {
+  readonly level: TransactionLevel
+  private readonly place: Place
+  private readonly own: TransactionLevel | undefined
+  private readonly options: PortalOptions<ObjectRow>
+  private readonly fetchSize: number
+  private readonly portal = new Portal()
+  /** The first page, until it has been given. */
+  private waiting: Page<Row> | undefined
+  private isLast = false
+  private isOver = false
+  private hasFailed = false
+
+  constructor(
+    place: Place,
+    level: TransactionLevel,
+    own: TransactionLevel | undefined,
+    options: PortalOptions<ObjectRow>,
+    fetchSize: number
+  ) {
+    this.place = place
+    this.level = level
+    this.own = own
+    this.options = options
+    this.fetchSize = fetchSize
+  }
+
+  /** Has to be run before `next`. */
+  get first(): Answer<void> {
+    return Effect.map(this.page, (page) => {
+      this.waiting = page
+    })
+  }
+
+  readonly next: Pull.Pull<Page<Row>, PgError.PgError> = Effect.suspend(() => {
+    const { waiting } = this
+    this.waiting = undefined
+    if (waiting !== undefined) return this.given(waiting)
+    return this.isLast ? this.end : Effect.flatMap(this.page, (page) => this.given(page))
+  })
+
+  private given(page: Page<Row>): Pull.Pull<Page<Row>, PgError.PgError> {
+    return page.rows.length === 0 ? this.end : Effect.succeed(page)
+  }
+
+  private get page(): Answer<Page<Row>> {
+    const next = this.level.run(page(this.portal, this.options, this.fetchSize))
+    return this.place.observed("stream", this.options.sql, next).pipe(
+      Effect.tapError(() => Effect.sync(() => (this.hasFailed = true))),
+      Effect.map((page) => {
+        this.isLast = page.isLast
+        if (page.isLast) this.closePortal()
+        return page
+      })
+    )
+  }
+
+  /** After the last row: a transaction of its own has to be committed for the stream to end well. */
+  private get end(): Pull.Pull<never, PgError.PgError> {
+    return Effect.suspend(() => {
+      this.isOver = true
+      return this.own === undefined ? Cause.done() : Effect.andThen(this.own.commitByHand, Cause.done())
+    })
+  }
+
+  private closePortal(): void {
+    this.level.post(closePortal(this.portal))
+  }
+
+  /** Nothing is cancelled by that: whoever ends a stream early asks for no more pages. */
+  close(exit: Exit.Exit<unknown, unknown>): Effect.Effect<void> {
+    return Effect.suspend(() => {
+      if (this.isOver) return Effect.void
+      this.isOver = true
+      if (this.own !== undefined) return endOwn(this.own, exit, this.hasFailed)
+      if (!this.isLast) this.closePortal()
+      return Effect.void
+    })
+  }
+}

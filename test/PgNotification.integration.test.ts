@@ -1,0 +1,269 @@
+/** LISTEN and NOTIFY, on one connection and on a pool's own, with the connections lost in between. */
+import { assert, layer } from "@effect/vitest"
+import * as Effect from "effect/Effect"
+import * as Fiber from "effect/Fiber"
+import * as Schema from "effect/Schema"
+import * as Scope from "effect/Scope"
+import * as Exit from "effect/Exit"
+import * as Stream from "effect/Stream"
+import type * as PgNotification from "../src/PgNotification.ts"
+import { TestDatabase } from "./support/database.ts"
+import { assertHealthy, eventually, killBackend, liveConnection, livePool, refusalOf, valueOf } from "./support/live.ts"
+
+const take = <A, E, R>(stream: Stream.Stream<A, E, R>, count: number) =>
+  Effect.timeout(Stream.runCollect(Stream.take(stream, count)), "10 seconds")
+
+const payloads = (events: ReadonlyArray<PgNotification.Event>): ReadonlyArray<string> =>
+  events.map((event) => (event._tag === "Notification" ? event.payload : `gap: ${event.reason}`))
+
+/** The server's process that serves a pool's listeners. */
+const LISTENER = "SELECT pid FROM pg_stat_activity WHERE query ~ '^LISTEN' AND datname = current_database()"
+
+layer(TestDatabase.layer, { excludeTestServices: true })("a connection that listens", (it) => {
+  it.effect("is told what others send and what it sends itself, in order, on channels of any name", () =>
+    Effect.gen(function* () {
+      const connection = yield* liveConnection()
+      const other = yield* liveConnection()
+      for (const channel of ["plain", "Mixed Case", 'quo"ted', "12+34; --", "größe 🐘"]) {
+        const events = yield* connection.listen(channel)
+        yield* other.notify(channel, "one")
+        yield* connection.notify(channel, "two")
+        yield* other.notify(channel)
+        const heard = yield* take(events, 3)
+        assert.deepStrictEqual([...payloads(heard)].sort(), ["", "one", "two"])
+        for (const event of heard) {
+          if (event._tag !== "Notification") return assert.fail("a gap")
+          assert.strictEqual(event.channel, channel)
+          assert.strictEqual(event.processId, event.payload === "two" ? connection.processId : other.processId)
+        }
+      }
+      yield* assertHealthy(connection)
+    })
+  )
+
+  it.effect("says UNLISTEN with the last reader of a channel, and not before", () =>
+    Effect.gen(function* () {
+      const connection = yield* liveConnection()
+      const listening = valueOf(connection, "SELECT count(*)::int FROM pg_listening_channels()")
+      const [first, second] = [yield* Scope.make(), yield* Scope.make()]
+      yield* Scope.provide(connection.listen("shared"), first)
+      yield* Scope.provide(connection.listen("shared"), second)
+      assert.strictEqual(yield* listening, 1)
+      yield* Scope.close(first, Exit.void)
+      assert.strictEqual(yield* listening, 1)
+      yield* Scope.close(second, Exit.void)
+      yield* eventually(listening, 0)
+      yield* assertHealthy(connection)
+    })
+  )
+
+  it.effect("tells a reader that was too slow that something is missing, and keeps no more than it said", () =>
+    Effect.gen(function* () {
+      const connection = yield* liveConnection()
+      const events = yield* connection.listen("flood", { bufferSize: 3 })
+      for (let n = 0; n < 10; n++) yield* connection.notify("flood", `${n}`)
+      yield* assertHealthy(connection)
+      const heard = yield* take(events, 4)
+      yield* connection.notify("flood", "after")
+      const later = yield* take(events, 1)
+      assert.deepStrictEqual(payloads([...heard, ...later]), ["0", "1", "2", "gap: overflow", "after"])
+    })
+  )
+
+  it.effect("refuses a channel without a name, with a NUL, or with more than 63 bytes", () =>
+    Effect.gen(function* () {
+      const connection = yield* liveConnection()
+      for (const channel of ["", "a\0b", "x".repeat(64), "ä".repeat(32), "\ud800"]) {
+        assert.strictEqual((yield* refusalOf(Effect.scoped(connection.listen(channel))))._tag, "EncodeError")
+      }
+      yield* Effect.scoped(connection.listen("x".repeat(63)))
+      yield* assertHealthy(connection)
+    })
+  )
+
+  it.effect("fails its streams with the reason when it is lost", () =>
+    Effect.gen(function* () {
+      const observer = yield* liveConnection()
+      const connection = yield* liveConnection()
+      const events = yield* connection.listen("doomed")
+      yield* connection.notify("doomed", "last words")
+      yield* Effect.sleep("50 millis")
+      yield* killBackend(observer, connection.processId)
+      const heard: Array<string> = []
+      const error = yield* refusalOf(
+        Stream.runForEach(events, (event) => Effect.sync(() => heard.push(...payloads([event]))))
+      )
+      assert.deepStrictEqual(heard, ["last words"])
+      assert.strictEqual(error._tag, "ConnectionLostError")
+      yield* assertHealthy(observer)
+    })
+  )
+
+  it.effect("reads payloads through a schema, whose refusal ends the stream", () =>
+    Effect.gen(function* () {
+      const connection = yield* liveConnection()
+      const Order = Schema.fromJsonString(Schema.Struct({ id: Schema.Number }))
+      const events = yield* connection.listen("orders", { payload: Order })
+      yield* connection.notify("orders", '{"id":7}')
+      yield* connection.notify("orders", '{"id":"seven"}')
+      const heard: Array<unknown> = []
+      const error = yield* Effect.flip(
+        Stream.runForEach(events, (event) =>
+          Effect.sync(() => void heard.push(event._tag === "Notification" ? event.payload : event))
+        )
+      )
+      assert.deepStrictEqual(heard, [{ id: 7 }])
+      assert.strictEqual(error._tag, "SchemaError")
+      yield* assertHealthy(connection)
+    })
+  )
+})
+
+layer(TestDatabase.layer, { excludeTestServices: true })("a connection that listens inside of a transaction", (it) => {
+  it.effect("hears what is sent after the end of that, whichever it was", () =>
+    Effect.gen(function* () {
+      const connection = yield* liveConnection()
+      const listen = connection.listen("inside")
+      const undone = Effect.andThen(listen, Effect.fail("the body's own failure"))
+      const bodies = [
+        connection.withTransaction(listen),
+        Effect.flip(connection.withTransaction(undone)),
+        connection.withTransaction(Effect.flip(connection.withTransaction(undone))),
+        Effect.flip(connection.withTransaction(Effect.andThen(connection.withTransaction(listen), undone)))
+      ]
+      for (const body of bodies) {
+        const heard = Effect.gen(function* () {
+          yield* body
+          assert.deepStrictEqual(yield* connection.fetch("SELECT pg_listening_channels() AS channel"), [
+            { channel: "inside" }
+          ])
+        })
+        yield* Effect.scoped(heard)
+        yield* eventually(valueOf(connection, "SELECT count(*)::int FROM pg_listening_channels()"), 0)
+      }
+      yield* assertHealthy(connection)
+    }).pipe(Effect.scoped)
+  )
+})
+
+layer(TestDatabase.layer, { excludeTestServices: true })("a pool that listens", (it) => {
+  it.effect("uses one connection for all channels and readers, beside its maximum, and none afterwards", () =>
+    Effect.gen(function* () {
+      const observer = yield* liveConnection()
+      const pool = yield* livePool({ maxConnections: 1 })
+      yield* Effect.scoped(
+        Effect.gen(function* () {
+          const [a, a2, b] = yield* Effect.all([pool.listen("a"), pool.listen("a"), pool.listen("b")])
+          assert.strictEqual(yield* valueOf(observer, `SELECT count(*)::int FROM (${LISTENER}) AS listeners`), 1)
+          yield* pool.notify("a", "x")
+          yield* pool.notify("b", "y")
+          assert.deepStrictEqual(payloads(yield* take(a, 1)), ["x"])
+          assert.deepStrictEqual(payloads(yield* take(a2, 1)), ["x"])
+          assert.deepStrictEqual(payloads(yield* take(b, 1)), ["y"])
+        })
+      )
+      yield* eventually(valueOf(observer, `SELECT count(*)::int FROM (${LISTENER}) AS listeners`), 0)
+      yield* assertHealthy(pool)
+    })
+  )
+
+  it.effect(
+    "loses nothing without a gap, keeps the order and repeats nothing, with its backend killed in between",
+    () =>
+      Effect.gen(function* () {
+        const observer = yield* liveConnection()
+        const pool = yield* livePool()
+        const total = 5000
+        const events = yield* pool.listen("numbers")
+        const heard: Array<PgNotification.Event> = []
+        const reading = yield* Effect.forkChild(
+          Stream.runForEach(
+            Stream.takeUntil(events, (event) => event._tag === "Notification" && event.payload === `${total}`),
+            (event) => Effect.sync(() => void heard.push(event))
+          ),
+          { startImmediately: true }
+        )
+        const send = (from: number) =>
+          pool.execute("SELECT pg_notify('numbers', n::text) FROM generate_series($1::int, $2::int) n", [
+            from,
+            from + 499
+          ])
+        for (let from = 1; from <= total; from += 500) {
+          yield* send(from)
+          // What is sent last must be heard, or the test would not end.
+          if (from % 1500 !== 1 || from + 499 === total) continue
+          yield* observer.execute(`SELECT pg_terminate_backend(pid) FROM (${LISTENER}) AS listeners`)
+          yield* Effect.sleep("50 millis")
+          yield* eventually(valueOf(observer, `SELECT count(*)::int FROM (${LISTENER}) AS listeners`), 1)
+          yield* Effect.sleep("100 millis")
+        }
+        yield* Effect.timeout(Fiber.join(reading), "15 seconds")
+        let last = 0
+        let mayHaveGap = false
+        for (const event of heard) {
+          if (event._tag === "Gap") {
+            mayHaveGap = true
+            continue
+          }
+          const n = Number(event.payload)
+          assert.isAbove(n, last, "repeated, or out of order")
+          if (!mayHaveGap) assert.strictEqual(n, last + 1, "lost without a gap")
+          mayHaveGap = false
+          last = n
+        }
+        assert.strictEqual(last, total)
+        assert.isAtLeast(heard.filter(({ _tag }) => _tag === "Gap").length, 1)
+        yield* assertHealthy(pool)
+      })
+  )
+
+  it.effect("fails to listen where it cannot connect, and leaves nothing behind", () =>
+    Effect.gen(function* () {
+      const pool = yield* livePool({ minConnections: 0, user: "nobody_by_that_name" })
+      const error = yield* refusalOf(Effect.scoped(pool.listen("a")))
+      assert.notStrictEqual(error._tag, "ConnectionLostError")
+      const { size } = yield* pool.stats
+      assert.strictEqual(size, 0)
+    })
+  )
+})
+
+layer(TestDatabase.layer, { excludeTestServices: true })("a connection that is reset", (it) => {
+  it.effect("is as its startup left it, and goes on", () =>
+    Effect.gen(function* () {
+      const connection = yield* liveConnection({ settings: { statement_timeout: "7s" } })
+      yield* connection.executeScript(
+        "CREATE TEMP TABLE t (); SET statement_timeout = 1000; LISTEN x; SELECT pg_advisory_lock(1); SET ROLE pg_monitor"
+      )
+      yield* connection.execute("BEGIN")
+      yield* connection.reset
+      assert.strictEqual(yield* connection.transactionStatus, "idle")
+      assert.strictEqual(yield* valueOf(connection, "SHOW statement_timeout"), "7s")
+      assert.strictEqual(yield* valueOf(connection, "SELECT current_setting('role')"), "none")
+      assert.strictEqual(yield* valueOf(connection, "SELECT to_regclass('pg_temp.t') IS NULL"), true)
+      assert.strictEqual(yield* valueOf(connection, "SELECT count(*)::int FROM pg_listening_channels()"), 0)
+      assert.strictEqual(
+        yield* valueOf(
+          connection,
+          "SELECT count(*)::int FROM pg_locks WHERE locktype = 'advisory' AND pid = pg_backend_pid()"
+        ),
+        0
+      )
+      yield* assertHealthy(connection)
+    })
+  )
+
+  it.effect("ends at once when it is terminated, and what waits says so", () =>
+    Effect.gen(function* () {
+      const connection = yield* liveConnection()
+      const sleeping = yield* Effect.forkChild(connection.execute("SELECT pg_sleep(60)"), { startImmediately: true })
+      yield* Effect.sleep("20 millis")
+      yield* connection.terminate
+      const error = yield* Effect.flip(Fiber.join(sleeping))
+      assert.strictEqual(error._tag, "ConnectionLostError")
+      assert.strictEqual(error.outcome, "unknown")
+      assert.strictEqual(yield* connection.status, "closed")
+      assert.isTrue((yield* connection.awaitClosed).isExpected)
+    })
+  )
+})

@@ -1,0 +1,139 @@
+/** Who watches operations: the hook, the slow-query log, the tracer, the metrics. */
+import { assert, layer } from "@effect/vitest"
+import * as Effect from "effect/Effect"
+import * as Logger from "effect/Logger"
+import * as Metric from "effect/Metric"
+import * as Option from "effect/Option"
+import * as Tracer from "effect/Tracer"
+import type * as PgConfig from "../src/PgConfig.ts"
+import * as PgPool from "../src/PgPool.ts"
+import { TestDatabase } from "./support/database.ts"
+
+const poolWith = (settings: PgConfig.PoolSettings) =>
+  Effect.flatMap(TestDatabase, ({ url }) => PgPool.make({ url, sslMode: "disable", ...settings }))
+
+const assertHealthy = (pool: PgPool.PgPool) =>
+  Effect.map(pool.fetchValue("SELECT 7"), (seven) => assert.deepStrictEqual(seven, Option.some(7)))
+
+layer(TestDatabase.layer, { excludeTestServices: true })("an operation", (it) => {
+  it.effect("is told to onQuery with its text, its time and its error, and without its values", () =>
+    Effect.gen(function* () {
+      const events: Array<PgConfig.QueryEvent> = []
+      const pool = yield* poolWith({ onQuery: (event) => Effect.sync(() => void events.push(event)) })
+      yield* pool.fetch("SELECT $1::text", ["a secret"])
+      yield* Effect.flip(pool.execute("SELECT 1 / $1::int", [0]))
+      yield* Effect.timeoutOption(pool.executeScript("SELECT pg_sleep(5)"), "50 millis")
+      assert.deepStrictEqual(
+        events.map(({ error, operation, outcome, sql }) => [operation, sql, outcome, error?._tag]),
+        [
+          ["fetch", "SELECT $1::text", "success", undefined],
+          ["execute", "SELECT 1 / $1::int", "failure", "DivisionByZeroError"],
+          ["executeScript", "SELECT pg_sleep(5)", "interrupted", undefined]
+        ]
+      )
+      assert.isAtLeast(events[2]!.durationMillis, 40)
+      assert.notInclude(JSON.stringify(events), "a secret")
+      yield* assertHealthy(pool)
+    })
+  )
+
+  it.effect("is logged where it took longer than the threshold, and not where it did not", () =>
+    Effect.gen(function* () {
+      const lines: Array<string> = []
+      const logger = Logger.make(({ message }) => void lines.push(JSON.stringify(message)))
+      const run = Effect.gen(function* () {
+        const pool = yield* poolWith({ slowQueryThreshold: "200 millis" })
+        yield* pool.fetch("SELECT 1 AS quick")
+        yield* pool.fetch("SELECT pg_sleep(0.3) AS slow")
+        yield* assertHealthy(pool)
+      })
+      yield* Effect.provide(run, Logger.layer([logger]))
+      assert.strictEqual(lines.length, 1)
+      assert.match(lines[0]!, /slow query: \d+ ms in fetch.*pg_sleep/)
+    })
+  )
+
+  it.effect("is a client span with the attributes of the stable conventions, where a tracer is installed", () =>
+    Effect.gen(function* () {
+      const spans: Array<Tracer.NativeSpan> = []
+      const tracer = Tracer.make({
+        span: (options) => {
+          const span = new Tracer.NativeSpan(options)
+          spans.push(span)
+          return span
+        }
+      })
+      const { database, host, port } = yield* TestDatabase
+      const pool = yield* poolWith({})
+      yield* Effect.gen(function* () {
+        yield* pool.fetch("SELECT 1")
+        yield* Effect.flip(pool.fetch("SELECT 1 / 0"))
+      }).pipe(Effect.provideService(Tracer.Tracer, tracer))
+      const [fine, failed] = spans
+      assert.strictEqual(spans.length, 2)
+      if (fine === undefined || failed === undefined) return assert.fail("no span")
+      assert.strictEqual(fine.kind, "client")
+      assert.deepStrictEqual(Object.fromEntries(fine.attributes), {
+        "db.system.name": "postgresql",
+        "db.namespace": database,
+        "db.operation.name": "fetch",
+        "db.query.text": "SELECT 1",
+        "server.address": host,
+        "server.port": port
+      })
+      assert.strictEqual(failed.attributes.get("error.type"), "DivisionByZeroError")
+      assert.strictEqual(failed.attributes.get("db.response.status_code"), "22012")
+      yield* pool.fetch("SELECT 1")
+      assert.strictEqual(spans.length, 2)
+      yield* assertHealthy(pool)
+    })
+  )
+
+  it.effect("is measured as db.client.operation.duration where metrics are asked for", () =>
+    Effect.gen(function* () {
+      const { database } = yield* TestDatabase
+      const pool = yield* poolWith({ metrics: true })
+      yield* pool.fetch("SELECT 1")
+      const snapshots = yield* Metric.snapshot
+      const ours = snapshots.filter(
+        ({ attributes, id }) => id === "db.client.operation.duration" && attributes?.["db.namespace"] === database
+      )
+      assert.strictEqual(ours.length, 1)
+      assert.strictEqual(ours[0]?.attributes?.["db.operation.name"], "fetch")
+      yield* assertHealthy(pool)
+    })
+  )
+
+  it.effect(
+    "of a pool is counted where metrics are asked for: connections by state, those who wait, and those in vain",
+    () =>
+      Effect.gen(function* () {
+        const { database } = yield* TestDatabase
+        const pool = yield* poolWith({ metrics: true, maxConnections: 1, acquireTimeout: "50 millis" })
+        const valueOf = (name: string, state?: string) =>
+          Effect.map(Metric.snapshot, (snapshots) => {
+            const ours = snapshots.find(
+              ({ attributes, id }) =>
+                id === name &&
+                attributes?.["db.client.connection.pool.name"] === database &&
+                attributes["db.client.connection.state"] === state
+            )
+            if (ours === undefined) return undefined
+            return "value" in ours.state ? ours.state.value : ours.state
+          })
+        yield* pool.withConnection(() =>
+          Effect.gen(function* () {
+            assert.deepStrictEqual(yield* valueOf("db.client.connection.count", "used"), 1)
+            yield* Effect.flip(pool.fetch("SELECT 1"))
+          })
+        )
+        assert.deepStrictEqual(yield* valueOf("db.client.connection.count", "used"), 0)
+        assert.deepStrictEqual(yield* valueOf("db.client.connection.count", "idle"), 1)
+        const count = yield* Effect.map(Metric.snapshot, (all) =>
+          all.find(({ id }) => id === "db.client.connection.timeouts")
+        )
+        assert.strictEqual(count?.state !== undefined && "count" in count.state ? Number(count.state.count) : 0, 1)
+        yield* assertHealthy(pool)
+      })
+  )
+})

@@ -1,0 +1,50 @@
+/** What `trackOutcome` asks for before COMMIT is not a part of COMMIT: it can be interrupted, and what fails is rolled back. */
+import { assert, describe, it } from "@effect/vitest"
+import * as Effect from "effect/Effect"
+import * as Exit from "effect/Exit"
+import * as Fiber from "effect/Fiber"
+import { TransactionLevel } from "../../src/session/transaction.ts"
+import { establish, Say, scriptedServer } from "../support/scriptedServer.ts"
+
+const TRACKED = { begin: "BEGIN", isPlain: false, trackOutcome: true }
+const CANCEL_TIMEOUT_MILLIS = 200
+
+describe("a transaction whose outcome is tracked", () => {
+  it.live("can be interrupted while a silent server is asked for its id, and takes its session with it", () =>
+    Effect.gen(function* () {
+      const server = yield* scriptedServer
+      const { peer, session } = yield* establish(server, { cancelTimeoutMillis: CANCEL_TIMEOUT_MILLIS })
+      const running = yield* Effect.forkChild(
+        TransactionLevel.root(session).within(TRACKED, () => Effect.succeed("done")),
+        { startImmediately: true }
+      )
+      yield* peer.message
+      peer.send(Say.commandComplete("BEGIN"), Say.ready("T"))
+      yield* peer.message
+      const began = performance.now()
+      yield* Effect.timeout(Fiber.interrupt(running), "3 seconds")
+      assert.isBelow(performance.now() - began, CANCEL_TIMEOUT_MILLIS + 1000)
+      assert.isTrue(Exit.hasInterrupts(yield* Fiber.await(running)))
+      assert.isDefined(session.lost)
+    })
+  )
+
+  it.live("is rolled back where its id cannot be had", () =>
+    Effect.gen(function* () {
+      const { peer, session } = yield* establish(yield* scriptedServer)
+      const running = yield* Effect.forkChild(
+        TransactionLevel.root(session).within(TRACKED, () => Effect.succeed("done")),
+        { startImmediately: true }
+      )
+      yield* peer.message
+      peer.send(Say.commandComplete("BEGIN"), Say.ready("T"))
+      yield* peer.cycle
+      peer.send(Say.failed({ code: "42883", message: "no such function" }, "E"))
+      const rollback = yield* peer.message
+      assert.strictEqual(rollback.body.toString(), "ROLLBACK\0")
+      peer.send(Say.commandComplete("ROLLBACK"), Say.ready("I"))
+      assert.strictEqual((yield* Effect.flip(Fiber.join(running)))._tag, "UndefinedFunctionError")
+      assert.isUndefined(session.lost)
+    })
+  )
+})

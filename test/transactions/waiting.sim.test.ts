@@ -1,0 +1,55 @@
+/** Those who wait for the end of a transaction that is open above them, and what they do as they are woken. */
+import { assert, describe, it } from "@effect/vitest"
+import * as Deferred from "effect/Deferred"
+import * as Effect from "effect/Effect"
+import * as Fiber from "effect/Fiber"
+import { PLAIN_LEVEL, TransactionLevel } from "../../src/session/transaction.ts"
+import { establish, Say, scriptedServer } from "../support/scriptedServer.ts"
+
+const immediately = { startImmediately: true } as const
+const begun = [Say.commandComplete("BEGIN"), Say.ready("T")]
+const committed = [Say.commandComplete("COMMIT"), Say.ready()]
+
+describe("waiting for the end of a transaction", () => {
+  it.live("is not forgotten where the first to be woken begins another, and interrupts the next", () =>
+    Effect.gen(function* () {
+      const { peer, session } = yield* establish(yield* scriptedServer)
+      const level = TransactionLevel.root(session)
+      const end = yield* Deferred.make<void>()
+      yield* Effect.forkChild(
+        level.within(PLAIN_LEVEL, () => Deferred.await(end)),
+        immediately
+      )
+      yield* peer.message
+      peer.send(...begun)
+      yield* Effect.sleep("20 millis")
+
+      const first = yield* Effect.forkChild(
+        Effect.gen(function* () {
+          yield* level.untilSettled()
+          const another = yield* Effect.forkScoped(
+            level.within(PLAIN_LEVEL, () => Effect.void),
+            immediately
+          )
+          const waiting = yield* Effect.forkScoped(level.untilSettled(), immediately)
+          next.interruptUnsafe()
+          return { another, waiting }
+        }),
+        immediately
+      )
+      const next = yield* Effect.forkChild(level.untilSettled(), immediately)
+      yield* Deferred.succeed(end, undefined)
+      yield* peer.message
+      peer.send(...committed)
+      yield* peer.message
+      peer.send(...begun)
+      yield* peer.message
+      peer.send(...committed)
+      const { another, waiting } = yield* Fiber.join(first)
+      yield* Fiber.join(another)
+      const isWoken = Effect.as(Fiber.join(waiting), true)
+      const isForgotten = Effect.as(Effect.sleep("1 second"), false)
+      assert.isTrue(yield* Effect.raceFirst(isWoken, isForgotten))
+    }).pipe(Effect.scoped)
+  )
+})
