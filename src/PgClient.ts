@@ -1,0 +1,94 @@
+/**
+ * The client of an application: a pool of connections behind one service. Each call goes to the transaction that its
+ * fiber is in, or else to a free connection.
+ *
+ * @example
+ * ```ts
+ * import { NodeRuntime } from "@effect/platform-node"
+ * import { Effect, Redacted } from "effect"
+ * import { PgClient } from "effectpg"
+ *
+ * const program = Effect.gen(function* () {
+ *   const pg = yield* PgClient.PgClient
+ *   return yield* pg.fetch("SELECT id, name FROM users WHERE active = $1", [true])
+ * })
+ *
+ * program.pipe(
+ *   Effect.provide(PgClient.layer({ url: Redacted.make("postgres://app@localhost/app") })),
+ *   NodeRuntime.runMain
+ * )
+ * ```
+ * @since 0.1.0
+ */
+import * as Config from "effect/Config"
+import * as Context from "effect/Context"
+import * as Effect from "effect/Effect"
+import * as Layer from "effect/Layer"
+import type * as Scope from "effect/Scope"
+import type * as PgConfig from "./PgConfig.ts"
+import type * as PgError from "./PgError.ts"
+import * as PgPool from "./PgPool.ts"
+
+/**
+ * What an application asks its database by: all that a pool can do.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface PgClient extends PgPool.PgPool {}
+
+/**
+ * The service of a client.
+ *
+ * @category tags
+ * @since 0.1.0
+ */
+export const PgClient: Context.Service<PgClient, PgClient> = Context.Service<PgClient>("effectpg/PgClient")
+
+/**
+ * Makes a client within the scope. Fails as `PgPool.make` does.
+ *
+ * @category constructors
+ * @since 0.1.0
+ */
+export const make = (settings: PgPool.Settings): Effect.Effect<PgClient, PgError.PgError, Scope.Scope> =>
+  PgPool.make(settings)
+
+/**
+ * Provides a client for as long as the layer lives. What the settings leave out is taken from the environment
+ * (`PGHOST` and its kin), as libpq does. Fails as `PgPool.make` does.
+ *
+ * @category layers
+ * @since 0.1.0
+ */
+export const layer = (settings: PgPool.Settings): Layer.Layer<PgClient, PgError.PgError> =>
+  Layer.effect(PgClient, make(settings))
+
+/**
+ * The same with settings that are read from Effect's `ConfigProvider`.
+ *
+ * @example
+ * ```ts
+ * import { Config } from "effect"
+ * import { PgClient } from "effectpg"
+ *
+ * export const Database = PgClient.layerConfig({
+ *   url: Config.Redacted("DATABASE_URL"),
+ *   maxConnections: Config.Int("POOL_SIZE")
+ * })
+ * ```
+ * @category layers
+ * @since 0.1.0
+ */
+export const layerConfig = (
+  settings: Config.Wrap<PgConfig.PoolSettings>
+): Layer.Layer<PgClient, PgError.PgError | Config.ConfigError> =>
+  Layer.effect(PgClient, Effect.flatMap(Config.unwrap(settings), make))
+
+/**
+ * A client with nothing but the environment's settings: `PGHOST`, `PGPORT`, `PGUSER`, `PGPASSWORD`, `PGDATABASE`...
+ *
+ * @category layers
+ * @since 0.1.0
+ */
+export const layerEnv: Layer.Layer<PgClient, PgError.PgError> = layer({})

@@ -1,0 +1,273 @@
+/**
+ * A pool of connections, as a scoped resource. Programs usually reach it through `PgClient`.
+ *
+ * @since 0.1.0
+ */
+import * as Context from "effect/Context"
+import * as Effect from "effect/Effect"
+import * as Exit from "effect/Exit"
+import * as Layer from "effect/Layer"
+import * as Scope from "effect/Scope"
+import { listenWith } from "./connection/listening.ts"
+import { Requester } from "./connection/requester.ts"
+import * as PgConfig from "./PgConfig.ts"
+import * as PgConnection from "./PgConnection.ts"
+import type * as PgError from "./PgError.ts"
+import type * as PgNotification from "./PgNotification.ts"
+import { givenBack, type Hooks, runHook } from "./pool/hooks.ts"
+import type { Member } from "./pool/member.ts"
+import { NotificationHub } from "./pool/notificationHub.ts"
+import { connector, memberOpener } from "./pool/opener.ts"
+import * as Meter from "./pool/meter.ts"
+import type { PoolCounts } from "./pool/meter.ts"
+import { Multiplexer } from "./pool/multiplexer.ts"
+import { call } from "./pool/pooledCall.ts"
+import { type ResetHook, SessionPool } from "./pool/sessionPool.ts"
+import * as Timers from "./pool/timers.ts"
+import { TypeCatalogue } from "./session/catalogue.ts"
+import { Observer, targetOf } from "./session/observer.ts"
+import type { Request } from "./session/request.ts"
+import { TransactionLevel } from "./session/transaction.ts"
+
+// ------------------------------------------------------------------------------------------------------ models
+
+export type { Hooks } from "./pool/hooks.ts"
+
+/**
+ * The settings of a pool, of its connections, and what it runs at the stations of their life.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface Settings extends PgConfig.PoolSettings, Hooks {}
+
+/**
+ * What a pool is doing at a moment: `size` connections are open, `idle` of them with nobody; `connecting` are being
+ * opened, and `waiting` calls wait for one.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface Stats extends PoolCounts {
+  readonly inUse: number
+  readonly maxConnections: number
+}
+
+/**
+ * A pool. Each call runs on whichever connection is free; a transaction keeps one to itself, and what its effect asks
+ * of the pool goes there. Every call may also fail with `AcquireTimeoutError`, with `TooManyWaitersError`, with what a
+ * new connection fails with (see `PgConnection.make`), and with `PoolClosedError`.
+ *
+ * While no connection can be opened for a reason that may pass (the server is starting, full or out of reach), calls
+ * wait for `acquireTimeout`, the pool tries again with growing pauses, and then they fail with that reason.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface PgPool extends PgConnection.Queryable {
+  /**
+   * Borrows a connection for the scope. When that closes, what the connection still does is cancelled, a transaction
+   * that was left open is rolled back, and before the next borrower's first statement the session is reset: settings,
+   * role, LISTEN, cursors, advisory locks, temporary tables. What `init` has set survives.
+   */
+  readonly connection: Effect.Effect<PgConnection.PgConnection, PgError.PgError, Scope.Scope>
+  /** Borrows a connection for as long as the effect runs, and gives it back as `connection` does. */
+  readonly withConnection: <A, E, R>(
+    use: (connection: PgConnection.PgConnection) => Effect.Effect<A, E, R>
+  ) => Effect.Effect<A, E | PgError.PgError, R>
+  /**
+   * Listens to a channel, on a connection that the pool keeps for all channels beside its `maxConnections`. Where that
+   * is lost it is made again, and a `Gap` says that notifications may have been lost meanwhile; the stream ends with the
+   * scope.
+   */
+  readonly listen: PgNotification.Listen
+  /** Replaces every connection: the idle ones now, the others when they come back. */
+  readonly expire: Effect.Effect<void>
+  readonly stats: Effect.Effect<Stats>
+}
+
+/**
+ * The service of a pool. `PgClient` is the same with more.
+ *
+ * @category tags
+ * @since 0.1.0
+ */
+export const PgPool: Context.Service<PgPool, PgPool> = Context.Service<PgPool>("effectpg/PgPool")
+
+// ------------------------------------------------------------------------------------------------- constructors
+
+/**
+ * Opens a pool with its first `minConnections` connections, within the scope. Fails with `InvalidConfigError`, or as
+ * `PgConnection.make` where one of these cannot be opened. At the end of the scope calls that wait fail with
+ * `PoolClosedError`; connections in use have `closeTimeout` to come back, then what they do is cancelled.
+ *
+ * @category constructors
+ * @since 0.1.0
+ */
+export const make = Effect.fnUntraced(function* (
+  settings: Settings
+): Effect.fn.Return<PgPool, PgError.PgError, Scope.Scope> {
+  const { init, onConnect, reset, setup, ...poolSettings } = settings
+  const config = yield* PgConfig.resolvePool(poolSettings)
+  const timers = yield* Timers.make
+  const sessions = yield* Scope.fork(yield* Effect.scope, "parallel")
+  const catalogue = new TypeCatalogue(config.types)
+  const ownSettings = onConnect && Effect.map(onConnect, (given) => ({ ...poolSettings, ...given }))
+  const connect = connector(config, catalogue, ownSettings)
+  const opener = yield* memberOpener({
+    connect,
+    sessions,
+    timers,
+    maxLifetimeMillis: config.maxLifetimeMillis,
+    generation: () => pool.currentGeneration,
+    init
+  })
+  const meter = config.watch.metrics ? yield* Meter.make(config.database) : undefined
+  const pool: SessionPool = new SessionPool(config, timers, opener, yield* resetHook(reset), meter)
+  yield* Effect.addFinalizer(() => close(pool, config.closeTimeoutMillis))
+  yield* warmUp(pool, config.minConnections)
+  return new Pool(pool, new NotificationHub(connect, sessions), catalogue, config, setup)
+})
+
+/**
+ * Provides a pool as `PgPool`, for as long as the layer lives. Fails as `make` does.
+ *
+ * @category layers
+ * @since 0.1.0
+ */
+export const layer = (settings: Settings): Layer.Layer<PgPool, PgError.PgError> => Layer.effect(PgPool, make(settings))
+
+// ----------------------------------------------------------------------------------------------- implementation
+
+/** The first connection alone, so that a wrong setting is one failure and not many; then the others together. */
+const warmUp = (pool: SessionPool, connections: number): Effect.Effect<void, PgError.PgError> => {
+  const one = Effect.callback<void, PgError.PgError>((resume) => pool.open((opened) => resume(Exit.asVoid(opened))))
+  const others = Array.from({ length: connections - 1 }, () => one)
+  return connections === 0
+    ? Effect.void
+    : Effect.andThen(one, Effect.all(others, { concurrency: "unbounded", discard: true }))
+}
+
+/** What is not back in time is closed with the scope of its session. */
+const close = (pool: SessionPool, timeoutMillis: number): Effect.Effect<void> =>
+  Effect.suspend(() => {
+    pool.close()
+    const empty = Effect.callback<void>((resume) => {
+      const unsubscribe = pool.onEmpty(() => resume(Effect.void))
+      return Effect.sync(unsubscribe)
+    })
+    return Effect.timeoutOption(empty, timeoutMillis)
+  })
+
+const resetHook = (reset: Hooks["reset"]): Effect.Effect<ResetHook | undefined> =>
+  Effect.map(Effect.context<never>(), (context) => {
+    if (reset === undefined) return undefined
+    const run = Effect.runForkWith(context)
+    return (member, done) => {
+      run(runHook(member.session, reset)).addObserver((exit) => done(Exit.isSuccess(exit)))
+    }
+  })
+
+/** A member that somebody has, as the level that their statements and transactions run on. */
+interface Lease {
+  readonly member: Member
+  readonly root: TransactionLevel
+}
+
+class Pool extends Requester implements PgPool {
+  readonly listen: PgNotification.Listen
+  protected readonly catalogue: TypeCatalogue
+  protected readonly observer: Observer
+  private readonly sessions: SessionPool
+  private readonly multiplexer: Multiplexer | undefined
+  private readonly maxConnections: number
+  private readonly setup: Hooks["setup"]
+
+  constructor(
+    sessions: SessionPool,
+    hub: NotificationHub,
+    catalogue: TypeCatalogue,
+    config: PgConfig.ResolvedPoolConfig,
+    setup: Hooks["setup"]
+  ) {
+    super()
+    this.sessions = sessions
+    this.catalogue = catalogue
+    this.observer = new Observer(config.watch, targetOf(config, config.hosts[0]))
+    this.listen = listenWith((channel, options) => hub.listen(channel, options))
+    this.multiplexer = config.multiplex ? new Multiplexer(sessions, config) : undefined
+    this.maxConnections = config.maxConnections
+    this.setup = setup
+  }
+
+  protected direct<A>(request: Request<A>): Effect.Effect<A, PgError.PgError> {
+    if (this.setup !== undefined) return this.withRoot((root) => root.run(request))
+    return this.multiplexer === undefined ? call(this.sessions, request) : this.multiplexer.call(request)
+  }
+
+  protected withRoot<A, E, R>(
+    use: (root: TransactionLevel) => Effect.Effect<A, E, R>
+  ): Effect.Effect<A, E | PgError.PgError, R> {
+    return Effect.uninterruptibleMask((restore) =>
+      Effect.flatMap(restore(this.borrow), (lease) =>
+        Effect.onExit(restore(Effect.andThen(this.setUp(lease), () => use(lease.root))), () =>
+          Effect.sync(() => this.giveBack(lease))
+        )
+      )
+    )
+  }
+
+  withConnection<A, E, R>(
+    use: (connection: PgConnection.PgConnection) => Effect.Effect<A, E, R>
+  ): Effect.Effect<A, E | PgError.PgError, R> {
+    return this.withRoot((root) => use(PgConnection.fromRoot(root)))
+  }
+
+  protected readonly scopedRoot: Effect.Effect<TransactionLevel, PgError.PgError, Scope.Scope> = Effect.suspend(() =>
+    Effect.acquireRelease(this.borrow, (lease) => Effect.sync(() => this.giveBack(lease)), {
+      interruptible: true
+    }).pipe(
+      Effect.tap((lease) => this.setUp(lease)),
+      Effect.map(({ root }) => root)
+    )
+  )
+
+  readonly connection: Effect.Effect<PgConnection.PgConnection, PgError.PgError, Scope.Scope> = Effect.map(
+    this.scopedRoot,
+    PgConnection.fromRoot
+  )
+
+  readonly expire: Effect.Effect<void> = Effect.sync(() => this.sessions.expire())
+
+  readonly stats: Effect.Effect<Stats> = Effect.sync(() => {
+    const { counts } = this.sessions
+    return { ...counts, inUse: counts.size - counts.idle, maxConnections: this.maxConnections }
+  })
+
+  private readonly borrow: Effect.Effect<Lease, PgError.PgError> = Effect.callback((resume) => {
+    const giveUp = this.sessions.acquire({
+      lend: (member) => resume(Effect.succeed({ member, root: TransactionLevel.root(member.session) })),
+      refuse: (cause) => resume(Effect.failCause(cause))
+    })
+    return Effect.sync(giveUp)
+  })
+
+  /** A connection that its setup fails on is of no use to anybody. */
+  private setUp({ member, root }: Lease): Effect.Effect<void, PgError.PgError> {
+    if (this.setup === undefined) return Effect.void
+    return this.setup(PgConnection.fromRoot(root)).pipe(
+      Effect.onError(() => Effect.sync(() => member.session.terminate())),
+      Effect.asVoid
+    )
+  }
+
+  /** What somebody still asks of the connection is cancelled, and what they ask from now on is refused. */
+  private giveBack({ member, root }: Lease): void {
+    const { catalogue, session } = member
+    root.end(givenBack)
+    session.catalogue = catalogue
+    if (session.lost === undefined && !session.isQuiet) session.abandonAll(givenBack())
+    session.isSoiled = true
+    this.sessions.release(member)
+  }
+}

@@ -1,0 +1,44 @@
+/** What the user of a pool wants done at the stations of a connection's life. */
+import * as Effect from "effect/Effect"
+import type * as PgConfig from "../PgConfig.ts"
+import * as PgConnection from "../PgConnection.ts"
+import * as PgError from "../PgError.ts"
+import type { Session } from "../session/session.ts"
+import { TransactionLevel } from "../session/transaction.ts"
+
+type Hook = (connection: PgConnection.PgConnection) => Effect.Effect<unknown, PgError.PgError>
+
+/**
+ * What a pool runs at the stations of a connection's life. A hook that fails makes its connection useless: it is closed.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface Hooks {
+  /** Run before each new connection: settings that go before the pool's own, for this connection. */
+  readonly onConnect?: Effect.Effect<PgConfig.Settings, PgError.PgError> | undefined
+  /** Run once on each new connection. The settings that it makes (`SET ...`) survive every reset. */
+  readonly init?: Hook | undefined
+  /** Run on a connection each time it is lent, before whoever borrows it. Single statements then also borrow one. */
+  readonly setup?: Hook | undefined
+  /** Run on a connection each time it comes back, in the place of the reset that a pool does by itself. */
+  readonly reset?: Hook | undefined
+}
+
+/** Runs a hook on a session. The connection that it is given is of no use to anybody afterwards. */
+export const runHook = (session: Session, hook: Hook): Effect.Effect<void, PgError.PgError> =>
+  Effect.suspend(() => {
+    const root = TransactionLevel.root(session)
+    return hook(PgConnection.fromRoot(root)).pipe(
+      Effect.onExit(() => Effect.sync(() => root.end(givenBack))),
+      Effect.asVoid
+    )
+  })
+
+export const givenBack = (): PgError.ConnectionLostError =>
+  new PgError.ConnectionLostError({
+    reason: "the connection has been given back to its pool; borrow one again",
+    server: undefined,
+    safeToRetry: true,
+    outcome: "none"
+  })

@@ -1,0 +1,19 @@
+/** A session with what its pool has to know of it. */
+import type { TypeCatalogue } from "../session/catalogue.ts"
+import type { Session } from "../session/session.ts"
+
+export interface Member {
+  readonly session: Session
+  /** Of the pool's generation when it was opened; a pool that has expired its connections is in a later one. */
+  readonly generation: number
+  /** When its life is over, by the pool's clock; Infinity is never. */
+  readonly expiresAt: number
+  /** What takes a session back to the state that its `init` left it in. */
+  readonly resetScript: string
+  /** With the codecs that its `init` gave it. */
+  readonly catalogue: TypeCatalogue
+  /** How often it has been lent. */
+  uses: number
+  /** Since when it has been idle, by the pool's clock. */
+  idleSince: number
+}

@@ -1,0 +1,76 @@
+/** Opens the sessions of a pool, each in a scope of its own, so that one which has ended leaves nothing behind. */
+import * as Effect from "effect/Effect"
+import * as Exit from "effect/Exit"
+import * as Scope from "effect/Scope"
+import * as PgConfig from "../PgConfig.ts"
+import type * as PgError from "../PgError.ts"
+import { TypeCatalogue } from "../session/catalogue.ts"
+import { connect } from "../session/connect.ts"
+import { RESET } from "../session/reset.ts"
+import type { Session } from "../session/session.ts"
+import { type Hooks, runHook } from "./hooks.ts"
+import type { Member } from "./member.ts"
+import { resetKeepingSettings } from "./reset.ts"
+import type { OpenMember } from "./sessionPool.ts"
+import type { Timers } from "./timers.ts"
+
+/** Opens a session in the scope, with the pool's settings and those that are made anew for each connection. */
+export const connector = (
+  config: PgConfig.ResolvedConfig,
+  catalogue: TypeCatalogue,
+  settings: Effect.Effect<PgConfig.Settings, PgError.PgError> | undefined
+): Effect.Effect<Session, PgError.PgError, Scope.Scope> => {
+  if (settings === undefined) return connect(config, catalogue)
+  return Effect.flatMap(Effect.flatMap(settings, PgConfig.resolve), (resolved) =>
+    // Whoever is led to another database meets other types there.
+    connect(resolved, resolved.database === config.database ? catalogue : new TypeCatalogue(config.types))
+  )
+}
+
+export interface OpenerOptions {
+  readonly connect: Effect.Effect<Session, PgError.PgError, Scope.Scope>
+  /** Where the sessions' scopes belong. */
+  readonly sessions: Scope.Scope
+  readonly timers: Timers
+  /** 0 is no limit. */
+  readonly maxLifetimeMillis: number
+  readonly generation: () => number
+  readonly init: Hooks["init"]
+}
+
+export const memberOpener = Effect.fnUntraced(function* (options: OpenerOptions): Effect.fn.Return<OpenMember> {
+  const run = Effect.runForkWith(yield* Effect.context<never>())
+  const open = Effect.gen(function* () {
+    const generation = options.generation()
+    const scope = yield* Scope.fork(options.sessions)
+    const close = Scope.close(scope, Exit.void)
+    const member = yield* options.connect.pipe(
+      Effect.flatMap((session) => initialised(session, generation, options)),
+      Scope.provide(scope),
+      Effect.onError(() => close)
+    )
+    member.session.onEnd(() => run(close))
+    return member
+  })
+  return (done) => {
+    const answered = Effect.onExit(open, (exit) => Effect.sync(() => done(exit)))
+    run(Effect.forkIn(answered, options.sessions))
+  }
+})
+
+const initialised = Effect.fnUntraced(function* (
+  session: Session,
+  generation: number,
+  { init, maxLifetimeMillis, timers }: OpenerOptions
+): Effect.fn.Return<Member, PgError.PgError> {
+  if (init !== undefined) yield* runHook(session, init)
+  const resetScript = init === undefined ? RESET : yield* resetKeepingSettings(session)
+  session.isSoiled = false
+  const now = timers.now()
+  const expiresAt = maxLifetimeMillis === 0 ? Infinity : now + maxLifetimeMillis * (1 - Math.random() * MAX_JITTER)
+  const { catalogue } = session
+  return { session, generation, expiresAt, resetScript, catalogue, uses: 0, idleSince: now }
+})
+
+/** The part of its life that a connection may lose, so that not all end at once. */
+const MAX_JITTER = 0.1

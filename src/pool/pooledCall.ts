@@ -1,0 +1,70 @@
+/**
+ * One statement on whichever session of a pool is free: it waits for a session, runs and gives the session back, in one
+ * object and one suspension of the fiber.
+ */
+import type * as Cause from "effect/Cause"
+import * as Effect from "effect/Effect"
+import * as Exit from "effect/Exit"
+import type * as PgError from "../PgError.ts"
+import type { Exchange } from "../session/exchange.ts"
+import type { Request, Resume } from "../session/request.ts"
+import type { Member } from "./member.ts"
+import type { Borrower, SessionPool } from "./sessionPool.ts"
+
+/** Is told how long a statement ran on its session. */
+export type TakeNote = (sql: string, millis: number) => void
+
+export const call = <A>(
+  pool: SessionPool,
+  request: Request<A>,
+  takeNote?: TakeNote | undefined
+): Effect.Effect<A, PgError.PgError> =>
+  Effect.callback((resume) => {
+    const pooled = new PooledCall(pool, request, resume, takeNote)
+    const giveUp = pool.acquire(pooled)
+    return Effect.sync(() => pooled.interrupt(giveUp))
+  })
+
+class PooledCall<A> implements Borrower {
+  private readonly pool: SessionPool
+  private readonly request: Request<A>
+  private readonly resume: Resume<A>
+  private readonly takeNote: TakeNote | undefined
+  private lentAt = 0
+  private member: Member | undefined
+  private exchange: Exchange | undefined
+
+  constructor(pool: SessionPool, request: Request<A>, resume: Resume<A>, takeNote: TakeNote | undefined) {
+    this.pool = pool
+    this.request = request
+    this.resume = resume
+    this.takeNote = takeNote
+  }
+
+  lend(member: Member): void {
+    this.member = member
+    if (this.takeNote !== undefined) this.lentAt = performance.now()
+    this.exchange = this.request.exchange(member.session, this.done)
+    member.session.submit(this.exchange)
+  }
+
+  refuse(cause: Cause.Cause<PgError.PgError>): void {
+    this.resume(Exit.failCause(cause))
+  }
+
+  /** The session goes back first: what the fiber asks next may have it. */
+  private readonly done: Resume<A> = (exit) => {
+    this.takeNote?.(this.request.sql, performance.now() - this.lentAt)
+    if (this.member !== undefined) this.pool.release(this.member)
+    this.resume(exit)
+  }
+
+  /** The answer to a request in flight still comes; by then the session is no longer ours to give back. */
+  interrupt(giveUp: () => void): void {
+    const { exchange, member } = this
+    if (member === undefined || exchange === undefined) return giveUp()
+    this.member = undefined
+    member.session.abandon(exchange)
+    this.pool.release(member)
+  }
+}

@@ -1,0 +1,406 @@
+/**
+ * Which sessions a pool has, and who gets the next one: plain state and callbacks, because every query of a pool passes
+ * here. Idle sessions are lent last in first out, so that few stay warm; those who wait are served in their order.
+ *
+ * A session is in one of these states, and only the pool moves it: being opened (`connecting`), idle, or with somebody,
+ * which includes those that are still being rolled back, checked or closed. Together they never exceed the maximum.
+ */
+import * as Cause from "effect/Cause"
+import * as Exit from "effect/Exit"
+import * as Option from "effect/Option"
+import * as PgError from "../PgError.ts"
+import { Fifo } from "../session/fifo.ts"
+import { submitControl } from "../session/transaction.ts"
+import { TransactionStatus } from "../wire/backendMessage.ts"
+import type { Member } from "./member.ts"
+import type { PoolCounts, PoolMeter } from "./meter.ts"
+import { isTransient, reconnectDelay } from "./reconnect.ts"
+import type { Timers } from "./timers.ts"
+
+export interface PoolLimits {
+  readonly minConnections: number
+  readonly maxConnections: number
+  /** 0 waits for ever. */
+  readonly acquireTimeoutMillis: number
+  /** How many may wait at once; Infinity is no limit. */
+  readonly maxWaiters: number
+  /** 0 is for ever. */
+  readonly idleTimeoutMillis: number
+  /** How often a session is lent before it is replaced; 0 is without limit. */
+  readonly maxUses: number
+}
+
+/** Opens one more session, and tells how that went. */
+export type OpenMember = (done: (opened: Exit.Exit<Member, PgError.PgError>) => void) => void
+
+/** Cleans a session that was lent, in the user's way, and tells whether that went well. */
+export type ResetHook = (member: Member, done: (isClean: boolean) => void) => void
+
+/** Somebody who wants a session. Exactly one of the two is called, once, unless the wait is given up. */
+export interface Borrower {
+  lend(member: Member): void
+  /** With `timeIsUp` those who came later may still get a session. */
+  refuse(cause: Cause.Cause<PgError.PgError>, timeIsUp: boolean): void
+}
+
+/** Somebody who has to wait. */
+interface Waiting {
+  readonly borrower: Borrower
+  /** By the pool's clock. */
+  readonly deadline: number
+}
+
+/** A session that has been idle for longer is asked whether it is still there before it is lent. */
+const CHECK_AFTER_IDLE_MILLIS = 30_000
+/** The answer to an empty query proves that a session is alive. */
+const EMPTY_QUERY = ""
+
+export class SessionPool {
+  private readonly limits: PoolLimits
+  private readonly timers: Timers
+  private readonly openMember: OpenMember
+  private readonly resetHook: ResetHook | undefined
+  private readonly meter: PoolMeter | undefined
+  private readonly members = new Set<Member>()
+  private readonly idle: Array<Member> = []
+  /** Those that are on their way out; they count until they have gone. */
+  private readonly leaving = new Set<Member>()
+  private readonly waiting = new Fifo<Waiting>()
+  private readonly emptyListeners = new Set<() => void>()
+  private connecting = 0
+  /** How many sessions are asked whether they are still there, each for somebody who waits. */
+  private checking = 0
+  private generation = 0
+  private isClosed = false
+  /** How many attempts to connect have failed in a row, and the last failure. */
+  private failures = 0
+  private lastFailure: Cause.Cause<PgError.PgError> | undefined
+  private cancelRetry: (() => void) | undefined
+  private cancelSweep: (() => void) | undefined
+  private cancelDeadline: (() => void) | undefined
+
+  constructor(
+    limits: PoolLimits,
+    timers: Timers,
+    openMember: OpenMember,
+    resetHook?: ResetHook | undefined,
+    meter?: PoolMeter | undefined
+  ) {
+    this.limits = limits
+    this.timers = timers
+    this.openMember = openMember
+    this.resetHook = resetHook
+    this.meter = meter
+  }
+
+  /** Whether a session could be lent at once. */
+  get hasIdle(): boolean {
+    return this.idle.length > 0
+  }
+
+  get waitingCount(): number {
+    return this.waiting.length
+  }
+
+  get currentGeneration(): number {
+    return this.generation
+  }
+
+  get counts(): PoolCounts {
+    return {
+      size: this.members.size,
+      idle: this.idle.length,
+      connecting: this.connecting,
+      waiting: this.waiting.length
+    }
+  }
+
+  // ------------------------------------------------------------------------------------------------- lending
+
+  /** Lends a session at once where one is idle, else when one is free. Returns how to give up the wait. */
+  acquire(borrower: Borrower): () => void {
+    if (this.isClosed) {
+      borrower.refuse(Cause.fail(new PgError.PoolClosedError()), false)
+      return nothing
+    }
+    const member = this.idle.pop()
+    if (member === undefined) {
+      if (this.waiting.length - this.checking < this.limits.maxWaiters) return this.wait(borrower)
+      const { inUse, waiting } = this
+      borrower.refuse(Cause.fail(new PgError.TooManyWaitersError({ waiting: waiting.length, inUse })), false)
+      return nothing
+    }
+    if (this.isWornOut(member)) {
+      this.dismiss(member)
+      return this.acquire(borrower)
+    }
+    if (this.timers.now() - member.idleSince > CHECK_AFTER_IDLE_MILLIS) {
+      this.check(member)
+      return this.wait(borrower)
+    }
+    this.lend(member, borrower)
+    return nothing
+  }
+
+  private wait(borrower: Borrower): () => void {
+    const { acquireTimeoutMillis } = this.limits
+    const deadline = acquireTimeoutMillis === 0 ? Infinity : this.timers.now() + acquireTimeoutMillis
+    const waiting: Waiting = { borrower, deadline }
+    this.waiting.push(waiting)
+    this.meter?.changed(this.counts)
+    this.watchDeadlines()
+    this.grow()
+    return () => {
+      if (this.waiting.remove(waiting)) this.meter?.changed(this.counts)
+    }
+  }
+
+  private lend(member: Member, borrower: Borrower): void {
+    member.uses++
+    this.meter?.changed(this.counts)
+    if (member.session.isSoiled) this.reset(member)
+    borrower.lend(member)
+  }
+
+  /** Is written together with the borrower's first request. */
+  private reset({ resetScript, session }: Member): void {
+    session.isSoiled = false
+    submitControl(session, { operation: "the reset", sql: resetScript }, (exit) => {
+      if (Exit.isFailure(exit)) session.terminate()
+    })
+  }
+
+  /** Lends a session that proves to be alive; one that does not is lost, and another takes its place. */
+  private check(member: Member): void {
+    this.checking++
+    submitControl(member.session, { operation: "the check after idling", sql: EMPTY_QUERY }, (exit) => {
+      this.checking--
+      if (Exit.isSuccess(exit)) return this.release(member)
+      member.session.terminate()
+      this.grow()
+    })
+  }
+
+  /**
+   * Takes a session back. It is lent again only when all that was asked of it is answered, no cancel is under way and
+   * no transaction is open; until then it stays with nobody.
+   */
+  release(member: Member): void {
+    const { session } = member
+    if (session.lost !== undefined) return
+    if (!session.settled) {
+      session.onIdle(() => this.release(member))
+    } else if (session.transactionStatus !== TransactionStatus.idle) {
+      submitControl(session, { operation: "ROLLBACK", sql: "ROLLBACK" }, () => {
+        if (session.transactionStatus === TransactionStatus.idle) this.release(member)
+        else session.terminate()
+      })
+    } else if (this.isClosed || this.isWornOut(member)) {
+      this.dismiss(member)
+    } else if (session.isSoiled && this.resetHook !== undefined) {
+      this.resetHook(member, (isClean) => {
+        session.isSoiled = false
+        if (isClean) this.release(member)
+        else session.terminate()
+      })
+    } else {
+      this.offer(member)
+    }
+  }
+
+  private isWornOut(member: Member): boolean {
+    const { maxUses } = this.limits
+    return (
+      member.generation !== this.generation ||
+      (maxUses > 0 && member.uses >= maxUses) ||
+      (member.expiresAt !== Infinity && member.expiresAt <= this.timers.now())
+    )
+  }
+
+  private offer(member: Member): void {
+    const next = this.waiting.shift()
+    if (next !== undefined) return this.lend(member, next.borrower)
+    member.idleSince = this.timers.now()
+    this.idle.push(member)
+    this.meter?.changed(this.counts)
+    this.scheduleSweep()
+  }
+
+  /** All wait equally long, so that the first in the queue is the first whose time is up. */
+  private watchDeadlines(): void {
+    const first = this.waiting.peek()
+    if (first === undefined || first.deadline === Infinity || this.cancelDeadline !== undefined) return
+    this.cancelDeadline = this.timers.after(Math.max(0, first.deadline - this.timers.now()), () => {
+      this.cancelDeadline = undefined
+      const now = this.timers.now()
+      for (let next = this.waiting.peek(); next !== undefined && next.deadline <= now; next = this.waiting.peek()) {
+        this.waiting.shift()
+        this.meter?.timedOut()
+        this.meter?.changed(this.counts)
+        next.borrower.refuse(this.timedOut, true)
+      }
+      this.watchDeadlines()
+    })
+  }
+
+  /** Nobody was slow where no session could be opened: then that is the reason. */
+  private get timedOut(): Cause.Cause<PgError.PgError> {
+    if (this.members.size === 0 && this.lastFailure !== undefined) return this.lastFailure
+    return Cause.fail(
+      new PgError.AcquireTimeoutError({
+        waitedMillis: this.limits.acquireTimeoutMillis,
+        waiting: this.waiting.length,
+        inUse: this.inUse,
+        connecting: this.connecting
+      })
+    )
+  }
+
+  private get inUse(): number {
+    return this.members.size - this.idle.length
+  }
+
+  private refuseAll(cause: Cause.Cause<PgError.PgError>): void {
+    const refused = this.waiting.drain()
+    this.meter?.changed(this.counts)
+    for (const { borrower } of refused) borrower.refuse(cause, false)
+  }
+
+  // ------------------------------------------------------------------------------------------------- opening
+
+  /** Opens a session for the pool to keep. */
+  open(done: (opened: Exit.Exit<Member, PgError.PgError>) => void): void {
+    this.connecting++
+    this.openMember((opened) => {
+      this.connecting--
+      if (Exit.isSuccess(opened)) this.welcome(opened.value)
+      done(opened)
+    })
+  }
+
+  private welcome(member: Member): void {
+    this.failures = 0
+    this.lastFailure = undefined
+    this.members.add(member)
+    member.session.onEnd(() => this.forget(member))
+    this.release(member)
+  }
+
+  private forget(member: Member): void {
+    this.members.delete(member)
+    this.leaving.delete(member)
+    const at = this.idle.indexOf(member)
+    if (at >= 0) this.idle.splice(at, 1)
+    this.meter?.changed(this.counts)
+    if (this.members.size === 0) for (const listener of this.emptyListeners) listener()
+    this.grow()
+  }
+
+  /**
+   * Opens sessions for those who wait and have none coming, and up to the minimum, as far as the maximum allows. After
+   * a failure one at a time tries again for all, after a pause that grows.
+   */
+  private grow(): void {
+    while (!this.isClosed && this.cancelRetry === undefined && this.lacks && this.hasRoom) {
+      if (this.failures > 0 && this.connecting > 0) return
+      this.open((opened) => {
+        if (Exit.isFailure(opened)) this.failedToOpen(opened.cause)
+        this.grow()
+      })
+    }
+  }
+
+  private get lacks(): boolean {
+    return (
+      this.waiting.length > this.connecting + this.checking ||
+      this.members.size + this.connecting < this.limits.minConnections
+    )
+  }
+
+  private get hasRoom(): boolean {
+    return this.members.size + this.connecting < this.limits.maxConnections
+  }
+
+  /** A failure that may pass is waited out; any other is the answer to all who wait. */
+  private failedToOpen(cause: Cause.Cause<PgError.PgError>): void {
+    this.lastFailure = cause
+    if (!Option.exists(Cause.findErrorOption(cause), isTransient)) this.refuseAll(cause)
+    if (this.isClosed || this.cancelRetry !== undefined) return
+    this.failures++
+    this.cancelRetry = this.timers.after(reconnectDelay(this.failures), () => {
+      this.cancelRetry = undefined
+      this.grow()
+    })
+  }
+
+  // ------------------------------------------------------------------------------------------------- upkeep
+
+  private scheduleSweep(): void {
+    const { idleTimeoutMillis } = this.limits
+    const first = this.idle[0]
+    if (this.cancelSweep !== undefined || first === undefined) return
+    // While none is to spare none has to go, and whichever joins them has all its time before it.
+    const idleSince = this.spare > 0 ? first.idleSince : this.timers.now()
+    const idleUntil = idleTimeoutMillis === 0 ? Infinity : idleSince + idleTimeoutMillis
+    const next = this.idle.reduce((earliest, { expiresAt }) => Math.min(earliest, expiresAt), idleUntil)
+    if (next === Infinity) return
+    this.cancelSweep = this.timers.after(Math.max(1, next - this.timers.now()), () => {
+      this.cancelSweep = undefined
+      this.sweep()
+      this.scheduleSweep()
+    })
+  }
+
+  /** Closes what has been idle for too long, down to the minimum, and what is worn out; the minimum is then restored. */
+  private sweep(): void {
+    const { idleTimeoutMillis } = this.limits
+    const now = this.timers.now()
+    for (const member of this.idle.slice()) {
+      const isStale = idleTimeoutMillis > 0 && now - member.idleSince >= idleTimeoutMillis && this.spare > 0
+      if (isStale || this.isWornOut(member)) this.retire(member)
+    }
+  }
+
+  /** How many sessions there are above the minimum. */
+  private get spare(): number {
+    return this.members.size - this.leaving.size - this.limits.minConnections
+  }
+
+  private retire(member: Member): void {
+    this.idle.splice(this.idle.indexOf(member), 1)
+    this.dismiss(member)
+  }
+
+  private dismiss(member: Member): void {
+    this.leaving.add(member)
+    member.session.close()
+  }
+
+  /** Replaces every session: the idle ones now, the others when they come back. */
+  expire(): void {
+    this.generation++
+    for (const member of this.idle.slice()) this.retire(member)
+  }
+
+  /** Refuses all who wait and all who come, and closes each session when it comes back. */
+  close(): void {
+    this.isClosed = true
+    this.cancelRetry?.()
+    this.cancelSweep?.()
+    this.cancelDeadline?.()
+    this.refuseAll(Cause.fail(new PgError.PoolClosedError()))
+    for (const member of this.idle.slice()) this.retire(member)
+  }
+
+  /** Calls back when the last session has gone. Returns how to unsubscribe. */
+  onEmpty(listener: () => void): () => void {
+    if (this.members.size === 0) {
+      listener()
+      return nothing
+    }
+    this.emptyListeners.add(listener)
+    return () => this.emptyListeners.delete(listener)
+  }
+}
+
+const nothing = (): void => {}

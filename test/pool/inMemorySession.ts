@@ -1,0 +1,69 @@
+/**
+ * A real session over a transport that is no socket: it answers simple queries at once, as a server that has nothing to
+ * think about, and can be told to break. For tests of what stands above sessions, under a clock that is the test's.
+ */
+import { Buffer } from "node:buffer"
+import { TransactionStatus } from "../../src/wire/backendMessage.ts"
+import { BackendDecoder, type FrameSink } from "../../src/wire/backendDecoder.ts"
+import { TypeCatalogue } from "../../src/session/catalogue.ts"
+import { Observer } from "../../src/session/observer.ts"
+import { Session } from "../../src/session/session.ts"
+import type { Transport, TransportEvents } from "../../src/session/transport.ts"
+import * as Say from "../support/scriptedServer/say.ts"
+
+const NOBODY: TransportEvents & FrameSink = { data: () => {}, drain: () => {}, closed: () => {}, frame: () => {} }
+const QUERY = "Q".charCodeAt(0)
+const TERMINATE = "X".charCodeAt(0)
+
+export interface InMemorySession {
+  readonly session: Session
+  /** As when the backend is killed. */
+  readonly breakOff: () => void
+}
+
+export const inMemorySession = (): InMemorySession => {
+  let isOpen = true
+  const breakOff = (): void => {
+    if (!isOpen) return
+    isOpen = false
+    transport.events.closed(undefined)
+  }
+  const answer = (bytes: Buffer): void => {
+    if (bytes[0] === TERMINATE) return breakOff()
+    if (bytes[0] !== QUERY || !isOpen) return
+    const reply = Buffer.concat([Say.commandComplete("SET"), Say.ready()])
+    transport.events.data(reply, reply.length)
+  }
+  const transport: Transport = {
+    encrypted: false,
+    isLocal: true,
+    address: { _tag: "Unix", path: "nowhere" },
+    events: NOBODY,
+    write: (bytes) => {
+      queueMicrotask(() => answer(bytes))
+      return true
+    },
+    end: (bytes) => queueMicrotask(() => answer(bytes)),
+    destroy: () => void (isOpen = false),
+    pause: () => {},
+    resume: () => {}
+  }
+  const decoder = new BackendDecoder(NOBODY)
+  const session = new Session(transport, decoder, {
+    catalogue: new TypeCatalogue(),
+    statementCache: { size: 0, lifetimeMillis: 0, maxSqlBytes: 0 },
+    namespace: "test",
+    cancelTimeoutMillis: 1000,
+    cancel: (closed) => closed(),
+    parameters: new Map(),
+    processId: Say.PROCESS_ID,
+    observer: new Observer(
+      { onQuery: undefined, slowQueryMillis: undefined, metrics: false },
+      { database: "app", address: "nowhere", port: undefined }
+    )
+  })
+  decoder.sink = session
+  transport.events = session
+  session.transactionStatus = TransactionStatus.idle
+  return { session, breakOff }
+}

@@ -1,0 +1,78 @@
+/** When the life of a pool's connection ends. */
+import { assert, describe, it } from "@effect/vitest"
+import * as Effect from "effect/Effect"
+import * as Exit from "effect/Exit"
+import * as TestClock from "effect/testing/TestClock"
+import type * as PgError from "../../src/PgError.ts"
+import type { Member } from "../../src/pool/member.ts"
+import { memberOpener } from "../../src/pool/opener.ts"
+import * as Timers from "../../src/pool/timers.ts"
+import { inMemorySession } from "./inMemorySession.ts"
+
+const MEMBERS = 200
+const OPENED_AT = 10_000
+
+/** When so many, all opened at the same time, are to end. */
+const endsOf = (maxLifetimeMillis: number) =>
+  Effect.gen(function* () {
+    yield* TestClock.setTime(OPENED_AT)
+    const open = yield* memberOpener({
+      connect: Effect.sync(() => inMemorySession().session),
+      sessions: yield* Effect.scope,
+      timers: yield* Timers.make,
+      maxLifetimeMillis,
+      generation: () => 0,
+      init: undefined
+    })
+    const one = Effect.callback<Member, PgError.PgError>((resume) => open(resume))
+    const opened = yield* Effect.all(Array.from({ length: MEMBERS }, () => one))
+    return opened.map(({ expiresAt }) => expiresAt)
+  })
+
+const boom = new Error("boom")
+
+describe("a connection that cannot be opened", () => {
+  for (const [what, connect, init] of [
+    ["connecting dies", Effect.die(boom), undefined],
+    ["init dies", Effect.sync(() => inMemorySession().session), () => Effect.die(boom)]
+  ] as const) {
+    it.effect(`is answered with the reason where ${what}`, () =>
+      Effect.gen(function* () {
+        const open = yield* memberOpener({
+          connect,
+          sessions: yield* Effect.scope,
+          timers: yield* Timers.make,
+          maxLifetimeMillis: 0,
+          generation: () => 0,
+          init
+        })
+        const exit = yield* Effect.callback<Exit.Exit<Member, PgError.PgError>>((resume) =>
+          open((opened) => resume(Effect.succeed(opened)))
+        )
+        assert.deepStrictEqual(exit, Exit.die(boom))
+      })
+    )
+  }
+})
+
+describe("a connection of a pool", () => {
+  it.effect("lives up to a tenth shorter than it may, and not all as long as each other", () =>
+    Effect.gen(function* () {
+      const MAX_LIFETIME = 60_000
+      const lives = (yield* endsOf(MAX_LIFETIME)).map((end) => end - OPENED_AT)
+      const [shortest, longest] = [Math.min(...lives), Math.max(...lives)]
+      assert.isAtLeast(shortest, MAX_LIFETIME * 0.9)
+      assert.isAtMost(longest, MAX_LIFETIME)
+      assert.isAbove(longest - shortest, MAX_LIFETIME * 0.05)
+    })
+  )
+
+  it.effect("lives for ever where there is no limit", () =>
+    Effect.gen(function* () {
+      assert.deepStrictEqual(
+        yield* endsOf(0),
+        Array.from({ length: MEMBERS }, () => Infinity)
+      )
+    })
+  )
+})

@@ -1,0 +1,534 @@
+/**
+ * The pool against a model, under a clock that only the test moves: whatever is borrowed, given back, given up, broken,
+ * expired or refused, and however long it takes, no slot is lost, nobody overtakes, and the size stays within its bounds.
+ */
+import { assert, describe, it } from "@effect/vitest"
+import * as Arbitrary from "effect/Arbitrary"
+import * as Cause from "effect/Cause"
+import * as Effect from "effect/Effect"
+import * as Exit from "effect/Exit"
+import * as Option from "effect/Option"
+import * as TestClock from "effect/testing/TestClock"
+import * as PgError from "../../src/PgError.ts"
+import type { Member } from "../../src/pool/member.ts"
+import type { PoolCounts } from "../../src/pool/meter.ts"
+import { type PoolLimits, SessionPool } from "../../src/pool/sessionPool.ts"
+import * as Timers from "../../src/pool/timers.ts"
+import { int } from "../wire/frames.ts"
+import { inMemorySession } from "./inMemorySession.ts"
+
+const LIMITS: PoolLimits = {
+  minConnections: 0,
+  maxConnections: 3,
+  acquireTimeoutMillis: 1000,
+  maxWaiters: Infinity,
+  idleTimeoutMillis: 60_000,
+  maxUses: 0
+}
+
+/** What a step picks by goes from 0 to this. */
+const MAX_PICK = 20
+
+/** Somebody who has asked for a session, and what became of it. */
+class Borrower {
+  readonly order: number
+  readonly askedAt: number
+  member: Member | undefined
+  isRefused = false
+  refusal: PgError.PgError | undefined
+  gaveUp = false
+  giveUp: () => void = () => {}
+
+  constructor(order: number, askedAt: number) {
+    this.order = order
+    this.askedAt = askedAt
+  }
+
+  get waits(): boolean {
+    return this.member === undefined && !this.isRefused && !this.gaveUp
+  }
+}
+
+/** A pool, all who have ever asked it, and the connections that are on their way. */
+class World {
+  readonly pool: SessionPool
+  readonly borrowers: Array<Borrower> = []
+  /** In the order in which they were lent a session after a wait. */
+  readonly served: Array<number> = []
+  /** Who was lent a session whose life was over. */
+  readonly lentExpired: Array<number> = []
+  isClosed = false
+  /** How often somebody waited for the clock. */
+  timersSet = 0
+  /** The last that the pool has told its meter. */
+  told: PoolCounts | undefined
+  private readonly opening: Array<(opened: Exit.Exit<Member, PgError.PgError>) => void> = []
+  private readonly breakOff = new Map<Member, () => void>()
+  private readonly timers: Timers.Timers
+  private readonly lifetimeMillis: number
+
+  constructor(timers: Timers.Timers, limits: PoolLimits, lifetimeMillis: number) {
+    this.timers = timers
+    this.lifetimeMillis = lifetimeMillis
+    const counted: Timers.Timers = {
+      now: () => timers.now(),
+      after: (millis, callback) => {
+        this.timersSet++
+        return timers.after(millis, callback)
+      }
+    }
+    const meter = { changed: (counts: PoolCounts) => void (this.told = counts), timedOut: () => {} }
+    this.pool = new SessionPool(limits, counted, (done) => void this.opening.push(done), undefined, meter)
+  }
+
+  get lent(): ReadonlyArray<Borrower> {
+    return this.borrowers.filter(({ member }) => member !== undefined)
+  }
+
+  get waiting(): ReadonlyArray<Borrower> {
+    return this.borrowers.filter(({ waits }) => waits)
+  }
+
+  acquire(): void {
+    const borrower = new Borrower(this.borrowers.length, this.timers.now())
+    this.borrowers.push(borrower)
+    let isAsking = true
+    borrower.giveUp = this.pool.acquire({
+      lend: (member) => {
+        borrower.member = member
+        if (member.expiresAt <= this.timers.now()) this.lentExpired.push(borrower.order)
+        if (!isAsking) this.served.push(borrower.order)
+      },
+      refuse: (cause) => {
+        borrower.isRefused = true
+        borrower.refusal = Option.getOrUndefined(Cause.findErrorOption(cause))
+      }
+    })
+    isAsking = false
+  }
+
+  release(pick: number): void {
+    const borrower = this.lent[pick % Math.max(1, this.lent.length)]
+    const member = borrower?.member
+    if (borrower === undefined || member === undefined) return
+    borrower.member = undefined
+    borrower.gaveUp = true
+    this.pool.release(member)
+  }
+
+  giveUp(pick: number): void {
+    const borrower = this.waiting[pick % Math.max(1, this.waiting.length)]
+    if (borrower === undefined) return
+    borrower.gaveUp = true
+    borrower.giveUp()
+  }
+
+  /** Sessions of one pool do not all live as long as each other. */
+  connected(pick = 0): void {
+    const done = this.opening.shift()
+    if (done === undefined) return
+    const { breakOff, session } = inMemorySession()
+    const member: Member = {
+      session,
+      catalogue: session.catalogue,
+      generation: this.pool.currentGeneration,
+      expiresAt: this.timers.now() + this.lifetimeMillis * (1 - pick / (MAX_PICK + 1)),
+      resetScript: "RESET ALL",
+      uses: 0,
+      idleSince: 0
+    }
+    this.breakOff.set(member, breakOff)
+    done(Exit.succeed(member))
+  }
+
+  close(): void {
+    this.isClosed = true
+    this.pool.close()
+  }
+
+  refused(error: PgError.PgError): void {
+    this.opening.shift()?.(Exit.fail(error))
+  }
+
+  died(): void {
+    this.opening.shift()?.(Exit.die(new Error("a hook has thrown")))
+  }
+
+  /** Kills a backend, of a session that is lent or of one that is idle. */
+  kill(pick: number): void {
+    const alive = [...this.breakOff].filter(([member]) => member.session.lost === undefined)
+    const [member, breakOff] = alive[pick % Math.max(1, alive.length)] ?? []
+    if (member === undefined || breakOff === undefined) return
+    for (const borrower of this.borrowers) {
+      if (borrower.member !== member) continue
+      borrower.member = undefined
+      borrower.gaveUp = true
+    }
+    breakOff()
+  }
+
+  /** What must hold after every step. */
+  check(limits: PoolLimits): void {
+    const { connecting, idle, size, waiting } = this.pool.counts
+    assert.strictEqual(this.told?.waiting ?? 0, waiting, "the meter knows of others who wait")
+    const members = this.lent.map(({ member }) => member)
+    assert.isAtMost(size + connecting, limits.maxConnections)
+    assert.strictEqual(new Set(members).size, members.length, "two have the same session")
+    assert.strictEqual(waiting, this.waiting.length, "who waits here waits there")
+    assert.strictEqual(connecting, this.opening.length)
+    assert.isAtMost(idle + members.length, size)
+    assert.isFalse(waiting > 0 && idle > 0, "somebody waits while a session is idle")
+    assert.isAtMost(waiting, limits.maxWaiters)
+    assert.deepStrictEqual(this.lentExpired, [], "a session whose life was over was lent")
+    for (const { member } of limits.maxUses === 0 ? [] : this.lent) {
+      assert.isAtMost(member?.uses ?? 0, limits.maxUses, "a session was lent too often")
+    }
+    assert.deepStrictEqual(
+      this.served,
+      [...this.served].sort((a, b) => a - b),
+      "somebody was overtaken"
+    )
+    for (const { askedAt } of this.waiting) {
+      assert.isBelow(this.timers.now() - askedAt, limits.acquireTimeoutMillis + 1, "somebody waits for too long")
+    }
+  }
+}
+
+const transient = new PgError.ConnectError({ stage: "tcp", attempts: [] })
+const final = new PgError.AuthenticationError({ method: undefined, reason: "wrong password" })
+
+type Step = (world: World, pick: number) => Effect.Effect<void> | void
+
+const steps: ReadonlyArray<Step> = [
+  (world) => world.acquire(),
+  (world) => world.acquire(),
+  (world, pick) => world.connected(pick),
+  (world, pick) => world.connected(pick),
+  (world, pick) => world.release(pick),
+  (world, pick) => world.release(pick),
+  (world, pick) => world.giveUp(pick),
+  (world) => world.refused(transient),
+  (world) => world.refused(final),
+  (world) => world.died(),
+  (world, pick) => world.kill(pick),
+  (world) => world.pool.expire(),
+  (_, pick) => TestClock.adjust(pick * 20),
+  (_, pick) => TestClock.adjust(pick * 20),
+  () => TestClock.adjust(70_000),
+  // Most programs are to have something to do until their end.
+  (world, pick) => (pick === MAX_PICK ? world.close() : undefined)
+]
+
+const programs = Arbitrary.array(Arbitrary.all([int(0, steps.length - 1), int(0, MAX_PICK)]), {
+  minLength: 30,
+  maxLength: 60
+})
+
+const limitsOfPools: Arbitrary.Arbitrary<PoolLimits> = Arbitrary.all([int(1, 4), int(0, 4), int(1, 5), int(0, 3)]).pipe(
+  Arbitrary.map(([maxConnections, minConnections, maxWaiters, maxUses]) => ({
+    ...LIMITS,
+    maxConnections,
+    minConnections: Math.min(minConnections, maxConnections),
+    maxWaiters: maxWaiters === 5 ? Infinity : maxWaiters,
+    maxUses
+  }))
+)
+
+const lifetimes = [Infinity, 1_000, 2_000, 65_000]
+
+/** Lets sessions answer and fibers that sleep wake up. */
+const settle = Effect.andThen(
+  TestClock.adjust(0),
+  Effect.promise(() => new Promise((done) => setImmediate(done)))
+)
+
+const worldWith = (limits: PoolLimits, lifetimeMillis = Infinity) =>
+  Effect.map(Timers.make, (timers) => new World(timers, limits, lifetimeMillis))
+
+describe("a pool of sessions", () => {
+  it.effect.prop(
+    "loses no slot, lets nobody overtake and never grows above its maximum, whatever happens",
+    [programs, limitsOfPools, int(0, lifetimes.length - 1)],
+    ([program, limits, lifetime]) =>
+      Effect.gen(function* () {
+        const world = yield* worldWith(limits, lifetimes[lifetime])
+        for (const [step, pick] of program) {
+          const effect = steps[step]!(world, pick)
+          if (effect !== undefined) yield* effect
+          yield* settle
+          world.check(limits)
+        }
+        // However it went, once all is given back and the server answers, everybody is served.
+        for (let round = 0; round < 20; round++) {
+          while (world.lent.length > 0) world.release(0)
+          yield* TestClock.adjust(500)
+          world.connected()
+          yield* settle
+        }
+        assert.strictEqual(world.waiting.length, 0)
+        if (world.isClosed) {
+          assert.deepStrictEqual(world.pool.counts, { size: 0, idle: 0, connecting: 0, waiting: 0 })
+          return
+        }
+        world.acquire()
+        for (let round = 0; round < 20 && world.waiting.length > 0; round++) {
+          world.connected()
+          yield* TestClock.adjust(40)
+          yield* settle
+        }
+        assert.strictEqual(world.lent.length, 1, "a slot was lost")
+      }),
+    { arbitrary: { runs: 200 }, timeout: 60_000 }
+  )
+
+  it.effect("waits out a failure that may pass, and tells all who wait of one that will not", () =>
+    Effect.gen(function* () {
+      const world = yield* worldWith(LIMITS)
+      world.acquire()
+      world.acquire()
+      world.refused(transient)
+      yield* settle
+      assert.strictEqual(world.waiting.length, 2)
+      world.refused(final)
+      yield* settle
+      assert.deepStrictEqual(
+        world.borrowers.map(({ refusal }) => refusal?._tag),
+        ["AuthenticationError", "AuthenticationError"]
+      )
+    })
+  )
+
+  it.effect("tries again alone after a failure, and with growing pauses", () =>
+    Effect.gen(function* () {
+      const world = yield* worldWith(LIMITS)
+      world.acquire()
+      world.acquire()
+      world.refused(transient)
+      world.refused(transient)
+      yield* settle
+      assert.strictEqual(world.pool.counts.connecting, 0)
+      yield* TestClock.adjust(60)
+      assert.strictEqual(world.pool.counts.connecting, 1)
+      world.connected()
+      yield* settle
+      assert.strictEqual(world.pool.counts.connecting, 1, "the second opens once the first has shown the way")
+    })
+  )
+
+  it.effect("says how long somebody waited, and what the others do", () =>
+    Effect.gen(function* () {
+      const world = yield* worldWith({ ...LIMITS, maxConnections: 1 })
+      world.acquire()
+      world.connected()
+      yield* settle
+      world.acquire()
+      world.acquire()
+      yield* TestClock.adjust(1000)
+      const [, first, second] = world.borrowers
+      assert.strictEqual(first?.refusal?._tag, "AcquireTimeoutError")
+      assert.match(first?.refusal?.message ?? "", /1000 ms: 1 in use, 0 connecting, 1 more waiting/)
+      assert.match(second?.refusal?.message ?? "", /0 more waiting/)
+    })
+  )
+
+  it.effect("refuses more waiters than it may have", () =>
+    Effect.gen(function* () {
+      const world = yield* worldWith({ ...LIMITS, maxConnections: 1, maxWaiters: 1 })
+      world.acquire()
+      world.acquire()
+      assert.strictEqual(world.borrowers[1]?.refusal?._tag, "TooManyWaitersError")
+      world.connected()
+      yield* settle
+      assert.isDefined(world.borrowers[0]?.member)
+    })
+  )
+
+  it.effect("closes what is idle for too long, down to its minimum, and restores the minimum", () =>
+    Effect.gen(function* () {
+      const world = yield* worldWith({ ...LIMITS, minConnections: 1 })
+      world.acquire()
+      world.acquire()
+      world.connected()
+      world.connected()
+      yield* settle
+      world.release(0)
+      world.release(0)
+      yield* settle
+      assert.strictEqual(world.pool.counts.idle, 2)
+      yield* TestClock.adjust(61_000)
+      yield* settle
+      assert.strictEqual(world.pool.counts.size, 1)
+      world.kill(0)
+      yield* settle
+      assert.strictEqual(world.pool.counts.connecting, 1)
+    })
+  )
+
+  it.effect("lets what it may not close stay idle, and does not look at it all the time", () =>
+    Effect.gen(function* () {
+      const world = yield* worldWith({ ...LIMITS, minConnections: 1 })
+      world.acquire()
+      world.connected()
+      yield* settle
+      world.release(0)
+      yield* settle
+      const before = world.timersSet
+      yield* TestClock.adjust(10 * LIMITS.idleTimeoutMillis)
+      assert.isAtMost(world.timersSet - before, 10)
+      assert.strictEqual(world.pool.counts.size, 1)
+    })
+  )
+
+  it.effect("closes no more than it may while those that it has closed have not gone yet", () =>
+    Effect.gen(function* () {
+      const world = yield* worldWith({ ...LIMITS, minConnections: 1 })
+      for (let n = 0; n < 3; n++) world.acquire()
+      for (let n = 0; n < 3; n++) world.connected()
+      yield* settle
+      let closed = 0
+      for (const { member } of world.lent) if (member !== undefined) member.session.close = () => void closed++
+      for (let n = 0; n < 3; n++) world.release(0)
+      yield* settle
+      yield* TestClock.adjust(2 * LIMITS.idleTimeoutMillis)
+      assert.strictEqual(closed, 2)
+      assert.strictEqual(world.pool.counts.idle, 1)
+    })
+  )
+
+  it.effect("opens no session for somebody whose session is only asked whether it is there", () =>
+    Effect.gen(function* () {
+      const world = yield* worldWith({ ...LIMITS, idleTimeoutMillis: 0 })
+      world.acquire()
+      world.connected()
+      yield* settle
+      world.release(0)
+      yield* TestClock.adjust(31_000)
+      world.acquire()
+      assert.strictEqual(world.pool.counts.connecting, 0)
+      world.acquire()
+      assert.strictEqual(world.pool.counts.connecting, 1, "the second has none in sight")
+    })
+  )
+
+  it.effect("lends a session that was idle for long where nobody may wait", () =>
+    Effect.gen(function* () {
+      const world = yield* worldWith({ ...LIMITS, minConnections: 1, maxWaiters: 0, idleTimeoutMillis: 0 })
+      world.pool.open(() => {})
+      world.connected()
+      yield* settle
+      yield* TestClock.adjust(31_000)
+      world.acquire()
+      world.acquire()
+      yield* settle
+      assert.isDefined(world.borrowers[0]?.member)
+      assert.strictEqual(world.borrowers[1]?.refusal?._tag, "TooManyWaitersError")
+    })
+  )
+
+  it.effect("replaces a session that has been used often enough", () =>
+    Effect.gen(function* () {
+      const world = yield* worldWith({ ...LIMITS, maxUses: 2 })
+      world.acquire()
+      world.connected()
+      yield* settle
+      world.release(0)
+      yield* settle
+      assert.strictEqual(world.pool.counts.idle, 1)
+      world.acquire()
+      world.release(0)
+      yield* settle
+      assert.strictEqual(world.pool.counts.size, 0)
+    })
+  )
+
+  it.effect("lends no session whose life is over, whichever was idle first, and replaces it", () =>
+    Effect.gen(function* () {
+      const world = yield* worldWith(LIMITS, 10_000)
+      world.acquire()
+      world.acquire()
+      world.connected(0)
+      world.connected(MAX_PICK / 2)
+      yield* settle
+      const [longer, shorter] = world.borrowers.map(({ member }) => member?.session)
+      world.release(0)
+      world.release(0)
+      yield* settle
+      yield* TestClock.adjust(6_000)
+      world.acquire()
+      assert.isTrue(world.borrowers[2]?.member?.session === longer)
+      yield* settle
+      assert.isDefined(shorter?.lost)
+      yield* TestClock.adjust(4_000)
+      world.release(0)
+      yield* settle
+      assert.isDefined(longer?.lost)
+      world.acquire()
+      world.connected()
+      yield* settle
+      const next = world.borrowers[3]?.member?.session
+      assert.isTrue(next !== undefined && next !== longer && next !== shorter)
+    })
+  )
+
+  it.effect("counts for its uses who borrows it, and not its own resets, rollbacks and checks", () =>
+    Effect.gen(function* () {
+      const world = yield* worldWith({ ...LIMITS, maxConnections: 1, idleTimeoutMillis: 0, maxUses: 3 })
+      for (const use of [1, 2, 3]) {
+        world.acquire()
+        world.connected()
+        yield* settle
+        const member = world.lent[0]?.member
+        assert.strictEqual(member?.uses, use)
+        assert.strictEqual(world.pool.counts.size, 1)
+        if (member !== undefined) member.session.isSoiled = true
+        world.release(0)
+        yield* settle
+        yield* TestClock.adjust(31_000)
+      }
+      assert.strictEqual(world.pool.counts.size, 0)
+    })
+  )
+
+  it.effect("asks a session that was idle for long whether it is there, and lends another where it is not", () =>
+    Effect.gen(function* () {
+      const world = yield* worldWith({ ...LIMITS, idleTimeoutMillis: 0 })
+      world.acquire()
+      world.connected()
+      yield* settle
+      world.release(0)
+      yield* TestClock.adjust(31_000)
+      world.acquire()
+      assert.isTrue(world.borrowers[1]?.waits)
+      yield* settle
+      assert.isDefined(world.borrowers[1]?.member)
+      world.release(0)
+      yield* TestClock.adjust(31_000)
+      world.acquire()
+      world.kill(0)
+      yield* settle
+      assert.strictEqual(world.pool.counts.connecting, 1)
+      world.connected()
+      yield* settle
+      assert.isDefined(world.borrowers[2]?.member)
+    })
+  )
+
+  it.effect("refuses those who wait and those who come once it is closed, and closes what comes back", () =>
+    Effect.gen(function* () {
+      const world = yield* worldWith({ ...LIMITS, maxConnections: 1 })
+      world.acquire()
+      world.connected()
+      yield* settle
+      world.acquire()
+      world.pool.close()
+      world.acquire()
+      assert.deepStrictEqual(
+        world.borrowers.slice(1).map(({ refusal }) => refusal?._tag),
+        ["PoolClosedError", "PoolClosedError"]
+      )
+      world.release(0)
+      yield* settle
+      assert.strictEqual(world.pool.counts.size, 0)
+    })
+  )
+})
