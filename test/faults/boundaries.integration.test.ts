@@ -1,0 +1,104 @@
+/**
+ * Every fault at every message boundary of every scenario. The boundaries are learnt from one clean run of each, so none
+ * is left out and none is guessed. Some of them alone are run by the beginning of their names:
+ *
+ *   EFFECTPG_INJECTIONS="a transaction / kill the backend / 12"
+ */
+import { assert, layer } from "@effect/vitest"
+import * as Effect from "effect/Effect"
+import { TestDatabase } from "../support/database.ts"
+import { backendsOf, eventually, liveConnection } from "../support/live.ts"
+import { bench, type Bench, countBoundaries, type Fault, faults, inject, type Wrong, wrongs } from "./injection.ts"
+import { CREATE_MARKS, type Scenario, scenarios } from "./scenarios.ts"
+
+/** So many pools are injected into at the same time: much of an injection is waiting. */
+const BENCHES = 8
+/** Where all are run there are no fewer: a scenario or a fault that is lost is noticed. */
+const FEWEST_INJECTIONS = 2_000
+const TEST_TIMEOUT_MILLIS = 300_000
+
+interface Injection {
+  readonly scenario: Scenario
+  readonly fault: Fault
+  readonly boundary: number
+  readonly name: string
+}
+
+const wanted = process.env["EFFECTPG_INJECTIONS"] ?? ""
+
+const injectionsAt = (scenario: Scenario, boundaries: number): ReadonlyArray<Injection> =>
+  Array.from({ length: boundaries }, (_, boundary) =>
+    faults.map((fault) => ({ scenario, fault, boundary, name: `${scenario.name} / ${fault} / ${boundary}` }))
+  )
+    .flat()
+    .filter(({ name }) => name.startsWith(wanted))
+
+/** On a machine that is too busy a scenario can run out of time before it has come to the boundary. */
+const MAX_MISSES = 3
+const hasOnlyMissed = (wrongs: ReadonlySet<Wrong>): boolean =>
+  wrongs.size === 1 && wrongs.has("the fault did not happen")
+
+const counter = () => {
+  let last = 0
+  return () => ++last
+}
+
+const line = (count: number, what: string): string => `${String(count).padStart(7)}  ${what}`
+
+const print = (done: ReadonlyArray<Injection>, found: ReadonlyArray<string>, millis: number): void => {
+  console.log(
+    [
+      line(done.length, `injections, in ${(millis / 1000).toFixed(1)} s`),
+      ...scenarios.map(({ name }) => line(done.filter(({ scenario }) => scenario.name === name).length, `in ${name}`)),
+      ...wrongs.map((wrong) => line(found.filter((each) => each.endsWith(wrong)).length, `times ${wrong}`))
+    ].join("\n")
+  )
+}
+
+layer(TestDatabase.layer, { excludeTestServices: true })("a fault at any message boundary", (it) => {
+  it.effect(
+    "leaves a pool that serves, answers that are right, transactions that are whole, and nobody behind",
+    () =>
+      Effect.gen(function* () {
+        const observer = yield* liveConnection()
+        yield* observer.execute(CREATE_MARKS)
+        const startedAt = performance.now()
+        const nextId = counter()
+        const done: Array<Injection> = []
+        const found: Array<string> = []
+        const injectAll = (bench: Bench, injections: IterableIterator<Injection>) =>
+          Effect.gen(function* () {
+            for (const injection of injections) {
+              const { boundary, fault, name, scenario } = injection
+              let wrongs = yield* inject(bench, scenario, fault, boundary, nextId())
+              for (let misses = 0; misses < MAX_MISSES && hasOnlyMissed(wrongs); misses++) {
+                wrongs = yield* inject(bench, scenario, fault, boundary, nextId())
+              }
+              found.push(...[...wrongs].map((wrong) => `${name}: ${wrong}`))
+              done.push(injection)
+            }
+          })
+        const injectInto = (isShared: boolean) =>
+          Effect.gen(function* () {
+            const planner = yield* bench(observer, isShared)
+            const chosen = scenarios.filter((scenario) => (scenario.isShared ?? false) === isShared)
+            const planned = yield* Effect.forEach(chosen, (scenario) =>
+              Effect.map(countBoundaries(planner, scenario, nextId()), (boundaries) =>
+                injectionsAt(scenario, boundaries)
+              )
+            )
+            const benches = yield* Effect.all(Array.from({ length: BENCHES }, () => bench(observer, isShared)))
+            // Whoever is free takes the next.
+            const queue = planned.flat().values()
+            yield* Effect.forEach(benches, (bench) => injectAll(bench, queue), { concurrency: "unbounded" })
+            return benches.map(({ applicationName }) => applicationName)
+          }).pipe(Effect.scoped)
+        const names = [...(yield* injectInto(false)), ...(yield* injectInto(true))]
+        print(done, found, performance.now() - startedAt)
+        assert.deepStrictEqual(found, [])
+        assert.isAtLeast(done.length, wanted === "" ? FEWEST_INJECTIONS : 1)
+        for (const name of names) yield* eventually(backendsOf(observer, name), 0)
+      }),
+    TEST_TIMEOUT_MILLIS
+  )
+})

@@ -1,0 +1,285 @@
+/**
+ * Does one scenario with one fault at one message boundary: immediately before the message with that number is passed
+ * on, counted over both directions from the beginning of the scenario. Then it looks at everything that could be wrong.
+ */
+import * as Cause from "effect/Cause"
+import * as Deferred from "effect/Deferred"
+import * as Effect from "effect/Effect"
+import * as Exit from "effect/Exit"
+import * as Fiber from "effect/Fiber"
+import type * as Scope from "effect/Scope"
+import type * as PgConnection from "../../src/PgConnection.ts"
+import * as PgError from "../../src/PgError.ts"
+import * as PgPool from "../../src/PgPool.ts"
+import type { Database } from "../support/database.ts"
+import { liveSettings, uniqueName, valueOf } from "../support/live.ts"
+import { type ProxiedLink, type Proxy, proxyTo } from "../support/proxy.ts"
+import { TestDatabase } from "../support/database.ts"
+import { ask, MARKS, type Scenario } from "./scenarios.ts"
+
+export const faults = [
+  "interrupt",
+  "interrupt while the server is silent",
+  "kill the backend",
+  "reset the socket",
+  "half-close",
+  "stall with a timeout",
+  "lose the cancel"
+] as const
+export type Fault = (typeof faults)[number]
+
+/** All that must never be, whatever goes wrong and whenever. */
+export const wrongs = [
+  "the fault did not happen",
+  "an answer was wrong",
+  "a transaction was done in part",
+  "success was claimed and nothing was there",
+  "failure was claimed and all was there",
+  "it ended in a way that it cannot end in",
+  "it did not end",
+  "the pool did not serve afterwards",
+  "a caller was still waiting",
+  "a bystander was harmed",
+  "a backend was left at work"
+] as const
+export type Wrong = (typeof wrongs)[number]
+
+/** What is behind a pool that faults are injected into. */
+export interface Bench {
+  readonly proxy: Proxy
+  readonly pool: PgPool.PgPool
+  /** Not through the proxy. */
+  readonly observer: PgConnection.Queryable
+  readonly applicationName: string
+}
+
+const MAX_CONNECTIONS = 2
+const BYSTANDERS = 5
+const SILENCE_MILLIS = 30
+const TIMEOUT_MILLIS = 20
+const PATIENCE_MILLIS = 10_000
+/** How long a backend may take to be gone. */
+const KILL_MILLIS = 1_000
+const POLL_MILLIS = 3
+
+/** A shared one has a connection that everybody's queries are sent on at the same time. */
+export const bench = (
+  observer: PgConnection.Queryable,
+  isShared: boolean
+): Effect.Effect<Bench, PgError.PgError, TestDatabase | Scope.Scope> =>
+  Effect.gen(function* () {
+    const { host, port }: Database = yield* TestDatabase
+    const proxy = yield* proxyTo({ host, port })
+    const applicationName = uniqueName()
+    const settings = yield* liveSettings({
+      host: proxy.host,
+      port: proxy.port,
+      sslMode: "disable",
+      applicationName,
+      // None is opened but for a scenario, so that every message is of one.
+      minConnections: 0,
+      maxConnections: isShared ? 1 : MAX_CONNECTIONS,
+      multiplex: isShared,
+      // Every scenario has statements of its own; that one is evicted is not what is looked at here.
+      statementCacheSize: 10_000,
+      connectTimeout: "500 millis",
+      cancelTimeout: "200 millis",
+      acquireTimeout: PATIENCE_MILLIS
+    })
+    return { proxy, pool: yield* PgPool.make(settings), observer, applicationName }
+  })
+
+/** The number of boundaries, from a run in which nothing goes wrong. */
+export const countBoundaries = (
+  { pool, proxy }: Bench,
+  scenario: Scenario,
+  id: number
+): Effect.Effect<number, PgError.PgError> =>
+  Effect.gen(function* () {
+    yield* scenario.prepare(pool, id)
+    let messages = 0
+    proxy.onMessage = () => messages++
+    yield* Effect.all([scenario.run(pool, id), ...bystandersOf(pool, scenario, id)], { concurrency: "unbounded" })
+    proxy.onMessage = ignore
+    return messages
+  }).pipe(
+    Effect.timeoutOrElse({
+      duration: PATIENCE_MILLIS,
+      orElse: () => Effect.die(new Error(`${scenario.name} does not end, though nothing is wrong`))
+    })
+  )
+
+/** Queries of others, that know nothing of the one that is struck. */
+const bystandersOf = (pool: PgPool.PgPool, { isShared }: Scenario, id: number) =>
+  Array.from({ length: isShared ? BYSTANDERS : 0 }, (_, index) => ask(pool, id * BYSTANDERS + index))
+
+export const inject = (
+  bench: Bench,
+  scenario: Scenario,
+  fault: Fault,
+  boundary: number,
+  id: number
+): Effect.Effect<ReadonlySet<Wrong>, PgError.PgError> =>
+  Effect.gen(function* () {
+    const { pool, proxy } = bench
+    const found = new Set<Wrong>()
+    yield* Effect.retry(scenario.prepare(pool, id), { times: 3 })
+    const isStruck = yield* Deferred.make<void>()
+    const timeOut = Effect.andThen(Deferred.await(isStruck), Effect.sleep(TIMEOUT_MILLIS))
+    /** Whoever meets a stall has no more time than others have. */
+    const patient = <A, E>(work: Effect.Effect<A, E>): Effect.Effect<A, E | string> =>
+      fault === "stall with a timeout" ? Effect.raceFirst(work, Effect.andThen(timeOut, Effect.fail(TIMED_OUT))) : work
+    let victim: Fiber.Fiber<unknown, unknown> | undefined
+    let messages = 0
+    proxy.onMessage = (link) => {
+      if (messages++ !== boundary || victim === undefined) return
+      proxy.onMessage = ignore
+      Deferred.doneUnsafe(isStruck, Exit.void)
+      strike(bench, fault, link, victim)
+    }
+    const fiber = yield* Effect.forkChild(patient(scenario.run(pool, id)))
+    victim = fiber
+    const bystanders = yield* Effect.forEach(bystandersOf(pool, scenario, id), (each) =>
+      Effect.forkChild(patient(each))
+    )
+    const exit = yield* withPatience(Fiber.await(fiber))
+    if (exit === undefined) found.add("it did not end")
+    for (const bystander of bystanders) {
+      const other = yield* withPatience(Fiber.await(bystander))
+      if (other === undefined || isHarmed(fault, other)) found.add("a bystander was harmed")
+    }
+    proxy.onMessage = ignore
+    if (!Deferred.isDoneUnsafe(isStruck)) found.add("the fault did not happen")
+    if ((yield* withPatience(untilAtRest(bench))) === undefined) found.add("a backend was left at work")
+    proxy.losesCancels = false
+    if (exit !== undefined) yield* judge(bench, scenario, fault, exit, id, found)
+    const answers = Array.from({ length: 4 }, (_, index) => ask(pool, id * 4 + index))
+    const served = yield* withPatience(Effect.exit(Effect.all(answers, { concurrency: "unbounded" })))
+    if (served === undefined || Exit.isFailure(served)) found.add("the pool did not serve afterwards")
+    if ((yield* withPatience(untilReturned(pool))) === undefined) found.add("a caller was still waiting")
+    return found
+  })
+
+const ignore = (): void => {}
+
+const TIMED_OUT = "timed out"
+
+/** Undefined where it takes too long. */
+const withPatience = <A, E>(effect: Effect.Effect<A, E>): Effect.Effect<A | undefined, E> =>
+  Effect.timeoutOrElse(effect, { duration: PATIENCE_MILLIS, orElse: () => Effect.undefined })
+
+const strike = (
+  { observer, proxy }: Bench,
+  fault: Fault,
+  link: ProxiedLink,
+  fiber: Fiber.Fiber<unknown, unknown>
+): void => {
+  switch (fault) {
+    case "interrupt":
+      return fiber.interruptUnsafe()
+    case "interrupt while the server is silent":
+      link.hold()
+      setTimeout(() => link.letGo(), SILENCE_MILLIS)
+      return fiber.interruptUnsafe()
+    case "kill the backend":
+      link.hold()
+      Effect.runFork(
+        Effect.andThen(
+          observer.execute("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE client_port = $1", [
+            link.serverSidePort
+          ]),
+          // One that is not there yet cannot be killed: then the link breaks.
+          Effect.timeoutOrElse(link.untilServerEnds, {
+            duration: KILL_MILLIS,
+            orElse: () => Effect.sync(() => link.reset())
+          })
+        ).pipe(Effect.ensuring(Effect.sync(() => link.letGo())))
+      )
+      return
+    case "reset the socket":
+      return link.reset()
+    case "half-close":
+      return link.halfClose()
+    case "stall with a timeout":
+      return link.hold()
+    case "lose the cancel":
+      proxy.losesCancels = true
+      return fiber.interruptUnsafe()
+  }
+}
+
+const AT_WORK =
+  "SELECT count(*)::int4 FROM pg_stat_activity WHERE application_name = $1 AND state IS DISTINCT FROM 'idle'"
+
+/** Until every connection is back, and every backend has nothing to do, so that what is stored is what stays. */
+const untilAtRest = ({ applicationName, observer, pool }: Bench): Effect.Effect<true, PgError.PgError> =>
+  Effect.gen(function* () {
+    yield* untilReturned(pool)
+    while ((yield* valueOf(observer, AT_WORK, [applicationName])) !== 0) yield* Effect.sleep(POLL_MILLIS)
+    return true as const
+  })
+
+const untilReturned = (pool: PgPool.PgPool): Effect.Effect<true> =>
+  Effect.gen(function* () {
+    for (;;) {
+      const { connecting, inUse, waiting } = yield* pool.stats
+      if (connecting + inUse + waiting === 0) return true as const
+      yield* Effect.sleep(POLL_MILLIS)
+    }
+  })
+
+/** Holds what the scenario's end claims against what is stored. */
+const judge = (
+  { observer }: Bench,
+  scenario: Scenario,
+  fault: Fault,
+  exit: Exit.Exit<unknown, unknown>,
+  id: number,
+  found: Set<Wrong>
+): Effect.Effect<void, PgError.PgError> =>
+  Effect.gen(function* () {
+    if (!mayEndIn(fault, exit)) {
+      found.add(Exit.isFailure(exit) && Cause.hasDies(exit.cause) ? "an answer was wrong" : IMPOSSIBLE)
+    }
+    if (scenario.stores.length === 0) return
+    const stored = String(yield* valueOf(observer, MARKS, [id]))
+    const isThere = stored === String(scenario.stores)
+    if (!isThere && stored !== "") found.add("a transaction was done in part")
+    if (!isThere && Exit.isSuccess(exit)) found.add("success was claimed and nothing was there")
+    if (isThere && Exit.isFailure(exit) && saysNothingHappened(exit.cause)) {
+      found.add("failure was claimed and all was there")
+    }
+  })
+
+const IMPOSSIBLE = "it ended in a way that it cannot end in"
+
+/** Whoever was not interrupted has an answer or a typed error; whoever was has nothing else to complain of. */
+const mayEndIn = (fault: Fault, exit: Exit.Exit<unknown, unknown>): boolean => {
+  if (Exit.isSuccess(exit)) return true
+  const error = Cause.squash(exit.cause)
+  switch (fault) {
+    case "interrupt":
+    case "interrupt while the server is silent":
+    case "lose the cancel":
+      return Cause.hasInterruptsOnly(exit.cause)
+    case "stall with a timeout":
+      return error === TIMED_OUT
+    case "kill the backend":
+    case "reset the socket":
+    case "half-close":
+      return !Cause.hasDies(exit.cause) && PgError.isPgError(error)
+  }
+}
+
+/** Whoever is not interrupted notices nothing of others' interruptions, and has a typed error where the connection goes. */
+const isHarmed = (fault: Fault, exit: Exit.Exit<unknown, unknown>): boolean => {
+  if (Exit.isSuccess(exit)) return false
+  if (fault === "interrupt" || fault === "interrupt while the server is silent") return true
+  const error = Cause.squash(exit.cause)
+  return Cause.hasDies(exit.cause) || !(PgError.isPgError(error) || error === TIMED_OUT)
+}
+
+const saysNothingHappened = (cause: Cause.Cause<unknown>): boolean => {
+  const error = Cause.squash(cause)
+  return PgError.isPgError(error) && error.outcome === "none"
+}

@@ -1,0 +1,181 @@
+/** Ways to break the client on purpose, each with the tests that have to notice. The product has no switch for them. */
+
+export interface Edit {
+  /** Relative to src. */
+  readonly file: string
+  /** Occurs there exactly once. */
+  readonly find: string
+  readonly replace: string
+}
+
+export interface Mutant {
+  readonly what: string
+  readonly edits: ReadonlyArray<Edit>
+  /** The file of the tests that notice, and which of them, by name. */
+  readonly test: string
+  readonly only?: string
+  /** Variables of the environment that narrow the tests down. */
+  readonly environment?: Readonly<Record<string, string>>
+}
+
+const POISONING = "test/faults/poisoning.integration.test.ts"
+const BOUNDARIES = "test/faults/boundaries.integration.test.ts"
+const PROGRAMS = "test/transactions/programs.integration.test.ts"
+
+export const mutants: ReadonlyArray<Mutant> = [
+  {
+    what: "skips the status check when a connection comes back",
+    edits: [
+      {
+        file: "pool/sessionPool.ts",
+        find: "} else if (session.transactionStatus !== TransactionStatus.idle) {",
+        replace: "} else if (session.transactionStatus === undefined) {"
+      }
+    ],
+    test: POISONING,
+    only: "an open transaction"
+  },
+  {
+    what: "runs a statement again after it was written",
+    edits: [
+      {
+        file: "pool/pooledCall.ts",
+        find: "    this.resume(exit)\n",
+        replace:
+          '    if (String(exit).includes("ConnectionLostError")) this.pool.acquire(this)\n    else this.resume(exit)\n'
+      }
+    ],
+    test: BOUNDARIES,
+    environment: { EFFECTPG_INJECTIONS: "a cached query that writes / reset the socket" }
+  },
+  {
+    what: "drops a Sync",
+    edits: [
+      {
+        file: "wire/frontendEncoder.ts",
+        find: "  writeExecute(writer, UNNAMED_PORTAL_BYTES, maxRows)\n  writer.raw(SYNC_BYTES)\n",
+        replace: "  writeExecute(writer, UNNAMED_PORTAL_BYTES, maxRows)\n"
+      }
+    ],
+    test: BOUNDARIES,
+    environment: { EFFECTPG_INJECTIONS: "a cached query / interrupt / " }
+  },
+  {
+    what: "swaps two replies",
+    edits: [
+      {
+        file: "session/session.ts",
+        find: "      this.inFlight.push(exchange)\n",
+        replace:
+          "      const before = this.inFlight.length > 1 ? this.inFlight.last() : undefined\n" +
+          "      if (before !== undefined) this.inFlight.remove(before)\n" +
+          "      this.inFlight.push(exchange)\n" +
+          "      if (before !== undefined) this.inFlight.push(before)\n"
+      }
+    ],
+    test: BOUNDARIES,
+    environment: { EFFECTPG_INJECTIONS: "a pipeline of eight / interrupt / " }
+  },
+  {
+    what: "ignores the tag that COMMIT is answered with",
+    edits: [
+      {
+        file: "session/transaction.ts",
+        find: '      if (exit.value.at(-1)?.command === "COMMIT") return\n',
+        replace: "      if (exit.value.length > 0) return\n"
+      }
+    ],
+    test: "test/transactions/commitTag.sim.test.ts"
+  },
+  {
+    what: "ignores that a transaction has failed, and the tag that COMMIT is answered with",
+    edits: [
+      {
+        file: "session/transaction.ts",
+        find: "    switch (transactionStatus) {",
+        replace:
+          "    switch (transactionStatus === TransactionStatus.failed ? TransactionStatus.inTransaction : transactionStatus) {"
+      },
+      {
+        file: "session/transaction.ts",
+        find: '      if (exit.value.at(-1)?.command === "COMMIT") return\n',
+        replace: "      if (exit.value.length > 0) return\n"
+      }
+    ],
+    test: PROGRAMS
+  },
+  {
+    what: "leaks a waiter",
+    edits: [
+      {
+        file: "pool/sessionPool.ts",
+        find: "      if (this.waiting.remove(waiting)) this.meter?.changed(this.counts)\n",
+        replace: ""
+      }
+    ],
+    test: BOUNDARIES,
+    environment: { EFFECTPG_INJECTIONS: "connecting with SCRAM for a transaction / interrupt / " }
+  },
+  {
+    what: "rolls back to no savepoint",
+    edits: [
+      {
+        file: "session/transaction.ts",
+        find: "`ROLLBACK TO SAVEPOINT ${savepoint}; RELEASE SAVEPOINT ${savepoint}`",
+        replace: "`RELEASE SAVEPOINT ${savepoint}`"
+      }
+    ],
+    test: PROGRAMS
+  },
+  {
+    what: "writes behind a query that is being cancelled",
+    edits: [
+      {
+        file: "session/session.ts",
+        find: "this.socketFull && this.exclusive === undefined && !this.fence.raised) {",
+        replace: "this.socketFull && this.exclusive === undefined) {"
+      }
+    ],
+    test: "test/session/cancel.sim.test.ts"
+  },
+  {
+    what: "keeps the settings of the last borrower",
+    edits: [
+      {
+        file: "pool/sessionPool.ts",
+        find: "    if (member.session.isSoiled) this.reset(member)\n",
+        replace: ""
+      }
+    ],
+    test: POISONING,
+    only: "a setting"
+  },
+  {
+    what: "takes a COMMIT without an answer for a failure like any other",
+    edits: [
+      {
+        file: "session/transaction.ts",
+        find: ": new PgError.CommitOutcomeUnknownError({ lost, transactionId })",
+        replace: ": lost"
+      }
+    ],
+    test: "test/transactions/bank.integration.test.ts"
+  },
+  {
+    what: "sends no CancelRequest",
+    edits: [{ file: "session/fence.ts", find: "    this.cancel(() => {\n", replace: "    queueMicrotask(() => {\n" }],
+    test: "test/faults/latency.integration.test.ts",
+    only: "of a query returns at once"
+  },
+  {
+    what: "does not listen to what a server says when it goes",
+    edits: [
+      {
+        file: "session/loss.ts",
+        find: 'code === "57P01" || code === "57P02"',
+        replace: 'code === ""'
+      }
+    ],
+    test: "test/faults/parting.sim.test.ts"
+  }
+]

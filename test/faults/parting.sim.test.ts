@@ -1,0 +1,46 @@
+/** A server that goes at once says why in a notice, if at all. */
+import { assert, describe, it } from "@effect/vitest"
+import * as Effect from "effect/Effect"
+import { script, send } from "../../src/session/request.ts"
+import { establish, failureOf, Say, scriptedServer } from "../support/scriptedServer.ts"
+
+const parting = Say.error({ severity: "WARNING", code: "57P01", message: "terminating connection" })
+// A notice is an error in all but its type.
+parting[0] = "N".charCodeAt(0)
+
+const conversation = Effect.gen(function* () {
+  const { peer, session } = yield* establish(yield* scriptedServer)
+  const ask = Effect.forkChild(send(session, script("VALUES (1)")), { startImmediately: true })
+  return { ask, peer }
+})
+
+describe("the loss of a connection", () => {
+  it.live("carries what the server said in the notice before it", () =>
+    Effect.gen(function* () {
+      const { ask, peer } = yield* conversation
+      const asking = yield* ask
+      yield* peer.message
+      peer.end(parting)
+      const error = yield* failureOf(asking)
+      if (error._tag !== "ConnectionLostError") return assert.fail(String(error))
+      assert.strictEqual(error.server?.code, "57P01")
+      assert.deepStrictEqual([error.outcome, error.safeToRetry], ["unknown", false])
+      assert.include(error.message, "terminating connection")
+    })
+  )
+
+  it.live("carries nothing where the server has answered since", () =>
+    Effect.gen(function* () {
+      const { ask, peer } = yield* conversation
+      yield* ask
+      yield* peer.message
+      peer.send(parting, Say.commandComplete("SELECT 1"), Say.ready())
+      const asking = yield* ask
+      yield* peer.message
+      peer.end()
+      const error = yield* failureOf(asking)
+      if (error._tag !== "ConnectionLostError") return assert.fail(String(error))
+      assert.isUndefined(error.server)
+    })
+  )
+})

@@ -1,0 +1,104 @@
+/** PostgreSQL is shut down under a pool that is being used, and comes back: on a server of its own. */
+import { assert, describe, it } from "@effect/vitest"
+import * as Effect from "effect/Effect"
+import * as Fiber from "effect/Fiber"
+import * as Redacted from "effect/Redacted"
+import type * as PgError from "../../src/PgError.ts"
+import * as PgPool from "../../src/PgPool.ts"
+import { assertHealthy, eventually, valueOf } from "../support/live.ts"
+import { startEmbedded } from "../support/server/embedded.ts"
+
+const CALLERS = 8
+const BUSY_MILLIS = 100
+const DOWN_MILLIS = 300
+/** The pool's longest pause between two attempts, and some. */
+const MAX_RECOVERY_MILLIS = 6_000
+const TEST_TIMEOUT_MILLIS = 60_000
+
+const server = Effect.acquireRelease(
+  Effect.promise(() => startEmbedded({})),
+  ({ stop }) => Effect.promise(stop)
+)
+
+/** The server's code, or where connecting failed. */
+const nameOf = (error: PgError.PgError): string => {
+  if ("code" in error) return `${error._tag} ${error.code}`
+  if (error._tag === "ConnectError") return `${error._tag} ${error.stage}`
+  if (error._tag !== "ConnectionLostError") return error._tag
+  // Nobody had taken the connection on yet, so nobody could say a word, and nothing was asked.
+  return error.safeToRetry && error.server === undefined ? NOT_TAKEN_ON : `${error._tag} ${error.server?.code}`
+}
+
+const NOT_TAKEN_ON = "ConnectionLostError during startup"
+
+/** What a caller may be told while the server goes, is away and comes. */
+const EXPECTED: ReadonlySet<string> = new Set([
+  "AdminShutdownError 57P01",
+  "ConnectionLostError 57P01",
+  "CannotConnectNowError 57P03",
+  "ConnectionLostError 57P03",
+  "ConnectError tcp",
+  NOT_TAKEN_ON,
+  // Those who waited while the server was still busy going.
+  "AcquireTimeoutError"
+])
+
+describe("a pool whose server is restarted", () => {
+  it.live.each(["fast", "immediate"] as const)(
+    "serves the first query after it, and says by SQLSTATE what was wrong meanwhile: a shutdown that is %s",
+    (mode) =>
+      Effect.gen(function* () {
+        const { database, host, password, port, shutDown, startAgain, user } = yield* server
+        const settings = { host, port, user, database, password: Redacted.make(password), maxConnections: 4 }
+        const impatient = yield* PgPool.make({ ...settings, acquireTimeout: "150 millis" })
+        const patient = yield* PgPool.make({ ...settings, acquireTimeout: "20 seconds" })
+        const told = new Map<string, number>()
+        const caller = impatient.execute("SELECT pg_sleep(0.05)").pipe(
+          Effect.catch((error) => Effect.sync(() => void told.set(nameOf(error), (told.get(nameOf(error)) ?? 0) + 1))),
+          Effect.andThen(Effect.sleep(1)),
+          Effect.forever
+        )
+        yield* Effect.all([assertHealthy(impatient), assertHealthy(patient)])
+        const callers = yield* Effect.forkChild(
+          Effect.all(
+            Array.from({ length: CALLERS }, () => caller),
+            { concurrency: "unbounded" }
+          )
+        )
+        yield* Effect.sleep(BUSY_MILLIS)
+        yield* Effect.promise(() => shutDown(mode))
+        const waiting = yield* Effect.forkChild(
+          Effect.all(
+            Array.from({ length: CALLERS }, () => valueOf(patient, "SELECT 'waited'")),
+            { concurrency: "unbounded" }
+          )
+        )
+        yield* Effect.sleep(DOWN_MILLIS)
+        yield* Effect.promise(startAgain)
+        const startedAt = performance.now()
+        assert.strictEqual(yield* valueOf(patient, "SELECT 'served'"), "served")
+        const recovery = performance.now() - startedAt
+        assert.deepStrictEqual(
+          yield* Fiber.join(waiting),
+          Array.from({ length: CALLERS }, () => "waited")
+        )
+        yield* Fiber.interrupt(callers)
+        console.log(
+          `${mode}: served ${recovery.toFixed(0)} ms after the server was ready; told`,
+          Object.fromEntries(told)
+        )
+        assert.isBelow(recovery, MAX_RECOVERY_MILLIS)
+        for (const name of told.keys()) assert.include(EXPECTED, name)
+        assert.isTrue([...told.keys()].some((name) => name.endsWith("57P01")))
+        assert.isAbove(told.get("ConnectError tcp") ?? 0, 0)
+        for (const pool of [impatient, patient]) {
+          yield* eventually(
+            Effect.map(pool.stats, ({ connecting, waiting }) => connecting + waiting),
+            0
+          )
+          yield* assertHealthy(pool)
+        }
+      }),
+    TEST_TIMEOUT_MILLIS
+  )
+})

@@ -1,0 +1,133 @@
+/** What a client is doing while something goes wrong, and what is right of it afterwards. */
+import { assert } from "@effect/vitest"
+import * as Effect from "effect/Effect"
+import type * as PgConnection from "../../src/PgConnection.ts"
+import type * as PgError from "../../src/PgError.ts"
+import type * as PgPool from "../../src/PgPool.ts"
+import { eventually } from "../support/live.ts"
+
+type Act = (pool: PgPool.PgPool, id: number) => Effect.Effect<unknown, PgError.PgError>
+
+export interface Scenario {
+  readonly name: string
+  /** Brings the pool to where the scenario begins: with its statements prepared, or without a connection. */
+  readonly prepare: Act
+  /** What is done under an id. It dies where an answer is not its own. */
+  readonly run: Act
+  /** The numbers that are stored under the id when it is done: all of them, or none. */
+  readonly stores: ReadonlyArray<number>
+  /** Whether it shares the pool's only connection with queries of others, on their way at the same time. */
+  readonly isShared?: true
+}
+
+export const CREATE_MARKS = "CREATE TABLE marks (id int4, n int4)"
+export const MARKS = "SELECT coalesce(array_agg(n ORDER BY n), '{}') AS numbers FROM marks WHERE id = $1"
+
+/** Asks for a value of its own, and has it. */
+export const ask = (queryable: PgConnection.Queryable, token: number, sql = "SELECT $1::int4 AS token") =>
+  Effect.map(queryable.fetchOne(sql, [token]), (row) => assert.deepStrictEqual(row, { token }))
+
+const mark = (queryable: PgConnection.Queryable, id: number, n: number) =>
+  Effect.map(queryable.execute("INSERT INTO marks VALUES ($1, $2)", [id, n]), (result) =>
+    assert.deepStrictEqual(result, { command: "INSERT", rowCount: 1 })
+  )
+
+/** Is refused by the server, and by nobody else. */
+const fail = (queryable: PgConnection.Queryable, token: number, sql = "SELECT 1 / ($1::int4 - $1)") =>
+  queryable.execute(sql, [token]).pipe(
+    Effect.flatMap(() => Effect.die(new Error("a division by zero had an answer"))),
+    Effect.catchTag("DivisionByZeroError", () => Effect.void)
+  )
+
+const ROWS = 40
+
+const manyRows: Act = (pool, id) =>
+  Effect.map(pool.fetchTuples(`SELECT n, $1::int4 FROM generate_series(1, ${ROWS}) AS n`, [id]), (rows) =>
+    assert.deepStrictEqual(
+      rows,
+      Array.from({ length: ROWS }, (_, index) => [index + 1, id])
+    )
+  )
+
+const transaction: Act = (pool, id) => pool.withTransaction(Effect.andThen(mark(pool, id, 1), mark(pool, id, 2)))
+
+const trackedTransaction: Act = (pool, id) =>
+  pool.withTransaction(Effect.andThen(mark(pool, id, 1), mark(pool, id, 2)), { trackOutcome: true })
+
+const nestedTransaction: Act = (pool, id) =>
+  pool.withTransaction(
+    Effect.gen(function* () {
+      yield* mark(pool, id, 1)
+      yield* pool.withTransaction(mark(pool, id, 2))
+      const undone = pool.withTransaction(Effect.andThen(mark(pool, id, 99), pool.execute("SELECT 1 / 0")))
+      yield* Effect.catchTag(undone, "DivisionByZeroError", () => Effect.void)
+      yield* mark(pool, id, 3)
+    })
+  )
+
+const PIPELINED = 8
+const FAILING = 5
+
+const pipeline: Act = (pool, id) =>
+  pool.withConnection((connection) =>
+    Effect.all(
+      Array.from({ length: PIPELINED }, (_, index) =>
+        index === FAILING ? fail(connection, id) : ask(connection, id * PIPELINED + index)
+      ),
+      { concurrency: "unbounded", discard: true }
+    )
+  )
+
+/** Warm statements are those of the scenario itself, run before under an id that nobody asks for. */
+const warmedBy =
+  (run: Act): Act =>
+  (pool) =>
+    run(pool, 0)
+
+const warm = (name: string, run: Act, stores: ReadonlyArray<number> = []): Scenario => ({
+  name,
+  prepare: warmedBy(run),
+  run,
+  stores
+})
+
+const disconnect: Act = (pool) =>
+  Effect.andThen(
+    pool.expire,
+    eventually(
+      Effect.map(pool.stats, ({ size }) => size),
+      0
+    )
+  )
+
+const oneMark: Act = (pool, id) => mark(pool, id, 1)
+
+const askAtAll: Act = (pool) => ask(pool, 0)
+
+export const scenarios: ReadonlyArray<Scenario> = [
+  warm("a cached query", ask),
+  warm("a cached query that writes", oneMark, [1]),
+  warm("a cached query that fails", fail),
+  warm("many rows", manyRows),
+  warm("a transaction", transaction, [1, 2]),
+  warm("a tracked transaction", trackedTransaction, [1, 2]),
+  warm("a nested transaction", nestedTransaction, [1, 2, 3]),
+  warm("a pipeline of eight", pipeline),
+  { ...warm("a shared query", ask), isShared: true },
+  { ...warm("a shared query that writes", oneMark, [1]), isShared: true },
+  { ...warm("a shared query that fails", fail), isShared: true },
+  {
+    name: "an uncached query",
+    prepare: askAtAll,
+    run: (pool, id) => ask(pool, id, `SELECT $1::int4 AS token /* ${id} */`),
+    stores: []
+  },
+  {
+    name: "an uncached query that fails",
+    prepare: askAtAll,
+    run: (pool, id) => fail(pool, id, `SELECT 1 / ($1::int4 - $1) /* ${id} */`),
+    stores: []
+  },
+  { name: "connecting with SCRAM", prepare: disconnect, run: ask, stores: [] },
+  { name: "connecting with SCRAM for a transaction", prepare: disconnect, run: transaction, stores: [1, 2] }
+]

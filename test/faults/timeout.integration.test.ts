@@ -1,0 +1,174 @@
+/** The `timeout` option of a call and `Effect.timeout` around it: the same end, and the same state afterwards. */
+import { assert, layer } from "@effect/vitest"
+import * as Effect from "effect/Effect"
+import * as Exit from "effect/Exit"
+import * as Fiber from "effect/Fiber"
+import { inspect } from "node:util"
+import type * as PgConnection from "../../src/PgConnection.ts"
+import type * as PgError from "../../src/PgError.ts"
+import type * as PgPool from "../../src/PgPool.ts"
+import { TestDatabase } from "../support/database.ts"
+import { assertHealthy, eventually, liveConnection, livePool, refusalOf, uniqueName, valueOf } from "../support/live.ts"
+import { endingOf } from "../transactions/program.ts"
+
+const TIMEOUT_MILLIS = 30
+const SLEEP = "SELECT pg_sleep(60)"
+
+type Call = (options?: PgConnection.CallOptions) => Effect.Effect<unknown, PgError.PgError>
+type Timed = (call: Call, millis?: number) => Effect.Effect<unknown, unknown>
+
+const kinds: ReadonlyArray<readonly [string, Timed]> = [
+  ["the option", (call, millis = TIMEOUT_MILLIS) => call({ timeout: millis })],
+  ["Effect.timeout", (call, millis = TIMEOUT_MILLIS) => Effect.timeout(call(), millis)]
+]
+
+interface Case {
+  readonly what: string
+  readonly run: (pool: PgPool.PgPool, timed: Timed) => Effect.Effect<unknown, unknown>
+  readonly ending: string
+  readonly stored: ReadonlyArray<number>
+}
+
+const insert = (queryable: PgConnection.Queryable, n: number) => queryable.execute("INSERT INTO late VALUES ($1)", [n])
+
+const sleeping =
+  (queryable: PgConnection.Queryable): Call =>
+  (options) =>
+    queryable.fetch(SLEEP, [], options)
+
+const cases: ReadonlyArray<Case> = [
+  { what: "a query that runs", run: (pool, timed) => timed(sleeping(pool)), ending: "TimeoutError", stored: [] },
+  {
+    what: "a script that runs, as one transaction",
+    run: (pool, timed) => timed((options) => pool.executeScript(`INSERT INTO late VALUES (1); ${SLEEP}`, options)),
+    ending: "TimeoutError",
+    stored: []
+  },
+  {
+    what: "a query that comes in time",
+    run: (pool, timed) => timed((options) => pool.execute("INSERT INTO late VALUES (1)", [], options), 10_000),
+    ending: "success",
+    stored: [1]
+  },
+  {
+    what: "a query that has no time at all",
+    run: (pool, timed) =>
+      timed((options) => pool.execute("INSERT INTO late SELECT 1 FROM pg_sleep(60)", [], options), 0),
+    ending: "TimeoutError",
+    stored: []
+  },
+  {
+    what: "a query that waits for a connection",
+    run: (pool, timed) =>
+      pool.withConnection(() => timed((options) => pool.execute("INSERT INTO late VALUES (1)", [], options))),
+    ending: "TimeoutError",
+    stored: []
+  },
+  {
+    what: "a query that waits in the pipeline behind another, which ends as if it were alone",
+    run: (pool, timed) =>
+      pool.withConnection((connection) =>
+        Effect.gen(function* () {
+          const before = yield* Effect.forkChild(connection.execute("INSERT INTO late SELECT 2 FROM pg_sleep(0.2)"), {
+            startImmediately: true
+          })
+          const exit = yield* Effect.exit(
+            timed((options) => connection.execute("INSERT INTO late SELECT 1 FROM pg_sleep(60)", [], options))
+          )
+          yield* Fiber.join(before)
+          return yield* exit
+        })
+      ),
+    ending: "TimeoutError",
+    stored: [2]
+  },
+  {
+    what: "a query in a transaction",
+    run: (pool, timed) => pool.withTransaction(Effect.andThen(insert(pool, 1), timed(sleeping(pool)))),
+    ending: "TimeoutError",
+    stored: []
+  },
+  {
+    what: "a query in a transaction that catches it",
+    run: (pool, timed) => pool.withTransaction(Effect.andThen(insert(pool, 1), Effect.ignore(timed(sleeping(pool))))),
+    ending: "TransactionRolledBackError",
+    stored: []
+  },
+  {
+    what: "a query in a nested transaction that is caught around it",
+    run: (pool, timed) =>
+      pool.withTransaction(
+        Effect.gen(function* () {
+          yield* insert(pool, 1)
+          yield* Effect.ignore(pool.withTransaction(Effect.andThen(insert(pool, 2), timed(sleeping(pool)))))
+          yield* insert(pool, 3)
+        })
+      ),
+    ending: "success",
+    stored: [1, 3]
+  }
+]
+
+layer(TestDatabase.layer, { excludeTestServices: true })("a timeout", (it) => {
+  it.effect("tells what was asked, for how long it was waited and with which statement, and no values", () =>
+    Effect.gen(function* () {
+      const pool = yield* livePool()
+      const timeout = "20 millis"
+      const slow = "SELECT pg_sleep(60), $1::text"
+      const lock = yield* liveConnection()
+      yield* lock.execute("SELECT pg_advisory_lock(7)")
+      const calls: ReadonlyArray<readonly [string, string, Effect.Effect<unknown, PgError.PgError>]> = [
+        ["fetch", slow, pool.fetch(slow, ["hunter2"], { timeout })],
+        ["executeScript", SLEEP, pool.executeScript(SLEEP, { timeout })],
+        ["executeMany", slow, pool.executeMany(slow, [["hunter2"]], { timeout })],
+        ["batch", slow, pool.batch([{ sql: slow, params: ["hunter2"] }, { sql: "SELECT 1" }], { timeout })],
+        [
+          "withAdvisoryLock",
+          "SELECT pg_catalog.pg_advisory_lock($1)",
+          pool.withAdvisoryLock(7, Effect.void, { timeout })
+        ]
+      ]
+      for (const [operation, sql, call] of calls) {
+        const error = yield* refusalOf(call)
+        if (error._tag !== "TimeoutError") return assert.fail(String(error))
+        assert.deepStrictEqual(
+          { operation: error.operation, sql: error.sql, durationMillis: error.durationMillis },
+          { operation, sql, durationMillis: 20 }
+        )
+        assert.notInclude(inspect(error, { depth: 9, showHidden: true }) + JSON.stringify(error), "hunter2")
+      }
+      yield* assertHealthy(pool)
+    })
+  )
+
+  for (const { ending, run, stored, what } of cases) {
+    it.effect(`of ${what} has one meaning, by the option and by Effect's own`, () =>
+      Effect.forEach(kinds, ([kind, timed]) =>
+        Effect.gen(function* () {
+          const applicationName = uniqueName()
+          const observer = yield* liveConnection()
+          yield* observer.executeScript("DROP TABLE IF EXISTS late; CREATE TABLE late (n int4)")
+          const pool = yield* livePool({ applicationName, maxConnections: 1 })
+          const backend = yield* valueOf(pool, "SELECT pg_backend_pid()")
+          const exit = yield* Effect.exit(run(pool, timed))
+          assert.strictEqual(endingOf(exit), ending, kind)
+          if (Exit.isFailure(exit) && ending === "TimeoutError") assert.isFalse(Exit.hasInterrupts(exit))
+          yield* eventually(
+            valueOf(
+              observer,
+              "SELECT count(*)::int4 FROM pg_stat_activity WHERE application_name = $1 AND state <> 'idle'",
+              [applicationName]
+            ),
+            0
+          )
+          const numbers = yield* valueOf(observer, "SELECT coalesce(array_agg(n ORDER BY n), '{}') FROM late")
+          assert.deepStrictEqual(numbers, stored, kind)
+          assert.strictEqual(yield* valueOf(pool, "SELECT pg_backend_pid()"), backend, kind)
+          yield* assertHealthy(pool)
+          const { inUse, size, waiting } = yield* pool.stats
+          assert.deepStrictEqual({ inUse, size, waiting }, { inUse: 0, size: 1, waiting: 0 }, kind)
+        }).pipe(Effect.scoped)
+      )
+    )
+  }
+})
