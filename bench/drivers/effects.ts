@@ -1,0 +1,77 @@
+/** A driver whose calls are effects: each loop is a fiber, and no promise is made for a query. */
+import * as Effect from "effect/Effect"
+import * as Exit from "effect/Exit"
+import * as Scope from "effect/Scope"
+import type { Meter } from "../meter.ts"
+import type { Address, Plan } from "../protocol.ts"
+import { dealt, type Driver, type Refusal, type Row, type Session, type Skills } from "./driver.ts"
+import { lacks, type Operation, operationOf, rowsOnce } from "./operation.ts"
+
+/** What the driver opens, and what can be done with it. */
+export interface Source<On, E> {
+  readonly open: (address: Address, plan: Plan) => Effect.Effect<On, E, Scope.Scope>
+  readonly skills: Skills<On, Effect.Effect<ReadonlyArray<Row>, E>, Effect.Effect<unknown, E>>
+}
+
+export interface Sources<C, P, E> {
+  readonly connection: Source<C, E>
+  readonly pool: Source<P, E>
+}
+
+export const effectDriver = <C, P, E>({ connection, pool }: Sources<C, P, E>): Driver => ({
+  open: async (address, plan) => {
+    switch (plan.through) {
+      case "connections":
+        return sessionOf(connection, plan.connections, address, plan)
+      case "pool":
+        return sessionOf(pool, 1, address, plan)
+      case "nothing":
+        return sessionOf(connecting(connection, address, plan), 1, address, plan)
+    }
+  }
+})
+
+const connecting = <C, E>(connection: Source<C, E>, address: Address, plan: Plan): Source<null, E> => ({
+  open: () => Effect.succeed(null),
+  skills: { connect: () => Effect.scoped(connection.open(address, plan)) }
+})
+
+const sessionOf = async <On, E>(
+  { open, skills }: Source<On, E>,
+  count: number,
+  address: Address,
+  plan: Plan
+): Promise<Session | Refusal> => {
+  if (operationOf(skills, plan.task) === undefined) return lacks(plan.task, plan.through)
+  const scope = Scope.makeUnsafe()
+  const one = open(address, plan)
+  const opened = await Effect.runPromise(
+    Effect.all([one, ...Array.from({ length: count - 1 }, () => one)]).pipe(Scope.provide(scope))
+  )
+  return {
+    once: (task) => rowsOnce(skills, task, opened[0], (job: Effect.Effect<unknown, E>) => Effect.runPromise(job)),
+    repeat: async (task, fibers, meter) => {
+      const operation = operationOf(skills, task)
+      if (operation === undefined) return
+      await Effect.runPromise(
+        Effect.forEach(dealt(opened, fibers), (on) => loop(on, operation, meter), {
+          concurrency: "unbounded",
+          discard: true
+        })
+      )
+    },
+    close: () => Effect.runPromise(Scope.close(scope, Exit.void))
+  }
+}
+
+const loop = <On, E>(
+  on: On,
+  operation: Operation<On, Effect.Effect<unknown, E>>,
+  meter: Meter
+): Effect.Effect<void, E> =>
+  Effect.suspend(() => {
+    const startedAt = performance.now()
+    return Effect.flatMap(operation.run(on), (result) =>
+      meter.record(startedAt, operation.rows(result)) ? loop(on, operation, meter) : Effect.void
+    )
+  })

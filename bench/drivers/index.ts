@@ -1,0 +1,103 @@
+/** Which drivers there are, and how each one's process is started. None of them is loaded by the runner itself. */
+import { execFileSync } from "node:child_process"
+import * as fs from "node:fs"
+import { createRequire } from "node:module"
+import * as path from "node:path"
+import { fileURLToPath } from "node:url"
+import type { Driver } from "./driver.ts"
+
+export interface Participant {
+  /** Its name on the command line and in the results. */
+  readonly name: string
+  readonly version: string
+  readonly command: string
+  readonly args: ReadonlyArray<string>
+}
+
+interface NodeDriver {
+  readonly package: string
+  readonly load: () => Promise<Driver>
+}
+
+const nodeDrivers: Readonly<Record<string, NodeDriver>> = {
+  effectpg: {
+    package: "effectpg",
+    load: async () => (await import("./effectpg.ts")).driver
+  },
+  "effectpg-multiplexed": {
+    package: "effectpg",
+    load: async () => (await import("./effectpg.ts")).multiplexed
+  },
+  pg: {
+    package: "pg",
+    load: async () => (await import("./pg.ts")).driver
+  },
+  postgres: {
+    package: "postgres",
+    load: async () => (await import("./postgres.ts")).driver
+  },
+  "sql-pg": {
+    package: "@effect/sql-pg",
+    load: async () => (await import("./sqlPg.ts")).driver
+  },
+  "sql-pg-multiplexed": {
+    package: "@effect/sql-pg",
+    load: async () => (await import("./sqlPg.ts")).multiplexed
+  }
+}
+
+/** For the driver's own process. */
+export const loadDriver = (name: string): Promise<Driver> => {
+  const driver = nodeDrivers[name]
+  if (driver === undefined) throw new Error(`"${name}" is no driver for Node`)
+  return driver.load()
+}
+
+const file = (name: string): string => fileURLToPath(new URL(name, import.meta.url))
+
+const readManifest = (manifest: string): { readonly name: string; readonly version: string } =>
+  JSON.parse(fs.readFileSync(manifest, "utf8"))
+
+/** The version that a program of this package gets when it imports that name. */
+const versionOf = (name: string): string => {
+  const own = readManifest(file("../../package.json"))
+  if (own.name === name) return own.version
+  const search = createRequire(import.meta.url).resolve.paths(name) ?? []
+  const manifest = search.map((directory) => path.join(directory, name, "package.json")).find(fs.existsSync)
+  if (manifest === undefined) throw new Error(`${name} is not installed: run "npm install"`)
+  return readManifest(manifest).version
+}
+
+export const nodeParticipants: ReadonlyArray<Participant> = Object.entries(nodeDrivers).map(
+  ([name, { package: packageName }]) => ({
+    name,
+    version: versionOf(packageName),
+    command: process.execPath,
+    args: [file("../child.ts"), name]
+  })
+)
+
+/** The one on the path, and the system's own, which is the one that the system's packages serve. */
+const pythons = ["python3", "/usr/bin/python3"]
+
+const PRINT_VERSIONS =
+  "import asyncpg, platform, uvloop; " +
+  "print(f'{asyncpg.__version__} (uvloop {uvloop.__version__}, Python {platform.python_version()})')"
+
+/** Absent where no Python has both asyncpg and uvloop. */
+const asyncpg = (): ReadonlyArray<Participant> => {
+  for (const command of pythons) {
+    try {
+      const version = execFileSync(command, ["-c", PRINT_VERSIONS], {
+        encoding: "utf8",
+        stdio: ["ignore", "pipe", "ignore"]
+      }).trim()
+      return [{ name: "asyncpg", version, command, args: [file("asyncpg_driver.py")] }]
+    } catch {
+      continue
+    }
+  }
+  return []
+}
+
+export const participants = (): ReadonlyArray<Participant> => [...nodeParticipants, ...asyncpg()]

@@ -1,0 +1,67 @@
+/** A driver whose calls are promises: each loop is an async function. */
+import type { Meter } from "../meter.ts"
+import type { Address, Plan } from "../protocol.ts"
+import { dealt, type Driver, type Refusal, type Row, type Session, type Skills } from "./driver.ts"
+import { lacks, type Operation, operationOf, rowsOnce } from "./operation.ts"
+
+/** What the driver opens, and what can be done with it. */
+export interface Source<On> {
+  readonly open: (address: Address, plan: Plan) => Promise<On>
+  readonly close: (on: On) => Promise<unknown>
+  readonly skills: Skills<On, Promise<ReadonlyArray<Row>>, Promise<unknown>>
+}
+
+export interface Sources<C, P> {
+  readonly connection: Source<C>
+  readonly pool: Source<P>
+}
+
+export const promiseDriver = <C, P>({ connection, pool }: Sources<C, P>): Driver => ({
+  open: async (address, plan) => {
+    switch (plan.through) {
+      case "connections":
+        return sessionOf(connection, plan.connections, address, plan)
+      case "pool":
+        return sessionOf(pool, 1, address, plan)
+      case "nothing":
+        return sessionOf(connecting(connection, address, plan), 1, address, plan)
+    }
+  }
+})
+
+const connecting = <C>(connection: Source<C>, address: Address, plan: Plan): Source<null> => ({
+  open: async () => null,
+  close: async () => {},
+  skills: { connect: async () => connection.close(await connection.open(address, plan)) }
+})
+
+const sessionOf = async <On>(
+  { open, close, skills }: Source<On>,
+  count: number,
+  address: Address,
+  plan: Plan
+): Promise<Session | Refusal> => {
+  if (operationOf(skills, plan.task) === undefined) return lacks(plan.task, plan.through)
+  const first = await open(address, plan)
+  const others = await Promise.all(Array.from({ length: count - 1 }, () => open(address, plan)))
+  const opened = [first, ...others]
+  return {
+    once: (task) => rowsOnce(skills, task, first, (job: Promise<unknown>) => job),
+    repeat: async (task, fibers, meter) => {
+      const operation = operationOf(skills, task)
+      if (operation === undefined) return
+      await Promise.all(dealt(opened, fibers).map((on) => loop(on, operation, meter)))
+    },
+    close: async () => {
+      await Promise.all(opened.map(close))
+    }
+  }
+}
+
+const loop = async <On>(on: On, operation: Operation<On, Promise<unknown>>, meter: Meter): Promise<void> => {
+  for (;;) {
+    const startedAt = performance.now()
+    const result = await operation.run(on)
+    if (!meter.record(startedAt, operation.rows(result))) return
+  }
+}

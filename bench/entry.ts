@@ -1,0 +1,142 @@
+/** One driver's part in one workload. What goes wrong in it ends its part only. */
+import { administer } from "./database.ts"
+import type { Participant } from "./drivers/index.ts"
+import { complaint, difference, type Expectation } from "./expectation.ts"
+import { Peer } from "./peer.ts"
+import type { Address, Sample } from "./protocol.ts"
+import { median } from "./statistics.ts"
+import type { Workload } from "./workloads/workload.ts"
+
+/** Medians over the rounds, but for the memory, which only ever grows, and for what is counted in a turn of its own. */
+export interface Figures {
+  readonly cpuMicrosPerQuery: number
+  readonly queriesPerSecond: number
+  readonly p50Micros: number
+  readonly p99Micros: number
+  readonly peakMemoryBytes: number
+  /** On the heap of V8; null for a driver that runs elsewhere. */
+  readonly allocatedBytesPerQuery: number | null
+}
+
+export type Outcome =
+  | {
+      readonly kind: "measured"
+      readonly driver: string
+      readonly figures: Figures
+      readonly samples: ReadonlyArray<Sample>
+    }
+  /** The driver does not offer what the workload asks for. */
+  | { readonly kind: "unsupported"; readonly driver: string; readonly reason: string }
+  /** It offers it and got it wrong. */
+  | { readonly kind: "failed"; readonly driver: string; readonly reason: string }
+
+export const cpuMicrosPerQuery = (sample: Sample): number => sample.cpuMicros / sample.queries
+
+export const queriesPerSecond = (sample: Sample): number => (sample.queries / sample.wallMicros) * 1_000_000
+
+export class Entry {
+  private readonly participant: Participant
+  private readonly workload: Workload
+  private readonly database: Address
+  private readonly expectation: Expectation
+  private readonly samples: Array<Sample> = []
+  private allocatedBytesPerQuery: number | null = null
+  private peer: Peer | undefined
+  private setback: { readonly kind: "unsupported" | "failed"; readonly reason: string } | undefined
+
+  constructor(participant: Participant, workload: Workload, database: Address, expectation: Expectation) {
+    this.participant = participant
+    this.workload = workload
+    this.database = database
+    this.expectation = expectation
+  }
+
+  /** Connects, shows that the values are right, and warms up. */
+  async prepare(warmUpSeconds: number): Promise<void> {
+    await this.attempt(async () => {
+      const opened = await Peer.open(this.participant, this.database, this.workload)
+      if (!(opened instanceof Peer)) {
+        this.setback = { kind: "unsupported", reason: opened.refused }
+        return
+      }
+      this.peer = opened
+      const wrong = (await this.misread(opened)) ?? (await this.miswritten(opened))
+      if (wrong !== undefined) throw new Error(wrong)
+      await opened.repeat(this.workload, warmUpSeconds)
+    })
+    await this.reset()
+  }
+
+  async run(seconds: number): Promise<void> {
+    await this.turn(async (peer) => {
+      const sample = await peer.repeat(this.workload, seconds)
+      const due = sample.queries * this.expectation.rowsPerQuery
+      if (sample.rows !== due) throw new Error(`${sample.rows} rows in a turn where ${due} were due`)
+      this.samples.push(sample)
+    })
+  }
+
+  async countAllocation(seconds: number): Promise<void> {
+    await this.turn(async (peer) => {
+      this.allocatedBytesPerQuery = await peer.allocatedBytesPerQuery(this.workload, seconds)
+    })
+  }
+
+  outcome(): Outcome {
+    const { samples, setback, allocatedBytesPerQuery } = this
+    const driver = this.participant.name
+    if (setback !== undefined) return { driver, ...setback }
+    const medianOf = (figure: (sample: Sample) => number): number => median(samples.map(figure))
+    return {
+      kind: "measured",
+      driver,
+      figures: {
+        cpuMicrosPerQuery: medianOf(cpuMicrosPerQuery),
+        queriesPerSecond: medianOf(queriesPerSecond),
+        p50Micros: medianOf((sample) => sample.p50Micros),
+        p99Micros: medianOf((sample) => sample.p99Micros),
+        peakMemoryBytes: Math.max(...samples.map((sample) => sample.peakMemoryBytes)),
+        allocatedBytesPerQuery
+      },
+      samples
+    }
+  }
+
+  async close(): Promise<void> {
+    await this.peer?.close()
+  }
+
+  private async misread(peer: Peer): Promise<string | undefined> {
+    for (const check of this.expectation.checks) {
+      const wrong = difference(check, await peer.values(check.task, check.columns))
+      if (wrong !== undefined) return wrong
+    }
+    return undefined
+  }
+
+  private async miswritten(peer: Peer): Promise<string | undefined> {
+    if (this.workload.audit === undefined) return undefined
+    await peer.values(this.workload.task, [])
+    return complaint(this.database, this.workload.audit)
+  }
+
+  private async turn(step: (peer: Peer) => Promise<void>): Promise<void> {
+    const { peer, setback } = this
+    if (peer === undefined || setback !== undefined) return
+    await this.attempt(() => step(peer))
+    await this.reset()
+  }
+
+  /** What was written must be gone before the next driver comes. */
+  private async reset(): Promise<void> {
+    if (this.workload.reset !== undefined) await administer(this.database, [this.workload.reset])
+  }
+
+  private async attempt(step: () => Promise<void>): Promise<void> {
+    try {
+      await step()
+    } catch (error) {
+      this.setback = { kind: "failed", reason: error instanceof Error ? error.message : String(error) }
+    }
+  }
+}

@@ -1,0 +1,126 @@
+/**
+ * What every driver must get for a query: what the server itself prints. node-postgres is told to hand out its texts as
+ * they come, so no driver's decoding has a part in it.
+ */
+import { createHash } from "node:crypto"
+import pg from "pg"
+import type { Address, Column, Text } from "./protocol.ts"
+import type { Query, Task } from "./workloads/workload.ts"
+
+/** A task that gets rows, and the rows. */
+export interface Check {
+  readonly task: Task
+  readonly columns: ReadonlyArray<Column>
+  readonly rows: ReadonlyArray<ReadonlyArray<Text>>
+}
+
+export interface Expectation {
+  readonly serverVersion: string
+  /** None for a task that gets no rows. */
+  readonly checks: ReadonlyArray<Check>
+  /** How many rows a task reads or writes each time. */
+  readonly rowsPerQuery: number
+  /** SHA-256 of all rows: results with the same one have measured the same. */
+  readonly checksum: string
+}
+
+const unread = { getTypeParser: () => (text: string | Buffer) => String(text) }
+
+export const expectationOf = async (address: Address, task: Task): Promise<Expectation> => {
+  const client = new pg.Client({ ...address, types: unread })
+  await client.connect()
+  try {
+    await client.query("SET TimeZone = 'UTC'")
+    const version = await client.query<{ readonly server_version: string }>("SHOW server_version")
+    const checks: Array<Check> = []
+    for (const { task: checked, query } of readings(task)) {
+      checks.push({ task: checked, ...(await resultOf(client, query)) })
+    }
+    return {
+      serverVersion: version.rows[0]?.server_version ?? "unknown",
+      checks,
+      rowsPerQuery: rowsOf(task, checks),
+      checksum: createHash("sha256")
+        .update(JSON.stringify(checks.map(({ rows }) => rows)))
+        .digest("hex")
+    }
+  } finally {
+    await client.end()
+  }
+}
+
+/** The task in parts of one query each. */
+const readings = (task: Task): ReadonlyArray<{ readonly task: Task; readonly query: Query }> => {
+  switch (task.kind) {
+    case "fetch":
+      return task.queries.map((query) => ({ task: { kind: "fetch", queries: [query] }, query }))
+    case "stream":
+      return [{ task: { ...task, query: task.checkedWith }, query: task.checkedWith }]
+    case "lease":
+      return [{ task, query: task.query }]
+    case "executeMany":
+    case "copyIn":
+    case "transaction":
+    case "acquire":
+    case "connect":
+      return []
+  }
+}
+
+const rowsOf = (task: Task, checks: ReadonlyArray<Check>): number => {
+  switch (task.kind) {
+    case "fetch":
+    case "lease":
+      return checks[0]?.rows.length ?? 0
+    case "stream":
+      return task.rows
+    case "executeMany":
+    case "copyIn":
+      return task.count
+    case "transaction":
+      return 1
+    case "acquire":
+    case "connect":
+      return 0
+  }
+}
+
+const resultOf = async (client: pg.Client, { sql, parameters }: Query): Promise<Omit<Check, "task">> => {
+  const { fields, rows } = await client.query<Array<Text>>({ text: sql, values: [...parameters], rowMode: "array" })
+  const types = await client.query<{ readonly oid: string; readonly typname: string }>(
+    "SELECT oid, typname FROM pg_type WHERE oid = ANY($1)",
+    [fields.map((field) => field.dataTypeID)]
+  )
+  const nameOf = new Map(types.rows.map(({ oid, typname }) => [Number(oid), typname]))
+  return {
+    columns: fields.map(({ name, dataTypeID }) => ({ name, type: nameOf.get(dataTypeID) ?? "unknown" })),
+    rows
+  }
+}
+
+/** Undefined where all is as expected; otherwise the first thing that is not. */
+export const difference = (
+  { columns, rows }: Pick<Check, "columns" | "rows">,
+  found: ReadonlyArray<ReadonlyArray<Text>>
+): string | undefined => {
+  if (found.length !== rows.length) return `${found.length} rows where the server has ${rows.length}`
+  for (const [at, row] of rows.entries()) {
+    for (const [column, { name }] of columns.entries()) {
+      const [expected, got] = [row[column], found[at]?.[column]]
+      if (expected !== got) return `row ${at + 1}, column ${name}: ${got} where the server has ${expected}`
+    }
+  }
+  return undefined
+}
+
+/** What the audit of a task that writes has to say, after it was done once; undefined where all is right. */
+export const complaint = async (address: Address, audit: string): Promise<string | undefined> => {
+  const client = new pg.Client({ ...address, types: unread })
+  await client.connect()
+  try {
+    const { rows } = await client.query<Array<Text>>({ text: audit, rowMode: "array" })
+    return rows[0]?.[0] ?? undefined
+  } finally {
+    await client.end()
+  }
+}

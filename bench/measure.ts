@@ -1,0 +1,60 @@
+/**
+ * One workload, all drivers: first each must show that it gets the right values, then all are warmed up, then they take
+ * turns. Only the medians of many turns mean anything, for the machine is never quiet.
+ */
+import { administer } from "./database.ts"
+import type { Participant } from "./drivers/index.ts"
+import { Entry, type Outcome } from "./entry.ts"
+import { expectationOf } from "./expectation.ts"
+import { type Floor, FloorEntry, type FloorOutcome } from "./floor.ts"
+import type { Address } from "./protocol.ts"
+import type { Workload } from "./workloads/workload.ts"
+
+export interface Pace {
+  readonly rounds: number
+  readonly secondsPerRound: number
+  readonly warmUpSeconds: number
+}
+
+export interface Measurement {
+  readonly workload: Workload
+  readonly serverVersion: string
+  readonly rowsPerQuery: number
+  readonly checksum: string
+  readonly outcomes: ReadonlyArray<Outcome>
+  /** Undefined where there is no floor for the workload, or no pgbench. */
+  readonly floor: FloorOutcome | undefined
+}
+
+export const measure = async (
+  workload: Workload,
+  participants: ReadonlyArray<Participant>,
+  database: Address,
+  pace: Pace,
+  floor?: Floor
+): Promise<Measurement> => {
+  await administer(database, workload.setup)
+  const expectation = await expectationOf(database, workload.task)
+  const entries = participants.map((participant) => new Entry(participant, workload, database, expectation))
+  const floorEntry = floor && FloorEntry.of(floor, workload, database)
+  try {
+    for (const entry of entries) await entry.prepare(pace.warmUpSeconds)
+    for (let round = 0; round < pace.rounds; round += 1) {
+      // Nobody always comes after the same neighbour's garbage, or first into a cold cache.
+      const first = round % entries.length
+      for (const entry of [...entries.slice(first), ...entries.slice(0, first)]) await entry.run(pace.secondsPerRound)
+      await floorEntry?.run(pace.secondsPerRound)
+    }
+    for (const entry of entries) await entry.countAllocation(pace.secondsPerRound)
+    return {
+      workload,
+      serverVersion: expectation.serverVersion,
+      rowsPerQuery: expectation.rowsPerQuery,
+      checksum: expectation.checksum,
+      outcomes: entries.map((entry) => entry.outcome()),
+      floor: floorEntry?.outcome()
+    }
+  } finally {
+    await Promise.all(entries.map((entry) => entry.close()))
+  }
+}

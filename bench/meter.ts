@@ -1,0 +1,65 @@
+/** What one round of one driver took. The cost of metering is the same for every driver that runs on Node. */
+import * as fs from "node:fs"
+import type { Sample } from "./protocol.ts"
+
+const MICROS_PER_MILLI = 1_000
+const BYTES_PER_KIBIBYTE = 1_024
+
+/** One bucket per microsecond. A query that takes longer than all of them is noted by itself; there cannot be many. */
+const BUCKETS = 1_000_000
+
+export class Meter {
+  private queries = 0
+  private rows = 0
+  private readonly latencies = new Uint32Array(BUCKETS)
+  private readonly longLatencies: Array<number> = []
+  private readonly cpuAtStart = process.cpuUsage()
+  private readonly startedAt = performance.now()
+  private readonly endsAt: number
+
+  constructor(seconds: number) {
+    this.endsAt = this.startedAt + seconds * 1_000
+  }
+
+  /** Counts a query that was started at that time of `performance.now`; false when the round is over. */
+  record(startedAt: number, rows: number): boolean {
+    const now = performance.now()
+    const micros = Math.floor((now - startedAt) * MICROS_PER_MILLI)
+    if (micros < BUCKETS) this.latencies[micros] = (this.latencies[micros] ?? 0) + 1
+    else this.longLatencies.push(micros)
+    this.queries += 1
+    this.rows += rows
+    return now < this.endsAt
+  }
+
+  sample(): Sample {
+    const cpu = process.cpuUsage(this.cpuAtStart)
+    return {
+      queries: this.queries,
+      rows: this.rows,
+      wallMicros: (performance.now() - this.startedAt) * MICROS_PER_MILLI,
+      cpuMicros: cpu.user + cpu.system,
+      p50Micros: this.latency(0.5),
+      p99Micros: this.latency(0.99),
+      peakMemoryBytes: peakMemoryBytes()
+    }
+  }
+
+  /** No more than this share of the queries were faster. */
+  private latency(share: number): number {
+    const rank = Math.ceil(this.queries * share)
+    let counted = 0
+    const bucket = this.latencies.findIndex((count) => (counted += count) >= rank)
+    if (bucket >= 0) return bucket
+    return this.longLatencies.toSorted((a, b) => a - b)[rank - counted - 1] ?? 0
+  }
+}
+
+const HIGH_WATER_MARK = /^VmHWM:\s+(\d+) kB$/m
+
+/** On Linux `maxRSS` would include what the parent had when it started us. */
+const peakMemoryBytes = (): number => {
+  const status = fs.existsSync("/proc/self/status") ? fs.readFileSync("/proc/self/status", "utf8") : ""
+  const [, kibibytes = process.resourceUsage().maxRSS] = HIGH_WATER_MARK.exec(status) ?? []
+  return Number(kibibytes) * BYTES_PER_KIBIBYTE
+}

@@ -1,0 +1,19 @@
+export type Line = ReadonlyArray<string>
+
+/** Columns that line up: the first ones to the left, numbers to the right. */
+export const table = (lines: ReadonlyArray<Line>, leftColumns = 1): string => {
+  const columns = Math.max(...lines.map((line) => line.length))
+  const widths = Array.from({ length: columns }, (_, column) =>
+    Math.max(...lines.map((line) => line[column]?.length ?? 0))
+  )
+  return lines
+    .map((line) =>
+      line
+        .map((cell, column) =>
+          column < leftColumns ? cell.padEnd(widths[column] ?? 0) : cell.padStart(widths[column] ?? 0)
+        )
+        .join("  ")
+        .trimEnd()
+    )
+    .join("\n")
+}

@@ -1,0 +1,10 @@
+import { fetching, type Workload } from "./workload.ts"
+
+/** The bare cost of a round trip. */
+export const onePlusOne: Workload = {
+  name: "one-plus-one",
+  title: "SELECT 1+1",
+  setup: [],
+  ...fetching("SELECT 1+1"),
+  hasFloor: true
+}

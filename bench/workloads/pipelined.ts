@@ -1,0 +1,11 @@
+import { fetching, type Workload } from "./workload.ts"
+
+/** What is left of a query's cost when its round trip is shared with a hundred others. */
+export const pipelined: Workload = {
+  name: "pipelined",
+  title: "SELECT 1+1, pipelined by 100 fibers on one connection",
+  setup: [],
+  ...fetching("SELECT 1+1"),
+  connections: 1,
+  fibers: 100
+}
