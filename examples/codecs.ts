@@ -1,0 +1,21 @@
+/** Values as you want them: other codecs for the types of the server, and one that is made by hand. */
+import "./support/databaseUrl.ts"
+import { NodeRuntime } from "@effect/platform-node"
+import { Config, Console, Effect } from "effect"
+import { PgClient, PgTypes } from "../src/index.ts"
+
+// json as the text that the server has, for those who hand it on.
+const jsonText = PgTypes.codec({ name: "json", format: "text", decode: (text) => text, encode: String })
+
+const Database = PgClient.layerConfig({
+  url: Config.Redacted("DATABASE_URL"),
+  types: Config.succeed([PgTypes.int8AsNumber, PgTypes.numericAsBigDecimal, PgTypes.hstore, jsonText])
+})
+
+const program = Effect.gen(function* () {
+  const pg = yield* PgClient.PgClient
+  yield* Console.log(yield* pg.fetchOne("SELECT count(*) AS total FROM generate_series(1, 3)"))
+  yield* Console.log(yield* pg.fetchOne(`SELECT 12.50 AS price, '{ "kept":  "as it is" }'::json AS document`))
+})
+
+program.pipe(Effect.provide(Database), NodeRuntime.runMain)

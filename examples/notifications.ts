@@ -1,0 +1,26 @@
+/** A stream of what others say: LISTEN and NOTIFY, with payloads that are read through a schema. */
+import "./support/databaseUrl.ts"
+import { NodeRuntime } from "@effect/platform-node"
+import { Config, Console, Effect, Schema, Stream } from "effect"
+import { PgClient } from "../src/index.ts"
+
+const Order = Schema.Struct({ id: Schema.Number, item: Schema.String })
+
+const program = Effect.gen(function* () {
+  const pg = yield* PgClient.PgClient
+
+  const events = yield* pg.listen("orders", { payload: Schema.fromJsonString(Order) })
+  yield* pg.notify("orders", JSON.stringify({ id: 7, item: "tea" }))
+
+  yield* events.pipe(
+    Stream.take(1),
+    Stream.runForEach((event) =>
+      // After a gap, whoever keeps a state that is made of notifications reads it anew.
+      event._tag === "Gap" ? Console.log(`missed some: ${event.reason}`) : Console.log(event.payload)
+    )
+  )
+}).pipe(Effect.scoped)
+
+const Database = PgClient.layerConfig({ url: Config.Redacted("DATABASE_URL") })
+
+program.pipe(Effect.provide(Database), NodeRuntime.runMain)

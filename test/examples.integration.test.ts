@@ -1,0 +1,92 @@
+/** Every example runs to its end, each in a database of its own where it leaves nothing, and prints what the README says. */
+import { assert, describe, it } from "@effect/vitest"
+import { spawn } from "node:child_process"
+import * as fs from "node:fs"
+import { text } from "node:stream/consumers"
+import { fileURLToPath } from "node:url"
+import pg from "pg"
+import { createDatabase } from "./support/database.ts"
+import { blocks } from "./support/readme.ts"
+
+const directory = new URL("../examples/", import.meta.url)
+const examples = fs.readdirSync(directory).filter((file) => file.endsWith(".ts"))
+
+const EXAMPLE_TIMEOUT_MILLIS = 60_000
+
+/** All that the example wrote, after its exit code. */
+const outcome = async (example: string, url: string): Promise<string> => {
+  const child = spawn(process.execPath, [fileURLToPath(new URL(example, directory))], {
+    env: { ...process.env, EFFECTPG_TEST_URL: url },
+    stdio: ["ignore", "pipe", "pipe"],
+    timeout: EXAMPLE_TIMEOUT_MILLIS
+  })
+  const ended = new Promise<string>((resolve, reject) => {
+    child.once("error", reject)
+    child.once("close", (code, signal) => resolve(`${code ?? signal}`))
+  })
+  const [exit, output, complaint] = await Promise.all([ended, text(child.stdout), text(child.stderr)])
+  return `exit ${exit}\n${output}${complaint}`
+}
+
+interface Run {
+  readonly result: string
+  /** The schemas that the example has made and not dropped, and the tables in `public`. */
+  readonly leftovers: ReadonlyArray<string>
+}
+
+/** Each is run once, whichever tests want to see it. */
+const runs = new Map<string, Promise<Run>>()
+
+const runOf = (example: string): Promise<Run> => {
+  const known = runs.get(example)
+  if (known !== undefined) return known
+  const fresh = runInOwnDatabase(example)
+  runs.set(example, fresh)
+  return fresh
+}
+
+const runInOwnDatabase = async (example: string): Promise<Run> => {
+  const database = await createDatabase()
+  try {
+    const result = await outcome(example, database.url)
+    return { result, leftovers: await leftoversIn(database.url) }
+  } finally {
+    await database.drop()
+  }
+}
+
+const leftoversIn = async (url: string): Promise<ReadonlyArray<string>> => {
+  const client = new pg.Client(url)
+  await client.connect()
+  try {
+    const { rows } = await client.query<{ name: string }>(
+      `SELECT nspname AS name FROM pg_namespace WHERE nspname !~ '^(pg_.*|information_schema|public)$'
+       UNION ALL SELECT tablename FROM pg_tables WHERE schemaname = 'public'`
+    )
+    return rows.map(({ name }) => name)
+  } finally {
+    await client.end()
+  }
+}
+
+describe("examples", () => {
+  it.each(examples)(
+    "%s",
+    async (example) => {
+      const { result, leftovers } = await runOf(example)
+      assert.match(result, /^exit 0\n./, result)
+      assert.isEmpty(leftovers)
+    },
+    EXAMPLE_TIMEOUT_MILLIS
+  )
+
+  it(
+    "print what the README shows",
+    async () => {
+      const { result } = await runOf("quickstart.ts")
+      assert.isNotEmpty(blocks("text"))
+      for (const block of blocks("text")) assert.include(result, `\n${block}\n`)
+    },
+    EXAMPLE_TIMEOUT_MILLIS
+  )
+})

@@ -1,0 +1,70 @@
+/** README.md says nothing that is not so: its code is that of the examples, its tables name what is there. */
+import { assert, describe, it } from "@effect/vitest"
+import * as fs from "node:fs"
+import { PgError } from "../src/index.ts"
+import { optionNames } from "../src/config/names.ts"
+import { blocks, readme, rowNames } from "./support/readme.ts"
+
+const repository = new URL("../", import.meta.url)
+const textOf = (file: string): string => fs.readFileSync(new URL(file, repository), "utf8")
+const filesIn = (folder: string): ReadonlyArray<string> => fs.readdirSync(new URL(folder, repository))
+
+/** The examples as their reader would write them; `examples.integration.test.ts` runs each. */
+const examples = filesIn("examples/")
+  .filter((file) => file.endsWith(".ts"))
+  .map((file) => textOf(`examples/${file}`).replaceAll('from "../src/index.ts"', 'from "effectpg"'))
+
+const INDENTS = ["", "  ", "    ", "      "]
+
+const isPartOf = (program: string, block: string): boolean =>
+  INDENTS.some((indent) => `\n${program}`.includes(`\n${block.replaceAll(/^(?=.)/gm, indent)}\n`))
+
+describe("the README", () => {
+  it("takes its code from examples that are run", () => {
+    assert.isAbove(blocks("ts").length, 5)
+    for (const block of blocks("ts")) {
+      assert.isTrue(
+        examples.some((example) => isPartOf(example, block)),
+        `in no example:\n${block}`
+      )
+    }
+  })
+
+  it("gives the two commands that package.json has and that .ci/run runs", () => {
+    assert.deepStrictEqual(blocks("sh"), ["npm install && npm run quickstart", "npm install && npm test"])
+    const ci = textOf(".ci/run")
+    assert.match(ci, /^\(npm install && npm test\)$/m)
+    assert.match(ci, /^npm run quickstart$/m)
+    const { scripts }: { readonly scripts: Readonly<Record<string, string>> } = JSON.parse(textOf("package.json"))
+    assert.strictEqual(scripts["quickstart"], "node examples/quickstart.ts")
+    assert.strictEqual(scripts["test"], "vitest run")
+    for (const [, script = ""] of readme.matchAll(/`npm run ([\w:]+)/g)) assert.property(scripts, script)
+  })
+
+  it("has a row for every setting", () => {
+    assert.includeMembers([...rowNames], [...optionNames])
+  })
+
+  it("has a row for every error of the client", () => {
+    const tags = Object.entries(PgError)
+      .filter(
+        ([name, value]) => typeof value === "function" && value.prototype instanceof Error && name !== "PostgresError"
+      )
+      .map(([name]) => name)
+    assert.isAbove(tags.length, 10)
+    assert.includeMembers([...rowNames], tags)
+  })
+
+  it("has a room in its house for every folder and every public module", () => {
+    const rooms = filesIn("src/")
+      .map((name) => (name.includes(".") ? name : `src/${name}/`))
+      .filter((name) => !/^(index|.*\.generated)\.ts$/.test(name))
+    for (const room of rooms) assert.include(readme, `\`${room}\``)
+  })
+
+  it("links to what is there", () => {
+    const targets = Array.from(readme.matchAll(/\]\((?!https:)([^)]+)\)/g), ([, target = ""]) => target)
+    assert.isAbove(targets.length, 2)
+    for (const target of targets) assert.isTrue(fs.existsSync(new URL(target, repository)), target)
+  })
+})
