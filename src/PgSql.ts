@@ -17,6 +17,7 @@
  */
 import * as Inspectable from "effect/Inspectable"
 import { MAX_NAME_BYTES } from "./wire/limits.ts"
+import { quoteName } from "./wire/sqlText.ts"
 
 // ------------------------------------------------------------------------------------------------------ models
 
@@ -214,10 +215,8 @@ const compose = (
 
 const id = (...path: readonly [string, ...ReadonlyArray<string>]): Statement => {
   const fault = path.map(nameFault).find((found) => found !== undefined)
-  return fault === undefined ? new Template([path.map(quoted).join(".")], [], undefined, undefined) : faulty(fault)
+  return fault === undefined ? new Template([path.map(quoteName).join(".")], [], undefined, undefined) : faulty(fault)
 }
-
-const quoted = (name: string): string => `"${name.replaceAll('"', '""')}"`
 
 const utf8 = new TextEncoder()
 
@@ -251,7 +250,7 @@ const set = (columns: Readonly<Record<string, unknown>>): Statement => {
   if (entries.length === 0) return faulty("sql.set takes at least one column")
   const missing = entries.find(([, value]) => value === undefined)
   if (missing !== undefined) {
-    return faulty(`sql.set takes no undefined, as column ${quoted(missing[0])} has it: give null, or leave it out`)
+    return faulty(`sql.set takes no undefined, as column ${quoteName(missing[0])} has it: give null, or leave it out`)
   }
   return join(entries.map(([column, value]) => tag`${id(column)} = ${value}`))
 }

@@ -9,7 +9,8 @@ import type { ByteWriter } from "../wire/byteWriter.ts"
 import { COPY_HEADER, COPY_TRAILER } from "../wire/copyBinary.ts"
 import { Unencodable } from "../wire/failure.ts"
 import { description, selectFrom } from "./copySource.ts"
-import { quoteText, tableName } from "./copyStatement.ts"
+import { quoteText } from "../wire/sqlText.ts"
+import { tableName } from "./copyStatement.ts"
 
 export interface CopyPlan {
   readonly names: ReadonlyArray<string>

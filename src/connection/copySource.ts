@@ -9,7 +9,8 @@ import type { PreparedStatement } from "../session/statementCache.ts"
 import type { TransactionLevel } from "../session/transaction.ts"
 import { Format } from "../wire/backendMessage.ts"
 import { withStatement } from "./call.ts"
-import { quoteName, tableName } from "./copyStatement.ts"
+import { quoteName } from "../wire/sqlText.ts"
+import { tableName } from "./copyStatement.ts"
 import { replacePlaceholders } from "./placeholders.ts"
 
 type Answer<A> = Effect.Effect<A, PgError.PgError>

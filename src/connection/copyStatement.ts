@@ -3,6 +3,7 @@ import * as Effect from "effect/Effect"
 import * as PgError from "../PgError.ts"
 import type * as PgCopy from "../PgCopy.ts"
 import type { ServerVersion } from "../session/serverVersion.ts"
+import { quoteName, quoteText } from "../wire/sqlText.ts"
 
 export type Refusal = PgError.InvalidConfigError | PgError.UnsupportedError
 
@@ -49,14 +50,6 @@ const since: ReadonlyArray<readonly [option: string, value: unknown, major: numb
   ["forceNull", "*", 17],
   ["onError", undefined, 17]
 ]
-
-export const quoteName = (name: string): string => `"${name.replaceAll('"', '""')}"`
-
-/** A string that means the same whatever `standard_conforming_strings` is. */
-export const quoteText = (text: string): string => {
-  const quoted = `'${text.replaceAll("'", "''")}'`
-  return text.includes("\\") ? `E${quoted.replaceAll("\\", "\\\\")}` : quoted
-}
 
 export const tableName = ({ schema, table }: PgCopy.Table): string =>
   schema === undefined ? quoteName(table) : `${quoteName(schema)}.${quoteName(table)}`

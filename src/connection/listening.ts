@@ -12,6 +12,7 @@ import { script } from "../session/request.ts"
 import type { Session } from "../session/session.ts"
 import { submitControl, type TransactionLevel } from "../session/transaction.ts"
 import { MAX_NAME_BYTES } from "../wire/limits.ts"
+import { quoteName } from "../wire/sqlText.ts"
 
 export type Events = Queue.Queue<PgNotification.Event, PgError.PgError | Cause.Done>
 
@@ -91,14 +92,14 @@ const listenAt = (level: TransactionLevel, channel: string, listen: string): Eff
 /** Takes a reader off a session. Nobody waits for the UNLISTEN after the last one. */
 export const leave = (session: Session, { channel, notify }: Mailbox): void => {
   if (!session.channels.remove(channel, notify) || session.lost !== undefined) return
-  submitControl(session, { operation: "UNLISTEN", sql: `UNLISTEN ${quoted(channel)}` }, () => {})
+  submitControl(session, { operation: "UNLISTEN", sql: `UNLISTEN ${quoteName(channel)}` }, () => {})
 }
 
 /** The statement that listens to a channel of any name; it is no harm to say it again. */
 export const listenStatement = (channel: string): Effect.Effect<string, PgError.EncodeError> => {
   const reason = refusal(channel)
   return reason === undefined
-    ? Effect.succeed(`LISTEN ${quoted(channel)}`)
+    ? Effect.succeed(`LISTEN ${quoteName(channel)}`)
     : Effect.fail(new PgError.EncodeError({ parameter: 0, type: "channel name", reason, sql: "LISTEN" }))
 }
 
@@ -109,8 +110,6 @@ const refusal = (channel: string): string | undefined => {
   const bytes = new TextEncoder().encode(channel).length
   return bytes > MAX_NAME_BYTES ? `it has ${bytes} bytes, and names have at most ${MAX_NAME_BYTES}` : undefined
 }
-
-const quoted = (channel: string): string => `"${channel.replaceAll('"', '""')}"`
 
 /** What a reader is given: the events as they are, or with payloads as a schema reads them. */
 export const listenWith = (

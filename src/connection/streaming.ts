@@ -15,7 +15,7 @@ import type { ObjectRow } from "../codec/rowReader.ts"
 import * as PgError from "../PgError.ts"
 import { closePortal, type Page, page, Portal, type PortalOptions } from "../session/portal.ts"
 import { isStalePlan } from "../session/stalePlan.ts"
-import { PLAIN_LEVEL, type TransactionLevel } from "../session/transaction.ts"
+import { PLAIN_LEVEL, type TransactionLevel, type Restore } from "../session/transaction.ts"
 import type { Place } from "./place.ts"
 import { decodeRows } from "./rowSchema.ts"
 import type { Row, StreamOptions } from "./vocabulary.ts"
@@ -99,8 +99,6 @@ const read = (
       return reading
     })
   )
-
-type Restore = <A, E, R>(effect: Effect.Effect<A, E, R>) => Effect.Effect<A, E, R>
 
 /** Undefined inside of a transaction. */
 export const ownTransaction = (outer: TransactionLevel, restore: Restore): Answer<TransactionLevel | undefined> =>

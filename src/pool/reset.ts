@@ -4,6 +4,7 @@ import type * as PgError from "../PgError.ts"
 import { ownTupleRows, send } from "../session/request.ts"
 import { RESET } from "../session/reset.ts"
 import type { Session } from "../session/session.ts"
+import { quoteText } from "../wire/sqlText.ts"
 
 /** The settings that a session has made itself; its role is one that pg_settings does not show. */
 const SETTINGS_MADE = `
@@ -14,14 +15,10 @@ const SETTINGS_MADE = `
 /** The script for a session whose settings, as they are now, are to survive. */
 export const resetKeepingSettings = (session: Session): Effect.Effect<string, PgError.PgError> =>
   Effect.map(send(session, ownTupleRows(SETTINGS_MADE)), (settings) =>
-    [RESET, ...settings.map(([name, value]) => `SELECT set_config(${literal(name)}, ${literal(value)}, false)`)].join(
-      "; "
-    )
+    [
+      RESET,
+      ...settings.map(
+        ([name, value]) => `SELECT set_config(${quoteText(String(name))}, ${quoteText(String(value))}, false)`
+      )
+    ].join("; ")
   )
-
-/** A string constant that means the same whatever standard_conforming_strings says. */
-const literal = (value: unknown): string => {
-  const text = String(value)
-  const doubled = text.replaceAll("'", "''")
-  return text.includes("\\") ? ` E'${doubled.replaceAll("\\", "\\\\")}'` : `'${doubled}'`
-}

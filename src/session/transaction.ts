@@ -291,7 +291,7 @@ export class TransactionLevel {
   }
 }
 
-type Restore = <A, E, R>(effect: Effect.Effect<A, E, R>) => Effect.Effect<A, E, R>
+export type Restore = <A, E, R>(effect: Effect.Effect<A, E, R>) => Effect.Effect<A, E, R>
 
 const HAS_FAILED =
   "a statement in it had failed and the failure was caught inside; catch it around a nested transaction"
