@@ -16,8 +16,8 @@ import { PgInterval } from "./codec/interval.ts"
 import { PgRange } from "./codec/range.ts"
 import type { Codec } from "./codec/codec.ts"
 import { mapped } from "./codec/mapped.ts"
-import { numeric } from "./codec/numeric.ts"
-import { PgTimestamp, timestamp, timestamptz } from "./codec/timestamp.ts"
+import { numeric as numericCodec } from "./codec/numeric.ts"
+import { PgTimestamp, timestamp as timestampCodec, timestamptz as timestamptzCodec } from "./codec/timestamp.ts"
 import { builtinTypeCodec, type TypeCodec } from "./codec/typeCodec.ts"
 import { Undecodable } from "./wire/failure.ts"
 
@@ -70,7 +70,7 @@ export {
 export const numericAsBigDecimal: TypeCodec = builtinTypeCodec(
   // A string that a BigDecimal has become needs no server to parse it.
   mapped(
-    { ...numeric, writesStrings: true },
+    { ...numericCodec, writesStrings: true },
     {
       decode: (value) => {
         const [, whole, fraction = ""] = DECIMAL.exec(String(value)) ?? []
@@ -104,7 +104,7 @@ const dateTimes = (base: Codec): TypeCodec =>
  * @category codecs
  * @since 0.1.0
  */
-export const timestamptzAsDateTime: TypeCodec = dateTimes(timestamptz)
+export const timestamptzAsDateTime: TypeCodec = dateTimes(timestamptzCodec)
 
 /**
  * Reads `timestamp` as Effect's `DateTime.Utc`, as if it were in UTC; otherwise as `timestamptzAsDateTime`.
@@ -112,7 +112,29 @@ export const timestamptzAsDateTime: TypeCodec = dateTimes(timestamptz)
  * @category codecs
  * @since 0.1.0
  */
-export const timestampAsDateTime: TypeCodec = dateTimes(timestamp)
+export const timestampAsDateTime: TypeCodec = dateTimes(timestampCodec)
+
+// -------------------------------------------------------------------------------------------- typed parameters
+
+export {
+  bool,
+  type BuiltinTypeName,
+  bytea,
+  date,
+  float4,
+  float8,
+  int2,
+  int4,
+  int8,
+  jsonb,
+  numeric,
+  text,
+  timestamp,
+  timestamptz,
+  typed,
+  type TypedParameter,
+  uuid
+} from "./codec/typedParameter.ts"
 
 // ----------------------------------------------------------------------------------------------------- schemas
 

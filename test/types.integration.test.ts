@@ -8,6 +8,7 @@ import * as Effect from "effect/Effect"
 import { inspect } from "node:util"
 import type * as PgConnection from "../src/PgConnection.ts"
 import type * as PgError from "../src/PgError.ts"
+import * as PgTypes from "../src/PgTypes.ts"
 import { type Samples, statisticsScript, typeSamples } from "./fixtures/typeSamples.ts"
 import { TestDatabase } from "./support/database.ts"
 import { assertHealthy, liveConnection, valueOf } from "./support/live.ts"
@@ -69,6 +70,21 @@ layer(TestDatabase.layer, { excludeTestServices: true })("every type that a colu
         Object.keys(typeSamples).filter((name) => !listed.has(name)),
         []
       )
+    })
+  )
+
+  it.effect("is read from the text of a first run as it is read afterwards", () =>
+    Effect.gen(function* () {
+      const { connection, types } = yield* prepared
+      for (const type of types) {
+        for (const [expression] of samplesOf(type)) {
+          const expressions = type.hasArray ? `${expression}, ARRAY[${expression}, NULL]` : expression
+          const sql = `SELECT $1, ${expressions}`
+          const [first] = yield* connection.fetchTuples(sql, [PgTypes.int4(1)])
+          const [second] = yield* connection.fetchTuples(sql, [PgTypes.int4(1)])
+          assert.deepStrictEqual(first, second, expression)
+        }
+      }
     })
   )
 

@@ -57,6 +57,9 @@ export const recordOf = (types: FieldTypes): Codec<ReadonlyArray<unknown>> => {
     write: () => {
       throw new Unencodable("PostgreSQL takes no anonymous records; cast the parameter to a composite type")
     },
-    writesStrings: false
+    writesStrings: false,
+    ofText: () => {
+      throw new Undecodable("its text does not say the types of its fields; let the server say those of the parameters")
+    }
   }
 }

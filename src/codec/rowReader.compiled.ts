@@ -1,8 +1,10 @@
 /**
  * Turns the shape of a result into source text: one straight line of reads and one object literal per row. Only plain
- * ASCII identifiers ever enter that source, codecs are passed to it as values, and it reports nothing by itself: a row
- * in which anything is odd, from a wrong count to a codec that throws, is read again by the interpreter.
+ * ASCII identifiers and our own expressions ever enter that source, codecs are passed to it as values, and it reports
+ * nothing by itself: a row in which anything is odd, from a wrong count to a codec that throws, is read again by the
+ * interpreter.
  */
+import { type InlineRead, inlineReads, INT32 } from "./inlineRead.ts"
 import type { ObjectRow, ReadableColumn, RowReader, TupleRow } from "./rowReader.interpreted.ts"
 
 /** Above this many columns the source grows too long to pay off. */
@@ -36,7 +38,7 @@ const compile = <R>(
 ): RowReader<R> | undefined => {
   if (columns.length > MAX_COMPILED_COLUMNS) return undefined
   try {
-    return new Function("reads", "interpret", source(columns.length, row))(
+    return new Function("reads", "interpret", source(columns, row))(
       columns.map((column) => column.read),
       interpret
     )
@@ -51,15 +53,15 @@ const compile = <R>(
  * given bytes past the end: a negative length is a huge one once it is unsigned. The parentheses around the reader make
  * V8 compile it at once instead of twice.
  */
-const source = (count: number, row: string): string => `"use strict"
-${Array.from({ length: count }, (_, index) => `const read${index} = reads[${index}]`).join("\n")}
+const source = (columns: ReadonlyArray<ReadableColumn>, row: string): string => `"use strict"
+${columns.map((_, index) => `const read${index} = reads[${index}]`).join("\n")}
 return ((bytes, start, end) => {
-  if (((bytes[start] << 8) | bytes[start + 1]) !== ${count}) return interpret(bytes, start, end)
+  if (((bytes[start] << 8) | bytes[start + 1]) !== ${columns.length}) return interpret(bytes, start, end)
   let at = start + 2
   let length = 0
-${Array.from({ length: count }, (_, index) => `  let value${index} = null`).join("\n")}
+${columns.map((_, index) => `  let value${index} = null`).join("\n")}
   try {
-${Array.from({ length: count }, (_, index) => readColumn(index)).join("\n")}
+${columns.map(readColumn).join("\n")}
   } catch {
     return interpret(bytes, start, end)
   }
@@ -67,10 +69,21 @@ ${Array.from({ length: count }, (_, index) => readColumn(index)).join("\n")}
   return ${row}
 })`
 
-const readColumn = (index: number): string => `
-    length = (bytes[at] << 24) | (bytes[at + 1] << 16) | (bytes[at + 2] << 8) | bytes[at + 3]
-    at += 4
+const readColumn = ({ read }: ReadableColumn, index: number): string => {
+  const inline = inlineReads.get(read)
+  return `
+    length = ${INT32}
+    at += 4${inline === undefined ? called(index) : spelledOut(index, inline)}`
+}
+
+const called = (index: number): string => `
     if (length !== -1) {
       if ((length >>> 0) > end - at) return interpret(bytes, start, end)
       value${index} = read${index}(bytes, at, at += length)
     }`
+
+const spelledOut = (index: number, { expression, width }: InlineRead): string => `
+    if (length === ${width}) {
+      value${index} = ${expression}
+      at += ${width}
+    } else if (length !== -1) return interpret(bytes, start, end)`

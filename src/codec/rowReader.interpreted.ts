@@ -29,7 +29,7 @@ export class UndecodableColumn extends Undecodable {
   /** Where the value can be read once its types have been looked up. */
   readonly unresolved: UnresolvedType | undefined
 
-  constructor(column: ReadableColumn, index: number, thrown: unknown) {
+  constructor(column: Pick<ReadableColumn, "name" | "typeName">, index: number, thrown: unknown) {
     super(reasonOf(thrown))
     this.column = column.name
     this.index = index

@@ -15,6 +15,7 @@ import {
   type RowReader,
   type TupleRow
 } from "./rowReader.interpreted.ts"
+import { Undecodable } from "../wire/failure.ts"
 import { readText } from "./text.ts"
 
 export { type ObjectRow, type RowReader, type TupleRow, UndecodableColumn } from "./rowReader.interpreted.ts"
@@ -86,29 +87,43 @@ class SharedReaders {
 const resultFormat = (codec: Codec | undefined): Format =>
   codec === undefined ? Format.text : (codec.resultFormat ?? Format.binary)
 
-/** Reads a column's values in the format that was asked for. */
-const columnReader = (codec: Codec | undefined): Codec["read"] => {
-  if (codec === undefined) return readText
-  if (resultFormat(codec) === Format.binary) return codec.read
-  return (bytes, start, end) => ofText(codec, readText(bytes, start, end))
+const resultFormats = (columns: ReadonlyArray<ColumnDescription>, types: TypeRegistry): ReadonlyArray<Format> =>
+  columns.map(({ typeOid }) => resultFormat(types.codec(typeOid)))
+
+/** Reads a column's values in the format that they come in. */
+const columnReader = (codec: Codec | undefined, format: Format): Codec["read"] => {
+  if (format === Format.binary)
+    return resultFormat(codec) === Format.text || codec === undefined ? unreadable : codec.read
+  return codec === undefined ? readText : (bytes, start, end) => ofText(codec, readText(bytes, start, end))
+}
+
+const unreadable = (): never => {
+  throw new Undecodable("its type is not the one that it was when the statement was described; ask again")
 }
 
 const remembered = new WeakMap<TypeRegistry, Map<string, SharedReaders>>()
 
-const sharedReaders = (columns: ReadonlyArray<ColumnDescription>, types: TypeRegistry): SharedReaders => {
+const sharedReaders = (
+  columns: ReadonlyArray<ColumnDescription>,
+  types: TypeRegistry,
+  formats: ReadonlyArray<Format>
+): SharedReaders => {
   let shapes = remembered.get(types)
   if (shapes === undefined) remembered.set(types, (shapes = new Map()))
   // A name cannot hold NUL: it came as a NUL-terminated string. A type without a codec may get one.
   const key = columns
-    .map(({ name, typeOid }) => `${typeOid}${types.codec(typeOid) === undefined ? "?" : ""} ${name}`)
+    .map(
+      ({ name, typeOid }, index) =>
+        `${typeOid}${types.codec(typeOid) === undefined ? "?" : ""}${formats[index] === Format.text ? "t" : ""} ${name}`
+    )
     .join("\0")
   let readers = shapes.get(key)
   if (readers === undefined) {
     readers = new SharedReaders(
-      columns.map(({ name, typeOid }) => ({
+      columns.map(({ name, typeOid }, index) => ({
         name,
         typeName: types.typeName(typeOid),
-        read: columnReader(types.codec(typeOid))
+        read: columnReader(types.codec(typeOid), formats[index] ?? Format.text)
       }))
     )
   }
@@ -118,11 +133,16 @@ const sharedReaders = (columns: ReadonlyArray<ColumnDescription>, types: TypeReg
   return readers
 }
 
-export const makeRowShape = (columns: ReadonlyArray<ColumnDescription>, types: TypeRegistry): RowShape => {
-  const readers = sharedReaders(columns, types)
+/** `formats` are those that the values come in; by default those that suit the types best. */
+export const makeRowShape = (
+  columns: ReadonlyArray<ColumnDescription>,
+  types: TypeRegistry,
+  formats: ReadonlyArray<Format> = resultFormats(columns, types)
+): RowShape => {
+  const readers = sharedReaders(columns, types, formats)
   return {
     columns,
-    resultFormats: columns.map(({ typeOid }) => resultFormat(types.codec(typeOid))),
+    resultFormats: formats,
     get object() {
       return readers.object
     },

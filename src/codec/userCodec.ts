@@ -125,7 +125,7 @@ const binaryCodec = ({ isTextual, name }: CodecSubject, { decode, encode }: Bina
     },
     ofText: (text) => {
       if (isTextual) return decode(new TextEncoder().encode(text))
-      throw new Undecodable(`its codec reads no text, which what it stands beside travels as`)
+      throw new Undecodable(`its codec reads no text, which this answer comes as`)
     }
   }
 }

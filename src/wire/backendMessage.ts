@@ -38,6 +38,16 @@ const names = new Map<number, string>(Object.entries(Backend).map(([name, type])
 export const backendMessageName = (type: number): string =>
   names.get(type) ?? `an unknown message (type 0x${type.toString(16).padStart(2, "0")})`
 
+/** What the server may send though nothing was asked. */
+const unasked: ReadonlySet<number> = new Set([
+  Backend.ErrorResponse,
+  Backend.NoticeResponse,
+  Backend.NotificationResponse,
+  Backend.ParameterStatus
+])
+
+export const mayComeUnasked = (type: number): boolean => unasked.has(type)
+
 /** The format of a value on the wire. */
 export const Format = { text: 0, binary: 1 } as const
 export type Format = (typeof Format)[keyof typeof Format]

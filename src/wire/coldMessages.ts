@@ -99,12 +99,6 @@ export const encodeSaslResponse = (data: string): Buffer => {
 
 export const encodeTerminate = (): Buffer => serialize.end()
 
-/** One or more statements, by the simple protocol. */
-export const encodeQuery = (sql: string): Buffer => {
-  checkText("the SQL text", sql)
-  return serializer().query(sql)
-}
-
 /** Prepares `sql` under a name; the empty one is the unnamed statement. An OID of 0 leaves the type to the server. */
 export const encodeParse = (name: string, sql: string, parameterOids: ReadonlyArray<number>): Buffer => {
   checkName(name)

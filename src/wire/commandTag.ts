@@ -40,7 +40,7 @@ const beforeNumber = (bytes: Buffer, start: number, end: number): number => {
 
 const slot = (length: number, firstByte: number): number => (length << 8) | firstByte
 
-/** What programs run all day costs no new string. No two of these share both their length and their first letter. */
+/** What programs and pools run all day costs no new string. No two of these share both their length and their first letter. */
 const commonCommands: ReadonlyMap<number, string> = new Map(
   [
     "SELECT",
@@ -55,7 +55,12 @@ const commonCommands: ReadonlyMap<number, string> = new Map(
     "ROLLBACK",
     "SAVEPOINT",
     "RELEASE",
-    "SET"
+    "SET",
+    "RESET",
+    "CLOSE CURSOR ALL",
+    "UNLISTEN",
+    "DISCARD TEMP",
+    "DISCARD SEQUENCES"
   ].map((command) => [slot(command.length, command.charCodeAt(0)), command])
 )
 

@@ -1,7 +1,7 @@
 /**
- * The requests of the extended protocol, appended to a `ByteWriter`. Bind, Execute and Sync, which every query sends,
- * are written here byte by byte; the rare ones come from `coldMessages`. What throws leaves a part of a message behind:
- * whoever calls takes a mark first and rewinds to it.
+ * The requests that run statements, appended to a `ByteWriter`. Bind, Execute and Sync, which every query sends, and
+ * Query, which begins and ends every transaction, are written here byte by byte; the rare ones come from `coldMessages`.
+ * What throws leaves a part of a message behind: whoever calls takes a mark first and rewinds to it.
  */
 import { Format } from "./backendMessage.ts"
 import type { ByteWriter } from "./byteWriter.ts"
@@ -27,10 +27,13 @@ export interface BoundStatement {
 }
 
 const BIND = 0x42 // B
+const DESCRIBE = 0x44 // D
 const EXECUTE = 0x45 // E
 const FLUSH = 0x48 // H
+const QUERY = 0x51 // Q
 const SYNC = 0x53 // S
 const COPY_DATA = 0x64 // d
+const PORTAL = 0x50 // P
 const UNNAMED_PORTAL = 0
 const NULL_LENGTH = -1
 const MAX_ROWS = 0x7fffffff
@@ -61,7 +64,7 @@ export const writeBindExecuteSync = (
 ): void => {
   writeBind(writer, statement, values)
   if (maxRows === 0) return writer.raw(EXECUTE_ALL_AND_SYNC_BYTES)
-  writeExecute(writer, UNNAMED_PORTAL_BYTES, maxRows)
+  writeExecute(writer, maxRows)
   writer.raw(SYNC_BYTES)
 }
 
@@ -149,8 +152,19 @@ const commonFormat = (
 
 const isNull = (value: unknown): value is null | undefined => value === null || value === undefined
 
-/** Runs a portal up to a number of rows, or to its end where that is 0. The name comes with its NUL. */
-export const writeExecute = (writer: ByteWriter, portal: Uint8Array, maxRows: number): void => {
+/**
+ * Asks what rows a portal returns, by default the unnamed one: Byte1 'D', Int32 length, Byte1 'P', String portal. The
+ * name comes with its NUL.
+ */
+export const writeDescribePortal = (writer: ByteWriter, portal: Uint8Array = UNNAMED_PORTAL_BYTES): void => {
+  const describe = writer.beginMessage(DESCRIBE)
+  writer.uint8(PORTAL)
+  writer.raw(portal)
+  writer.endMessage(describe)
+}
+
+/** Runs a portal, by default the unnamed one, up to a number of rows, or to its end where that is 0. */
+export const writeExecute = (writer: ByteWriter, maxRows: number, portal: Uint8Array = UNNAMED_PORTAL_BYTES): void => {
   if (!Number.isInteger(maxRows) || maxRows < 0 || maxRows > MAX_ROWS) {
     throw new Unencodable(`${maxRows} as the number of rows to fetch; it is a whole number from 0 to ${MAX_ROWS}`)
   }
@@ -176,6 +190,13 @@ export const encodeResultFormats = (formats: ReadonlyArray<Format>): Uint8Array 
 export const beginCopyData = (writer: ByteWriter): number => writer.beginMessage(COPY_DATA)
 
 export const writeSync = (writer: ByteWriter): void => writer.raw(SYNC_BYTES)
+
+/** One or more statements, by the simple protocol: Byte1 'Q', Int32 length, String text. */
+export const writeQuery = (writer: ByteWriter, sql: string): void => {
+  const query = writer.beginMessage(QUERY)
+  writer.cstring(sql)
+  writer.endMessage(query)
+}
 
 /** Has the server answer what it has been sent, while more is to come before the Sync. */
 export const writeFlush = (writer: ByteWriter): void => writer.raw(FLUSH_BYTES)

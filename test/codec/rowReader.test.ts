@@ -3,6 +3,7 @@ import * as Schema from "effect/Schema"
 import { execFileSync } from "node:child_process"
 import { fileURLToPath } from "node:url"
 import type { Codec } from "../../src/codec/codec.ts"
+import { inlineReads } from "../../src/codec/inlineRead.ts"
 import { pgType } from "../../src/codec/oid.generated.ts"
 import { builtinTypes } from "../../src/codec/registry.ts"
 import { compileObjects, compileTuples, MAX_COMPILED_COLUMNS } from "../../src/codec/rowReader.compiled.ts"
@@ -130,6 +131,41 @@ describe("rows as tuples", () => {
     assert.deepStrictEqual(compiled(row, 0, row.length), valuesOf(cells))
     assert.deepStrictEqual(interpretTuples(columns)(row, 0, row.length), valuesOf(cells))
   })
+})
+
+describe("values whose read is spelled out in a compiled reader", () => {
+  const narrow = [pgType.bool, pgType.int2, pgType.int4, pgType.oid, pgType.xid, pgType.cid].map(({ oid }) =>
+    codecOf(oid)
+  )
+
+  it("are those of the narrow types", () => {
+    assert.sameMembers(
+      [...inlineReads.keys()],
+      narrow.map(({ read }) => read)
+    )
+  })
+
+  for (const codec of narrow) {
+    const width = inlineReads.get(codec.read)?.width ?? 0
+    const compiled = compileTuples([readable("a", codec), readable("b", codec)], neverInterpret)
+
+    it.prop(`are what the codec reads: ${codec.name}`, { value: Schema.Int.check(Schema.isInt32()) }, ({ value }) => {
+      const bytes = int4(value).subarray(int4(value).length - width)
+      assert.isDefined(compiled)
+      for (const around of [0x00, 0xff]) {
+        const expected = [codec.read(bytes, 0, width), null]
+        assert.deepStrictEqual(readAmongOthers(compiled, dataRow([bytes, null]), around), expected)
+      }
+    })
+
+    it(`are left to the codec where they have another width: ${codec.name}`, () => {
+      assert.isDefined(compiled)
+      for (const length of [0, 1, 2, 3, 4, 5, 8].filter((length) => length !== width)) {
+        const row = dataRow([null, Buffer.alloc(length)])
+        assert.throws(() => compiled(row, 0, row.length), "the compiled reader gave up")
+      }
+    })
+  }
 })
 
 describe("rows as objects", () => {

@@ -41,7 +41,6 @@ describe("requests", () => {
       "70 00000019 534352414d2d5348412d32353600 00000003 6e2c2c"
     ],
     ["SASLResponse", cold.encodeSaslResponse("c=biws"), "70 0000000a 633d62697773"],
-    ["Query", cold.encodeQuery("SELECT 1"), "51 0000000d 53454c454354203100"],
     ["Parse", cold.encodeParse("s", "x", [23, 4_294_967_295]), "50 00000012 7300 7800 0002 00000017 ffffffff"],
     ["Parse of the unnamed statement", cold.encodeParse("", "x", []), "50 00000009 00 7800 0000"],
     ["Describe", cold.encodeDescribeStatement("s1"), "44 00000008 53 733100"],
@@ -64,7 +63,6 @@ describe("requests", () => {
     ["the SASL mechanism", (text) => cold.encodeSaslInitialResponse(text, "n,,")],
     ["the first SASL response", (text) => cold.encodeSaslInitialResponse("SCRAM-SHA-256", text)],
     ["the SASL response", cold.encodeSaslResponse],
-    ["a query", cold.encodeQuery],
     ["the name of a statement that is prepared", (text) => cold.encodeParse(text, "x", [])],
     ["the text of a statement that is prepared", (text) => cold.encodeParse("s", text, [])],
     ["the name of a statement that is described", cold.encodeDescribeStatement],
@@ -139,7 +137,6 @@ describe("the traps of pg-protocol's serializer", () => {
     poison()
     assert.strictEqual(serialize.query("x").toString("latin1"), "Q\0\0\0\rpoison\0x\0")
     for (const encode of [
-      () => cold.encodeQuery("x"),
       () => cold.encodeParse("s", "x", [23]),
       () => cold.encodePassword("x"),
       () => cold.encodeSaslInitialResponse("SCRAM-SHA-256", "n,,"),

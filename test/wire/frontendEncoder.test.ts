@@ -11,6 +11,7 @@ import {
   writeCloseStatement,
   writeDescribeStatement,
   writeParse,
+  writeQuery,
   writeSync
 } from "../../src/wire/frontendEncoder.ts"
 import { MAX_COUNT, MAX_MESSAGE_BYTES } from "../../src/wire/limits.ts"
@@ -45,6 +46,12 @@ const statement = (
 const bound = (values: ReadonlyArray<unknown>, resultFormats?: ReadonlyArray<Format>, maxRows = 0): Buffer => {
   const writer = new ByteWriter()
   writeBindExecuteSync(writer, statement(values.length, resultFormats), values, maxRows)
+  return writer.take()
+}
+
+const query = (sql: string): Buffer => {
+  const writer = new ByteWriter()
+  writeQuery(writer, sql)
   return writer.take()
 }
 
@@ -225,6 +232,20 @@ describe("encodeResultFormats", () => {
     assert.strictEqual(encoded.length, 2 + 2 * MAX_COUNT)
     assert.deepStrictEqual(encoded.subarray(0, 6), hex("ffff 0000 0001"))
     assert.include(refusal(() => encodeResultFormats([...formats, Format.binary])).message, "65536 columns")
+  })
+})
+
+describe("a query by the simple protocol", () => {
+  it("carries its text", () => {
+    assert.deepStrictEqual(query("SELECT 1"), hex("51 0000000d 53454c454354203100"))
+    assert.deepStrictEqual(query("-- größe"), hex("51 0000000f 2d2d206772c3b6c39f6500"))
+  })
+
+  it("is refused, and not repeated, with a NUL or a lone surrogate", () => {
+    for (const sql of ["\0", "secret\0more", "é\0"]) assert.match(refusal(() => query(sql)).message, /NUL(?!.*secret)/)
+    for (const sql of ["\ud800", "secret\udc00"]) {
+      assert.match(refusal(() => query(sql)).message, /surrogate(?!.*secret)/)
+    }
   })
 })
 

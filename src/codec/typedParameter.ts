@@ -1,0 +1,196 @@
+/**
+ * Parameters whose type the caller names. Where all of a statement's are such, nobody has to ask the server for their
+ * types before it is run for the first time.
+ */
+import { type BuiltinType, pgType } from "./oid.generated.ts"
+
+type ElementName = keyof typeof pgType
+
+/**
+ * A type of every server, by its name in `pg_type`, or an array of it: `"int4"`, `"timestamptz"`, `"text[]"`.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export type BuiltinTypeName = ElementName | `${ElementName}[]`
+
+/**
+ * A parameter with its type, made by `typed`, `int4` and the others of their kind.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export class TypedParameter {
+  readonly oid: number
+  /** What the type's codec takes, a string, or null. */
+  readonly value: unknown
+
+  constructor(oid: number, value: unknown) {
+    this.oid = oid
+    this.value = value
+  }
+}
+
+const builtinTypes: Readonly<Record<string, BuiltinType>> = pgType
+
+const oidOf = (name: string): number | undefined =>
+  name.endsWith("[]") ? builtinTypes[name.slice(0, -2)]?.arrayOid : builtinTypes[name]?.oid
+
+/** What an untyped caller may get wrong is left to the server, which names the type in its error. */
+const UNSPECIFIED = 0
+
+/**
+ * A parameter of a type that you name, as a cast in the SQL would. Its value is what the type takes, with your codecs if
+ * you have given any. A statement all of whose parameters are typed takes
+ * one round trip the first time too, where others take two, because the server is not asked for their types.
+ *
+ * In that first run all values come as text, which is read to the same values. What no text can tell is a `DecodeError`
+ * then: an anonymous record, and types of which you have given a binary codec; and a float has as many digits as
+ * `extra_float_digits` says. Where `DateStyle` or `IntervalStyle` are not the usual ones, the server is asked after all.
+ *
+ * In `executeMany`, `fetchMany` and for a statement that is prepared, the server says the types: there they are ignored.
+ *
+ * @example
+ * ```ts
+ * import { Effect } from "effect"
+ * import { PgClient, PgTypes } from "effectpg"
+ *
+ * export const since = Effect.fn(function* (first: number, tags: ReadonlyArray<string>) {
+ *   const pg = yield* PgClient.PgClient
+ *   return yield* pg.fetch("SELECT $1 AS first, $2 AS tags", [PgTypes.int4(first), PgTypes.typed("text[]", tags)])
+ * })
+ * ```
+ * @category typed parameters
+ * @since 0.1.0
+ */
+export const typed = (type: BuiltinTypeName, value: unknown): TypedParameter =>
+  new TypedParameter(oidOf(type) ?? UNSPECIFIED, value)
+
+const typedAs =
+  <A>(type: ElementName) =>
+  (value: A | string | null): TypedParameter =>
+    typed(type, value)
+
+/**
+ * A parameter of the type `bool`.
+ *
+ * @category typed parameters
+ * @since 0.1.0
+ */
+export const bool: (value: boolean | string | null) => TypedParameter = typedAs("bool")
+
+/**
+ * A parameter of the type `int2`.
+ *
+ * @category typed parameters
+ * @since 0.1.0
+ */
+export const int2: (value: number | bigint | string | null) => TypedParameter = typedAs("int2")
+
+/**
+ * A parameter of the type `int4`.
+ *
+ * @category typed parameters
+ * @since 0.1.0
+ */
+export const int4: (value: number | bigint | string | null) => TypedParameter = typedAs("int4")
+
+/**
+ * A parameter of the type `int8`.
+ *
+ * @category typed parameters
+ * @since 0.1.0
+ */
+export const int8: (value: number | bigint | string | null) => TypedParameter = typedAs("int8")
+
+/**
+ * A parameter of the type `float4`.
+ *
+ * @category typed parameters
+ * @since 0.1.0
+ */
+export const float4: (value: number | bigint | string | null) => TypedParameter = typedAs("float4")
+
+/**
+ * A parameter of the type `float8`.
+ *
+ * @category typed parameters
+ * @since 0.1.0
+ */
+export const float8: (value: number | bigint | string | null) => TypedParameter = typedAs("float8")
+
+/**
+ * A parameter of the type `numeric`.
+ *
+ * @category typed parameters
+ * @since 0.1.0
+ */
+export const numeric: (value: number | bigint | string | null) => TypedParameter = typedAs("numeric")
+
+/**
+ * A parameter of the type `text`.
+ *
+ * @category typed parameters
+ * @since 0.1.0
+ */
+export const text: (value: string | null) => TypedParameter = typedAs("text")
+
+/**
+ * A parameter of the type `uuid`.
+ *
+ * @category typed parameters
+ * @since 0.1.0
+ */
+export const uuid: (value: string | null) => TypedParameter = typedAs("uuid")
+
+/**
+ * A parameter of the type `bytea`.
+ *
+ * @category typed parameters
+ * @since 0.1.0
+ */
+export const bytea: (value: ArrayBufferView | ArrayBuffer | string | null) => TypedParameter = typedAs("bytea")
+
+/**
+ * A parameter of the type `date`.
+ *
+ * @category typed parameters
+ * @since 0.1.0
+ */
+export const date: (value: Date | string | null) => TypedParameter = typedAs("date")
+
+/**
+ * A parameter of the type `timestamp`.
+ *
+ * @category typed parameters
+ * @since 0.1.0
+ */
+export const timestamp: (value: Date | string | null) => TypedParameter = typedAs("timestamp")
+
+/**
+ * A parameter of the type `timestamptz`.
+ *
+ * @category typed parameters
+ * @since 0.1.0
+ */
+export const timestamptz: (value: Date | string | null) => TypedParameter = typedAs("timestamptz")
+
+/**
+ * A parameter of the type `jsonb`: what `JSON.stringify` takes. A string is JSON that is written out already. `jsonNull` is JSON's null, and null is NULL.
+ *
+ * @category typed parameters
+ * @since 0.1.0
+ */
+export const jsonb = (value: unknown): TypedParameter => typed("jsonb", value)
+
+const isTyped = (value: unknown): value is TypedParameter => value instanceof TypedParameter
+
+/** The type of each value as OID, 0 where the server is to say; none where it is to say all. */
+export const namedTypes = (values: ReadonlyArray<unknown>): ReadonlyArray<number> =>
+  values.some(isTyped) ? values.map((value) => (isTyped(value) ? value.oid : UNSPECIFIED)) : NONE
+
+const NONE: ReadonlyArray<number> = []
+
+/** The values without the types. */
+export const bareValues = (values: ReadonlyArray<unknown>): ReadonlyArray<unknown> =>
+  values.some(isTyped) ? values.map((value) => (isTyped(value) ? value.value : value)) : values
