@@ -11,7 +11,16 @@ import * as Effect from "effect/Effect"
 import type * as Redacted from "effect/Redacted"
 import { type TypeCodec, TypeCodecs } from "./codec/typeCodec.ts"
 import { defaultPassfile } from "./config/files.ts"
-import { type Given, invalid, readBoolean, readInteger, readMillis, readOr, readText } from "./config/given.ts"
+import {
+  type Given,
+  invalid,
+  readBoolean,
+  readChoice,
+  readInteger,
+  readMillis,
+  readOr,
+  readText
+} from "./config/given.ts"
 import { type HostAddress, resolveHosts } from "./config/hosts.ts"
 import { passwordFromFile } from "./config/passfile.ts"
 import { readPassword } from "./config/password.ts"
@@ -119,7 +128,13 @@ export interface Settings {
   readonly cancelTimeout?: Duration.Input | undefined
   /** After how long a silence TCP asks whether the server is still there. 30 seconds; 0 or `Infinity` is never. */
   readonly keepAlive?: Duration.Input | undefined
-  /** How many prepared statements a connection keeps. 100; 0 keeps none. */
+  /**
+   * How statements are kept. `cached`: prepared on the server under a name. `unnamed`: only what they take and return is
+   * kept, by the client, and each run prepares the unnamed statement anew in its own round trip; so it is safe where a
+   * pooler such as PgBouncer gives each transaction another server connection. `cached`.
+   */
+  readonly statementMode?: StatementMode | undefined
+  /** How many statements a connection keeps. 100; 0 keeps none. */
   readonly statementCacheSize?: number | undefined
   /** How long it keeps one. 300 seconds; 0 or `Infinity` is no limit. */
   readonly statementCacheLifetime?: Duration.Input | undefined
@@ -173,6 +188,14 @@ export interface PoolSettings extends Settings {
 }
 
 /**
+ * Whether statements are prepared on the server under a name, or anew for each run.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export type StatementMode = "cached" | "unnamed"
+
+/**
  * Settings with every source asked and every default in place.
  *
  * @since 0.1.0
@@ -205,6 +228,7 @@ export interface ResolvedConfig {
   readonly startupParameters: ReadonlyMap<string, string>
   readonly types: TypeCodecs
   readonly statementCache: {
+    readonly mode: StatementMode
     readonly size: number
     /** 0 is no limit. */
     readonly lifetimeMillis: number
@@ -287,6 +311,9 @@ export const resolvePool = Effect.fnUntraced(function* (
   })
 })
 
+const DEFAULT_STATEMENT_MODE: StatementMode = "cached"
+const STATEMENT_MODES: ReadonlyArray<StatementMode> = ["cached", "unnamed"]
+
 const readMillisOrNoLimit = readMillis({ infinity: "zero" })
 const readCount = readInteger(0, Infinity)
 const readCountOrInfinity = (given: Given): Effect.Effect<number, PgError.InvalidConfigError> =>
@@ -322,6 +349,7 @@ const resolveFrom = Effect.fnUntraced(function* (
     startupParameters: yield* startupParameters(source, user, database),
     types: yield* readOr(source("types"), readTypes, TypeCodecs.none),
     statementCache: {
+      mode: yield* readOr(source("statementMode"), readChoice(STATEMENT_MODES), DEFAULT_STATEMENT_MODE),
       size: yield* readOr(source("statementCacheSize"), readCount, 100),
       lifetimeMillis: yield* readOr(source("statementCacheLifetime"), readMillisOrNoLimit, 300_000),
       maxSqlBytes: yield* readOr(source("statementCacheMaxSqlBytes"), readCount, 15_360)

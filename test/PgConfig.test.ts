@@ -47,7 +47,7 @@ describe("the settings", () => {
           ["user", user],
           ["database", user]
         ]),
-        statementCache: { size: 100, lifetimeMillis: 300_000, maxSqlBytes: 15_360 },
+        statementCache: { mode: "cached", size: 100, lifetimeMillis: 300_000, maxSqlBytes: 15_360 },
         minConnections: 1,
         maxConnections: 10,
         acquireTimeoutMillis: 30_000,

@@ -32,6 +32,7 @@ const options = {
   connectTimeout: libpq("connect_timeout", "PGCONNECT_TIMEOUT"),
   cancelTimeout: ours,
   keepAlive: ours,
+  statementMode: ours,
   statementCacheSize: ours,
   statementCacheLifetime: ours,
   statementCacheMaxSqlBytes: ours,

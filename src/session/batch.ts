@@ -1,7 +1,8 @@
 /** Different statements with one Sync behind them. They are encoded as a whole before a byte of them is written. */
 import type { ObjectRow } from "../codec/rowReader.ts"
 import type { CommandTag } from "../wire/commandTag.ts"
-import { Pipeline, type Stale } from "./pipeline.ts"
+import { Pipeline } from "./pipeline.ts"
+import type { Outcome } from "./plan.ts"
 import { objects, type Request } from "./request.ts"
 import type { PreparedStatement } from "./statementCache.ts"
 
@@ -16,7 +17,7 @@ export interface RunResult extends CommandTag {
   readonly rows: ReadonlyArray<ObjectRow>
 }
 
-export const batch = (first: Run, ...others: ReadonlyArray<Run>): Request<ReadonlyArray<RunResult> | Stale> => {
+export const batch = (first: Run, ...others: ReadonlyArray<Run>): Request<Outcome<ReadonlyArray<RunResult>>> => {
   const runs = [first, ...others]
   return {
     sql: first.statement.sql,

@@ -20,6 +20,7 @@ export const sendCancel = (transport: Transport, options: TransportOptions, key:
 const untilClosed = (side: Transport, key: BackendKey): Effect.Effect<void> =>
   Effect.callback((resume) => {
     side.events = { data: () => {}, drain: () => {}, closed: () => resume(Effect.void) }
-    side.end(encodeCancelRequest(key))
+    // Our side stays open: PgBouncer takes its end for a change of mind, and its version 1.18 then ends altogether.
+    side.write(encodeCancelRequest(key))
     return Effect.sync(() => side.destroy())
   })

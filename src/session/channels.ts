@@ -5,6 +5,8 @@ export type NotificationListener = (notification: Notification) => void
 
 export class Channels {
   private readonly listeners = new Map<string, Set<NotificationListener>>()
+  /** Channels whose last listener has gone; the server may not have been told. */
+  private readonly left = new Set<string>()
 
   get names(): ReadonlyArray<string> {
     return [...this.listeners.keys()]
@@ -27,6 +29,19 @@ export class Channels {
     const listeners = this.listeners.get(channel)
     if (listeners === undefined || !listeners.delete(listener) || listeners.size > 0) return false
     return this.listeners.delete(channel)
+  }
+
+  /** Notes a channel that the server is to be told to forget. True for the first one since they were last taken. */
+  leave(channel: string): boolean {
+    this.left.add(channel)
+    return this.left.size === 1
+  }
+
+  /** The channels that were left since they were last taken, and that nobody has come to since. */
+  takeLeft(): ReadonlyArray<string> {
+    const left = [...this.left].filter((channel) => !this.has(channel))
+    this.left.clear()
+    return left
   }
 
   /** A session that was made to LISTEN by plain SQL is told of notifications that nobody here wants. */

@@ -11,9 +11,9 @@ import * as Exit from "effect/Exit"
 import * as PgError from "../PgError.ts"
 import { Backend, type TransactionStatus } from "../wire/backendMessage.ts"
 import type { ByteWriter } from "../wire/byteWriter.ts"
-import { encodeQuery } from "../wire/coldMessages.ts"
 import { type CommandTag, readCommandTag } from "../wire/commandTag.ts"
 import type { ErrorFields } from "../wire/errorFields.ts"
+import { writeQuery } from "../wire/frontendEncoder.ts"
 import { Desynchronised, type Exchange } from "./exchange.ts"
 import type { Request, Resume } from "./request.ts"
 import { requestRefused, serverError } from "./serverError.ts"
@@ -71,7 +71,7 @@ export abstract class CopyExchange implements Exchange {
   )
 
   encode(writer: ByteWriter): void {
-    writer.raw(encodeQuery(this.sql))
+    writeQuery(writer, this.sql)
   }
 
   refused(failure: unknown): void {

@@ -13,8 +13,8 @@ import type * as Fiber from "effect/Fiber"
 import * as PgError from "../PgError.ts"
 import { Backend, type TransactionStatus } from "../wire/backendMessage.ts"
 import type { ByteWriter } from "../wire/byteWriter.ts"
-import { encodeQuery } from "../wire/coldMessages.ts"
 import type { ErrorFields } from "../wire/errorFields.ts"
+import { writeQuery } from "../wire/frontendEncoder.ts"
 import { circular, CopyExchange, CopyRequest } from "./copyExchange.ts"
 import { Desynchronised } from "./exchange.ts"
 import type { Resume } from "./request.ts"
@@ -79,7 +79,7 @@ export class CopyOut<A> extends CopyExchange {
   }
 
   override encode(writer: ByteWriter): void {
-    writer.raw(encodeQuery(this.sent))
+    writeQuery(writer, this.sent)
   }
 
   message(type: number, bytes: Buffer, start: number, end: number): void {

@@ -3,7 +3,8 @@ import type { Exchange } from "./exchange.ts"
 import type { ObjectRow } from "../codec/rowReader.ts"
 import type { CommandTag } from "../wire/commandTag.ts"
 import { Unencodable } from "../wire/failure.ts"
-import { Pipeline, type Plan, type Stale } from "./pipeline.ts"
+import { Pipeline } from "./pipeline.ts"
+import type { Outcome, Plan } from "./plan.ts"
 import { none, objects, type Request, type Resume } from "./request.ts"
 import type { Session } from "./session.ts"
 import type { PreparedStatement } from "./statementCache.ts"
@@ -70,7 +71,7 @@ export class Rows {
 const isRow = (value: unknown): value is ReadonlyArray<unknown> => Array.isArray(value)
 
 /** Runs the statement for every row; gives how many rows were written in all. */
-export const executions = (statement: PreparedStatement, rows: Rows, offset: number): Request<number | Stale> =>
+export const executions = (statement: PreparedStatement, rows: Rows, offset: number): Request<Outcome<number>> =>
   new Many<never, number>(statement, rows, offset, none, () => new Total())
 
 /** The same, with the rows that each run has returned. */
@@ -78,7 +79,7 @@ export const fetches = (
   statement: PreparedStatement,
   rows: Rows,
   offset: number
-): Request<ReadonlyArray<ReadonlyArray<ObjectRow>> | Stale> =>
+): Request<Outcome<ReadonlyArray<ReadonlyArray<ObjectRow>>>> =>
   new Many<ObjectRow, ReadonlyArray<ReadonlyArray<ObjectRow>>>(statement, rows, offset, objects, () => new Groups())
 
 /** What is made of the answers. */
@@ -103,7 +104,7 @@ class Groups<Row> implements Collector<Row, ReadonlyArray<ReadonlyArray<Row>>> {
   }
 }
 
-class Many<Row, A> implements Request<A | Stale> {
+class Many<Row, A> implements Request<Outcome<A>> {
   readonly sql: string
   readonly params = undefined
   private readonly prepared: PreparedStatement
@@ -127,7 +128,7 @@ class Many<Row, A> implements Request<A | Stale> {
     this.collector = collector
   }
 
-  exchange(session: Session, resume: Resume<A | Stale>): Exchange {
+  exchange(session: Session, resume: Resume<Outcome<A>>): Exchange {
     const { form, offset, prepared, rows } = this
     const collector = this.collector()
     rows.rewind()

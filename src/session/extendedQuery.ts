@@ -9,24 +9,30 @@
  * every run : (Close...) Bind Execute Sync     ->  (CloseComplete...) BindComplete DataRow...
  *                                                   CommandComplete | PortalSuspended | EmptyQueryResponse  ReadyForQuery
  * ```
+ * The unnamed statement is prepared anew for each run, with the types and formats that are known from before. So is, in
+ * its first run, one all of whose types the caller names; its columns come as text, since nobody knows them:
+ *
+ * ```
+ * (Close...) Parse Bind Describe Execute Sync  ->  (CloseComplete...) ParseComplete BindComplete
+ *                                                   RowDescription | NoData  DataRow... and so on
+ * ```
  * Types that nobody has met before are looked up in between, by a query of the same kind that this one sends and reads
- * as a part of its own conversation. Where they show in the data only, or turn out to have changed, the rows are kept
- * as they came and read once the types are known.
+ * as a part of its own conversation. Where they show only when the statement is run, or turn out to have changed, the
+ * rows are kept as they came and read once the types are known.
  */
-import { Buffer } from "node:buffer"
+import type { Buffer } from "node:buffer"
 import * as Exit from "effect/Exit"
 import type { DatabaseTypes } from "../codec/databaseTypes.ts"
-import { makeRowShape, type RowReader, type RowShape, type TupleRow, UndecodableColumn } from "../codec/rowReader.ts"
+import type { RowShape, TupleRow, UndecodableColumn } from "../codec/rowReader.ts"
+import { bareValues, namedTypes } from "../codec/typedParameter.ts"
 import * as PgError from "../PgError.ts"
-import { Backend, TransactionStatus } from "../wire/backendMessage.ts"
+import { Backend, type ColumnDescription, TransactionStatus } from "../wire/backendMessage.ts"
 import type { ByteWriter } from "../wire/byteWriter.ts"
 import { decodeParameterDescription, decodeRowDescription } from "../wire/coldMessages.ts"
 import { type CommandTag, readCommandTag } from "../wire/commandTag.ts"
 import type { ErrorFields } from "../wire/errorFields.ts"
 import { Unencodable } from "../wire/failure.ts"
 import {
-  writeBind,
-  writeBindExecuteSync,
   writeCloseStatement,
   writeDescribeStatement,
   writeExecute,
@@ -37,13 +43,17 @@ import { MAX_COUNT } from "../wire/limits.ts"
 import { OWN_TYPES, readDescriptions, typeQuery } from "./catalogue.ts"
 import { NO_COPY, refuseCopyInAndSync } from "./copyGuard.ts"
 import { Desynchronised, type Exchange } from "./exchange.ts"
-import { preparedStatement, type StatementDescription, typeOids } from "./preparedStatement.ts"
-import { requestRefused, serverError } from "./serverError.ts"
+import { type StatementDescription, typeOids } from "./preparedStatement.ts"
+import { RowCollector } from "./rowCollector.ts"
+import { requestRefused, serverError, valueRefused } from "./serverError.ts"
+import { printsAsUsual } from "./serverParameters.ts"
 import { serverVersionOf } from "./serverVersion.ts"
 import type { Session } from "./session.ts"
-import { isForgotten, isStale } from "./stalePlan.ts"
-import type { PreparedStatement, Statements } from "./statementCache.ts"
+import { hasOtherParameters, isForgotten, isMisdescribed, isStale } from "./stalePlan.ts"
+import type { PreparedStatement } from "./statementCache.ts"
+import { StatementInUse } from "./statementInUse.ts"
 import type { Answer, NamedPortal, Wanted } from "./wanted.ts"
+import { writeRun } from "./writeRun.ts"
 
 /** What has to come next. */
 const Awaiting = {
@@ -51,6 +61,7 @@ const Awaiting = {
   parameterDescription: "ParameterDescription",
   rowDescription: "RowDescription or NoData",
   bindComplete: "BindComplete",
+  portalDescription: "RowDescription or NoData of the portal",
   rows: "DataRow, CommandComplete, EmptyQueryResponse or PortalSuspended",
   copyData: "CopyData or CopyDone",
   ready: "ReadyForQuery",
@@ -61,18 +72,16 @@ type Awaiting = (typeof Awaiting)[keyof typeof Awaiting]
 export class ExtendedQuery<Row, A> implements Exchange, Answer<Row> {
   readonly sql: string
   readonly values: ReadonlyArray<unknown>
-  readonly rows: Array<Row> = []
   tag: CommandTag | undefined
   abandoned = false
   exclusive = true
-  statement: PreparedStatement | undefined
   private readonly session: Session
   private readonly wanted: Wanted<Row, A>
   private readonly resume: (exit: Exit.Exit<A, PgError.PgError>) => void
-  private readonly statements: Statements
-  /** What it was prepared as, if it was here. */
-  private name = ""
-  private reader: RowReader<Row> | undefined
+  private readonly inUse: StatementInUse
+  /** Whether the run prepares its statement, which is then described once more. */
+  private parses = false
+  private readonly collector = new RowCollector<Row>()
   private awaiting: Awaiting = Awaiting.parseComplete
   private closesAwaited = 0
   private description: StatementDescription = UNDESCRIBED
@@ -83,9 +92,6 @@ export class ExtendedQuery<Row, A> implements Exchange, Answer<Row> {
   /** What the session knows of: this, or the query that this one looks types up for. */
   private exchange: Exchange = this
   private lookedUp: ReadonlyArray<number> = NONE
-  /** A column that can be read when its types are known, and the rows since then as they came. */
-  private unresolved: UndecodableColumn | undefined
-  private kept: Array<Buffer> | undefined
 
   constructor(
     session: Session,
@@ -96,14 +102,23 @@ export class ExtendedQuery<Row, A> implements Exchange, Answer<Row> {
   ) {
     this.session = session
     this.sql = sql
-    this.values = values
+    const types = namedTypes(values)
+    this.values = types.length === 0 ? values : bareValues(values)
+    this.inUse = new StatementInUse(session, sql, types, wanted.statements)
     this.wanted = wanted
     this.resume = resume
-    this.statements = wanted.statements ?? session.statements
   }
 
   get completed(): boolean {
     return this.tag !== undefined
+  }
+
+  get rows(): ReadonlyArray<Row> {
+    return this.collector.rows
+  }
+
+  get statement(): PreparedStatement | undefined {
+    return this.inUse.known
   }
 
   get columns(): RowShape["columns"] {
@@ -117,33 +132,30 @@ export class ExtendedQuery<Row, A> implements Exchange, Answer<Row> {
     const { session } = this
     const { portal } = this.wanted
     if (portal?.statement !== undefined) return this.encodePage(writer, portal, portal.statement)
-    const statement = (this.statement ??= this.cached())
+    const statement = this.inUse.find()
     const { evictions } = session.statements
     for (const name of evictions) writeCloseStatement(writer, name)
-    if (statement === undefined) this.encodePrepare(writer)
-    else this.encodeRun(writer, statement)
+    if (statement !== undefined) this.encodeRun(writer, statement)
+    else if (this.canPresume) this.encodeRun(writer, this.inUse.presume(this.types))
+    else this.encodePrepare(writer)
     this.closesAwaited = evictions.length
     session.statements.evictionsWritten()
   }
 
-  /** The statement as it was prepared before, unless the types that it was prepared for have changed. */
-  private cached(): PreparedStatement | undefined {
-    const {
-      session: { catalogue },
-      statements
-    } = this
-    const found = statements.get(this.sql, this.session.now())
-    if (found === undefined || catalogue.isCurrent(found)) return found
-    statements.evict(found)
-    return undefined
+  /** Whether there is nothing to be asked before the first run, whose values come as text. */
+  private get canPresume(): boolean {
+    const { inUse, session, wanted } = this
+    if (!inUse.isTyped || this.reprepared) return false
+    return wanted.portal === undefined && wanted.until === undefined && printsAsUsual(session.parameters)
   }
 
   private encodePrepare(writer: ByteWriter): void {
     const { length } = this.values
     // The server would parse it, and describe it with a count that does not hold so many.
     if (length > MAX_COUNT) throw new Unencodable(`${length} parameters; a statement takes at most ${MAX_COUNT}`)
-    const name = (this.name = this.statements.nameFor(this.sql))
-    writeParse(writer, name, this.sql, [])
+    const name = this.inUse.nameIt()
+    this.parses = false
+    writeParse(writer, name, this.sql, this.inUse.namedTypes)
     writeDescribeStatement(writer, name)
     writeSync(writer)
     this.exclusive = true
@@ -151,80 +163,49 @@ export class ExtendedQuery<Row, A> implements Exchange, Answer<Row> {
   }
 
   private encodePage(writer: ByteWriter, { nameBytes }: NamedPortal, statement: PreparedStatement): void {
-    const { form, maxRows } = this.wanted
-    writeExecute(writer, nameBytes, maxRows)
+    const { maxRows } = this.wanted
+    writeExecute(writer, maxRows, nameBytes)
     writeSync(writer)
-    this.statement = statement
-    this.reader = statement.rowShape === undefined ? undefined : form(statement.rowShape)
+    this.inUse.known = statement
+    this.readAs(statement.rowShape)
     this.exclusive = false
     this.awaiting = Awaiting.rows
   }
 
   private encodeRun(writer: ByteWriter, statement: PreparedStatement): void {
-    const { values } = this
-    const { form, maxRows, portal, until } = this.wanted
-    this.exclusive = statement.mayCopy
-    if (until === "prepared") {
+    const { inUse, values, wanted } = this
+    this.exclusive = statement.mayCopy || inUse.isPresumed
+    if (wanted.until === "prepared") {
       writeSync(writer)
       this.awaiting = Awaiting.ready
       return
     }
-    if (values.length !== statement.parameters.length) {
-      throw new PgError.ParameterCountError({
-        expected: statement.parameters.length,
-        actual: values.length,
-        sql: this.sql
-      })
-    }
-    if (portal === undefined) {
-      writeBindExecuteSync(writer, statement, values, maxRows)
-    } else {
-      writeBind(writer, statement, values, portal.nameBytes)
-      if (until !== "bound") writeExecute(writer, portal.nameBytes, maxRows)
-      writeSync(writer)
-    }
-    this.reader = statement.rowShape === undefined ? undefined : form(statement.rowShape)
-    this.awaiting = Awaiting.bindComplete
+    this.parses = statement.name === "" || inUse.isPresumed
+    writeRun(writer, statement, values, wanted, this.parses)
+    inUse.sent(statement)
+    this.readAs(statement.rowShape)
+    this.awaiting = this.parses ? Awaiting.parseComplete : Awaiting.bindComplete
   }
 
   refused(failure: unknown): void {
     if (this.lookup !== undefined) return this.lookup.refused(failure)
-    if (failure instanceof Unencodable && failure.parameter !== undefined) {
-      this.lost(
-        new PgError.EncodeError({
-          parameter: failure.parameter,
-          type: this.statement?.parameters[failure.parameter - 1]?.typeName ?? "unknown",
-          reason: failure.message,
-          sql: this.sql
-        })
-      )
+    const { sql, statement } = this
+    if (failure instanceof Unencodable && failure.parameter !== undefined && statement !== undefined) {
+      this.lost(valueRefused(failure, statement))
     } else {
-      this.lost(requestRefused(failure, this.sql))
+      this.lost(requestRefused(failure, sql))
     }
   }
 
   // ---------------------------------------------------------------------------------------------------- answer
 
   dataRow(bytes: Buffer, start: number, end: number): void {
-    if (this.awaiting !== Awaiting.rows || this.statement?.rowShape === undefined) {
-      if (this.lookup !== undefined) return this.lookup.dataRow(bytes, start, end)
+    if (this.awaiting === Awaiting.rows && this.statement?.rowShape !== undefined) {
+      this.collector.add(bytes, start, end)
+    } else if (this.lookup !== undefined) {
+      this.lookup.dataRow(bytes, start, end)
+    } else {
       throw new Desynchronised(Backend.DataRow, this.expected)
-    }
-    if (this.reader === undefined) {
-      this.kept?.push(Buffer.from(bytes.subarray(start, end)))
-      return
-    }
-    try {
-      this.rows.push(this.reader(bytes, start, end))
-    } catch (failure) {
-      if (!(failure instanceof UndecodableColumn)) throw failure
-      this.reader = undefined
-      if (failure.unresolved === undefined) {
-        this.failure = this.undecodable(failure, failure.message)
-      } else {
-        this.unresolved = failure
-        this.kept = [Buffer.from(bytes.subarray(start, end))]
-      }
     }
   }
 
@@ -241,13 +222,13 @@ export class ExtendedQuery<Row, A> implements Exchange, Answer<Row> {
         return
       case Backend.BindComplete:
         if (awaiting !== Awaiting.bindComplete || this.closesAwaited > 0) break
-        this.awaiting = this.wanted.until === "bound" ? Awaiting.ready : Awaiting.rows
+        this.awaiting = this.parses ? Awaiting.portalDescription : this.afterBind
         return
       case Backend.CommandComplete:
         if (awaiting !== Awaiting.rows) break
         this.tag = readCommandTag(bytes, start, end)
         this.awaiting = Awaiting.ready
-        this.session.commandCompleted(this.tag)
+        this.session.commandCompleted(this.tag, this.statement?.rowShape !== undefined)
         return
       case Backend.PortalSuspended:
         if (awaiting !== Awaiting.rows || this.wanted.maxRows === 0) break
@@ -260,7 +241,7 @@ export class ExtendedQuery<Row, A> implements Exchange, Answer<Row> {
         return
       case Backend.ParseComplete:
         if (awaiting !== Awaiting.parseComplete || this.closesAwaited > 0) break
-        this.awaiting = Awaiting.parameterDescription
+        this.awaiting = this.parses ? Awaiting.bindComplete : Awaiting.parameterDescription
         return
       case Backend.ParameterDescription:
         if (awaiting !== Awaiting.parameterDescription) break
@@ -268,13 +249,12 @@ export class ExtendedQuery<Row, A> implements Exchange, Answer<Row> {
         this.awaiting = Awaiting.rowDescription
         return
       case Backend.RowDescription:
-        if (awaiting !== Awaiting.rowDescription) break
-        this.description = { ...this.description, columns: decodeRowDescription(bytes, start, end) }
-        this.awaiting = Awaiting.ready
+        if (awaiting !== Awaiting.rowDescription && awaiting !== Awaiting.portalDescription) break
+        this.described(decodeRowDescription(bytes, start, end))
         return
       case Backend.NoData:
-        if (awaiting !== Awaiting.rowDescription) break
-        this.awaiting = Awaiting.ready
+        if (awaiting !== Awaiting.rowDescription && awaiting !== Awaiting.portalDescription) break
+        this.described(undefined)
         return
       case Backend.CopyInResponse:
         if (awaiting !== Awaiting.rows || !this.exclusive) break
@@ -301,6 +281,10 @@ export class ExtendedQuery<Row, A> implements Exchange, Answer<Row> {
     throw new Desynchronised(type, this.expected)
   }
 
+  private get afterBind(): Awaiting {
+    return this.wanted.until === "bound" ? Awaiting.ready : Awaiting.rows
+  }
+
   private get expected(): string {
     return this.closesAwaited > 0 ? "CloseComplete" : this.awaiting
   }
@@ -311,11 +295,15 @@ export class ExtendedQuery<Row, A> implements Exchange, Answer<Row> {
     else if (this.awaiting !== Awaiting.ready) throw new Desynchronised(Backend.ReadyForQuery, this.expected)
     else if (this.statement === undefined) this.prepared()
     else if (this.failure !== undefined) this.lost(this.failure)
-    else if (this.unresolved !== undefined) this.resolve(this.statement, this.unresolved)
+    else if (this.collector.refused !== undefined) this.resolve(this.statement, this.collector.refused)
     else this.succeed()
   }
 
   // ---------------------------------------------------------------------------------------------------- types
+
+  private get types(): DatabaseTypes {
+    return this.wanted.types ?? this.session.catalogue.types
+  }
 
   /** Looks types up as the next part of this conversation. What the catalogue does not know is not asked again. */
   private lookUp(
@@ -339,29 +327,41 @@ export class ExtendedQuery<Row, A> implements Exchange, Answer<Row> {
 
   /** ParseComplete, both descriptions and ReadyForQuery have come: the statement is known, and its run goes first. */
   private prepared(): void {
-    const { session } = this
-    const types = this.wanted.types ?? session.catalogue.types
+    const { types } = this
     const unknown = types.unknownAmong(typeOids(this.description)).filter((oid) => !this.lookedUp.includes(oid))
     if (unknown.length === 0) return this.run(types)
     this.lookUp(types, unknown, (exit) => {
-      if (Exit.isSuccess(exit) && this.name !== "") return this.run(types)
-      // Either way the server has a statement that nobody will run: the unnamed one is by now that of the lookup.
-      session.statements.close(this.name)
-      if (Exit.isFailure(exit)) return this.finish(Exit.failCause(exit.cause))
-      session.submitFirst(this.exchange)
+      if (Exit.isSuccess(exit)) return this.run(types)
+      this.withdrawn()
+      this.finish(Exit.failCause(exit.cause))
     })
   }
 
   private run(types: DatabaseTypes): void {
-    const { name, sql, statements } = this
-    const statement = preparedStatement(this.session, sql, name, this.description, types)
-    statements.add(statement)
-    this.statement = statement
+    this.inUse.learn(this.description, types)
     if (this.wanted.until === "prepared") return this.succeed()
     this.session.submitFirst(this.exchange)
   }
 
-  /** All rows are there, and some of them wait for types that have to be looked up first. */
+  /** What rows there are: of a statement that is being prepared, or of a portal that is about to run. */
+  private described(columns: ReadonlyArray<ColumnDescription> | undefined): void {
+    const { inUse, statement } = this
+    if (statement === undefined) {
+      this.description = { ...this.description, columns }
+      this.awaiting = Awaiting.ready
+      return
+    }
+    this.awaiting = this.afterBind
+    const unknown = inUse.described(statement, columns, this.types)
+    if (unknown !== undefined) this.collector.refuse(unknown)
+    else if (inUse.known !== statement) this.readAs(inUse.known?.rowShape)
+  }
+
+  private readAs(shape: RowShape | undefined): void {
+    this.collector.readWith(shape && this.wanted.form(shape))
+  }
+
+  /** All rows are there, and some of them may wait for types that have to be looked up first. */
   private resolve(statement: PreparedStatement, column: UndecodableColumn): void {
     const { catalogue } = this.session
     const { isOutdated = false, oids = [] } = column.unresolved ?? {}
@@ -372,6 +372,7 @@ export class ExtendedQuery<Row, A> implements Exchange, Answer<Row> {
     const unknown = types.unknownAmong([...oids, ...this.columns.map(({ typeOid }) => typeOid)])
     this.lookUp(types, unknown, (exit) => {
       if (Exit.isFailure(exit)) {
+        this.withdrawn()
         return this.lost(this.undecodable(column, `${column.message}, and the catalogue could not be asked`))
       }
       this.readAgain(statement, types)
@@ -379,17 +380,9 @@ export class ExtendedQuery<Row, A> implements Exchange, Answer<Row> {
   }
 
   private readAgain(statement: PreparedStatement, types: DatabaseTypes): void {
-    const { kept = [], unresolved } = this
-    const rowShape = makeRowShape(this.columns, types)
-    if (unresolved !== undefined && !isSameForm(rowShape, statement.rowShape)) {
-      return this.lost(this.undecodable(unresolved, "the form that its values come in has changed; ask again"))
-    }
-    this.statement = { ...statement, rowShape }
-    this.reader = this.wanted.form(rowShape)
-    this.unresolved = undefined
-    this.kept = undefined
-    this.awaiting = Awaiting.rows
-    for (const row of kept) this.dataRow(row, 0, row.length)
+    this.inUse.readAs(statement, statement.rowShape?.columns, types)
+    this.readAs(this.statement?.rowShape)
+    this.collector.readKept()
     this.awaiting = Awaiting.ready
     this.ready(this.session.transactionStatus, undefined)
   }
@@ -401,10 +394,8 @@ export class ExtendedQuery<Row, A> implements Exchange, Answer<Row> {
   private rejected(status: TransactionStatus, error: ErrorFields): void {
     const { session, statement } = this
     if (this.awaiting !== Awaiting.parseComplete) this.withdrawn()
-    if (statement !== undefined && this.awaiting === Awaiting.bindComplete && isStale(error, statement, this.values)) {
-      this.statements.evict(statement)
-      if (statement.types !== undefined && !isForgotten(error)) session.catalogue.outdate(statement.types)
-      this.statement = undefined
+    if (statement !== undefined && this.isUnrun && this.isOutOfDate(error, statement)) {
+      this.inUse.giveUp(statement)
       this.lookedUp = NONE
       if (status === TransactionStatus.idle && !this.reprepared) {
         this.reprepared = true
@@ -415,9 +406,20 @@ export class ExtendedQuery<Row, A> implements Exchange, Answer<Row> {
     this.lost(this.failure ?? serverError(error, this.sql, this))
   }
 
-  /** What was prepared here and is not kept would stand in the way of whoever prepares the same text. */
+  private get isUnrun(): boolean {
+    return this.awaiting === Awaiting.bindComplete || (this.parses && this.awaiting === Awaiting.parseComplete)
+  }
+
+  private isOutOfDate(error: ErrorFields, statement: PreparedStatement): boolean {
+    if (isStale(error, statement, this.values)) {
+      if (statement.types !== undefined && !isForgotten(error)) this.session.catalogue.outdate(statement.types)
+      return true
+    }
+    return this.parses && (this.inUse.isPresumed ? hasOtherParameters(error) : isMisdescribed(error))
+  }
+
   withdrawn(): void {
-    if (this.statement === undefined) this.session.statements.close(this.name)
+    this.inUse.withdraw()
   }
 
   private succeed(): void {
@@ -436,9 +438,6 @@ export class ExtendedQuery<Row, A> implements Exchange, Answer<Row> {
 
 const NONE: ReadonlyArray<never> = []
 const UNDESCRIBED: StatementDescription = { parameterOids: NONE, columns: undefined }
-
-const isSameForm = (one: RowShape, other: RowShape | undefined): boolean =>
-  one.resultFormats.every((format, index) => format === other?.resultFormats[index])
 
 const allTuples: Wanted<TupleRow, ReadonlyArray<TupleRow>> = {
   form: (shape) => shape.tuple,

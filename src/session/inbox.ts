@@ -9,6 +9,7 @@ import { Backend, backendMessageName } from "../wire/backendMessage.ts"
 import { BackendDecoder, type FrameSink } from "../wire/backendDecoder.ts"
 import { readErrorFields } from "../wire/errorFields.ts"
 import { violation } from "./loss.ts"
+import { withHint } from "./serverError.ts"
 import type { Transport, TransportEvents } from "./transport.ts"
 
 export interface Frame {
@@ -76,7 +77,7 @@ export class Inbox implements FrameSink, TransportEvents {
   frame(type: number, bytes: Buffer, start: number, end: number): void {
     if (type === Backend.NoticeResponse) return
     if (type === Backend.ErrorResponse) {
-      this.fail(PgError.fromServer(readErrorFields(bytes, start, end), { sql: undefined, outcome: "none" }))
+      this.fail(PgError.fromServer(withHint(readErrorFields(bytes, start, end)), { sql: undefined, outcome: "none" }))
       return
     }
     if (++this.received > MAX_FRAMES) {

@@ -1,16 +1,18 @@
 /** Those who wait for one event: each is called once, with what happened. */
 export class Listeners<A> {
-  private readonly listeners = new Set<(event: A) => void>()
+  /** Made for the first: most have nobody to wait for them. */
+  private listeners: Set<(event: A) => void> | undefined
 
   /** Returns how to unsubscribe. */
   add(listener: (event: A) => void): () => void {
-    this.listeners.add(listener)
-    return () => this.listeners.delete(listener)
+    const listeners = (this.listeners ??= new Set())
+    listeners.add(listener)
+    return () => listeners.delete(listener)
   }
 
   /** Calls those who wait now; whoever begins to wait meanwhile waits for the next time. */
   tell(event: A): void {
-    if (this.listeners.size === 0) return
+    if (this.listeners === undefined || this.listeners.size === 0) return
     const listeners = [...this.listeners]
     this.listeners.clear()
     for (const listener of listeners) listener(event)

@@ -8,7 +8,7 @@ export class OwnStatement implements Statements {
   private held: PreparedStatement | undefined
   private closed = false
 
-  /** Nothing is kept under the empty name: the statement is then prepared for each of its runs. */
+  /** Under the empty name only what it takes and returns is kept; each of its runs prepares it anew. */
   constructor(cache: StatementCache, name: string) {
     this.cache = cache
     this.name = name
@@ -18,7 +18,7 @@ export class OwnStatement implements Statements {
     return this.held
   }
 
-  nameFor(sql: string): string {
+  nameFor(_key: string, sql: string): string {
     if (this.closed) {
       throw new PgError.UnsupportedError({
         feature: "a prepared statement whose scope has ended",
@@ -31,7 +31,7 @@ export class OwnStatement implements Statements {
 
   add(statement: PreparedStatement): void {
     if (this.closed) this.cache.close(this.name)
-    else if (this.name !== "") this.held = statement
+    else this.held = statement
   }
 
   evict(statement: PreparedStatement): void {

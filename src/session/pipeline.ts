@@ -4,72 +4,51 @@
  * has failed.
  *
  * ```
- * (Close...) ([Parse] Bind Execute)... Sync  ->  (CloseComplete...)
- *                                                ([ParseComplete] BindComplete DataRow... CommandComplete)...
- *                                                ReadyForQuery
+ * (Close...) ([Parse] Bind [Describe] Execute)... Sync  ->  (CloseComplete...)
+ *                ([ParseComplete] BindComplete [RowDescription | NoData] DataRow... CommandComplete)... ReadyForQuery
  * ```
- * The unnamed statement is parsed where its runs begin. Behind what may be a COPY comes a Flush, and nothing more before
+ * The unnamed statement is parsed where its runs begin, and described once more. Behind what may be a COPY comes a Flush, and nothing more before
  * the answer: while a COPY runs, the server would read the next run as its data. Where the client has to give up amid its requests, a ROLLBACK
  * takes the place of what would have come, since a Sync alone would commit.
  */
 import type { Buffer } from "node:buffer"
 import * as Exit from "effect/Exit"
-import { type RowReader, UndecodableColumn } from "../codec/rowReader.ts"
+import { bareValues } from "../codec/typedParameter.ts"
 import * as PgError from "../PgError.ts"
-import { Backend, TransactionStatus } from "../wire/backendMessage.ts"
+import { Backend, type ColumnDescription, TransactionStatus } from "../wire/backendMessage.ts"
 import type { ByteWriter } from "../wire/byteWriter.ts"
+import { decodeRowDescription } from "../wire/coldMessages.ts"
 import { type CommandTag, readCommandTag } from "../wire/commandTag.ts"
 import type { ErrorFields } from "../wire/errorFields.ts"
 import { Unencodable } from "../wire/failure.ts"
 import {
   type BoundStatement,
   encodeResultFormats,
+  writeBind,
   writeBindExecute,
   writeCloseStatement,
+  writeDescribePortal,
+  writeExecute,
   writeFlush,
   writeParse,
   writeSync
 } from "../wire/frontendEncoder.ts"
 import { NO_COPY, refuseCopyInAndSync } from "./copyGuard.ts"
 import { Desynchronised, type Exchange } from "./exchange.ts"
+import { type AnsweredRun, type Outcome, type Plan, Stale, undecodable, unreadOf } from "./plan.ts"
 import type { Resume } from "./request.ts"
-import { requestRefused, serverError } from "./serverError.ts"
+import { RowCollector } from "./rowCollector.ts"
+import { returnsSame } from "./preparedStatement.ts"
+import { requestRefused, serverError, valueRefused } from "./serverError.ts"
 import type { Session } from "./session.ts"
-import { isStale } from "./stalePlan.ts"
+import { isMisdescribed, isStale } from "./stalePlan.ts"
 import type { PreparedStatement } from "./statementCache.ts"
-import type { RowForm } from "./wanted.ts"
-
-/** What is to be run, in order, and what becomes of the answers. */
-export interface Plan<Row, A> {
-  /** The values of the next run; undefined at the end. What it throws ends the pipeline. */
-  next(): ReadonlyArray<unknown> | undefined
-  /** What the run with this index runs. */
-  statement(index: number): PreparedStatement
-  readonly form: RowForm<Row>
-  /** The first run has begun: nothing will have to be run again. */
-  started(): void
-  /** A run is complete. */
-  completed(rows: ReadonlyArray<Row>, tag: CommandTag): void
-  result(): A
-  /** How many runs went before the first. */
-  readonly offset: number
-  /** How many bytes are written at a time. */
-  readonly blockBytes: number
-}
-
-/** The server says, before anything has run, that the statement has to be prepared anew. */
-export class Stale {
-  readonly error: PgError.PgError
-
-  constructor(error: PgError.PgError) {
-    this.error = error
-  }
-}
 
 /** What has to come next. */
 const Awaiting = {
   parseComplete: "ParseComplete",
   bindComplete: "BindComplete",
+  portalDescription: "RowDescription or NoData of the portal",
   rows: "DataRow, CommandComplete or EmptyQueryResponse",
   copyData: "CopyData or CopyDone",
   error: "ErrorResponse, after CopyFail",
@@ -77,6 +56,9 @@ const Awaiting = {
   ready: "ReadyForQuery"
 } as const
 type Awaiting = (typeof Awaiting)[keyof typeof Awaiting]
+
+/** No limit to the rows of a run. */
+const ALL_ROWS = 0
 
 /** A block ends with the run that goes beyond its size. */
 const BLOCK_SLACK_BYTES = 4_096
@@ -91,7 +73,7 @@ export class Pipeline<Row, A> implements Exchange {
   exclusive = true
   private readonly session: Session
   private readonly plan: Plan<Row, A>
-  private readonly resume: Resume<A | Stale>
+  private readonly resume: Resume<Outcome<A>>
   private isAbandoned = false
   private closesAwaited = 0
   /** How many runs have been written. */
@@ -106,14 +88,18 @@ export class Pipeline<Row, A> implements Exchange {
   private parsed: PreparedStatement | undefined
   /** The runs, by index, that begin with Parse and are not answered yet. */
   private readonly parses: Array<number> = []
+  /** Whether the run whose answer is being read is described. */
+  private describes = false
   /** The run whose answer is being read. */
   private index = 0
   private awaiting: Awaiting = Awaiting.nothing
-  private reader: RowReader<Row> | undefined
-  private rows: Array<Row> = []
+  /** The rows of the run whose answer is being read. */
+  private collector = new RowCollector<Row>()
+  /** The runs from the first on whose rows cannot be read yet. */
+  private unread: ReadonlyArray<AnsweredRun<Row>> = []
   private failure: Exit.Exit<never, PgError.PgError> | undefined
 
-  constructor(session: Session, plan: Plan<Row, A>, resume: Resume<A | Stale>) {
+  constructor(session: Session, plan: Plan<Row, A>, resume: Resume<Outcome<A>>) {
     this.session = session
     this.plan = plan
     this.resume = resume
@@ -166,7 +152,7 @@ export class Pipeline<Row, A> implements Exchange {
         this.ended = true
         break
       }
-      this.writeRun(writer, values)
+      this.writeRun(writer, bareValues(values))
     }
     if (this.awaiting === Awaiting.nothing) this.awaitRun()
   }
@@ -183,8 +169,10 @@ export class Pipeline<Row, A> implements Exchange {
       })
     }
     const parses = statement.name === "" && statement !== this.parsed
-    if (parses) writeParse(writer, "", statement.sql, [])
-    writeBindExecute(writer, statement, values)
+    if (parses) writeParse(writer, "", statement.sql, statement.parameterOids)
+    writeBind(writer, statement, values)
+    if (parses) writeDescribePortal(writer)
+    writeExecute(writer, ALL_ROWS)
     if (parses) {
       this.parsed = statement
       this.parses.push(this.written)
@@ -248,21 +236,12 @@ export class Pipeline<Row, A> implements Exchange {
   }
 
   private refusal(failure: unknown): Exit.Exit<never, PgError.PgError> {
-    const { sql } = this.plan.statement(this.written)
+    const statement = this.plan.statement(this.written)
     if (failure instanceof Unencodable) {
-      const { parameter = 0 } = failure
-      return Exit.fail(
-        new PgError.EncodeError({
-          parameter,
-          type: this.plan.statement(this.written).parameters[parameter - 1]?.typeName ?? "row",
-          reason: failure.message,
-          sql,
-          row: this.rowNumber(this.written)
-        })
-      )
+      return Exit.fail(valueRefused(failure, statement, this.rowNumber(this.written)))
     }
     // What else the source throws is its own affair.
-    return PgError.isPgError(failure) ? Exit.fail(requestRefused(failure, sql)) : Exit.die(failure)
+    return PgError.isPgError(failure) ? Exit.fail(requestRefused(failure, statement.sql)) : Exit.die(failure)
   }
 
   // ---------------------------------------------------------------------------------------------------- answer
@@ -282,20 +261,7 @@ export class Pipeline<Row, A> implements Exchange {
 
   dataRow(bytes: Buffer, start: number, end: number): void {
     if (this.awaiting !== Awaiting.rows) throw new Desynchronised(Backend.DataRow, this.expected)
-    if (this.reader === undefined) return
-    try {
-      this.rows.push(this.reader(bytes, start, end))
-    } catch (failure) {
-      if (!(failure instanceof UndecodableColumn)) throw failure
-      this.reader = undefined
-      this.undecodable(failure)
-    }
-  }
-
-  private undecodable({ column, message, typeName, unresolved }: UndecodableColumn): void {
-    const { sql, types } = this.current
-    if (unresolved?.isOutdated === true && types !== undefined) this.session.catalogue.outdate(types)
-    this.failure ??= Exit.fail(new PgError.DecodeError({ column, type: typeName, reason: message, sql }))
+    this.collector.add(bytes, start, end)
   }
 
   message(type: number, bytes: Buffer, start: number, end: number): void {
@@ -304,13 +270,22 @@ export class Pipeline<Row, A> implements Exchange {
       case Backend.BindComplete:
         if (awaiting !== Awaiting.bindComplete || this.closesAwaited > 0) break
         if (this.index === 0) this.plan.started()
-        this.bound()
+        if (this.describes) this.awaiting = Awaiting.portalDescription
+        else this.bound()
+        return
+      case Backend.RowDescription:
+        if (awaiting !== Awaiting.portalDescription) break
+        this.described(decodeRowDescription(bytes, start, end))
+        return
+      case Backend.NoData:
+        if (awaiting !== Awaiting.portalDescription) break
+        this.described(undefined)
         return
       case Backend.CommandComplete: {
         if (awaiting !== Awaiting.rows) break
         const tag = readCommandTag(bytes, start, end)
         this.session.commandCompleted(tag)
-        if (this.index < this.written && this.failure === undefined) this.plan.completed(this.rows, tag)
+        if (this.index < this.written && this.failure === undefined) this.answered(tag)
         this.runEnded()
         return
       }
@@ -340,7 +315,8 @@ export class Pipeline<Row, A> implements Exchange {
         return
       case Backend.ParseComplete:
         if (awaiting !== Awaiting.parseComplete || this.closesAwaited > 0) break
-        this.parses.shift()
+        this.describes = this.parses[0] === this.index
+        if (this.describes) this.parses.shift()
         this.awaiting = Awaiting.bindComplete
         return
       case Backend.CloseComplete:
@@ -356,8 +332,35 @@ export class Pipeline<Row, A> implements Exchange {
   private bound(): void {
     this.awaiting = Awaiting.rows
     const { rowShape } = this.current
-    this.reader = rowShape === undefined || this.failure !== undefined ? undefined : this.plan.form(rowShape)
-    if (this.reader !== undefined) this.rows = []
+    const reader = rowShape === undefined || this.failure !== undefined ? undefined : this.plan.form(rowShape)
+    if (reader !== undefined || this.collector.refused !== undefined) this.collector = new RowCollector()
+    this.collector.readWith(reader)
+  }
+
+  private answered(tag: CommandTag): void {
+    const { collector, current: statement } = this
+    const { refused } = collector
+    if (refused !== undefined && refused.unresolved === undefined) {
+      this.failure = Exit.fail(undecodable(refused, statement))
+    } else if (refused !== undefined || this.unread.length > 0) {
+      this.unread = [...this.unread, { collector, statement, tag }]
+    } else {
+      this.plan.completed(collector.rows, tag)
+    }
+  }
+
+  /** The unnamed statement was prepared anew, and the rows have been asked for as they were known to be. */
+  private described(columns: ReadonlyArray<ColumnDescription> | undefined): void {
+    this.describes = false
+    this.bound()
+    const { sql } = this.current
+    if (returnsSame(this.current, columns)) return
+    this.session.statements.evict(this.current)
+    if (!this.collector.isReading) return
+    this.collector.readWith(undefined)
+    const { name = "" } = columns?.[0] ?? {}
+    const reason = "the statement returns other columns than when it was described; ask again"
+    this.failure ??= Exit.fail(new PgError.DecodeError({ column: name, type: "row", reason, sql }))
   }
 
   private runEnded(): void {
@@ -386,24 +389,32 @@ export class Pipeline<Row, A> implements Exchange {
     }
     if (this.failure !== undefined) this.finish(this.failure)
     else if (error !== undefined) this.rejected(status, error)
-    else this.finish(Exit.succeed(this.plan.result()))
+    else this.finish(Exit.succeed(unreadOf(this.plan, this.unread) ?? this.plan.result()))
   }
 
   private rejected(status: TransactionStatus, fields: ErrorFields): void {
     const { current } = this
     const progress = { completed: this.completed, row: this.rowNumber(this.index) }
     const error = serverError(fields, current.sql, progress)
-    const isUnrun = this.index === 0 && this.awaiting === Awaiting.bindComplete
-    if (!isUnrun || !isStale(fields, current, [])) return this.finish(Exit.fail(error))
-    if (current.types !== undefined) this.session.catalogue.outdate(current.types)
+    if (!this.isUnrun || !this.isOutOfDate(fields, current)) return this.finish(Exit.fail(error))
     this.finish(status === TransactionStatus.idle ? Exit.succeed(new Stale(error)) : Exit.fail(error))
+  }
+
+  private get isUnrun(): boolean {
+    return this.index === 0 && (this.awaiting === Awaiting.bindComplete || this.awaiting === Awaiting.parseComplete)
+  }
+
+  private isOutOfDate(fields: ErrorFields, statement: PreparedStatement): boolean {
+    if (!isStale(fields, statement, [])) return statement.name === "" && isMisdescribed(fields)
+    if (statement.types !== undefined) this.session.catalogue.outdate(statement.types)
+    return true
   }
 
   lost(error: PgError.PgError): void {
     this.finish(Exit.fail(error))
   }
 
-  private finish(exit: Exit.Exit<A | Stale, PgError.PgError>): void {
+  private finish(exit: Exit.Exit<Outcome<A>, PgError.PgError>): void {
     if (!this.isAbandoned) this.resume(exit)
   }
 }

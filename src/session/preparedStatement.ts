@@ -2,8 +2,8 @@
 import type { DatabaseTypes } from "../codec/databaseTypes.ts"
 import { parameterEncoders } from "../codec/parameters.ts"
 import { builtinTypes } from "../codec/registry.ts"
-import { makeRowShape } from "../codec/rowReader.ts"
-import type { ColumnDescription } from "../wire/backendMessage.ts"
+import { makeRowShape, type RowShape } from "../codec/rowReader.ts"
+import { type ColumnDescription, Format } from "../wire/backendMessage.ts"
 import { encodeResultFormats } from "../wire/frontendEncoder.ts"
 import { mayCopy } from "./copyGuard.ts"
 import type { Session } from "./session.ts"
@@ -24,8 +24,7 @@ export const typeOids = ({ columns = [], parameterOids }: StatementDescription):
 
 export const preparedStatement = (
   session: Session,
-  sql: string,
-  name: string,
+  { key, name, sql }: Pick<PreparedStatement, "key" | "name" | "sql">,
   description: StatementDescription,
   types: DatabaseTypes
 ): PreparedStatement => {
@@ -34,6 +33,7 @@ export const preparedStatement = (
   // Readers of what is the same everywhere are shared by all connections, and outlive what is known of a database.
   const rowShape = columns && makeRowShape(columns, columns.every(isFixed) ? builtinTypes : types)
   return {
+    key,
     sql,
     name,
     nameBytes: new TextEncoder().encode(`${name}\0`),
@@ -49,3 +49,25 @@ export const preparedStatement = (
     reloads: session.catalogue.reloads
   }
 }
+
+/** Whether the rows of a statement are still what they were when it was described. */
+export const returnsSame = (
+  { rowShape }: PreparedStatement,
+  columns: ReadonlyArray<ColumnDescription> | undefined
+): boolean => {
+  if (rowShape === undefined || columns === undefined) return rowShape === columns
+  return (
+    rowShape.columns.length === columns.length &&
+    rowShape.columns.every(({ name, typeOid }, index) => {
+      const column = columns[index]
+      return column !== undefined && column.name === name && column.typeOid === typeOid
+    })
+  )
+}
+
+/**
+ * The formats in which rows come that were asked for as those of `shape`: where all of these are the same, Bind names
+ * one for as many columns as there are, and none stands for text.
+ */
+export const formatsAskedFor = (shape: RowShape | undefined, columns: ReadonlyArray<ColumnDescription>) =>
+  columns.map((_, index): Format => shape?.resultFormats[index] ?? shape?.resultFormats[0] ?? Format.text)

@@ -174,9 +174,9 @@ export const script = (sql: string): Request<ReadonlyArray<CommandTag>> => ({
   exchange: (session, resume) => new SimpleQuery(session, sql, resume)
 })
 
-/** Has a statement prepared, unless it is; gives what is known of it then. */
-export const preparation = (sql: string): StatementRequest<PreparedStatement> =>
-  query(sql, [], {
+/** Has a statement prepared, unless it is, for parameters of the types that these name; gives what is known of it then. */
+export const preparation = (sql: string, params: ReadonlyArray<unknown> = []): StatementRequest<PreparedStatement> =>
+  query(sql, params, {
     form: none,
     maxRows: ALL,
     until: "prepared",

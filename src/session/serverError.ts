@@ -1,6 +1,8 @@
 /** An ErrorResponse as a typed error, with what the client can add: the way out where the server cannot know it. */
 import * as PgError from "../PgError.ts"
 import type { ErrorFields } from "../wire/errorFields.ts"
+import type { Unencodable } from "../wire/failure.ts"
+import type { PreparedStatement } from "./statementCache.ts"
 
 const FATAL_SEVERITIES: ReadonlySet<string> = new Set(["FATAL", "PANIC"])
 
@@ -29,7 +31,31 @@ export const requestRefused = (failure: unknown, sql: string): PgError.PgError =
   return new PgError.EncodeError({ parameter: 0, type: "SQL text", reason, sql })
 }
 
-const withHint = (fields: ErrorFields): ErrorFields => {
+/** A prepared statement that the server does not have, or has already: the session is not with the server that it was. */
+const MISSING_OR_DOUBLE: ReadonlySet<string> = new Set(["26000", "42P05"])
+
+/** How the names of our prepared statements begin. */
+const OUR_NAMES = "effectpg_"
+
+/** A value that cannot be encoded, or a row of values that is none. `row` counts from 1. */
+export const valueRefused = (
+  { message, parameter = 0 }: Unencodable,
+  { parameters, sql }: Pick<PreparedStatement, "parameters" | "sql">,
+  row?: number
+): PgError.EncodeError =>
+  new PgError.EncodeError({
+    parameter,
+    type: parameters[parameter - 1]?.typeName ?? "row",
+    reason: message,
+    sql,
+    ...(row === undefined ? {} : { row })
+  })
+
+/** How PgBouncer refuses a run-time parameter that it does not pass on. It speaks no other language. */
+const REFUSED_AT_STARTUP = "unsupported startup parameter"
+
+/** Adds the way out where the server has not said it. */
+export const withHint = (fields: ErrorFields): ErrorFields => {
   if (fields.hint !== undefined) return fields
   if (fields.code === "42601" && fields.routine === "exec_parse_message") {
     return { ...fields, hint: "Send one statement at a time, or use executeScript, which takes several." }
@@ -39,6 +65,15 @@ const withHint = (fields: ErrorFields): ErrorFields => {
   }
   if (fields.code === "42883" && fields.routine === "getTypeBinaryOutputInfo") {
     return { ...fields, hint: "Cast the value to text where it stands inside of a record." }
+  }
+  if (MISSING_OR_DOUBLE.has(fields.code) && fields.message.includes(OUR_NAMES)) {
+    return { ...fields, hint: 'Behind a pooler such as PgBouncer, set statementMode to "unnamed".' }
+  }
+  if (fields.code === "08P01" && fields.message.startsWith(REFUSED_AT_STARTUP)) {
+    return {
+      ...fields,
+      hint: "The pooler refuses it: leave it out of the settings, and use ALTER ROLE ... SET instead."
+    }
   }
   if (fields.routine === "RevalidateCachedQuery") {
     return { ...fields, hint: "The statement has been dropped from the cache: run the transaction again." }

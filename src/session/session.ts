@@ -11,7 +11,7 @@
 import type { Buffer } from "node:buffer"
 import * as Inspectable from "effect/Inspectable"
 import * as PgError from "../PgError.ts"
-import { Backend, isTransactionStatus, TransactionStatus } from "../wire/backendMessage.ts"
+import { Backend, isTransactionStatus, mayComeUnasked, TransactionStatus } from "../wire/backendMessage.ts"
 import type { BackendDecoder, FrameSink } from "../wire/backendDecoder.ts"
 import { ByteWriter } from "../wire/byteWriter.ts"
 import { decodeNotification, encodeTerminate } from "../wire/coldMessages.ts"
@@ -65,6 +65,8 @@ export class Session implements FrameSink, TransportEvents {
   readonly noticeListeners = new Set<(notice: ErrorFields) => void>()
   /** Whether settings, locks, tables or the like may have been left behind since this was last set to false. */
   isSoiled = false
+  /** Whether anything was asked since this was last set to false, but for what begins, ends or cleans up. */
+  isUsed = false
   /** How many of the requests are statements that begin, end or clean up, which the server answers at once. */
   controls = 0
   /** As of the last ReadyForQuery. */
@@ -126,6 +128,7 @@ export class Session implements FrameSink, TransportEvents {
   submit(exchange: Exchange): void {
     const over = this.lost ?? this.closing
     if (over !== undefined) return exchange.lost(lostBeforeWrite(over))
+    if (exchange.isControl !== true) this.isUsed = true
     this.waiting.push(exchange)
     this.schedulePump()
   }
@@ -231,9 +234,9 @@ export class Session implements FrameSink, TransportEvents {
     else this.transport.pause()
   }
 
-  commandCompleted(tag: CommandTag): void {
+  commandCompleted(tag: CommandTag, hasColumns = true): void {
     if (tag.command === "DISCARD ALL" || tag.command === "DEALLOCATE ALL") this.statements.clear()
-    if (isSoiling(tag.command)) this.isSoiled = true
+    if (isSoiling(tag, hasColumns)) this.isSoiled = true
   }
 
   // ------------------------------------------------------------------------------------------------- answers
@@ -254,7 +257,7 @@ export class Session implements FrameSink, TransportEvents {
     try {
       this.decoder.push(bytes, length)
       const { partialType } = this.decoder
-      if (this.head === undefined && partialType !== undefined && !UNASKED.has(partialType)) {
+      if (this.head === undefined && partialType !== undefined && !mayComeUnasked(partialType)) {
         throw new Desynchronised(partialType, "nothing, since nothing was asked")
       }
     } catch (failure) {
@@ -440,11 +443,3 @@ export class Session implements FrameSink, TransportEvents {
     }))
   }
 }
-
-/** What the server may send though nothing was asked. */
-const UNASKED: ReadonlySet<number> = new Set([
-  Backend.ErrorResponse,
-  Backend.NoticeResponse,
-  Backend.NotificationResponse,
-  Backend.ParameterStatus
-])

@@ -12,9 +12,9 @@ import * as Exit from "effect/Exit"
 import type * as PgError from "../PgError.ts"
 import { Backend, type TransactionStatus } from "../wire/backendMessage.ts"
 import type { ByteWriter } from "../wire/byteWriter.ts"
-import { encodeQuery } from "../wire/coldMessages.ts"
 import { type CommandTag, readCommandTag } from "../wire/commandTag.ts"
 import type { ErrorFields } from "../wire/errorFields.ts"
+import { writeQuery } from "../wire/frontendEncoder.ts"
 import { mayCopy, NO_COPY, refuseCopyIn } from "./copyGuard.ts"
 import { Desynchronised, type Exchange } from "./exchange.ts"
 import { requestRefused, serverError } from "./serverError.ts"
@@ -58,7 +58,7 @@ export class SimpleQuery implements Exchange {
   }
 
   encode(writer: ByteWriter): void {
-    writer.raw(encodeQuery(this.sql))
+    writeQuery(writer, this.sql)
   }
 
   refused(failure: unknown): void {
@@ -80,7 +80,7 @@ export class SimpleQuery implements Exchange {
         if (awaiting !== Awaiting.statement && awaiting !== Awaiting.rows) break
         const tag = readCommandTag(bytes, start, end)
         this.tags.push(tag)
-        if (!this.isControl) this.session.commandCompleted(tag)
+        if (!this.isControl) this.session.commandCompleted(tag, awaiting === Awaiting.rows)
         this.awaiting = Awaiting.statement
         return
       }

@@ -1,3 +1,5 @@
+import type { CommandTag } from "../wire/commandTag.ts"
+
 /**
  * Commands after which a session is no longer as it was: settings, LISTEN, cursors that outlive their transaction,
  * temporary tables, which bear no mark in their command tag. What a function does inside of a SELECT cannot be seen.
@@ -18,4 +20,6 @@ const SOILING_COMMANDS: ReadonlySet<string> = new Set([
   "DISCARD SEQUENCES"
 ])
 
-export const isSoiling = (command: string): boolean => SOILING_COMMANDS.has(command)
+/** A SELECT that returns no columns has put its rows into a table: `SELECT INTO`, `CREATE TABLE AS`. */
+export const isSoiling = ({ command }: CommandTag, hasColumns: boolean): boolean =>
+  SOILING_COMMANDS.has(command) || (command === "SELECT" && !hasColumns)

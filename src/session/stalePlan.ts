@@ -6,6 +6,12 @@ import type { PreparedStatement } from "./statementCache.ts"
 export const isStale = (error: ErrorFields, { types }: PreparedStatement, values: ReadonlyArray<unknown>): boolean =>
   isStalePlan(error) || (types !== undefined && isStaleType(error, values))
 
+/** What a statement takes or returns is no longer what the client remembers, with which it was prepared anew. */
+export const isMisdescribed = (error: ErrorFields): boolean => error.code.startsWith("42") || hasOtherParameters(error)
+
+/** Bind came with another number of values, or of formats, than the statement has. */
+export const hasOtherParameters = ({ code }: ErrorFields): boolean => code === "08P01"
+
 /** The server has deallocated the statement. */
 export const isForgotten = ({ code }: ErrorFields): boolean => code === "26000"
 

@@ -1,17 +1,20 @@
 /**
- * The prepared statements that this session knows: least recently used first out, bounded in count, in age and in the
- * length of the SQL text. It is pure, the time is passed in; what is evicted is told by its name, and the session
- * closes it with its next request.
+ * The statements that this session knows: least recently used first out, bounded in count, in age and in the length of
+ * the SQL text. It is pure, the time is passed in; what is evicted is told by its name, and the session closes it with
+ * its next request.
  */
 import { createHash } from "node:crypto"
 import type { RowShape } from "../codec/rowReader.ts"
 import type { TypedParameterEncoder } from "../codec/parameters.ts"
+import type { StatementMode } from "../PgConfig.ts"
 import type { Provenance } from "./catalogue.ts"
 
 /** All that has to be known of a statement to run it again without asking the server. */
 export interface PreparedStatement extends Provenance {
+  /** What it is kept under, from `statementKey`. */
+  readonly key: string
   readonly sql: string
-  /** Empty for the unnamed statement, which lives until the next Parse. */
+  /** Empty for the unnamed statement, which each run prepares anew. */
   readonly name: string
   /** The name as the Bind message carries it, with its terminator. */
   readonly nameBytes: Uint8Array
@@ -27,17 +30,26 @@ export interface PreparedStatement extends Provenance {
   readonly preparedAt: number
 }
 
+/**
+ * What tells a statement from others: its text, and the types that the caller names, none where that is left to the
+ * server. No text that can be sent holds a NUL.
+ */
+export const statementKey = (sql: string, namedTypes: ReadonlyArray<number>): string =>
+  namedTypes.length === 0 ? sql : `${sql}\0${namedTypes.join(" ")}`
+
 /** Where a request looks for its statement, and leaves it once that is prepared. */
 export interface Statements {
-  get(sql: string, now: number): PreparedStatement | undefined
-  /** The name to prepare a text under; empty for the unnamed statement. */
-  nameFor(sql: string): string
+  get(key: string, now: number): PreparedStatement | undefined
+  /** The name to prepare a statement under; empty for the unnamed statement. */
+  nameFor(key: string, sql: string): string
   add(statement: PreparedStatement): void
   /** Drops a statement and asks for its Close. */
   evict(statement: PreparedStatement): void
 }
 
 export interface StatementCacheLimits {
+  /** Whether what is kept has a name on the server. */
+  readonly mode: StatementMode
   /** How many statements are kept; 0 keeps none. */
   readonly size: number
   /** How long one is kept, in milliseconds; 0 is for ever. */
@@ -61,36 +73,37 @@ export class StatementCache implements Statements {
     this.namespace = namespace
   }
 
-  get(sql: string, now: number): PreparedStatement | undefined {
+  get(key: string, now: number): PreparedStatement | undefined {
     const { newest } = this
-    const found = newest !== undefined && newest.sql === sql ? newest : this.statements.get(sql)
+    const found = newest !== undefined && newest.key === key ? newest : this.statements.get(key)
     if (found === undefined) return undefined
     if (this.limits.lifetimeMillis > 0 && now - found.preparedAt > this.limits.lifetimeMillis) {
       this.evict(found)
       return undefined
     }
     if (found !== newest) {
-      this.statements.delete(sql)
-      this.statements.set(sql, found)
+      this.statements.delete(key)
+      this.statements.set(key, found)
       this.newest = found
     }
     return found
   }
 
-  /** The name to prepare a text under: made of its content, or the unnamed statement where the text is not kept. */
-  nameFor(sql: string): string {
-    if (!this.admits(sql)) return ""
-    return `effectpg_${this.namespace}_${createHash("sha256").update(sql).digest("hex").slice(0, 32)}`
+  /** The name to prepare a statement under: made of its content, or the unnamed one where the text is not kept. */
+  nameFor(key: string): string {
+    if (this.limits.mode === "unnamed" || !this.admits(key)) return ""
+    return `effectpg_${this.namespace}_${createHash("sha256").update(key).digest("hex").slice(0, 32)}`
   }
 
   /** A name for a statement that is not kept here; the unnamed statement where none are to be kept at all. */
   ownName(): string {
-    return this.limits.size === 0 ? "" : `effectpg_${this.namespace}_own_${this.ownNames++}`
+    const { mode, size } = this.limits
+    return mode === "unnamed" || size === 0 ? "" : `effectpg_${this.namespace}_own_${this.ownNames++}`
   }
 
   add(statement: PreparedStatement): void {
-    if (statement.name === "") return
-    this.statements.set(statement.sql, statement)
+    if (!this.admits(statement.key)) return
+    this.statements.set(statement.key, statement)
     this.newest = statement
     if (this.statements.size > this.limits.size) {
       const oldest = this.statements.values().next().value
@@ -100,10 +113,10 @@ export class StatementCache implements Statements {
 
   /** Drops a statement and asks for its Close; nothing happens where another has taken its place. */
   evict(statement: PreparedStatement): void {
-    if (this.statements.get(statement.sql) !== statement) return
-    this.statements.delete(statement.sql)
+    if (this.statements.get(statement.key) !== statement) return
+    this.statements.delete(statement.key)
     if (this.newest === statement) this.newest = undefined
-    this.evicted.push(statement.name)
+    this.close(statement.name)
   }
 
   /** Asks for the Close of a statement that was prepared and is not kept. */
@@ -127,8 +140,8 @@ export class StatementCache implements Statements {
     if (this.evicted.length > 0) this.evicted = []
   }
 
-  private admits(sql: string): boolean {
+  private admits(key: string): boolean {
     const { maxSqlBytes, size } = this.limits
-    return size > 0 && (maxSqlBytes === 0 || sql.length <= maxSqlBytes)
+    return size > 0 && (maxSqlBytes === 0 || key.length <= maxSqlBytes)
   }
 }

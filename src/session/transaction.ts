@@ -10,9 +10,11 @@
 import * as Deferred from "effect/Deferred"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
+import type * as Fiber from "effect/Fiber"
 import * as PgError from "../PgError.ts"
 import { TransactionStatus } from "../wire/backendMessage.ts"
 import type { CommandTag } from "../wire/commandTag.ts"
+import { Listeners } from "./listeners.ts"
 import { ownTupleRows, type Request, type Resume, send } from "./request.ts"
 import type { Session } from "./session.ts"
 import { SimpleQuery } from "./simpleQuery.ts"
@@ -50,9 +52,10 @@ export class TransactionLevel {
   private endedBy: (() => PgError.PgError) | undefined
   /** The transaction or savepoint that is open above this level. */
   private inner: TransactionLevel | undefined
-  private readonly waiting = new Set<() => void>()
+  private readonly waiting = new Listeners<void>()
   private readonly onCommit: Array<Effect.Effect<unknown>> = []
   private readonly onRollback: Array<Effect.Effect<unknown>> = []
+  private endListeners: Listeners<PgError.PgError> | undefined
 
   private constructor(session: Session, outer?: TransactionLevel, options?: LevelOptions) {
     this.session = session
@@ -88,13 +91,16 @@ export class TransactionLevel {
   }
 
   run<A>(request: Request<A>): Effect.Effect<A, PgError.PgError> {
-    return Effect.withFiber((fiber) => {
-      const refusal = this.ended ?? this.session.oldest?.refusalOf?.(fiber)
-      if (refusal !== undefined) return Effect.fail(refusal)
-      if (this.inner === undefined) return send(this.session, request)
-      if (this.inner.forbids !== undefined) return Effect.fail(this.inner.forbids)
-      return Effect.flatMap(this.innerEnded, () => this.run(request))
-    })
+    return Effect.withFiber((fiber) => this.runIn(fiber, request))
+  }
+
+  /** The same for whoever has the fiber, which is what runs the effect, and at once. */
+  runIn<A>(fiber: Fiber.Fiber<unknown, unknown>, request: Request<A>): Effect.Effect<A, PgError.PgError> {
+    const refusal = this.ended ?? this.session.oldest?.refusalOf?.(fiber)
+    if (refusal !== undefined) return Effect.fail(refusal)
+    if (this.inner === undefined) return send(this.session, request)
+    if (this.inner.forbids !== undefined) return Effect.fail(this.inner.forbids)
+    return Effect.flatMap(this.innerEnded, () => this.run(request))
   }
 
   afterCommit(effect: Effect.Effect<unknown>): void {
@@ -109,7 +115,36 @@ export class TransactionLevel {
   end(error: () => PgError.PgError): void {
     this.endedBy ??= error
     this.inner?.end(error)
-    this.wake()
+    this.waiting.tell()
+    this.endListeners?.tell(this.endedBy())
+  }
+
+  /** Whether it is too late to ask for anything. */
+  get isOver(): boolean {
+    return this.endedBy !== undefined || this.session.lost !== undefined
+  }
+
+  /**
+   * Calls back when nothing more may be asked here, for this level has ended or its session; at once where that has
+   * been. Returns how to unsubscribe.
+   */
+  onEnd(listener: (error: PgError.PgError) => void): () => void {
+    const over = this.ended ?? this.session.lost
+    if (over !== undefined) {
+      listener(over)
+      return () => {}
+    }
+    const end = (error: PgError.PgError): void => {
+      forget()
+      listener(error)
+    }
+    const forgetLevel = (this.endListeners ??= new Listeners()).add(end)
+    const forgetSession = this.session.onEnd(end)
+    const forget = (): void => {
+      forgetLevel()
+      forgetSession()
+    }
+    return forget
   }
 
   private get ended(): PgError.PgError | undefined {
@@ -125,10 +160,9 @@ export class TransactionLevel {
     body: (level: TransactionLevel) => Effect.Effect<A, E, R>
   ): Effect.Effect<A, E | PgError.PgError, R> {
     return Effect.uninterruptibleMask((restore) =>
-      Effect.gen({ self: this }, function* () {
-        const inner = yield* this.open(options, restore)
-        const whole = Effect.andThen(body(inner), (value) => Effect.as(inner.beforeEnd(), value))
-        return yield* inner.close(yield* Effect.exit(restore(whole)))
+      Effect.flatMap(this.open(options, restore), (inner) => {
+        const whole = Effect.flatMap(body(inner), (value) => Effect.as(inner.beforeEnd(), value))
+        return Effect.flatMap(Effect.exit(restore(whole)), (exit) => inner.close(exit))
       })
     )
   }
@@ -162,12 +196,13 @@ export class TransactionLevel {
     })
   }
 
-  private readonly innerEnded: Effect.Effect<void> = Effect.callback((resume) => {
-    if (this.inner === undefined) return resume(Effect.void)
-    const wake = () => resume(Effect.void)
-    this.waiting.add(wake)
-    return Effect.sync(() => void this.waiting.delete(wake))
-  })
+  private get innerEnded(): Effect.Effect<void> {
+    return Effect.callback((resume) => {
+      if (this.inner === undefined) return resume(Effect.void)
+      const unsubscribe = this.waiting.add(() => resume(Effect.void))
+      return Effect.sync(unsubscribe)
+    })
+  }
 
   /** Waits until no level is open above this one and all that was asked is answered, or the session is lost. */
   untilSettled(): Effect.Effect<void> {
@@ -177,12 +212,6 @@ export class TransactionLevel {
     })
   }
 
-  private wake(): void {
-    const waiting = [...this.waiting]
-    this.waiting.clear()
-    for (const resume of waiting) resume()
-  }
-
   // ------------------------------------------------------------------------------------------------- begin
 
   /**
@@ -190,23 +219,33 @@ export class TransactionLevel {
    * begins the level has nothing to wait for, and is not interrupted. Call it where nothing can interrupt.
    */
   open(options: LevelOptions, restore: Restore): Effect.Effect<TransactionLevel, PgError.PgError> {
-    return Effect.gen({ self: this }, function* () {
-      const circular = yield* Effect.withFiber((fiber) => Effect.succeed(this.session.oldest?.refusalOf?.(fiber)))
-      if (circular !== undefined) return yield* circular
-      while (this.inner !== undefined || !this.session.isQuiet) {
-        if (this.session.lost !== undefined) break
-        if (this.inner?.forbids !== undefined) return yield* this.inner.forbids
-        yield* restore(this.inner === undefined ? answered(this.session) : this.innerEnded)
-      }
-      const refusal = this.refusal(options)
-      if (refusal !== undefined) return yield* refusal
-      const inner = new TransactionLevel(this.session, this, options)
-      this.inner = inner
-      return yield* control(this.session, inner.isSavepoint ? `SAVEPOINT ${inner.savepoint}` : options.begin).pipe(
-        Effect.as(inner),
-        Effect.tapError(() => Effect.sync(() => this.lower(inner)))
-      )
+    return Effect.withFiber((fiber) => {
+      const circular = this.session.oldest?.refusalOf?.(fiber)
+      return circular === undefined ? this.openOnceQuiet(options, restore) : Effect.fail(circular)
     })
+  }
+
+  private openOnceQuiet(options: LevelOptions, restore: Restore): Effect.Effect<TransactionLevel, PgError.PgError> {
+    const { inner, session } = this
+    if (session.lost === undefined && (inner !== undefined || !session.isQuiet)) {
+      if (inner?.forbids !== undefined) return Effect.fail(inner.forbids)
+      const quiet = inner === undefined ? answered(session) : this.innerEnded
+      return Effect.flatMap(restore(quiet), () => this.openOnceQuiet(options, restore))
+    }
+    const refusal = this.refusal(options)
+    return refusal === undefined ? this.begin(options) : Effect.fail(refusal)
+  }
+
+  private begin(options: LevelOptions): Effect.Effect<TransactionLevel, PgError.PgError> {
+    const inner = new TransactionLevel(this.session, this, options)
+    this.inner = inner
+    const sql = inner.isSavepoint ? `SAVEPOINT ${inner.savepoint}` : options.begin
+    return Effect.callback((resume) =>
+      submitControl(this.session, { operation: sql, sql }, (exit) => {
+        if (Exit.isFailure(exit)) this.lower(inner)
+        resume(Exit.map(exit, () => inner))
+      })
+    )
   }
 
   private refusal(options: LevelOptions): PgError.PgError | undefined {
@@ -224,17 +263,18 @@ export class TransactionLevel {
 
   /** Ends this level, and runs what was to be run after its end. */
   private close<A, E>(exit: Exit.Exit<A, E>): Effect.Effect<A, E | PgError.PgError> {
-    return Effect.gen({ self: this }, function* () {
+    return Effect.suspend(() => {
       const { ended, outer } = this
       // Whoever ended it before has seen to the transaction, and the session may be another's by now.
-      if (ended !== undefined) return yield* Exit.isFailure(exit) ? exit : Effect.fail(ended)
+      if (ended !== undefined) return Exit.isFailure(exit) ? exit : Effect.fail(ended)
       this.end(() => closed(Exit.isSuccess(exit) ? "it has been committed" : "it has been rolled back"))
-      const conclusion = yield* Effect.exit(this.conclude(exit))
-      outer?.lower(this)
-      if (Exit.isFailure(conclusion)) yield* Effect.all(this.onRollback, { discard: true })
-      else if (outer !== undefined && outer.depth > 0) this.passOn(outer)
-      else yield* Effect.all(this.onCommit, { discard: true })
-      return yield* conclusion
+      return Effect.flatMap(Effect.exit(this.conclude(exit)), (conclusion) => {
+        outer?.lower(this)
+        if (Exit.isFailure(conclusion)) return followed(conclusion, this.onRollback)
+        if (outer === undefined || outer.depth === 0) return followed(conclusion, this.onCommit)
+        this.passOn(outer)
+        return conclusion
+      })
     })
   }
 
@@ -246,7 +286,7 @@ export class TransactionLevel {
 
   private lower(inner: TransactionLevel): void {
     if (this.inner === inner) this.inner = undefined
-    this.wake()
+    this.waiting.tell()
   }
 
   /** Every exit of a body, at every depth, and what follows. */
@@ -299,6 +339,13 @@ const HAS_FAILED =
 /** The exit of a body that has nothing to say. */
 const BY_HAND = "rolled back by hand"
 
+/** What became of a level, once what was to be run after its end has been. */
+const followed = <A, E>(
+  conclusion: Exit.Exit<A, E>,
+  effects: ReadonlyArray<Effect.Effect<unknown>>
+): Effect.Effect<A, E> =>
+  effects.length === 0 ? conclusion : Effect.andThen(Effect.all(effects, { discard: true }), conclusion)
+
 /** Waits until all that was asked of a session is answered, or the session is lost. */
 const answered = (session: Session): Effect.Effect<void> =>
   Effect.callback((resume) => {
@@ -341,21 +388,29 @@ export const submitControl = (
  * than the bound. Where the answer came in time it counts, interrupted or not.
  */
 const commit = (session: Session, transactionId: string | undefined): Effect.Effect<void, PgError.PgError> =>
-  Effect.gen(function* () {
+  Effect.suspend(() => {
     const answer = Deferred.makeUnsafe<ReadonlyArray<CommandTag>, PgError.PgError>()
     session.submit(new SimpleQuery(session, "COMMIT", (exit) => Deferred.doneUnsafe(answer, exit)))
-    yield* Effect.exit(Effect.interruptible(Deferred.await(answer)))
-    const bound = Deferred.isDoneUnsafe(answer) ? undefined : dieAfterBound(session, "COMMIT")
-    const exit = yield* Effect.exit(Deferred.await(answer))
-    clearTimeout(bound)
-    if (Exit.isSuccess(exit)) {
-      if (exit.value.at(-1)?.command === "COMMIT") return
-      return yield* new PgError.TransactionRolledBackError({ reason: "the server answered COMMIT with ROLLBACK" })
-    }
-    return yield* session.lost === undefined
-      ? exit
-      : Effect.mapError(exit, (lost) => commitOutcome(lost, transactionId))
+    return Effect.flatMap(Effect.exit(Effect.interruptible(Deferred.await(answer))), () => {
+      const bound = Deferred.isDoneUnsafe(answer) ? undefined : dieAfterBound(session, "COMMIT")
+      return Effect.flatMap(Effect.exit(Deferred.await(answer)), (exit) => {
+        clearTimeout(bound)
+        return committed(session, exit, transactionId)
+      })
+    })
   })
+
+const committed = (
+  { lost }: Session,
+  exit: Exit.Exit<ReadonlyArray<CommandTag>, PgError.PgError>,
+  transactionId: string | undefined
+): Effect.Effect<void, PgError.PgError> => {
+  if (Exit.isFailure(exit)) {
+    return lost === undefined ? exit : Effect.mapError(exit, (error) => commitOutcome(error, transactionId))
+  }
+  if (exit.value.at(-1)?.command === "COMMIT") return Effect.void
+  return Effect.fail(new PgError.TransactionRolledBackError({ reason: "the server answered COMMIT with ROLLBACK" }))
+}
 
 /** Without an answer nobody knows whether the transaction was committed, unless COMMIT never left the process. */
 const commitOutcome = (lost: PgError.PgError, transactionId: string | undefined): PgError.PgError =>

@@ -20,9 +20,21 @@ describe("a number or a duration", () => {
     ["keepAlive", "1 minute", { keepAliveMillis: 60_000 }],
     ["keepAlive", 0, { keepAliveMillis: undefined }],
     ["keepAlive", "Infinity", { keepAliveMillis: undefined }],
-    ["statementCacheSize", 0, { statementCache: { size: 0, lifetimeMillis: 300_000, maxSqlBytes: 15_360 } }],
-    ["statementCacheLifetime", "Infinity", { statementCache: { size: 100, lifetimeMillis: 0, maxSqlBytes: 15_360 } }],
-    ["statementCacheMaxSqlBytes", 0, { statementCache: { size: 100, lifetimeMillis: 300_000, maxSqlBytes: 0 } }],
+    [
+      "statementCacheSize",
+      0,
+      { statementCache: { mode: "cached", size: 0, lifetimeMillis: 300_000, maxSqlBytes: 15_360 } }
+    ],
+    [
+      "statementCacheLifetime",
+      "Infinity",
+      { statementCache: { mode: "cached", size: 100, lifetimeMillis: 0, maxSqlBytes: 15_360 } }
+    ],
+    [
+      "statementCacheMaxSqlBytes",
+      0,
+      { statementCache: { mode: "cached", size: 100, lifetimeMillis: 300_000, maxSqlBytes: 0 } }
+    ],
     ["maxScramIterations", 4096, { maxScramIterations: 4096 }],
     ["acquireTimeout", "1 second", { acquireTimeoutMillis: 1000 }],
     ["acquireTimeout", Infinity, { acquireTimeoutMillis: 0 }],

@@ -88,6 +88,7 @@ layer(TestDatabase.layer, { excludeTestServices: true })("a connection goes on a
         for (const call of [connection.fetch(sql, [1, value]), connection.execute(sql, [1, value])]) {
           const error = yield* refusalOf(call)
           if (error._tag !== "EncodeError") return assert.fail(String(error))
+          assert.isFalse(PgError.isPostgresError(error), "it is no error of the server's class 22")
           assert.deepStrictEqual([error.parameter, error.type, error.outcome], [2, type, "none"])
           assert.include(error.message, "$2")
           for (const told of [String(error), inspect(error, { depth: 9 }), JSON.stringify(error)]) {
@@ -111,6 +112,22 @@ layer(TestDatabase.layer, { excludeTestServices: true })("a connection goes on a
       assert.isAbove(caret, 0, error.report)
       assert.strictEqual(lines[caret - 1]?.indexOf("missing"), lines[caret]?.indexOf("^"))
       assert.include(inspect(error), "^")
+      yield* assertHealthy(connection)
+    })
+  )
+
+  it.effect("an error whose code PostgreSQL does not list, which is of its class", () =>
+    Effect.gen(function* () {
+      const connection = yield* liveConnection()
+      const raise = (code: string) =>
+        refusalOf(connection.execute(`DO $$ BEGIN RAISE EXCEPTION 'odd' USING ERRCODE = '${code}'; END $$`))
+      const ofClass = yield* raise("23XYZ")
+      if (ofClass._tag !== "IntegrityConstraintViolationError") return assert.fail(String(ofClass))
+      assert.deepStrictEqual([ofClass.code, ofClass.outcome], ["23XYZ", "none"])
+      assert.isTrue(PgError.isIntegrityConstraintViolation(ofClass))
+      const ofNone = yield* raise("XYZ12")
+      if (ofNone._tag !== "UnknownPostgresError") return assert.fail(String(ofNone))
+      assert.deepStrictEqual([ofNone.code, ofNone.outcome], ["XYZ12", "none"])
       yield* assertHealthy(connection)
     })
   )

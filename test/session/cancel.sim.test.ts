@@ -132,6 +132,22 @@ describe("interrupting what is in flight", () => {
     )
   }
 
+  it.live("leaves it to the server to close the connection that carries the cancel", () =>
+    Effect.gen(function* () {
+      const all = yield* conversation()
+      holding(all.server)
+      const [asking] = yield* inFlight(all, 1)
+      yield* Fiber.interrupt(asking!)
+      const side = yield* cancelOf(all)
+      assert.isTrue(yield* side.staysQuiet)
+      assert.isFalse(side.isClosed)
+      side.end()
+      yield* side.closed
+      all.peer.send(cancelled)
+      yield* assertHealthy(all)
+    }).pipe(Effect.scoped)
+  )
+
   it.live("cancels a statement that is being prepared, which then does not run", () =>
     Effect.gen(function* () {
       const server = yield* scriptedServer

@@ -1,44 +1,15 @@
 /** The types that users make, resolved on a real server by themselves, and again when they have changed. */
 import { assert, layer } from "@effect/vitest"
 import * as Effect from "effect/Effect"
-import type * as Scope from "effect/Scope"
 import { PgRange } from "../../src/codec/range.ts"
-import type * as PgConfig from "../../src/PgConfig.ts"
 import * as PgConnection from "../../src/PgConnection.ts"
-import type * as PgError from "../../src/PgError.ts"
-import { type Database, TestDatabase } from "../support/database.ts"
-import { assertHealthy, liveConnection, livePool, liveSettings, valueOf } from "../support/live.ts"
-import { proxyTo } from "../support/proxy.ts"
+import { TestDatabase } from "../support/database.ts"
+import { assertHealthy, liveConnection, livePool, valueOf } from "../support/live.ts"
+import { counting, roundTripsOf } from "../support/roundTrips.ts"
 
 /** A unique name for what a test makes, so that tests of one database do not meet. */
 let names = 0
 const unique = (name: string): string => `${name}_${names++}`
-
-/** How often the server has said that it is ready, on all connections made with the settings. */
-interface Counted {
-  readonly settings: PgConfig.Settings
-  readonly roundTrips: () => number
-}
-
-const counting: Effect.Effect<Counted, never, TestDatabase | Scope.Scope> = Effect.gen(function* () {
-  const { host, port }: Database = yield* TestDatabase
-  const proxy = yield* proxyTo({ host, port })
-  let ready = 0
-  proxy.onMessage = (_, { from, type }) => {
-    if (from === "server" && type === "Z") ready++
-  }
-  const settings = yield* liveSettings({ host: proxy.host, port: proxy.port, sslMode: "disable" })
-  return { settings, roundTrips: () => ready }
-})
-
-const roundTripsOf = <A>(
-  { roundTrips }: Counted,
-  effect: Effect.Effect<A, PgError.PgError>
-): Effect.Effect<readonly [number, A], PgError.PgError> =>
-  Effect.suspend(() => {
-    const before = roundTrips()
-    return Effect.map(effect, (value) => [roundTrips() - before, value] as const)
-  })
 
 const script = (queryable: PgConnection.Queryable, sql: string) => Effect.asVoid(queryable.executeScript(sql))
 

@@ -73,10 +73,10 @@ describe("executeMany", () => {
 
   it.live("parses the unnamed statement where its runs begin", () =>
     Effect.gen(function* () {
-      const statementCache = { size: 0, lifetimeMillis: 0, maxSqlBytes: 0 }
+      const statementCache = { mode: "cached", size: 0, lifetimeMillis: 0, maxSqlBytes: 0 } as const
       const { many, peer } = yield* running([[1], [2]], { statementCache })
-      assert.strictEqual(yield* peer.cycleTypes, "PBEBES")
-      peer.send(Say.parseComplete, done, done, Say.ready())
+      assert.strictEqual(yield* peer.cycleTypes, "PBDEBES")
+      peer.send(Say.parseComplete, Say.bindComplete, Say.noData, Say.commandComplete("INSERT 0 1"), done, Say.ready())
       assert.strictEqual(yield* Fiber.join(many), 2)
     }).pipe(Effect.scoped)
   )
@@ -227,8 +227,11 @@ describe("fetchMany", () => {
   it.live("with a value that cannot be read fails alone, and reads past the rest", () =>
     Effect.gen(function* () {
       const { peer, session } = yield* establish(yield* scriptedServer)
-      const fetching = whilePrepared(TransactionLevel.root(session), ["SELECT"], session.statements, ([statement]) =>
-        fetches(statement, new Rows([[1], [2]]), 0)
+      const fetching = whilePrepared(
+        TransactionLevel.root(session),
+        [{ sql: "SELECT" }],
+        session.statements,
+        ([statement]) => fetches(statement, new Rows([[1], [2]]), 0)
       )
       const many = yield* Effect.forkChild(fetching, { startImmediately: true })
       yield* peer.cycleTypes

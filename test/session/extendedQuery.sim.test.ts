@@ -19,7 +19,7 @@ const session = (settings: Partial<ResolvedConfig> = {}) =>
   Effect.flatMap(scriptedServer, (server) => establish(server, settings))
 
 const cacheOf = (size: number): Partial<ResolvedConfig> => ({
-  statementCache: { size, lifetimeMillis: 0, maxSqlBytes: 0 }
+  statementCache: { mode: "cached", size, lifetimeMillis: 0, maxSqlBytes: 0 }
 })
 
 // ------------------------------------------------------------------------------------------------ the cache
@@ -39,7 +39,15 @@ describe("the statement cache", () => {
     Effect.gen(function* () {
       const both = yield* session(cacheOf(0))
       for (let times = 0; times < 2; times++) {
-        assert.strictEqual((yield* play(both, "A", { description: NOTHING_DESCRIBED })).written, "PDS BES")
+        const answer = Buffer.concat([
+          Say.parseComplete,
+          Say.bindComplete,
+          Say.noData,
+          Say.commandComplete("A"),
+          Say.ready()
+        ])
+        const { written } = yield* play(both, "A", { description: NOTHING_DESCRIBED, answer })
+        assert.strictEqual(written, "PDS PBDES", "the run may come to another server connection than the description")
       }
     }).pipe(Effect.scoped)
   )
@@ -167,6 +175,33 @@ describe("a stale plan", () => {
         yield* both.peer.cycle
         both.peer.send(Say.answered("SELECT 0"))
         yield* Fiber.join(again)
+        yield* assertHealthy(both)
+      }).pipe(Effect.scoped)
+    )
+  }
+
+  for (const [code, status, cycles, answer] of [
+    ["26000", "E", ["BES"], 'prepared statement "effectpg_1" does not exist'],
+    ["26000", "I", ["BES", "CPDS", "BES"], 'prepared statement "effectpg_1" does not exist'],
+    ["42P05", "I", ["BES", "CPDS"], 'prepared statement "effectpg_1" already exists']
+  ] as const) {
+    it.live(`names the setting for poolers where it is not to be mended: ${code} after ${cycles.join(", ")}`, () =>
+      Effect.gen(function* () {
+        const both = yield* session()
+        yield* play(both, "A", { description: NOTHING_DESCRIBED })
+        const asking = yield* ask(both.session, "A")
+        const last = cycles.length - 1
+        for (const [index, cycle] of cycles.entries()) {
+          assert.strictEqual(yield* both.peer.cycleTypes, cycle)
+          if (cycle === "CPDS") both.peer.send(Say.closeComplete)
+          if (index === last) both.peer.send(Say.failed({ code, message: answer }, status))
+          else both.peer.send(cycle === "BES" ? Say.failed(stalePlans[0]) : NOTHING_DESCRIBED)
+        }
+        const error = yield* failureOf(asking)
+        assert.include("hint" in error ? error.hint : undefined, "statementMode")
+        assert.include(error.message, answer)
+        assert.strictEqual(error.outcome, "none")
+        assert.isTrue(yield* both.peer.staysQuiet)
         yield* assertHealthy(both)
       }).pipe(Effect.scoped)
     )

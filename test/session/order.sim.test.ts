@@ -9,6 +9,7 @@ import type * as Fiber from "effect/Fiber"
 import type * as Scope from "effect/Scope"
 import { Buffer } from "node:buffer"
 import { pgType } from "../../src/codec/oid.generated.ts"
+import type { StatementMode } from "../../src/PgConfig.ts"
 import type * as PgError from "../../src/PgError.ts"
 import { connect } from "../../src/session/connect.ts"
 import { script, send } from "../../src/session/request.ts"
@@ -155,6 +156,7 @@ interface Question {
   readonly maxRows?: number
   readonly columns?: typeof columns
   readonly cacheSize?: number
+  readonly mode?: StatementMode
 }
 
 /** A first run of a statement, of whose answer this has come so far. */
@@ -175,7 +177,12 @@ const running =
   (server: ScriptedServer) =>
     Effect.gen(function* () {
       const { peer, session } = yield* establish(server, {
-        statementCache: { size: question.cacheSize ?? 100, lifetimeMillis: 0, maxSqlBytes: 0 }
+        statementCache: {
+          mode: question.mode ?? "cached",
+          size: question.cacheSize ?? 100,
+          lifetimeMillis: 0,
+          maxSqlBytes: 0
+        }
       })
       if (question.cacheSize === 1) {
         const first = yield* ask(session, "FIRST")
@@ -260,6 +267,37 @@ const sessionPoints: ReadonlyArray<Point<Asked>> = [
     reach: running({ cacheSize: 1 }),
     expected: "CloseComplete",
     legal: { ...unasked, ErrorResponse, CloseComplete: Say.closeComplete }
+  },
+  {
+    where: "where ParseComplete has to come before BindComplete",
+    reach: running({ mode: "unnamed" }),
+    expected: "ParseComplete",
+    legal: { ...unasked, ErrorResponse, ParseComplete: Say.parseComplete }
+  },
+  {
+    where: "where BindComplete has to come after ParseComplete",
+    reach: running({ mode: "unnamed" }, Say.parseComplete),
+    expected: "BindComplete",
+    legal: { ...unasked, ErrorResponse, BindComplete: Say.bindComplete }
+  },
+  {
+    where: "where the description of a portal has to come",
+    reach: running({ mode: "unnamed" }, Say.parseComplete, Say.bindComplete),
+    expected: "RowDescription or NoData of the portal",
+    legal: { ...unasked, ErrorResponse, NoData: Say.noData, RowDescription: Say.rowDescription(columns) }
+  },
+  {
+    where: "where rows have to come of a portal that was described",
+    reach: running({ mode: "unnamed" }, Say.parseComplete, Say.bindComplete, Say.rowDescription(columns)),
+    expected: ROWS,
+    legal: {
+      ...unasked,
+      ErrorResponse,
+      DataRow: oneRow,
+      CommandComplete: Say.commandComplete("SELECT 1"),
+      EmptyQueryResponse: Say.emptyQuery,
+      CopyOutResponse: Say.copyOut
+    }
   },
   {
     where: "where rows have to come",

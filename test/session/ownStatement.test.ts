@@ -3,9 +3,11 @@ import { TypeCodecs } from "../../src/codec/typeCodec.ts"
 import { OwnStatement } from "../../src/session/ownStatement.ts"
 import { type PreparedStatement, StatementCache } from "../../src/session/statementCache.ts"
 
-const cacheOf = (size = 100): StatementCache => new StatementCache({ size, lifetimeMillis: 0, maxSqlBytes: 0 }, "cafe")
+const cacheOf = (size = 100): StatementCache =>
+  new StatementCache({ mode: "cached", size, lifetimeMillis: 0, maxSqlBytes: 0 }, "cafe")
 
 const prepared = (name: string): PreparedStatement => ({
+  key: "SELECT",
   sql: "SELECT",
   name,
   nameBytes: new Uint8Array(),
@@ -24,7 +26,7 @@ describe("a statement of one's own", () => {
   it("is kept beside the cache, and closed by the next request once it is given up", () => {
     const cache = cacheOf()
     const own = new OwnStatement(cache, cache.ownName())
-    const statement = prepared(own.nameFor("SELECT"))
+    const statement = prepared(own.nameFor("SELECT", "SELECT"))
     assert.strictEqual(own.get(), undefined)
     own.add(statement)
     assert.strictEqual(own.get(), statement)
@@ -54,16 +56,18 @@ describe("a statement of one's own", () => {
     own.add(prepared("mine"))
     assert.strictEqual(own.get(), undefined)
     assert.deepStrictEqual(cache.evictions, ["mine"])
-    assert.throws(() => own.nameFor("SELECT"), /prepare it again/)
+    assert.throws(() => own.nameFor("SELECT", "SELECT"), /prepare it again/)
   })
 
-  it("is not kept under the empty name, which is that of a session that keeps none", () => {
+  it("has no name where the session keeps none, and then there is nothing to be closed", () => {
     const cache = cacheOf(0)
     assert.strictEqual(cache.ownName(), "")
     const own = new OwnStatement(cache, "")
-    own.add(prepared(""))
-    assert.strictEqual(own.get(), undefined)
+    const statement = prepared("")
+    own.add(statement)
+    assert.strictEqual(own.get(), statement)
     own.close()
+    assert.strictEqual(own.get(), undefined)
     assert.isEmpty(cache.evictions)
   })
 

@@ -43,6 +43,10 @@ describe("an error of the server", () => {
     const several = fieldsOf({ code: "42601", routine: "exec_parse_message" })
     assert.include(hintFor(several), "executeScript")
     assert.include(hintFor(fieldsOf({ code: "0A000", routine: "RevalidateCachedQuery" })), "run the transaction again")
+    for (const code of ["26000", "42P05"]) {
+      assert.include(hintFor(fieldsOf({ code, message: 'prepared statement "effectpg_1"' })), "statementMode")
+      assert.strictEqual(hintFor(fieldsOf({ code, message: 'prepared statement "of the user"' })), undefined)
+    }
     assert.strictEqual(hintFor(fieldsOf({ code: "42601", routine: "scanner_yyerror" })), undefined)
     assert.strictEqual(hintFor(failed), undefined)
     assert.strictEqual(hintFor({ ...several, hint: "the server's own" }), "the server's own")

@@ -150,6 +150,16 @@ describe("an error of the server while it starts a session", () => {
     )
   }
 
+  it.live("says what to leave out where a pooler refuses a run-time parameter", () =>
+    Effect.gen(function* () {
+      const { connecting, peer } = yield* greeted(yield* scriptedServer)
+      peer.send(Say.error({ severity: "FATAL", code: "08P01", message: "unsupported startup parameter: lock_timeout" }))
+      const error = yield* Effect.flip(Fiber.join(connecting))
+      assert.include(error.message, "lock_timeout")
+      assert.include("hint" in error ? error.hint : undefined, "ALTER ROLE")
+    }).pipe(Effect.scoped)
+  )
+
   it.live("wins over the close also where it comes while the client is busy", () =>
     Effect.gen(function* () {
       const password = Effect.as(Effect.sleep(50), Redacted.make("secret"))

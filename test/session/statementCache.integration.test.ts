@@ -3,7 +3,7 @@ import { assert, layer } from "@effect/vitest"
 import * as Effect from "effect/Effect"
 import type * as PgConnection from "../../src/PgConnection.ts"
 import { TestDatabase } from "../support/database.ts"
-import { assertHealthy, liveConnection, refusalOf, valueOf } from "../support/live.ts"
+import { assertHealthy, liveConnection, livePool, refusalOf, valueOf } from "../support/live.ts"
 
 /** By the simple protocol, so that to ask does not prepare anything. */
 const preparedOn = (connection: PgConnection.PgConnection, statement: string) =>
@@ -13,6 +13,9 @@ const preparedOn = (connection: PgConnection.PgConnection, statement: string) =>
     )
     return result?.rowCount
   })
+
+const preparedName = (connection: PgConnection.PgConnection, statement: string) =>
+  valueOf(connection, "SELECT name FROM pg_prepared_statements WHERE statement = $1", [statement])
 
 const countPrepared = (connection: PgConnection.PgConnection) =>
   Effect.map(connection.executeScript("SELECT FROM pg_prepared_statements"), ([result]) => result?.rowCount)
@@ -99,6 +102,44 @@ layer(TestDatabase.layer, { excludeTestServices: true })("a connection", (it) =>
     })
   )
 
+  it.effect("reads the table that a change of search_path makes it mean", () =>
+    Effect.gen(function* () {
+      const connection = yield* liveConnection()
+      yield* connection.executeScript(`
+        CREATE SCHEMA one; CREATE TABLE one.meant (a int4); INSERT INTO one.meant VALUES (1);
+        CREATE SCHEMA two; CREATE TABLE two.meant (a text, b int4); INSERT INTO two.meant VALUES ('x', 2)`)
+      for (const [schema, row] of [
+        ["one", { a: 1 }],
+        ["two", { a: "x", b: 2 }],
+        ["one", { a: 1 }]
+      ] as const) {
+        yield* connection.execute(`SET search_path = ${schema}`)
+        assert.deepStrictEqual(yield* connection.fetch("SELECT * FROM meant"), [row])
+        yield* assertHealthy(connection)
+      }
+    })
+  )
+
+  it.effect("of a pool, as all others of it, prepares anew after such a change", () =>
+    Effect.gen(function* () {
+      const pool = yield* livePool({ minConnections: 3, maxConnections: 3 })
+      yield* pool.executeScript("CREATE TABLE shared (a int4); INSERT INTO shared VALUES (1)")
+      const everywhere = (row: PgConnection.Row) =>
+        Effect.scoped(
+          Effect.gen(function* () {
+            const connections = yield* Effect.all([pool.connection, pool.connection, pool.connection])
+            for (const connection of connections) {
+              assert.deepStrictEqual(yield* connection.fetch("SELECT * FROM shared"), [row])
+            }
+          })
+        )
+      yield* everywhere({ a: 1 })
+      yield* pool.execute("ALTER TABLE shared ADD COLUMN b text DEFAULT 'x'")
+      yield* everywhere({ a: 1, b: "x" })
+      yield* assertHealthy(pool)
+    })
+  )
+
   it.effect("fails a transaction that meets such a change, says to run it again, and runs it then", () =>
     Effect.gen(function* () {
       const connection = yield* liveConnection()
@@ -152,6 +193,27 @@ layer(TestDatabase.layer, { excludeTestServices: true })("a connection", (it) =>
       const error = yield* Effect.flip(connection.withTransaction(ask))
       assert.strictEqual(error._tag, "InvalidSQLStatementNameError")
       assert.strictEqual(yield* connection.withTransaction(ask), "same")
+      yield* assertHealthy(connection)
+    })
+  )
+
+  it.effect("names the setting for poolers where the server has another statement than it should", () =>
+    Effect.gen(function* () {
+      const connection = yield* liveConnection()
+      const ask = valueOf(connection, "SELECT $1::name", ["same"])
+      assert.strictEqual(yield* ask, "same")
+      const name = yield* preparedName(connection, "SELECT $1::name")
+      yield* connection.executeScript("DO $$ BEGIN EXECUTE 'DEALLOCATE ALL'; END $$")
+      const missing = yield* Effect.flip(connection.withTransaction(ask))
+      if (missing._tag !== "InvalidSQLStatementNameError") return assert.fail(String(missing))
+      assert.include(missing.hint, "statementMode")
+      // The Close that goes with it is for another server connection; this one has the statement of a run before.
+      yield* connection.fetch("SELECT 1")
+      yield* connection.executeScript(`PREPARE "${name}" AS SELECT 2`)
+      const double = yield* Effect.flip(ask)
+      if (double._tag !== "DuplicatePreparedStatementError") return assert.fail(String(double))
+      assert.include(double.hint, "statementMode")
+      assert.strictEqual(double.outcome, "none")
       yield* assertHealthy(connection)
     })
   )

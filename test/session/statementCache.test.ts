@@ -5,13 +5,14 @@ import { type PreparedStatement, StatementCache, type StatementCacheLimits } fro
 import { MAX_NAME_BYTES } from "../../src/wire/limits.ts"
 import { int } from "../wire/frames.ts"
 
-const unlimited: StatementCacheLimits = { size: 100, lifetimeMillis: 0, maxSqlBytes: 0 }
+const unlimited: StatementCacheLimits = { mode: "cached", size: 100, lifetimeMillis: 0, maxSqlBytes: 0 }
 
 const cacheOf = (limits: Partial<StatementCacheLimits> = {}): StatementCache =>
   new StatementCache({ ...unlimited, ...limits }, "cafe")
 
 const prepare = (cache: StatementCache, sql: string, preparedAt = 0): PreparedStatement => {
   const statement: PreparedStatement = {
+    key: sql,
     sql,
     name: cache.nameFor(sql),
     nameBytes: new Uint8Array(),

@@ -13,11 +13,18 @@ import { TestDatabase } from "./database.ts"
 const POLL_MILLIS = 10
 const PATIENCE_MILLIS = 5_000
 
+/** The way to the server by the pooler that EFFECTPG_TEST_POOLER names, if it names one. */
+const throughPooler = (address = process.env["EFFECTPG_TEST_POOLER"]): PgConfig.Settings => {
+  if (!address) return {}
+  const { hostname, port } = new URL(`postgres://${address}`)
+  return { host: hostname, port: Number(port), sslMode: "disable", statementMode: "unnamed" }
+}
+
 /** Settings for the test's database, over TCP unless told otherwise. */
 export const liveSettings = (
   settings: PgConfig.PoolSettings = {}
 ): Effect.Effect<PgConfig.PoolSettings, never, TestDatabase> =>
-  Effect.map(TestDatabase, ({ url }) => ({ url: Redacted.make(url), ...settings }))
+  Effect.map(TestDatabase, ({ url }) => ({ url: Redacted.make(url), ...throughPooler(), ...settings }))
 
 export const liveConnection = (
   settings?: PgConfig.Settings

@@ -5,6 +5,8 @@
  *   EFFECTPG_TEST_IMAGE=postgres:18                                 a container (needs Docker)
  *   neither                                                         the embedded server from npm (needs nothing)
  *   EFFECTPG_TEST_VERSION=17                                        which major of the embedded server
+ *   EFFECTPG_TEST_POOLER=host:port                                  a pooler before the server of EFFECTPG_TEST_URL: the
+ *                                                                   tests' connections go through it, unnamed
  */
 import { startContainer } from "./server/container.ts"
 import { startEmbedded } from "./server/embedded.ts"

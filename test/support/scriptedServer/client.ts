@@ -42,7 +42,7 @@ export const configOf = (server: ScriptedServer, settings: Partial<ResolvedConfi
     ["user", "alice"],
     ["database", "app"]
   ]),
-  statementCache: { size: 100, lifetimeMillis: 300_000, maxSqlBytes: 15_360 },
+  statementCache: { mode: "cached", size: 100, lifetimeMillis: 300_000, maxSqlBytes: 15_360 },
   ...settings
 })
 

@@ -24,7 +24,7 @@ const PROTOCOL_3_0 = 196608
 export class Peer {
   /** What came, as it came. */
   readonly chunks: Array<Buffer> = []
-  /** Set where the server is not to close its side when the client has closed its own. */
+  /** Set where the server is not to close its side when the client has closed its own, or has sent a CancelRequest. */
   lingers = false
   private readonly raw: net.Socket
   private socket: net.Socket
@@ -80,6 +80,7 @@ export class Peer {
         case SSL_REQUEST:
           return { _tag: "SslRequest" as const }
         case CANCEL_REQUEST:
+          if (!this.lingers) this.socket.end()
           return { _tag: "CancelRequest" as const, processId: bytes.readInt32BE(8), secret: bytes.readInt32BE(12) }
         case PROTOCOL_3_0:
           return { _tag: "Startup" as const, parameters: pairs(bytes.toString("utf8", 8)), bytes }
