@@ -13,13 +13,12 @@ import * as Stream from "effect/Stream"
 import type { TypeCodec } from "./codec/typeCodec.ts"
 import type { TypeName } from "./codec/userCodec.ts"
 import type { Queryable } from "./connection/queryable.ts"
-import { listenOn, listenWith } from "./connection/listening.ts"
+import { listenOn, listenWith, resetKeepingListeners } from "./connection/listening.ts"
 import { LevelRequester } from "./connection/requester.ts"
 import * as PgConfig from "./PgConfig.ts"
 import type * as PgError from "./PgError.ts"
 import type * as PgNotification from "./PgNotification.ts"
 import { connect } from "./session/connect.ts"
-import { RESET } from "./session/reset.ts"
 import { type ServerVersion, serverVersionOf } from "./session/serverVersion.ts"
 import type { Session } from "./session/session.ts"
 import { TransactionLevel } from "./session/transaction.ts"
@@ -108,8 +107,10 @@ export interface PgConnection extends Queryable {
   /** Waits for the end of the connection, and tells the reason. Interrupting it leaves the connection as it is. */
   readonly awaitClosed: Effect.Effect<Closed>
   /**
-   * Listens to a channel on this connection, which must not be given back before the scope closes. Inside of a
-   * transaction it hears of nothing before the end of that. The stream fails when the connection is lost. `PgClient`'s `listen` outlives its connection.
+   * Listens to a channel on this connection. Inside of a transaction it hears of nothing before the end of that. The
+   * stream fails with `ConnectionLostError` when the connection is lost, or given back to its pool; `PgClient`'s `listen`
+   * outlives its connection. It goes on through a `reset`, without a gap; an `UNLISTEN` or a `DISCARD ALL` in SQL silences
+   * it, and nobody tells.
    */
   readonly listen: PgNotification.Listen
   /**
@@ -122,14 +123,18 @@ export interface PgConnection extends Queryable {
   readonly resetTypeCodec: (type: TypeName) => Effect.Effect<void>
   /**
    * Takes the session back to where its startup left it: a transaction that was begun in SQL is rolled back, settings,
-   * role, cursors, LISTEN, advisory locks and temporary tables are undone. Prepared statements stay.
+   * role, cursors, LISTEN in SQL, advisory locks and temporary tables are undone. Prepared statements stay, and the
+   * streams of `listen` go on.
    */
   readonly reset: Effect.Effect<void, PgError.PgError>
-  /** Ends the connection at once, without a goodbye; whoever waits for an answer fails with `ConnectionLostError`. */
+  /**
+   * Ends the connection at once, without a goodbye; whoever waits for an answer fails with `ConnectionLostError`. One that
+   * has been given back to its pool is left alone.
+   */
   readonly terminate: Effect.Effect<void>
   /**
-   * The notices that come while the stream runs; it ends with the connection. Of those that a slow reader leaves
-   * waiting, the latest 1,000 are kept.
+   * The notices that come while the stream runs; it ends with the connection, or when that is given back to its pool. Of
+   * those that a slow reader leaves waiting, the latest 1,000 are kept.
    */
   readonly notices: Stream.Stream<PgNotice>
 }
@@ -188,75 +193,100 @@ const transactionStatuses: Readonly<Record<Wire.TransactionStatus, TransactionSt
   [Wire.TransactionStatus.failed]: "failed"
 }
 
+/** A pool makes one for each lease: it is made of nothing but the level, and all else when it is asked for. */
 class Connection extends LevelRequester implements PgConnection {
-  readonly processId: number
-  readonly serverVersion: ServerVersion
-  private readonly session: Session
-
-  constructor(root: TransactionLevel) {
-    super(root)
-    this.session = root.session
-    this.processId = this.session.processId
-    this.serverVersion = serverVersionOf(this.session.parameters)
+  private get session(): Session {
+    return this.level.session
   }
 
-  readonly listen: PgNotification.Listen = listenWith((channel, options) =>
-    this.onLevel((level) => listenOn(level, channel, options))
-  )
+  get processId(): number {
+    return this.session.processId
+  }
 
-  readonly parameters: Effect.Effect<ReadonlyMap<string, string>> = Effect.sync(() => new Map(this.session.parameters))
+  get serverVersion(): ServerVersion {
+    return serverVersionOf(this.session.parameters)
+  }
 
-  readonly transactionStatus: Effect.Effect<TransactionStatus> = Effect.sync(
-    () => transactionStatuses[this.session.transactionStatus]
-  )
+  get listen(): PgNotification.Listen {
+    return listenWith((channel, options, statement) => {
+      const listen = this.onLevel((level) => listenOn(this.level, level, channel, options))
+      return this.observed("listen", statement, listen, undefined)
+    })
+  }
 
-  readonly status: Effect.Effect<Status> = Effect.sync(() => {
-    if (this.session.lost !== undefined) return "closed"
-    return this.session.closing === undefined ? "open" : "closing"
-  })
+  get parameters(): Effect.Effect<ReadonlyMap<string, string>> {
+    return Effect.sync(() => new Map(this.session.parameters))
+  }
 
-  readonly reset: Effect.Effect<void, PgError.PgError> = Effect.suspend(() => {
-    const isIdle = this.session.transactionStatus === Wire.TransactionStatus.idle
-    return Effect.asVoid(this.executeScript(isIdle ? RESET : `ROLLBACK; ${RESET}`))
-  })
+  get transactionStatus(): Effect.Effect<TransactionStatus> {
+    return Effect.sync(() => transactionStatuses[this.session.transactionStatus])
+  }
 
-  readonly terminate: Effect.Effect<void> = Effect.sync(() => this.session.terminate())
+  get status(): Effect.Effect<Status> {
+    return Effect.sync(() => {
+      if (this.session.lost !== undefined) return "closed"
+      return this.session.closing === undefined ? "open" : "closing"
+    })
+  }
 
-  readonly awaitClosed: Effect.Effect<Closed> = Effect.callback((resume) => {
-    const unsubscribe = this.session.onEnd((reason) =>
-      resume(Effect.succeed({ isExpected: reason === this.session.closing, reason }))
-    )
-    return Effect.sync(unsubscribe)
-  })
+  get reset(): Effect.Effect<void, PgError.PgError> {
+    return Effect.asVoid(this.run("reset", resetKeepingListeners, undefined))
+  }
+
+  get terminate(): Effect.Effect<void> {
+    return this.whileOurs((session) => session.terminate())
+  }
+
+  get awaitClosed(): Effect.Effect<Closed> {
+    return Effect.callback((resume) => {
+      const unsubscribe = this.session.onEnd((reason) =>
+        resume(Effect.succeed({ isExpected: reason === this.session.closing, reason }))
+      )
+      return Effect.sync(unsubscribe)
+    })
+  }
 
   setTypeCodec(codec: TypeCodec): Effect.Effect<void> {
-    return Effect.sync(() => {
-      this.session.catalogue = this.session.catalogue.withCodec(codec)
+    return this.whileOurs((session) => {
+      session.catalogue = session.catalogue.withCodec(codec)
     })
   }
 
   resetTypeCodec({ name, schema }: TypeName): Effect.Effect<void> {
-    return Effect.sync(() => {
-      this.session.catalogue = this.session.catalogue.withoutCodec(name, schema)
+    return this.whileOurs((session) => {
+      session.catalogue = session.catalogue.withoutCodec(name, schema)
     })
   }
 
-  readonly notices: Stream.Stream<PgNotice> = Stream.callback<PgNotice>(
-    (queue) =>
-      Effect.acquireRelease(
-        Effect.sync(() => this.subscribe(queue)),
-        (unsubscribe) => Effect.sync(unsubscribe)
-      ),
-    { bufferSize: MAX_WAITING_NOTICES, strategy: "sliding" }
-  )
+  /** Does what no server is asked for, unless the session may be another borrower's. */
+  private whileOurs(act: (session: Session) => void): Effect.Effect<void> {
+    return Effect.sync(() => {
+      if (!this.level.isOver) act(this.session)
+    })
+  }
+
+  get notices(): Stream.Stream<PgNotice> {
+    return Stream.callback<PgNotice>(
+      (queue) =>
+        Effect.acquireRelease(
+          Effect.sync(() => this.subscribe(queue)),
+          (unsubscribe) => Effect.sync(unsubscribe)
+        ),
+      { bufferSize: MAX_WAITING_NOTICES, strategy: "sliding" }
+    )
+  }
 
   private subscribe(queue: Queue.Queue<PgNotice, Cause.Done>): () => void {
-    const { session } = this
+    const { noticeListeners } = this.session
     const listener = (notice: PgNotice): void => void Queue.offerUnsafe(queue, notice)
-    session.noticeListeners.add(listener)
-    const forget = session.onEnd(() => void Queue.endUnsafe(queue))
+    noticeListeners.add(listener)
+    const leave = (): boolean => noticeListeners.delete(listener)
+    const forget = this.level.onEnd(() => {
+      leave()
+      Queue.endUnsafe(queue)
+    })
     return () => {
-      session.noticeListeners.delete(listener)
+      leave()
       forget()
     }
   }

@@ -67,8 +67,8 @@ export interface Stats extends PoolCounts {
 export interface PgPool extends PgConnection.Queryable {
   /**
    * Borrows a connection for the scope. When that closes, what the connection still does is cancelled, a transaction
-   * that was left open is rolled back, and before the next borrower's first statement the session is reset: settings,
-   * role, LISTEN, cursors, advisory locks, temporary tables. What `init` has set survives.
+   * that was left open is rolled back, and before the next borrower's first statement the session is reset, if anything was
+   * asked of it: settings, role, LISTEN, cursors, advisory locks, temporary tables. What `init` has set survives.
    */
   readonly connection: Effect.Effect<PgConnection.PgConnection, PgError.PgError, Scope.Scope>
   /** Borrows a connection for as long as the effect runs, and gives it back as `connection` does. */
@@ -126,7 +126,7 @@ export const make = Effect.fnUntraced(function* (
   const pool: SessionPool = new SessionPool(config, timers, opener, yield* resetHook(reset), meter)
   yield* Effect.addFinalizer(() => close(pool, config.closeTimeoutMillis))
   yield* warmUp(pool, config.minConnections)
-  return new Pool(pool, new NotificationHub(connect, sessions), catalogue, config, setup)
+  return new Pool(pool, new NotificationHub(connect, sessions), catalogue, config, { reset, setup })
 })
 
 /**
@@ -182,22 +182,26 @@ class Pool extends Requester implements PgPool {
   private readonly multiplexer: Multiplexer | undefined
   private readonly maxConnections: number
   private readonly setup: Hooks["setup"]
+  private readonly hasResetHook: boolean
 
   constructor(
     sessions: SessionPool,
     hub: NotificationHub,
     catalogue: TypeCatalogue,
     config: PgConfig.ResolvedPoolConfig,
-    setup: Hooks["setup"]
+    { reset, setup }: Pick<Hooks, "reset" | "setup">
   ) {
     super()
     this.sessions = sessions
     this.catalogue = catalogue
     this.observer = new Observer(config.watch, targetOf(config, config.hosts[0]))
-    this.listen = listenWith((channel, options) => hub.listen(channel, options))
+    this.listen = listenWith((channel, options, statement) =>
+      this.observed("listen", statement, hub.listen(channel, options), undefined)
+    )
     this.multiplexer = config.multiplex ? new Multiplexer(sessions, config) : undefined
     this.maxConnections = config.maxConnections
     this.setup = setup
+    this.hasResetHook = reset !== undefined
   }
 
   protected direct<A>(request: Request<A>): Effect.Effect<A, PgError.PgError> {
@@ -246,7 +250,10 @@ class Pool extends Requester implements PgPool {
 
   private readonly borrow: Effect.Effect<Lease, PgError.PgError> = Effect.callback((resume) => {
     const giveUp = this.sessions.acquire({
-      lend: (member) => resume(Effect.succeed({ member, root: TransactionLevel.root(member.session) })),
+      lend: (member) => {
+        member.session.isUsed = false
+        resume(Exit.succeed({ member, root: TransactionLevel.root(member.session) }))
+      },
       refuse: (cause) => resume(Effect.failCause(cause))
     })
     return Effect.sync(giveUp)
@@ -267,7 +274,8 @@ class Pool extends Requester implements PgPool {
     root.end(givenBack)
     session.catalogue = catalogue
     if (session.lost === undefined && !session.isQuiet) session.abandonAll(givenBack())
-    session.isSoiled = true
+    // What was asked may have changed anything: a function in a SELECT can. Where nothing was, nothing is to be reset.
+    if (session.isUsed || this.hasResetHook) session.isSoiled = true
     this.sessions.release(member)
   }
 }

@@ -75,6 +75,19 @@ for (const [route, settings] of routes) {
       })
     )
 
+    it.effect("does all that a statement does, though one row of what it returns is enough", () =>
+      Effect.gen(function* () {
+        const connection = yield* connected
+        yield* connection.execute("CREATE TEMPORARY TABLE filled (n int4)")
+        const sql = "INSERT INTO filled SELECT generate_series(1, 100) RETURNING n"
+        assert.deepStrictEqual(yield* connection.fetchRow(sql), Option.some({ n: 1 }))
+        assert.deepStrictEqual(yield* connection.fetchValue(sql), Option.some(1))
+        // It is done all the same, and so the outcome is not "none".
+        assert.strictEqual((yield* refusalOf(connection.fetchOne(sql))).outcome, "unknown")
+        assert.strictEqual(yield* valueOf(connection, "SELECT count(*)::int4 FROM filled"), 300)
+      })
+    )
+
     it.effect("gives the only row, and says how many there were otherwise", () =>
       Effect.gen(function* () {
         const connection = yield* connected
@@ -279,6 +292,32 @@ layer(TestDatabase.layer, { excludeTestServices: true })("what a connection tell
     })
   )
 
+  it.effect("notices with all that an error may tell, and no errors among them", () =>
+    Effect.gen(function* () {
+      const connection = yield* liveConnection()
+      const heard: Array<PgConnection.PgNotice> = []
+      const listen = Stream.runForEach(connection.notices, (notice) => Effect.sync(() => heard.push(notice)))
+      yield* Effect.forkChild(listen, { startImmediately: true })
+      const failing = `DO $$ BEGIN
+          RAISE WARNING 'shortened' USING ERRCODE = '01004', DETAIL = 'why', HINT = 'what to do', TABLE = 'goods';
+          RAISE EXCEPTION 'refused';
+        END $$`
+      assert.strictEqual((yield* refusalOf(connection.execute(failing)))._tag, "RaiseError")
+      yield* assertHealthy(connection)
+      assert.deepStrictEqual(
+        heard.map(({ code, detail, hint, message, severityUnlocalized, tableName }) => [
+          severityUnlocalized,
+          code,
+          message,
+          detail,
+          hint,
+          tableName
+        ]),
+        [["WARNING", "01004", "shortened", "why", "what to do", "goods"]]
+      )
+    })
+  )
+
   it.effect("that its scope has ended it", () =>
     Effect.gen(function* () {
       const scope = yield* Scope.make()
@@ -351,6 +390,7 @@ layer(TestDatabase.layer, { excludeTestServices: true })("what a connection tell
       assert.isFalse(isExpected)
       if (reason._tag !== "ConnectionLostError") return assert.fail(String(reason))
       assert.strictEqual(reason.server?._tag, "AdminShutdownError")
+      assert.strictEqual(yield* connection.status, "closed")
     })
   )
 

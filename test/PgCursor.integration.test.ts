@@ -92,6 +92,59 @@ layer(TestDatabase.layer, { excludeTestServices: true })("a cursor", (it) => {
     }).pipe(Effect.scoped)
   )
 
+  it.effect("lives in a transaction that was begun in SQL, which goes on after it", () =>
+    Effect.gen(function* () {
+      const connection = yield* liveConnection()
+      yield* connection.execute("BEGIN")
+      for (const options of [{}, { scroll: true }]) {
+        const paged = Effect.gen(function* () {
+          const cursor = yield* connection.cursor(COUNTED, [10], options)
+          assert.deepStrictEqual(yield* cursor.fetch(2), numbers(1, 2))
+          assert.strictEqual(yield* valueOf(connection, "SELECT 1"), 1)
+          assert.strictEqual(yield* cursor.forward(5), 5)
+          assert.deepStrictEqual(yield* cursor.fetch(9), numbers(8, 9, 10))
+        })
+        yield* Effect.scoped(paged)
+        assert.strictEqual(yield* connection.transactionStatus, "inTransaction")
+        assert.strictEqual(yield* openCursors(connection), 0)
+      }
+      yield* connection.execute("ROLLBACK")
+      yield* assertHealthy(connection)
+    }).pipe(Effect.scoped)
+  )
+
+  it.effect("reads where nothing may be written, as on a standby", () =>
+    Effect.gen(function* () {
+      const pool = yield* livePool({ settings: { default_transaction_read_only: "on" } })
+      for (const options of [{}, { scroll: true }, { hold: true }]) {
+        const opened = Effect.flatMap(pool.cursor(COUNTED, [3], options), (cursor) => cursor.fetch(2))
+        assert.deepStrictEqual(yield* Effect.scoped(opened), numbers(1, 2))
+        assert.deepStrictEqual(yield* Effect.scoped(pool.withTransaction(opened)), numbers(1, 2))
+      }
+      assert.strictEqual((yield* refusalOf(pool.execute("CREATE TABLE t ()")))._tag, "ReadOnlySQLTransactionError")
+      yield* assertHealthy(pool)
+    }).pipe(Effect.scoped)
+  )
+
+  it.effect("whose rows are no longer waited for cancels what fetches them, at once", () =>
+    Effect.gen(function* () {
+      const connection = yield* liveConnection()
+      const slow = "SELECT i, pg_sleep(CASE WHEN i > 2 THEN 60 ELSE 0 END)::text FROM generate_series(1, 4) AS i"
+      for (const options of [{}, { scroll: true }]) {
+        const began = performance.now()
+        const late = Effect.gen(function* () {
+          const cursor = yield* connection.cursor(slow, [], options)
+          assert.strictEqual((yield* cursor.fetch(2)).length, 2)
+          assert.deepStrictEqual(yield* Effect.timeoutOption(cursor.fetch(1), "50 millis"), Option.none())
+        })
+        const error = yield* refusalOf(connection.withTransaction(Effect.scoped(late)))
+        assert.strictEqual(error._tag, "TransactionRolledBackError")
+        yield* assertHealthy(connection)
+        assert.isBelow(performance.now() - began, 5_000)
+      }
+    }).pipe(Effect.scoped)
+  )
+
   it.effect("that has failed, and whose failure was caught, lets its scope end well", () =>
     Effect.gen(function* () {
       const pool = yield* livePool()

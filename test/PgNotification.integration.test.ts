@@ -19,6 +19,36 @@ const payloads = (events: ReadonlyArray<PgNotification.Event>): ReadonlyArray<st
 /** The server's process that serves a pool's listeners. */
 const LISTENER = "SELECT pid FROM pg_stat_activity WHERE query ~ '^LISTEN' AND datname = current_database()"
 
+const TOTAL = 20_000
+const KILLS = 9
+/** Each round has a kill in its second half, but for the last. */
+const NUMBERS_IN_ROUND = TOTAL / (KILLS + 1)
+const NUMBERS_IN_TRANSACTION = 10
+
+const lastNumberOf = (events: ReadonlyArray<PgNotification.Event>): number => {
+  const last = events.findLast(({ _tag }) => _tag === "Notification")
+  return last?._tag === "Notification" ? Number(last.payload) : 0
+}
+
+/** Where numbers that were sent in order have not come in order, each once, with nothing missing but at a gap. */
+const faultsIn = (events: ReadonlyArray<PgNotification.Event>): ReadonlyArray<string> => {
+  const faults: Array<string> = []
+  let last = 0
+  let mayMiss = false
+  for (const event of events) {
+    if (event._tag === "Gap") {
+      mayMiss = true
+      continue
+    }
+    const n = Number(event.payload)
+    if (n <= last) faults.push(`${n} repeated, or out of order, after ${last}`)
+    else if (n > last + 1 && !mayMiss) faults.push(`lost without a gap between ${last} and ${n}`)
+    mayMiss = false
+    last = n
+  }
+  return faults
+}
+
 layer(TestDatabase.layer, { excludeTestServices: true })("a connection that listens", (it) => {
   it.effect("is told what others send and what it sends itself, in order, on channels of any name", () =>
     Effect.gen(function* () {
@@ -173,48 +203,64 @@ layer(TestDatabase.layer, { excludeTestServices: true })("a pool that listens", 
       Effect.gen(function* () {
         const observer = yield* liveConnection()
         const pool = yield* livePool()
-        const total = 5000
         const events = yield* pool.listen("numbers")
         const heard: Array<PgNotification.Event> = []
         const reading = yield* Effect.forkChild(
           Stream.runForEach(
-            Stream.takeUntil(events, (event) => event._tag === "Notification" && event.payload === `${total}`),
+            Stream.takeUntil(events, (event) => event._tag === "Notification" && event.payload === `${TOTAL}`),
             (event) => Effect.sync(() => void heard.push(event))
           ),
           { startImmediately: true }
         )
-        const send = (from: number) =>
-          pool.execute("SELECT pg_notify('numbers', n::text) FROM generate_series($1::int, $2::int) n", [
-            from,
-            from + 499
-          ])
-        for (let from = 1; from <= total; from += 500) {
-          yield* send(from)
-          // What is sent last must be heard, or the test would not end.
-          if (from % 1500 !== 1 || from + 499 === total) continue
-          yield* observer.execute(`SELECT pg_terminate_backend(pid) FROM (${LISTENER}) AS listeners`)
-          yield* Effect.sleep("50 millis")
-          yield* eventually(valueOf(observer, `SELECT count(*)::int FROM (${LISTENER}) AS listeners`), 1)
-          yield* Effect.sleep("100 millis")
+        let sent = 0
+        const send = (count: number) =>
+          Effect.gen(function* () {
+            const end = sent + count
+            for (; sent < end; sent += NUMBERS_IN_TRANSACTION) {
+              yield* pool.execute("SELECT pg_notify('numbers', n::text) FROM generate_series($1::int, $2::int) n", [
+                sent + 1,
+                sent + NUMBERS_IN_TRANSACTION
+              ])
+            }
+          })
+        const kill = observer.execute(`SELECT pg_terminate_backend(pid) FROM (${LISTENER}) AS listeners`)
+        const lastHeard = Effect.sync(() => lastNumberOf(heard))
+        const gapsHeard = Effect.sync(() => heard.filter(({ _tag }) => _tag === "Gap").length)
+
+        for (let kills = 1; kills <= KILLS; kills++) {
+          yield* send(NUMBERS_IN_ROUND / 2)
+          yield* eventually(lastHeard, sent)
+          yield* Effect.all([send(NUMBERS_IN_ROUND / 2), kill], { concurrency: "unbounded" })
+          yield* eventually(gapsHeard, kills)
         }
-        yield* Effect.timeout(Fiber.join(reading), "15 seconds")
-        let last = 0
-        let mayHaveGap = false
-        for (const event of heard) {
-          if (event._tag === "Gap") {
-            mayHaveGap = true
-            continue
-          }
-          const n = Number(event.payload)
-          assert.isAbove(n, last, "repeated, or out of order")
-          if (!mayHaveGap) assert.strictEqual(n, last + 1, "lost without a gap")
-          mayHaveGap = false
-          last = n
-        }
-        assert.strictEqual(last, total)
-        assert.isAtLeast(heard.filter(({ _tag }) => _tag === "Gap").length, 1)
+        // What is sent last must be heard, or the test would not end.
+        yield* send(NUMBERS_IN_ROUND)
+        yield* Effect.timeout(Fiber.join(reading), "10 seconds")
+
+        assert.deepStrictEqual(faultsIn(heard), [])
+        assert.strictEqual(lastNumberOf(heard), TOTAL)
+        assert.strictEqual(yield* gapsHeard, KILLS)
+        assert.isAtLeast(heard.length - KILLS, (TOTAL + NUMBERS_IN_ROUND) / 2)
         yield* assertHealthy(pool)
       })
+  )
+
+  it.effect("takes new readers just when its connection has been lost", () =>
+    Effect.gen(function* () {
+      const observer = yield* liveConnection()
+      const pool = yield* livePool()
+      yield* pool.listen("old")
+      for (let n = 0; n < 10; n++) {
+        yield* observer.execute(`SELECT pg_terminate_backend(pid) FROM (${LISTENER}) AS listeners`)
+        const channel = `new ${n}`
+        const events = yield* pool.listen(channel)
+        const notifications = Stream.filter(events, ({ _tag }) => _tag === "Notification")
+        // The backend may just have confirmed, and then be gone: what was sent meanwhile is lost.
+        const sending = Effect.forever(Effect.andThen(pool.notify(channel, "hello"), Effect.sleep("20 millis")))
+        assert.deepStrictEqual(payloads(yield* Effect.raceFirst(take(notifications, 1), sending)), ["hello"])
+      }
+      yield* assertHealthy(pool)
+    })
   )
 
   it.effect("fails to listen where it cannot connect, and leaves nothing behind", () =>

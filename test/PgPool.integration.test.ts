@@ -410,6 +410,22 @@ layer(TestDatabase.layer, { excludeTestServices: true })("a pool", (it) => {
     })
   )
 
+  it.effect("resets nothing where nothing was asked", () =>
+    Effect.gen(function* () {
+      const observer = yield* liveConnection()
+      const pool = yield* livePool({ maxConnections: 1 })
+      const backend = yield* valueOf(pool, BACKEND)
+      const looks = pool.withConnection((connection) => connection.status)
+      assert.deepStrictEqual(yield* Effect.all([looks, looks, looks]), ["open", "open", "open"])
+      yield* Effect.sleep("50 millis")
+      assert.strictEqual(
+        yield* valueOf(observer, "SELECT query FROM pg_stat_activity WHERE pid = $1", [backend]),
+        BACKEND
+      )
+      yield* assertHealthy(pool)
+    })
+  )
+
   it.effect("resets what a borrower has done while the reset before it was under way", () =>
     Effect.gen(function* () {
       const pool = yield* livePool({ maxConnections: 1 })

@@ -101,6 +101,26 @@ layer(TestDatabase.layer, { excludeTestServices: true })("a prepared statement",
     }).pipe(Effect.scoped)
   )
 
+  it.effect("tells types of every kind by their names, and a column of a domain by what that is over", () =>
+    Effect.gen(function* () {
+      const connection = yield* liveConnection()
+      yield* connection.executeScript(`
+        CREATE DOMAIN positive AS int4 CHECK (VALUE > 0); CREATE TYPE pair AS (a int4, b text);
+        CREATE TABLE kinds (a positive, b pair, c int4range, d int4multirange, e positive[], f int4[])`)
+      const statement = yield* connection.prepare("SELECT * FROM kinds WHERE a = $1 AND c = $2 AND e = $3")
+      assert.deepStrictEqual(
+        statement.columns.map(({ type }) => type.name),
+        ["int4", "pair", "int4range", "int4multirange", "positive[]", "int4[]"]
+      )
+      assert.deepStrictEqual(
+        statement.parameters.map(({ name }) => name),
+        ["int4", "int4range", "positive[]"]
+      )
+      assert.deepStrictEqual(yield* statement.fetch([1, "empty", []]), [])
+      yield* connection.executeScript("DROP TABLE kinds; DROP TYPE pair; DROP DOMAIN positive")
+    }).pipe(Effect.scoped)
+  )
+
   it.effect("has the name that it is given, under which SQL can run it, and which no other can have", () =>
     Effect.gen(function* () {
       const connection = yield* liveConnection()

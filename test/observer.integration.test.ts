@@ -37,6 +37,66 @@ layer(TestDatabase.layer, { excludeTestServices: true })("an operation", (it) =>
     })
   )
 
+  it.effect("of a prepared statement or of a cursor is told to onQuery as any other", () =>
+    Effect.gen(function* () {
+      const seen: Array<string> = []
+      const pool = yield* poolWith({
+        onQuery: ({ operation, outcome }) => Effect.sync(() => void seen.push(`${operation} ${outcome}`))
+      })
+      const statements = Effect.gen(function* () {
+        const statement = yield* pool.prepare("SELECT 1 / $1::int4")
+        yield* statement.fetchRow([1])
+        yield* Effect.flip(statement.execute([0]))
+        yield* statement.fetchMany([[1]])
+        yield* Effect.flip(pool.prepare("SELEC 1"))
+      })
+      yield* Effect.scoped(statements)
+      assert.deepStrictEqual(seen.splice(0), [
+        "prepare success",
+        "fetchRow success",
+        "execute failure",
+        "fetchMany success",
+        "prepare failure"
+      ])
+      for (const scroll of [false, true]) {
+        const moves = Effect.gen(function* () {
+          const cursor = yield* pool.cursor("SELECT generate_series(1, 9)", [], { scroll })
+          yield* cursor.fetch(2)
+          yield* cursor.forward(2)
+        })
+        yield* Effect.scoped(moves)
+        assert.deepStrictEqual(seen.splice(0), Array(3).fill("cursor success"))
+      }
+      yield* assertHealthy(pool)
+    })
+  )
+
+  it.effect("that explains or listens is told to onQuery as any other, on a connection and on a pool", () =>
+    Effect.gen(function* () {
+      const seen: Array<string> = []
+      const settings: PgConfig.PoolSettings = {
+        onQuery: ({ operation, outcome, sql }) => Effect.sync(() => void seen.push(`${operation} ${outcome}: ${sql}`))
+      }
+      const pool = yield* poolWith(settings)
+      const connection = yield* pool.connection
+      for (const queryable of [pool, connection]) {
+        const statement = yield* queryable.prepare("SELECT 1 / $1::int4")
+        seen.length = 0
+        yield* statement.explain([1])
+        yield* Effect.flip(statement.explain([0], { analyze: true }))
+        yield* Effect.scoped(queryable.listen("Quoted"))
+        assert.deepStrictEqual(seen.splice(0), [
+          "explain success: EXPLAIN (FORMAT JSON, VERBOSE) SELECT 1 / $1::int4",
+          "explain failure: EXPLAIN (FORMAT JSON, VERBOSE, ANALYZE) SELECT 1 / $1::int4",
+          'listen success: LISTEN "Quoted"'
+        ])
+      }
+      yield* connection.reset
+      assert.match(seen.splice(0).join(), /^reset success: /)
+      yield* assertHealthy(pool)
+    }).pipe(Effect.scoped)
+  )
+
   it.effect("is logged where it took longer than the threshold, and not where it did not", () =>
     Effect.gen(function* () {
       const lines: Array<string> = []

@@ -17,7 +17,7 @@ export const batch = (place: Place, statements: ReadonlyArray<BatchStatement>): 
   const refusal = refusalOf(statements)
   if (refusal !== undefined) return Effect.fail(refusal)
   return place.onLevel((level) =>
-    whilePrepared(level, [first.sql, ...others.map(({ sql }) => sql)], level.session.statements, ([head, ...tail]) =>
+    whilePrepared(level, [first, ...others], level.session.statements, ([head, ...tail]) =>
       batchOf(
         { statement: head, values: first.params ?? [] },
         ...tail.map((statement, index): Run => ({ statement, values: others[index]?.params ?? [] }))

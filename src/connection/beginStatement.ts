@@ -28,17 +28,20 @@ export const beginStatement = (options: TransactionOptions): Effect.Effect<strin
     mode("access", ACCESSES, options.access),
     mode("deferrable", DEFERRABLES, options.deferrable)
   ]
-  return Effect.map(Effect.all(modes), (words) => `${PLAIN_BEGIN}${words.join("")}`)
+  let begin = PLAIN_BEGIN
+  for (const words of modes) {
+    if (typeof words !== "string") return Effect.fail(words)
+    begin += words
+  }
+  return Effect.succeed(begin)
 }
 
 const mode = (
   setting: string,
   known: ReadonlyMap<unknown, string>,
   value: unknown
-): Effect.Effect<string, PgError.InvalidConfigError> => {
-  if (value === undefined) return Effect.succeed("")
-  const words = known.get(value)
-  if (words !== undefined) return Effect.succeed(words)
+): string | PgError.InvalidConfigError => {
+  if (value === undefined) return ""
   const reason = `a transaction's ${setting} is one of: ${[...known.keys()].join(", ")}`
-  return Effect.fail(new PgError.InvalidConfigError({ setting, reason }))
+  return known.get(value) ?? new PgError.InvalidConfigError({ setting, reason })
 }

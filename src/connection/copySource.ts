@@ -19,8 +19,12 @@ type Answer<A> = Effect.Effect<A, PgError.PgError>
  * How the server describes a statement now. What was known of it before may be true no longer, and nothing would tell:
  * the data of a COPY name no types.
  */
-export const description = (level: TransactionLevel, sql: string): Answer<PreparedStatement> =>
-  Effect.suspend(() => level.run(preparation(sql).with(new OwnStatement(level.session.statements, UNNAMED))))
+export const description = (
+  level: TransactionLevel,
+  sql: string,
+  params: ReadonlyArray<unknown> = []
+): Answer<PreparedStatement> =>
+  Effect.suspend(() => level.run(preparation(sql, params).with(new OwnStatement(level.session.statements, UNNAMED))))
 
 const UNNAMED = ""
 
@@ -49,7 +53,7 @@ const interpolated = (level: TransactionLevel, sql: string, params: ReadonlyArra
   const told = { query: sql }
   if (params.length === 0) return Effect.succeed({ sent: told, told })
   return Effect.gen(function* () {
-    const { parameterOids } = yield* description(level, sql)
+    const { parameterOids } = yield* description(level, sql, params)
     if (parameterOids.length !== params.length) {
       return yield* new PgError.ParameterCountError({ expected: parameterOids.length, actual: params.length, sql })
     }

@@ -4,6 +4,7 @@
  */
 import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
+import type * as Fiber from "effect/Fiber"
 import type * as Scope from "effect/Scope"
 import type * as PgError from "../PgError.ts"
 import type { TypeCatalogue } from "../session/catalogue.ts"
@@ -15,34 +16,44 @@ import type { Place } from "./place.ts"
 import { withTimeout } from "./timeout.ts"
 import type { CallOptions } from "./vocabulary.ts"
 
-let requesters = 0
+/** Where the context of a fiber holds the level that the fiber is bound to. */
+export type Ambient = Context.Service<TransactionLevel, TransactionLevel>
 
-const newAmbient = (): Context.Service<TransactionLevel, TransactionLevel> =>
-  Context.Service<TransactionLevel>(`effectpg/connection/Requester/${requesters++}`)
+let ambients = 0
 
 export abstract class Levels {
+  /** Made once somebody is bound: a pool makes a connection for each lease, and few of them ever bind a fiber. */
+  private knownAmbient: Ambient | undefined
+
+  constructor(ambient?: Ambient) {
+    this.knownAmbient = ambient
+  }
+
   /** The innermost transaction of a fiber, or the session of its lock. Two databases do not know of each other's. */
-  protected readonly ambient: Context.Service<TransactionLevel, TransactionLevel>
+  protected get ambient(): Ambient {
+    return (this.knownAmbient ??= Context.Service<TransactionLevel>(`effectpg/connection/Levels/${ambients++}`))
+  }
 
   /** What needs a session for longer than a call asks here for its level. */
-  protected readonly place: Place = {
-    scopedLevel: Effect.suspend(() => this.scopedLevel),
-    onLevel: (use) => this.onLevel(use),
-    levelFrom: (made) =>
-      this.onAmbient(
-        (level) => Effect.succeed(level.session === made.session ? level : made.surviving),
-        () => Effect.sync(() => made.surviving)
-      ),
-    observed: (operation, sql, answer) => this.observed(operation, sql, answer, undefined),
-    within: (level, effect) => Effect.provideService(effect, this.ambient, level)
+  protected get place(): Place {
+    return {
+      scopedLevel: Effect.suspend(() => this.scopedLevel),
+      onLevel: (use) => this.onLevel(use),
+      levelFrom: (made) =>
+        this.onAmbient(
+          (level) => Effect.succeed(level.session === made.session ? level : made.surviving),
+          () => Effect.sync(() => made.surviving)
+        ),
+      observed: (operation, sql, answer) => this.observed(operation, sql, answer, undefined),
+      within: (level, effect) => Effect.provideService(effect, this.ambient, level)
+    }
   }
 
-  constructor(ambient = newAmbient()) {
-    this.ambient = ambient
-  }
-
-  /** Runs what belongs to no transaction. */
-  protected abstract direct<A>(request: Request.Request<A>): Effect.Effect<A, PgError.PgError>
+  /** Runs what belongs to no transaction. The fiber runs the effect, and at once. */
+  protected abstract direct<A>(
+    request: Request.Request<A>,
+    fiber: Fiber.Fiber<unknown, unknown>
+  ): Effect.Effect<A, PgError.PgError>
 
   /** Lends a session, as the level that transactions begin on, for as long as `use` runs. */
   protected abstract withRoot<A, E, R>(
@@ -86,9 +97,16 @@ export abstract class Levels {
     unbound: () => Effect.Effect<A, E, R>
   ): Effect.Effect<A, E, R> {
     return Effect.withFiber((fiber) => {
-      const level = Context.getOrUndefined(fiber.context, this.ambient)
-      return level === undefined || !this.isHere(level) ? unbound() : bound(level)
+      const level = this.levelOf(fiber)
+      return level === undefined ? unbound() : bound(level)
     })
+  }
+
+  /** The level that the fiber is bound to here. */
+  private levelOf(fiber: Fiber.Fiber<unknown, unknown>): TransactionLevel | undefined {
+    if (this.knownAmbient === undefined) return undefined
+    const level = Context.getOrUndefined(fiber.context, this.knownAmbient)
+    return level === undefined || !this.isHere(level) ? undefined : level
   }
 
   /** Whether a level that the fiber is bound to may run what is asked here. */
@@ -116,8 +134,8 @@ export abstract class Levels {
     options: CallOptions | undefined
   ): Effect.Effect<A, PgError.PgError> {
     const answer = Effect.withFiber<A, PgError.PgError>((fiber) => {
-      const level = Context.getOrUndefined(fiber.context, this.ambient)
-      const run = level === undefined || !this.isHere(level) ? this.direct(request) : level.run(request)
+      const level = this.levelOf(fiber)
+      const run = level === undefined ? this.direct(request, fiber) : level.runIn(fiber, request)
       return this.observer.observe(fiber, operation, request.sql, run)
     })
     return withTimeout(operation, request.sql, answer, options?.timeout)

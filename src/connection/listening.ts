@@ -8,9 +8,12 @@ import * as Stream from "effect/Stream"
 import * as PgError from "../PgError.ts"
 import type * as PgNotification from "../PgNotification.ts"
 import type { NotificationListener } from "../session/channels.ts"
-import { script } from "../session/request.ts"
+import { type Request, script } from "../session/request.ts"
+import { RESET } from "../session/reset.ts"
 import type { Session } from "../session/session.ts"
+import { SimpleQuery } from "../session/simpleQuery.ts"
 import { submitControl, type TransactionLevel } from "../session/transaction.ts"
+import { TransactionStatus } from "../wire/backendMessage.ts"
 import { MAX_NAME_BYTES } from "../wire/limits.ts"
 import { quoteName } from "../wire/sqlText.ts"
 
@@ -58,8 +61,12 @@ export const makeMailbox = (
     (events) => new Mailbox(channel, events, bufferSize)
   )
 
-/** Listens for the scope, on a session of one's own; the server has confirmed it when this completes. */
+/**
+ * Listens for the scope, on a session that is one's own until `lease` ends; the server has confirmed it when this
+ * completes.
+ */
 export const listenOn = Effect.fnUntraced(function* (
+  lease: TransactionLevel,
   level: TransactionLevel,
   channel: string,
   options: PgNotification.ListenOptions | undefined
@@ -72,8 +79,12 @@ export const listenOn = Effect.fnUntraced(function* (
     () => Effect.sync(() => leave(session, mailbox))
   )
   yield* listenAt(level, channel, listen)
+  const end = (error: PgError.PgError): void => {
+    leave(session, mailbox)
+    Queue.failCauseUnsafe(mailbox.events, Cause.fail(error))
+  }
   yield* Effect.acquireRelease(
-    Effect.sync(() => session.onEnd((error) => void Queue.failCauseUnsafe(mailbox.events, Cause.fail(error)))),
+    Effect.sync(() => lease.onEnd(end)),
     (forget) => Effect.sync(forget)
   )
   return mailbox
@@ -89,10 +100,34 @@ const listenAt = (level: TransactionLevel, channel: string, listen: string): Eff
     level.afterRollback(Effect.ignore(again))
   })
 
-/** Takes a reader off a session. Nobody waits for the UNLISTEN after the last one. */
+/**
+ * Takes a reader off a session. Nobody waits for the UNLISTEN after the last one. It waits until nothing else is asked: a
+ * query that it stood behind could not be cancelled.
+ */
 export const leave = (session: Session, { channel, notify }: Mailbox): void => {
-  if (!session.channels.remove(channel, notify) || session.lost !== undefined) return
-  submitControl(session, { operation: "UNLISTEN", sql: `UNLISTEN ${quoteName(channel)}` }, () => {})
+  const { channels } = session
+  if (!channels.remove(channel, notify) || session.lost !== undefined) return
+  if (channels.leave(channel)) session.onIdle(() => unlisten(session))
+}
+
+const unlisten = (session: Session): void => {
+  const statements = session.channels.takeLeft().map((channel) => `UNLISTEN ${quoteName(channel)}`)
+  if (statements.length === 0) return
+  submitControl(session, { operation: "UNLISTEN", sql: statements.join("; ") }, () => {})
+}
+
+/**
+ * Takes a session back to where its startup left it, but for those who listen. What is forgotten and said again in one
+ * transaction is listened to without a gap. Who they are is known when it is sent.
+ */
+export const resetKeepingListeners: Request<unknown> = {
+  sql: RESET,
+  params: undefined,
+  exchange: (session, resume) => {
+    const isIdle = session.transactionStatus === TransactionStatus.idle
+    const listen = session.channels.names.map((channel) => `LISTEN ${quoteName(channel)}`)
+    return new SimpleQuery(session, [...(isIdle ? [] : ["ROLLBACK"]), RESET, ...listen].join("; "), resume)
+  }
 }
 
 /** The statement that listens to a channel of any name; it is no harm to say it again. */
@@ -111,11 +146,15 @@ const refusal = (channel: string): string | undefined => {
   return bytes > MAX_NAME_BYTES ? `it has ${bytes} bytes, and names have at most ${MAX_NAME_BYTES}` : undefined
 }
 
-/** What a reader is given: the events as they are, or with payloads as a schema reads them. */
+/**
+ * What a reader is given: the events as they are, or with payloads as a schema reads them. `statement` is what the server
+ * is told.
+ */
 export const listenWith = (
   subscribe: (
     channel: string,
-    options: PgNotification.ListenOptions | undefined
+    options: PgNotification.ListenOptions | undefined,
+    statement: string
   ) => Effect.Effect<Mailbox, PgError.PgError, Scope.Scope>
 ): PgNotification.Listen => {
   function listen(
@@ -134,7 +173,8 @@ export const listenWith = (
     channel: string,
     options?: PgNotification.ListenOptions | PgNotification.PayloadOptions<S>
   ) {
-    return Effect.map(subscribe(channel, options), ({ events }) =>
+    const subscribed = Effect.flatMap(listenStatement(channel), (statement) => subscribe(channel, options, statement))
+    return Effect.map(subscribed, ({ events }) =>
       options !== undefined && "payload" in options ? decoded(events, options.payload) : Stream.fromQueue(events)
     )
   }

@@ -6,12 +6,15 @@
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Stream from "effect/Stream"
+import { namedTypes } from "../codec/typedParameter.ts"
 import type * as PgError from "../PgError.ts"
+import { readDescriptions, typeQuery } from "../session/catalogue.ts"
 import { executions, fetches, Rows } from "../session/executeMany.ts"
 import { OwnStatement } from "../session/ownStatement.ts"
-import { Stale } from "../session/pipeline.ts"
-import { preparation, type Request } from "../session/request.ts"
-import type { PreparedStatement, Statements } from "../session/statementCache.ts"
+import { mapOutcome, type Outcome, Stale, Unread, undecodable } from "../session/plan.ts"
+import { ownTupleRows, preparation, type Request } from "../session/request.ts"
+import { serverVersionOf } from "../session/serverVersion.ts"
+import { type PreparedStatement, statementKey, type Statements } from "../session/statementCache.ts"
 import { JOINING_LEVEL, type TransactionLevel } from "../session/transaction.ts"
 import type { Place } from "./place.ts"
 import type { Described } from "./rowSchema.ts"
@@ -23,7 +26,13 @@ const PORTION_ROWS = 1_000
 type Answer<A, E = never, R = never> = Effect.Effect<A, E | PgError.PgError, R>
 
 /** Makes the request for one portion of the rows; `offset` is the number of those before. */
-type Runs<A> = (statement: PreparedStatement, rows: Rows, offset: number) => Request<A | Stale>
+type Runs<A> = (statement: PreparedStatement, rows: Rows, offset: number) => Request<Outcome<A>>
+
+/** A statement that is to be prepared, for parameters of the types that these name. */
+export interface StatementText {
+  readonly sql: string
+  readonly params?: Parameters | undefined
+}
 
 /** What is run for each row, and where its statement is kept if not in the cache of the session. */
 export interface ManyRuns {
@@ -52,10 +61,13 @@ const describedFetches: Runs<Described<ReadonlyArray<ReadonlyArray<Row>>>> = (st
     exchange: (session, resume) =>
       request.exchange(session, (exit) =>
         resume(
-          Exit.map(exit, (answer) =>
-            answer instanceof Stale
-              ? answer
-              : { answer, columns: rowShape?.columns ?? [], types: session.catalogue.types, sql }
+          Exit.map(exit, (outcome) =>
+            mapOutcome(outcome, (answer) => ({
+              answer,
+              columns: rowShape?.columns ?? [],
+              types: session.catalogue.types,
+              sql
+            }))
           )
         )
       )
@@ -121,7 +133,7 @@ const portion = <A>(
   Effect.suspend(() => {
     const rows = new Rows(values)
     return Effect.ensuring(
-      whilePrepared(level, [sql], statements, ([statement]) => make(statement, rows, offset)),
+      whilePrepared(level, [{ sql }], statements, ([statement]) => make(statement, rows, offset)),
       Effect.sync(() => rows.stop())
     )
   })
@@ -132,16 +144,17 @@ const portion = <A>(
  */
 export const whilePrepared = <A>(
   level: TransactionLevel,
-  sqls: readonly [string, ...ReadonlyArray<string>],
+  texts: readonly [StatementText, ...ReadonlyArray<StatementText>],
   statements: Statements,
-  make: (prepared: readonly [PreparedStatement, ...ReadonlyArray<PreparedStatement>]) => Request<A | Stale>
+  make: (prepared: readonly [PreparedStatement, ...ReadonlyArray<PreparedStatement>]) => Request<Outcome<A>>
 ): Answer<A> => {
   const attempt: Answer<readonly [A | Stale, ReadonlyArray<PreparedStatement>]> = Effect.gen(function* () {
-    const [first, ...others] = sqls
-    const prepare = (sql: string): Answer<PreparedStatement> => prepared(level, sql, statements)
+    const [first, ...others] = texts
+    const prepare = (text: StatementText): Answer<PreparedStatement> => prepared(level, text, statements)
     const all: [PreparedStatement, ...Array<PreparedStatement>] = [yield* prepare(first)]
-    for (const sql of others) all.push(yield* prepare(sql))
-    return [yield* level.run(make(all)), all] as const
+    for (const text of others) all.push(yield* prepare(text))
+    const outcome = yield* level.run(make(all))
+    return [outcome instanceof Unread ? yield* readAgain(level, outcome) : outcome, all] as const
   })
   return Effect.flatMap(attempt, ([answer, stale]) => {
     if (!(answer instanceof Stale)) return Effect.succeed(answer)
@@ -152,11 +165,38 @@ export const whilePrepared = <A>(
   })
 }
 
-const prepared = (level: TransactionLevel, sql: string, statements: Statements): Answer<PreparedStatement> =>
+/** Looks up the types that are not known, or have changed, and reads what could not be read without them. */
+const readAgain = <A>(
+  level: TransactionLevel,
+  { column, read, statement }: Unread<A>,
+  lookedUp: ReadonlyArray<number> = []
+): Answer<A> =>
+  Effect.gen(function* () {
+    const { catalogue, parameters } = level.session
+    const { isOutdated = false, oids = [] } = column.unresolved ?? {}
+    if (oids.every((oid) => lookedUp.includes(oid))) return yield* undecodable(column, statement)
+    if (isOutdated && statement.types !== undefined) catalogue.outdate(statement.types)
+    const { types } = catalogue
+    const columns = statement.rowShape?.columns ?? []
+    const unknown = types.unknownAmong([...oids, ...columns.map(({ typeOid }) => typeOid)])
+    const descriptions = yield* Effect.mapError(
+      level.run(ownTupleRows(typeQuery(serverVersionOf(parameters).major), [unknown])),
+      () => undecodable(column, statement, `${column.message}, and the catalogue could not be asked`)
+    )
+    types.add(readDescriptions(descriptions))
+    const answer = read(types)
+    return answer instanceof Unread ? yield* readAgain(level, answer, [...lookedUp, ...unknown]) : answer
+  })
+
+const prepared = (
+  level: TransactionLevel,
+  { params = [], sql }: StatementText,
+  statements: Statements
+): Answer<PreparedStatement> =>
   Effect.suspend(() => {
     const { session } = level
-    const found = statements.get(sql, session.now())
+    const found = statements.get(statementKey(sql, namedTypes(params)), session.now())
     return found !== undefined && session.catalogue.isCurrent(found)
       ? Effect.succeed(found)
-      : level.run(preparation(sql).with(statements))
+      : level.run(preparation(sql, params).with(statements))
   })

@@ -158,13 +158,18 @@ export interface Queryable {
     <A, R>(...call: CallWith<RowOptions<A, R>>): Effect.Effect<ReadonlyArray<A>, PgError.PgError, R>
     (...call: Call<CallOptions>): Effect.Effect<ReadonlyArray<Tuple>, PgError.PgError>
   }
-  /** The first row, if there is one; the server is asked for no second. Also fails with `DecodeError`. */
+  /**
+   * The first row, if there is one; the server is asked for no second, and a SELECT goes no further. A statement that
+   * writes (`INSERT ... RETURNING`) is done whole, whatever is read of its rows. Also fails with `DecodeError`.
+   */
   readonly fetchRow: {
     <A, R>(...call: CallWith<RowOptions<A, R>>): Effect.Effect<Option.Option<A>, PgError.PgError, R>
     (...call: Call<CallOptions>): Effect.Effect<Option.Option<Row>, PgError.PgError>
   }
   /**
-   * The only row. Fails with `UnexpectedRowCountError` where there is none or more than one, and with `DecodeError`.
+   * The only row. Fails with `UnexpectedRowCountError` where there is none or more than one, and with `DecodeError`. A
+   * SELECT goes no further than its second row; a statement that writes has been done whole by then, and outside of a
+   * transaction the failure undoes nothing.
    */
   readonly fetchOne: {
     <A, R>(...call: CallWith<RowOptions<A, R>>): Effect.Effect<A, PgError.PgError, R>
@@ -172,7 +177,8 @@ export interface Queryable {
   }
   /**
    * One value of the first row, if there is one: of the first column, or of the one with that name or position from 0.
-   * NULL is `Option.some(null)`. Also fails with `DecodeError`, for a column that the result does not have, too.
+   * NULL is `Option.some(null)`. As with `fetchRow`, a SELECT goes no further, and a statement that writes is done whole.
+   * Also fails with `DecodeError`, for a column that the result does not have, too.
    */
   readonly fetchValue: {
     <A, R>(...call: CallWith<DecodedValueOptions<A, R>>): Effect.Effect<Option.Option<A>, PgError.PgError, R>

@@ -3,8 +3,8 @@
  * belongs to no transaction, and on which session a transaction begins; what a fiber asks inside of a transaction goes
  * to that transaction, which travels in the fiber's context.
  */
-import type * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
+import type * as Fiber from "effect/Fiber"
 import type * as Option from "effect/Option"
 import type * as Schema from "effect/Schema"
 import type * as Scope from "effect/Scope"
@@ -26,7 +26,7 @@ import { withStatement } from "./call.ts"
 import { copyBytesIn, copyRowsIn } from "./copyIn.ts"
 import { copyBytesOut, copyRowsOut } from "./copyOut.ts"
 import { cursor, scrollCursor } from "./cursor.ts"
-import { Levels } from "./levels.ts"
+import { type Ambient, Levels } from "./levels.ts"
 import { executeMany, fetchMany } from "./many.ts"
 import type { Place } from "./place.ts"
 import type {
@@ -306,7 +306,9 @@ export abstract class Requester extends Levels implements Queryable {
     )
   }
 
-  readonly reloadSchemaState: Effect.Effect<void> = Effect.sync(() => this.catalogue.reload())
+  get reloadSchemaState(): Effect.Effect<void> {
+    return Effect.sync(() => this.catalogue.reload())
+  }
 
   // ------------------------------------------------------------------------------------------------- locks
 
@@ -332,12 +334,14 @@ export abstract class Requester extends Levels implements Queryable {
 /** What runs on one level: a connection, or a transaction that is ended by hand. */
 export class LevelRequester extends Requester {
   protected readonly level: TransactionLevel
-  protected readonly scopedRoot: Effect.Effect<TransactionLevel>
 
   constructor(level: TransactionLevel) {
     super()
     this.level = level
-    this.scopedRoot = Effect.succeed(level)
+  }
+
+  protected get scopedRoot(): Effect.Effect<TransactionLevel> {
+    return Effect.succeed(this.level)
   }
 
   protected get observer(): Observer {
@@ -348,8 +352,8 @@ export class LevelRequester extends Requester {
     return this.level.session.catalogue
   }
 
-  protected direct<A>(request: Request.Request<A>): Answer<A> {
-    return this.level.run(request)
+  protected direct<A>(request: Request.Request<A>, fiber: Fiber.Fiber<unknown, unknown>): Answer<A> {
+    return this.level.runIn(fiber, request)
   }
 
   protected withRoot<A, E, R>(use: (root: TransactionLevel) => Effect.Effect<A, E, R>): Effect.Effect<A, E, R> {
@@ -364,12 +368,7 @@ class StatementRequester extends Requester {
   private readonly own: OwnStatement
 
   /** It was made on that level, by whoever owns the place. */
-  constructor(
-    ambient: Context.Service<TransactionLevel, TransactionLevel>,
-    place: Place,
-    made: TransactionLevel,
-    own: OwnStatement
-  ) {
+  constructor(ambient: Ambient, place: Place, made: TransactionLevel, own: OwnStatement) {
     super(ambient)
     this.scopedRoot = place.levelFrom(made)
     this.made = made

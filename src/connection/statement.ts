@@ -155,7 +155,7 @@ export class Statement implements PgStatement {
     { analyze = false }: ExplainOptions = {}
   ): Answer<Readonly<Record<string, unknown>>> {
     const sql = `EXPLAIN (FORMAT JSON, VERBOSE${analyze ? ", ANALYZE" : ""}) ${this.sql}`
-    return this.place.onLevel((level) => {
+    const plan = this.place.onLevel((level) => {
       const request = Request.value(sql, params, 0).with(new OwnStatement(level.session.statements, ""))
       const plans = analyze
         ? Effect.uninterruptibleMask((restore) =>
@@ -166,6 +166,7 @@ export class Statement implements PgStatement {
         : level.run(request)
       return Effect.map(plans, planOf)
     })
+    return this.place.observed("explain", sql, plan)
   }
 }
 

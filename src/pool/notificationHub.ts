@@ -5,14 +5,18 @@
  */
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
+import * as Queue from "effect/Queue"
 import * as Scope from "effect/Scope"
 import * as Semaphore from "effect/Semaphore"
 import { leave, listenStatement, type Mailbox, makeMailbox } from "../connection/listening.ts"
-import type * as PgError from "../PgError.ts"
+import * as PgError from "../PgError.ts"
 import type * as PgNotification from "../PgNotification.ts"
 import { script, send } from "../session/request.ts"
 import type { Session } from "../session/session.ts"
-import { reconnectDelay } from "./reconnect.ts"
+import { isTransient, reconnectDelay } from "./reconnect.ts"
+
+/** How often a new reader tries while the connection is lost; the pauses make three to six seconds in all. */
+const NEW_READER_ATTEMPTS = 8
 
 /** The session that listens, and how to close it. */
 interface Connected {
@@ -34,7 +38,10 @@ export class NotificationHub {
     this.scope = scope
   }
 
-  /** Listens for the scope; the server has confirmed it when this completes. */
+  /**
+   * Listens for the scope; the server has confirmed it when this completes. Whoever comes while others have lost the
+   * connection waits for the next one as they do, though not as long.
+   */
   listen(
     channel: string,
     options: PgNotification.ListenOptions | undefined
@@ -43,37 +50,64 @@ export class NotificationHub {
       const listen = yield* listenStatement(channel)
       const mailbox = yield* makeMailbox(channel, options)
       yield* Effect.addFinalizer(() => this.leave(mailbox))
-      yield* this.turn.withPermit(
-        Effect.gen({ self: this }, function* () {
-          const { session } = this.connected ?? (yield* this.open)
-          this.mailboxes.add(mailbox)
-          session.channels.add(channel, mailbox.notify)
-          yield* send(session, script(listen))
-        })
-      )
+      yield* this.join(mailbox, listen)
       return mailbox
     })
   }
 
-  private leave(mailbox: Mailbox): Effect.Effect<void> {
-    return this.turn.withPermit(
-      Effect.suspend(() => {
-        this.mailboxes.delete(mailbox)
-        const { connected } = this
-        if (connected === undefined) return Effect.void
-        if (this.mailboxes.size === 0) {
-          this.connected = undefined
-          return connected.close
-        }
-        leave(connected.session, mailbox)
-        return Effect.void
-      })
+  private join(mailbox: Mailbox, listen: string): Effect.Effect<void, PgError.PgError> {
+    const attempt = Effect.gen({ self: this }, function* () {
+      const { session } = this.alive ?? (yield* this.open)
+      this.mailboxes.add(mailbox)
+      session.channels.add(mailbox.channel, mailbox.notify)
+      yield* send(session, script(listen))
+    }).pipe(
+      Effect.onError(() => this.remove(mailbox)),
+      this.turn.withPermit
     )
+    const again = (failures: number): Effect.Effect<void, PgError.PgError> =>
+      Effect.catchIf(
+        attempt,
+        (error) => failures < NEW_READER_ATTEMPTS && this.mailboxes.size > 0 && isTransient(error),
+        () =>
+          // What has been heard already would have a gap behind it, before there is a stream.
+          Queue.clear(mailbox.events).pipe(
+            Effect.andThen(Effect.sleep(reconnectDelay(failures))),
+            Effect.andThen(Effect.suspend(() => again(failures + 1)))
+          )
+      )
+    return again(1)
+  }
+
+  /** A session that is lost stays in its place until something is done about it. */
+  private get alive(): Connected | undefined {
+    return this.connected?.session.lost === undefined ? this.connected : undefined
+  }
+
+  private leave(mailbox: Mailbox): Effect.Effect<void> {
+    return Effect.suspend(() =>
+      this.mailboxes.has(mailbox) ? this.turn.withPermit(this.remove(mailbox)) : Effect.void
+    )
+  }
+
+  private remove(mailbox: Mailbox): Effect.Effect<void> {
+    return Effect.suspend(() => {
+      this.mailboxes.delete(mailbox)
+      const { connected } = this
+      if (connected === undefined) return Effect.void
+      if (this.mailboxes.size === 0) {
+        this.connected = undefined
+        return connected.close
+      }
+      leave(connected.session, mailbox)
+      return Effect.void
+    })
   }
 
   /** Opens the connection for all who listen already, and tells them that there may be a gap. */
   private get open(): Effect.Effect<Connected, PgError.PgError> {
     return Effect.gen({ self: this }, function* () {
+      if (this.scope.state._tag === "Closed") return yield* new PgError.PoolClosedError()
       const scope = yield* Scope.fork(this.scope)
       const close = Scope.close(scope, Exit.void)
       const session = yield* this.connect.pipe(
@@ -85,17 +119,34 @@ export class NotificationHub {
       this.connected = connected
       const run = Effect.runForkWith(yield* Effect.context<never>())
       session.onEnd(() => run(Effect.andThen(close, Effect.forkIn(this.recover(connected), this.scope))))
-      for (const mailbox of this.mailboxes) mailbox.gap("reconnected")
       return connected
     })
   }
 
+  /**
+   * The server may deliver before it has confirmed. So the gap is told with the first of what comes, ahead of all
+   * readers of its channel: not later, or it would stand behind what it must precede, and not earlier, or a reader
+   * might make up for it before anybody listens.
+   */
   private listenAgain(session: Session): Effect.Effect<void, PgError.PgError> {
     if (this.mailboxes.size === 0) return Effect.void
-    for (const { channel, notify } of this.mailboxes) session.channels.add(channel, notify)
-    return Effect.all(session.channels.names.map(listenStatement)).pipe(
+    const { channels } = session
+    let isTold = false
+    const tellOfGap = (): void => {
+      if (isTold) return
+      isTold = true
+      for (const mailbox of this.mailboxes) {
+        channels.remove(mailbox.channel, tellOfGap)
+        mailbox.gap("reconnected")
+      }
+    }
+    for (const { channel, notify } of this.mailboxes) {
+      channels.add(channel, tellOfGap)
+      channels.add(channel, notify)
+    }
+    return Effect.all(channels.names.map(listenStatement)).pipe(
       Effect.flatMap((statements) => send(session, script(statements.join("; ")))),
-      Effect.asVoid
+      Effect.map(tellOfGap)
     )
   }
 

@@ -130,11 +130,12 @@ export class SessionPool {
       borrower.refuse(Cause.fail(new PgError.TooManyWaitersError({ waiting: waiting.length, inUse })), false)
       return nothing
     }
-    if (this.isWornOut(member)) {
+    const now = this.timers.now()
+    if (this.isWornOut(member, now)) {
       this.dismiss(member)
       return this.acquire(borrower)
     }
-    if (this.timers.now() - member.idleSince > CHECK_AFTER_IDLE_MILLIS) {
+    if (now - member.idleSince > CHECK_AFTER_IDLE_MILLIS) {
       this.check(member)
       return this.wait(borrower)
     }
@@ -187,6 +188,7 @@ export class SessionPool {
    */
   release(member: Member): void {
     const { session } = member
+    const now = this.timers.now()
     if (session.lost !== undefined) return
     if (!session.settled) {
       session.onIdle(() => this.release(member))
@@ -195,7 +197,7 @@ export class SessionPool {
         if (session.transactionStatus === TransactionStatus.idle) this.release(member)
         else session.terminate()
       })
-    } else if (this.isClosed || this.isWornOut(member)) {
+    } else if (this.isClosed || this.isWornOut(member, now)) {
       this.dismiss(member)
     } else if (session.isSoiled && this.resetHook !== undefined) {
       this.resetHook(member, (isClean) => {
@@ -204,23 +206,19 @@ export class SessionPool {
         else session.terminate()
       })
     } else {
-      this.offer(member)
+      this.offer(member, now)
     }
   }
 
-  private isWornOut(member: Member): boolean {
+  private isWornOut(member: Member, now: number): boolean {
     const { maxUses } = this.limits
-    return (
-      member.generation !== this.generation ||
-      (maxUses > 0 && member.uses >= maxUses) ||
-      (member.expiresAt !== Infinity && member.expiresAt <= this.timers.now())
-    )
+    return member.generation !== this.generation || (maxUses > 0 && member.uses >= maxUses) || member.expiresAt <= now
   }
 
-  private offer(member: Member): void {
+  private offer(member: Member, now: number): void {
     const next = this.waiting.shift()
     if (next !== undefined) return this.lend(member, next.borrower)
-    member.idleSince = this.timers.now()
+    member.idleSince = now
     this.idle.push(member)
     this.meter?.changed(this.counts)
     this.scheduleSweep()
@@ -357,7 +355,7 @@ export class SessionPool {
     const now = this.timers.now()
     for (const member of this.idle.slice()) {
       const isStale = idleTimeoutMillis > 0 && now - member.idleSince >= idleTimeoutMillis && this.spare > 0
-      if (isStale || this.isWornOut(member)) this.retire(member)
+      if (isStale || this.isWornOut(member, now)) this.retire(member)
     }
   }
 

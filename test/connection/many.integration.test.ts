@@ -390,6 +390,27 @@ layer(TestDatabase.layer, { excludeTestServices: true })("executeMany", (it) => 
       yield* assertHealthy(connection)
     }).pipe(Effect.scoped)
   )
+
+  it.effect("fails with TimeoutError also while the server takes no more rows", () =>
+    Effect.gen(function* () {
+      const blocker = yield* liveConnection()
+      const connection = yield* liveConnection()
+      yield* blocker.execute("CREATE TABLE blocked (id int4, name text)")
+      const writing = (source: Source, options?: PgConnection.CallOptions) =>
+        connection.executeMany("INSERT INTO blocked VALUES ($1, $2)", source, options)
+      yield* writing(new Source(1))
+      yield* blocker.executeScript("BEGIN; LOCK TABLE blocked IN SHARE MODE")
+      const source = new Source(10_000_000, (id) => [id, "x".repeat(50_000)])
+      assert.strictEqual((yield* refusalOf(writing(source, { timeout: "600 millis" })))._tag, "TimeoutError")
+      // What the buffers of two sockets hold, at 50 KB a row.
+      assert.isAbove(source.pulled, 0)
+      assert.isBelow(source.pulled, 400)
+      yield* blocker.executeScript("COMMIT")
+      assert.strictEqual(yield* valueOf(connection, "SELECT count(*)::int4 FROM blocked"), 1)
+      assert.isTrue(source.isClosed)
+      yield* assertHealthy(connection)
+    }).pipe(Effect.scoped)
+  )
 })
 
 layer(TestDatabase.layer, { excludeTestServices: true })("fetchMany", (it) => {
@@ -403,6 +424,23 @@ layer(TestDatabase.layer, { excludeTestServices: true })("fetchMany", (it) => {
       assert.deepStrictEqual(yield* pool.fetchMany("CREATE TEMPORARY TABLE nothing ()", [[]]), [[]])
       assert.deepStrictEqual(yield* pool.fetchMany(sql, []), [])
       yield* assertHealthy(pool)
+    }).pipe(Effect.scoped)
+  )
+  it.effect("gives what is returned by what it writes, in the order of its rows, and nothing where nothing is", () =>
+    Effect.gen(function* () {
+      const connection = yield* liveConnection()
+      yield* withItems(connection)
+      const rows = [
+        [3, "c"],
+        [1, "a"],
+        [2, null]
+      ]
+      assert.deepStrictEqual(
+        yield* connection.fetchMany(`${INSERT} RETURNING id, name`, rows),
+        rows.map(([id, name]) => [{ id, name }])
+      )
+      assert.deepStrictEqual(yield* connection.fetchMany("DELETE FROM items WHERE id = $1", [[1], [2]]), [[], []])
+      assert.strictEqual(yield* count(connection), 1)
     }).pipe(Effect.scoped)
   )
 })

@@ -51,7 +51,7 @@ export const inMemorySession = (): InMemorySession => {
   const decoder = new BackendDecoder(NOBODY)
   const session = new Session(transport, decoder, {
     catalogue: new TypeCatalogue(),
-    statementCache: { size: 0, lifetimeMillis: 0, maxSqlBytes: 0 },
+    statementCache: { mode: "cached", size: 0, lifetimeMillis: 0, maxSqlBytes: 0 },
     namespace: "test",
     cancelTimeoutMillis: 1000,
     cancel: (closed) => closed(),

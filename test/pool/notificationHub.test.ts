@@ -1,7 +1,10 @@
 /** The connection of a pool that listens, over sessions that break and a server that is out of reach for a while. */
 import { assert, describe, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"
+import * as Exit from "effect/Exit"
+import * as Fiber from "effect/Fiber"
 import * as Queue from "effect/Queue"
+import * as Scope from "effect/Scope"
 import * as TestClock from "effect/testing/TestClock"
 import type { Mailbox } from "../../src/connection/listening.ts"
 import * as PgError from "../../src/PgError.ts"
@@ -23,14 +26,19 @@ const heard = (mailbox: Mailbox) =>
 
 /** A hub whose attempts to connect fail where they are listed, counted from 1. */
 const hubWith = (...failing: ReadonlyArray<number>) =>
+  hubAfter((attempt) => (failing.includes(attempt) ? Effect.fail(outOfReach) : Effect.void))
+
+/** A hub that connects where that succeeds which is to be done before; attempts are counted from 1. */
+const hubAfter = (before: (attempt: number) => Effect.Effect<void, PgError.PgError>) =>
   Effect.gen(function* () {
     const opened: Array<InMemorySession> = []
     let attempts = 0
-    const connect = Effect.suspend(() => {
-      if (failing.includes(++attempts)) return Effect.fail(outOfReach)
+    const connect = Effect.gen(function* () {
+      yield* before(++attempts)
       const next = inMemorySession()
       opened.push(next)
-      return Effect.succeed(next.session)
+      yield* Effect.addFinalizer(() => Effect.sync(() => next.session.close()))
+      return next.session
     })
     const notify = (payload: string): void => {
       for (const channel of ["a", "b"]) {
@@ -68,6 +76,156 @@ describe("the readers of a pool", () => {
       yield* settle
       notify("hello")
       assert.deepStrictEqual(yield* heard(a), ["reconnected", "hello"])
+    })
+  )
+})
+
+describe("the readers of a pool, when the server speaks to them before it has confirmed", () => {
+  it.effect("are told of the gap first", () =>
+    Effect.gen(function* () {
+      const { hub, notify, opened } = yield* hubWith()
+      const a = yield* hub.listen("a", undefined)
+      opened[0]?.breakOff()
+      const listening = yield* Effect.forkChild(hub.listen("b", undefined), { startImmediately: true })
+      assert.strictEqual(opened.length, 2)
+      assert.deepStrictEqual(yield* heard(a), [], "nobody knows yet whether they are listened for")
+      notify("hello")
+      yield* Fiber.join(listening)
+      notify("again")
+      assert.deepStrictEqual(yield* heard(a), ["reconnected", "hello", "again"])
+    })
+  )
+})
+
+describe("the first reader of a pool", () => {
+  it.effect("is told at once that the server is out of reach", () =>
+    Effect.gen(function* () {
+      const { hub } = yield* hubWith(1)
+      assert.strictEqual(yield* Effect.flip(hub.listen("a", undefined)), outOfReach)
+    })
+  )
+})
+
+describe("a new reader of a pool whose connection is lost", () => {
+  it.effect("hears, and the others are told of the gap, where nobody has tried to recover yet", () =>
+    Effect.gen(function* () {
+      const { hub, notify, opened } = yield* hubWith()
+      const a = yield* hub.listen("a", undefined)
+      opened[0]?.breakOff()
+      const b = yield* hub.listen("b", undefined)
+      notify("hello")
+      assert.deepStrictEqual(yield* heard(a), ["reconnected", "hello"])
+      assert.deepStrictEqual(yield* heard(b), ["hello"])
+      yield* TestClock.adjust("1 minute")
+      yield* settle
+      assert.strictEqual(opened.length, 2, "the recovery has nothing left to do")
+    })
+  )
+
+  it.effect("waits until the server is back", () =>
+    Effect.gen(function* () {
+      const { hub, notify, opened } = yield* hubWith(2, 3, 4, 5)
+      const a = yield* hub.listen("a", undefined)
+      opened[0]?.breakOff()
+      const listening = yield* Effect.forkChild(hub.listen("b", undefined), { startImmediately: true })
+      yield* settle
+      assert.strictEqual(opened.length, 1, "the first attempts have failed")
+      yield* TestClock.adjust("1 minute")
+      yield* settle
+      const b = yield* Fiber.join(listening)
+      notify("hello")
+      assert.deepStrictEqual(yield* heard(a), ["reconnected", "hello"])
+      assert.deepStrictEqual(yield* heard(b), ["hello"])
+    })
+  )
+
+  it.effect("hears also where that happens before the server has confirmed", () =>
+    Effect.gen(function* () {
+      const { hub, notify, opened } = yield* hubWith()
+      yield* hub.listen("a", undefined)
+      const listening = yield* Effect.forkChild(hub.listen("b", undefined), { startImmediately: true })
+      notify("too early")
+      opened[0]?.breakOff()
+      yield* settle
+      yield* TestClock.adjust("1 minute")
+      yield* settle
+      const b = yield* Fiber.join(listening)
+      notify("hello")
+      assert.deepStrictEqual(yield* heard(b), ["hello"])
+      assert.strictEqual(opened.length, 2)
+    })
+  )
+
+  it.effect("is told after a while that the server stays away, and is then forgotten", () =>
+    Effect.gen(function* () {
+      let isAway = false
+      const { hub, opened } = yield* hubAfter(() => (isAway ? Effect.fail(outOfReach) : Effect.void))
+      const others = yield* Scope.make()
+      yield* Scope.provide(hub.listen("a", undefined), others)
+      isAway = true
+      opened[0]?.breakOff()
+      const refused = yield* Effect.forkChild(Effect.flip(hub.listen("b", undefined)), { startImmediately: true })
+      yield* TestClock.adjust("1 second")
+      yield* settle
+      assert.isUndefined(refused.pollUnsafe(), "it has given up too early")
+      for (let second = 0; second < 10; second++) yield* Effect.andThen(TestClock.adjust("1 second"), settle)
+      assert.strictEqual(yield* Fiber.join(refused), outOfReach)
+      yield* Scope.close(others, Exit.void)
+      isAway = false
+      yield* TestClock.adjust("1 minute")
+      yield* settle
+      assert.strictEqual(opened.length, 1, "nobody reads")
+    })
+  )
+
+  it.effect("is told at once of a reason that will not pass", () =>
+    Effect.gen(function* () {
+      const untrusted = new PgError.ConnectError({ stage: "tls", attempts: [] })
+      const { hub, opened } = yield* hubAfter((attempt) => (attempt === 1 ? Effect.void : Effect.fail(untrusted)))
+      yield* hub.listen("a", undefined)
+      opened[0]?.breakOff()
+      assert.strictEqual(yield* Effect.flip(hub.listen("b", undefined)), untrusted)
+    })
+  )
+
+  it.effect("is told at once where the pool is closed, and opens nothing", () =>
+    Effect.gen(function* () {
+      const pool = yield* Scope.make()
+      const { hub, opened } = yield* Scope.provide(hubWith(), pool)
+      yield* hub.listen("a", undefined)
+      yield* Scope.close(pool, Exit.void)
+      yield* settle
+      assert.strictEqual((yield* Effect.flip(hub.listen("b", undefined)))._tag, "PoolClosedError")
+      assert.strictEqual(opened.length, 1)
+    })
+  )
+
+  it.effect("goes at once where it is interrupted, though the connection is just being made", () =>
+    Effect.gen(function* () {
+      const { hub, opened } = yield* hubAfter((attempt) => (attempt === 1 ? Effect.void : Effect.never))
+      yield* hub.listen("a", undefined)
+      opened[0]?.breakOff()
+      yield* settle
+      const listening = yield* Effect.forkChild(hub.listen("b", undefined), { startImmediately: true })
+      const interruption = yield* Effect.forkChild(Fiber.interrupt(listening), { startImmediately: true })
+      yield* settle
+      assert.isDefined(interruption.pollUnsafe())
+    })
+  )
+})
+
+describe("a reader of a pool that is interrupted before the server has confirmed", () => {
+  it.effect("is not taken for one that reads", () =>
+    Effect.gen(function* () {
+      const { hub, opened } = yield* hubWith()
+      const others = yield* Scope.make()
+      yield* Scope.provide(hub.listen("a", undefined), others)
+      const listening = yield* Effect.forkChild(hub.listen("b", undefined), { startImmediately: true })
+      yield* Fiber.interrupt(listening)
+      yield* settle
+      yield* Scope.close(others, Exit.void)
+      yield* settle
+      assert.isDefined(opened[0]?.session.lost, "the connection has nobody left")
     })
   )
 })
