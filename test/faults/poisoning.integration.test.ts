@@ -58,6 +58,12 @@ const traces: ReadonlyArray<Trace> = [
     after: GONE_UNLESS_UNSEEN
   },
   {
+    what: "a setting made by a function in a script",
+    leave: ["SELECT 1; SELECT set_config('lock_timeout', '1s', false)"],
+    look: HAS_OTHER_SETTING,
+    after: GONE_UNLESS_UNSEEN
+  },
+  {
     what: "the session's own transaction modes",
     leave: ["SET SESSION CHARACTERISTICS AS TRANSACTION READ ONLY"],
     look: "SELECT current_setting('transaction_read_only') = 'on'",
@@ -97,7 +103,19 @@ const traces: ReadonlyArray<Trace> = [
     what: "a temporary table whose command tag is that of its query",
     leave: ["CREATE TEMPORARY TABLE trace AS SELECT 1 AS n"],
     look: HAS_TEMPORARY_TABLE,
-    after: GONE_UNLESS_UNSEEN
+    after: ALWAYS_GONE
+  },
+  {
+    what: "a temporary table that a SELECT has made",
+    leave: ["SELECT 1 AS n INTO TEMPORARY trace"],
+    look: HAS_TEMPORARY_TABLE,
+    after: ALWAYS_GONE
+  },
+  {
+    what: "a temporary table that a script's SELECT has made",
+    leave: ["SELECT 1; SELECT 1 AS n INTO TEMPORARY trace"],
+    look: HAS_TEMPORARY_TABLE,
+    after: ALWAYS_GONE
   },
   {
     what: "a cursor that outlives its transaction",

@@ -4,6 +4,7 @@ import * as Effect from "effect/Effect"
 import type * as PgConnection from "../../src/PgConnection.ts"
 import type * as PgError from "../../src/PgError.ts"
 import type * as PgPool from "../../src/PgPool.ts"
+import * as PgTypes from "../../src/PgTypes.ts"
 import { eventually } from "../support/live.ts"
 
 type Act = (pool: PgPool.PgPool, id: number) => Effect.Effect<unknown, PgError.PgError>
@@ -127,6 +128,22 @@ export const scenarios: ReadonlyArray<Scenario> = [
     prepare: askAtAll,
     run: (pool, id) => fail(pool, id, `SELECT 1 / ($1::int4 - $1) /* ${id} */`),
     stores: []
+  },
+  {
+    name: "an uncached query whose parameters have types",
+    prepare: askAtAll,
+    run: (pool, id) =>
+      Effect.map(pool.fetch(`SELECT $1 AS token /* ${id} */`, [PgTypes.int4(id)]), (rows) =>
+        assert.deepStrictEqual(rows, [{ token: id }])
+      ),
+    stores: []
+  },
+  {
+    name: "an uncached query whose parameters have types, that writes",
+    prepare: askAtAll,
+    run: (pool, id) =>
+      pool.execute(`INSERT INTO marks VALUES ($1, $2) /* ${id} */`, [PgTypes.int4(id), PgTypes.int4(1)]),
+    stores: [1]
   },
   { name: "connecting with SCRAM", prepare: disconnect, run: ask, stores: [] },
   { name: "connecting with SCRAM for a transaction", prepare: disconnect, run: transaction, stores: [1, 2] }

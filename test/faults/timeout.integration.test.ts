@@ -141,6 +141,38 @@ layer(TestDatabase.layer, { excludeTestServices: true })("a timeout", (it) => {
     })
   )
 
+  it.effect("covers what has to be known of a statement before it runs", () =>
+    Effect.gen(function* () {
+      const blocker = yield* liveConnection()
+      const connection = yield* liveConnection()
+      yield* blocker.execute("CREATE TABLE unread (n int4)")
+      yield* blocker.executeScript("BEGIN; LOCK TABLE unread")
+      const began = performance.now()
+      // The server cannot even parse what reads the table.
+      const error = yield* refusalOf(connection.fetch("SELECT n FROM unread", [], { timeout: "100 millis" }))
+      assert.strictEqual(error._tag, "TimeoutError")
+      yield* assertHealthy(connection)
+      assert.isBelow(performance.now() - began, 5_000)
+      yield* blocker.executeScript("COMMIT")
+      assert.deepStrictEqual(yield* connection.fetch("SELECT n FROM unread"), [])
+    }).pipe(Effect.scoped)
+  )
+
+  it.effect("that is over before it begins sends nothing, and one that is no duration is refused", () =>
+    Effect.gen(function* () {
+      const connection = yield* liveConnection()
+      yield* connection.execute("CREATE TEMPORARY SEQUENCE reached")
+      const call = (timeout: unknown) => {
+        const options: PgConnection.CallOptions = JSON.parse(JSON.stringify({ timeout }))
+        return Effect.map(refusalOf(connection.fetch("SELECT nextval('reached')", [], options)), ({ _tag }) => _tag)
+      }
+      for (const timeout of [0, -1, "0 seconds"]) assert.strictEqual(yield* call(timeout), "TimeoutError")
+      for (const timeout of ["soon", true]) assert.strictEqual(yield* call(timeout), "InvalidConfigError")
+      assert.strictEqual(yield* valueOf(connection, "SELECT is_called FROM reached"), false)
+      yield* assertHealthy(connection)
+    }).pipe(Effect.scoped)
+  )
+
   for (const { ending, run, stored, what } of cases) {
     it.effect(`of ${what} has one meaning, by the option and by Effect's own`, () =>
       Effect.forEach(kinds, ([kind, timed]) =>

@@ -53,8 +53,8 @@ export const mutants: ReadonlyArray<Mutant> = [
     edits: [
       {
         file: "wire/frontendEncoder.ts",
-        find: "  writeExecute(writer, UNNAMED_PORTAL_BYTES, maxRows)\n  writer.raw(SYNC_BYTES)\n",
-        replace: "  writeExecute(writer, UNNAMED_PORTAL_BYTES, maxRows)\n"
+        find: "  writeExecute(writer, maxRows)\n  writer.raw(SYNC_BYTES)\n",
+        replace: "  writeExecute(writer, maxRows)\n"
       }
     ],
     test: BOUNDARIES,
@@ -81,8 +81,8 @@ export const mutants: ReadonlyArray<Mutant> = [
     edits: [
       {
         file: "session/transaction.ts",
-        find: '      if (exit.value.at(-1)?.command === "COMMIT") return\n',
-        replace: "      if (exit.value.length > 0) return\n"
+        find: '  if (exit.value.at(-1)?.command === "COMMIT") return Effect.void\n',
+        replace: "  if (exit.value.length > 0) return Effect.void\n"
       }
     ],
     test: "test/transactions/commitTag.sim.test.ts"
@@ -98,8 +98,8 @@ export const mutants: ReadonlyArray<Mutant> = [
       },
       {
         file: "session/transaction.ts",
-        find: '      if (exit.value.at(-1)?.command === "COMMIT") return\n',
-        replace: "      if (exit.value.length > 0) return\n"
+        find: '  if (exit.value.at(-1)?.command === "COMMIT") return Effect.void\n',
+        replace: "  if (exit.value.length > 0) return Effect.void\n"
       }
     ],
     test: PROGRAMS
