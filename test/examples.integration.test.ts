@@ -89,4 +89,25 @@ describe("examples", () => {
     },
     EXAMPLE_TIMEOUT_MILLIS
   )
+
+  it(
+    "work a queue of jobs off, each once, by more than one worker, and again what has failed",
+    async () => {
+      const { result } = await runOf("jobQueue.ts")
+      const report = Array.from(
+        result.matchAll(/^(\w+): (done|given up), attempts: (\d+), sent by: (.*)$/gm),
+        ([, recipient, state, attempts, senders]) => ({ recipient, state, attempts: Number(attempts), senders })
+      )
+      assert.lengthOf(report, 10, result)
+      const done = report.filter(({ state }) => state === "done")
+      assert.lengthOf(new Set(done.map(({ recipient }) => recipient)), 9)
+      for (const { recipient, senders } of done)
+        assert.match(`${senders}`, /^worker \d$/, `${recipient} has one letter`)
+      assert.isAbove(new Set(done.map(({ senders }) => senders)).size, 1, result)
+      for (const { attempts, recipient } of done) assert.strictEqual(attempts, recipient === "Grace" ? 2 : 1)
+      assert.deepInclude(report, { recipient: "nobody", state: "given up", attempts: 3, senders: "" })
+      assert.lengthOf(result.match(/^worker \d goes home$/gm) ?? [], 3)
+    },
+    EXAMPLE_TIMEOUT_MILLIS
+  )
 })
