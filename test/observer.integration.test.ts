@@ -71,30 +71,36 @@ layer(TestDatabase.layer, { excludeTestServices: true })("an operation", (it) =>
     })
   )
 
-  it.effect("that explains or listens is told to onQuery as any other, on a connection and on a pool", () =>
-    Effect.gen(function* () {
-      const seen: Array<string> = []
-      const settings: PgConfig.PoolSettings = {
-        onQuery: ({ operation, outcome, sql }) => Effect.sync(() => void seen.push(`${operation} ${outcome}: ${sql}`))
-      }
-      const pool = yield* poolWith(settings)
-      const connection = yield* pool.connection
-      for (const queryable of [pool, connection]) {
-        const statement = yield* queryable.prepare("SELECT 1 / $1::int4")
-        seen.length = 0
-        yield* statement.explain([1])
-        yield* Effect.flip(statement.explain([0], { analyze: true }))
-        yield* Effect.scoped(queryable.listen("Quoted"))
-        assert.deepStrictEqual(seen.splice(0), [
-          "explain success: EXPLAIN (FORMAT JSON, VERBOSE) SELECT 1 / $1::int4",
-          "explain failure: EXPLAIN (FORMAT JSON, VERBOSE, ANALYZE) SELECT 1 / $1::int4",
-          'listen success: LISTEN "Quoted"'
-        ])
-      }
-      yield* connection.reset
-      assert.match(seen.splice(0).join(), /^reset success: /)
-      yield* assertHealthy(pool)
-    }).pipe(Effect.scoped)
+  it.effect(
+    "that explains, listens or waits for a lock is told to onQuery as any other, on a connection and on a pool",
+    () =>
+      Effect.gen(function* () {
+        const seen: Array<string> = []
+        const settings: PgConfig.PoolSettings = {
+          onQuery: ({ operation, outcome, sql }) => Effect.sync(() => void seen.push(`${operation} ${outcome}: ${sql}`))
+        }
+        const pool = yield* poolWith(settings)
+        const connection = yield* pool.connection
+        for (const queryable of [pool, connection]) {
+          const statement = yield* queryable.prepare("SELECT 1 / $1::int4")
+          seen.length = 0
+          yield* statement.explain([1])
+          yield* Effect.flip(statement.explain([0], { analyze: true }))
+          yield* Effect.scoped(queryable.listen("Quoted"))
+          yield* queryable.withAdvisoryLock(7, Effect.void)
+          yield* queryable.withAdvisoryLockIfAvailable([7, 8], Effect.void, { shared: true })
+          assert.deepStrictEqual(seen.splice(0), [
+            "explain success: EXPLAIN (FORMAT JSON, VERBOSE) SELECT 1 / $1::int4",
+            "explain failure: EXPLAIN (FORMAT JSON, VERBOSE, ANALYZE) SELECT 1 / $1::int4",
+            'listen success: LISTEN "Quoted"',
+            "withAdvisoryLock success: SELECT pg_catalog.pg_advisory_lock($1)",
+            "withAdvisoryLockIfAvailable success: SELECT pg_catalog.pg_try_advisory_lock_shared($1, $2)"
+          ])
+        }
+        yield* connection.reset
+        assert.match(seen.splice(0).join(), /^reset success: /)
+        yield* assertHealthy(pool)
+      }).pipe(Effect.scoped)
   )
 
   it.effect("is logged where it took longer than the threshold, and not where it did not", () =>

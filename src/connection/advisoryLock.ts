@@ -29,8 +29,9 @@ export const withLock = <A, E, R>(
   options: AdvisoryLockOptions
 ): Answer<A, E, R> => {
   const lock = lockOf(level, key, options.shared)
+  const operation = "withAdvisoryLock"
   const request = acquire(lock, "")
-  const wait = withTimeout("withAdvisoryLock", request.sql, level.run(request), options.timeout)
+  const wait = withTimeout(operation, request.sql, observed(level, operation, request), options.timeout)
   return Effect.uninterruptibleMask((restore) =>
     Effect.andThen(restore(wait), () => Effect.onExit(restore(effect), () => release(lock)))
   )
@@ -45,11 +46,17 @@ export const withLockIfAvailable = <A, E, R>(
 ): Answer<Option.Option<A>, E, R> => {
   const lock = lockOf(level, key, options.shared)
   return Effect.uninterruptibleMask((restore) =>
-    Effect.flatMap(restore(level.run(acquire(lock, "try_"))), (isGranted) =>
+    Effect.flatMap(restore(observed(level, "withAdvisoryLockIfAvailable", acquire(lock, "try_"))), (isGranted) =>
       isGranted ? Effect.asSome(Effect.onExit(restore(effect), () => release(lock))) : Effect.succeedNone
     )
   )
 }
+
+/** The wait for a lock is what there is to see of it. */
+const observed = (level: TransactionLevel, operation: string, request: Request<boolean>) =>
+  Effect.withFiber<boolean, PgError.PgError>((fiber) =>
+    level.session.observer.observe(fiber, operation, request.sql, level.runIn(fiber, request))
+  )
 
 interface Lock {
   readonly level: TransactionLevel
