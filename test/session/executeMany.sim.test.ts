@@ -105,10 +105,11 @@ describe("executeMany", () => {
       const { many, peer } = yield* running(rows)
       yield* peer.something
       peer.pauseReading()
-      yield* Effect.sleep("300 millis")
-      const { pulled } = rows
-      yield* Effect.sleep("200 millis")
-      assert.strictEqual(rows.pulled, pulled)
+      let pulled = 0
+      while (rows.pulled !== pulled) {
+        pulled = rows.pulled
+        yield* Effect.sleep("300 millis")
+      }
       peer.resumeReading()
       yield* Effect.repeat(Effect.sleep("10 millis"), { while: () => rows.pulled === pulled })
       yield* Effect.forkChild(Fiber.interrupt(many))
