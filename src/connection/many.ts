@@ -11,11 +11,12 @@ import type * as PgError from "../PgError.ts"
 import { readDescriptions, typeQuery } from "../session/catalogue.ts"
 import { executions, fetches, Rows } from "../session/executeMany.ts"
 import { OwnStatement } from "../session/ownStatement.ts"
-import { mapOutcome, type Outcome, Stale, Unread, undecodable } from "../session/plan.ts"
+import { mapOutcome, type Outcome, Stale, Unread } from "../session/plan.ts"
 import { ownTupleRows, preparation, type Request } from "../session/request.ts"
 import { serverVersionOf } from "../session/serverVersion.ts"
 import { type PreparedStatement, statementKey, type Statements } from "../session/statementCache.ts"
 import { JOINING_LEVEL, type TransactionLevel } from "../session/transaction.ts"
+import { missingTypes, unanswered, undecodable } from "../session/undecodable.ts"
 import type { Place } from "./place.ts"
 import type { Described } from "./rowSchema.ts"
 import type { ManyResult, Parameters, Row, RowSource } from "./vocabulary.ts"
@@ -173,15 +174,12 @@ const readAgain = <A>(
 ): Answer<A> =>
   Effect.gen(function* () {
     const { catalogue, parameters } = level.session
-    const { isOutdated = false, oids = [] } = column.unresolved ?? {}
-    if (oids.every((oid) => lookedUp.includes(oid))) return yield* undecodable(column, statement)
-    if (isOutdated && statement.types !== undefined) catalogue.outdate(statement.types)
-    const { types } = catalogue
-    const columns = statement.rowShape?.columns ?? []
-    const unknown = types.unknownAmong([...oids, ...columns.map(({ typeOid }) => typeOid)])
+    const missing = missingTypes(catalogue, statement, column, lookedUp)
+    if (missing === undefined) return yield* undecodable(column, statement)
+    const { types, unknown } = missing
     const descriptions = yield* Effect.mapError(
       level.run(ownTupleRows(typeQuery(serverVersionOf(parameters).major), [unknown])),
-      () => undecodable(column, statement, `${column.message}, and the catalogue could not be asked`)
+      () => unanswered(column, statement)
     )
     types.add(readDescriptions(descriptions))
     const answer = read(types)

@@ -52,6 +52,7 @@ import type { Session } from "./session.ts"
 import { hasOtherParameters, isForgotten, isMisdescribed, isStale } from "./stalePlan.ts"
 import type { PreparedStatement } from "./statementCache.ts"
 import { StatementInUse } from "./statementInUse.ts"
+import { missingTypes, unanswered, undecodable } from "./undecodable.ts"
 import type { Answer, NamedPortal, Wanted } from "./wanted.ts"
 import { writeRun } from "./writeRun.ts"
 
@@ -209,10 +210,6 @@ export class ExtendedQuery<Row, A> implements Exchange, Answer<Row> {
     }
   }
 
-  private undecodable({ column, typeName }: UndecodableColumn, reason: string): PgError.DecodeError {
-    return new PgError.DecodeError({ column, type: typeName, reason, sql: this.sql })
-  }
-
   message(type: number, bytes: Buffer, start: number, end: number): void {
     const { awaiting } = this
     switch (type) {
@@ -363,17 +360,13 @@ export class ExtendedQuery<Row, A> implements Exchange, Answer<Row> {
 
   /** All rows are there, and some of them may wait for types that have to be looked up first. */
   private resolve(statement: PreparedStatement, column: UndecodableColumn): void {
-    const { catalogue } = this.session
-    const { isOutdated = false, oids = [] } = column.unresolved ?? {}
-    const isNews = oids.some((oid) => !this.lookedUp.includes(oid))
-    if (!isNews) return this.lost(this.undecodable(column, column.message))
-    if (isOutdated && statement.types !== undefined) catalogue.outdate(statement.types)
-    const { types } = catalogue
-    const unknown = types.unknownAmong([...oids, ...this.columns.map(({ typeOid }) => typeOid)])
+    const missing = missingTypes(this.session.catalogue, statement, column, this.lookedUp)
+    if (missing === undefined) return this.lost(undecodable(column, this))
+    const { types, unknown } = missing
     this.lookUp(types, unknown, (exit) => {
       if (Exit.isFailure(exit)) {
         this.withdrawn()
-        return this.lost(this.undecodable(column, `${column.message}, and the catalogue could not be asked`))
+        return this.lost(unanswered(column, this))
       }
       this.readAgain(statement, types)
     })

@@ -35,7 +35,7 @@ import {
 } from "../wire/frontendEncoder.ts"
 import { NO_COPY, refuseCopyInAndSync } from "./copyGuard.ts"
 import { Desynchronised, type Exchange } from "./exchange.ts"
-import { type AnsweredRun, type Outcome, type Plan, Stale, undecodable, unreadOf } from "./plan.ts"
+import { type AnsweredRun, type Outcome, type Plan, Stale, unreadOf } from "./plan.ts"
 import type { Resume } from "./request.ts"
 import { RowCollector } from "./rowCollector.ts"
 import { returnsSame } from "./preparedStatement.ts"
@@ -43,6 +43,7 @@ import { requestRefused, serverError, valueRefused } from "./serverError.ts"
 import type { Session } from "./session.ts"
 import { isMisdescribed, isStale } from "./stalePlan.ts"
 import type { PreparedStatement } from "./statementCache.ts"
+import { undecodable } from "./undecodable.ts"
 
 /** What has to come next. */
 const Awaiting = {

@@ -1,7 +1,7 @@
 /** What a pipeline runs, and how it may end besides with what was asked for or with an error. */
 import type { DatabaseTypes } from "../codec/databaseTypes.ts"
 import { makeRowShape, type UndecodableColumn } from "../codec/rowReader.ts"
-import * as PgError from "../PgError.ts"
+import type * as PgError from "../PgError.ts"
 import type { CommandTag } from "../wire/commandTag.ts"
 import type { RowCollector } from "./rowCollector.ts"
 import type { PreparedStatement } from "./statementCache.ts"
@@ -96,9 +96,3 @@ const readKept = <Row>(
   collector.readWith(rowShape && form(makeRowShape(rowShape.columns, types, rowShape.resultFormats)))
   collector.readKept()
 }
-
-export const undecodable = (
-  { column, message, typeName }: UndecodableColumn,
-  { sql }: PreparedStatement,
-  reason = message
-): PgError.DecodeError => new PgError.DecodeError({ column, type: typeName, reason, sql })
