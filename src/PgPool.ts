@@ -67,8 +67,8 @@ export interface Stats extends PoolCounts {
 export interface PgPool extends PgConnection.Queryable {
   /**
    * Borrows a connection for the scope. When that closes, what the connection still does is cancelled, a transaction
-   * that was left open is rolled back, and before the next borrower's first statement the session is reset, if anything was
-   * asked of it: settings, role, LISTEN, cursors, advisory locks, temporary tables. What `init` has set survives.
+   * that was left open is rolled back, and before the next borrower's first statement the session is reset, if anything
+   * was asked of it: settings, role, LISTEN, cursors, advisory locks, temporary tables. What `init` has set survives.
    */
   readonly connection: Effect.Effect<PgConnection.PgConnection, PgError.PgError, Scope.Scope>
   /** Borrows a connection for as long as the effect runs, and gives it back as `connection` does. */

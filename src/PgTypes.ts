@@ -146,7 +146,7 @@ const instantOf = (text: string): Date => {
   return microsecond === 0 ? date : new PgTimestamp(date.getTime(), microsecond)
 }
 
-/** A Date as it is in a row: with its microseconds where it has any, which JSON keeps. */
+/** A Date as it is in a row: with the microseconds below its milliseconds, which JSON keeps. */
 const Instant = Schema.declare((value): value is Date => value instanceof Date && !Number.isNaN(value.getTime()), {
   expected: "a valid Date",
   toCodecJson: () =>

@@ -7,9 +7,10 @@
  * (Close...) ([Parse] Bind [Describe] Execute)... Sync  ->  (CloseComplete...)
  *                ([ParseComplete] BindComplete [RowDescription | NoData] DataRow... CommandComplete)... ReadyForQuery
  * ```
- * The unnamed statement is parsed where its runs begin, and described once more. Behind what may be a COPY comes a Flush, and nothing more before
- * the answer: while a COPY runs, the server would read the next run as its data. Where the client has to give up amid its requests, a ROLLBACK
- * takes the place of what would have come, since a Sync alone would commit.
+ * The unnamed statement is parsed where its runs begin, and described once more. Behind what may be a COPY comes a
+ * Flush, and nothing more before the answer: while a COPY runs, the server would read the next run as its data. Where
+ * the client has to give up amid its requests, a ROLLBACK takes the place of what would have come, since a Sync alone
+ * would commit.
  */
 import type { Buffer } from "node:buffer"
 import * as Exit from "effect/Exit"
@@ -36,7 +37,7 @@ import {
 import { NO_COPY, refuseCopyInAndSync } from "./copyGuard.ts"
 import { Desynchronised, type Exchange } from "./exchange.ts"
 import { type AnsweredRun, type Outcome, type Plan, Stale, unreadOf } from "./plan.ts"
-import type { Resume } from "./request.ts"
+import { ALL, type Resume } from "./request.ts"
 import { RowCollector } from "./rowCollector.ts"
 import { returnsSame } from "./preparedStatement.ts"
 import { requestRefused, serverError, valueRefused } from "./serverError.ts"
@@ -57,9 +58,6 @@ const Awaiting = {
   ready: "ReadyForQuery"
 } as const
 type Awaiting = (typeof Awaiting)[keyof typeof Awaiting]
-
-/** No limit to the rows of a run. */
-const ALL_ROWS = 0
 
 /** A block ends with the run that goes beyond its size. */
 const BLOCK_SLACK_BYTES = 4_096
@@ -97,7 +95,7 @@ export class Pipeline<Row, A> implements Exchange {
   /** The rows of the run whose answer is being read. */
   private collector = new RowCollector<Row>()
   /** The runs from the first on whose rows cannot be read yet. */
-  private unread: ReadonlyArray<AnsweredRun<Row>> = []
+  private readonly unread: Array<AnsweredRun<Row>> = []
   private failure: Exit.Exit<never, PgError.PgError> | undefined
 
   constructor(session: Session, plan: Plan<Row, A>, resume: Resume<Outcome<A>>) {
@@ -170,13 +168,15 @@ export class Pipeline<Row, A> implements Exchange {
       })
     }
     const parses = statement.name === "" && statement !== this.parsed
-    if (parses) writeParse(writer, "", statement.sql, statement.parameterOids)
-    writeBind(writer, statement, values)
-    if (parses) writeDescribePortal(writer)
-    writeExecute(writer, ALL_ROWS)
     if (parses) {
+      writeParse(writer, "", statement.sql, statement.parameterOids)
+      writeBind(writer, statement, values)
+      writeDescribePortal(writer)
+      writeExecute(writer, ALL)
       this.parsed = statement
       this.parses.push(this.written)
+    } else {
+      writeBindExecute(writer, statement, values)
     }
     this.written++
     if (!statement.mayCopy) return
@@ -344,7 +344,7 @@ export class Pipeline<Row, A> implements Exchange {
     if (refused !== undefined && refused.unresolved === undefined) {
       this.failure = Exit.fail(undecodable(refused, statement))
     } else if (refused !== undefined || this.unread.length > 0) {
-      this.unread = [...this.unread, { collector, statement, tag }]
+      this.unread.push({ collector, statement, tag })
     } else {
       this.plan.completed(collector.rows, tag)
     }
