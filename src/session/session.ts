@@ -35,6 +35,9 @@ import type { Transport, TransportEvents } from "./transport.ts"
 
 /** One write is not let grow beyond this before the socket has been asked whether it can take more. */
 const WRITE_BYTES = 262_144
+
+/** With so many before it the server does not run out of work while more are written. */
+const BUSY_REQUESTS = 16
 /** How long a server may take to close after our goodbye. */
 const GOODBYE_MILLIS = 1000
 
@@ -189,8 +192,18 @@ export class Session implements FrameSink, TransportEvents {
     queueMicrotask(this.pump)
   }
 
+  /**
+   * Whether what waits can be written later together: the server answers one request after the other, and has more of
+   * them before it than wait for it. A write costs as much as all else that a short query does here.
+   */
+  private get isServerBusy(): boolean {
+    const { length } = this.inFlight
+    return length >= BUSY_REQUESTS && length > this.waiting.length
+  }
+
   private readonly pump = (): void => {
     this.pumpScheduled = false
+    if (this.isServerBusy) return
     let refused: Array<() => void> | undefined
     while (this.lost === undefined && !this.socketFull && this.exclusive === undefined && !this.fence.raised) {
       const exchange = this.waiting.shift()
