@@ -78,7 +78,7 @@ export abstract class CopyExchange implements Exchange {
     this.lost(requestRefused(failure, this.sql))
   }
 
-  dataRow(): void {
+  dataRows(): never {
     throw new Desynchronised(Backend.DataRow, this.awaiting)
   }
 

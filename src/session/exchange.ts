@@ -26,8 +26,11 @@ export interface Exchange {
   encode(writer: ByteWriter): void
   /** `encode` threw: nothing of the request was written. */
   refused(failure: unknown): void
-  /** Takes one row; as `message`, but without its switch. */
-  dataRow(bytes: Buffer, start: number, end: number): void
+  /**
+   * Takes the row that begins at `at`, with its header, and those that lie whole before `limit` behind it; returns where
+   * the last of them ends.
+   */
+  dataRows(bytes: Buffer, at: number, limit: number): number
   /** Takes any other message, or throws `Desynchronised`. */
   message(type: number, bytes: Buffer, start: number, end: number): void
   /** The first ErrorResponse has come. For a request that is still being written: the server skips what follows. */

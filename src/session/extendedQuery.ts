@@ -200,14 +200,12 @@ export class ExtendedQuery<Row, A> implements Exchange, Answer<Row> {
 
   // ---------------------------------------------------------------------------------------------------- answer
 
-  dataRow(bytes: Buffer, start: number, end: number): void {
+  dataRows(bytes: Buffer, at: number, limit: number): number {
     if (this.awaiting === Awaiting.rows && this.statement?.rowShape !== undefined) {
-      this.collector.add(bytes, start, end)
-    } else if (this.lookup !== undefined) {
-      this.lookup.dataRow(bytes, start, end)
-    } else {
-      throw new Desynchronised(Backend.DataRow, this.expected)
+      return this.collector.addAll(bytes, at, limit)
     }
+    if (this.lookup !== undefined) return this.lookup.dataRows(bytes, at, limit)
+    throw new Desynchronised(Backend.DataRow, this.expected)
   }
 
   message(type: number, bytes: Buffer, start: number, end: number): void {

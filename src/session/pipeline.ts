@@ -260,9 +260,9 @@ export class Pipeline<Row, A> implements Exchange {
     }
   }
 
-  dataRow(bytes: Buffer, start: number, end: number): void {
+  dataRows(bytes: Buffer, at: number, limit: number): number {
     if (this.awaiting !== Awaiting.rows) throw new Desynchronised(Backend.DataRow, this.expected)
-    this.collector.add(bytes, start, end)
+    return this.collector.addAll(bytes, at, limit)
   }
 
   message(type: number, bytes: Buffer, start: number, end: number): void {

@@ -97,7 +97,7 @@ class ClosePortal implements Exchange {
     this.resume(Exit.die(failure))
   }
 
-  dataRow(): void {
+  dataRows(): never {
     throw new Desynchronised(Backend.DataRow, this.awaiting)
   }
 

@@ -1,5 +1,6 @@
 /** The rows of one answer as they come: read at once, or kept as they came until all is known that it takes to read them. */
 import { Buffer } from "node:buffer"
+import { dataRowEnd, HEADER_BYTES } from "../wire/backendDecoder.ts"
 import { type RowReader, UndecodableColumn } from "../codec/rowReader.ts"
 
 export class RowCollector<Row> {
@@ -25,7 +26,17 @@ export class RowCollector<Row> {
     this.kept = []
   }
 
-  add(bytes: Buffer, start: number, end: number): void {
+  /** Takes the DataRows that lie whole in `bytes[at, limit)` behind each other; returns where the last of them ends. */
+  addAll(bytes: Buffer, at: number, limit: number): number {
+    let start = at
+    for (let end = dataRowEnd(bytes, at, limit); end !== 0; end = dataRowEnd(bytes, start, limit)) {
+      this.add(bytes, start + HEADER_BYTES, end)
+      start = end
+    }
+    return start
+  }
+
+  private add(bytes: Buffer, start: number, end: number): void {
     if (this.reader === undefined) {
       this.kept?.push(Buffer.from(bytes.subarray(start, end)))
       return

@@ -32,12 +32,8 @@ import { readParameterStatus } from "./serverParameters.ts"
 import { isSoiling } from "./soiling.ts"
 import { StatementCache, type StatementCacheLimits } from "./statementCache.ts"
 import type { Transport, TransportEvents } from "./transport.ts"
+import { isServerBusy, WRITE_BYTES } from "./writeAhead.ts"
 
-/** One write is not let grow beyond this before the socket has been asked whether it can take more. */
-const WRITE_BYTES = 262_144
-
-/** With so many before it the server does not run out of work while more are written. */
-const BUSY_REQUESTS = 16
 /** How long a server may take to close after our goodbye. */
 const GOODBYE_MILLIS = 1000
 
@@ -192,18 +188,9 @@ export class Session implements FrameSink, TransportEvents {
     queueMicrotask(this.pump)
   }
 
-  /**
-   * Whether what waits can be written later together: the server answers one request after the other, and has more of
-   * them before it than wait for it. A write costs as much as all else that a short query does here.
-   */
-  private get isServerBusy(): boolean {
-    const { length } = this.inFlight
-    return length >= BUSY_REQUESTS && length > this.waiting.length
-  }
-
   private readonly pump = (): void => {
     this.pumpScheduled = false
-    if (this.isServerBusy) return
+    if (isServerBusy(this.inFlight.length, this.waiting.length)) return
     let refused: Array<() => void> | undefined
     while (this.lost === undefined && !this.socketFull && this.exclusive === undefined && !this.fence.raised) {
       const exchange = this.waiting.shift()
@@ -281,11 +268,6 @@ export class Session implements FrameSink, TransportEvents {
   }
 
   frame(type: number, bytes: Buffer, start: number, end: number): void {
-    const { head } = this
-    if (type === Backend.DataRow && head !== undefined && this.headError === undefined) {
-      head.dataRow(bytes, start, end)
-      return
-    }
     switch (type) {
       case Backend.ReadyForQuery:
         return this.readyForQuery(bytes, start, end)
@@ -298,10 +280,20 @@ export class Session implements FrameSink, TransportEvents {
       case Backend.NotificationResponse:
         return this.channels.deliver(decodeNotification(bytes, start, end))
       default:
-        if (head === undefined) throw new Desynchronised(type, "nothing, since nothing was asked")
-        if (this.headError !== undefined) throw new Desynchronised(type, "ReadyForQuery, after an ErrorResponse")
-        head.message(type, bytes, start, end)
+        this.answering(type).message(type, bytes, start, end)
     }
+  }
+
+  dataRows(bytes: Buffer, at: number, limit: number): number {
+    return this.answering(Backend.DataRow).dataRows(bytes, at, limit)
+  }
+
+  /** The request that a message of this type answers. */
+  private answering(type: number): Exchange {
+    const { head } = this
+    if (head === undefined) throw new Desynchronised(type, "nothing, since nothing was asked")
+    if (this.headError !== undefined) throw new Desynchronised(type, "ReadyForQuery, after an ErrorResponse")
+    return head
   }
 
   private readyForQuery(bytes: Buffer, start: number, end: number): void {

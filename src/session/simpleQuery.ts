@@ -10,6 +10,7 @@
 import type { Buffer } from "node:buffer"
 import * as Exit from "effect/Exit"
 import type * as PgError from "../PgError.ts"
+import { dataRowEnd } from "../wire/backendDecoder.ts"
 import { Backend, type TransactionStatus } from "../wire/backendMessage.ts"
 import type { ByteWriter } from "../wire/byteWriter.ts"
 import { type CommandTag, readCommandTag } from "../wire/commandTag.ts"
@@ -65,8 +66,10 @@ export class SimpleQuery implements Exchange {
     this.lost(requestRefused(failure, this.sql))
   }
 
-  dataRow(): void {
+  /** Nobody wants the rows of a script. */
+  dataRows(bytes: Buffer, at: number, limit: number): number {
     if (this.awaiting !== Awaiting.rows) throw new Desynchronised(Backend.DataRow, this.awaiting)
+    return dataRowEnd(bytes, at, limit)
   }
 
   message(type: number, bytes: Buffer, start: number, end: number): void {

@@ -16,10 +16,15 @@ import { MAX_SHORT_MESSAGE_BYTES, MAX_STARTUP_MESSAGE_BYTES } from "./limits.ts"
 /** Takes frames one by one: the type byte, and the body in `bytes[start, end)`. */
 export interface FrameSink {
   frame(type: number, bytes: Buffer, start: number, end: number): void
+  /**
+   * Takes the DataRow that begins at `at` with its header, and all that lie whole in `bytes[0, limit)` behind it; returns
+   * where the last of them ends. A sink that has no use for many rows at a time gets them as frames.
+   */
+  dataRows?(bytes: Buffer, at: number, limit: number): number
 }
 
 /** Byte1 type, Int32 length (which counts itself but not the type). */
-const HEADER_BYTES = 5
+export const HEADER_BYTES = 5
 
 /** The least that a message's length can be: it counts itself. */
 const LENGTH_BYTES = 4
@@ -43,6 +48,14 @@ const LONG_MESSAGES: ReadonlySet<number> = new Set([
   Backend.ParameterDescription,
   Backend.RowDescription
 ])
+
+/** Where the DataRow ends that begins at `at`; 0 where none does, or not all of it lies in `bytes[0, limit)`. */
+export const dataRowEnd = (bytes: Buffer, at: number, limit: number): number => {
+  if (limit - at < HEADER_BYTES || bytes[at] !== Backend.DataRow) return 0
+  const length = (bytes[at + 1]! << 24) | (bytes[at + 2]! << 16) | (bytes[at + 3]! << 8) | bytes[at + 4]!
+  const end = at + 1 + length
+  return length < LENGTH_BYTES || end > limit ? 0 : end
+}
 
 export class BackendDecoder {
   sink: FrameSink
@@ -93,9 +106,17 @@ export class BackendDecoder {
         this.append(bytes, at, length)
         return
       }
-      this.sink.frame(bytes[at]!, bytes, at + HEADER_BYTES, next)
-      at = next
+      at = this.deliver(bytes, at, next, length)
     }
+  }
+
+  /** Delivers the frame in `bytes[at, end)`, and of rows also those behind it; returns where the next one begins. */
+  private deliver(bytes: Buffer, at: number, end: number, limit: number): number {
+    const { sink } = this
+    const type = bytes[at]!
+    if (type === Backend.DataRow && sink.dataRows !== undefined) return sink.dataRows(bytes, at, limit)
+    sink.frame(type, bytes, at + HEADER_BYTES, end)
+    return end
   }
 
   /** Adds to the cut frame what it still lacks, delivers it if it is whole then, and returns where the next begins. */
@@ -113,7 +134,7 @@ export class BackendDecoder {
       const frame = this.carry
       this.carried = 0
       if (frame.length > MAX_IDLE_CARRY_BYTES) this.carry = Buffer.allocUnsafeSlow(INITIAL_CARRY_BYTES)
-      this.sink.frame(frame[0]!, frame, HEADER_BYTES, this.frameBytes)
+      this.deliver(frame, 0, this.frameBytes, this.frameBytes)
     }
     return next
   }

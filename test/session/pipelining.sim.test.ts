@@ -53,6 +53,50 @@ describe("requests of one tick", () => {
     }).pipe(Effect.scoped)
   )
 
+  it.live("wait behind sixteen that the server has before it, are written together, and lose nothing", () =>
+    Effect.gen(function* () {
+      const both = yield* known
+      const first = yield* Effect.forEach(Array.from({ length: 20 }), (_, index) =>
+        ask(both.session, "SELECT $1", [index])
+      )
+      yield* Effect.forEach(first, () => both.peer.cycle)
+      const writes = both.peer.chunks.length
+      const later: Array<(typeof first)[number]> = []
+      for (let index = 0; index < 5; index++) {
+        later.push(yield* ask(both.session, "SELECT $1", [100 + index]))
+        yield* Effect.sleep("1 milli")
+      }
+      for (let index = 0; index < 4; index++) both.peer.send(answerOf(index))
+      yield* Effect.forEach(first.slice(0, 4), Fiber.join)
+      assert.isTrue(yield* both.peer.staysQuiet)
+      both.peer.send(answerOf(4))
+      const cycles = yield* Effect.forEach(later, () => both.peer.cycle)
+      assert.strictEqual(both.peer.chunks.length, writes + 1)
+      assert.deepStrictEqual(cycles.map(boundInt4), [100, 101, 102, 103, 104])
+      for (let index = 5; index < 20; index++) both.peer.send(answerOf(index))
+      for (let index = 100; index < 105; index++) both.peer.send(answerOf(index))
+      const answered = yield* Effect.forEach([...first, ...later], Fiber.join)
+      assert.deepStrictEqual(
+        answered.map(({ rows }) => rows),
+        [...first.keys(), 100, 101, 102, 103, 104].map((number) => [[number]])
+      )
+      yield* assertHealthy(both)
+    }).pipe(Effect.scoped)
+  )
+
+  it.live("wait no longer once as many of them wait as the server has before it", () =>
+    Effect.gen(function* () {
+      const both = yield* known
+      const first = yield* Effect.forEach(Array.from({ length: 20 }), () => ask(both.session, "SELECT $1", [0]))
+      yield* Effect.forEach(first, () => both.peer.cycle)
+      const later = yield* Effect.forEach(Array.from({ length: 20 }), () => ask(both.session, "SELECT $1", [1]))
+      yield* Effect.forEach(later, () => both.peer.cycle)
+      both.peer.send(...first.map(() => answerOf(0)), ...later.map(() => answerOf(1)))
+      yield* Effect.forEach([...first, ...later], Fiber.join)
+      yield* assertHealthy(both)
+    }).pipe(Effect.scoped)
+  )
+
   it.live("leave out the one that cannot be encoded, which writes nothing and changes nothing", () =>
     Effect.gen(function* () {
       const both = yield* known
@@ -174,7 +218,9 @@ class LargeRequest implements Exchange {
   }
 
   refused(): void {}
-  dataRow(): void {}
+  dataRows(_bytes: Buffer, _at: number, limit: number): number {
+    return limit
+  }
   message(): void {}
   ready(): void {
     this.finish()
@@ -201,8 +247,10 @@ describe("a socket that is full", () => {
       assert.strictEqual(encoded, whileFull)
 
       both.peer.resumeReading()
-      for (let index = 0; index < total; index++) assert.strictEqual((yield* both.peer.message).type, "Q")
-      both.peer.send(...requests.slice(1).map(() => Say.ready()))
+      for (let index = 0; index < total; index++) {
+        assert.strictEqual((yield* both.peer.message).type, "Q")
+        if (index > 0) both.peer.send(Say.ready())
+      }
       yield* Effect.promise(() => requests.at(-1)!.done)
       yield* assertHealthy(both)
     }).pipe(Effect.scoped)

@@ -1,7 +1,7 @@
 import { assert, describe, it } from "@effect/vitest"
 import * as Arbitrary from "effect/Arbitrary"
 import { Buffer } from "node:buffer"
-import { BackendDecoder, type FrameSink } from "../../src/wire/backendDecoder.ts"
+import { BackendDecoder, dataRowEnd, type FrameSink, HEADER_BYTES } from "../../src/wire/backendDecoder.ts"
 import { Backend } from "../../src/wire/backendMessage.ts"
 import { ProtocolViolation } from "../../src/wire/failure.ts"
 import { MAX_MESSAGE_BYTES, MAX_SHORT_MESSAGE_BYTES, MAX_STARTUP_MESSAGE_BYTES } from "../../src/wire/limits.ts"
@@ -39,6 +39,22 @@ const decoded = (chunks: ReadonlyArray<Uint8Array>): ReadonlyArray<string> => {
   return recorder.frames
 }
 
+/** As the recorder, but takes rows many at a time; and tells how many it got at once. */
+class RowRecorder extends Recorder {
+  readonly runs: Array<number> = []
+  dataRows(bytes: Buffer, at: number, limit: number): number {
+    let next = at
+    let count = 0
+    for (let end = dataRowEnd(bytes, at, limit); end !== 0; end = dataRowEnd(bytes, next, limit)) {
+      this.frame(Backend.DataRow, bytes, next + HEADER_BYTES, end)
+      next = end
+      count++
+    }
+    this.runs.push(count)
+    return next
+  }
+}
+
 const header = (type: number, length: number): Buffer => {
   const bytes = Buffer.of(type, 0, 0, 0, 0)
   bytes.writeInt32BE(length, 1)
@@ -65,6 +81,32 @@ describe("BackendDecoder", () => {
 
   it("delivers a conversation that comes in one chunk", () => {
     assert.deepStrictEqual(decoded([Buffer.concat(conversation)]), conversationShown)
+  })
+
+  it("hands rows over together to a sink that takes them so, and loses none wherever the chunks are cut", () => {
+    const row = golden.DataRow
+    const others = [golden.BindComplete, golden.CommandComplete, golden.ReadyForQuery]
+    const all = Buffer.concat([others[0]!, row, row, row, others[1]!, others[2]!, row, others[1]!])
+    const expected = decoded([all])
+    for (let cut = 0; cut <= all.length; cut++) {
+      const recorder = new RowRecorder()
+      const decoder = authenticated(recorder)
+      decoder.push(all.subarray(0, cut))
+      decoder.push(all.subarray(cut))
+      assert.deepStrictEqual(recorder.frames, expected, `cut at ${cut}`)
+      assert.isFalse(recorder.runs.includes(0))
+      if (cut === 0) assert.deepStrictEqual(recorder.runs, [3, 1])
+    }
+  })
+
+  it("judges the length of a row behind others", () => {
+    for (const length of [3, -5, MAX_MESSAGE_BYTES + 1]) {
+      const decoder = authenticated(new RowRecorder())
+      assert.throws(
+        () => decoder.push(Buffer.concat([golden.DataRow, header(Backend.DataRow, length)])),
+        ProtocolViolation
+      )
+    }
   })
 
   it("delivers a conversation that comes byte by byte", () => {
