@@ -22,6 +22,12 @@ export const int64At = (bytes: Buffer, at: number): bigint => {
   return bigints[0]!
 }
 
+let view: DataView = new DataView(new ArrayBuffer(0))
+
+/** A view of all the memory that `bytes` lies in. The last one is kept: a connection reads into the same again and again. */
+export const viewOf = (bytes: Buffer): DataView =>
+  bytes.buffer === view.buffer ? view : (view = new DataView(bytes.buffer))
+
 /** Int64 from a number that is a safe integer, without a bigint on the way. */
 export const writeSafeInt64 = (writer: ByteWriter, value: number): void => {
   writer.int32(Math.floor(value / 0x100000000))

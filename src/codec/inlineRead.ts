@@ -10,18 +10,19 @@ import { cid, int2, int4, oid, xid } from "./integer.ts"
 /** An expression for the value that lies in `bytes[at, at + width)`; it gives what `read` gives, or any nonsense past the end. */
 export interface InlineRead {
   readonly width: number
-  readonly expression: string
+  /** `int32` is an expression for the Int32 at `at`. */
+  readonly expression: (int32: string) => string
 }
 
 /** Reads the Int32 at `at`. */
 export const INT32 = "((bytes[at] << 24) | (bytes[at + 1] << 16) | (bytes[at + 2] << 8) | bytes[at + 3])"
 
-const unsigned: InlineRead = { width: 4, expression: `${INT32} >>> 0` }
+const unsigned: InlineRead = { width: 4, expression: (int32) => `${int32} >>> 0` }
 
 export const inlineReads: ReadonlyMap<Codec["read"], InlineRead> = new Map<Codec["read"], InlineRead>([
-  [bool.read, { width: 1, expression: "bytes[at] !== 0" }],
-  [int2.read, { width: 2, expression: "((bytes[at] << 24) >> 16) | bytes[at + 1]" }],
-  [int4.read, { width: 4, expression: INT32 }],
+  [bool.read, { width: 1, expression: () => "bytes[at] !== 0" }],
+  [int2.read, { width: 2, expression: () => "((bytes[at] << 24) >> 16) | bytes[at + 1]" }],
+  [int4.read, { width: 4, expression: (int32) => int32 }],
   [oid.read, unsigned],
   [xid.read, unsigned],
   [cid.read, unsigned]

@@ -84,6 +84,6 @@ const called = (index: number): string => `
 
 const spelledOut = (index: number, { expression, width }: InlineRead): string => `
     if (length === ${width}) {
-      value${index} = ${expression}
+      value${index} = ${expression(INT32)}
       at += ${width}
     } else if (length !== -1) return interpret(bytes, start, end)`

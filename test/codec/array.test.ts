@@ -8,7 +8,7 @@ import { bytea } from "../../src/codec/bytea.ts"
 import { type Codec, formatOf, ofText, textOf } from "../../src/codec/codec.ts"
 import { date } from "../../src/codec/date.ts"
 import { float8 } from "../../src/codec/float.ts"
-import { int4, int8 } from "../../src/codec/integer.ts"
+import { int2, int4, int8, oid as oidCodec } from "../../src/codec/integer.ts"
 import { interval, PgInterval } from "../../src/codec/interval.ts"
 import { json } from "../../src/codec/json.ts"
 import { int2vector } from "../../src/codec/vector.ts"
@@ -31,6 +31,26 @@ import {
 
 const int4s = arrayOf(int4, pgType.int4.oid)
 const texts = arrayOf(text, pgType.text.oid)
+
+describe("elements of fixed width", () => {
+  for (const [element, oid, values] of [
+    [bool, pgType.bool.oid, [true, false, null]],
+    [int2, pgType.int2.oid, [-0x8000, -1, 0, 0x7fff, null]],
+    [int4, pgType.int4.oid, [-0x80000000, -1, 0, 0x7fffffff, null]],
+    [oidCodec, pgType.oid.oid, [0, 0x80000000, 0xffffffff, null]]
+  ] as const) {
+    it(`are read as their codec reads them, wherever in memory they lie: ${element.name}`, () => {
+      const codec = arrayOf(element, oid)
+      const array = Buffer.from(written(codec, values), "hex")
+      for (const before of [0, 1, 7, 4096]) {
+        const bytes = Buffer.concat([Buffer.alloc(before, 0xee), array, Buffer.alloc(9, 0xee)])
+        for (const memory of [bytes, Buffer.from(bytes)]) {
+          assert.deepStrictEqual(codec.read(memory, before, before + array.length), values)
+        }
+      }
+    })
+  }
+})
 
 /** Dimensions, NULL flag, element type; length and first index of each dimension; the elements. */
 const int4Table: ReadonlyArray<Row> = [
@@ -353,6 +373,11 @@ describe("bytes that are no array", () => {
       "an element of negative length",
       "00000001 00000000 00000017 00000001 00000001 fffffffe",
       "an array with an element of -2 bytes, and 0 bytes left"
+    ],
+    [
+      "an element of a width that is not its type's, though all bytes together are as many as they should be",
+      "00000001 00000000 00000017 00000001 00000001 00000003 00000000",
+      "int4 has 4 bytes on the wire, 3 came"
     ],
     ["bytes left over", "00000001 00000000 00000017 00000001 00000001 ffffffff 00", "an array with 1 bytes too many"],
     ["bytes left over after no elements", "00000000 00000000 00000017 00", "an array with 1 bytes too many"]
