@@ -4,7 +4,6 @@
  * number and where it ends. On ten connections, in rounds that take turns; medians of the client's CPU time per query.
  */
 import * as SqlPg from "@effect/sql-pg/PgConnection"
-import * as Console from "effect/Console"
 import * as Effect from "effect/Effect"
 import * as Redacted from "effect/Redacted"
 import type * as Scope from "effect/Scope"
@@ -13,10 +12,9 @@ import type { Socket } from "node:net"
 import pg from "pg"
 import * as PgConnection from "../src/PgConnection.ts"
 import { start } from "../test/support/postgres.ts"
-import { median } from "./statistics.ts"
+import { compare, effectLoop, type Loop } from "./turns.ts"
 
 const ROUNDS = Number(process.argv[2] ?? 9)
-const ROUND_MILLIS = 500
 const CONNECTIONS = 10
 const SQL = "SELECT 1+1 AS sum"
 
@@ -74,9 +72,6 @@ class PlainSocket {
   }
 }
 
-/** Asks again and again until the time is over; gives how often. */
-type Loop = (isOver: () => boolean) => Effect.Effect<number, unknown>
-
 const plainLoop =
   (socket: PlainSocket): Loop =>
   (isOver) =>
@@ -89,29 +84,6 @@ const plainLoop =
       }
       socket.ask(BIND_EXECUTE, next)
     })
-
-const effectLoop =
-  (query: Effect.Effect<unknown, unknown>): Loop =>
-  (isOver) =>
-    Effect.gen(function* () {
-      let count = 0
-      while (!isOver()) {
-        yield* query
-        count++
-      }
-      return count
-    })
-
-const cpuPerQuery = (loops: ReadonlyArray<Loop>): Effect.Effect<number, unknown> =>
-  Effect.gen(function* () {
-    const end = performance.now() + ROUND_MILLIS
-    const before = process.cpuUsage()
-    const counts = yield* Effect.forEach(loops, (loop) => loop(() => performance.now() > end), {
-      concurrency: "unbounded"
-    })
-    const { system, user } = process.cpuUsage(before)
-    return (system + user) / counts.reduce((sum, count) => sum + count, 0)
-  })
 
 const { host, port, user, password, database, stop } = await start()
 
@@ -138,26 +110,11 @@ const program: Effect.Effect<void, unknown, Scope.Scope> = Effect.gen(function* 
   const theirs = yield* Effect.forEach(each, () =>
     SqlPg.make({ host, port, username: user, password: secret, database, ssl: false })
   )
-  const contenders: ReadonlyArray<readonly [name: string, loops: ReadonlyArray<Loop>]> = [
-    ["plain sockets", sockets.map(plainLoop)],
-    ["effectpg", ours.map((connection) => effectLoop(connection.fetch(SQL)))],
-    ["@effect/sql-pg", theirs.map((connection) => effectLoop(connection.query(SQL)))]
-  ]
-  const samples = contenders.map((): Array<number> => [])
-  for (let round = 0; round < ROUNDS; round++) {
-    for (let turn = 0; turn < contenders.length; turn++) {
-      const index = (round + turn) % contenders.length
-      const [, loops = []] = contenders[index] ?? []
-      samples[index]?.push(yield* cpuPerQuery(loops))
-    }
-  }
-  for (const [index, [name]] of contenders.entries()) {
-    yield* Console.log(
-      `${name.padEnd(16)}${median(samples[index] ?? [])
-        .toFixed(1)
-        .padStart(8)} us of CPU per query`
-    )
-  }
+  yield* compare(ROUNDS, [
+    { name: "plain sockets", loops: sockets.map(plainLoop) },
+    { name: "effectpg", loops: ours.map((connection) => effectLoop(connection.fetch(SQL))) },
+    { name: "@effect/sql-pg", loops: theirs.map((connection) => effectLoop(connection.query(SQL))) }
+  ])
 })
 
 await Effect.runPromise(Effect.scoped(program))

@@ -1,0 +1,57 @@
+/** What queries cost the process that asks them, where several contenders are in it and take turns. */
+import * as Console from "effect/Console"
+import * as Effect from "effect/Effect"
+import { median } from "./statistics.ts"
+
+const ROUND_MILLIS = 500
+
+/** Asks again and again until the time is over; gives how often. */
+export type Loop = (isOver: () => boolean) => Effect.Effect<number, unknown>
+
+export const effectLoop =
+  (query: Effect.Effect<unknown, unknown>): Loop =>
+  (isOver) =>
+    Effect.gen(function* () {
+      let count = 0
+      while (!isOver()) {
+        yield* query
+        count++
+      }
+      return count
+    })
+
+/** Whose loops run at the same time, each on a connection of its own. */
+export interface Contender {
+  readonly name: string
+  readonly loops: ReadonlyArray<Loop>
+}
+
+const cpuPerQuery = (loops: ReadonlyArray<Loop>): Effect.Effect<number, unknown> =>
+  Effect.gen(function* () {
+    const end = performance.now() + ROUND_MILLIS
+    const before = process.cpuUsage()
+    const counts = yield* Effect.forEach(loops, (loop) => loop(() => performance.now() > end), {
+      concurrency: "unbounded"
+    })
+    const { system, user } = process.cpuUsage(before)
+    return (system + user) / counts.reduce((sum, count) => sum + count, 0)
+  })
+
+const NAME_WIDTH = 24
+
+/** Prints the median of each over all rounds, in an order that rotates. */
+export const compare = (rounds: number, contenders: ReadonlyArray<Contender>): Effect.Effect<void, unknown> =>
+  Effect.gen(function* () {
+    const samples = contenders.map((): Array<number> => [])
+    for (let round = 0; round < rounds; round++) {
+      for (let turn = 0; turn < contenders.length; turn++) {
+        const index = (round + turn) % contenders.length
+        const { loops = [] } = contenders[index] ?? {}
+        samples[index]?.push(yield* cpuPerQuery(loops))
+      }
+    }
+    for (const [index, { name }] of contenders.entries()) {
+      const micros = median(samples[index] ?? []).toFixed(1)
+      yield* Console.log(`${name.padEnd(NAME_WIDTH)}${micros.padStart(8)} us of CPU per query`)
+    }
+  })
