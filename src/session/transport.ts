@@ -12,7 +12,8 @@ import type { SslMode } from "../PgConfig.ts"
 import * as PgError from "../PgError.ts"
 import { encodeSslRequest } from "../wire/coldMessages.ts"
 
-const RECEIVE_BYTES = 65_536
+/** Much of what larger answers cost is the number of reads that they take. Memory that no answer needs is never touched. */
+const RECEIVE_BYTES = 131_072
 
 /** Where to connect to. `name` is what the user called the host: certificates are checked against it. */
 export type Address =
