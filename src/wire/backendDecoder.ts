@@ -5,8 +5,8 @@
  *   buffer, which grows with the bytes that came and never by a length that was only declared.
  * - The length is judged as soon as the five bytes of the header are there. Types are not: which message may stand
  *   where is the sink's business, and so are unknown ones.
- * - What `frame` and `dataRows` are given is valid until they return. They may replace the sink, raise the limit, stop the decoder or
- *   throw; they must not push. After a throw nothing more is delivered.
+ * - What `frame` and `dataRows` are given is valid until they return. They may replace the sink, raise the limit, stop
+ *   the decoder or throw; they must not push. After a throw nothing more is delivered.
  */
 import { Buffer } from "node:buffer"
 import { Backend, backendMessageName } from "./backendMessage.ts"
