@@ -27,8 +27,8 @@ export interface Exchange {
   /** `encode` threw: nothing of the request was written. */
   refused(failure: unknown): void
   /**
-   * Takes the row that begins at `at`, with its header, and those that lie whole before `limit` behind it; returns where
-   * the last of them ends.
+   * Takes the row that begins at `at`, with its header, and as many as it likes of those that lie whole before `limit`
+   * behind it; returns where the last that it took ends.
    */
   dataRows(bytes: Buffer, at: number, limit: number): number
   /** Takes any other message, or throws `Desynchronised`. */

@@ -17,8 +17,8 @@ import { MAX_SHORT_MESSAGE_BYTES, MAX_STARTUP_MESSAGE_BYTES } from "./limits.ts"
 export interface FrameSink {
   frame(type: number, bytes: Buffer, start: number, end: number): void
   /**
-   * Takes the DataRow that begins at `at` with its header, and all that lie whole in `bytes[0, limit)` behind it; returns
-   * where the last of them ends. A sink that has no use for many rows at a time gets them as frames.
+   * Takes the DataRow that begins at `at` with its header, and as many as it likes of those that lie whole in
+   * `bytes[0, limit)` behind it; returns where the last that it took ends. A sink without this gets rows as frames.
    */
   dataRows?(bytes: Buffer, at: number, limit: number): number
 }
@@ -49,10 +49,14 @@ const LONG_MESSAGES: ReadonlySet<number> = new Set([
   Backend.RowDescription
 ])
 
+/** The Int32 behind the type byte at `at`. */
+const declaredLength = (bytes: Buffer, at: number): number =>
+  (bytes[at + 1]! << 24) | (bytes[at + 2]! << 16) | (bytes[at + 3]! << 8) | bytes[at + 4]!
+
 /** Where the DataRow ends that begins at `at`; 0 where none does, or not all of it lies in `bytes[0, limit)`. */
 export const dataRowEnd = (bytes: Buffer, at: number, limit: number): number => {
   if (limit - at < HEADER_BYTES || bytes[at] !== Backend.DataRow) return 0
-  const length = (bytes[at + 1]! << 24) | (bytes[at + 2]! << 16) | (bytes[at + 3]! << 8) | bytes[at + 4]!
+  const length = declaredLength(bytes, at)
   const end = at + 1 + length
   return length < LENGTH_BYTES || end > limit ? 0 : end
 }
@@ -152,7 +156,7 @@ export class BackendDecoder {
 
   /** The size of the frame whose header stands at `at`, header included. */
   private frameBytesAt(bytes: Buffer, at: number): number {
-    const length = (bytes[at + 1]! << 24) | (bytes[at + 2]! << 16) | (bytes[at + 3]! << 8) | bytes[at + 4]!
+    const length = declaredLength(bytes, at)
     if (length < LENGTH_BYTES || length > MAX_SHORT_MESSAGE_BYTES) this.judgeLength(bytes[at]!, length)
     return 1 + length
   }

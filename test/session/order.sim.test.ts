@@ -225,6 +225,16 @@ const oneRow = Say.row(Say.int4(1), null, Say.int4(3))
 const ROWS = "DataRow, CommandComplete, EmptyQueryResponse or PortalSuspended"
 const NOTHING = "nothing, since nothing was asked"
 
+/** What may come while a statement returns rows. */
+const rowsOrEnd = {
+  ...unasked,
+  ErrorResponse,
+  DataRow: oneRow,
+  CommandComplete: Say.commandComplete("SELECT 1"),
+  EmptyQueryResponse: Say.emptyQuery,
+  CopyOutResponse: Say.copyOut
+}
+
 const sessionPoints: ReadonlyArray<Point<Asked>> = [
   {
     where: "in an idle session",
@@ -290,52 +300,26 @@ const sessionPoints: ReadonlyArray<Point<Asked>> = [
     where: "where rows have to come of a portal that was described",
     reach: running({ mode: "unnamed" }, Say.parseComplete, Say.bindComplete, Say.rowDescription(columns)),
     expected: ROWS,
-    legal: {
-      ...unasked,
-      ErrorResponse,
-      DataRow: oneRow,
-      CommandComplete: Say.commandComplete("SELECT 1"),
-      EmptyQueryResponse: Say.emptyQuery,
-      CopyOutResponse: Say.copyOut
-    }
+    legal: rowsOrEnd
   },
   {
     where: "where rows have to come",
     reach: running({}, Say.bindComplete),
     expected: ROWS,
-    legal: {
-      ...unasked,
-      ErrorResponse,
-      DataRow: oneRow,
-      CommandComplete: Say.commandComplete("SELECT 1"),
-      EmptyQueryResponse: Say.emptyQuery,
-      CopyOutResponse: Say.copyOut
-    }
+    legal: rowsOrEnd
   },
   {
     where: "between rows",
     reach: running({}, Say.bindComplete, oneRow),
     expected: ROWS,
-    legal: {
-      ...unasked,
-      ErrorResponse,
-      DataRow: oneRow,
-      CommandComplete: Say.commandComplete("SELECT 1"),
-      EmptyQueryResponse: Say.emptyQuery,
-      CopyOutResponse: Say.copyOut
-    }
+    legal: rowsOrEnd
   },
   {
     where: "where rows have to come, but not all were asked for",
     reach: running({ maxRows: 1 }, Say.bindComplete),
     expected: ROWS,
     legal: {
-      ...unasked,
-      ErrorResponse,
-      DataRow: oneRow,
-      CommandComplete: Say.commandComplete("SELECT 1"),
-      EmptyQueryResponse: Say.emptyQuery,
-      CopyOutResponse: Say.copyOut,
+      ...rowsOrEnd,
       PortalSuspended: Say.portalSuspended
     }
   },
