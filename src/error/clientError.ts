@@ -121,12 +121,12 @@ export class ParameterCountError extends TaggedError("ParameterCountError")<{
  */
 export class EmptyQueryError extends TaggedError("EmptyQueryError")<{
   readonly sql: string
+  /** `unknown` where other statements of the same request have run. */
+  readonly outcome: Outcome
   readonly message: string
 }> {
-  readonly outcome = "none"
-
-  constructor(fields: { readonly sql: string }) {
-    super({ ...fields, message: "the text holds no statement" })
+  constructor(fields: { readonly sql: string; readonly outcome?: Outcome }) {
+    super({ outcome: "none", ...fields, message: "the text holds no statement" })
   }
 }
 

@@ -43,6 +43,7 @@ import { MAX_COUNT } from "../wire/limits.ts"
 import { OWN_TYPES, readDescriptions, typeQuery } from "./catalogue.ts"
 import { NO_COPY, refuseCopyInAndSync } from "./copyGuard.ts"
 import { Desynchronised, type Exchange } from "./exchange.ts"
+import { mayOutlastError } from "./outcome.ts"
 import { type StatementDescription, typeOids } from "./preparedStatement.ts"
 import { RowCollector } from "./rowCollector.ts"
 import { requestRefused, serverError, valueRefused } from "./serverError.ts"
@@ -84,6 +85,7 @@ export class ExtendedQuery<Row, A> implements Exchange, Answer<Row> {
   private parses = false
   private readonly collector = new RowCollector<Row>()
   private awaiting: Awaiting = Awaiting.parseComplete
+  private isSuspended = false
   private closesAwaited = 0
   private description: StatementDescription = UNDESCRIBED
   private failure: PgError.PgError | undefined
@@ -112,6 +114,15 @@ export class ExtendedQuery<Row, A> implements Exchange, Answer<Row> {
 
   get completed(): boolean {
     return this.tag !== undefined
+  }
+
+  /** A suspended portal may have done all its work. */
+  get hasRun(): boolean {
+    return this.completed || this.isSuspended
+  }
+
+  get mayOutlastError(): boolean {
+    return this.statement !== undefined && !this.isUnrun && this.session.isAutocommit && mayOutlastError(this.sql)
   }
 
   get rows(): ReadonlyArray<Row> {
@@ -227,6 +238,7 @@ export class ExtendedQuery<Row, A> implements Exchange, Answer<Row> {
         return
       case Backend.PortalSuspended:
         if (awaiting !== Awaiting.rows || this.wanted.maxRows === 0) break
+        this.isSuspended = true
         this.awaiting = Awaiting.ready
         return
       case Backend.EmptyQueryResponse:

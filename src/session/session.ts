@@ -10,7 +10,7 @@
  */
 import type { Buffer } from "node:buffer"
 import * as Inspectable from "effect/Inspectable"
-import * as PgError from "../PgError.ts"
+import type * as PgError from "../PgError.ts"
 import { Backend, isTransactionStatus, mayComeUnasked, TransactionStatus } from "../wire/backendMessage.ts"
 import type { BackendDecoder, FrameSink } from "../wire/backendDecoder.ts"
 import { ByteWriter } from "../wire/byteWriter.ts"
@@ -25,9 +25,10 @@ import { Fence } from "./fence.ts"
 import { Fifo } from "./fifo.ts"
 import type { Inbox } from "./inbox.ts"
 import { Listeners } from "./listeners.ts"
-import { broken, isParting, lostBeforeWrite, lostInFlight, violation } from "./loss.ts"
+import { broken, closed, farewell, isParting, lostInFlight, lostWaiting, violation } from "./loss.ts"
 import type { Observer } from "./observer.ts"
-import { isFatal, serverError } from "./serverError.ts"
+import { isFatal, NOTHING_ASKED } from "./outcome.ts"
+import { serverError } from "./serverError.ts"
 import { readParameterStatus } from "./serverParameters.ts"
 import { isSoiling } from "./soiling.ts"
 import { StatementCache, type StatementCacheLimits } from "./statementCache.ts"
@@ -70,6 +71,8 @@ export class Session implements FrameSink, TransportEvents {
   controls = 0
   /** As of the last ReadyForQuery. */
   transactionStatus: TransactionStatus = TransactionStatus.idle
+  /** The status in which the request began that is being answered. */
+  private begunIn: TransactionStatus = TransactionStatus.idle
   /** Set where the owner has begun to close the session: then it is also the reason for its end. */
   closing: PgError.ConnectionLostError | undefined
   /** Why the session is over. Facts about the end are read here and inferred from nothing else. */
@@ -126,7 +129,7 @@ export class Session implements FrameSink, TransportEvents {
   /** Queues a request. It is written with the others of this tick. */
   submit(exchange: Exchange): void {
     const over = this.lost ?? this.closing
-    if (over !== undefined) return exchange.lost(lostBeforeWrite(over))
+    if (over !== undefined) return exchange.lost(lostWaiting(exchange, over))
     if (exchange.isControl !== true) this.isUsed = true
     this.waiting.push(exchange)
     this.schedulePump()
@@ -135,7 +138,7 @@ export class Session implements FrameSink, TransportEvents {
   /** Queues the next part of a request that has been answered in part: it goes before all others. */
   submitFirst(exchange: Exchange): void {
     if (exchange.abandoned) return exchange.withdrawn?.()
-    if (this.lost !== undefined) return exchange.lost(lostBeforeWrite(this.lost))
+    if (this.lost !== undefined) return exchange.lost(lostWaiting(exchange, this.lost))
     this.waiting.unshift(exchange)
     this.schedulePump()
   }
@@ -215,6 +218,11 @@ export class Session implements FrameSink, TransportEvents {
 
   private flush(): void {
     if (this.writer.length > 0 && !this.transport.write(this.writer.take())) this.socketFull = true
+  }
+
+  /** Whether what is being answered was asked outside of a transaction, where a statement may commit by itself. */
+  get isAutocommit(): boolean {
+    return this.begunIn === TransactionStatus.idle
   }
 
   get isSocketFull(): boolean {
@@ -308,6 +316,7 @@ export class Session implements FrameSink, TransportEvents {
     const error = this.headError
     this.headError = undefined
     this.head = this.inFlight.peek()
+    this.begunIn = this.transactionStatus
     this.transactionStatus = status
     if (this.exclusive === head) this.exclusive = undefined
     this.fence.advance()
@@ -318,6 +327,7 @@ export class Session implements FrameSink, TransportEvents {
       this.die(lost)
       head.lost(lost)
     }
+    this.begunIn = status
   }
 
   private errorResponse(fields: ErrorFields): void {
@@ -334,17 +344,14 @@ export class Session implements FrameSink, TransportEvents {
 
   /** The server's last word. It is the answer to the oldest request; whatever stands behind it was never reached. */
   private farewell(fields: ErrorFields): void {
-    const head = this.inFlight.shift()
-    const answer = serverError(this.headError ?? fields, head?.sql ?? "", { completed: head?.completed ?? false })
-    this.die(
-      new PgError.ConnectionLostError({
-        reason: "the server closed the connection",
-        server: answer,
-        safeToRetry: false,
-        outcome: "none"
-      })
-    )
-    if (head !== undefined && !head.abandoned) head.lost(answer)
+    this.headError ??= fields
+    this.die(farewell(this.headAnswer))
+  }
+
+  /** The error that answers the oldest request, where one has come. */
+  private get headAnswer(): PgError.PostgresErrors | undefined {
+    const { head, headError } = this
+    return headError && serverError(headError, head?.sql ?? "", head ?? NOTHING_ASKED)
   }
 
   private notice(notice: ErrorFields): void {
@@ -362,29 +369,30 @@ export class Session implements FrameSink, TransportEvents {
 
   /** Calls back at the end of the session; at once where it is over. Returns how to unsubscribe. */
   onEnd(listener: (error: PgError.PgError) => void): () => void {
-    if (this.lost !== undefined) {
-      listener(this.lost)
-      return () => {}
-    }
-    return this.endListeners.add(listener)
+    if (this.lost === undefined) return this.endListeners.add(listener)
+    listener(this.lost)
+    return () => {}
   }
 
   /** Calls back once all that was asked is answered, or the session is over. Returns how to unsubscribe. */
   onIdle(listener: () => void): () => void {
-    if (this.lost !== undefined || this.settled) {
-      listener()
-      return () => {}
-    }
-    return this.idleListeners.add(listener)
+    if (this.lost === undefined && !this.settled) return this.idleListeners.add(listener)
+    listener()
+    return () => {}
   }
 
   closed(error: Error | undefined): void {
     this.die(this.closing ?? broken(error, this.parting))
   }
 
-  /** Ends the session for good: everything that waits fails, each with what became of its request. */
+  /**
+   * Ends the session for good: everything that waits fails, each with what became of its request. An error that has
+   * answered the oldest request wins over the end that comes before its ReadyForQuery.
+   */
   die(error: PgError.PgError): void {
     if (this.lost !== undefined) return
+    const { head } = this
+    const answer = error._tag === "ConnectionLostError" ? this.headAnswer : undefined
     this.lost = error
     this.decoder.stop()
     this.transport.destroy()
@@ -392,8 +400,10 @@ export class Session implements FrameSink, TransportEvents {
     const written = this.inFlight.drain()
     const unwritten = this.waiting.drain()
     this.head = undefined
-    for (const exchange of written) if (!exchange.abandoned) exchange.lost(lostInFlight(error))
-    for (const exchange of unwritten) exchange.lost(lostBeforeWrite(error))
+    for (const exchange of written) {
+      if (!exchange.abandoned) exchange.lost((exchange === head && answer) || lostInFlight(error))
+    }
+    for (const exchange of unwritten) exchange.lost(lostWaiting(exchange, error))
     this.endListeners.tell(error)
     this.idleListeners.tell()
   }
@@ -406,7 +416,7 @@ export class Session implements FrameSink, TransportEvents {
     if (this.lost !== undefined || this.closing !== undefined) return
     const bound = setTimeout(() => this.terminate(), this.cancelTimeoutMillis + GOODBYE_MILLIS)
     this.onEnd(() => clearTimeout(bound))
-    this.abandonAll(this.beginClosing("the scope of the connection has closed"))
+    this.abandonAll((this.closing = closed("the scope of the connection has closed")))
     this.onIdle(() => {
       if (this.lost === undefined) this.transport.end(encodeTerminate())
     })
@@ -418,11 +428,10 @@ export class Session implements FrameSink, TransportEvents {
    */
   abandonAll(error: PgError.ConnectionLostError): void {
     for (const exchange of this.waiting.drain()) {
-      if (exchange.isControl === true) {
-        this.waiting.push(exchange)
-      } else {
+      if (exchange.isControl === true) this.waiting.push(exchange)
+      else {
         exchange.withdrawn?.()
-        exchange.lost(lostBeforeWrite(error))
+        exchange.lost(lostWaiting(exchange, error))
       }
     }
     for (const exchange of this.inFlight.toArray()) {
@@ -436,15 +445,6 @@ export class Session implements FrameSink, TransportEvents {
 
   /** Ends the session at once, without a goodbye; a CancelRequest is not sent. */
   terminate(): void {
-    this.die(this.closing ?? this.beginClosing("the connection was terminated"))
-  }
-
-  private beginClosing(reason: string): PgError.ConnectionLostError {
-    return (this.closing = new PgError.ConnectionLostError({
-      reason,
-      server: undefined,
-      safeToRetry: false,
-      outcome: "none"
-    }))
+    this.die((this.closing ??= closed("the connection was terminated")))
   }
 }

@@ -18,6 +18,7 @@ import type { ErrorFields } from "../wire/errorFields.ts"
 import { writeQuery } from "../wire/frontendEncoder.ts"
 import { mayCopy, NO_COPY, refuseCopyIn } from "./copyGuard.ts"
 import { Desynchronised, type Exchange } from "./exchange.ts"
+import { isCommitting, mayScriptOutlastError } from "./outcome.ts"
 import { requestRefused, serverError } from "./serverError.ts"
 import type { Session } from "./session.ts"
 
@@ -54,8 +55,16 @@ export class SimpleQuery implements Exchange {
     this.exclusive = mayCopy(sql)
   }
 
-  get completed(): boolean {
+  get hasRun(): boolean {
     return this.tags.length > 0
+  }
+
+  /** A script may commit a part of its work before another part fails. */
+  get mayOutlastError(): boolean {
+    return (
+      this.tags.some(({ command }) => isCommitting(command)) ||
+      (this.session.isAutocommit && mayScriptOutlastError(this.sql))
+    )
   }
 
   encode(writer: ByteWriter): void {
@@ -92,7 +101,7 @@ export class SimpleQuery implements Exchange {
         return
       case Backend.CopyInResponse:
         if (awaiting !== Awaiting.statement || !this.exclusive) break
-        this.failure ??= NO_COPY.in(this.sql, this.hasCommitted)
+        this.failure ??= NO_COPY.in(this.sql, this.mayOutlastError)
         this.session.writeMore(refuseCopyIn)
         this.awaiting = Awaiting.error
         return
@@ -119,14 +128,8 @@ export class SimpleQuery implements Exchange {
       throw new Desynchronised(Backend.ReadyForQuery, this.awaiting)
     }
     if (this.failure !== undefined) this.lost(this.failure)
-    else if (error !== undefined)
-      this.lost(serverError(error, this.sql, { completed: this.completed, committed: this.hasCommitted }))
+    else if (error !== undefined) this.lost(serverError(error, this.sql, this))
     else this.finish(Exit.succeed(this.tags))
-  }
-
-  /** A script may commit a part of its work before another part fails. */
-  private get hasCommitted(): boolean {
-    return this.tags.some(({ command }) => command === "COMMIT")
   }
 
   lost(error: PgError.PgError): void {
