@@ -44,7 +44,7 @@ export interface Interpolated {
 export const withLiterals = (level: TransactionLevel, source: PgCopy.Source): Answer<Interpolated> => {
   if (!("query" in source)) return Effect.succeed({ sent: source, told: source })
   const { params, query } = source
-  return withStatement(typeof query === "string" ? [query, params] : [query], (sql, values) =>
+  return withStatement(typeof query === "string" ? [query, params] : [query], {}, (sql, values) =>
     interpolated(level, sql, values)
   )
 }

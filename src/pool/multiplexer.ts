@@ -10,7 +10,7 @@ import * as Exit from "effect/Exit"
 import * as PgError from "../PgError.ts"
 import type { Exchange } from "../session/exchange.ts"
 import { Fifo } from "../session/fifo.ts"
-import type { Request, Resume } from "../session/request.ts"
+import { ask, type Request, type Resume } from "../session/request.ts"
 import type { Member } from "./member.ts"
 import type { Borrower, SessionPool } from "./sessionPool.ts"
 import { ShortStatements } from "./shortStatements.ts"
@@ -205,8 +205,7 @@ class SharedCall<A> implements Queued {
   start(seat: Seat): void {
     this.seat = seat
     seat.began(performance.now())
-    this.exchange = this.request.exchange(seat.member.session, this.done)
-    seat.member.session.submit(this.exchange)
+    this.exchange = ask(seat.member.session, this.request, this.done)
   }
 
   refuse(cause: Cause.Cause<PgError.PgError>): void {

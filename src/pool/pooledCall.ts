@@ -7,7 +7,7 @@ import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import type * as PgError from "../PgError.ts"
 import type { Exchange } from "../session/exchange.ts"
-import type { Request, Resume } from "../session/request.ts"
+import { ask, type Request, type Resume } from "../session/request.ts"
 import type { Member } from "./member.ts"
 import type { Borrower, SessionPool } from "./sessionPool.ts"
 
@@ -44,8 +44,7 @@ class PooledCall<A> implements Borrower {
   lend(member: Member): void {
     this.member = member
     if (this.takeNote !== undefined) this.lentAt = performance.now()
-    this.exchange = this.request.exchange(member.session, this.done)
-    member.session.submit(this.exchange)
+    this.exchange = ask(member.session, this.request, this.done)
   }
 
   refuse(cause: Cause.Cause<PgError.PgError>): void {
