@@ -14,7 +14,7 @@ import * as PgConfig from "./PgConfig.ts"
 import * as PgConnection from "./PgConnection.ts"
 import type * as PgError from "./PgError.ts"
 import type * as PgNotification from "./PgNotification.ts"
-import { givenBack, type Hooks, runHook } from "./pool/hooks.ts"
+import { givenBack, type Hooks } from "./pool/hooks.ts"
 import type { Member } from "./pool/member.ts"
 import { NotificationHub } from "./pool/notificationHub.ts"
 import { connector, memberOpener } from "./pool/opener.ts"
@@ -22,7 +22,8 @@ import * as Meter from "./pool/meter.ts"
 import type { PoolCounts } from "./pool/meter.ts"
 import { Multiplexer } from "./pool/multiplexer.ts"
 import { call } from "./pool/pooledCall.ts"
-import { type ResetHook, SessionPool } from "./pool/sessionPool.ts"
+import { resetWith } from "./pool/reset.ts"
+import { SessionPool } from "./pool/sessionPool.ts"
 import * as Timers from "./pool/timers.ts"
 import { TypeCatalogue } from "./session/catalogue.ts"
 import { Observer, targetOf } from "./session/observer.ts"
@@ -67,8 +68,9 @@ export interface Stats extends PoolCounts {
 export interface PgPool extends PgConnection.Queryable {
   /**
    * Borrows a connection for the scope. When that closes, what the connection still does is cancelled, a transaction
-   * that was left open is rolled back, and before the next borrower's first statement the session is reset, if anything
-   * was asked of it: settings, role, LISTEN, cursors, advisory locks, temporary tables. What `init` has set survives.
+   * that was left open is rolled back, and the session is reset at once, if anything was asked of it: settings, role,
+   * LISTEN, cursors, advisory locks, temporary objects, statements prepared in SQL. Then `init` runs again. A connection
+   * whose reset fails is closed, and the next borrower gets another.
    */
   readonly connection: Effect.Effect<PgConnection.PgConnection, PgError.PgError, Scope.Scope>
   /** Borrows a connection for as long as the effect runs, and gives it back as `connection` does. */
@@ -123,7 +125,7 @@ export const make = Effect.fnUntraced(function* (
     init
   })
   const meter = config.watch.metrics ? yield* Meter.make(config.database) : undefined
-  const pool: SessionPool = new SessionPool(config, timers, opener, yield* resetHook(reset), meter)
+  const pool: SessionPool = new SessionPool(config, timers, opener, yield* resetWith({ init, reset }), meter)
   yield* Effect.addFinalizer(() => close(pool, config.closeTimeoutMillis))
   yield* warmUp(pool, config.minConnections)
   return new Pool(pool, new NotificationHub(connect, sessions), catalogue, config, { reset, setup })
@@ -157,15 +159,6 @@ const close = (pool: SessionPool, timeoutMillis: number): Effect.Effect<void> =>
       return Effect.sync(unsubscribe)
     })
     return Effect.timeoutOption(empty, timeoutMillis)
-  })
-
-const resetHook = (reset: Hooks["reset"]): Effect.Effect<ResetHook | undefined> =>
-  Effect.map(Effect.context<never>(), (context) => {
-    if (reset === undefined) return undefined
-    const run = Effect.runForkWith(context)
-    return (member, done) => {
-      run(runHook(member.session, reset)).addObserver((exit) => done(Exit.isSuccess(exit)))
-    }
   })
 
 /** A member that somebody has, as the level that their statements and transactions run on. */
@@ -251,7 +244,7 @@ class Pool extends Requester implements PgPool {
   private readonly borrow: Effect.Effect<Lease, PgError.PgError> = Effect.callback((resume) => {
     const giveUp = this.sessions.acquire({
       lend: (member) => {
-        member.session.isUsed = false
+        member.session.residue.isUsed = false
         resume(Exit.succeed({ member, root: TransactionLevel.root(member.session) }))
       },
       refuse: (cause) => resume(Effect.failCause(cause))
@@ -275,7 +268,7 @@ class Pool extends Requester implements PgPool {
     session.catalogue = catalogue
     if (session.lost === undefined && !session.isQuiet) session.abandonAll(givenBack())
     // What was asked may have changed anything: a function in a SELECT can. Where nothing was, nothing is to be reset.
-    if (session.isUsed || this.hasResetHook) session.isSoiled = true
+    if (session.residue.isUsed || this.hasResetHook) session.residue.isSoiled = true
     this.sessions.release(member)
   }
 }

@@ -153,7 +153,8 @@ class Seat {
 
   canTakeMore(now: number): boolean {
     const { session } = this.member
-    if (session.lost !== undefined || session.isFenced || this.running >= MAX_RUNNING) return false
+    if (session.lost !== undefined || session.isFenced || session.residue.isSoiled || this.running >= MAX_RUNNING)
+      return false
     return this.running === 0 || now - this.headSince <= MAX_SILENCE_MILLIS
   }
 

@@ -6,11 +6,9 @@ import * as PgConfig from "../PgConfig.ts"
 import type * as PgError from "../PgError.ts"
 import { TypeCatalogue } from "../session/catalogue.ts"
 import { connect } from "../session/connect.ts"
-import { RESET } from "../session/reset.ts"
 import type { Session } from "../session/session.ts"
 import { type Hooks, runHook } from "./hooks.ts"
 import type { Member } from "./member.ts"
-import { resetKeepingSettings } from "./reset.ts"
 import type { OpenMember } from "./sessionPool.ts"
 import type { Timers } from "./timers.ts"
 
@@ -64,12 +62,11 @@ const initialised = Effect.fnUntraced(function* (
   { init, maxLifetimeMillis, timers }: OpenerOptions
 ): Effect.fn.Return<Member, PgError.PgError> {
   if (init !== undefined) yield* runHook(session, init)
-  const resetScript = init === undefined ? RESET : yield* resetKeepingSettings(session)
-  session.isSoiled = false
+  session.residue.isSoiled = false
   const now = timers.now()
   const expiresAt = maxLifetimeMillis === 0 ? Infinity : now + maxLifetimeMillis * (1 - Math.random() * MAX_JITTER)
   const { catalogue } = session
-  return { session, generation, expiresAt, resetScript, catalogue, uses: 0, idleSince: now }
+  return { session, generation, expiresAt, catalogue, uses: 0, idleSince: now }
 })
 
 /** The part of its life that a connection may lose, so that not all end at once. */

@@ -15,6 +15,7 @@ import { TransactionStatus } from "../wire/backendMessage.ts"
 import type { Member } from "./member.ts"
 import type { PoolCounts, PoolMeter } from "./meter.ts"
 import { isTransient, reconnectDelay } from "./reconnect.ts"
+import type { Reset } from "./reset.ts"
 import type { Timers } from "./timers.ts"
 
 export interface PoolLimits {
@@ -32,9 +33,6 @@ export interface PoolLimits {
 
 /** Opens one more session, and tells how that went. */
 export type OpenMember = (done: (opened: Exit.Exit<Member, PgError.PgError>) => void) => void
-
-/** Cleans a session that was lent, in the user's way, and tells whether that went well. */
-export type ResetHook = (member: Member, done: (isClean: boolean) => void) => void
 
 /** Somebody who wants a session. Exactly one of the two is called, once, unless the wait is given up. */
 export interface Borrower {
@@ -59,7 +57,7 @@ export class SessionPool {
   private readonly limits: PoolLimits
   private readonly timers: Timers
   private readonly openMember: OpenMember
-  private readonly resetHook: ResetHook | undefined
+  private readonly reset: Reset
   private readonly meter: PoolMeter | undefined
   private readonly members = new Set<Member>()
   private readonly idle: Array<Member> = []
@@ -68,8 +66,8 @@ export class SessionPool {
   private readonly waiting = new Fifo<Waiting>()
   private readonly emptyListeners = new Set<() => void>()
   private connecting = 0
-  /** How many sessions are asked whether they are still there, each for somebody who waits. */
-  private checking = 0
+  /** How many sessions come back in a moment, since they are being reset or asked whether they are still there. */
+  private returning = 0
   private generation = 0
   private isClosed = false
   /** How many attempts to connect have failed in a row, and the last failure. */
@@ -79,17 +77,11 @@ export class SessionPool {
   private cancelSweep: (() => void) | undefined
   private cancelDeadline: (() => void) | undefined
 
-  constructor(
-    limits: PoolLimits,
-    timers: Timers,
-    openMember: OpenMember,
-    resetHook?: ResetHook | undefined,
-    meter?: PoolMeter | undefined
-  ) {
+  constructor(limits: PoolLimits, timers: Timers, openMember: OpenMember, reset: Reset, meter?: PoolMeter | undefined) {
     this.limits = limits
     this.timers = timers
     this.openMember = openMember
-    this.resetHook = resetHook
+    this.reset = reset
     this.meter = meter
   }
 
@@ -125,7 +117,7 @@ export class SessionPool {
     }
     const member = this.idle.pop()
     if (member === undefined) {
-      if (this.waiting.length - this.checking < this.limits.maxWaiters) return this.wait(borrower)
+      if (this.waiting.length - this.returning < this.limits.maxWaiters) return this.wait(borrower)
       const { inUse, waiting } = this
       borrower.refuse(Cause.fail(new PgError.TooManyWaitersError({ waiting: waiting.length, inUse })), false)
       return nothing
@@ -159,32 +151,36 @@ export class SessionPool {
   private lend(member: Member, borrower: Borrower): void {
     member.uses++
     this.meter?.changed(this.counts)
-    if (member.session.isSoiled) this.reset(member)
     borrower.lend(member)
-  }
-
-  /** Is written together with the borrower's first request. */
-  private reset({ resetScript, session }: Member): void {
-    session.isSoiled = false
-    submitControl(session, { operation: "the reset", sql: resetScript }, (exit) => {
-      if (Exit.isFailure(exit)) session.terminate()
-    })
   }
 
   /** Lends a session that proves to be alive; one that does not is lost, and another takes its place. */
   private check(member: Member): void {
-    this.checking++
-    submitControl(member.session, { operation: "the check after idling", sql: EMPTY_QUERY }, (exit) => {
-      this.checking--
-      if (Exit.isSuccess(exit)) return this.release(member)
-      member.session.terminate()
-      this.grow()
+    this.returning++
+    submitControl(member.session, { operation: "the check after idling", sql: EMPTY_QUERY }, (exit) =>
+      this.returned(member, Exit.isSuccess(exit))
+    )
+  }
+
+  /** Resets a session at once, whether somebody waits for it or not: what a borrower has left must not stay for long. */
+  private clean(member: Member): void {
+    this.returning++
+    this.reset(member, (isClean) => {
+      member.session.residue.isSoiled = false
+      this.returned(member, isClean)
     })
   }
 
+  private returned(member: Member, isUsable: boolean): void {
+    this.returning--
+    if (isUsable) return this.release(member)
+    member.session.terminate()
+    this.grow()
+  }
+
   /**
-   * Takes a session back. It is lent again only when all that was asked of it is answered, no cancel is under way and
-   * no transaction is open; until then it stays with nobody.
+   * Takes a session back. It is lent again only when all that was asked of it is answered, no cancel is under way, no
+   * transaction is open and nothing is left of its last borrower; until then it stays with nobody.
    */
   release(member: Member): void {
     const { session } = member
@@ -199,12 +195,8 @@ export class SessionPool {
       })
     } else if (this.isClosed || this.isWornOut(member, now)) {
       this.dismiss(member)
-    } else if (session.isSoiled && this.resetHook !== undefined) {
-      this.resetHook(member, (isClean) => {
-        session.isSoiled = false
-        if (isClean) this.release(member)
-        else session.terminate()
-      })
+    } else if (session.residue.isSoiled) {
+      this.clean(member)
     } else {
       this.offer(member, now)
     }
@@ -212,7 +204,8 @@ export class SessionPool {
 
   private isWornOut(member: Member, now: number): boolean {
     const { maxUses } = this.limits
-    return member.generation !== this.generation || (maxUses > 0 && member.uses >= maxUses) || member.expiresAt <= now
+    if (member.session.residue.isBeyondReset || member.generation !== this.generation) return true
+    return (maxUses > 0 && member.uses >= maxUses) || member.expiresAt <= now
   }
 
   private offer(member: Member, now: number): void {
@@ -310,7 +303,7 @@ export class SessionPool {
 
   private get lacks(): boolean {
     return (
-      this.waiting.length > this.connecting + this.checking ||
+      this.waiting.length > this.connecting + this.returning ||
       this.members.size + this.connecting < this.limits.minConnections
     )
   }

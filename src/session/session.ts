@@ -29,7 +29,7 @@ import { broken, isParting, lostBeforeWrite, lostInFlight, violation } from "./l
 import type { Observer } from "./observer.ts"
 import { isFatal, serverError } from "./serverError.ts"
 import { readParameterStatus } from "./serverParameters.ts"
-import { isSoiling } from "./soiling.ts"
+import { Residue } from "./residue.ts"
 import { StatementCache, type StatementCacheLimits } from "./statementCache.ts"
 import type { Transport, TransportEvents } from "./transport.ts"
 import { isServerBusy, WRITE_BYTES } from "./writeAhead.ts"
@@ -62,10 +62,7 @@ export class Session implements FrameSink, TransportEvents {
   readonly parameters: Map<string, string>
   readonly channels = new Channels()
   readonly noticeListeners = new Set<(notice: ErrorFields) => void>()
-  /** Whether settings, locks, tables or the like may have been left behind since this was last set to false. */
-  isSoiled = false
-  /** Whether anything was asked since this was last set to false, but for what begins, ends or cleans up. */
-  isUsed = false
+  readonly residue = new Residue()
   /** How many of the requests are statements that begin, end or clean up, which the server answers at once. */
   controls = 0
   /** As of the last ReadyForQuery. */
@@ -127,7 +124,7 @@ export class Session implements FrameSink, TransportEvents {
   submit(exchange: Exchange): void {
     const over = this.lost ?? this.closing
     if (over !== undefined) return exchange.lost(lostBeforeWrite(over))
-    if (exchange.isControl !== true) this.isUsed = true
+    if (exchange.isControl !== true) this.residue.isUsed = true
     this.waiting.push(exchange)
     this.schedulePump()
   }
@@ -234,9 +231,9 @@ export class Session implements FrameSink, TransportEvents {
     else this.transport.pause()
   }
 
-  commandCompleted(tag: CommandTag, hasColumns = true): void {
+  commandCompleted(tag: CommandTag, hasColumns = true, changesSession = false): void {
     if (tag.command === "DISCARD ALL" || tag.command === "DEALLOCATE ALL") this.statements.clear()
-    if (isSoiling(tag, hasColumns)) this.isSoiled = true
+    this.residue.completed(tag, hasColumns, changesSession)
   }
 
   // ------------------------------------------------------------------------------------------------- answers
@@ -276,6 +273,8 @@ export class Session implements FrameSink, TransportEvents {
       case Backend.NoticeResponse:
         return this.notice(readErrorFields(bytes, start, end))
       case Backend.ParameterStatus:
+        // A setting has changed, by whatever statement.
+        this.residue.isSoiled = true
         return readParameterStatus(this.parameters, bytes, start, end)
       case Backend.NotificationResponse:
         return this.channels.deliver(decodeNotification(bytes, start, end))
@@ -310,6 +309,7 @@ export class Session implements FrameSink, TransportEvents {
     this.head = this.inFlight.peek()
     this.transactionStatus = status
     if (this.exclusive === head) this.exclusive = undefined
+    if (error !== undefined) this.residue.failed(head.sql)
     this.fence.advance()
     try {
       head.ready(status, error)

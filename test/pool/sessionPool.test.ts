@@ -12,6 +12,7 @@ import * as TestClock from "effect/testing/TestClock"
 import * as PgError from "../../src/PgError.ts"
 import type { Member } from "../../src/pool/member.ts"
 import type { PoolCounts } from "../../src/pool/meter.ts"
+import { resetByScript } from "../../src/pool/reset.ts"
 import { type PoolLimits, SessionPool } from "../../src/pool/sessionPool.ts"
 import * as Timers from "../../src/pool/timers.ts"
 import { int } from "../wire/frames.ts"
@@ -78,7 +79,7 @@ class World {
       }
     }
     const meter = { changed: (counts: PoolCounts) => void (this.told = counts), timedOut: () => {} }
-    this.pool = new SessionPool(limits, counted, (done) => void this.opening.push(done), undefined, meter)
+    this.pool = new SessionPool(limits, counted, (done) => void this.opening.push(done), resetByScript, meter)
   }
 
   get lent(): ReadonlyArray<Borrower> {
@@ -133,7 +134,6 @@ class World {
       catalogue: session.catalogue,
       generation: this.pool.currentGeneration,
       expiresAt: this.timers.now() + this.lifetimeMillis * (1 - pick / (MAX_PICK + 1)),
-      resetScript: "RESET ALL",
       uses: 0,
       idleSince: 0
     }
@@ -480,7 +480,7 @@ describe("a pool of sessions", () => {
         const member = world.lent[0]?.member
         assert.strictEqual(member?.uses, use)
         assert.strictEqual(world.pool.counts.size, 1)
-        if (member !== undefined) member.session.isSoiled = true
+        if (member !== undefined) member.session.residue.isSoiled = true
         world.release(0)
         yield* settle
         yield* TestClock.adjust(31_000)

@@ -16,6 +16,7 @@ const prepared = (name: string): PreparedStatement => ({
   rowShape: undefined,
   resultFormats: new Uint8Array(),
   mayCopy: false,
+  changesSession: false,
   preparedAt: 0,
   types: undefined,
   codecs: TypeCodecs.none,

@@ -21,6 +21,7 @@ const prepare = (cache: StatementCache, sql: string, preparedAt = 0): PreparedSt
     rowShape: undefined,
     resultFormats: new Uint8Array(),
     mayCopy: false,
+    changesSession: false,
     preparedAt,
     types: undefined,
     codecs: TypeCodecs.none,

@@ -143,12 +143,12 @@ export const mutants: ReadonlyArray<Mutant> = [
     edits: [
       {
         file: "pool/sessionPool.ts",
-        find: "    if (member.session.isSoiled) this.reset(member)\n",
-        replace: ""
+        find: "} else if (session.residue.isSoiled) {",
+        replace: "} else if (session.residue.isSoiled && this.isClosed) {"
       }
     ],
     test: POISONING,
-    only: "a setting"
+    only: "a setting is gone"
   },
   {
     what: "takes a COMMIT without an answer for a failure like any other",
