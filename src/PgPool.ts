@@ -3,6 +3,7 @@
  *
  * @since 0.1.0
  */
+import type * as Cause from "effect/Cause"
 import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
@@ -23,12 +24,12 @@ import type { PoolCounts } from "./pool/meter.ts"
 import { Multiplexer } from "./pool/multiplexer.ts"
 import { call } from "./pool/pooledCall.ts"
 import { resetWith } from "./pool/reset.ts"
-import { SessionPool } from "./pool/sessionPool.ts"
+import { type Borrower, SessionPool } from "./pool/sessionPool.ts"
 import * as Timers from "./pool/timers.ts"
 import { TypeCatalogue } from "./session/catalogue.ts"
 import { Observer, targetOf } from "./session/observer.ts"
 import type { Request } from "./session/request.ts"
-import { TransactionLevel } from "./session/transaction.ts"
+import { type Restore, TransactionLevel } from "./session/transaction.ts"
 
 // ------------------------------------------------------------------------------------------------------ models
 
@@ -167,6 +168,43 @@ interface Lease {
   readonly root: TransactionLevel
 }
 
+/**
+ * What a fiber has asked for, from the question to the end. The fiber may be interrupted when the pool has lent already
+ * and before it knows: then what it never got goes back from here.
+ */
+class Loan implements Borrower {
+  private readonly sessions: SessionPool
+  private lease: Lease | undefined
+  private resume: ((answer: Effect.Effect<Lease, PgError.PgError>) => void) | undefined
+  private withdraw: (() => void) | undefined
+
+  constructor(sessions: SessionPool) {
+    this.sessions = sessions
+  }
+
+  /** Where it is interrupted, call `giveUp`. */
+  readonly answer: Effect.Effect<Lease, PgError.PgError> = Effect.callback((resume) => {
+    this.resume = resume
+    this.withdraw = this.sessions.acquire(this)
+  })
+
+  lend(member: Member): void {
+    member.session.residue.isUsed = false
+    this.lease = { member, root: TransactionLevel.root(member.session) }
+    this.resume?.(Exit.succeed(this.lease))
+  }
+
+  refuse(cause: Cause.Cause<PgError.PgError>): void {
+    this.resume?.(Exit.failCause(cause))
+  }
+
+  /** Takes the question back, or gives back what was lent. */
+  giveUp(giveBack: (lease: Lease) => void): void {
+    if (this.lease === undefined) this.withdraw?.()
+    else giveBack(this.lease)
+  }
+}
+
 class Pool extends Requester implements PgPool {
   readonly listen: PgNotification.Listen
   protected readonly catalogue: TypeCatalogue
@@ -206,7 +244,7 @@ class Pool extends Requester implements PgPool {
     use: (root: TransactionLevel) => Effect.Effect<A, E, R>
   ): Effect.Effect<A, E | PgError.PgError, R> {
     return Effect.uninterruptibleMask((restore) =>
-      Effect.flatMap(restore(this.borrow), (lease) =>
+      Effect.flatMap(this.borrow(restore), (lease) =>
         Effect.onExit(restore(Effect.andThen(this.setUp(lease), () => use(lease.root))), () =>
           Effect.sync(() => this.giveBack(lease))
         )
@@ -220,14 +258,15 @@ class Pool extends Requester implements PgPool {
     return this.withRoot((root) => use(PgConnection.fromRoot(root)))
   }
 
-  protected readonly scopedRoot: Effect.Effect<TransactionLevel, PgError.PgError, Scope.Scope> = Effect.suspend(() =>
-    Effect.acquireRelease(this.borrow, (lease) => Effect.sync(() => this.giveBack(lease)), {
-      interruptible: true
-    }).pipe(
-      Effect.tap((lease) => this.setUp(lease)),
-      Effect.map(({ root }) => root)
+  protected readonly scopedRoot: Effect.Effect<TransactionLevel, PgError.PgError, Scope.Scope> =
+    Effect.uninterruptibleMask((restore) =>
+      Effect.flatMap(this.borrow(restore), (lease) =>
+        Effect.addFinalizer(() => Effect.sync(() => this.giveBack(lease))).pipe(
+          Effect.andThen(restore(this.setUp(lease))),
+          Effect.as(lease.root)
+        )
+      )
     )
-  )
 
   readonly connection: Effect.Effect<PgConnection.PgConnection, PgError.PgError, Scope.Scope> = Effect.map(
     this.scopedRoot,
@@ -241,16 +280,15 @@ class Pool extends Requester implements PgPool {
     return { ...counts, inUse: counts.size - counts.idle, maxConnections: this.maxConnections }
   })
 
-  private readonly borrow: Effect.Effect<Lease, PgError.PgError> = Effect.callback((resume) => {
-    const giveUp = this.sessions.acquire({
-      lend: (member) => {
-        member.session.residue.isUsed = false
-        resume(Exit.succeed({ member, root: TransactionLevel.root(member.session) }))
-      },
-      refuse: (cause) => resume(Effect.failCause(cause))
+  /** Waits interruptibly; call it where nothing can interrupt, so that what it gives is not lost. */
+  private borrow(restore: Restore): Effect.Effect<Lease, PgError.PgError> {
+    return Effect.suspend(() => {
+      const loan = new Loan(this.sessions)
+      return Effect.onExit(restore(loan.answer), (exit) =>
+        Exit.isSuccess(exit) ? Effect.void : Effect.sync(() => loan.giveUp((lease) => this.giveBack(lease)))
+      )
     })
-    return Effect.sync(giveUp)
-  })
+  }
 
   /** A connection that its setup fails on is of no use to anybody. */
   private setUp({ member, root }: Lease): Effect.Effect<void, PgError.PgError> {

@@ -54,15 +54,21 @@ class PooledCall<A> implements Borrower {
 
   /** The session goes back first: what the fiber asks next may have it. */
   private readonly done: Resume<A> = (exit) => {
+    const { member } = this
+    this.member = undefined
     this.takeNote?.(this.request.sql, performance.now() - this.lentAt)
-    if (this.member !== undefined) this.pool.release(this.member)
+    if (member !== undefined) this.pool.release(member)
     this.resume(exit)
   }
 
-  /** The answer to a request in flight still comes; by then the session is no longer ours to give back. */
+  /**
+   * The answer to a request in flight still comes; by then the session is no longer ours to give back. Nor is it where
+   * the answer has come and the fiber is interrupted before it goes on.
+   */
   interrupt(giveUp: () => void): void {
     const { exchange, member } = this
-    if (member === undefined || exchange === undefined) return giveUp()
+    if (exchange === undefined) return giveUp()
+    if (member === undefined) return
     this.member = undefined
     member.session.abandon(exchange)
     this.pool.release(member)

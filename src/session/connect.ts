@@ -15,7 +15,7 @@ import { Inbox } from "./inbox.ts"
 import { Session } from "./session.ts"
 import { Observer, targetOf } from "./observer.ts"
 import { startup } from "./startup.ts"
-import { type Address, open, type Transport, type TransportOptions } from "./transport.ts"
+import { type Address, open, type Restore, type Transport, type TransportOptions } from "./transport.ts"
 
 /**
  * A session that lives as long as the scope: at its end what runs is cancelled and the server is told goodbye. Sessions
@@ -25,9 +25,21 @@ export const connect = (
   config: ResolvedConfig,
   catalogue = new TypeCatalogue(config.types)
 ): Effect.Effect<Session, PgError.PgError, Scope.Scope> =>
-  Effect.acquireRelease(connectWithin(config, catalogue), (session) => close(session), { interruptible: true })
+  Effect.uninterruptibleMask((restore) =>
+    Effect.flatMap(connectWithin(config, catalogue, restore), (session) =>
+      Effect.as(
+        Effect.addFinalizer(() => close(session)),
+        session
+      )
+    )
+  )
 
-const connectWithin = (config: ResolvedConfig, catalogue: TypeCatalogue): Effect.Effect<Session, PgError.PgError> =>
+/** Can be interrupted while it connects, and then closes what it has; call it where nothing else can interrupt. */
+const connectWithin = (
+  config: ResolvedConfig,
+  catalogue: TypeCatalogue,
+  restore: Restore
+): Effect.Effect<Session, PgError.PgError> =>
   Effect.suspend(() => {
     const progress: Progress = {
       transport: undefined,
@@ -43,7 +55,7 @@ const connectWithin = (config: ResolvedConfig, catalogue: TypeCatalogue): Effect
             duration: config.connectTimeoutMillis,
             orElse: () => Effect.fail(tooLate(config, progress))
           })
-    return Effect.onExit(bounded, (exit) =>
+    return Effect.onExit(restore(bounded), (exit) =>
       Exit.isSuccess(exit) ? Effect.void : Effect.sync(() => progress.transport?.destroy())
     )
   })
@@ -140,8 +152,9 @@ const oneTransport = Effect.fnUntraced(function* (
   progress.transport = undefined
   progress.passwordAsked = false
   progress.waitingFor = "the network"
-  const transport = yield* open(address, options)
-  progress.transport = transport
+  const transport = yield* Effect.uninterruptibleMask((restore) =>
+    Effect.map(open(address, options, restore), (opened) => (progress.transport = opened))
+  )
   progress.waitingFor = "the server's answer to the startup message"
   const inbox = new Inbox(transport)
   const { key, parameters } = yield* startup(transport, inbox, {
