@@ -92,6 +92,21 @@ layer(TestDatabase.layer, { excludeTestServices: true })("interrupted at any of 
     })
   )
 
+  it.effect("a reader of notifications leaves no connection", () =>
+    Effect.gen(function* () {
+      const observer = yield* liveConnection()
+      const applicationName = uniqueName()
+      const pool = yield* livePool({ applicationName, maxConnections: 1, minConnections: 1 })
+      yield* interruptAtEveryOperation(Effect.scoped(pool.listen("yields")), (exit, operation) =>
+        Effect.gen(function* () {
+          assert.isTrue(endsProperly(exit), `operation ${operation}: ${String(exit)}`)
+          yield* eventually(backendsOf(observer, applicationName), 1, 2_000)
+        })
+      )
+      yield* assertHealthy(pool)
+    })
+  )
+
   it.effect("a connection with an advisory lock does not keep it", () =>
     Effect.gen(function* () {
       const connection = yield* liveConnection()
