@@ -29,6 +29,7 @@ import * as Timers from "./pool/timers.ts"
 import { TypeCatalogue } from "./session/catalogue.ts"
 import { Observer, targetOf } from "./session/observer.ts"
 import type { Request } from "./session/request.ts"
+import type { Session } from "./session/session.ts"
 import { type Restore, TransactionLevel } from "./session/transaction.ts"
 
 // ------------------------------------------------------------------------------------------------------ models
@@ -102,7 +103,8 @@ export const PgPool: Context.Service<PgPool, PgPool> = Context.Service<PgPool>("
 /**
  * Opens a pool with its first `minConnections` connections, within the scope. Fails with `InvalidConfigError`, or as
  * `PgConnection.make` where one of these cannot be opened. At the end of the scope calls that wait fail with
- * `PoolClosedError`; connections in use have `closeTimeout` to come back, then what they do is cancelled.
+ * `PoolClosedError`; connections in use have `closeTimeout` to come back, then what they do is cancelled. A second later
+ * every connection is closed, whatever the server does.
  *
  * @category constructors
  * @since 0.1.0
@@ -116,7 +118,13 @@ export const make = Effect.fnUntraced(function* (
   const sessions = yield* Scope.fork(yield* Effect.scope, "parallel")
   const catalogue = new TypeCatalogue(config.types)
   const ownSettings = onConnect && Effect.map(onConnect, (given) => ({ ...poolSettings, ...given }))
-  const connect = connector(config, catalogue, ownSettings)
+  const open = new Set<Session>()
+  const connect = Effect.tap(connector(config, catalogue, ownSettings), (session) =>
+    Effect.sync(() => {
+      open.add(session)
+      session.onEnd(() => open.delete(session))
+    })
+  )
   const opener = yield* memberOpener({
     connect,
     sessions,
@@ -127,7 +135,7 @@ export const make = Effect.fnUntraced(function* (
   })
   const meter = config.watch.metrics ? yield* Meter.make(config.database) : undefined
   const pool: SessionPool = new SessionPool(config, timers, opener, yield* resetWith({ init, reset }), meter)
-  yield* Effect.addFinalizer(() => close(pool, config.closeTimeoutMillis))
+  yield* Effect.addFinalizer(() => close(pool, open, config.closeTimeoutMillis))
   yield* warmUp(pool, config.minConnections)
   return new Pool(pool, new NotificationHub(connect, sessions), catalogue, config, { reset, setup })
 })
@@ -151,16 +159,35 @@ const warmUp = (pool: SessionPool, connections: number): Effect.Effect<void, PgE
     : Effect.andThen(one, Effect.all(others, { concurrency: "unbounded", discard: true }))
 }
 
-/** What is not back in time is closed with the scope of its session. */
-const close = (pool: SessionPool, timeoutMillis: number): Effect.Effect<void> =>
+/** How long what is cancelled when a pool closes may take to end. */
+const PARTING_MILLIS = 1000
+
+/** What is not back in time is closed with the scope of its session, and what cannot be closed is let go. */
+const close = (pool: SessionPool, open: ReadonlySet<Session>, timeoutMillis: number): Effect.Effect<void> =>
   Effect.suspend(() => {
     pool.close()
     const empty = Effect.callback<void>((resume) => {
       const unsubscribe = pool.onEmpty(() => resume(Effect.void))
       return Effect.sync(unsubscribe)
     })
-    return Effect.timeoutOption(empty, timeoutMillis)
+    return Effect.andThen(
+      Effect.timeoutOption(empty, timeoutMillis),
+      Effect.sync(() => endSoon(open))
+    )
   })
+
+/** Ends those who are still there after a while: a server that is silent would keep each for longer. */
+const endSoon = (open: ReadonlySet<Session>): void => {
+  if (open.size === 0) return
+  const bound = setTimeout(() => {
+    for (const session of [...open]) session.terminate()
+  }, PARTING_MILLIS)
+  for (const session of open) {
+    session.onEnd(() => {
+      if (open.size === 0) clearTimeout(bound)
+    })
+  }
+}
 
 /** A member that somebody has, as the level that their statements and transactions run on. */
 interface Lease {

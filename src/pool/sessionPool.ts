@@ -73,6 +73,8 @@ export class SessionPool {
   /** How many attempts to connect have failed in a row, and the last failure. */
   private failures = 0
   private lastFailure: Cause.Cause<PgError.PgError> | undefined
+  /** Whether that was an answer, such as a wrong password, and not a failure to get one. */
+  private isRefused = false
   private cancelRetry: (() => void) | undefined
   private cancelSweep: (() => void) | undefined
   private cancelDeadline: (() => void) | undefined
@@ -272,6 +274,9 @@ export class SessionPool {
   private welcome(member: Member): void {
     this.failures = 0
     this.lastFailure = undefined
+    this.isRefused = false
+    this.cancelRetry?.()
+    this.cancelRetry = undefined
     this.members.add(member)
     member.session.onEnd(() => this.forget(member))
     this.release(member)
@@ -289,10 +294,11 @@ export class SessionPool {
 
   /**
    * Opens sessions for those who wait and have none coming, and up to the minimum, as far as the maximum allows. After
-   * a failure one at a time tries again for all, after a pause that grows.
+   * a failure one at a time tries again for all, after a pause that grows. A server that has refused answers at once:
+   * who asks for a session then waits for that answer and for no pause.
    */
   private grow(): void {
-    while (!this.isClosed && this.cancelRetry === undefined && this.lacks && this.hasRoom) {
+    while (!this.isClosed && this.mayTry && this.lacks && this.hasRoom) {
       if (this.failures > 0 && this.connecting > 0) return
       this.open((opened) => {
         if (Exit.isFailure(opened)) this.failedToOpen(opened.cause)
@@ -308,6 +314,10 @@ export class SessionPool {
     )
   }
 
+  private get mayTry(): boolean {
+    return this.cancelRetry === undefined || (this.isRefused && this.waiting.length > 0)
+  }
+
   private get hasRoom(): boolean {
     return this.members.size + this.connecting < this.limits.maxConnections
   }
@@ -315,7 +325,8 @@ export class SessionPool {
   /** A failure that may pass is waited out; any other is the answer to all who wait. */
   private failedToOpen(cause: Cause.Cause<PgError.PgError>): void {
     this.lastFailure = cause
-    if (!Option.exists(Cause.findErrorOption(cause), isTransient)) this.refuseAll(cause)
+    this.isRefused = !Option.exists(Cause.findErrorOption(cause), isTransient)
+    if (this.isRefused) this.refuseAll(cause)
     if (this.isClosed || this.cancelRetry !== undefined) return
     this.failures++
     this.cancelRetry = this.timers.after(reconnectDelay(this.failures), () => {

@@ -331,6 +331,27 @@ describe("a pool of sessions", () => {
     })
   )
 
+  it.effect("asks the server anew for each call after a refusal that is final, and pauses for nobody", () =>
+    Effect.gen(function* () {
+      const world = yield* worldWith({ ...LIMITS, minConnections: 1 })
+      for (let call = 0; call < 18; call++) {
+        world.acquire()
+        assert.strictEqual(world.pool.counts.connecting, 1, "the call waits for no pause")
+        world.refused(final)
+        assert.isTrue(world.borrowers[call]?.refusal === final)
+        yield* settle
+        assert.strictEqual(world.pool.counts.connecting, 0, "the minimum waits for the pause")
+      }
+      world.acquire()
+      world.connected()
+      yield* settle
+      assert.isDefined(world.borrowers[18]?.member)
+      world.acquire()
+      world.acquire()
+      assert.strictEqual(world.pool.counts.connecting, 2, "what is past is forgotten")
+    })
+  )
+
   it.effect("refuses more waiters than it may have", () =>
     Effect.gen(function* () {
       const world = yield* worldWith({ ...LIMITS, maxConnections: 1, maxWaiters: 1 })
