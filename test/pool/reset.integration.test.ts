@@ -10,6 +10,12 @@ import { proxyTo } from "../support/proxy.ts"
 const BACKEND = "SELECT pg_backend_pid()"
 const PATIENCE = "10 seconds"
 
+/** What the server says meanwhile, such as that it ends the session, is not read before the next thing is written. */
+const blockForAWhile = (): void => {
+  const until = performance.now() + 10
+  while (performance.now() < until);
+}
+
 /** A pool of one connection with its `init`. */
 const poolWith = (init: (connection: PgConnection.PgConnection) => ReturnType<PgConnection.PgConnection["execute"]>) =>
   Effect.flatMap(liveSettings({ maxConnections: 1 }), (settings) => PgPool.make({ ...settings, init }))
@@ -93,6 +99,7 @@ layer(TestDatabase.layer, { excludeTestServices: true })("the reset of a pool", 
         for (let round = 0; round < 10; round++) {
           // The server may end the session at any moment from here: also the lease may be what meets it.
           yield* Effect.ignore(pool.withConnection((connection) => connection.execute(`SET ${setting} = '1ms'`)))
+          yield* Effect.sync(blockForAWhile)
           assert.strictEqual(yield* Effect.timeout(valueOf(pool, "SELECT 1"), PATIENCE), 1)
         }
         yield* assertHealthy(pool)
