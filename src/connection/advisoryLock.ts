@@ -128,7 +128,7 @@ const release = (lock: Lock): Effect.Effect<void> => {
 const unlock = ({ key, level, suffix }: Lock, done: () => void): void => {
   const { session } = level
   const type = key.length === 1 ? "int8" : "int4"
-  const places = key.map((part) => `'${BigInt(part)}'::${type}`).join(", ")
+  const places = key.map((part) => `'${BigInt(part)}'::pg_catalog.${type}`).join(", ")
   const sql = `SELECT pg_catalog.pg_advisory_unlock${suffix}(${places})`
   submitControl(session, { operation: "the release of an advisory lock", sql }, (exit) => {
     if (Exit.isFailure(exit) && session.lost === undefined && session.closing === undefined) session.die(notReleased())

@@ -12,29 +12,34 @@ const UNDO = [
   "RESET ALL",
   "CLOSE ALL",
   "UNLISTEN *",
-  "SELECT pg_catalog.pg_advisory_unlock_all()",
   "DISCARD TEMP",
   "DISCARD SEQUENCES"
 ]
+
+const UNLOCK = "SELECT pg_catalog.pg_advisory_unlock_all()"
 
 /**
  * The script, with what is to be done behind it. It runs in a transaction whose modes are its own: with those that a
  * user may have left for the session, its first snapshot might wait for other transactions.
  */
-export const resetAnd = (statements: ReadonlyArray<string>): string =>
-  ["BEGIN ISOLATION LEVEL READ COMMITTED", ...UNDO, ...statements, "COMMIT"].join("; ")
+export const resetAnd = (statements: ReadonlyArray<string>): string => within([...UNDO, UNLOCK, ...statements])
+
+const within = (statements: ReadonlyArray<string>): string =>
+  ["BEGIN ISOLATION LEVEL READ COMMITTED", ...statements, "COMMIT"].join("; ")
 
 /**
- * For a session between two borrowers. It gives `random()` a new seed, since a borrower may have chosen one. Its last
- * SELECT counts the statements that somebody has prepared in SQL: PostgreSQL can remove them only by their names, or
- * all together with ours.
+ * For a session between two borrowers. It gives `random()` a new seed, since a borrower may have chosen one. If it is
+ * to, it also counts the statements that were prepared in SQL; that takes as long as all the rest.
  */
-export const resetBetweenBorrowers = (): string =>
-  resetAnd([
-    `SELECT pg_catalog.setseed(${Math.random()})`,
-    "SELECT 1 FROM pg_catalog.pg_prepared_statements WHERE from_sql"
+export const resetBetweenBorrowers = (countsPrepared: boolean): string =>
+  within([
+    ...UNDO,
+    `${UNLOCK}, pg_catalog.setseed(${Math.random()})`,
+    ...(countsPrepared ? ["SELECT 1 FROM pg_catalog.pg_prepared_statements WHERE from_sql"] : [])
   ])
 
-/** How many statements were prepared in SQL, from the answer to that. */
-export const preparedInSql = (tags: ReadonlyArray<CommandTag>): number =>
-  tags.findLast(({ command }) => command === "SELECT")?.rowCount ?? 0
+/** How many statements were prepared in SQL, from the answer to that: its SELECTs give one row, and one for each. */
+export const preparedInSql = (tags: ReadonlyArray<CommandTag>): number => {
+  const [, counted] = tags.filter(({ command }) => command === "SELECT")
+  return counted?.rowCount ?? 0
+}

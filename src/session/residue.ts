@@ -25,6 +25,9 @@ const CLEAN_COMMANDS: ReadonlySet<string> = new Set([
   "ANALYZE"
 ])
 
+/** Commands that prepare a statement in SQL, or run code that may. */
+const PREPARING_COMMANDS: ReadonlySet<string> = new Set(["PREPARE", "DO", "CALL"])
+
 /**
  * A SELECT that returns no columns has put its rows into a table, which may be a temporary one: `SELECT INTO`,
  * `CREATE TABLE AS`.
@@ -51,6 +54,8 @@ export class Residue {
   isSoiled = false
   /** Whether something was done that no reset can undo: a library stays loaded as long as its session. */
   isBeyondReset = false
+  /** Whether a statement may have been prepared in SQL. PostgreSQL removes it by its name, or together with all of ours. */
+  mayHavePrepared = false
   /** Whether anything was asked since this was last set to false, but for what begins, ends or cleans up. */
   isUsed = false
 
@@ -58,10 +63,13 @@ export class Residue {
   completed(tag: CommandTag, hasColumns: boolean, changesSession: boolean): void {
     if (!changesSession && !isSoiling(tag, hasColumns)) return
     this.isSoiled = true
+    if (PREPARING_COMMANDS.has(tag.command)) this.mayHavePrepared = true
     if (tag.command === "LOAD") this.isBeyondReset = true
   }
 
   failed(sql: string): void {
-    if (failureIsSoiling(sql)) this.isSoiled = true
+    if (!failureIsSoiling(sql)) return
+    this.isSoiled = true
+    this.mayHavePrepared = true
   }
 }
