@@ -45,8 +45,8 @@ export type { Hooks } from "./pool/hooks.ts"
 export interface Settings extends PgConfig.PoolSettings, Hooks {}
 
 /**
- * What a pool is doing at a moment: `size` connections are open, `idle` of them with nobody; `connecting` are being
- * opened, and `waiting` calls wait for one.
+ * What a pool is doing at a moment: `size` connections are open, `idle` of them with nobody, though some may be
+ * on their way back from a reset; `connecting` are being opened, and `waiting` calls wait for one.
  *
  * @category models
  * @since 0.1.0

@@ -68,6 +68,8 @@ export class SessionPool {
   private connecting = 0
   /** How many sessions come back in a moment, since they are being reset or asked whether they are still there. */
   private returning = 0
+  /** Those of them that are being reset: nobody has them. */
+  private resetting = 0
   private generation = 0
   private isClosed = false
   /** How many attempts to connect have failed in a row, and the last failure. */
@@ -103,7 +105,7 @@ export class SessionPool {
   get counts(): PoolCounts {
     return {
       size: this.members.size,
-      idle: this.idle.length,
+      idle: this.idle.length + this.resetting,
       connecting: this.connecting,
       waiting: this.waiting.length
     }
@@ -167,7 +169,10 @@ export class SessionPool {
   /** Resets a session at once, whether somebody waits for it or not: what a borrower has left must not stay for long. */
   private clean(member: Member): void {
     this.returning++
+    this.resetting++
+    this.meter?.changed(this.counts)
     this.reset(member, (isClean) => {
+      this.resetting--
       member.session.residue.isSoiled = false
       this.returned(member, isClean)
     })
