@@ -35,7 +35,7 @@ const PREPARING_COMMANDS: ReadonlySet<string> = new Set(["PREPARE", "DO", "CALL"
 const isSoiling = ({ command }: CommandTag, hasColumns: boolean): boolean =>
   !CLEAN_COMMANDS.has(command) || (command === "SELECT" && !hasColumns)
 
-const NAMES_SESSION_STATE = /\b(set_config|setseed|pg_(try_)?advisory_lock(_shared)?)\b/i
+const NAMES_SESSION_STATE = /\b(set_config|setseed|pg_(try_)?advisory_(un)?lock(_shared|_all)?)\b/i
 
 /** Whether a statement names a function of PostgreSQL that changes the session, whatever its command is. */
 export const namesSessionState = (sql: string): boolean => NAMES_SESSION_STATE.test(sql)
