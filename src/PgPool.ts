@@ -180,7 +180,7 @@ const close = (pool: SessionPool, open: ReadonlySet<Session>, timeoutMillis: num
 const endSoon = (open: ReadonlySet<Session>): void => {
   if (open.size === 0) return
   const bound = setTimeout(() => {
-    for (const session of [...open]) session.terminate()
+    for (const session of open) session.terminate()
   }, PARTING_MILLIS)
   for (const session of open) {
     session.onEnd(() => {

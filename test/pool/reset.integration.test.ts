@@ -40,10 +40,10 @@ layer(TestDatabase.layer, { excludeTestServices: true })("the reset of a pool", 
       )
       const backend = yield* valueOf(pool, BACKEND)
       assert.deepStrictEqual({ ...(yield* found) }, { who: "reset_weak", tenant: "acme", made: [1] })
-      const leave = (queryable: PgConnection.Queryable) =>
-        queryable.executeScript("RESET SESSION AUTHORIZATION; SET app.tenant = 'evil'; DROP TABLE made")
-      for (const lease of [pool.withConnection(leave), leave(pool)]) {
-        yield* lease
+      const leave = "RESET SESSION AUTHORIZATION; SET app.tenant = 'evil'; DROP TABLE made"
+      const lease = pool.withConnection((connection) => connection.executeScript(leave))
+      for (const borrowing of [lease, pool.executeScript(leave)]) {
+        yield* borrowing
         assert.deepStrictEqual({ ...(yield* found) }, { who: "reset_weak", tenant: "acme", made: [runs] })
       }
       assert.strictEqual(yield* valueOf(pool, BACKEND), backend)
@@ -185,6 +185,21 @@ layer(TestDatabase.layer, { excludeTestServices: true })("the reset of a pool", 
         assert.strictEqual(yield* valueOf(pool, look), 0, sql)
         assert.strictEqual(yield* valueOf(pool, "SHOW search_path"), '"$user", public', sql)
       }
+      yield* assertHealthy(pool)
+    })
+  )
+
+  it.effect("comes before anybody else where the server reports that a function has changed a setting", () =>
+    Effect.gen(function* () {
+      const owner = yield* liveConnection()
+      yield* owner.execute(
+        "CREATE FUNCTION change_zone() RETURNS void LANGUAGE plpgsql AS $$ BEGIN SET TimeZone = 'Asia/Tokyo'; SET lock_timeout = '17s'; END $$"
+      )
+      const pool = yield* livePool({ maxConnections: 1 })
+      const found = Effect.all([valueOf(pool, "SHOW TimeZone"), valueOf(pool, "SHOW lock_timeout")])
+      const expected = yield* found
+      yield* pool.fetch("SELECT change_zone()")
+      assert.deepStrictEqual(yield* found, expected)
       yield* assertHealthy(pool)
     })
   )

@@ -145,15 +145,17 @@ const observe = (queryable: PgConnection.Queryable) => Effect.map(valueOf(querya
 
 const observedFresh = (make: Make) => Effect.scoped(Effect.flatMap(make, observe))
 
+/** The parts of an observation by their names, the settings among them. */
+const partsOf = (observation: string): Map<string, string> => {
+  const { settings, ...rest }: { readonly settings: Record<string, unknown> } & Record<string, unknown> =
+    JSON.parse(observation)
+  return new Map(Object.entries({ ...rest, ...settings }).map(([name, value]) => [name, JSON.stringify(value)]))
+}
+
 /** What two observations differ in, as few words as it takes. */
 const difference = (expected: string, actual: string): ReadonlyArray<string> => {
-  const flat = (text: string): Map<string, string> => {
-    const { settings, ...rest }: { readonly settings: Record<string, unknown> } & Record<string, unknown> =
-      JSON.parse(text)
-    return new Map(Object.entries({ ...rest, ...settings }).map(([name, value]) => [name, JSON.stringify(value)]))
-  }
-  const before = flat(expected)
-  return [...flat(actual)].flatMap(([name, value]) =>
+  const before = partsOf(expected)
+  return [...partsOf(actual)].flatMap(([name, value]) =>
     value === before.get(name) ? [] : [`${name}: ${value} and not ${before.get(name) ?? "nothing"}`]
   )
 }
