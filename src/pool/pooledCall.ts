@@ -11,7 +11,7 @@ import type { Request, Resume } from "../session/request.ts"
 import type { Member } from "./member.ts"
 import type { Borrower, SessionPool } from "./sessionPool.ts"
 
-/** Is told how long a statement ran on its session. */
+/** Is told how long a statement ran on its session; Infinity for one that has changed it. */
 export type TakeNote = (sql: string, millis: number) => void
 
 export const call = <A>(
@@ -56,8 +56,11 @@ class PooledCall<A> implements Borrower {
   private readonly done: Resume<A> = (exit) => {
     const { member } = this
     this.member = undefined
-    this.takeNote?.(this.request.sql, performance.now() - this.lentAt)
-    if (member !== undefined) this.pool.release(member)
+    if (member !== undefined) {
+      // What has changed the session is to share one with nobody.
+      this.takeNote?.(this.request.sql, member.session.residue.isSoiled ? Infinity : performance.now() - this.lentAt)
+      this.pool.release(member)
+    }
     this.resume(exit)
   }
 

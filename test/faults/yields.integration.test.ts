@@ -39,6 +39,11 @@ const uses: Readonly<Record<string, Use>> = {
   withAdvisoryLockIfAvailable: (pool) => pool.withAdvisoryLockIfAvailable(7, Effect.void),
   "a stream": (pool) => Stream.runDrain(pool.stream("SELECT generate_series(1, 3) AS n")),
   "a cursor": (pool) => Effect.flatMap(pool.cursor("SELECT 1 AS one"), (cursor) => cursor.fetch(1)),
+  "a batch": (pool) => pool.batch([{ sql: "SELECT 1 AS one" }, { sql: "SELECT 2 AS two" }]),
+  executeMany: (pool) => pool.executeMany("SELECT $1::int4", [[1], [2], [3]]),
+  "COPY out": (pool) => Stream.runDrain(pool.copyOut({ query: "SELECT generate_series(1, 3)" })),
+  "COPY rows out": (pool) => Stream.runDrain(pool.copyOutRows({ query: "SELECT generate_series(1, 3) AS n" })),
+  "COPY in": (pool) => pool.copyInRows({ table: "yields" }, [[1], [2], [3]]),
   prepare: (pool) => Effect.flatMap(pool.prepare("SELECT 1 AS one"), (statement) => statement.fetch())
 }
 
@@ -51,6 +56,7 @@ layer(TestDatabase.layer, { excludeTestServices: true })("interrupted at any of 
       it.effect(`${what} gives everything back to ${isShared ? "a pool that multiplexes" : "its pool"}`, () =>
         Effect.gen(function* () {
           const pool = yield* livePool({ maxConnections: 1, minConnections: 1, multiplex: isShared })
+          yield* pool.executeScript("CREATE TABLE IF NOT EXISTS yields (n int4)")
           yield* Effect.scoped(use(pool))
           const atRest = Effect.map(pool.stats, ({ connecting, idle, size, waiting }) =>
             JSON.stringify({ connecting, inUse: size - idle, waiting })

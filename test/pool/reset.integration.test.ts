@@ -195,12 +195,21 @@ layer(TestDatabase.layer, { excludeTestServices: true })("the reset of a pool", 
       yield* owner.execute(
         "CREATE FUNCTION change_zone() RETURNS void LANGUAGE plpgsql AS $$ BEGIN SET TimeZone = 'Asia/Tokyo'; SET lock_timeout = '17s'; END $$"
       )
-      const pool = yield* livePool({ maxConnections: 1 })
-      const found = Effect.all([valueOf(pool, "SHOW TimeZone"), valueOf(pool, "SHOW lock_timeout")])
-      const expected = yield* found
-      yield* pool.fetch("SELECT change_zone()")
-      assert.deepStrictEqual(yield* found, expected)
-      yield* assertHealthy(pool)
+      for (const multiplex of [false, true]) {
+        const pool = yield* livePool({ maxConnections: 1, multiplex })
+        const found = valueOf(pool, "SELECT current_setting('TimeZone') || current_setting('lock_timeout')")
+        const expected = yield* found
+        for (let round = 0; round < 5; round++) {
+          yield* Effect.all([pool.fetch("SELECT change_zone()"), found, found], { concurrency: "unbounded" })
+          const calls = [pool.fetch("SELECT change_zone()"), ...Array.from({ length: 20 }, () => found)]
+          const [, ...others] = yield* Effect.all(calls, { concurrency: "unbounded" })
+          assert.deepStrictEqual(
+            others,
+            others.map(() => expected)
+          )
+        }
+        yield* assertHealthy(pool)
+      }
     })
   )
 
