@@ -44,12 +44,15 @@ export interface Borrower {
 /** Somebody who has to wait. */
 interface Waiting {
   readonly borrower: Borrower
-  /** By the pool's clock. */
+  /** Both by the pool's clock. */
+  readonly since: number
   readonly deadline: number
 }
 
 /** A session that has been idle for longer is asked whether it is still there before it is lent. */
 const CHECK_AFTER_IDLE_MILLIS = 30_000
+/** Who has waited for so long for a session that is being reset or checked gets a new one, if there is room. */
+const RETURN_MILLIS = 100
 /** The answer to an empty query proves that a session is alive. */
 const EMPTY_QUERY = ""
 
@@ -80,6 +83,7 @@ export class SessionPool {
   private cancelRetry: (() => void) | undefined
   private cancelSweep: (() => void) | undefined
   private cancelDeadline: (() => void) | undefined
+  private cancelImpatience: (() => void) | undefined
 
   constructor(limits: PoolLimits, timers: Timers, openMember: OpenMember, reset: Reset, meter?: PoolMeter | undefined) {
     this.limits = limits
@@ -141,11 +145,13 @@ export class SessionPool {
 
   private wait(borrower: Borrower): () => void {
     const { acquireTimeoutMillis } = this.limits
-    const deadline = acquireTimeoutMillis === 0 ? Infinity : this.timers.now() + acquireTimeoutMillis
-    const waiting: Waiting = { borrower, deadline }
+    const since = this.timers.now()
+    const deadline = acquireTimeoutMillis === 0 ? Infinity : since + acquireTimeoutMillis
+    const waiting: Waiting = { borrower, since, deadline }
     this.waiting.push(waiting)
     this.meter?.changed(this.counts)
     this.watchDeadlines()
+    this.watchReturns()
     this.grow()
     return () => {
       if (this.waiting.remove(waiting)) this.meter?.changed(this.counts)
@@ -222,6 +228,18 @@ export class SessionPool {
     this.idle.push(member)
     this.meter?.changed(this.counts)
     this.scheduleSweep()
+  }
+
+  /** A reset or a check that is slow, or never answered, holds up nobody for whom there is room. */
+  private watchReturns(): void {
+    const first = this.waiting.peek()
+    if (first === undefined || this.returning === 0 || this.cancelImpatience !== undefined || !this.hasRoom) return
+    const due = first.since + RETURN_MILLIS
+    this.cancelImpatience = this.timers.after(Math.max(1, due - this.timers.now()), () => {
+      this.cancelImpatience = undefined
+      if (this.waiting.peek() !== first) this.watchReturns()
+      else if (this.hasRoom && this.mayTry && this.connecting === 0) this.openOne()
+    })
   }
 
   /** All wait equally long, so that the first in the queue is the first whose time is up. */
@@ -305,11 +323,15 @@ export class SessionPool {
   private grow(): void {
     while (!this.isClosed && this.mayTry && this.lacks && this.hasRoom) {
       if (this.failures > 0 && this.connecting > 0) return
-      this.open((opened) => {
-        if (Exit.isFailure(opened)) this.failedToOpen(opened.cause)
-        this.grow()
-      })
+      this.openOne()
     }
+  }
+
+  private openOne(): void {
+    this.open((opened) => {
+      if (Exit.isFailure(opened)) this.failedToOpen(opened.cause)
+      this.grow()
+    })
   }
 
   private get lacks(): boolean {
@@ -395,6 +417,7 @@ export class SessionPool {
     this.cancelRetry?.()
     this.cancelSweep?.()
     this.cancelDeadline?.()
+    this.cancelImpatience?.()
     this.refuseAll(Cause.fail(new PgError.PoolClosedError()))
     for (const member of this.idle.slice()) this.retire(member)
   }

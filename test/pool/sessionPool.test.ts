@@ -12,7 +12,7 @@ import * as TestClock from "effect/testing/TestClock"
 import * as PgError from "../../src/PgError.ts"
 import type { Member } from "../../src/pool/member.ts"
 import type { PoolCounts } from "../../src/pool/meter.ts"
-import { resetByScript } from "../../src/pool/reset.ts"
+import { type Reset, resetByScript } from "../../src/pool/reset.ts"
 import { type PoolLimits, SessionPool } from "../../src/pool/sessionPool.ts"
 import * as Timers from "../../src/pool/timers.ts"
 import { int } from "../wire/frames.ts"
@@ -59,6 +59,8 @@ class World {
   /** Who was lent a session whose life was over. */
   readonly lentExpired: Array<number> = []
   isClosed = false
+  /** Whether a reset is answered by nothing. */
+  isSilent = false
   /** How often somebody waited for the clock. */
   timersSet = 0
   /** The last that the pool has told its meter. */
@@ -79,7 +81,10 @@ class World {
       }
     }
     const meter = { changed: (counts: PoolCounts) => void (this.told = counts), timedOut: () => {} }
-    this.pool = new SessionPool(limits, counted, (done) => void this.opening.push(done), resetByScript, meter)
+    const reset: Reset = (member, done) => {
+      if (!this.isSilent) resetByScript(member, done)
+    }
+    this.pool = new SessionPool(limits, counted, (done) => void this.opening.push(done), reset, meter)
   }
 
   get lent(): ReadonlyArray<Borrower> {
@@ -349,6 +354,38 @@ describe("a pool of sessions", () => {
       world.acquire()
       world.acquire()
       assert.strictEqual(world.pool.counts.connecting, 2, "what is past is forgotten")
+    })
+  )
+
+  it.effect("opens a session for who has waited for one whose reset is slow, and not for who gets it soon", () =>
+    Effect.gen(function* () {
+      const world = yield* worldWith(LIMITS)
+      world.acquire()
+      world.connected()
+      yield* settle
+      const member = world.borrowers[0]?.member
+      assert.isDefined(member)
+      if (member === undefined) return
+      for (let lease = 0; lease < 3; lease++) {
+        member.session.residue.isSoiled = true
+        world.release(0)
+        world.acquire()
+        assert.strictEqual(world.pool.counts.connecting, 0)
+        yield* settle
+        assert.isTrue(world.borrowers[lease + 1]?.member === member)
+        yield* TestClock.adjust(60)
+      }
+      world.isSilent = true
+      member.session.residue.isSoiled = true
+      world.release(0)
+      world.acquire()
+      yield* settle
+      assert.strictEqual(world.pool.counts.connecting, 0)
+      yield* TestClock.adjust(101)
+      assert.strictEqual(world.pool.counts.connecting, 1)
+      world.connected()
+      yield* settle
+      assert.isDefined(world.borrowers[4]?.member)
     })
   )
 
