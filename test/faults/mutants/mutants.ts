@@ -255,8 +255,8 @@ export const mutants: ReadonlyArray<Mutant> = [
     edits: [
       {
         file: "pool/pooledCall.ts",
-        find: "    const { member } = this\n    this.member = undefined\n    this.takeNote",
-        replace: "    const { member } = this\n    this.takeNote"
+        find: "    const { member } = this\n    this.member = undefined\n    if (member !== undefined) {\n",
+        replace: "    const { member } = this\n    if (member !== undefined) {\n"
       }
     ],
     test: YIELDS,
