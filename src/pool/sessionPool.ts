@@ -184,11 +184,14 @@ export class SessionPool {
     })
   }
 
+  /** What has come behind the answer is read first: it may say that the server ends the session. */
   private returned(member: Member, isUsable: boolean): void {
-    this.returning--
-    if (isUsable) return this.release(member)
-    member.session.terminate()
-    this.grow()
+    queueMicrotask(() => {
+      this.returning--
+      if (isUsable && member.session.lost === undefined) return this.release(member)
+      member.session.terminate()
+      this.grow()
+    })
   }
 
   /**
