@@ -2,11 +2,12 @@
  * A search_path on which somebody has put functions, operators, types and tables of their own before PostgreSQL's. What
  * we ask the server for ourselves never reaches them: every name in it says its schema.
  */
-import { assert, layer } from "@effect/vitest"
+import { assert, describe, it as plainIt, layer } from "@effect/vitest"
 import * as Effect from "effect/Effect"
 import * as Fiber from "effect/Fiber"
 import type * as Scope from "effect/Scope"
 import * as Stream from "effect/Stream"
+import * as fs from "node:fs"
 import * as PgError from "../src/PgError.ts"
 import * as PgLargeObject from "../src/PgLargeObject.ts"
 import * as PgPool from "../src/PgPool.ts"
@@ -200,6 +201,24 @@ layer(TestDatabase.layer, { excludeTestServices: true })("a hostile search_path"
       yield* assertHealthyOn(pool)
     })
   )
+})
+
+/** The literals in the sources that begin as a query does, with a name for each part that is put in. */
+const queriesInSources = (): ReadonlyArray<string> =>
+  fs
+    .globSync("src/**/*.ts")
+    .map((file) => fs.readFileSync(file, "utf8").replaceAll(/\/\*[\s\S]*?\*\/|^\s*\/\/.*$/gm, ""))
+    .flatMap((source) => [...source.matchAll(/(["'`])((?:SELECT|WITH|INSERT|UPDATE|DELETE)\s[\s\S]*?)\1/g)])
+    .map(([, , text = ""]) => text.replaceAll(/\$\{[^}]*\}/g, "ours."))
+
+describe("the queries in the sources", () => {
+  plainIt("have no name without its schema, whether a test runs them or not", () => {
+    const queries = queriesInSources()
+    assert.isAbove(queries.length, 10)
+    // The operators of some are qualified when they are put together.
+    const bad = queries.flatMap((sql) => unqualified(sql).filter((what) => !what.startsWith("operator")))
+    assert.deepStrictEqual(bad, [])
+  })
 })
 
 /** As `assertHealthy`, whose text would meet the shadows. */
