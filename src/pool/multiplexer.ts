@@ -61,7 +61,7 @@ export class Multiplexer {
     const seat = this.pool.hasIdle || this.othersWait ? undefined : this.freest
     if (seat !== undefined) return shared.start(seat)
     const waiting = this.queued.length
-    if (waiting >= this.limits.maxWaiters && !this.pool.hasIdle) {
+    if (waiting >= this.limits.maxWaiters && !this.pool.lendsSoon) {
       return shared.refuse(Cause.fail(new PgError.TooManyWaitersError({ waiting, inUse: this.seats.size })))
     }
     this.queued.push(shared)

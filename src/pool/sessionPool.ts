@@ -98,6 +98,11 @@ export class SessionPool {
     return this.idle.length > 0
   }
 
+  /** Whether a session could be lent at once, or comes back in a moment and nobody waits for it. */
+  get lendsSoon(): boolean {
+    return this.hasIdle || this.returning > this.waiting.length
+  }
+
   get waitingCount(): number {
     return this.waiting.length
   }

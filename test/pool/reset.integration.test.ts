@@ -147,6 +147,19 @@ layer(TestDatabase.layer, { excludeTestServices: true })("the reset of a pool", 
     })
   )
 
+  it.effect("refuses nobody who may not wait: who comes next has the connection in a moment", () =>
+    Effect.gen(function* () {
+      for (const multiplex of [false, true]) {
+        const pool = yield* livePool({ maxConnections: 1, maxWaiters: 0, multiplex })
+        yield* assertHealthy(pool)
+        for (let round = 0; round < 5; round++) {
+          yield* pool.withConnection((connection) => connection.execute("SET search_path = pg_catalog"))
+          assert.strictEqual(yield* valueOf(pool, "SELECT 1"), 1)
+        }
+      }
+    })
+  )
+
   it.effect("leaves prepared statements in use, also where statements that were prepared in SQL have to go", () =>
     Effect.gen(function* () {
       const pool = yield* livePool({ maxConnections: 1 })
