@@ -77,6 +77,14 @@ export class TypeCatalogue {
     this.shared.reloads++
   }
 
+  /**
+   * A command that has completed may have changed types: ALTER, DROP, CREATE OR REPLACE VIEW, DO and the like. Gives up
+   * what is known of them, so that the next statement of such a type is described anew.
+   */
+  schemaChanged(): void {
+    this.forget()
+  }
+
   private forget(): void {
     this.known = new DatabaseTypes(this.codecs)
     this.knownAt = this.shared.reloads
