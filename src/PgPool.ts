@@ -24,7 +24,7 @@ import { Multiplexer } from "./pool/multiplexer.ts"
 import { call } from "./pool/pooledCall.ts"
 import { type ResetHook, SessionPool } from "./pool/sessionPool.ts"
 import * as Timers from "./pool/timers.ts"
-import { TypeCatalogue } from "./session/catalogue.ts"
+import { KnownDatabases } from "./session/knownDatabase.ts"
 import { Observer, targetOf } from "./session/observer.ts"
 import type { Request } from "./session/request.ts"
 import { TransactionLevel } from "./session/transaction.ts"
@@ -111,9 +111,9 @@ export const make = Effect.fnUntraced(function* (
   const config = yield* PgConfig.resolvePool(poolSettings)
   const timers = yield* Timers.make
   const sessions = yield* Scope.fork(yield* Effect.scope, "parallel")
-  const catalogue = new TypeCatalogue(config.types)
+  const databases = new KnownDatabases(config.statementCache.lifetimeMillis)
   const ownSettings = onConnect && Effect.map(onConnect, (given) => ({ ...poolSettings, ...given }))
-  const connect = connector(config, catalogue, ownSettings)
+  const connect = connector(config, databases, ownSettings)
   const opener = yield* memberOpener({
     connect,
     sessions,
@@ -126,7 +126,7 @@ export const make = Effect.fnUntraced(function* (
   const pool: SessionPool = new SessionPool(config, timers, opener, yield* resetHook(reset), meter)
   yield* Effect.addFinalizer(() => close(pool, config.closeTimeoutMillis))
   yield* warmUp(pool, config.minConnections)
-  return new Pool(pool, new NotificationHub(connect, sessions), catalogue, config, { reset, setup })
+  return new Pool(pool, new NotificationHub(connect, sessions), databases, config, { reset, setup })
 })
 
 /**
@@ -176,7 +176,7 @@ interface Lease {
 
 class Pool extends Requester implements PgPool {
   readonly listen: PgNotification.Listen
-  protected readonly catalogue: TypeCatalogue
+  protected readonly catalogue: KnownDatabases
   protected readonly observer: Observer
   private readonly sessions: SessionPool
   private readonly multiplexer: Multiplexer | undefined
@@ -187,13 +187,13 @@ class Pool extends Requester implements PgPool {
   constructor(
     sessions: SessionPool,
     hub: NotificationHub,
-    catalogue: TypeCatalogue,
+    databases: KnownDatabases,
     config: PgConfig.ResolvedPoolConfig,
     { reset, setup }: Pick<Hooks, "reset" | "setup">
   ) {
     super()
     this.sessions = sessions
-    this.catalogue = catalogue
+    this.catalogue = databases
     this.observer = new Observer(config.watch, targetOf(config, config.hosts[0]))
     this.listen = listenWith((channel, options, statement) =>
       this.observed("listen", statement, hub.listen(channel, options), undefined)

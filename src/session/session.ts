@@ -23,6 +23,7 @@ import { Channels } from "./channels.ts"
 import { Desynchronised, type Exchange } from "./exchange.ts"
 import { Fence } from "./fence.ts"
 import { Fifo } from "./fifo.ts"
+import { identify } from "./identification.ts"
 import type { Inbox } from "./inbox.ts"
 import { Listeners } from "./listeners.ts"
 import { broken, isParting, lostBeforeWrite, lostInFlight, violation } from "./loss.ts"
@@ -53,7 +54,6 @@ export interface SessionOptions {
 }
 
 export class Session implements FrameSink, TransportEvents {
-  /** What is known of the types; shared with other sessions, unless this one has codecs of its own. */
   catalogue: TypeCatalogue
   readonly statements: StatementCache
   readonly processId: number
@@ -89,7 +89,6 @@ export class Session implements FrameSink, TransportEvents {
   private headError: ErrorFields | undefined
   /** The notice that says why the server will be gone, until it proves to be there. */
   private parting: ErrorFields | undefined
-  /** The exclusive exchange in flight. */
   private exclusive: Exchange | undefined
   private reading = false
   private pumpScheduled = false
@@ -104,6 +103,7 @@ export class Session implements FrameSink, TransportEvents {
     this.cancelTimeoutMillis = options.cancelTimeoutMillis
     this.observer = options.observer
     this.parameters = new Map(options.parameters)
+    this.catalogue.follow(this.parameters)
     this.fence = new Fence(this, options.cancel, options.cancelTimeoutMillis)
   }
 
@@ -113,8 +113,11 @@ export class Session implements FrameSink, TransportEvents {
 
   /** What else it holds are bytes with values of the user, which nobody wants in a log. */
   toJSON(): unknown {
-    const { lost, processId, transactionStatus } = this
-    return { processId, transactionStatus: String.fromCharCode(transactionStatus), lost }
+    return {
+      processId: this.processId,
+      transactionStatus: String.fromCharCode(this.transactionStatus),
+      lost: this.lost
+    }
   }
 
   [Inspectable.NodeInspectSymbol](): unknown {
@@ -128,6 +131,7 @@ export class Session implements FrameSink, TransportEvents {
     const over = this.lost ?? this.closing
     if (over !== undefined) return exchange.lost(lostBeforeWrite(over))
     if (exchange.isControl !== true) this.isUsed = true
+    if (this.catalogue.wantsIdentity) identify(this)
     this.waiting.push(exchange)
     this.schedulePump()
   }
@@ -230,12 +234,12 @@ export class Session implements FrameSink, TransportEvents {
 
   /** Reads nothing more, for a slow reader, or reads again. Whoever stops it lets it go on, however it ends. */
   keepReading(isReading: boolean): void {
-    if (isReading) this.transport.resume()
-    else this.transport.pause()
+    this.transport[isReading ? "resume" : "pause"]()
   }
 
   commandCompleted(tag: CommandTag, hasColumns = true): void {
     if (tag.command === "DISCARD ALL" || tag.command === "DEALLOCATE ALL") this.statements.clear()
+    this.catalogue.commandCompleted(tag, this.head?.sql ?? "", hasColumns)
     if (isSoiling(tag, hasColumns)) this.isSoiled = true
   }
 
@@ -309,6 +313,7 @@ export class Session implements FrameSink, TransportEvents {
     this.headError = undefined
     this.head = this.inFlight.peek()
     this.transactionStatus = status
+    if (this.catalogue.isUnsettled) this.catalogue.answered(status, head.isControl === true)
     if (this.exclusive === head) this.exclusive = undefined
     this.fence.advance()
     try {
