@@ -74,7 +74,6 @@ export class Session implements FrameSink, TransportEvents {
   closing: PgError.ConnectionLostError | undefined
   /** Why the session is over. Facts about the end are read here and inferred from nothing else. */
   lost: PgError.PgError | undefined
-
   private readonly transport: Transport
   private readonly decoder: BackendDecoder
   private readonly writer = new ByteWriter()
@@ -93,7 +92,6 @@ export class Session implements FrameSink, TransportEvents {
   private reading = false
   private pumpScheduled = false
   private socketFull = false
-
   constructor(transport: Transport, decoder: BackendDecoder, options: SessionOptions) {
     this.transport = transport
     this.decoder = decoder
@@ -113,11 +111,8 @@ export class Session implements FrameSink, TransportEvents {
 
   /** What else it holds are bytes with values of the user, which nobody wants in a log. */
   toJSON(): unknown {
-    return {
-      processId: this.processId,
-      transactionStatus: String.fromCharCode(this.transactionStatus),
-      lost: this.lost
-    }
+    const { lost, processId, transactionStatus } = this
+    return { processId, transactionStatus: String.fromCharCode(transactionStatus), lost }
   }
 
   [Inspectable.NodeInspectSymbol](): unknown {
@@ -181,7 +176,7 @@ export class Session implements FrameSink, TransportEvents {
     return this.waiting.length + this.inFlight.length === this.controls && !this.fence.raised
   }
 
-  /** True where everything in flight has been abandoned, so that a cancel can hit nobody else. */
+  /** True if all in flight was abandoned: a cancel can hit nobody else. */
   get onlyAbandoned(): boolean {
     return this.inFlight.length > 0 && !this.inFlight.some(({ abandoned }) => !abandoned)
   }
