@@ -18,15 +18,24 @@ import { Backend, TransactionStatus } from "../wire/backendMessage.ts"
 import type { ByteWriter } from "../wire/byteWriter.ts"
 import type { ErrorFields } from "../wire/errorFields.ts"
 import { writeQuery } from "../wire/frontendEncoder.ts"
+import type { TypeCatalogue } from "./catalogue.ts"
 import { Desynchronised, type Exchange } from "./exchange.ts"
-import type { Session } from "./session.ts"
 
 const SQL = `SELECT pg_catalog.concat_ws(' ', pg_catalog.inet_server_addr(), pg_catalog.inet_server_port(),
   pg_catalog.date_part('epoch', pg_catalog.pg_postmaster_start_time()), d.oid)
 FROM pg_catalog.pg_database AS d WHERE d.datname OPERATOR(pg_catalog.=) pg_catalog.current_database()`
 
+/** What is needed of a session. */
+interface Identifiable {
+  readonly catalogue: TypeCatalogue
+  readonly settled: boolean
+  readonly transactionStatus: TransactionStatus
+  controls: number
+  submitFirst(exchange: Exchange): void
+}
+
 /** Asks, unless that is not possible now: amid a transaction, which it might end, or behind other requests. */
-export const identify = (session: Session): void => {
+export const identify = (session: Identifiable): void => {
   const { catalogue } = session
   if (!session.settled || session.transactionStatus !== TransactionStatus.idle) return
   catalogue.identifying()
