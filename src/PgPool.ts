@@ -26,7 +26,7 @@ import { call } from "./pool/pooledCall.ts"
 import { resetWith } from "./pool/reset.ts"
 import { type Borrower, SessionPool } from "./pool/sessionPool.ts"
 import * as Timers from "./pool/timers.ts"
-import { TypeCatalogue } from "./session/catalogue.ts"
+import { KnownDatabases } from "./session/knownDatabase.ts"
 import { Observer, targetOf } from "./session/observer.ts"
 import type { Request } from "./session/request.ts"
 import type { Session } from "./session/session.ts"
@@ -116,10 +116,10 @@ export const make = Effect.fnUntraced(function* (
   const config = yield* PgConfig.resolvePool(poolSettings)
   const timers = yield* Timers.make
   const sessions = yield* Scope.fork(yield* Effect.scope, "parallel")
-  const catalogue = new TypeCatalogue(config.types)
+  const databases = new KnownDatabases(config.statementCache.lifetimeMillis)
   const ownSettings = onConnect && Effect.map(onConnect, (given) => ({ ...poolSettings, ...given }))
   const open = new Set<Session>()
-  const connect = Effect.tap(connector(config, catalogue, ownSettings), (session) =>
+  const connect = Effect.tap(connector(config, databases, ownSettings), (session) =>
     Effect.sync(() => {
       open.add(session)
       session.onEnd(() => open.delete(session))
@@ -137,7 +137,7 @@ export const make = Effect.fnUntraced(function* (
   const pool: SessionPool = new SessionPool(config, timers, opener, yield* resetWith({ init, reset }), meter)
   yield* Effect.addFinalizer(() => close(pool, open, config.closeTimeoutMillis))
   yield* warmUp(pool, config.minConnections)
-  return new Pool(pool, new NotificationHub(connect, sessions), catalogue, config, { reset, setup })
+  return new Pool(pool, new NotificationHub(connect, sessions), databases, config, { reset, setup })
 })
 
 /**
@@ -234,7 +234,7 @@ class Loan implements Borrower {
 
 class Pool extends Requester implements PgPool {
   readonly listen: PgNotification.Listen
-  protected readonly catalogue: TypeCatalogue
+  protected readonly catalogue: KnownDatabases
   protected readonly observer: Observer
   private readonly sessions: SessionPool
   private readonly multiplexer: Multiplexer | undefined
@@ -245,13 +245,13 @@ class Pool extends Requester implements PgPool {
   constructor(
     sessions: SessionPool,
     hub: NotificationHub,
-    catalogue: TypeCatalogue,
+    databases: KnownDatabases,
     config: PgConfig.ResolvedPoolConfig,
     { reset, setup }: Pick<Hooks, "reset" | "setup">
   ) {
     super()
     this.sessions = sessions
-    this.catalogue = catalogue
+    this.catalogue = databases
     this.observer = new Observer(config.watch, targetOf(config, config.hosts[0]))
     this.listen = listenWith((channel, options, statement) =>
       this.observed("listen", statement, hub.listen(channel, options), undefined)

@@ -4,8 +4,8 @@ import * as Exit from "effect/Exit"
 import * as Scope from "effect/Scope"
 import * as PgConfig from "../PgConfig.ts"
 import type * as PgError from "../PgError.ts"
-import { TypeCatalogue } from "../session/catalogue.ts"
 import { connect } from "../session/connect.ts"
+import type { KnownDatabases } from "../session/knownDatabase.ts"
 import type { Session } from "../session/session.ts"
 import { type Hooks, runHook } from "./hooks.ts"
 import type { Member } from "./member.ts"
@@ -15,13 +15,13 @@ import type { Timers } from "./timers.ts"
 /** Opens a session in the scope, with the pool's settings and those that are made anew for each connection. */
 export const connector = (
   config: PgConfig.ResolvedConfig,
-  catalogue: TypeCatalogue,
+  databases: KnownDatabases,
   settings: Effect.Effect<PgConfig.Settings, PgError.PgError> | undefined
 ): Effect.Effect<Session, PgError.PgError, Scope.Scope> => {
-  if (settings === undefined) return connect(config, catalogue)
+  if (settings === undefined) return connect(config, databases)
   return Effect.flatMap(Effect.flatMap(settings, PgConfig.resolve), (resolved) =>
-    // Whoever is led to another database meets other types there.
-    connect(resolved, resolved.database === config.database ? catalogue : new TypeCatalogue(config.types))
+    // The codecs of all connections are the same object, which is what they know each other's types by.
+    connect({ ...resolved, types: config.types }, databases)
   )
 }
 

@@ -12,6 +12,7 @@ import { MAX_MESSAGE_BYTES } from "../wire/limits.ts"
 import { sendCancel } from "./cancel.ts"
 import { TypeCatalogue } from "./catalogue.ts"
 import { Inbox } from "./inbox.ts"
+import { KnownDatabases } from "./knownDatabase.ts"
 import { Session } from "./session.ts"
 import { Observer, targetOf } from "./observer.ts"
 import { startup } from "./startup.ts"
@@ -19,14 +20,14 @@ import { type Address, open, type Restore, type Transport, type TransportOptions
 
 /**
  * A session that lives as long as the scope: at its end what runs is cancelled and the server is told goodbye. Sessions
- * to the same database should share one catalogue of its types.
+ * that may be connected to the same database share what they know of databases.
  */
 export const connect = (
   config: ResolvedConfig,
-  catalogue = new TypeCatalogue(config.types)
+  databases = new KnownDatabases(config.statementCache.lifetimeMillis)
 ): Effect.Effect<Session, PgError.PgError, Scope.Scope> =>
   Effect.uninterruptibleMask((restore) =>
-    Effect.flatMap(connectWithin(config, catalogue, restore), (session) =>
+    Effect.flatMap(connectWithin(config, databases, restore), (session) =>
       Effect.as(
         Effect.addFinalizer(() => close(session)),
         session
@@ -37,7 +38,7 @@ export const connect = (
 /** Can be interrupted while it connects, and then closes what it has; call it where nothing else can interrupt. */
 const connectWithin = (
   config: ResolvedConfig,
-  catalogue: TypeCatalogue,
+  databases: KnownDatabases,
   restore: Restore
 ): Effect.Effect<Session, PgError.PgError> =>
   Effect.suspend(() => {
@@ -47,7 +48,7 @@ const connectWithin = (
       passwordAsked: false,
       attempts: []
     }
-    const everyHost = firstHost(config, catalogue, progress)
+    const everyHost = firstHost(config, databases, progress)
     const bounded =
       config.connectTimeoutMillis === 0
         ? everyHost
@@ -73,13 +74,13 @@ interface Progress {
 
 const firstHost = Effect.fnUntraced(function* (
   config: ResolvedConfig,
-  catalogue: TypeCatalogue,
+  databases: KnownDatabases,
   progress: Progress
 ): Effect.fn.Return<Session, PgError.PgError> {
   const { attempts } = progress
   let last: PgError.PgError | undefined
   for (const host of config.hosts) {
-    const exit = yield* Effect.result(oneHost(config, catalogue, host, progress))
+    const exit = yield* Effect.result(oneHost(config, databases, host, progress))
     if (exit._tag === "Success") return exit.success
     last = exit.failure
     progress.transport?.destroy()
@@ -106,14 +107,14 @@ const nameOf = (host: HostAddress): string => (host._tag === "Tcp" ? host.host :
 
 const oneHost = Effect.fnUntraced(function* (
   config: ResolvedConfig,
-  catalogue: TypeCatalogue,
+  databases: KnownDatabases,
   host: HostAddress,
   progress: Progress
 ): Effect.fn.Return<Session, PgError.PgError> {
-  const encrypted = yield* Effect.result(oneTransport(config, catalogue, host, transportOptions(config), progress))
+  const encrypted = yield* Effect.result(oneTransport(config, databases, host, transportOptions(config), progress))
   if (encrypted._tag === "Success") return encrypted.success
   if (!mayRetryInClear(config, progress, encrypted.failure)) return yield* encrypted.failure
-  return yield* oneTransport(config, catalogue, host, { ...transportOptions(config), sslMode: "disable" }, progress)
+  return yield* oneTransport(config, databases, host, { ...transportOptions(config), sslMode: "disable" }, progress)
 })
 
 const addressOf = (host: HostAddress): Address =>
@@ -142,7 +143,7 @@ const transportOptions = (config: ResolvedConfig): TransportOptions => ({
 
 const oneTransport = Effect.fnUntraced(function* (
   config: ResolvedConfig,
-  catalogue: TypeCatalogue,
+  databases: KnownDatabases,
   host: HostAddress,
   options: TransportOptions,
   progress: Progress
@@ -169,6 +170,7 @@ const oneTransport = Effect.fnUntraced(function* (
   })
   inbox.decoder.maxMessageBytes = MAX_MESSAGE_BYTES
   const context = yield* Effect.context<never>()
+  const catalogue = TypeCatalogue.open(config.types, databases)
   const cancel = sendCancel(transport, { ...options, sslMode: cancelSslMode(transport, options) }, key)
   const session = new Session(transport, inbox.decoder, {
     catalogue,
@@ -183,6 +185,7 @@ const oneTransport = Effect.fnUntraced(function* (
     processId: key.processId,
     observer: new Observer(config.watch, targetOf(config, host))
   })
+  session.onEnd(() => catalogue.close())
   session.takeOver(inbox)
   return session
 })

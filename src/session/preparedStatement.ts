@@ -48,7 +48,8 @@ export const preparedStatement = (
     preparedAt: session.now(),
     types: typeOids(description).every((oid) => types.isFixed(oid)) ? undefined : types,
     codecs: types.chosen,
-    reloads: session.catalogue.reloads
+    version: session.catalogue.version,
+    path: session.catalogue.path
   }
 }
 

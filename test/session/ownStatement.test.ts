@@ -20,7 +20,8 @@ const prepared = (name: string): PreparedStatement => ({
   preparedAt: 0,
   types: undefined,
   codecs: TypeCodecs.none,
-  reloads: 0
+  version: 0,
+  path: undefined
 })
 
 describe("a statement of one's own", () => {

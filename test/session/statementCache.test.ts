@@ -25,7 +25,8 @@ const prepare = (cache: StatementCache, sql: string, preparedAt = 0): PreparedSt
     preparedAt,
     types: undefined,
     codecs: TypeCodecs.none,
-    reloads: 0
+    version: 0,
+    path: undefined
   }
   cache.add(statement)
   return statement
