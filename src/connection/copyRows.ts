@@ -24,8 +24,8 @@ export interface CopyPlan {
 /** Generated columns cannot be written, and `SELECT *` has them too. */
 const writableColumns = (table: PgCopy.Table): string => `SELECT a.attname::pg_catalog.text
 FROM pg_catalog.pg_attribute AS a
-WHERE a.attrelid = ${quoteText(tableName(table))}::pg_catalog.regclass AND a.attnum > 0 AND NOT a.attisdropped
-  AND a.attgenerated = ''
+WHERE a.attrelid OPERATOR(pg_catalog.=) ${quoteText(tableName(table))}::pg_catalog.regclass
+  AND a.attnum OPERATOR(pg_catalog.>) 0 AND NOT a.attisdropped AND a.attgenerated OPERATOR(pg_catalog.=) ''
 ORDER BY a.attnum`
 
 /** Finds the columns: those that are named, else those of the first row, else all of the table. */

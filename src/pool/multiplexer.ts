@@ -61,7 +61,7 @@ export class Multiplexer {
     const seat = this.pool.hasIdle || this.othersWait ? undefined : this.freest
     if (seat !== undefined) return shared.start(seat)
     const waiting = this.queued.length
-    if (waiting >= this.limits.maxWaiters && !this.pool.hasIdle) {
+    if (waiting >= this.limits.maxWaiters && !this.pool.lendsSoon) {
       return shared.refuse(Cause.fail(new PgError.TooManyWaitersError({ waiting, inUse: this.seats.size })))
     }
     this.queued.push(shared)
@@ -153,7 +153,8 @@ class Seat {
 
   canTakeMore(now: number): boolean {
     const { session } = this.member
-    if (session.lost !== undefined || session.isFenced || this.running >= MAX_RUNNING) return false
+    if (session.lost !== undefined || session.isFenced || session.residue.isSoiled || this.running >= MAX_RUNNING)
+      return false
     return this.running === 0 || now - this.headSince <= MAX_SILENCE_MILLIS
   }
 

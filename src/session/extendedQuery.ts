@@ -223,7 +223,11 @@ export class ExtendedQuery<Row, A> implements Exchange, Answer<Row> {
         if (awaiting !== Awaiting.rows) break
         this.tag = readCommandTag(bytes, start, end)
         this.awaiting = Awaiting.ready
-        this.session.commandCompleted(this.tag, this.statement?.rowShape !== undefined)
+        this.session.commandCompleted(
+          this.tag,
+          this.statement?.rowShape !== undefined,
+          this.statement?.changesSession === true
+        )
         return
       case Backend.PortalSuspended:
         if (awaiting !== Awaiting.rows || this.wanted.maxRows === 0) break

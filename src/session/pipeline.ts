@@ -285,7 +285,7 @@ export class Pipeline<Row, A> implements Exchange {
       case Backend.CommandComplete: {
         if (awaiting !== Awaiting.rows) break
         const tag = readCommandTag(bytes, start, end)
-        this.session.commandCompleted(tag)
+        this.session.commandCompleted(tag, this.current.rowShape !== undefined, this.current.changesSession)
         if (this.index < this.written && this.failure === undefined) this.answered(tag)
         this.runEnded()
         return

@@ -23,13 +23,14 @@ import { Channels } from "./channels.ts"
 import { Desynchronised, type Exchange } from "./exchange.ts"
 import { Fence } from "./fence.ts"
 import { Fifo } from "./fifo.ts"
+import { identify } from "./identification.ts"
 import type { Inbox } from "./inbox.ts"
 import { Listeners } from "./listeners.ts"
 import { broken, isParting, lostBeforeWrite, lostInFlight, violation } from "./loss.ts"
 import type { Observer } from "./observer.ts"
 import { isFatal, serverError } from "./serverError.ts"
 import { readParameterStatus } from "./serverParameters.ts"
-import { isSoiling } from "./soiling.ts"
+import { Residue } from "./residue.ts"
 import { StatementCache, type StatementCacheLimits } from "./statementCache.ts"
 import type { Transport, TransportEvents } from "./transport.ts"
 import { isServerBusy, WRITE_BYTES } from "./writeAhead.ts"
@@ -53,7 +54,7 @@ export interface SessionOptions {
 }
 
 export class Session implements FrameSink, TransportEvents {
-  /** What is known of the types; shared with other sessions, unless this one has codecs of its own. */
+  /** What is known of the types. */
   catalogue: TypeCatalogue
   readonly statements: StatementCache
   readonly processId: number
@@ -62,10 +63,7 @@ export class Session implements FrameSink, TransportEvents {
   readonly parameters: Map<string, string>
   readonly channels = new Channels()
   readonly noticeListeners = new Set<(notice: ErrorFields) => void>()
-  /** Whether settings, locks, tables or the like may have been left behind since this was last set to false. */
-  isSoiled = false
-  /** Whether anything was asked since this was last set to false, but for what begins, ends or cleans up. */
-  isUsed = false
+  readonly residue = new Residue()
   /** How many of the requests are statements that begin, end or clean up, which the server answers at once. */
   controls = 0
   /** As of the last ReadyForQuery. */
@@ -74,7 +72,6 @@ export class Session implements FrameSink, TransportEvents {
   closing: PgError.ConnectionLostError | undefined
   /** Why the session is over. Facts about the end are read here and inferred from nothing else. */
   lost: PgError.PgError | undefined
-
   private readonly transport: Transport
   private readonly decoder: BackendDecoder
   private readonly writer = new ByteWriter()
@@ -89,12 +86,11 @@ export class Session implements FrameSink, TransportEvents {
   private headError: ErrorFields | undefined
   /** The notice that says why the server will be gone, until it proves to be there. */
   private parting: ErrorFields | undefined
-  /** The exclusive exchange in flight. */
   private exclusive: Exchange | undefined
   private reading = false
   private pumpScheduled = false
-  private socketFull = false
-
+  /** Whether the socket takes no more until it has drained. */
+  isSocketFull = false
   constructor(transport: Transport, decoder: BackendDecoder, options: SessionOptions) {
     this.transport = transport
     this.decoder = decoder
@@ -104,6 +100,7 @@ export class Session implements FrameSink, TransportEvents {
     this.cancelTimeoutMillis = options.cancelTimeoutMillis
     this.observer = options.observer
     this.parameters = new Map(options.parameters)
+    this.catalogue.follow(this.parameters)
     this.fence = new Fence(this, options.cancel, options.cancelTimeoutMillis)
   }
 
@@ -127,7 +124,8 @@ export class Session implements FrameSink, TransportEvents {
   submit(exchange: Exchange): void {
     const over = this.lost ?? this.closing
     if (over !== undefined) return exchange.lost(lostBeforeWrite(over))
-    if (exchange.isControl !== true) this.isUsed = true
+    if (exchange.isControl !== true) this.residue.isUsed = true
+    if (this.catalogue.wantsIdentity) identify(this)
     this.waiting.push(exchange)
     this.schedulePump()
   }
@@ -177,7 +175,7 @@ export class Session implements FrameSink, TransportEvents {
     return this.waiting.length + this.inFlight.length === this.controls && !this.fence.raised
   }
 
-  /** True where everything in flight has been abandoned, so that a cancel can hit nobody else. */
+  /** True if all in flight was abandoned: a cancel can hit nobody else. */
   get onlyAbandoned(): boolean {
     return this.inFlight.length > 0 && !this.inFlight.some(({ abandoned }) => !abandoned)
   }
@@ -192,7 +190,7 @@ export class Session implements FrameSink, TransportEvents {
     this.pumpScheduled = false
     if (isServerBusy(this.inFlight.length, this.waiting.length)) return
     let refused: Array<() => void> | undefined
-    while (this.lost === undefined && !this.socketFull && this.exclusive === undefined && !this.fence.raised) {
+    while (this.lost === undefined && !this.isSocketFull && this.exclusive === undefined && !this.fence.raised) {
       const exchange = this.waiting.shift()
       if (exchange === undefined) break
       const mark = this.writer.length
@@ -214,18 +212,14 @@ export class Session implements FrameSink, TransportEvents {
   }
 
   private flush(): void {
-    if (this.writer.length > 0 && !this.transport.write(this.writer.take())) this.socketFull = true
-  }
-
-  get isSocketFull(): boolean {
-    return this.socketFull
+    if (this.writer.length > 0 && !this.transport.write(this.writer.take())) this.isSocketFull = true
   }
 
   /** Writes more of the exclusive request in flight. False where the socket has enough until the exchange is `drained`. */
   writeMore(write: (writer: ByteWriter) => void): boolean {
     write(this.writer)
     this.flush()
-    return !this.socketFull
+    return !this.isSocketFull
   }
 
   /** Reads nothing more, for a slow reader, or reads again. Whoever stops it lets it go on, however it ends. */
@@ -234,9 +228,10 @@ export class Session implements FrameSink, TransportEvents {
     else this.transport.pause()
   }
 
-  commandCompleted(tag: CommandTag, hasColumns = true): void {
+  commandCompleted(tag: CommandTag, hasColumns = true, changesSession = false): void {
     if (tag.command === "DISCARD ALL" || tag.command === "DEALLOCATE ALL") this.statements.clear()
-    if (isSoiling(tag, hasColumns)) this.isSoiled = true
+    this.catalogue.commandCompleted(tag, this.head?.sql ?? "", hasColumns)
+    this.residue.completed(tag, hasColumns, changesSession)
   }
 
   // ------------------------------------------------------------------------------------------------- answers
@@ -276,6 +271,8 @@ export class Session implements FrameSink, TransportEvents {
       case Backend.NoticeResponse:
         return this.notice(readErrorFields(bytes, start, end))
       case Backend.ParameterStatus:
+        // A setting has changed, by whatever statement.
+        this.residue.isSoiled = true
         return readParameterStatus(this.parameters, bytes, start, end)
       case Backend.NotificationResponse:
         return this.channels.deliver(decodeNotification(bytes, start, end))
@@ -309,7 +306,9 @@ export class Session implements FrameSink, TransportEvents {
     this.headError = undefined
     this.head = this.inFlight.peek()
     this.transactionStatus = status
+    if (this.catalogue.isUnsettled) this.catalogue.answered(status, head.isControl === true)
     if (this.exclusive === head) this.exclusive = undefined
+    if (error !== undefined) this.residue.failed(head.sql)
     this.fence.advance()
     try {
       head.ready(status, error)
@@ -353,7 +352,7 @@ export class Session implements FrameSink, TransportEvents {
   }
 
   drain(): void {
-    this.socketFull = false
+    this.isSocketFull = false
     this.exclusive?.drained?.()
     this.schedulePump()
   }

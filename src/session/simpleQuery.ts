@@ -20,6 +20,7 @@ import { mayCopy, NO_COPY, refuseCopyIn } from "./copyGuard.ts"
 import { Desynchronised, type Exchange } from "./exchange.ts"
 import { requestRefused, serverError } from "./serverError.ts"
 import type { Session } from "./session.ts"
+import { namesSessionState } from "./residue.ts"
 
 /** What has to come next. */
 const Awaiting = {
@@ -40,6 +41,7 @@ export class SimpleQuery implements Exchange {
   private readonly tags: Array<CommandTag> = []
   private awaiting: Awaiting = Awaiting.statement
   private failure: PgError.PgError | undefined
+  private readonly changesSession: boolean
 
   constructor(
     session: Session,
@@ -52,6 +54,7 @@ export class SimpleQuery implements Exchange {
     this.sql = sql
     this.resume = resume
     this.exclusive = mayCopy(sql)
+    this.changesSession = !this.isControl && namesSessionState(sql)
   }
 
   get completed(): boolean {
@@ -83,7 +86,7 @@ export class SimpleQuery implements Exchange {
         if (awaiting !== Awaiting.statement && awaiting !== Awaiting.rows) break
         const tag = readCommandTag(bytes, start, end)
         this.tags.push(tag)
-        if (!this.isControl) this.session.commandCompleted(tag, awaiting === Awaiting.rows)
+        if (!this.isControl) this.session.commandCompleted(tag, awaiting === Awaiting.rows, this.changesSession)
         this.awaiting = Awaiting.statement
         return
       }

@@ -30,7 +30,7 @@ const prepared = (sql: string, described = columns) =>
     const { peer, session } = yield* establish(yield* scriptedServer)
     const asking = yield* ask(session, sql)
     yield* peer.cycle
-    peer.send(Say.described(described))
+    peer.send(Say.described(described, { returnsRows: described.length > 0 }))
     yield* peer.cycle
     return { peer, session, asking }
   })
