@@ -54,7 +54,7 @@ import { hasOtherParameters, isForgotten, isMisdescribed, isStale } from "./stal
 import type { PreparedStatement } from "./statementCache.ts"
 import { StatementInUse } from "./statementInUse.ts"
 import { missingTypes, unanswered, undecodable } from "./undecodable.ts"
-import type { Answer, NamedPortal, Wanted } from "./wanted.ts"
+import { allTuples, type Answer, type NamedPortal, type Wanted } from "./wanted.ts"
 import { writeRun } from "./writeRun.ts"
 
 /** What has to come next. */
@@ -234,7 +234,11 @@ export class ExtendedQuery<Row, A> implements Exchange, Answer<Row> {
         if (awaiting !== Awaiting.rows) break
         this.tag = readCommandTag(bytes, start, end)
         this.awaiting = Awaiting.ready
-        this.session.commandCompleted(this.tag, this.statement?.rowShape !== undefined)
+        this.session.commandCompleted(
+          this.tag,
+          this.statement?.rowShape !== undefined,
+          this.statement?.changesSession === true
+        )
         return
       case Backend.PortalSuspended:
         if (awaiting !== Awaiting.rows || this.wanted.maxRows === 0) break
@@ -321,7 +325,7 @@ export class ExtendedQuery<Row, A> implements Exchange, Answer<Row> {
     const { session } = this
     this.lookedUp = [...this.lookedUp, ...oids]
     const sql = typeQuery(serverVersionOf(session.parameters).major)
-    this.lookup = new ExtendedQuery(session, sql, [oids], allTuples, (exit) => {
+    this.lookup = new ExtendedQuery(session, sql, [oids], ownTuples, (exit) => {
       this.lookup = undefined
       if (Exit.isSuccess(exit)) types.add(readDescriptions(exit.value))
       done(exit)
@@ -441,10 +445,4 @@ export class ExtendedQuery<Row, A> implements Exchange, Answer<Row> {
 
 const NONE: ReadonlyArray<never> = []
 const UNDESCRIBED: StatementDescription = { parameterOids: NONE, columns: undefined }
-
-const allTuples: Wanted<TupleRow, ReadonlyArray<TupleRow>> = {
-  form: (shape) => shape.tuple,
-  maxRows: 0,
-  result: ({ rows }) => Exit.succeed(rows),
-  types: OWN_TYPES
-}
+const ownTuples: Wanted<TupleRow, ReadonlyArray<TupleRow>> = { ...allTuples, types: OWN_TYPES }

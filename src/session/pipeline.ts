@@ -310,7 +310,7 @@ export class Pipeline<Row, A> implements Exchange {
       case Backend.CommandComplete: {
         if (awaiting !== Awaiting.rows) break
         const tag = readCommandTag(bytes, start, end)
-        this.session.commandCompleted(tag)
+        this.session.commandCompleted(tag, this.current.rowShape !== undefined, this.current.changesSession)
         this.hasCompleted = true
         if (isCommitting(tag.command)) this.hasCommitted = true
         if (this.index < this.written && this.failure === undefined) this.answered(tag)
@@ -417,8 +417,10 @@ export class Pipeline<Row, A> implements Exchange {
     }
     if (this.failure !== undefined) this.finish(this.failure)
     else if (error !== undefined) this.rejected(status, error)
-    else if (this.empty !== undefined) this.finish(Exit.fail(emptyQuery(this.empty, this.hasCompleted)))
-    else this.finish(Exit.succeed(unreadOf(this.plan, this.unread) ?? this.plan.result()))
+    else if (this.empty !== undefined) {
+      const outcome = this.hasCompleted ? "unknown" : "none"
+      this.finish(Exit.fail(new PgError.EmptyQueryError({ sql: this.empty, outcome })))
+    } else this.finish(Exit.succeed(unreadOf(this.plan, this.unread) ?? this.plan.result()))
   }
 
   private rejected(status: TransactionStatus, fields: ErrorFields): void {
@@ -446,6 +448,3 @@ export class Pipeline<Row, A> implements Exchange {
     if (!this.isAbandoned) this.resume(exit)
   }
 }
-
-const emptyQuery = (sql: string, othersHaveRun: boolean): PgError.EmptyQueryError =>
-  new PgError.EmptyQueryError({ sql, outcome: othersHaveRun ? "unknown" : "none" })

@@ -1,7 +1,7 @@
 /** An ErrorResponse as a typed error, with what the client can add: the way out where the server cannot know it. */
 import * as PgError from "../PgError.ts"
 import type { ErrorFields } from "../wire/errorFields.ts"
-import type { Unencodable } from "../wire/failure.ts"
+import { Unencodable } from "../wire/failure.ts"
 import { outcomeOf, type Progress } from "./outcome.ts"
 import type { PreparedStatement } from "./statementCache.ts"
 
@@ -10,9 +10,21 @@ export const serverError = (fields: ErrorFields, sql: string, progress: Progress
 
 /** A request that could not be encoded, where no parameter is to blame: the SQL text itself, or the count. */
 export const requestRefused = (failure: unknown, sql: string): PgError.PgError => {
-  if (PgError.isPgError(failure)) return failure
-  const reason = failure instanceof Error ? failure.message : String(failure)
-  return new PgError.EncodeError({ parameter: 0, type: "SQL text", reason, sql })
+  const known = recognised(failure)
+  return typeof known === "string"
+    ? new PgError.EncodeError({ parameter: 0, type: "SQL text", reason: known, sql })
+    : known
+}
+
+/** Words for what reading a value of the user's may throw: that may quote the value, or throw again if it is looked at. */
+const recognised = (failure: unknown): PgError.PgError | string => {
+  try {
+    if (PgError.isPgError(failure)) return failure
+    if (failure instanceof Unencodable) return failure.message
+    return `reading what was given threw ${failure instanceof Error ? failure.constructor.name : `a ${typeof failure}`}`
+  } catch {
+    return "reading what was given threw"
+  }
 }
 
 /** A prepared statement that the server does not have, or has already: the session is not with the server that it was. */

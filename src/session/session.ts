@@ -23,6 +23,7 @@ import { Channels } from "./channels.ts"
 import { Desynchronised, type Exchange } from "./exchange.ts"
 import { Fence } from "./fence.ts"
 import { Fifo } from "./fifo.ts"
+import { identify } from "./identification.ts"
 import type { Inbox } from "./inbox.ts"
 import { Listeners } from "./listeners.ts"
 import { broken, closed, farewell, isParting, lostInFlight, lostWaiting, violation } from "./loss.ts"
@@ -30,7 +31,7 @@ import type { Observer } from "./observer.ts"
 import { isFatal, NOTHING_ASKED } from "./outcome.ts"
 import { serverError } from "./serverError.ts"
 import { readParameterStatus } from "./serverParameters.ts"
-import { isSoiling } from "./soiling.ts"
+import { Residue } from "./residue.ts"
 import { StatementCache, type StatementCacheLimits } from "./statementCache.ts"
 import type { Transport, TransportEvents } from "./transport.ts"
 import { isServerBusy, WRITE_BYTES } from "./writeAhead.ts"
@@ -54,7 +55,7 @@ export interface SessionOptions {
 }
 
 export class Session implements FrameSink, TransportEvents {
-  /** What is known of the types; shared with other sessions, unless this one has codecs of its own. */
+  /** What is known of the types. */
   catalogue: TypeCatalogue
   readonly statements: StatementCache
   readonly processId: number
@@ -63,10 +64,7 @@ export class Session implements FrameSink, TransportEvents {
   readonly parameters: Map<string, string>
   readonly channels = new Channels()
   readonly noticeListeners = new Set<(notice: ErrorFields) => void>()
-  /** Whether settings, locks, tables or the like may have been left behind since this was last set to false. */
-  isSoiled = false
-  /** Whether anything was asked since this was last set to false, but for what begins, ends or cleans up. */
-  isUsed = false
+  readonly residue = new Residue()
   /** How many of the requests are statements that begin, end or clean up, which the server answers at once. */
   controls = 0
   /** As of the last ReadyForQuery. */
@@ -77,7 +75,6 @@ export class Session implements FrameSink, TransportEvents {
   closing: PgError.ConnectionLostError | undefined
   /** Why the session is over. Facts about the end are read here and inferred from nothing else. */
   lost: PgError.PgError | undefined
-
   private readonly transport: Transport
   private readonly decoder: BackendDecoder
   private readonly writer = new ByteWriter()
@@ -92,12 +89,11 @@ export class Session implements FrameSink, TransportEvents {
   private headError: ErrorFields | undefined
   /** The notice that says why the server will be gone, until it proves to be there. */
   private parting: ErrorFields | undefined
-  /** The exclusive exchange in flight. */
   private exclusive: Exchange | undefined
   private reading = false
   private pumpScheduled = false
-  private socketFull = false
-
+  /** Whether the socket takes no more until it has drained. */
+  isSocketFull = false
   constructor(transport: Transport, decoder: BackendDecoder, options: SessionOptions) {
     this.transport = transport
     this.decoder = decoder
@@ -107,6 +103,7 @@ export class Session implements FrameSink, TransportEvents {
     this.cancelTimeoutMillis = options.cancelTimeoutMillis
     this.observer = options.observer
     this.parameters = new Map(options.parameters)
+    this.catalogue.follow(this.parameters)
     this.fence = new Fence(this, options.cancel, options.cancelTimeoutMillis)
   }
 
@@ -130,7 +127,8 @@ export class Session implements FrameSink, TransportEvents {
   submit(exchange: Exchange): void {
     const over = this.lost ?? this.closing
     if (over !== undefined) return exchange.lost(lostWaiting(exchange, over))
-    if (exchange.isControl !== true) this.isUsed = true
+    if (exchange.isControl !== true) this.residue.isUsed = true
+    if (this.catalogue.wantsIdentity) identify(this)
     this.waiting.push(exchange)
     this.schedulePump()
   }
@@ -180,7 +178,7 @@ export class Session implements FrameSink, TransportEvents {
     return this.waiting.length + this.inFlight.length === this.controls && !this.fence.raised
   }
 
-  /** True where everything in flight has been abandoned, so that a cancel can hit nobody else. */
+  /** True if all in flight was abandoned: a cancel can hit nobody else. */
   get onlyAbandoned(): boolean {
     return this.inFlight.length > 0 && !this.inFlight.some(({ abandoned }) => !abandoned)
   }
@@ -195,7 +193,7 @@ export class Session implements FrameSink, TransportEvents {
     this.pumpScheduled = false
     if (isServerBusy(this.inFlight.length, this.waiting.length)) return
     let refused: Array<() => void> | undefined
-    while (this.lost === undefined && !this.socketFull && this.exclusive === undefined && !this.fence.raised) {
+    while (this.lost === undefined && !this.isSocketFull && this.exclusive === undefined && !this.fence.raised) {
       const exchange = this.waiting.shift()
       if (exchange === undefined) break
       const mark = this.writer.length
@@ -217,7 +215,7 @@ export class Session implements FrameSink, TransportEvents {
   }
 
   private flush(): void {
-    if (this.writer.length > 0 && !this.transport.write(this.writer.take())) this.socketFull = true
+    if (this.writer.length > 0 && !this.transport.write(this.writer.take())) this.isSocketFull = true
   }
 
   /** Whether what is being answered was asked outside of a transaction, where a statement may commit by itself. */
@@ -225,15 +223,11 @@ export class Session implements FrameSink, TransportEvents {
     return this.begunIn === TransactionStatus.idle
   }
 
-  get isSocketFull(): boolean {
-    return this.socketFull
-  }
-
   /** Writes more of the exclusive request in flight. False where the socket has enough until the exchange is `drained`. */
   writeMore(write: (writer: ByteWriter) => void): boolean {
     write(this.writer)
     this.flush()
-    return !this.socketFull
+    return !this.isSocketFull
   }
 
   /** Reads nothing more, for a slow reader, or reads again. Whoever stops it lets it go on, however it ends. */
@@ -242,9 +236,10 @@ export class Session implements FrameSink, TransportEvents {
     else this.transport.pause()
   }
 
-  commandCompleted(tag: CommandTag, hasColumns = true): void {
+  commandCompleted(tag: CommandTag, hasColumns = true, changesSession = false): void {
     if (tag.command === "DISCARD ALL" || tag.command === "DEALLOCATE ALL") this.statements.clear()
-    if (isSoiling(tag, hasColumns)) this.isSoiled = true
+    this.catalogue.commandCompleted(tag, this.head?.sql ?? "", hasColumns)
+    this.residue.completed(tag, hasColumns, changesSession)
   }
 
   // ------------------------------------------------------------------------------------------------- answers
@@ -284,6 +279,8 @@ export class Session implements FrameSink, TransportEvents {
       case Backend.NoticeResponse:
         return this.notice(readErrorFields(bytes, start, end))
       case Backend.ParameterStatus:
+        // A setting has changed, by whatever statement.
+        this.residue.isSoiled = true
         return readParameterStatus(this.parameters, bytes, start, end)
       case Backend.NotificationResponse:
         return this.channels.deliver(decodeNotification(bytes, start, end))
@@ -318,7 +315,9 @@ export class Session implements FrameSink, TransportEvents {
     this.head = this.inFlight.peek()
     this.begunIn = this.transactionStatus
     this.transactionStatus = status
+    if (this.catalogue.isUnsettled) this.catalogue.answered(status, head.isControl === true)
     if (this.exclusive === head) this.exclusive = undefined
+    if (error !== undefined) this.residue.failed(head.sql)
     this.fence.advance()
     try {
       head.ready(status, error)
@@ -360,7 +359,7 @@ export class Session implements FrameSink, TransportEvents {
   }
 
   drain(): void {
-    this.socketFull = false
+    this.isSocketFull = false
     this.exclusive?.drained?.()
     this.schedulePump()
   }

@@ -21,6 +21,7 @@ import { Desynchronised, type Exchange } from "./exchange.ts"
 import { isCommitting, mayScriptOutlastError } from "./outcome.ts"
 import { requestRefused, serverError } from "./serverError.ts"
 import type { Session } from "./session.ts"
+import { namesSessionState } from "./residue.ts"
 
 /** What has to come next. */
 const Awaiting = {
@@ -41,6 +42,7 @@ export class SimpleQuery implements Exchange {
   private readonly tags: Array<CommandTag> = []
   private awaiting: Awaiting = Awaiting.statement
   private failure: PgError.PgError | undefined
+  private readonly changesSession: boolean
 
   constructor(
     session: Session,
@@ -53,6 +55,7 @@ export class SimpleQuery implements Exchange {
     this.sql = sql
     this.resume = resume
     this.exclusive = mayCopy(sql)
+    this.changesSession = !this.isControl && namesSessionState(sql)
   }
 
   get hasRun(): boolean {
@@ -92,7 +95,7 @@ export class SimpleQuery implements Exchange {
         if (awaiting !== Awaiting.statement && awaiting !== Awaiting.rows) break
         const tag = readCommandTag(bytes, start, end)
         this.tags.push(tag)
-        if (!this.isControl) this.session.commandCompleted(tag, awaiting === Awaiting.rows)
+        if (!this.isControl) this.session.commandCompleted(tag, awaiting === Awaiting.rows, this.changesSession)
         this.awaiting = Awaiting.statement
         return
       }

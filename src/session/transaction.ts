@@ -420,9 +420,9 @@ const commitOutcome = (lost: PgError.PgError, transactionId: string | undefined)
 
 /** A transaction that has written nothing has no id. */
 const transactionIdOf = (session: Session): Effect.Effect<string | undefined, PgError.PgError> =>
-  Effect.map(send(session, ownTupleRows("SELECT pg_catalog.pg_current_xact_id_if_assigned()::text")), ([found]) => {
+  Effect.map(send(session, ownTupleRows("SELECT pg_catalog.pg_current_xact_id_if_assigned()")), ([found]) => {
     const id = found?.[0]
-    return typeof id === "string" ? id : undefined
+    return typeof id === "bigint" ? String(id) : undefined
   })
 
 const savepointWithOptions = (): PgError.InvalidConfigError =>
