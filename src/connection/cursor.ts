@@ -196,7 +196,8 @@ class DeclaredCursor implements ScrollCursor {
     if (this.newest?.sql === sql) return this.newest.statement
     const { statements } = this.made.session
     this.newest?.statement.close()
-    this.newest = { sql, statement: new OwnStatement(statements, statements.ownName()) }
+    // The cursor is ours: what it returns does not change.
+    this.newest = { sql, statement: new OwnStatement(statements, statements.ownName(), "planned") }
     return this.newest.statement
   }
 

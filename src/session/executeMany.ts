@@ -5,9 +5,10 @@ import type { CommandTag } from "../wire/commandTag.ts"
 import { Unencodable } from "../wire/failure.ts"
 import { Pipeline } from "./pipeline.ts"
 import type { Outcome, Plan } from "./plan.ts"
-import { none, objects, type Request, type Resume } from "./request.ts"
+import { objects, type Request, type Resume } from "./request.ts"
 import type { Session } from "./session.ts"
 import type { PreparedStatement } from "./statementCache.ts"
+import { none } from "./wanted.ts"
 
 /** So much is written before the socket is asked whether it can take more. */
 const BLOCK_BYTES = 65_536

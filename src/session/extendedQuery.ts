@@ -10,12 +10,17 @@
  *                                                   CommandComplete | PortalSuspended | EmptyQueryResponse  ReadyForQuery
  * ```
  * The unnamed statement is prepared anew for each run, with the types and formats that are known from before. So is, in
- * its first run, one all of whose types the caller names; its columns come as text, since nobody knows them:
+ * its first run, one of which all is known that matters: the caller names all its types, and it returns no rows or the
+ * caller does not want them. (Rows that come before they are described would come as text, and a text does not always
+ * give the same value.)
  *
  * ```
  * (Close...) Parse Bind Describe Execute Sync  ->  (CloseComplete...) ParseComplete BindComplete
  *                                                   RowDescription | NoData  DataRow... and so on
  * ```
+ * If what was known proves wrong before anything has run, the statement is described again and run in the round trip
+ * that prepares it, so that little time is left for it to change once more. See `stalePlan.ts`.
+ *
  * Types that nobody has met before are looked up in between, by a query of the same kind that this one sends and reads
  * as a part of its own conversation. Where they show only when the statement is run, or turn out to have changed, the
  * rows are kept as they came and read once the types are known.
@@ -46,14 +51,13 @@ import { Desynchronised, type Exchange } from "./exchange.ts"
 import { type StatementDescription, typeOids } from "./preparedStatement.ts"
 import { RowCollector } from "./rowCollector.ts"
 import { requestRefused, serverError, valueRefused } from "./serverError.ts"
-import { printsAsUsual } from "./serverParameters.ts"
 import { serverVersionOf } from "./serverVersion.ts"
 import type { Session } from "./session.ts"
-import { hasOtherParameters, isForgotten, isMisdescribed, isStale } from "./stalePlan.ts"
+import { isForgotten, type Verdict, verdictOn } from "./stalePlan.ts"
 import type { PreparedStatement } from "./statementCache.ts"
 import { StatementInUse } from "./statementInUse.ts"
 import { missingTypes, unanswered, undecodable } from "./undecodable.ts"
-import type { Answer, NamedPortal, Wanted } from "./wanted.ts"
+import { type Answer, type NamedPortal, none, type Wanted } from "./wanted.ts"
 import { writeRun } from "./writeRun.ts"
 
 /** What has to come next. */
@@ -87,7 +91,10 @@ export class ExtendedQuery<Row, A> implements Exchange, Answer<Row> {
   private closesAwaited = 0
   private description: StatementDescription = UNDESCRIBED
   private failure: PgError.PgError | undefined
-  private reprepared = false
+  /** How often it has been described again. */
+  private attempts = 0
+  /** The error that stands if the server describes the statement as it was. */
+  private doubt: PgError.PgError | undefined
   /** The query for types that are not known, while it runs. */
   private lookup: ExtendedQuery<TupleRow, ReadonlyArray<TupleRow>> | undefined
   /** What the session knows of: this, or the query that this one looks types up for. */
@@ -105,7 +112,7 @@ export class ExtendedQuery<Row, A> implements Exchange, Answer<Row> {
     this.sql = sql
     const types = namedTypes(values)
     this.values = types.length === 0 ? values : bareValues(values)
-    this.inUse = new StatementInUse(session, sql, types, wanted.statements)
+    this.inUse = new StatementInUse(session, sql, types, wanted)
     this.wanted = wanted
     this.resume = resume
   }
@@ -137,24 +144,29 @@ export class ExtendedQuery<Row, A> implements Exchange, Answer<Row> {
     const { evictions } = session.statements
     for (const name of evictions) writeCloseStatement(writer, name)
     if (statement !== undefined) this.encodeRun(writer, statement)
-    else if (this.canPresume) this.encodeRun(writer, this.inUse.presume(this.types))
+    else if (this.canPresume) this.encodeRun(writer, this.inUse.presume(this.presumption, this.types))
     else this.encodePrepare(writer)
     this.closesAwaited = evictions.length
     session.statements.evictionsWritten()
   }
 
-  /** Whether there is nothing to be asked before the first run, whose values come as text. */
+  /** Whether there is nothing to be asked before the first run. */
   private get canPresume(): boolean {
-    const { inUse, session, wanted } = this
-    if (!inUse.isTyped || this.reprepared) return false
-    return wanted.portal === undefined && wanted.until === undefined && printsAsUsual(session.parameters)
+    const { attempts, inUse, values, wanted } = this
+    if (attempts > 0 || wanted.portal !== undefined || wanted.until !== undefined) return false
+    if (!inUse.hasKnownParameters || inUse.namedTypes.length !== values.length) return false
+    return inUse.kind === "silent" || (wanted.form === none && values.length > 0)
+  }
+
+  private get presumption(): StatementDescription {
+    return { parameterOids: this.inUse.namedTypes, columns: undefined }
   }
 
   private encodePrepare(writer: ByteWriter): void {
     const { length } = this.values
     // The server would parse it, and describe it with a count that does not hold so many.
     if (length > MAX_COUNT) throw new Unencodable(`${length} parameters; a statement takes at most ${MAX_COUNT}`)
-    const name = this.inUse.nameIt()
+    const name = this.attempts === 0 ? this.inUse.nameIt() : this.inUse.leaveUnnamed()
     this.parses = false
     writeParse(writer, name, this.sql, this.inUse.namedTypes)
     writeDescribeStatement(writer, name)
@@ -175,7 +187,8 @@ export class ExtendedQuery<Row, A> implements Exchange, Answer<Row> {
 
   private encodeRun(writer: ByteWriter, statement: PreparedStatement): void {
     const { inUse, values, wanted } = this
-    this.exclusive = statement.mayCopy || inUse.isPresumed
+    // Another run of the text would prepare it under the same name.
+    this.exclusive = statement.mayCopy || (inUse.isPresumed && statement.name !== "")
     if (wanted.until === "prepared") {
       writeSync(writer)
       this.awaiting = Awaiting.ready
@@ -192,9 +205,22 @@ export class ExtendedQuery<Row, A> implements Exchange, Answer<Row> {
     if (this.lookup !== undefined) return this.lookup.refused(failure)
     const { sql, statement } = this
     if (failure instanceof Unencodable && failure.parameter !== undefined && statement !== undefined) {
-      this.lost(valueRefused(failure, statement))
+      this.valueRefused(failure.parameter, statement, valueRefused(failure, statement))
     } else {
       this.lost(requestRefused(failure, sql))
+    }
+  }
+
+  /** The value may be none of the type that the parameter had when the statement was described. */
+  private valueRefused(parameter: number, statement: PreparedStatement, error: PgError.PgError): void {
+    const { inUse, session } = this
+    if (!inUse.isRemembered || session.transactionStatus === TransactionStatus.failed) return this.lost(error)
+    const { types } = statement
+    if (types === undefined || types.isFixed(statement.parameterOids[parameter - 1] ?? 0)) {
+      this.askAgain(statement, error)
+    } else {
+      session.catalogue.outdate(types)
+      this.describeAgain(statement)
     }
   }
 
@@ -333,7 +359,11 @@ export class ExtendedQuery<Row, A> implements Exchange, Answer<Row> {
   }
 
   private run(types: DatabaseTypes): void {
-    this.inUse.learn(this.description, types)
+    const { description, doubt, inUse } = this
+    if (doubt !== undefined && inUse.isAsItWas(description)) return this.lost(doubt)
+    this.doubt = undefined
+    if (this.attempts > 0) inUse.presume(description, types)
+    else inUse.learn(description, types)
     if (this.wanted.until === "prepared") return this.succeed()
     this.session.submitFirst(this.exchange)
   }
@@ -379,34 +409,60 @@ export class ExtendedQuery<Row, A> implements Exchange, Answer<Row> {
   }
 
   /**
-   * An error before BindComplete proves that nothing ran. Where it says that the plan is stale, the statement is
-   * prepared anew and run once more; inside a transaction that cannot be, since the error has ended the transaction.
+   * An error before BindComplete proves that nothing ran. If it says that what was known of the statement is wrong, the
+   * statement is described anew and run once more; inside a transaction that cannot be, since the error has ended it.
    */
-  private rejected(status: TransactionStatus, error: ErrorFields): void {
-    const { session, statement } = this
+  private rejected(status: TransactionStatus, fields: ErrorFields): void {
+    const { inUse, statement } = this
     if (this.awaiting !== Awaiting.parseComplete) this.withdrawn()
-    if (statement !== undefined && this.isUnrun && this.isOutOfDate(error, statement)) {
-      this.inUse.giveUp(statement)
-      this.lookedUp = NONE
-      if (status === TransactionStatus.idle && !this.reprepared) {
-        this.reprepared = true
-        session.submitFirst(this.exchange)
-        return
-      }
+    const verdict = statement === undefined ? "right" : this.verdictOn(fields, statement)
+    const isTooLate = status !== TransactionStatus.idle
+    const isDropped = isTooLate && verdict !== "right"
+    const error = this.failure ?? serverError(fields, this.sql, { completed: this.completed, isDropped })
+    if (statement === undefined || verdict === "right") return this.lost(error)
+    if (verdict === "wrong" && statement.types !== undefined && !isForgotten(fields)) {
+      this.session.catalogue.outdate(statement.types)
     }
-    this.lost(this.failure ?? serverError(error, this.sql, this))
+    if (isDropped && this.wanted.portal !== undefined) this.wanted.portal.isOutOfDate = true
+    if (isTooLate || this.attempts === MAX_ATTEMPTS) {
+      inUse.giveUp(statement)
+      this.lost(error)
+    } else if (verdict === "wrong") {
+      this.describeAgain(statement)
+    } else {
+      this.askAgain(statement, error)
+    }
+  }
+
+  private verdictOn(fields: ErrorFields, statement: PreparedStatement): Verdict {
+    if (!this.isUnrun) return "right"
+    const verdict = verdictOn(fields, statement, this.values)
+    if (verdict !== "doubtful" || this.inUse.isRemembered) return verdict
+    // The server has just described it, and will not prepare it for the types that it named.
+    return this.awaiting === Awaiting.parseComplete && this.description !== UNDESCRIBED ? "wrong" : "right"
   }
 
   private get isUnrun(): boolean {
     return this.awaiting === Awaiting.bindComplete || (this.parses && this.awaiting === Awaiting.parseComplete)
   }
 
-  private isOutOfDate(error: ErrorFields, statement: PreparedStatement): boolean {
-    if (isStale(error, statement, this.values)) {
-      if (statement.types !== undefined && !isForgotten(error)) this.session.catalogue.outdate(statement.types)
-      return true
-    }
-    return this.parses && (this.inUse.isPresumed ? hasOtherParameters(error) : isMisdescribed(error))
+  /** Has the statement described anew, and run. */
+  private describeAgain(statement: PreparedStatement): void {
+    this.inUse.giveUp(statement)
+    this.startAgain()
+  }
+
+  /** Has the statement described anew, and run if that is another description; or else `error` stands. */
+  private askAgain(statement: PreparedStatement, error: PgError.PgError): void {
+    this.inUse.doubt(statement)
+    this.doubt = error
+    this.startAgain()
+  }
+
+  private startAgain(): void {
+    this.attempts++
+    this.lookedUp = NONE
+    this.session.submitFirst(this.exchange)
   }
 
   withdrawn(): void {
@@ -428,6 +484,8 @@ export class ExtendedQuery<Row, A> implements Exchange, Answer<Row> {
 }
 
 const NONE: ReadonlyArray<never> = []
+/** A schema that changes all the time is not run after for ever. */
+const MAX_ATTEMPTS = 4
 const UNDESCRIBED: StatementDescription = { parameterOids: NONE, columns: undefined }
 
 const allTuples: Wanted<TupleRow, ReadonlyArray<TupleRow>> = {

@@ -8,6 +8,7 @@ import { encodeResultFormats } from "../wire/frontendEncoder.ts"
 import { mayCopy } from "./copyGuard.ts"
 import type { Session } from "./session.ts"
 import type { PreparedStatement } from "./statementCache.ts"
+import { kindOf } from "./statementKind.ts"
 
 /** The server's answer to Describe. */
 export interface StatementDescription {
@@ -22,9 +23,12 @@ export const typeOids = ({ columns = [], parameterOids }: StatementDescription):
   ...columns.map(({ typeOid }) => typeOid)
 ]
 
+/** What is known of a statement before it is described. */
+export type StatementIdentity = Pick<PreparedStatement, "key" | "name" | "sql"> & Partial<Pick<PreparedStatement, "kind">>
+
 export const preparedStatement = (
   session: Session,
-  { key, name, sql }: Pick<PreparedStatement, "key" | "name" | "sql">,
+  { key, kind, name, sql }: StatementIdentity,
   description: StatementDescription,
   types: DatabaseTypes
 ): PreparedStatement => {
@@ -41,6 +45,7 @@ export const preparedStatement = (
     parameterOids,
     rowShape,
     resultFormats: encodeResultFormats(rowShape?.resultFormats ?? []),
+    kind: kind ?? kindOf(sql),
     // COPY takes no parameters and describes no rows.
     mayCopy: parameterOids.length === 0 && columns === undefined && mayCopy(sql),
     preparedAt: session.now(),
@@ -49,6 +54,12 @@ export const preparedStatement = (
     reloads: session.catalogue.reloads
   }
 }
+
+/** The same statement under no name: each run prepares it. */
+export const unnamed = (statement: PreparedStatement): PreparedStatement =>
+  statement.name === "" ? statement : { ...statement, name: "", nameBytes: NO_NAME }
+
+const NO_NAME = Uint8Array.of(0)
 
 /** Whether the rows of a statement are still what they were when it was described. */
 export const returnsSame = (

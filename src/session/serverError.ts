@@ -15,13 +15,15 @@ export interface Progress {
   readonly completed: boolean
   /** The command tag COMMIT of an earlier statement in the same text. */
   readonly committed?: boolean
+  /** Whether what was known of the statement was given up for this error, and the transaction is over with it. */
+  readonly isDropped?: boolean
   /** Of many runs, the number of the one that failed, from 1. */
   readonly row?: number | undefined
 }
 
 export const serverError = (fields: ErrorFields, sql: string, progress: Progress): PgError.PostgresErrors => {
   const mayBeDone = progress.committed === true || (progress.completed && isFatal(fields))
-  return PgError.fromServer(withHint(fields), { sql, outcome: mayBeDone ? "unknown" : "none", row: progress.row })
+  return PgError.fromServer(withHint(fields, progress.isDropped), { sql, outcome: mayBeDone ? "unknown" : "none", row: progress.row })
 }
 
 /** A request that could not be encoded, where no parameter is to blame: the SQL text itself, or the count. */
@@ -55,7 +57,7 @@ export const valueRefused = (
 const REFUSED_AT_STARTUP = "unsupported startup parameter"
 
 /** Adds the way out where the server has not said it. */
-export const withHint = (fields: ErrorFields): ErrorFields => {
+export const withHint = (fields: ErrorFields, isDropped = false): ErrorFields => {
   if (fields.hint !== undefined) return fields
   if (fields.code === "42601" && fields.routine === "exec_parse_message") {
     return { ...fields, hint: "Send one statement at a time, or use executeScript, which takes several." }
@@ -75,8 +77,14 @@ export const withHint = (fields: ErrorFields): ErrorFields => {
       hint: "The pooler refuses it: leave it out of the settings, and use ALTER ROLE ... SET instead."
     }
   }
-  if (fields.routine === "RevalidateCachedQuery") {
+  if (isDropped && fields.routine === "RevalidateCachedQuery") {
     return { ...fields, hint: "The statement has been dropped from the cache: run the transaction again." }
+  }
+  if (isDropped && fields.code.startsWith("42")) {
+    return {
+      ...fields,
+      hint: "If the schema has changed, run the transaction again: the statement has been dropped from the cache."
+    }
   }
   return fields
 }

@@ -15,6 +15,7 @@ const prepared = (name: string): PreparedStatement => ({
   parameterOids: [],
   rowShape: undefined,
   resultFormats: new Uint8Array(),
+  kind: "planned",
   mayCopy: false,
   preparedAt: 0,
   types: undefined,

@@ -20,6 +20,7 @@ const prepare = (cache: StatementCache, sql: string, preparedAt = 0): PreparedSt
     parameterOids: [],
     rowShape: undefined,
     resultFormats: new Uint8Array(),
+    kind: "planned",
     mayCopy: false,
     preparedAt,
     types: undefined,
