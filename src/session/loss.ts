@@ -43,3 +43,7 @@ export const lostBeforeWrite = (error: PgError.PgError): PgError.ConnectionLostE
     safeToRetry: true,
     outcome: "none"
   })
+
+/** The same where the session goes on, and the error says what has ended instead. */
+export const unwritten = (error: PgError.PgError): PgError.PgError =>
+  error._tag === "ConnectionLostError" ? lostBeforeWrite(error) : error

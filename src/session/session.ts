@@ -25,13 +25,14 @@ import { Fence } from "./fence.ts"
 import { Fifo } from "./fifo.ts"
 import type { Inbox } from "./inbox.ts"
 import { Listeners } from "./listeners.ts"
-import { broken, isParting, lostBeforeWrite, lostInFlight, violation } from "./loss.ts"
+import { broken, isParting, lostBeforeWrite, lostInFlight, unwritten, violation } from "./loss.ts"
 import type { Observer } from "./observer.ts"
 import { isFatal, serverError } from "./serverError.ts"
 import { readParameterStatus } from "./serverParameters.ts"
 import { isSoiling } from "./soiling.ts"
 import { StatementCache, type StatementCacheLimits } from "./statementCache.ts"
 import type { Transport, TransportEvents } from "./transport.ts"
+import { abandonWritten, refuseUnwritten } from "./withdrawal.ts"
 import { isServerBusy, WRITE_BYTES } from "./writeAhead.ts"
 
 /** How long a server may take to close after our goodbye. */
@@ -83,6 +84,10 @@ export class Session implements FrameSink, TransportEvents {
   private readonly fence: Fence
   private readonly endListeners = new Listeners<PgError.PgError>()
   private readonly idleListeners = new Listeners<void>()
+  /** Those who wait until all is answered, where they would wait for somebody that waits for them. */
+  readonly stalled = new Listeners<PgError.PgError>()
+  /** The transaction that is open, and is told of every command that completes. */
+  transaction: { completed(command: string, sql: string): void } | undefined
   /** The oldest in flight, whose answer is being read. */
   private head: Exchange | undefined
   /** The first ErrorResponse to the head. */
@@ -237,6 +242,7 @@ export class Session implements FrameSink, TransportEvents {
   commandCompleted(tag: CommandTag, hasColumns = true): void {
     if (tag.command === "DISCARD ALL" || tag.command === "DEALLOCATE ALL") this.statements.clear()
     if (isSoiling(tag, hasColumns)) this.isSoiled = true
+    this.transaction?.completed(tag.command, this.head?.sql ?? "")
   }
 
   // ------------------------------------------------------------------------------------------------- answers
@@ -416,22 +422,17 @@ export class Session implements FrameSink, TransportEvents {
    * Whoever had the session has gone: all that they asked is withdrawn or cancelled, and fails with `error`. What ends
    * and cleans up after them goes on; the server answers that at once.
    */
-  abandonAll(error: PgError.ConnectionLostError): void {
-    for (const exchange of this.waiting.drain()) {
-      if (exchange.isControl === true) {
-        this.waiting.push(exchange)
-      } else {
-        exchange.withdrawn?.()
-        exchange.lost(lostBeforeWrite(error))
-      }
-    }
-    for (const exchange of this.inFlight.toArray()) {
-      if (exchange.abandoned || exchange.isControl === true) continue
-      exchange.lost(lostInFlight(error))
-      exchange.abandoned = true
-    }
+  abandonAll(error: PgError.PgError): void {
+    this.refuseWaiting(unwritten(error))
+    abandonWritten(this.inFlight, error)
     if (this.inFlight.some(({ abandoned }) => abandoned)) this.fence.raise()
     this.fence.advance()
+  }
+
+  /** Refuses what is not written yet, and those who wait until all is answered. */
+  refuseWaiting(error: PgError.PgError): void {
+    refuseUnwritten(this.waiting, error)
+    this.stalled.tell(error)
   }
 
   /** Ends the session at once, without a goodbye; a CancelRequest is not sent. */
