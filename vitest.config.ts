@@ -2,27 +2,38 @@ import { defineConfig } from "vitest/config"
 
 const INTEGRATION = "test/**/*.integration.test.ts"
 
-/** Two projects, so that the server is started only when a test needs it. */
+/** Suites that take long: faults at every boundary, random programs, the benchmark, and whatever starts programs. */
+const LONG = [
+  "test/faults/**/*.test.ts",
+  "test/transactions/programs.integration.test.ts",
+  "test/session/end.integration.test.ts",
+  "test/session/interruption.integration.test.ts",
+  "test/bench*.test.ts",
+  "test/examples.integration.test.ts",
+  "test/package.test.ts",
+  "test/docstrings.test.ts"
+]
+
+const withServer = { globalSetup: ["test/support/globalSetup.ts"], testTimeout: 30_000, hookTimeout: 60_000 }
+
+/**
+ * Three projects, from the fastest to the slowest. `quick` is the loop while one works: it needs no PostgreSQL. The
+ * other two share one server, which is started only if one of their tests is run.
+ */
 export default defineConfig({
   test: {
     projects: [
       {
         test: {
-          name: "unit",
+          name: "quick",
           include: ["test/**/*.test.ts"],
-          exclude: [INTEGRATION],
+          exclude: [INTEGRATION, ...LONG],
+          isolate: false,
           testTimeout: 30_000
         }
       },
-      {
-        test: {
-          name: "integration",
-          include: [INTEGRATION],
-          globalSetup: ["test/support/globalSetup.ts"],
-          testTimeout: 30_000,
-          hookTimeout: 60_000
-        }
-      }
+      { test: { name: "integration", include: [INTEGRATION], exclude: LONG, ...withServer } },
+      { test: { name: "long", include: LONG, ...withServer } }
     ]
   }
 })

@@ -183,7 +183,10 @@ export interface PoolSettings extends Settings {
    * connections and whatever may change the session keep a connection to themselves. `false`.
    */
   readonly multiplex?: boolean | undefined
-  /** How long the end of the scope waits for connections that are in use, before it cancels what they do. 5 seconds. */
+  /**
+   * How long the end of the scope waits for connections that are in use, before it cancels what they do. 5 seconds. One
+   * second after that every connection is closed, whatever the server does: a pool ends within `closeTimeout` and that.
+   */
   readonly closeTimeout?: Duration.Input | undefined
 }
 

@@ -17,6 +17,7 @@
  * ```
  * @since 0.1.0
  */
+import type * as Duration from "effect/Duration"
 import type * as Effect from "effect/Effect"
 import type * as PgSql from "./PgSql.ts"
 
@@ -84,6 +85,12 @@ export interface Result {
  * @since 0.1.0
  */
 export interface Observed {
+  /**
+   * How long the call may take, the wait for a connection included; for `copyOut` and `copyOutRows`, how long each of
+   * their parts may be waited for. Then the COPY is cancelled, nothing is copied in, and it fails with `TimeoutError`. No
+   * limit by default.
+   */
+  readonly timeout?: Duration.Input | undefined
   /**
    * Is run as the COPY goes on, with some 64 KiB between, and at its end. The COPY waits for it; a progress bar, or a
    * `SubscriptionRef` that others read as a stream, is quick enough.

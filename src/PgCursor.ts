@@ -19,6 +19,7 @@
  * ```
  * @since 0.1.0
  */
+import type * as Duration from "effect/Duration"
 import type * as Effect from "effect/Effect"
 import type * as Option from "effect/Option"
 import type { Row } from "./connection/vocabulary.ts"
@@ -67,6 +68,11 @@ export interface ScrollCursor extends PgCursor {
  * @since 0.1.0
  */
 export interface CursorOptions {
+  /**
+   * How long it may take to open the cursor, the wait for a connection included, and then each call of it. After that the
+   * call fails with `TimeoutError`. No limit by default.
+   */
+  readonly timeout?: Duration.Input | undefined
   /** Whether it can go back. The statement has to be a query. */
   readonly scroll?: boolean | undefined
   /**

@@ -3,6 +3,7 @@
  *
  * @since 0.1.0
  */
+import type * as Cause from "effect/Cause"
 import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
@@ -14,7 +15,7 @@ import * as PgConfig from "./PgConfig.ts"
 import * as PgConnection from "./PgConnection.ts"
 import type * as PgError from "./PgError.ts"
 import type * as PgNotification from "./PgNotification.ts"
-import { givenBack, type Hooks, runHook } from "./pool/hooks.ts"
+import { givenBack, type Hooks } from "./pool/hooks.ts"
 import type { Member } from "./pool/member.ts"
 import { NotificationHub } from "./pool/notificationHub.ts"
 import { connector, memberOpener } from "./pool/opener.ts"
@@ -22,12 +23,14 @@ import * as Meter from "./pool/meter.ts"
 import type { PoolCounts } from "./pool/meter.ts"
 import { Multiplexer } from "./pool/multiplexer.ts"
 import { call } from "./pool/pooledCall.ts"
-import { type ResetHook, SessionPool } from "./pool/sessionPool.ts"
+import { resetWith } from "./pool/reset.ts"
+import { type Borrower, SessionPool } from "./pool/sessionPool.ts"
 import * as Timers from "./pool/timers.ts"
-import { TypeCatalogue } from "./session/catalogue.ts"
+import { KnownDatabases } from "./session/knownDatabase.ts"
 import { Observer, targetOf } from "./session/observer.ts"
 import type { Request } from "./session/request.ts"
-import { TransactionLevel } from "./session/transaction.ts"
+import type { Session } from "./session/session.ts"
+import { type Restore, TransactionLevel } from "./session/transaction.ts"
 
 // ------------------------------------------------------------------------------------------------------ models
 
@@ -42,8 +45,8 @@ export type { Hooks } from "./pool/hooks.ts"
 export interface Settings extends PgConfig.PoolSettings, Hooks {}
 
 /**
- * What a pool is doing at a moment: `size` connections are open, `idle` of them with nobody; `connecting` are being
- * opened, and `waiting` calls wait for one.
+ * What a pool is doing at a moment: `size` connections are open, `idle` of them with nobody, though some may be
+ * on their way back from a reset; `connecting` are being opened, and `waiting` calls wait for one.
  *
  * @category models
  * @since 0.1.0
@@ -67,8 +70,9 @@ export interface Stats extends PoolCounts {
 export interface PgPool extends PgConnection.Queryable {
   /**
    * Borrows a connection for the scope. When that closes, what the connection still does is cancelled, a transaction
-   * that was left open is rolled back, and before the next borrower's first statement the session is reset, if anything
-   * was asked of it: settings, role, LISTEN, cursors, advisory locks, temporary tables. What `init` has set survives.
+   * that was left open is rolled back, and the session is reset at once, if anything was asked of it: settings, role,
+   * LISTEN, cursors, advisory locks, temporary objects, statements prepared in SQL. Then `init` runs again. A connection
+   * whose reset fails is closed, and the next borrower gets another.
    */
   readonly connection: Effect.Effect<PgConnection.PgConnection, PgError.PgError, Scope.Scope>
   /** Borrows a connection for as long as the effect runs, and gives it back as `connection` does. */
@@ -99,7 +103,8 @@ export const PgPool: Context.Service<PgPool, PgPool> = Context.Service<PgPool>("
 /**
  * Opens a pool with its first `minConnections` connections, within the scope. Fails with `InvalidConfigError`, or as
  * `PgConnection.make` where one of these cannot be opened. At the end of the scope calls that wait fail with
- * `PoolClosedError`; connections in use have `closeTimeout` to come back, then what they do is cancelled.
+ * `PoolClosedError`; connections in use have `closeTimeout` to come back, then what they do is cancelled. A second later
+ * every connection is closed, whatever the server does.
  *
  * @category constructors
  * @since 0.1.0
@@ -111,9 +116,15 @@ export const make = Effect.fnUntraced(function* (
   const config = yield* PgConfig.resolvePool(poolSettings)
   const timers = yield* Timers.make
   const sessions = yield* Scope.fork(yield* Effect.scope, "parallel")
-  const catalogue = new TypeCatalogue(config.types)
+  const databases = new KnownDatabases(config.statementCache.lifetimeMillis)
   const ownSettings = onConnect && Effect.map(onConnect, (given) => ({ ...poolSettings, ...given }))
-  const connect = connector(config, catalogue, ownSettings)
+  const open = new Set<Session>()
+  const connect = Effect.tap(connector(config, databases, ownSettings), (session) =>
+    Effect.sync(() => {
+      open.add(session)
+      session.onEnd(() => open.delete(session))
+    })
+  )
   const opener = yield* memberOpener({
     connect,
     sessions,
@@ -123,10 +134,10 @@ export const make = Effect.fnUntraced(function* (
     init
   })
   const meter = config.watch.metrics ? yield* Meter.make(config.database) : undefined
-  const pool: SessionPool = new SessionPool(config, timers, opener, yield* resetHook(reset), meter)
-  yield* Effect.addFinalizer(() => close(pool, config.closeTimeoutMillis))
+  const pool: SessionPool = new SessionPool(config, timers, opener, yield* resetWith({ init, reset }), meter)
+  yield* Effect.addFinalizer(() => close(pool, open, config.closeTimeoutMillis))
   yield* warmUp(pool, config.minConnections)
-  return new Pool(pool, new NotificationHub(connect, sessions), catalogue, config, { reset, setup })
+  return new Pool(pool, new NotificationHub(connect, sessions), databases, config, { reset, setup })
 })
 
 /**
@@ -148,25 +159,35 @@ const warmUp = (pool: SessionPool, connections: number): Effect.Effect<void, PgE
     : Effect.andThen(one, Effect.all(others, { concurrency: "unbounded", discard: true }))
 }
 
-/** What is not back in time is closed with the scope of its session. */
-const close = (pool: SessionPool, timeoutMillis: number): Effect.Effect<void> =>
+/** How long what is cancelled when a pool closes may take to end. */
+const PARTING_MILLIS = 1000
+
+/** What is not back in time is closed with the scope of its session, and what cannot be closed is let go. */
+const close = (pool: SessionPool, open: ReadonlySet<Session>, timeoutMillis: number): Effect.Effect<void> =>
   Effect.suspend(() => {
     pool.close()
     const empty = Effect.callback<void>((resume) => {
       const unsubscribe = pool.onEmpty(() => resume(Effect.void))
       return Effect.sync(unsubscribe)
     })
-    return Effect.timeoutOption(empty, timeoutMillis)
+    return Effect.andThen(
+      Effect.timeoutOption(empty, timeoutMillis),
+      Effect.sync(() => endSoon(open))
+    )
   })
 
-const resetHook = (reset: Hooks["reset"]): Effect.Effect<ResetHook | undefined> =>
-  Effect.map(Effect.context<never>(), (context) => {
-    if (reset === undefined) return undefined
-    const run = Effect.runForkWith(context)
-    return (member, done) => {
-      run(runHook(member.session, reset)).addObserver((exit) => done(Exit.isSuccess(exit)))
-    }
-  })
+/** Ends those who are still there after a while: a server that is silent would keep each for longer. */
+const endSoon = (open: ReadonlySet<Session>): void => {
+  if (open.size === 0) return
+  const bound = setTimeout(() => {
+    for (const session of open) session.terminate()
+  }, PARTING_MILLIS)
+  for (const session of open) {
+    session.onEnd(() => {
+      if (open.size === 0) clearTimeout(bound)
+    })
+  }
+}
 
 /** A member that somebody has, as the level that their statements and transactions run on. */
 interface Lease {
@@ -174,9 +195,46 @@ interface Lease {
   readonly root: TransactionLevel
 }
 
+/**
+ * What a fiber has asked for, from the question to the end. The fiber may be interrupted when the pool has lent already
+ * and before it knows: then what it never got goes back from here.
+ */
+class Loan implements Borrower {
+  private readonly sessions: SessionPool
+  private lease: Lease | undefined
+  private resume: ((answer: Effect.Effect<Lease, PgError.PgError>) => void) | undefined
+  private withdraw: (() => void) | undefined
+
+  constructor(sessions: SessionPool) {
+    this.sessions = sessions
+  }
+
+  /** Where it is interrupted, call `giveUp`. */
+  readonly answer: Effect.Effect<Lease, PgError.PgError> = Effect.callback((resume) => {
+    this.resume = resume
+    this.withdraw = this.sessions.acquire(this)
+  })
+
+  lend(member: Member): void {
+    member.session.residue.isUsed = false
+    this.lease = { member, root: TransactionLevel.root(member.session) }
+    this.resume?.(Exit.succeed(this.lease))
+  }
+
+  refuse(cause: Cause.Cause<PgError.PgError>): void {
+    this.resume?.(Exit.failCause(cause))
+  }
+
+  /** Takes the question back, or gives back what was lent. */
+  giveUp(giveBack: (lease: Lease) => void): void {
+    if (this.lease === undefined) this.withdraw?.()
+    else giveBack(this.lease)
+  }
+}
+
 class Pool extends Requester implements PgPool {
   readonly listen: PgNotification.Listen
-  protected readonly catalogue: TypeCatalogue
+  protected readonly catalogue: KnownDatabases
   protected readonly observer: Observer
   private readonly sessions: SessionPool
   private readonly multiplexer: Multiplexer | undefined
@@ -187,13 +245,13 @@ class Pool extends Requester implements PgPool {
   constructor(
     sessions: SessionPool,
     hub: NotificationHub,
-    catalogue: TypeCatalogue,
+    databases: KnownDatabases,
     config: PgConfig.ResolvedPoolConfig,
     { reset, setup }: Pick<Hooks, "reset" | "setup">
   ) {
     super()
     this.sessions = sessions
-    this.catalogue = catalogue
+    this.catalogue = databases
     this.observer = new Observer(config.watch, targetOf(config, config.hosts[0]))
     this.listen = listenWith((channel, options, statement) =>
       this.observed("listen", statement, hub.listen(channel, options), undefined)
@@ -213,7 +271,7 @@ class Pool extends Requester implements PgPool {
     use: (root: TransactionLevel) => Effect.Effect<A, E, R>
   ): Effect.Effect<A, E | PgError.PgError, R> {
     return Effect.uninterruptibleMask((restore) =>
-      Effect.flatMap(restore(this.borrow), (lease) =>
+      Effect.flatMap(this.borrow(restore), (lease) =>
         Effect.onExit(restore(Effect.andThen(this.setUp(lease), () => use(lease.root))), () =>
           Effect.sync(() => this.giveBack(lease))
         )
@@ -227,14 +285,15 @@ class Pool extends Requester implements PgPool {
     return this.withRoot((root) => use(PgConnection.fromRoot(root)))
   }
 
-  protected readonly scopedRoot: Effect.Effect<TransactionLevel, PgError.PgError, Scope.Scope> = Effect.suspend(() =>
-    Effect.acquireRelease(this.borrow, (lease) => Effect.sync(() => this.giveBack(lease)), {
-      interruptible: true
-    }).pipe(
-      Effect.tap((lease) => this.setUp(lease)),
-      Effect.map(({ root }) => root)
+  protected readonly scopedRoot: Effect.Effect<TransactionLevel, PgError.PgError, Scope.Scope> =
+    Effect.uninterruptibleMask((restore) =>
+      Effect.flatMap(this.borrow(restore), (lease) =>
+        Effect.addFinalizer(() => Effect.sync(() => this.giveBack(lease))).pipe(
+          Effect.andThen(restore(this.setUp(lease))),
+          Effect.as(lease.root)
+        )
+      )
     )
-  )
 
   readonly connection: Effect.Effect<PgConnection.PgConnection, PgError.PgError, Scope.Scope> = Effect.map(
     this.scopedRoot,
@@ -248,16 +307,15 @@ class Pool extends Requester implements PgPool {
     return { ...counts, inUse: counts.size - counts.idle, maxConnections: this.maxConnections }
   })
 
-  private readonly borrow: Effect.Effect<Lease, PgError.PgError> = Effect.callback((resume) => {
-    const giveUp = this.sessions.acquire({
-      lend: (member) => {
-        member.session.isUsed = false
-        resume(Exit.succeed({ member, root: TransactionLevel.root(member.session) }))
-      },
-      refuse: (cause) => resume(Effect.failCause(cause))
+  /** Waits interruptibly; call it where nothing can interrupt, so that what it gives is not lost. */
+  private borrow(restore: Restore): Effect.Effect<Lease, PgError.PgError> {
+    return Effect.suspend(() => {
+      const loan = new Loan(this.sessions)
+      return Effect.onExit(restore(loan.answer), (exit) =>
+        Exit.isSuccess(exit) ? Effect.void : Effect.sync(() => loan.giveUp((lease) => this.giveBack(lease)))
+      )
     })
-    return Effect.sync(giveUp)
-  })
+  }
 
   /** A connection that its setup fails on is of no use to anybody. */
   private setUp({ member, root }: Lease): Effect.Effect<void, PgError.PgError> {
@@ -275,7 +333,7 @@ class Pool extends Requester implements PgPool {
     session.catalogue = catalogue
     if (session.lost === undefined && !session.isQuiet) session.abandonAll(givenBack())
     // What was asked may have changed anything: a function in a SELECT can. Where nothing was, nothing is to be reset.
-    if (session.isUsed || this.hasResetHook) session.isSoiled = true
+    if (session.residue.isUsed || this.hasResetHook) session.residue.isSoiled = true
     this.sessions.release(member)
   }
 }

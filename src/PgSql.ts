@@ -22,13 +22,23 @@ import { quoteName } from "./wire/sqlText.ts"
 // ------------------------------------------------------------------------------------------------------ models
 
 /**
+ * What makes a statement one: only the functions of this module give it to an object, and no JSON can carry it.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export const TypeId: unique symbol = Symbol("effectpg/PgSql/Statement")
+
+/**
  * A statement, or a part of one: an immutable value that can be run any number of times, and interpolated into others.
- * Only the functions of this module make them. Printed or serialised it shows its text, and no value.
+ * Only the functions of this module make them; an object that merely looks like one is refused wherever it is to be run.
+ * Printed or serialised it shows its text, and no value.
  *
  * @category models
  * @since 0.1.0
  */
 export interface Statement {
+  readonly [TypeId]: typeof TypeId
   /** The text, with `$1`, `$2`... where the values stand. */
   readonly sql: string
   /** The values, in the order of their numbers. */
@@ -107,6 +117,15 @@ class Template implements Statement {
     this.#sql = sql
   }
 
+  get [TypeId](): typeof TypeId {
+    return TypeId
+  }
+
+  /** A private name is part of no copy, no prototype and no Proxy, and asking for it runs no code of the object. */
+  static isOne(value: unknown): value is Template {
+    return typeof value === "object" && value !== null && #chunks in value
+  }
+
   get sql(): string {
     return (this.#sql ??= textOf(this.#chunks))
   }
@@ -175,12 +194,10 @@ const tag = (strings: TemplateStringsArray, ...interpolated: ReadonlyArray<unkno
   // Whatever has been parsed from a request's body is a value: a text comes from the program alone.
   if (!Array.isArray(strings) || !("raw" in strings)) return faulty('sql is a tag: sql`...`, not sql("...")')
   const { fault, sql } = known.get(strings) ?? learn(strings)
-  return interpolated.some(isTemplate)
+  return interpolated.some(Template.isOne)
     ? compose(strings, interpolated, fault)
     : new Template(strings, interpolated, fault, sql)
 }
-
-const isTemplate = (value: unknown): value is Template => value instanceof Template
 
 /** The values of an inner statement take their places among those around it, so nesting leaves no trace. */
 const compose = (
@@ -193,7 +210,7 @@ const compose = (
   let fault = ownFault
   let text = strings[0] ?? ""
   for (const [at, part] of interpolated.entries()) {
-    if (isTemplate(part)) {
+    if (Template.isOne(part)) {
       fault ??= part.fault
       for (const [inner, chunk] of part.chunks.entries()) {
         if (inner > 0) chunks.push(text)
@@ -234,6 +251,7 @@ const isAmong = (values: ReadonlyArray<unknown>): Statement =>
   Array.isArray(values) ? tag`= ANY (${values})` : faulty("sql.in takes an array of values")
 
 const values = (rows: ReadonlyArray<ReadonlyArray<unknown>>): Statement => {
+  if (!Array.isArray(rows) || !Array.from(rows).every(Array.isArray)) return faulty("sql.values takes an array of rows")
   const [first] = rows
   if (first === undefined) return faulty("sql.values takes at least one row")
   const odd = rows.findIndex(({ length }) => length !== first.length)
@@ -246,6 +264,9 @@ const values = (rows: ReadonlyArray<ReadonlyArray<unknown>>): Statement => {
 }
 
 const set = (columns: Readonly<Record<string, unknown>>): Statement => {
+  if (typeof columns !== "object" || columns === null || Array.isArray(columns)) {
+    return faulty("sql.set takes an object of columns")
+  }
   const entries = Object.entries(columns)
   if (entries.length === 0) return faulty("sql.set takes at least one column")
   const missing = entries.find(([, value]) => value === undefined)
@@ -256,6 +277,8 @@ const set = (columns: Readonly<Record<string, unknown>>): Statement => {
 }
 
 const join = (parts: ReadonlyArray<unknown>, separator: Statement = COMMA): Statement => {
+  if (!Array.isArray(parts)) return faulty("sql.join takes an array of parts")
+  if (!Template.isOne(separator)) return faulty("the separator of sql.join is a statement: sql` AND `")
   const interpolated = parts.flatMap((part, at) => (at === 0 ? [part] : [separator, part]))
   return compose(Array<string>(interpolated.length + 1).fill(""), interpolated, undefined)
 }
@@ -269,3 +292,11 @@ const COMMA = tag`, `
  * @since 0.1.0
  */
 export const sql: Sql = Object.assign(tag, { id, in: isAmong, values, set, join })
+
+/**
+ * Whether something is a statement that this module has made, and no object that looks like one.
+ *
+ * @category guards
+ * @since 0.1.0
+ */
+export const isStatement = (value: unknown): value is Statement => Template.isOne(value)

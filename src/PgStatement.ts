@@ -73,7 +73,7 @@ export interface Column {
  * @category models
  * @since 0.1.0
  */
-export interface PrepareOptions {
+export interface PrepareOptions extends CallOptions {
   /** The name on the server, for SQL's `EXECUTE`; one of its own by default. */
   readonly name?: string | undefined
 }
@@ -84,7 +84,7 @@ export interface PrepareOptions {
  * @category models
  * @since 0.1.0
  */
-export interface ExplainOptions {
+export interface ExplainOptions extends CallOptions {
   /** Whether to run the statement, in a transaction that is rolled back, and tell what it took. */
   readonly analyze?: boolean | undefined
 }
@@ -156,8 +156,11 @@ export interface PgStatement {
     <A, R>(params: Parameters | undefined, options: RowStreamOptions<A, R>): Stream.Stream<A, PgError.PgError, R>
     (params?: Parameters, options?: StreamOptions): Stream.Stream<Row, PgError.PgError>
   }
-  /** A cursor that goes forward. */
-  readonly cursor: (params?: Parameters) => Effect.Effect<PgCursor.PgCursor, PgError.PgError, Scope.Scope>
+  /** A cursor that goes forward. A `timeout` is as in `PgCursor.CursorOptions`. */
+  readonly cursor: (
+    params?: Parameters,
+    options?: CallOptions
+  ) => Effect.Effect<PgCursor.PgCursor, PgError.PgError, Scope.Scope>
   /** The plan, as `EXPLAIN (FORMAT JSON, VERBOSE)` tells it. */
   readonly explain: (
     params?: Parameters,

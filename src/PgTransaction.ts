@@ -54,7 +54,8 @@ export const outcome = (
   error: PgError.CommitOutcomeUnknownError
 ): Effect.Effect<TransactionOutcome, PgError.PgError> => {
   if (error.transactionId === undefined) return Effect.succeed("unknown")
-  const status = queryable.fetchValue("SELECT pg_catalog.pg_xact_status($1::text::xid8)", [error.transactionId])
+  const sql = "SELECT pg_catalog.pg_xact_status($1::pg_catalog.text::pg_catalog.xid8)"
+  const status = queryable.fetchValue(sql, [error.transactionId])
   return Effect.map(status, (value) => outcomes.find((known) => known === Option.getOrNull(value)) ?? "unknown")
 }
 

@@ -290,7 +290,7 @@ const clientErrors: ReadonlyArray<readonly [PgError.PgError, PgError.Outcome, st
   [
     new PgError.UnexpectedRowCountError({ expected: "exactly one row", actual: 2, sql }),
     "unknown",
-    "expected was exactly one row, the statement gave 2 rows"
+    "expected exactly one row, but the statement returned more than one row"
   ],
   [
     new PgError.UnsupportedError({ feature: "COPY as a plain statement", instead: "call copyIn", sql }),

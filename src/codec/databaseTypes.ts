@@ -25,8 +25,12 @@ export class DatabaseTypes implements TypeRegistry {
   private readonly descriptions = new Map<number, TypeDescription>()
   private readonly codecs: Map<number, Codec>
 
-  constructor(chosen = TypeCodecs.none) {
+  private readonly learned: () => void
+
+  /** `learned` is called when types are added. */
+  constructor(chosen = TypeCodecs.none, learned: () => void = () => {}) {
     this.chosen = chosen
+    this.learned = learned
     this.codecs = new Map(chosen.builtins)
     const record = recordOf(this)
     const makeArray = chosen.makeArray({ schema: CATALOGUE_SCHEMA, name: record.name })
@@ -34,7 +38,13 @@ export class DatabaseTypes implements TypeRegistry {
     this.codecs.set(pgType.record.arrayOid, makeArray(record, pgType.record.oid))
   }
 
+  /** How many there are besides those of every server. */
+  get size(): number {
+    return this.descriptions.size
+  }
+
   add(descriptions: ReadonlyArray<TypeDescription>): void {
+    if (descriptions.length > 0) this.learned()
     for (const description of descriptions) {
       if (!this.isKnown(description.oid)) this.descriptions.set(description.oid, description)
     }

@@ -34,7 +34,7 @@ export const withLock = <A, E, R>(
   const request = acquire(lock, "")
   const wait = withTimeout(operation, request.sql, observed(level, operation, request), options.timeout)
   return Effect.uninterruptibleMask((restore) =>
-    Effect.andThen(restore(wait), () => Effect.onExit(restore(effect), () => release(lock)))
+    Effect.andThen(onLoss(restore(wait), lock), () => Effect.onExit(restore(effect), () => release(lock)))
   )
 }
 
@@ -46,12 +46,17 @@ export const withLockIfAvailable = <A, E, R>(
   options: Omit<AdvisoryLockOptions, "timeout">
 ): Answer<Option.Option<A>, E, R> => {
   const lock = lockOf(level, key, options.shared)
+  const attempt = observed(level, "withAdvisoryLockIfAvailable", acquire(lock, "try_"))
   return Effect.uninterruptibleMask((restore) =>
-    Effect.flatMap(restore(observed(level, "withAdvisoryLockIfAvailable", acquire(lock, "try_"))), (isGranted) =>
+    Effect.flatMap(onLoss(restore(attempt), lock), (isGranted) =>
       isGranted ? Effect.asSome(Effect.onExit(restore(effect), () => release(lock))) : Effect.succeedNone
     )
   )
 }
+
+/** Releases a lock that was granted just before the fiber that waited was interrupted, or its time was up. */
+const onLoss = <A, E, R>(wait: Effect.Effect<A, E, R>, lock: Lock): Effect.Effect<A, E, R> =>
+  Effect.onExit(wait, (exit) => (Exit.isFailure(exit) && lock.isHeld ? release(lock) : Effect.void))
 
 /** The wait for a lock is what there is to see of it. */
 const observed = (level: TransactionLevel, operation: string, request: Request<boolean>) =>
@@ -64,12 +69,15 @@ interface Lock {
   readonly key: ReadonlyArray<bigint | number>
   /** How the server's functions for such locks end. */
   readonly suffix: "" | "_shared"
+  /** Whether it was granted to somebody who still waited. */
+  isHeld: boolean
 }
 
 const lockOf = (level: TransactionLevel, key: AdvisoryLockKey, shared: boolean | undefined): Lock => ({
   level,
   key: typeof key === "object" ? key : [key],
-  suffix: shared === true ? "_shared" : ""
+  suffix: shared === true ? "_shared" : "",
+  isHeld: false
 })
 
 /** Whether the lock was granted. */
@@ -101,9 +109,11 @@ class Acquisition extends ExtendedQuery<TupleRow, boolean> {
   }
 
   override ready(status: TransactionStatus, error: ErrorFields | undefined): void {
+    const isHeld = this.completed && error === undefined && this.isGranted(this.rows)
+    // The fiber goes on inside of this.
+    if (!this.abandoned) this.lock.isHeld = isHeld
     super.ready(status, error)
-    if (!this.abandoned || !this.completed || error !== undefined || this.lock.level.isTransaction) return
-    if (this.isGranted(this.rows)) unlock(this.lock, () => {})
+    if (this.abandoned && isHeld && !this.lock.level.isTransaction) unlock(this.lock, () => {})
   }
 }
 
@@ -119,7 +129,7 @@ const release = (lock: Lock): Effect.Effect<void> => {
 const unlock = ({ key, level, suffix }: Lock, done: () => void): void => {
   const { session } = level
   const type = key.length === 1 ? "int8" : "int4"
-  const places = key.map((part) => `'${BigInt(part)}'::${type}`).join(", ")
+  const places = key.map((part) => `'${BigInt(part)}'::pg_catalog.${type}`).join(", ")
   const sql = `SELECT pg_catalog.pg_advisory_unlock${suffix}(${places})`
   submitControl(session, { operation: "the release of an advisory lock", sql }, (exit) => {
     if (Exit.isFailure(exit) && session.lost === undefined && session.closing === undefined) session.die(notReleased())

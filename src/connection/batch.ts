@@ -1,7 +1,7 @@
 /** Different statements in one round trip, as one or each for itself. */
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
-import * as PgError from "../PgError.ts"
+import type * as PgError from "../PgError.ts"
 import { batch as batchOf, type Run } from "../session/batch.ts"
 import { ALL, objects, query, type Request } from "../session/request.ts"
 import { whilePrepared } from "./many.ts"
@@ -14,8 +14,6 @@ type Answer<A> = Effect.Effect<A, PgError.PgError>
 export const batch = (place: Place, statements: ReadonlyArray<BatchStatement>): Answer<ReadonlyArray<BatchResult>> => {
   const [first, ...others] = statements
   if (first === undefined) return Effect.succeed([])
-  const refusal = refusalOf(statements)
-  if (refusal !== undefined) return Effect.fail(refusal)
   return place.onLevel((level) =>
     whilePrepared(level, [first, ...others], level.session.statements, ([head, ...tail]) =>
       batchOf(
@@ -30,13 +28,10 @@ export const batch = (place: Place, statements: ReadonlyArray<BatchStatement>): 
 export const batchWithBarriers = (
   place: Place,
   statements: ReadonlyArray<BatchStatement>
-): Answer<ReadonlyArray<BarrierResult>> => {
-  const refusal = refusalOf(statements)
-  if (refusal !== undefined) return Effect.fail(refusal)
-  return place.onLevel((level) =>
+): Answer<ReadonlyArray<BarrierResult>> =>
+  place.onLevel((level) =>
     Effect.forEach(statements, (statement) => Effect.result(level.run(alone(statement))), { concurrency: "unbounded" })
   )
-}
 
 const alone = ({ params = [], sql }: BatchStatement): Request<BatchResult> =>
   query(sql, params, {
@@ -44,15 +39,3 @@ const alone = ({ params = [], sql }: BatchStatement): Request<BatchResult> =>
     maxRows: ALL,
     result: ({ rows, tag }) => Exit.succeed({ command: "", rowCount: 0, ...tag, rows })
   })
-
-/** A template that cannot be run at all is refused before anything is. */
-const refusalOf = (
-  statements: ReadonlyArray<BatchStatement & { readonly fault?: unknown }>
-): PgError.PgError | undefined => {
-  for (const [index, { fault, sql }] of statements.entries()) {
-    if (typeof fault === "string") {
-      return new PgError.EncodeError({ parameter: 0, type: "SQL text", reason: fault, sql, row: index + 1 })
-    }
-  }
-  return undefined
-}

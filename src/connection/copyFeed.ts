@@ -4,20 +4,22 @@ import * as Pull from "effect/Pull"
 import type * as Scope from "effect/Scope"
 import * as Stream from "effect/Stream"
 
-/** The next items; none where there are no more. */
-export type Feed<A, E, R> = Effect.Effect<ReadonlyArray<A> | undefined, E, R>
+/** The next items, to be taken one by one and each used before the next is taken; none where there are no more. */
+export type Feed<A, E, R> = Effect.Effect<Iterable<A> | undefined, E, R>
 
-/** Opens a source for the scope. Of an iterable no more than `batch` items are taken at once. */
+/**
+ * Opens a source for the scope. Of an iterable there is one portion, whose items are pulled as they are used: the source
+ * may fill the same object anew for each.
+ */
 export const open = <A, E, R>(
-  source: Iterable<A> | Stream.Stream<A, E, R>,
-  batch: number
+  source: Iterable<A> | Stream.Stream<A, E, R>
 ): Effect.Effect<Feed<A, E, R>, never, R | Scope.Scope> =>
   Stream.isStream(source)
     ? Effect.map(
         Stream.toPull(source),
         Pull.catchDone(() => Effect.undefined)
       )
-    : Effect.map(iteratorOf(source), (iterator) => Effect.sync(() => take(iterator, batch)))
+    : Effect.map(iteratorOf(source), onePortion)
 
 /** An iterator that is told when nobody wants more of it, as `for` would. */
 const iteratorOf = <A>(iterable: Iterable<A>): Effect.Effect<Iterator<A>, never, Scope.Scope> =>
@@ -26,12 +28,17 @@ const iteratorOf = <A>(iterable: Iterable<A>): Effect.Effect<Iterator<A>, never,
     (iterator) => Effect.sync(() => void iterator.return?.())
   )
 
-const take = <A>(iterator: Iterator<A>, count: number): ReadonlyArray<A> | undefined => {
-  const items: Array<A> = []
-  while (items.length < count) {
-    const { done, value } = iterator.next()
-    if (done === true) return items.length === 0 ? undefined : items
-    items.push(value)
-  }
-  return items
+const onePortion = <A>(iterator: Iterator<A>): Effect.Effect<Iterable<A> | undefined> => {
+  let portion: Iterable<A> | undefined = rest(iterator)
+  return Effect.sync(() => {
+    const given = portion
+    portion = undefined
+    return given
+  })
+}
+
+/** What is left of an iterator. Leaving the loop does not end it: that is for the scope. */
+const rest = <A>(iterator: Iterator<A>): Iterable<A> => {
+  const left: Iterator<A> = { next: () => iterator.next() }
+  return { [Symbol.iterator]: () => left }
 }

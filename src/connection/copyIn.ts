@@ -4,17 +4,15 @@ import * as Exit from "effect/Exit"
 import type * as Scope from "effect/Scope"
 import type * as Stream from "effect/Stream"
 import type * as PgCopy from "../PgCopy.ts"
-import type * as PgError from "../PgError.ts"
+import * as PgError from "../PgError.ts"
 import { type CopyIn, copyIn as copyInRequest, FedSession, MESSAGE_BYTES } from "../session/copyIn.ts"
 import { serverVersionOf } from "../session/serverVersion.ts"
 import type { Session } from "../session/session.ts"
 import type { TransactionLevel } from "../session/transaction.ts"
-import { type Feed, open } from "./copyFeed.ts"
-import { CopyRows, copyPlan } from "./copyRows.ts"
+import { open } from "./copyFeed.ts"
+import { asItIs, CopyRows, copyPlan } from "./copyRows.ts"
 import { copyInStatement } from "./copyStatement.ts"
-
-/** Of an iterable of rows so many are taken at once. */
-const ROWS_AT_ONCE = 256
+import { words } from "./shape.ts"
 
 type Copied<E, R> = Effect.Effect<PgCopy.Result, E | PgError.PgError, R>
 
@@ -26,11 +24,12 @@ export const copyBytesIn = <E, R>(
 ): Copied<E, R | Scope.Scope> =>
   Effect.gen(function* () {
     const sql = yield* copyInStatement(table, options, serverVersionOf(level.session.parameters))
-    const feed = yield* open(source instanceof Uint8Array ? [source] : source, 1)
+    const feed = yield* open(source instanceof Uint8Array ? [source] : source)
     return yield* transfer(level, "copyIn", sql, options, countBytes, (copy) =>
       Effect.gen(function* () {
         for (let chunks = yield* feed; chunks !== undefined; chunks = yield* feed) {
           for (const chunk of chunks) {
+            if (!(chunk instanceof Uint8Array)) return yield* noBytes(chunk, sql)
             for (let at = 0; at < chunk.length; at += MESSAGE_BYTES) {
               copy.data.raw(chunk.subarray(at, at + MESSAGE_BYTES))
               if (copy.isFull) yield* sendOn(copy, options, countBytes)
@@ -39,6 +38,15 @@ export const copyBytesIn = <E, R>(
         }
       })
     )
+  })
+
+/** What is no bytes would be copied as nothing. */
+const noBytes = (chunk: unknown, sql: string): PgError.EncodeError =>
+  new PgError.EncodeError({
+    parameter: 0,
+    type: "bytes",
+    reason: `what is copied are Uint8Arrays, and this is ${words(chunk)}: a text goes through TextEncoder`,
+    sql
   })
 
 const countBytes = (copy: CopyIn): PgCopy.Progress => ({ bytes: copy.bytesWritten, rows: undefined })
@@ -50,39 +58,33 @@ export const copyRowsIn = <E, R>(
   options: PgCopy.RowsInOptions
 ): Copied<E, R | Scope.Scope> =>
   Effect.gen(function* () {
-    const feed = yield* open(source, ROWS_AT_ONCE)
-    const first = yield* feed
-    const plan = yield* copyPlan(level, table, first?.[0], options.format)
+    const feed = yield* open(source)
+    const portion = (yield* feed)?.[Symbol.iterator]()
+    const first = portion?.next()
+    const row = first?.done === false ? asItIs(first.value) : undefined
+    const plan = yield* copyPlan(level, table, row, options.format)
     const sql = yield* copyInStatement(
       { ...table, columns: plan.names },
       { ...options, format: plan.format },
       serverVersionOf(level.session.parameters)
     )
-    const rows = new CopyRows(plan, sql)
-    const count = (copy: CopyIn) => ({ bytes: copy.bytesWritten, rows: rows.written })
+    const writer = new CopyRows(plan, sql)
+    const count = (copy: CopyIn) => ({ bytes: copy.bytesWritten, rows: writer.written })
     return yield* transfer(level, "copyInRows", sql, options, count, (copy) =>
-      feedRows(copy, rows, first, feed, options, count)
+      Effect.gen(function* () {
+        writer.begin(copy.data)
+        let held = first?.done === false ? { done: false, value: row } : first
+        for (let rows = portion; rows !== undefined; rows = (yield* feed)?.[Symbol.iterator]()) {
+          for (let next = held ?? rows.next(); next.done !== true; next = rows.next()) {
+            const refusal = writer.write(copy.data, next.value)
+            if (refusal !== undefined) return yield* refusal
+            if (copy.isFull) yield* sendOn(copy, options, count)
+          }
+          held = undefined
+        }
+        writer.end(copy.data)
+      })
     )
-  })
-
-const feedRows = <E, R>(
-  copy: CopyIn,
-  rows: CopyRows,
-  first: ReadonlyArray<PgCopy.InputRow> | undefined,
-  feed: Feed<PgCopy.InputRow, E, R>,
-  options: PgCopy.Observed,
-  count: Count
-): Effect.Effect<void, E | PgError.PgError, R> =>
-  Effect.gen(function* () {
-    rows.begin(copy.data)
-    for (let batch = first; batch !== undefined; batch = yield* feed) {
-      for (const row of batch) {
-        const refusal = rows.write(copy.data, row)
-        if (refusal !== undefined) return yield* refusal
-        if (copy.isFull) yield* sendOn(copy, options, count)
-      }
-    }
-    rows.end(copy.data)
   })
 
 type Count = (copy: CopyIn) => PgCopy.Progress

@@ -11,6 +11,7 @@ import { Unencodable } from "../wire/failure.ts"
 import { description, selectFrom } from "./copySource.ts"
 import { quoteText } from "../wire/sqlText.ts"
 import { tableName } from "./copyStatement.ts"
+import { isArray, isSafely } from "./shape.ts"
 
 export interface CopyPlan {
   readonly names: ReadonlyArray<string>
@@ -23,15 +24,15 @@ export interface CopyPlan {
 /** Generated columns cannot be written, and `SELECT *` has them too. */
 const writableColumns = (table: PgCopy.Table): string => `SELECT a.attname::pg_catalog.text
 FROM pg_catalog.pg_attribute AS a
-WHERE a.attrelid = ${quoteText(tableName(table))}::pg_catalog.regclass AND a.attnum > 0 AND NOT a.attisdropped
-  AND a.attgenerated = ''
+WHERE a.attrelid OPERATOR(pg_catalog.=) ${quoteText(tableName(table))}::pg_catalog.regclass
+  AND a.attnum OPERATOR(pg_catalog.>) 0 AND NOT a.attisdropped AND a.attgenerated OPERATOR(pg_catalog.=) ''
 ORDER BY a.attnum`
 
 /** Finds the columns: those that are named, else those of the first row, else all of the table. */
 export const copyPlan = (
   level: TransactionLevel,
   table: PgCopy.Table,
-  first: PgCopy.InputRow | undefined,
+  first: unknown,
   format: CopyFormat | undefined
 ): Effect.Effect<CopyPlan, PgError.PgError> =>
   Effect.gen(function* () {
@@ -39,7 +40,7 @@ export const copyPlan = (
     const names =
       table.columns ??
       (isObject(first)
-        ? Object.keys(first)
+        ? keysOf(first)
         : (yield* level.run(ownTupleRows(writableColumns(table)))).map(([name]) => String(name)))
     const { rowShape } = yield* description(level, selectFrom(table, names))
     const oids = (rowShape?.columns ?? []).map(({ typeOid }) => typeOid)
@@ -47,20 +48,33 @@ export const copyPlan = (
     return { names, columns, format: format ?? formatFor(names, columns, first), isExhaustive }
   })
 
-const formatFor = (
-  names: ReadonlyArray<string>,
-  columns: CopyColumns,
-  first: PgCopy.InputRow | undefined
-): CopyFormat => {
-  return needsText(columns, isObject(first) ? names.map((name) => first[name]) : isArray(first) ? first : [])
-    ? "csv"
-    : "binary"
+/** None for a Proxy that does not tell them: its row is refused when it is written. */
+const keysOf = (row: object): ReadonlyArray<string> => {
+  try {
+    return Object.keys(row)
+  } catch {
+    return []
+  }
 }
 
-const isArray = (row: unknown): row is ReadonlyArray<unknown> => Array.isArray(row)
+const formatFor = (names: ReadonlyArray<string>, columns: CopyColumns, first: unknown): CopyFormat => {
+  const values = (): ReadonlyArray<unknown> =>
+    isObject(first) ? names.map((name) => first[name]) : isArray(first) ? first : []
+  return isSafely(() => needsText(columns, values()), undefined) ? "csv" : "binary"
+}
 
 const isObject = (row: unknown): row is Readonly<Record<string, unknown>> =>
-  typeof row === "object" && row !== null && !Array.isArray(row)
+  typeof row === "object" && row !== null && !isArray(row)
+
+/** A row that is kept for a while, as it is now. An object of a class stays itself, for it may have getters. */
+export const asItIs = (row: unknown): unknown => {
+  try {
+    if (isArray(row)) return row.slice()
+    return isObject(row) && Object.getPrototypeOf(row) === Object.prototype ? { ...row } : row
+  } catch {
+    return row
+  }
+}
 
 export class CopyRows {
   /** How many rows have been written. */
@@ -94,8 +108,7 @@ export class CopyRows {
       return undefined
     } catch (failure) {
       writer.rewind(mark)
-      if (!(failure instanceof Unencodable)) throw failure
-      return this.refusal(failure, row)
+      return this.refusal(failure instanceof Unencodable ? failure : new Unencodable("it cannot be read"), row)
     }
   }
 

@@ -44,7 +44,7 @@ export interface Interpolated {
 export const withLiterals = (level: TransactionLevel, source: PgCopy.Source): Answer<Interpolated> => {
   if (!("query" in source)) return Effect.succeed({ sent: source, told: source })
   const { params, query } = source
-  return withStatement(typeof query === "string" ? [query, params] : [query], (sql, values) =>
+  return withStatement(typeof query === "string" ? [query, params] : [query], {}, (sql, values) =>
     interpolated(level, sql, values)
   )
 }
@@ -80,9 +80,11 @@ const literalsOf = (
     return literals.map((literal, index) => `(${String(literal)}::${types[index]})`)
   })
 
-/** The type modifier -1 stands for none, so that a bpchar is not cut to one character. */
-const typeNames = (oids: ReadonlyArray<number>): string => `SELECT pg_catalog.format_type(t.oid, -1)
+/** Names with their schemas mean the same on any search_path, and pg_catalog.bpchar is not cut to one character. */
+const typeNames = (oids: ReadonlyArray<number>): string => `SELECT pg_catalog.format('%I.%I', n.nspname, y.typname)
 FROM pg_catalog.unnest(ARRAY[${oids.join(", ")}]::pg_catalog.oid[]) WITH ORDINALITY AS t(oid, position)
+JOIN pg_catalog.pg_type AS y ON y.oid OPERATOR(pg_catalog.=) t.oid
+JOIN pg_catalog.pg_namespace AS n ON n.oid OPERATOR(pg_catalog.=) y.typnamespace
 ORDER BY t.position`
 
 /** Columns that are read as text are sent as text, so that all can come in the binary format. */

@@ -2,8 +2,10 @@
 import * as Effect from "effect/Effect"
 import * as PgError from "../PgError.ts"
 import type * as PgCopy from "../PgCopy.ts"
+import { isStatement } from "../PgSql.ts"
 import type { ServerVersion } from "../session/serverVersion.ts"
 import { quoteName, quoteText } from "../wire/sqlText.ts"
+import * as Shape from "./shape.ts"
 
 export type Refusal = PgError.InvalidConfigError | PgError.UnsupportedError
 
@@ -51,6 +53,42 @@ const since: ReadonlyArray<readonly [option: string, value: unknown, major: numb
   ["onError", undefined, 17]
 ]
 
+const TABLE: Shape.Kinds = { table: Shape.text, schema: Shape.text, columns: Shape.names }
+const SOURCE: Shape.Kinds = {
+  ...TABLE,
+  query: {
+    is: (value) => typeof value === "string" || isStatement(value),
+    takes: "SQL as a string, or a template of PgSql"
+  },
+  params: Shape.values
+}
+
+/** Hands on a table as it is now. */
+export const withTable = <A, E, R>(
+  table: PgCopy.Table,
+  use: (table: PgCopy.Table) => Effect.Effect<A, E, R>
+): Effect.Effect<A, E | PgError.PgError, R> => {
+  const known = typeof table === "object" && table !== null ? Shape.read(table, "table", TABLE) : noTable(table)
+  if (known instanceof PgError.InvalidConfigError) return Effect.fail(known)
+  return typeof known.table === "string" ? use(known) : Effect.fail(noTable(table))
+}
+
+/** The same for what is copied out. */
+export const withSource = <A, E, R>(
+  source: PgCopy.Source,
+  use: (source: PgCopy.Source) => Effect.Effect<A, E, R>
+): Effect.Effect<A, E | PgError.PgError, R> => {
+  const known = typeof source === "object" && source !== null ? Shape.read(source, "source", SOURCE) : noTable(source)
+  if (known instanceof PgError.InvalidConfigError) return Effect.fail(known)
+  return "query" in known ? use(known) : withTable(known, use)
+}
+
+const noTable = (given: unknown): PgError.InvalidConfigError =>
+  new PgError.InvalidConfigError({
+    setting: "table",
+    reason: `it is an object with the table's name, { table: "readings" }, and not ${Shape.words(given)}`
+  })
+
 export const tableName = ({ schema, table }: PgCopy.Table): string =>
   schema === undefined ? quoteName(table) : `${quoteName(schema)}.${quoteName(table)}`
 
@@ -61,7 +99,7 @@ export const copyInStatement = (
   options: PgCopy.InOptions | PgCopy.RowsInOptions,
   version: ServerVersion
 ): Effect.Effect<string, Refusal> => {
-  const { onProgress: _, where, ...rest } = options
+  const { onProgress: _, timeout: _timeout, where, ...rest } = options
   const condition = where === undefined ? "" : ` WHERE ${where}`
   return Effect.map(
     Effect.all([target(table), optionList(inOptions, { ...rest }), checkVersion({ ...rest, where }, version)]),
@@ -74,7 +112,7 @@ export const copyOutStatement = (
   options: PgCopy.OutOptions,
   version: ServerVersion
 ): Effect.Effect<string, Refusal> => {
-  const { onProgress: _, ...rest } = options
+  const { onProgress: _, timeout: _timeout, ...rest } = options
   // The query may end with a comment.
   const from = "query" in source ? Effect.succeed(`(\n${source.query}\n)`) : target(source)
   return Effect.map(

@@ -14,6 +14,7 @@ import * as Request from "../session/request.ts"
 import type { TransactionLevel } from "../session/transaction.ts"
 import type { Place } from "./place.ts"
 import { endOwn, faultOfCount, ownTransaction, type StreamedStatement } from "./streaming.ts"
+import { withTimeout } from "./timeout.ts"
 import type { Row } from "./vocabulary.ts"
 
 type Answer<A> = Effect.Effect<A, PgError.PgError>
@@ -33,11 +34,11 @@ interface Opening {
 export const cursor = (
   place: Place,
   statement: StreamedStatement,
-  { hold = false }: CursorOptions
+  { hold = false, timeout }: CursorOptions
 ): Effect.Effect<PgCursor, PgError.PgError, Scope.Scope> =>
   hold
-    ? declared(place, statement, { hold, scroll: false })
-    : opened(place, hold, ({ portal, run }) => {
+    ? declared(place, statement, { hold, scroll: false, timeout })
+    : opened(place, statement.sql, { hold, timeout }, ({ portal, run }) => {
         const whole = { ...statement, form: Request.objects }
         return Effect.as(run(openPortal(portal, whole)), new PortalCursor(run, portal, whole))
       })
@@ -46,15 +47,16 @@ export const cursor = (
 export const scrollCursor = (
   place: Place,
   statement: StreamedStatement,
-  { hold = false }: CursorOptions
-): Effect.Effect<ScrollCursor, PgError.PgError, Scope.Scope> => declared(place, statement, { hold, scroll: true })
+  { hold = false, timeout }: CursorOptions
+): Effect.Effect<ScrollCursor, PgError.PgError, Scope.Scope> =>
+  declared(place, statement, { hold, scroll: true, timeout })
 
 const declared = (
   place: Place,
   { params, sql }: StreamedStatement,
-  { hold, scroll }: Required<Record<"hold" | "scroll", boolean>>
+  { hold, scroll, timeout }: Bounds & { readonly scroll: boolean }
 ): Effect.Effect<ScrollCursor, PgError.PgError, Scope.Scope> =>
-  opened(place, hold, ({ made, portal, run }) => {
+  opened(place, sql, { hold, timeout }, ({ made, portal, run }) => {
     const mode = `${scroll ? "SCROLL" : "NO SCROLL"} CURSOR ${hold ? "WITH HOLD " : ""}`
     const declaration = Request.command(`DECLARE ${portal.name} ${mode}FOR ${sql}`, params)
     const moved = new DeclaredCursor(run, portal.name, made)
@@ -68,7 +70,21 @@ const unnamed = ({ session }: TransactionLevel): OwnStatement => new OwnStatemen
 /** Finds or begins the transaction that a cursor lives in; one that is held needs none. */
 const opened = <A>(
   place: Place,
-  hold: boolean,
+  sql: string,
+  bounds: Bounds,
+  open: (opening: Opening) => Effect.Effect<A, PgError.PgError, Scope.Scope>
+): Effect.Effect<A, PgError.PgError, Scope.Scope> =>
+  withTimeout("cursor", sql, openedInTime(place, bounds, open), bounds.timeout)
+
+/** How long a cursor lives, and how long each of its calls may take. */
+interface Bounds {
+  readonly hold: boolean
+  readonly timeout: CursorOptions["timeout"]
+}
+
+const openedInTime = <A>(
+  place: Place,
+  { hold, timeout }: Bounds,
   open: (opening: Opening) => Effect.Effect<A, PgError.PgError, Scope.Scope>
 ): Effect.Effect<A, PgError.PgError, Scope.Scope> =>
   Effect.uninterruptibleMask((restore) =>
@@ -83,9 +99,8 @@ const opened = <A>(
       const level = own === undefined ? place.levelFrom(made) : Effect.succeed(own)
       const run: Run = (request) => {
         const answer = Effect.flatMap(level, (at) => at.run(request))
-        return Effect.tapError(place.observed("cursor", request.sql, answer), () =>
-          Effect.sync(() => (hasFailed = true))
-        )
+        const inTime = withTimeout("cursor", request.sql, place.observed("cursor", request.sql, answer), timeout)
+        return Effect.onError(inTime, () => Effect.sync(() => (hasFailed = true)))
       }
       return yield* restore(open({ made, portal, run }))
     })
@@ -172,7 +187,7 @@ class DeclaredCursor implements ScrollCursor {
   }
 
   absolute(position: number): Answer<Option.Option<Row>> {
-    return Math.abs(position) <= MAX_POSITION && Number.isInteger(position)
+    return Number.isInteger(position) && Math.abs(position) <= MAX_POSITION
       ? this.row(`ABSOLUTE ${position}`)
       : Effect.fail(new PgError.InvalidConfigError({ setting: "position", reason: "is a whole number" }))
   }

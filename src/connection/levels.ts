@@ -64,7 +64,7 @@ export abstract class Levels {
   protected abstract readonly observer: Observer
 
   /** What is known of the types of the database. */
-  protected abstract readonly catalogue: TypeCatalogue
+  protected abstract readonly catalogue: Pick<TypeCatalogue, "reload">
 
   /** Lends one for the scope. */
   protected abstract readonly scopedRoot: Effect.Effect<TransactionLevel, PgError.PgError, Scope.Scope>

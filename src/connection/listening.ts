@@ -9,7 +9,7 @@ import * as PgError from "../PgError.ts"
 import type * as PgNotification from "../PgNotification.ts"
 import type { NotificationListener } from "../session/channels.ts"
 import { type Request, script } from "../session/request.ts"
-import { RESET } from "../session/reset.ts"
+import { resetAnd } from "../session/reset.ts"
 import type { Session } from "../session/session.ts"
 import { SimpleQuery } from "../session/simpleQuery.ts"
 import { submitControl } from "../session/control.ts"
@@ -122,12 +122,12 @@ const unlisten = (session: Session): void => {
  * transaction is listened to without a gap. Who they are is known when it is sent.
  */
 export const resetKeepingListeners: Request<unknown> = {
-  sql: RESET,
+  sql: resetAnd([]),
   params: undefined,
   exchange: (session, resume) => {
     const isIdle = session.transactionStatus === TransactionStatus.idle
     const listen = session.channels.names.map((channel) => `LISTEN ${quoteName(channel)}`)
-    return new SimpleQuery(session, [...(isIdle ? [] : ["ROLLBACK"]), RESET, ...listen].join("; "), resume)
+    return new SimpleQuery(session, isIdle ? resetAnd(listen) : `ROLLBACK; ${resetAnd(listen)}`, resume)
   }
 }
 

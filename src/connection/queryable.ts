@@ -81,6 +81,12 @@ export interface TransactionOptions {
    * `CommitOutcomeUnknownError` carries it and `PgTransaction.outcome` can find out what became of the transaction.
    */
   readonly trackOutcome?: boolean | undefined
+  /**
+   * How long all of it may take: the wait for a connection, the effect, each time that it is run, and COMMIT. After that
+   * it is interrupted and rolled back, and fails with `TimeoutError`; whether a COMMIT under way was done is not known
+   * then. For `begin`, how long it may take to begin. A savepoint takes it too. No limit by default.
+   */
+  readonly timeout?: Duration.Input | undefined
 }
 
 /**
@@ -124,7 +130,8 @@ export interface AdvisoryLockOptions {
  * Statements are prepared once for each connection and run in binary. Parameters are encoded for the types that the
  * server describes. A call that is interrupted cancels its query. Every failure is a `PgError`; those that any call
  * may meet are the server's errors, `ConnectionLostError`, `EncodeError`, `ParameterCountError`, `EmptyQueryError`,
- * `TimeoutError` where a timeout was set, and `UnsupportedError` for COPY.
+ * `TimeoutError` where a timeout was set, and `UnsupportedError` for COPY. An argument or an option of the wrong kind is an
+ * `InvalidConfigError` that names it, and SQL that is none an `EncodeError`; nothing is asked of the server then.
  *
  * @category models
  * @since 0.1.0
@@ -331,7 +338,7 @@ export interface Queryable {
     options?: PgStatement.PrepareOptions
   ) => Effect.Effect<PgStatement.PgStatement, PgError.PgError, Scope.Scope>
   /** Sends a notification to all who listen to a channel; inside of a transaction, when that commits. */
-  readonly notify: (channel: string, payload?: string) => Effect.Effect<void, PgError.PgError>
+  readonly notify: (channel: string, payload?: string, options?: CallOptions) => Effect.Effect<void, PgError.PgError>
   /**
    * Runs an effect in a transaction: committed when it succeeds, rolled back when it fails or is interrupted. What the
    * effect asks of the same connection, pool or client is a part of it, in child fibers too. Inside of another one it is
@@ -409,9 +416,9 @@ export interface Queryable {
    * Runs an effect after the COMMIT of the fiber's transaction, in the order in which they were given; at once outside
    * of a transaction. What was given inside of a savepoint that is rolled back is forgotten.
    */
-  readonly afterCommit: (effect: Effect.Effect<unknown>) => Effect.Effect<void>
+  readonly afterCommit: (effect: Effect.Effect<unknown>) => Effect.Effect<void, PgError.PgError>
   /** Runs an effect after the fiber's transaction or savepoint has been rolled back; never outside of one. */
-  readonly afterRollback: (effect: Effect.Effect<unknown>) => Effect.Effect<void>
+  readonly afterRollback: (effect: Effect.Effect<unknown>) => Effect.Effect<void, PgError.PgError>
   /**
    * Forgets what is known of the types that users have made, and all prepared statements, on every connection of a pool.
    * Both are learnt again when they are needed. Changes of a schema are noticed without it, as a rule by the server's own

@@ -6,11 +6,7 @@
 import * as Effect from "effect/Effect"
 import type * as Fiber from "effect/Fiber"
 import type * as Option from "effect/Option"
-import type * as Schema from "effect/Schema"
 import type * as Scope from "effect/Scope"
-import * as Stream from "effect/Stream"
-import type * as PgCopy from "../PgCopy.ts"
-import type { CursorOptions, PgCursor, ScrollCursor } from "../PgCursor.ts"
 import * as PgError from "../PgError.ts"
 import type { PgStatement, PrepareOptions } from "../PgStatement.ts"
 import type { TypeCatalogue } from "../session/catalogue.ts"
@@ -20,239 +16,38 @@ import * as Request from "../session/request.ts"
 import type { Statements } from "../session/statementCache.ts"
 import type { LevelOptions, TransactionLevel } from "../session/transaction.ts"
 import { withLock, withLockIfAvailable } from "./advisoryLock.ts"
-import { batch, batchWithBarriers } from "./batch.ts"
 import { beginStatement, PLAIN_BEGIN } from "./beginStatement.ts"
-import { withStatement } from "./call.ts"
-import { copyBytesIn, copyRowsIn } from "./copyIn.ts"
-import { copyBytesOut, copyRowsOut } from "./copyOut.ts"
-import { cursor, scrollCursor } from "./cursor.ts"
-import { type Ambient, Levels } from "./levels.ts"
-import { executeMany, fetchMany } from "./many.ts"
+import type { Ambient } from "./levels.ts"
 import type { Place } from "./place.ts"
+import { Queries } from "./queries.ts"
 import type {
   AdvisoryLockKey,
   AdvisoryLockOptions,
-  Call,
-  CallOptions,
-  CallWith,
-  CommandResult,
-  DecodedValueOptions,
-  Parameters,
   Queryable,
-  Row,
-  RowOptions,
   Transaction,
   TransactionOptions,
-  Tuple,
-  ValueOptions,
   WithTransactionOptions
 } from "./queryable.ts"
-import { type Decode, decodeFirstRow, decodeRow, decodeRows, decodeRuns, decodeValue, described } from "./rowSchema.ts"
+import * as Shape from "./shape.ts"
 import { Statement } from "./statement.ts"
-import { decodedStream, stream } from "./streaming.ts"
-import type {
-  BarrierResult,
-  BatchResult,
-  BatchStatement,
-  ManyResult,
-  RowSource,
-  RowStreamOptions,
-  StreamOptions
-} from "./vocabulary.ts"
+import { withTimeout } from "./timeout.ts"
 
 type Answer<A, R = never> = Effect.Effect<A, PgError.PgError, R>
 
-export abstract class Requester extends Levels implements Queryable {
-  // ------------------------------------------------------------------------------------------------- statements
-
-  fetch<A, R>(...call: CallWith<RowOptions<A, R>>): Answer<ReadonlyArray<A>, R>
-  fetch(...call: Call<CallOptions>): Answer<ReadonlyArray<Row>>
-  fetch(...call: Call<Partial<RowOptions<unknown, unknown>>>): Answer<ReadonlyArray<unknown>, unknown> {
-    return this.fetchRows("fetch", Request.rows, decodeRows, call)
-  }
-
-  fetchTuples<A, R>(...call: CallWith<RowOptions<A, R>>): Answer<ReadonlyArray<A>, R>
-  fetchTuples(...call: Call<CallOptions>): Answer<ReadonlyArray<Tuple>>
-  fetchTuples(...call: Call<Partial<RowOptions<unknown, unknown>>>): Answer<ReadonlyArray<unknown>, unknown> {
-    return this.fetchRows("fetchTuples", Request.tupleRows, decodeRows, call)
-  }
-
-  fetchRow<A, R>(...call: CallWith<RowOptions<A, R>>): Answer<Option.Option<A>, R>
-  fetchRow(...call: Call<CallOptions>): Answer<Option.Option<Row>>
-  fetchRow(...call: Call<Partial<RowOptions<unknown, unknown>>>): Answer<Option.Option<unknown>, unknown> {
-    return this.fetchRows("fetchRow", Request.row, decodeFirstRow, call)
-  }
-
-  fetchOne<A, R>(...call: CallWith<RowOptions<A, R>>): Answer<A, R>
-  fetchOne(...call: Call<CallOptions>): Answer<Row>
-  fetchOne(...call: Call<Partial<RowOptions<unknown, unknown>>>): Answer<unknown, unknown> {
-    return this.fetchRows("fetchOne", Request.oneRow, decodeRow, call)
-  }
-
-  fetchValue<A, R>(...call: CallWith<DecodedValueOptions<A, R>>): Answer<Option.Option<A>, R>
-  fetchValue(...call: Call<ValueOptions>): Answer<Option.Option<unknown>>
-  fetchValue(...call: Call<Partial<DecodedValueOptions<unknown, unknown>>>): Answer<Option.Option<unknown>, unknown> {
-    return withStatement(call, (sql, params, options) => {
-      const column = options?.column ?? 0
-      const request = this.keeping(Request.value(sql, params, column))
-      if (options?.value === undefined) return this.run("fetchValue", request, options)
-      return this.runDecoded("fetchValue", request, decodeValue(column), options.value, options)
-    })
-  }
-
-  execute(...call: Call<CallOptions>): Answer<CommandResult> {
-    return withStatement(call, (sql, params, options) =>
-      this.run("execute", this.keeping(Request.command(sql, params)), options)
+export abstract class Requester extends Queries implements Queryable {
+  prepare(sql: string, options?: PrepareOptions): Effect.Effect<PgStatement, PgError.PgError, Scope.Scope> {
+    return Shape.unless(Shape.sqlFault("prepare", sql), () =>
+      Shape.withOptions(options, PREPARE_OPTIONS, (known) =>
+        withTimeout("prepare", sql, this.prepared(sql, known?.name), known?.timeout)
+      )
     )
   }
 
-  executeScript(sql: string, options?: CallOptions): Answer<ReadonlyArray<CommandResult>> {
-    return this.run("executeScript", Request.script(sql), options)
-  }
-
-  notify(channel: string, payload = ""): Answer<void> {
-    const request = Request.ownTupleRows("SELECT pg_catalog.pg_notify($1, $2)", [channel, payload])
-    return Effect.asVoid(this.run("notify", request, undefined))
-  }
-
-  private fetchRows<A, B>(
-    operation: string,
-    request: (sql: string, params: Parameters) => Request.StatementRequest<A>,
-    decode: Decode<A, B>,
-    call: Call<Partial<RowOptions<unknown, unknown>>>
-  ): Answer<A | B, unknown> {
-    return withStatement(call, (sql, params, options): Answer<A | B, unknown> =>
-      options?.row === undefined
-        ? this.run(operation, this.keeping(request(sql, params)), options)
-        : this.runDecoded(operation, this.keeping(request(sql, params)), decode, options.row, options)
-    )
-  }
-
-  private runDecoded<A, B>(
-    operation: string,
-    request: Request.StatementRequest<A>,
-    decode: Decode<A, B>,
-    schema: Schema.ConstraintDecoder<unknown, unknown>,
-    options: CallOptions
-  ): Answer<B, unknown> {
-    return Effect.flatMap(this.run(operation, described(request), options), (answer) => decode(schema, answer))
-  }
-
-  // ------------------------------------------------------------------------------------------------- COPY
-
-  copyIn<E, R>(
-    table: PgCopy.Table,
-    bytes: Uint8Array | Iterable<Uint8Array> | Stream.Stream<Uint8Array, E, R>,
-    options: PgCopy.InOptions = {}
-  ): Effect.Effect<PgCopy.Result, E | PgError.PgError, R> {
-    return this.onLevel((level) => Effect.scoped(copyBytesIn(level, table, bytes, options)))
-  }
-
-  copyInRows<E, R>(
-    table: PgCopy.Table,
-    rows: Iterable<PgCopy.InputRow> | Stream.Stream<PgCopy.InputRow, E, R>,
-    options: PgCopy.RowsInOptions = {}
-  ): Effect.Effect<PgCopy.Result, E | PgError.PgError, R> {
-    return this.onLevel((level) => Effect.scoped(copyRowsIn(level, table, rows, options)))
-  }
-
-  copyOut(source: PgCopy.Source, options: PgCopy.OutOptions = {}): Stream.Stream<Uint8Array, PgError.PgError> {
-    return copyBytesOut(this.scopedLevel, source, options)
-  }
-
-  copyOutRows(source: PgCopy.Source, options: PgCopy.Observed = {}): Stream.Stream<Row, PgError.PgError> {
-    return copyRowsOut(this.scopedLevel, source, options)
-  }
-
-  // ------------------------------------------------------------------------------------------------- many
-
-  executeMany<E = never, R = never>(
-    sql: string,
-    rows: RowSource<E, R>,
-    options?: CallOptions
-  ): Effect.Effect<ManyResult, E | PgError.PgError, R> {
-    return this.observed("executeMany", sql, executeMany(this.place, { sql, ...this.kept }, rows), options)
-  }
-
-  fetchMany<A, E = never, R = never, R2 = never>(
-    sql: string,
-    rows: RowSource<E, R>,
-    options: RowOptions<A, R2>
-  ): Effect.Effect<ReadonlyArray<ReadonlyArray<A>>, E | PgError.PgError, R | R2>
-  fetchMany<E = never, R = never>(
-    sql: string,
-    rows: RowSource<E, R>,
-    options?: CallOptions
-  ): Effect.Effect<ReadonlyArray<ReadonlyArray<Row>>, E | PgError.PgError, R>
-  fetchMany<E, R>(
-    sql: string,
-    rows: RowSource<E, R>,
-    options?: Partial<RowOptions<unknown, unknown>>
-  ): Effect.Effect<ReadonlyArray<ReadonlyArray<unknown>>, E | PgError.PgError, unknown> {
-    const fetched = this.observed("fetchMany", sql, fetchMany(this.place, { sql, ...this.kept }, rows), options)
-    const schema = options?.row
-    return Effect.flatMap(fetched, (portions) =>
-      schema === undefined
-        ? Effect.succeed(portions.flatMap(({ answer }) => answer))
-        : Effect.map(
-            Effect.forEach(portions, (portion) => decodeRuns(schema, portion)),
-            (runs) => runs.flat()
-          )
-    )
-  }
-
-  batch(
-    statements: ReadonlyArray<BatchStatement>,
-    options: CallOptions & { readonly errorBarriers: true }
-  ): Answer<ReadonlyArray<BarrierResult>>
-  batch(
-    statements: ReadonlyArray<BatchStatement>,
-    options?: CallOptions & { readonly errorBarriers?: false | undefined }
-  ): Answer<ReadonlyArray<BatchResult>>
-  batch(
-    statements: ReadonlyArray<BatchStatement>,
-    options?: CallOptions & { readonly errorBarriers?: boolean | undefined }
-  ): Answer<ReadonlyArray<BarrierResult | BatchResult>> {
-    const answer: Answer<ReadonlyArray<BarrierResult | BatchResult>> =
-      options?.errorBarriers === true ? batchWithBarriers(this.place, statements) : batch(this.place, statements)
-    return this.observed("batch", statements[0]?.sql ?? "", answer, options)
-  }
-
-  // ------------------------------------------------------------------------------------------------- page by page
-
-  stream<A, R>(...call: CallWith<RowStreamOptions<A, R>>): Stream.Stream<A, PgError.PgError, R>
-  stream(...call: Call<StreamOptions>): Stream.Stream<Row, PgError.PgError>
-  stream(
-    ...call: Call<StreamOptions & Partial<RowStreamOptions<unknown, unknown>>>
-  ): Stream.Stream<unknown, PgError.PgError, unknown> {
-    return Stream.unwrap(
-      withStatement(call, (sql, params, options) => {
-        const statement = { sql, params, ...this.kept }
-        return Effect.succeed(
-          options?.row === undefined
-            ? stream(this.place, statement, options)
-            : decodedStream(this.place, statement, options, options.row)
-        )
-      })
-    )
-  }
-
-  cursor(
-    ...call: CallWith<CursorOptions & { readonly scroll: true }>
-  ): Effect.Effect<ScrollCursor, PgError.PgError, Scope.Scope>
-  cursor(...call: Call<CursorOptions>): Effect.Effect<PgCursor, PgError.PgError, Scope.Scope>
-  cursor(...call: Call<CursorOptions>): Effect.Effect<PgCursor, PgError.PgError, Scope.Scope> {
-    return withStatement(call, (sql, params, options = {}) => {
-      const open = options.scroll === true ? scrollCursor : cursor
-      return open(this.place, { sql, params, ...this.kept }, options)
-    })
-  }
-
-  prepare(sql: string, options: PrepareOptions = {}): Effect.Effect<PgStatement, PgError.PgError, Scope.Scope> {
+  private prepared(sql: string, name: string | undefined): Effect.Effect<PgStatement, PgError.PgError, Scope.Scope> {
     return Effect.gen({ self: this }, function* () {
       const made = yield* this.scopedLevel
       const { catalogue, statements } = made.session
-      const own = new OwnStatement(statements, options.name ?? statements.ownName())
+      const own = new OwnStatement(statements, name ?? statements.ownName())
       yield* Effect.addFinalizer(() => Effect.sync(() => own.close()))
       const requester = new StatementRequester(this.ambient, this.place, made, own)
       const prepared = yield* requester.run("prepare", Request.preparation(sql).with(own), undefined)
@@ -264,7 +59,18 @@ export abstract class Requester extends Levels implements Queryable {
 
   withTransaction<A, E, R>(
     effect: Effect.Effect<A, E, R>,
-    options: WithTransactionOptions = {}
+    options?: WithTransactionOptions
+  ): Effect.Effect<A, E | PgError.PgError, R> {
+    return Shape.unless(Shape.faultOf("effect", effect, Shape.effect), () =>
+      Shape.withOptions(options, WITH_TRANSACTION_OPTIONS, (known = {}) =>
+        withTimeout("withTransaction", undefined, this.transaction(effect, known), known.timeout)
+      )
+    )
+  }
+
+  private transaction<A, E, R>(
+    effect: Effect.Effect<A, E, R>,
+    options: WithTransactionOptions
   ): Effect.Effect<A, E | PgError.PgError, R> {
     const on = (outer: TransactionLevel, begin: string) =>
       outer.within(levelOptions(begin, options), (level) => Effect.provideService(effect, this.ambient, level))
@@ -280,7 +86,13 @@ export abstract class Requester extends Levels implements Queryable {
     )
   }
 
-  begin(options: TransactionOptions = {}): Effect.Effect<Transaction, PgError.PgError, Scope.Scope> {
+  begin(options?: TransactionOptions): Effect.Effect<Transaction, PgError.PgError, Scope.Scope> {
+    return Shape.withOptions(options, TRANSACTION_OPTIONS, (known = {}) =>
+      withTimeout("begin", undefined, this.begun(known), known.timeout)
+    )
+  }
+
+  private begun(options: TransactionOptions): Effect.Effect<Transaction, PgError.PgError, Scope.Scope> {
     return Effect.uninterruptibleMask((restore) =>
       Effect.gen({ self: this }, function* () {
         const begin = yield* beginStatement(options)
@@ -292,17 +104,21 @@ export abstract class Requester extends Levels implements Queryable {
     )
   }
 
-  afterCommit(effect: Effect.Effect<unknown>): Effect.Effect<void> {
-    return this.inTransaction(
-      (level) => Effect.sync(() => level.afterCommit(effect)),
-      () => Effect.asVoid(effect)
+  afterCommit(effect: Effect.Effect<unknown>): Answer<void> {
+    return Shape.unless(Shape.faultOf("effect", effect, Shape.effect), () =>
+      this.inTransaction(
+        (level) => Effect.sync(() => level.afterCommit(effect)),
+        () => Effect.asVoid(effect)
+      )
     )
   }
 
-  afterRollback(effect: Effect.Effect<unknown>): Effect.Effect<void> {
-    return this.inTransaction(
-      (level) => Effect.sync(() => level.afterRollback(effect)),
-      () => Effect.void
+  afterRollback(effect: Effect.Effect<unknown>): Answer<void> {
+    return Shape.unless(Shape.faultOf("effect", effect, Shape.effect), () =>
+      this.inTransaction(
+        (level) => Effect.sync(() => level.afterRollback(effect)),
+        () => Effect.void
+      )
     )
   }
 
@@ -315,20 +131,52 @@ export abstract class Requester extends Levels implements Queryable {
   withAdvisoryLock<A, E, R>(
     key: AdvisoryLockKey,
     effect: Effect.Effect<A, E, R>,
-    options: AdvisoryLockOptions = {}
+    options?: AdvisoryLockOptions
   ): Effect.Effect<A, E | PgError.PgError, R> {
-    return this.onLevel((level) => withLock(level, key, Effect.provideService(effect, this.ambient, level), options))
+    return Shape.unless(lockFault(key, effect), () =>
+      Shape.withOptions(options, WAITING_LOCK_OPTIONS, (known = {}) =>
+        this.onLevel((level) => withLock(level, key, Effect.provideService(effect, this.ambient, level), known))
+      )
+    )
   }
 
   withAdvisoryLockIfAvailable<A, E, R>(
     key: AdvisoryLockKey,
     effect: Effect.Effect<A, E, R>,
-    options: Omit<AdvisoryLockOptions, "timeout"> = {}
+    options?: Omit<AdvisoryLockOptions, "timeout">
   ): Effect.Effect<Option.Option<A>, E | PgError.PgError, R> {
-    return this.onLevel((level) =>
-      withLockIfAvailable(level, key, Effect.provideService(effect, this.ambient, level), options)
+    return Shape.unless(lockFault(key, effect), () =>
+      Shape.withOptions(options, LOCK_OPTIONS, (known = {}) =>
+        this.onLevel((level) =>
+          withLockIfAvailable(level, key, Effect.provideService(effect, this.ambient, level), known)
+        )
+      )
     )
   }
+}
+
+const PREPARE_OPTIONS: Shape.Kinds = { timeout: Shape.duration, name: Shape.serverName }
+/** The modes are known to the statement that begins a transaction. */
+const TRANSACTION_OPTIONS: Shape.Kinds = {
+  isolation: Shape.anything,
+  access: Shape.anything,
+  deferrable: Shape.anything,
+  trackOutcome: Shape.flag,
+  timeout: Shape.duration
+}
+const WITH_TRANSACTION_OPTIONS: Shape.Kinds = { ...TRANSACTION_OPTIONS, retry: Shape.schedule }
+const LOCK_OPTIONS: Shape.Kinds = { shared: Shape.flag }
+const WAITING_LOCK_OPTIONS: Shape.Kinds = { ...LOCK_OPTIONS, timeout: Shape.duration }
+
+const lockFault = (key: unknown, effect: unknown): Shape.Fault | undefined =>
+  Shape.faultOf("key", key, LOCK_KEY) ?? Shape.faultOf("effect", effect, Shape.effect)
+
+const LOCK_KEY: Shape.Kind = {
+  is: (key) =>
+    typeof key === "bigint" ||
+    typeof key === "number" ||
+    (Array.isArray(key) && key.length === 2 && key.every((half) => typeof half === "number")),
+  takes: "a bigint or a number, or an array of two numbers"
 }
 
 /** What runs on one level: a connection, or a transaction that is ended by hand. */

@@ -2,7 +2,7 @@
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
 import type * as Scope from "effect/Scope"
-import type * as Stream from "effect/Stream"
+import * as Stream from "effect/Stream"
 import type { DatabaseTypes } from "../codec/databaseTypes.ts"
 import type { PgCursor } from "../PgCursor.ts"
 import type * as PgError from "../PgError.ts"
@@ -13,6 +13,8 @@ import type { PreparedStatement } from "../session/statementCache.ts"
 import { PLAIN_LEVEL } from "../session/transaction.ts"
 import type { Place } from "./place.ts"
 import type { Queryable } from "./queryable.ts"
+import * as Shape from "./shape.ts"
+import { withTimeout } from "./timeout.ts"
 import type {
   CallOptions,
   CommandResult,
@@ -61,9 +63,11 @@ export class Statement implements PgStatement {
     params?: Parameters,
     options?: MaybeDecoded<RowOptions<unknown, unknown>>
   ): Answer<ReadonlyArray<unknown>, unknown> {
-    return options?.row === undefined
-      ? this.queryable.fetch(this.sql, params, options)
-      : this.queryable.fetch(this.sql, params, { ...options, row: options.row })
+    return Shape.withOptions(options, Shape.ROW_OPTIONS, (known) =>
+      known?.row === undefined
+        ? this.queryable.fetch(this.sql, params, known)
+        : this.queryable.fetch(this.sql, params, { ...known, row: known.row })
+    )
   }
 
   fetchTuples<A, R>(params: Parameters | undefined, options: RowOptions<A, R>): Answer<ReadonlyArray<A>, R>
@@ -72,9 +76,11 @@ export class Statement implements PgStatement {
     params?: Parameters,
     options?: MaybeDecoded<RowOptions<unknown, unknown>>
   ): Answer<ReadonlyArray<unknown>, unknown> {
-    return options?.row === undefined
-      ? this.queryable.fetchTuples(this.sql, params, options)
-      : this.queryable.fetchTuples(this.sql, params, { ...options, row: options.row })
+    return Shape.withOptions(options, Shape.ROW_OPTIONS, (known) =>
+      known?.row === undefined
+        ? this.queryable.fetchTuples(this.sql, params, known)
+        : this.queryable.fetchTuples(this.sql, params, { ...known, row: known.row })
+    )
   }
 
   fetchRow<A, R>(params: Parameters | undefined, options: RowOptions<A, R>): Answer<Option.Option<A>, R>
@@ -83,17 +89,21 @@ export class Statement implements PgStatement {
     params?: Parameters,
     options?: MaybeDecoded<RowOptions<unknown, unknown>>
   ): Answer<Option.Option<unknown>, unknown> {
-    return options?.row === undefined
-      ? this.queryable.fetchRow(this.sql, params, options)
-      : this.queryable.fetchRow(this.sql, params, { ...options, row: options.row })
+    return Shape.withOptions(options, Shape.ROW_OPTIONS, (known) =>
+      known?.row === undefined
+        ? this.queryable.fetchRow(this.sql, params, known)
+        : this.queryable.fetchRow(this.sql, params, { ...known, row: known.row })
+    )
   }
 
   fetchOne<A, R>(params: Parameters | undefined, options: RowOptions<A, R>): Answer<A, R>
   fetchOne(params?: Parameters, options?: CallOptions): Answer<Row>
   fetchOne(params?: Parameters, options?: MaybeDecoded<RowOptions<unknown, unknown>>): Answer<unknown, unknown> {
-    return options?.row === undefined
-      ? this.queryable.fetchOne(this.sql, params, options)
-      : this.queryable.fetchOne(this.sql, params, { ...options, row: options.row })
+    return Shape.withOptions(options, Shape.ROW_OPTIONS, (known) =>
+      known?.row === undefined
+        ? this.queryable.fetchOne(this.sql, params, known)
+        : this.queryable.fetchOne(this.sql, params, { ...known, row: known.row })
+    )
   }
 
   fetchValue<A, R>(params: Parameters | undefined, options: DecodedValueOptions<A, R>): Answer<Option.Option<A>, R>
@@ -102,9 +112,11 @@ export class Statement implements PgStatement {
     params?: Parameters,
     options?: MaybeDecoded<DecodedValueOptions<unknown, unknown>>
   ): Answer<Option.Option<unknown>, unknown> {
-    return options?.value === undefined
-      ? this.queryable.fetchValue(this.sql, params, options)
-      : this.queryable.fetchValue(this.sql, params, { ...options, value: options.value })
+    return Shape.withOptions(options, Shape.VALUE_OPTIONS, (known) =>
+      known?.value === undefined
+        ? this.queryable.fetchValue(this.sql, params, known)
+        : this.queryable.fetchValue(this.sql, params, { ...known, value: known.value })
+    )
   }
 
   execute(params?: Parameters, options?: CallOptions): Answer<CommandResult> {
@@ -130,9 +142,11 @@ export class Statement implements PgStatement {
     rows: RowSource<E, R>,
     options?: MaybeDecoded<RowOptions<unknown, unknown>>
   ): Effect.Effect<ReadonlyArray<ReadonlyArray<unknown>>, E | PgError.PgError, unknown> {
-    return options?.row === undefined
-      ? this.queryable.fetchMany(this.sql, rows, options)
-      : this.queryable.fetchMany(this.sql, rows, { ...options, row: options.row })
+    return Shape.withOptions(options, Shape.ROW_OPTIONS, (known) =>
+      known?.row === undefined
+        ? this.queryable.fetchMany(this.sql, rows, known)
+        : this.queryable.fetchMany(this.sql, rows, { ...known, row: known.row })
+    )
   }
 
   stream<A, R>(params: Parameters | undefined, options: RowStreamOptions<A, R>): Stream.Stream<A, PgError.PgError, R>
@@ -141,18 +155,30 @@ export class Statement implements PgStatement {
     params?: Parameters,
     options?: StreamOptions & Partial<RowStreamOptions<unknown, unknown>>
   ): Stream.Stream<unknown, PgError.PgError, unknown> {
-    return options?.row === undefined
-      ? this.queryable.stream(this.sql, params, options)
-      : this.queryable.stream(this.sql, params, { ...options, row: options.row })
+    return Stream.unwrap(
+      Shape.withOptions(options, Shape.STREAM_OPTIONS, (known) =>
+        Effect.succeed(
+          known?.row === undefined
+            ? this.queryable.stream(this.sql, params, known)
+            : this.queryable.stream(this.sql, params, { ...known, row: known.row })
+        )
+      )
+    )
   }
 
-  cursor(params?: Parameters): Effect.Effect<PgCursor, PgError.PgError, Scope.Scope> {
-    return this.queryable.cursor(this.sql, params)
+  cursor(params?: Parameters, options?: CallOptions): Effect.Effect<PgCursor, PgError.PgError, Scope.Scope> {
+    return Shape.withOptions(options, Shape.CALL_OPTIONS, (known) => this.queryable.cursor(this.sql, params, known))
   }
 
-  explain(
-    params: Parameters = [],
-    { analyze = false }: ExplainOptions = {}
+  explain(params: Parameters = [], options?: ExplainOptions): Answer<Readonly<Record<string, unknown>>> {
+    return Shape.unless(Shape.faultOf("params", params, Shape.values), () =>
+      Shape.withOptions(options, EXPLAIN_OPTIONS, (known = {}) => this.explained(params, known))
+    )
+  }
+
+  private explained(
+    params: Parameters,
+    { analyze = false, timeout }: ExplainOptions
   ): Answer<Readonly<Record<string, unknown>>> {
     const sql = `EXPLAIN (FORMAT JSON, VERBOSE${analyze ? ", ANALYZE" : ""}) ${this.sql}`
     const plan = this.place.onLevel((level) => {
@@ -166,9 +192,11 @@ export class Statement implements PgStatement {
         : level.run(request)
       return Effect.map(plans, planOf)
     })
-    return this.place.observed("explain", sql, plan)
+    return withTimeout("explain", sql, this.place.observed("explain", sql, plan), timeout)
   }
 }
+
+const EXPLAIN_OPTIONS: Shape.Kinds = { timeout: Shape.duration, analyze: Shape.flag }
 
 /** The server gives a list with one plan. */
 const planOf = (plans: Option.Option<unknown>): Readonly<Record<string, unknown>> => {

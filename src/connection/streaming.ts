@@ -18,6 +18,7 @@ import { isStalePlan } from "../session/stalePlan.ts"
 import { PLAIN_LEVEL, type TransactionLevel, type Restore } from "../session/transaction.ts"
 import type { Place } from "./place.ts"
 import { decodeRows } from "./rowSchema.ts"
+import { withTimeout } from "./timeout.ts"
 import type { Row, StreamOptions } from "./vocabulary.ts"
 
 type Answer<A> = Effect.Effect<A, PgError.PgError>
@@ -49,15 +50,15 @@ export const decodedStream = <A, R>(
 const streamOf = <A, R>(
   place: Place,
   statement: StreamedStatement,
-  { fetchSize = DEFAULT_FETCH_SIZE }: StreamOptions = {},
+  { fetchSize = DEFAULT_FETCH_SIZE, timeout }: StreamOptions = {},
   decode: (page: Page<Row>, level: TransactionLevel) => Effect.Effect<ReadonlyArray<A>, PgError.PgError, R>
 ): Stream.Stream<A, PgError.PgError, R> => {
   const fault = faultOfCount("fetchSize", fetchSize)
   if (fault !== undefined) return Stream.fail(fault)
   return Stream.unwrap(
-    Effect.map(read(place, { ...statement, form: (shape) => shape.object }, fetchSize), (reading) => {
+    Effect.map(opened(place, statement, fetchSize, timeout), (reading) => {
       const next: Pull.Pull<Arr.NonEmptyReadonlyArray<A>, PgError.PgError, void, R> = Effect.flatMap(
-        reading.next,
+        withTimeout("stream", statement.sql, reading.next, timeout),
         (rows) =>
           Effect.flatMap(decode(rows, reading.level), (decoded) =>
             Arr.isReadonlyArrayNonEmpty(decoded) ? Effect.succeed(decoded) : Cause.done()
@@ -67,6 +68,15 @@ const streamOf = <A, R>(
     })
   )
 }
+
+/** The wait for the first page is one with that for a connection. */
+const opened = (
+  place: Place,
+  statement: StreamedStatement,
+  fetchSize: number,
+  timeout: StreamOptions["timeout"]
+): Effect.Effect<Reading, PgError.PgError, Scope.Scope> =>
+  withTimeout("stream", statement.sql, read(place, { ...statement, form: (shape) => shape.object }, fetchSize), timeout)
 
 export const faultOfCount = (setting: string, count: number): PgError.InvalidConfigError | undefined =>
   Number.isInteger(count) && count > 0 && count <= MAX_FETCH_SIZE
@@ -173,7 +183,8 @@ class Reading {
   private get page(): Answer<Page<Row>> {
     const next = this.level.run(page(this.portal, this.options, this.fetchSize))
     return this.place.observed("stream", this.options.sql, next).pipe(
-      Effect.tapError(() => Effect.sync(() => (this.hasFailed = true))),
+      // A page whose time is up is interrupted, and leaves a transaction that cannot be committed.
+      Effect.onError(() => Effect.sync(() => (this.hasFailed = true))),
       Effect.map((page) => {
         this.isLast = page.isLast
         if (page.isLast) this.closePortal()

@@ -160,6 +160,11 @@ export type BarrierResult = Result.Result<BatchResult, PgError.PgError>
  * @since 0.1.0
  */
 export interface StreamOptions {
+  /**
+   * How long each page may be waited for, and before the first one for a connection. Time that the reader takes does not
+   * count. After that the stream fails with `TimeoutError`. No limit by default.
+   */
+  readonly timeout?: Duration.Input | undefined
   /** How many rows are asked for at a time, and so the most that are kept in memory; 1,000 by default. */
   readonly fetchSize?: number | undefined
 }

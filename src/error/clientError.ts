@@ -121,12 +121,12 @@ export class ParameterCountError extends TaggedError("ParameterCountError")<{
  */
 export class EmptyQueryError extends TaggedError("EmptyQueryError")<{
   readonly sql: string
+  /** `unknown` where other statements of the same request have run. */
+  readonly outcome: Outcome
   readonly message: string
 }> {
-  readonly outcome = "none"
-
-  constructor(fields: { readonly sql: string }) {
-    super({ ...fields, message: "the text holds no statement" })
+  constructor(fields: { readonly sql: string; readonly outcome?: Outcome }) {
+    super({ outcome: "none", ...fields, message: "the text holds no statement" })
   }
 }
 
@@ -139,6 +139,7 @@ export class EmptyQueryError extends TaggedError("EmptyQueryError")<{
 export class UnexpectedRowCountError extends TaggedError("UnexpectedRowCountError")<{
   /** In words: `exactly one row`. */
   readonly expected: string
+  /** How many rows came: 0, 1, or 2 if there are more than one. */
   readonly actual: number
   readonly sql: string
   readonly message: string
@@ -147,7 +148,9 @@ export class UnexpectedRowCountError extends TaggedError("UnexpectedRowCountErro
 
   constructor(fields: { readonly expected: string; readonly actual: number; readonly sql: string }) {
     const { expected, actual } = fields
-    super({ ...fields, message: `expected was ${expected}, the statement gave ${count(actual, "row")}` })
+    // The server is asked for no more than two, so that more than one is all that is known of their number.
+    const given = actual === 0 ? "no row" : actual === 1 ? "one row" : "more than one row"
+    super({ ...fields, message: `expected ${expected}, but the statement returned ${given}` })
   }
 }
 

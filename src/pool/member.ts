@@ -8,8 +8,6 @@ export interface Member {
   readonly generation: number
   /** When its life is over, by the pool's clock; Infinity is never. */
   readonly expiresAt: number
-  /** What takes a session back to the state that its `init` left it in. */
-  readonly resetScript: string
   /** With the codecs that its `init` gave it. */
   readonly catalogue: TypeCatalogue
   /** How often it has been lent. */

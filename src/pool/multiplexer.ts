@@ -10,7 +10,7 @@ import * as Exit from "effect/Exit"
 import * as PgError from "../PgError.ts"
 import type { Exchange } from "../session/exchange.ts"
 import { Fifo } from "../session/fifo.ts"
-import type { Request, Resume } from "../session/request.ts"
+import { ask, type Request, type Resume } from "../session/request.ts"
 import type { Member } from "./member.ts"
 import type { Borrower, SessionPool } from "./sessionPool.ts"
 import { ShortStatements } from "./shortStatements.ts"
@@ -61,7 +61,7 @@ export class Multiplexer {
     const seat = this.pool.hasIdle || this.othersWait ? undefined : this.freest
     if (seat !== undefined) return shared.start(seat)
     const waiting = this.queued.length
-    if (waiting >= this.limits.maxWaiters && !this.pool.hasIdle) {
+    if (waiting >= this.limits.maxWaiters && !this.pool.lendsSoon) {
       return shared.refuse(Cause.fail(new PgError.TooManyWaitersError({ waiting, inUse: this.seats.size })))
     }
     this.queued.push(shared)
@@ -153,7 +153,8 @@ class Seat {
 
   canTakeMore(now: number): boolean {
     const { session } = this.member
-    if (session.lost !== undefined || session.isFenced || this.running >= MAX_RUNNING) return false
+    if (session.lost !== undefined || session.isFenced || session.residue.isSoiled || this.running >= MAX_RUNNING)
+      return false
     return this.running === 0 || now - this.headSince <= MAX_SILENCE_MILLIS
   }
 
@@ -205,8 +206,7 @@ class SharedCall<A> implements Queued {
   start(seat: Seat): void {
     this.seat = seat
     seat.began(performance.now())
-    this.exchange = this.request.exchange(seat.member.session, this.done)
-    seat.member.session.submit(this.exchange)
+    this.exchange = ask(seat.member.session, this.request, this.done)
   }
 
   refuse(cause: Cause.Cause<PgError.PgError>): void {

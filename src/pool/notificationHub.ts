@@ -13,6 +13,7 @@ import * as PgError from "../PgError.ts"
 import type * as PgNotification from "../PgNotification.ts"
 import { script, send } from "../session/request.ts"
 import type { Session } from "../session/session.ts"
+import type { Restore } from "../session/transport.ts"
 import { isTransient, reconnectDelay } from "./reconnect.ts"
 
 /** How often a new reader tries while the connection is lost; the pauses make three to six seconds in all. */
@@ -106,13 +107,14 @@ export class NotificationHub {
 
   /** Opens the connection for all who listen already, and tells them that there may be a gap. */
   private get open(): Effect.Effect<Connected, PgError.PgError> {
-    return Effect.gen({ self: this }, function* () {
+    const opening = Effect.fnUntraced({ self: this }, function* (restore: Restore) {
       if (this.scope.state._tag === "Closed") return yield* new PgError.PoolClosedError()
       const scope = yield* Scope.fork(this.scope)
       const close = Scope.close(scope, Exit.void)
       const session = yield* this.connect.pipe(
         Effect.tap((session) => this.listenAgain(session)),
         Scope.provide(scope),
+        restore,
         Effect.onError(() => close)
       )
       const connected: Connected = { session, close }
@@ -121,6 +123,8 @@ export class NotificationHub {
       session.onEnd(() => run(Effect.andThen(close, Effect.forkIn(this.recover(connected), this.scope))))
       return connected
     })
+    // What has been opened is kept before anything can interrupt, so that it is closed with its last reader.
+    return Effect.uninterruptibleMask(opening)
   }
 
   /**

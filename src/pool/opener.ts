@@ -4,26 +4,24 @@ import * as Exit from "effect/Exit"
 import * as Scope from "effect/Scope"
 import * as PgConfig from "../PgConfig.ts"
 import type * as PgError from "../PgError.ts"
-import { TypeCatalogue } from "../session/catalogue.ts"
 import { connect } from "../session/connect.ts"
-import { RESET } from "../session/reset.ts"
+import type { KnownDatabases } from "../session/knownDatabase.ts"
 import type { Session } from "../session/session.ts"
 import { type Hooks, runHook } from "./hooks.ts"
 import type { Member } from "./member.ts"
-import { resetKeepingSettings } from "./reset.ts"
 import type { OpenMember } from "./sessionPool.ts"
 import type { Timers } from "./timers.ts"
 
 /** Opens a session in the scope, with the pool's settings and those that are made anew for each connection. */
 export const connector = (
   config: PgConfig.ResolvedConfig,
-  catalogue: TypeCatalogue,
+  databases: KnownDatabases,
   settings: Effect.Effect<PgConfig.Settings, PgError.PgError> | undefined
 ): Effect.Effect<Session, PgError.PgError, Scope.Scope> => {
-  if (settings === undefined) return connect(config, catalogue)
+  if (settings === undefined) return connect(config, databases)
   return Effect.flatMap(Effect.flatMap(settings, PgConfig.resolve), (resolved) =>
-    // Whoever is led to another database meets other types there.
-    connect(resolved, resolved.database === config.database ? catalogue : new TypeCatalogue(config.types))
+    // The codecs of all connections are the same object, which is what they know each other's types by.
+    connect({ ...resolved, types: config.types }, databases)
   )
 }
 
@@ -64,12 +62,11 @@ const initialised = Effect.fnUntraced(function* (
   { init, maxLifetimeMillis, timers }: OpenerOptions
 ): Effect.fn.Return<Member, PgError.PgError> {
   if (init !== undefined) yield* runHook(session, init)
-  const resetScript = init === undefined ? RESET : yield* resetKeepingSettings(session)
-  session.isSoiled = false
+  session.residue.isSoiled = false
   const now = timers.now()
   const expiresAt = maxLifetimeMillis === 0 ? Infinity : now + maxLifetimeMillis * (1 - Math.random() * MAX_JITTER)
   const { catalogue } = session
-  return { session, generation, expiresAt, resetScript, catalogue, uses: 0, idleSince: now }
+  return { session, generation, expiresAt, catalogue, uses: 0, idleSince: now }
 })
 
 /** The part of its life that a connection may lose, so that not all end at once. */

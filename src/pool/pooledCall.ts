@@ -7,11 +7,11 @@ import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import type * as PgError from "../PgError.ts"
 import type { Exchange } from "../session/exchange.ts"
-import type { Request, Resume } from "../session/request.ts"
+import { ask, type Request, type Resume } from "../session/request.ts"
 import type { Member } from "./member.ts"
 import type { Borrower, SessionPool } from "./sessionPool.ts"
 
-/** Is told how long a statement ran on its session. */
+/** Is told how long a statement ran on its session; Infinity for one that has changed it. */
 export type TakeNote = (sql: string, millis: number) => void
 
 export const call = <A>(
@@ -44,8 +44,7 @@ class PooledCall<A> implements Borrower {
   lend(member: Member): void {
     this.member = member
     if (this.takeNote !== undefined) this.lentAt = performance.now()
-    this.exchange = this.request.exchange(member.session, this.done)
-    member.session.submit(this.exchange)
+    this.exchange = ask(member.session, this.request, this.done)
   }
 
   refuse(cause: Cause.Cause<PgError.PgError>): void {
@@ -54,15 +53,24 @@ class PooledCall<A> implements Borrower {
 
   /** The session goes back first: what the fiber asks next may have it. */
   private readonly done: Resume<A> = (exit) => {
-    this.takeNote?.(this.request.sql, performance.now() - this.lentAt)
-    if (this.member !== undefined) this.pool.release(this.member)
+    const { member } = this
+    this.member = undefined
+    if (member !== undefined) {
+      // What has changed the session is to share one with nobody.
+      this.takeNote?.(this.request.sql, member.session.residue.isSoiled ? Infinity : performance.now() - this.lentAt)
+      this.pool.release(member)
+    }
     this.resume(exit)
   }
 
-  /** The answer to a request in flight still comes; by then the session is no longer ours to give back. */
+  /**
+   * The answer to a request in flight still comes; by then the session is no longer ours to give back. Nor is it where
+   * the answer has come and the fiber is interrupted before it goes on.
+   */
   interrupt(giveUp: () => void): void {
     const { exchange, member } = this
-    if (member === undefined || exchange === undefined) return giveUp()
+    if (exchange === undefined) return giveUp()
+    if (member === undefined) return
     this.member = undefined
     member.session.abandon(exchange)
     this.pool.release(member)

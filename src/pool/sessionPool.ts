@@ -15,6 +15,7 @@ import { TransactionStatus } from "../wire/backendMessage.ts"
 import type { Member } from "./member.ts"
 import type { PoolCounts, PoolMeter } from "./meter.ts"
 import { isTransient, reconnectDelay } from "./reconnect.ts"
+import type { Reset } from "./reset.ts"
 import type { Timers } from "./timers.ts"
 
 export interface PoolLimits {
@@ -33,9 +34,6 @@ export interface PoolLimits {
 /** Opens one more session, and tells how that went. */
 export type OpenMember = (done: (opened: Exit.Exit<Member, PgError.PgError>) => void) => void
 
-/** Cleans a session that was lent, in the user's way, and tells whether that went well. */
-export type ResetHook = (member: Member, done: (isClean: boolean) => void) => void
-
 /** Somebody who wants a session. Exactly one of the two is called, once, unless the wait is given up. */
 export interface Borrower {
   lend(member: Member): void
@@ -46,12 +44,15 @@ export interface Borrower {
 /** Somebody who has to wait. */
 interface Waiting {
   readonly borrower: Borrower
-  /** By the pool's clock. */
+  /** Both by the pool's clock. */
+  readonly since: number
   readonly deadline: number
 }
 
 /** A session that has been idle for longer is asked whether it is still there before it is lent. */
 const CHECK_AFTER_IDLE_MILLIS = 30_000
+/** Who has waited for so long for a session that is being reset or checked gets a new one, if there is room. */
+const RETURN_MILLIS = 100
 /** The answer to an empty query proves that a session is alive. */
 const EMPTY_QUERY = ""
 
@@ -59,7 +60,7 @@ export class SessionPool {
   private readonly limits: PoolLimits
   private readonly timers: Timers
   private readonly openMember: OpenMember
-  private readonly resetHook: ResetHook | undefined
+  private readonly reset: Reset
   private readonly meter: PoolMeter | undefined
   private readonly members = new Set<Member>()
   private readonly idle: Array<Member> = []
@@ -68,34 +69,38 @@ export class SessionPool {
   private readonly waiting = new Fifo<Waiting>()
   private readonly emptyListeners = new Set<() => void>()
   private connecting = 0
-  /** How many sessions are asked whether they are still there, each for somebody who waits. */
-  private checking = 0
+  /** How many sessions come back in a moment, since they are being reset or asked whether they are still there. */
+  private returning = 0
+  /** Those of them that are being reset: nobody has them. */
+  private resetting = 0
   private generation = 0
   private isClosed = false
   /** How many attempts to connect have failed in a row, and the last failure. */
   private failures = 0
   private lastFailure: Cause.Cause<PgError.PgError> | undefined
+  /** Whether that was an answer, such as a wrong password, and not a failure to get one. */
+  private isRefused = false
   private cancelRetry: (() => void) | undefined
   private cancelSweep: (() => void) | undefined
   private cancelDeadline: (() => void) | undefined
+  private cancelImpatience: (() => void) | undefined
 
-  constructor(
-    limits: PoolLimits,
-    timers: Timers,
-    openMember: OpenMember,
-    resetHook?: ResetHook | undefined,
-    meter?: PoolMeter | undefined
-  ) {
+  constructor(limits: PoolLimits, timers: Timers, openMember: OpenMember, reset: Reset, meter?: PoolMeter | undefined) {
     this.limits = limits
     this.timers = timers
     this.openMember = openMember
-    this.resetHook = resetHook
+    this.reset = reset
     this.meter = meter
   }
 
   /** Whether a session could be lent at once. */
   get hasIdle(): boolean {
     return this.idle.length > 0
+  }
+
+  /** Whether a session could be lent at once, or comes back in a moment and nobody waits for it. */
+  get lendsSoon(): boolean {
+    return this.hasIdle || this.returning > this.waiting.length
   }
 
   get waitingCount(): number {
@@ -109,7 +114,7 @@ export class SessionPool {
   get counts(): PoolCounts {
     return {
       size: this.members.size,
-      idle: this.idle.length,
+      idle: this.idle.length + this.resetting,
       connecting: this.connecting,
       waiting: this.waiting.length
     }
@@ -125,7 +130,7 @@ export class SessionPool {
     }
     const member = this.idle.pop()
     if (member === undefined) {
-      if (this.waiting.length - this.checking < this.limits.maxWaiters) return this.wait(borrower)
+      if (this.waiting.length - this.returning < this.limits.maxWaiters) return this.wait(borrower)
       const { inUse, waiting } = this
       borrower.refuse(Cause.fail(new PgError.TooManyWaitersError({ waiting: waiting.length, inUse })), false)
       return nothing
@@ -145,11 +150,13 @@ export class SessionPool {
 
   private wait(borrower: Borrower): () => void {
     const { acquireTimeoutMillis } = this.limits
-    const deadline = acquireTimeoutMillis === 0 ? Infinity : this.timers.now() + acquireTimeoutMillis
-    const waiting: Waiting = { borrower, deadline }
+    const since = this.timers.now()
+    const deadline = acquireTimeoutMillis === 0 ? Infinity : since + acquireTimeoutMillis
+    const waiting: Waiting = { borrower, since, deadline }
     this.waiting.push(waiting)
     this.meter?.changed(this.counts)
     this.watchDeadlines()
+    this.watchReturns()
     this.grow()
     return () => {
       if (this.waiting.remove(waiting)) this.meter?.changed(this.counts)
@@ -159,32 +166,42 @@ export class SessionPool {
   private lend(member: Member, borrower: Borrower): void {
     member.uses++
     this.meter?.changed(this.counts)
-    if (member.session.isSoiled) this.reset(member)
     borrower.lend(member)
-  }
-
-  /** Is written together with the borrower's first request. */
-  private reset({ resetScript, session }: Member): void {
-    session.isSoiled = false
-    submitControl(session, { operation: "the reset", sql: resetScript }, (exit) => {
-      if (Exit.isFailure(exit)) session.terminate()
-    })
   }
 
   /** Lends a session that proves to be alive; one that does not is lost, and another takes its place. */
   private check(member: Member): void {
-    this.checking++
-    submitControl(member.session, { operation: "the check after idling", sql: EMPTY_QUERY }, (exit) => {
-      this.checking--
-      if (Exit.isSuccess(exit)) return this.release(member)
+    this.returning++
+    submitControl(member.session, { operation: "the check after idling", sql: EMPTY_QUERY }, (exit) =>
+      this.returned(member, Exit.isSuccess(exit))
+    )
+  }
+
+  /** Resets a session at once, whether somebody waits for it or not: what a borrower has left must not stay for long. */
+  private clean(member: Member): void {
+    this.returning++
+    this.resetting++
+    this.meter?.changed(this.counts)
+    this.reset(member, (isClean) => {
+      this.resetting--
+      member.session.residue.isSoiled = false
+      this.returned(member, isClean)
+    })
+  }
+
+  /** What has come behind the answer is read first: it may say that the server ends the session. */
+  private returned(member: Member, isUsable: boolean): void {
+    queueMicrotask(() => {
+      this.returning--
+      if (isUsable && member.session.lost === undefined) return this.release(member)
       member.session.terminate()
       this.grow()
     })
   }
 
   /**
-   * Takes a session back. It is lent again only when all that was asked of it is answered, no cancel is under way and
-   * no transaction is open; until then it stays with nobody.
+   * Takes a session back. It is lent again only when all that was asked of it is answered, no cancel is under way, no
+   * transaction is open and nothing is left of its last borrower; until then it stays with nobody.
    */
   release(member: Member): void {
     const { session } = member
@@ -199,12 +216,8 @@ export class SessionPool {
       })
     } else if (this.isClosed || this.isWornOut(member, now)) {
       this.dismiss(member)
-    } else if (session.isSoiled && this.resetHook !== undefined) {
-      this.resetHook(member, (isClean) => {
-        session.isSoiled = false
-        if (isClean) this.release(member)
-        else session.terminate()
-      })
+    } else if (session.residue.isSoiled) {
+      this.clean(member)
     } else {
       this.offer(member, now)
     }
@@ -212,7 +225,8 @@ export class SessionPool {
 
   private isWornOut(member: Member, now: number): boolean {
     const { maxUses } = this.limits
-    return member.generation !== this.generation || (maxUses > 0 && member.uses >= maxUses) || member.expiresAt <= now
+    if (member.session.residue.isBeyondReset || member.generation !== this.generation) return true
+    return (maxUses > 0 && member.uses >= maxUses) || member.expiresAt <= now
   }
 
   private offer(member: Member, now: number): void {
@@ -222,6 +236,18 @@ export class SessionPool {
     this.idle.push(member)
     this.meter?.changed(this.counts)
     this.scheduleSweep()
+  }
+
+  /** A reset or a check that is slow, or never answered, holds up nobody for whom there is room. */
+  private watchReturns(): void {
+    const first = this.waiting.peek()
+    if (first === undefined || this.returning === 0 || this.cancelImpatience !== undefined || !this.hasRoom) return
+    const due = first.since + RETURN_MILLIS
+    this.cancelImpatience = this.timers.after(Math.max(1, due - this.timers.now()), () => {
+      this.cancelImpatience = undefined
+      if (this.waiting.peek() !== first) this.watchReturns()
+      else if (this.hasRoom && this.mayTry && this.connecting === 0) this.openOne()
+    })
   }
 
   /** All wait equally long, so that the first in the queue is the first whose time is up. */
@@ -279,6 +305,9 @@ export class SessionPool {
   private welcome(member: Member): void {
     this.failures = 0
     this.lastFailure = undefined
+    this.isRefused = false
+    this.cancelRetry?.()
+    this.cancelRetry = undefined
     this.members.add(member)
     member.session.onEnd(() => this.forget(member))
     this.release(member)
@@ -296,23 +325,32 @@ export class SessionPool {
 
   /**
    * Opens sessions for those who wait and have none coming, and up to the minimum, as far as the maximum allows. After
-   * a failure one at a time tries again for all, after a pause that grows.
+   * a failure one at a time tries again for all, after a pause that grows. A server that has refused answers at once:
+   * who asks for a session then waits for that answer and for no pause.
    */
   private grow(): void {
-    while (!this.isClosed && this.cancelRetry === undefined && this.lacks && this.hasRoom) {
+    while (!this.isClosed && this.mayTry && this.lacks && this.hasRoom) {
       if (this.failures > 0 && this.connecting > 0) return
-      this.open((opened) => {
-        if (Exit.isFailure(opened)) this.failedToOpen(opened.cause)
-        this.grow()
-      })
+      this.openOne()
     }
+  }
+
+  private openOne(): void {
+    this.open((opened) => {
+      if (Exit.isFailure(opened)) this.failedToOpen(opened.cause)
+      this.grow()
+    })
   }
 
   private get lacks(): boolean {
     return (
-      this.waiting.length > this.connecting + this.checking ||
+      this.waiting.length > this.connecting + this.returning ||
       this.members.size + this.connecting < this.limits.minConnections
     )
+  }
+
+  private get mayTry(): boolean {
+    return this.cancelRetry === undefined || (this.isRefused && this.waiting.length > 0)
   }
 
   private get hasRoom(): boolean {
@@ -322,7 +360,8 @@ export class SessionPool {
   /** A failure that may pass is waited out; any other is the answer to all who wait. */
   private failedToOpen(cause: Cause.Cause<PgError.PgError>): void {
     this.lastFailure = cause
-    if (!Option.exists(Cause.findErrorOption(cause), isTransient)) this.refuseAll(cause)
+    this.isRefused = !Option.exists(Cause.findErrorOption(cause), isTransient)
+    if (this.isRefused) this.refuseAll(cause)
     if (this.isClosed || this.cancelRetry !== undefined) return
     this.failures++
     this.cancelRetry = this.timers.after(reconnectDelay(this.failures), () => {
@@ -386,6 +425,7 @@ export class SessionPool {
     this.cancelRetry?.()
     this.cancelSweep?.()
     this.cancelDeadline?.()
+    this.cancelImpatience?.()
     this.refuseAll(Cause.fail(new PgError.PoolClosedError()))
     for (const member of this.idle.slice()) this.retire(member)
   }

@@ -22,7 +22,7 @@ export class ShortStatements {
 
   has(sql: string, params: ReadonlyArray<unknown> | undefined): boolean {
     const last = this.millis.get(sql)
-    return last !== undefined && last <= MAX_SHORT_MILLIS && params !== undefined && isSmall(params)
+    return last !== undefined && last <= MAX_SHORT_MILLIS && params !== undefined && isKnownToBeSmall(params)
   }
 
   /** Takes note of how long a run took. */
@@ -38,6 +38,15 @@ export class ShortStatements {
     const before = this.millis.get(sql) ?? millis
     // One late answer says little: the machine may have been busy. Several make a statement long.
     if (before !== Infinity) this.millis.set(sql, Math.min(millis, before * 2 + 1))
+  }
+}
+
+/** What cannot even be looked at is refused by the session that is to have it, and by that session alone. */
+const isKnownToBeSmall = (params: ReadonlyArray<unknown>): boolean => {
+  try {
+    return isSmall(params)
+  } catch {
+    return false
   }
 }
 

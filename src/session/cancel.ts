@@ -12,15 +12,15 @@ import { open, type Transport, type TransportOptions } from "./transport.ts"
  * the request, or when that connection cannot be made: then the query goes on, and the fence's bound decides.
  */
 export const sendCancel = (transport: Transport, options: TransportOptions, key: BackendKey): Effect.Effect<void> =>
-  open(transport.address, options).pipe(
-    Effect.flatMap((side) => untilClosed(side, key)),
-    Effect.ignore
-  )
+  Effect.uninterruptibleMask((restore) =>
+    Effect.flatMap(open(transport.address, options, restore), (side) =>
+      Effect.onExit(restore(untilClosed(side, key)), () => Effect.sync(() => side.destroy()))
+    )
+  ).pipe(Effect.ignore)
 
 const untilClosed = (side: Transport, key: BackendKey): Effect.Effect<void> =>
   Effect.callback((resume) => {
     side.events = { data: () => {}, drain: () => {}, closed: () => resume(Effect.void) }
     // Our side stays open: PgBouncer takes its end for a change of mind, and its version 1.18 then ends altogether.
     side.write(encodeCancelRequest(key))
-    return Effect.sync(() => side.destroy())
   })

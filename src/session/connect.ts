@@ -12,22 +12,35 @@ import { MAX_MESSAGE_BYTES } from "../wire/limits.ts"
 import { sendCancel } from "./cancel.ts"
 import { TypeCatalogue } from "./catalogue.ts"
 import { Inbox } from "./inbox.ts"
+import { KnownDatabases } from "./knownDatabase.ts"
 import { Session } from "./session.ts"
 import { Observer, targetOf } from "./observer.ts"
 import { startup } from "./startup.ts"
-import { type Address, open, type Transport, type TransportOptions } from "./transport.ts"
+import { type Address, open, type Restore, type Transport, type TransportOptions } from "./transport.ts"
 
 /**
  * A session that lives as long as the scope: at its end what runs is cancelled and the server is told goodbye. Sessions
- * to the same database should share one catalogue of its types.
+ * that may be connected to the same database share what they know of databases.
  */
 export const connect = (
   config: ResolvedConfig,
-  catalogue = new TypeCatalogue(config.types)
+  databases = new KnownDatabases(config.statementCache.lifetimeMillis)
 ): Effect.Effect<Session, PgError.PgError, Scope.Scope> =>
-  Effect.acquireRelease(connectWithin(config, catalogue), (session) => close(session), { interruptible: true })
+  Effect.uninterruptibleMask((restore) =>
+    Effect.flatMap(connectWithin(config, databases, restore), (session) =>
+      Effect.as(
+        Effect.addFinalizer(() => close(session)),
+        session
+      )
+    )
+  )
 
-const connectWithin = (config: ResolvedConfig, catalogue: TypeCatalogue): Effect.Effect<Session, PgError.PgError> =>
+/** Can be interrupted while it connects, and then closes what it has; call it where nothing else can interrupt. */
+const connectWithin = (
+  config: ResolvedConfig,
+  databases: KnownDatabases,
+  restore: Restore
+): Effect.Effect<Session, PgError.PgError> =>
   Effect.suspend(() => {
     const progress: Progress = {
       transport: undefined,
@@ -35,7 +48,7 @@ const connectWithin = (config: ResolvedConfig, catalogue: TypeCatalogue): Effect
       passwordAsked: false,
       attempts: []
     }
-    const everyHost = firstHost(config, catalogue, progress)
+    const everyHost = firstHost(config, databases, progress)
     const bounded =
       config.connectTimeoutMillis === 0
         ? everyHost
@@ -43,7 +56,7 @@ const connectWithin = (config: ResolvedConfig, catalogue: TypeCatalogue): Effect
             duration: config.connectTimeoutMillis,
             orElse: () => Effect.fail(tooLate(config, progress))
           })
-    return Effect.onExit(bounded, (exit) =>
+    return Effect.onExit(restore(bounded), (exit) =>
       Exit.isSuccess(exit) ? Effect.void : Effect.sync(() => progress.transport?.destroy())
     )
   })
@@ -61,13 +74,13 @@ interface Progress {
 
 const firstHost = Effect.fnUntraced(function* (
   config: ResolvedConfig,
-  catalogue: TypeCatalogue,
+  databases: KnownDatabases,
   progress: Progress
 ): Effect.fn.Return<Session, PgError.PgError> {
   const { attempts } = progress
   let last: PgError.PgError | undefined
   for (const host of config.hosts) {
-    const exit = yield* Effect.result(oneHost(config, catalogue, host, progress))
+    const exit = yield* Effect.result(oneHost(config, databases, host, progress))
     if (exit._tag === "Success") return exit.success
     last = exit.failure
     progress.transport?.destroy()
@@ -94,14 +107,14 @@ const nameOf = (host: HostAddress): string => (host._tag === "Tcp" ? host.host :
 
 const oneHost = Effect.fnUntraced(function* (
   config: ResolvedConfig,
-  catalogue: TypeCatalogue,
+  databases: KnownDatabases,
   host: HostAddress,
   progress: Progress
 ): Effect.fn.Return<Session, PgError.PgError> {
-  const encrypted = yield* Effect.result(oneTransport(config, catalogue, host, transportOptions(config), progress))
+  const encrypted = yield* Effect.result(oneTransport(config, databases, host, transportOptions(config), progress))
   if (encrypted._tag === "Success") return encrypted.success
   if (!mayRetryInClear(config, progress, encrypted.failure)) return yield* encrypted.failure
-  return yield* oneTransport(config, catalogue, host, { ...transportOptions(config), sslMode: "disable" }, progress)
+  return yield* oneTransport(config, databases, host, { ...transportOptions(config), sslMode: "disable" }, progress)
 })
 
 const addressOf = (host: HostAddress): Address =>
@@ -130,7 +143,7 @@ const transportOptions = (config: ResolvedConfig): TransportOptions => ({
 
 const oneTransport = Effect.fnUntraced(function* (
   config: ResolvedConfig,
-  catalogue: TypeCatalogue,
+  databases: KnownDatabases,
   host: HostAddress,
   options: TransportOptions,
   progress: Progress
@@ -140,8 +153,9 @@ const oneTransport = Effect.fnUntraced(function* (
   progress.transport = undefined
   progress.passwordAsked = false
   progress.waitingFor = "the network"
-  const transport = yield* open(address, options)
-  progress.transport = transport
+  const transport = yield* Effect.uninterruptibleMask((restore) =>
+    Effect.map(open(address, options, restore), (opened) => (progress.transport = opened))
+  )
   progress.waitingFor = "the server's answer to the startup message"
   const inbox = new Inbox(transport)
   const { key, parameters } = yield* startup(transport, inbox, {
@@ -156,6 +170,7 @@ const oneTransport = Effect.fnUntraced(function* (
   })
   inbox.decoder.maxMessageBytes = MAX_MESSAGE_BYTES
   const context = yield* Effect.context<never>()
+  const catalogue = TypeCatalogue.open(config.types, databases)
   const cancel = sendCancel(transport, { ...options, sslMode: cancelSslMode(transport, options) }, key)
   const session = new Session(transport, inbox.decoder, {
     catalogue,
@@ -170,6 +185,7 @@ const oneTransport = Effect.fnUntraced(function* (
     processId: key.processId,
     observer: new Observer(config.watch, targetOf(config, host))
   })
+  session.onEnd(() => catalogue.close())
   session.takeOver(inbox)
   return session
 })

@@ -33,6 +33,7 @@ export abstract class CopyExchange implements Exchange {
   readonly sql: string
   abandoned = false
   readonly exclusive = true
+  readonly mayOutlastError = false
   protected readonly session: Session
   private readonly started: (refusal: Exit.Exit<never, PgError.PgError>) => void
   /** Whether the server is done with it, and nothing of it may be written any more. */
@@ -53,7 +54,7 @@ export abstract class CopyExchange implements Exchange {
   protected abstract readonly hasStarted: boolean
   abstract message(type: number, bytes: Buffer, start: number, end: number): void
 
-  get completed(): boolean {
+  get hasRun(): boolean {
     return this.tag !== undefined
   }
 

@@ -14,13 +14,13 @@ import { writeSync } from "../wire/frontendEncoder.ts"
 export const mayCopy = (sql: string): boolean => /\bcopy\b/i.test(sql)
 
 export const NO_COPY = {
-  /** The server rolls back what it refuses, but not what the same text had committed before. */
-  in: (sql: string, hasCommitted = false): PgError.UnsupportedError =>
+  /** The server rolls back what it refuses, but not what the same request had committed before. */
+  in: (sql: string, mayOutlastError = false): PgError.UnsupportedError =>
     new PgError.UnsupportedError({
       feature: "COPY ... FROM STDIN as a plain statement",
       instead: "call copyIn",
       sql,
-      outcome: hasCommitted ? "unknown" : "none"
+      outcome: mayOutlastError ? "unknown" : "none"
     }),
   /** The server runs it to its end, with what stands around it in the same text. */
   out: (sql: string): PgError.UnsupportedError =>

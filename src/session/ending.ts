@@ -43,9 +43,9 @@ export const mayBeCommitted = ({ cause }: Exit.Failure<unknown, unknown>): boole
 
 /** A transaction that has written nothing has no id. */
 export const transactionIdOf = (session: Session): Effect.Effect<string | undefined, PgError.PgError> =>
-  Effect.map(send(session, ownTupleRows("SELECT pg_catalog.pg_current_xact_id_if_assigned()::text")), ([found]) => {
+  Effect.map(send(session, ownTupleRows("SELECT pg_catalog.pg_current_xact_id_if_assigned()")), ([found]) => {
     const id = found?.[0]
-    return typeof id === "string" ? id : undefined
+    return typeof id === "bigint" ? String(id) : undefined
   })
 
 export const releaseSavepoint = (session: Session, savepoint: string): Effect.Effect<void, PgError.PgError> => {

@@ -10,8 +10,9 @@ import { backendMessageName, type TransactionStatus } from "../wire/backendMessa
 import type { ByteWriter } from "../wire/byteWriter.ts"
 import type { ErrorFields } from "../wire/errorFields.ts"
 import { ProtocolViolation } from "../wire/failure.ts"
+import type { Progress } from "./outcome.ts"
 
-export interface Exchange {
+export interface Exchange extends Progress {
   /** The statement, for errors. */
   readonly sql: string
   /** Set by the session where whoever asked has gone: the answer is read, and told to nobody. */
@@ -20,8 +21,6 @@ export interface Exchange {
   readonly isControl?: boolean
   /** Whether nothing may be written behind this request before it is answered. Asked after `encode`. */
   readonly exclusive: boolean
-  /** Whether the server has said that the command is complete. */
-  readonly completed: boolean
   /** Appends the whole request. What it throws rewinds the writer and goes to `refused`. */
   encode(writer: ByteWriter): void
   /** `encode` threw: nothing of the request was written. */

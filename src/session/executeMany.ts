@@ -3,6 +3,7 @@ import type { Exchange } from "./exchange.ts"
 import type { ObjectRow } from "../codec/rowReader.ts"
 import type { CommandTag } from "../wire/commandTag.ts"
 import { Unencodable } from "../wire/failure.ts"
+import { mayOutlastError } from "./outcome.ts"
 import { Pipeline } from "./pipeline.ts"
 import type { Outcome, Plan } from "./plan.ts"
 import { none, objects, type Request, type Resume } from "./request.ts"
@@ -142,7 +143,8 @@ class Many<Row, A> implements Request<Outcome<A>> {
         completed: (answer, tag) => collector.add(answer, tag),
         result: () => collector.all,
         offset,
-        blockBytes: BLOCK_BYTES
+        // What commits by itself is not begun before every row is known to be sendable: no ROLLBACK would undo it.
+        blockBytes: mayOutlastError(prepared.sql) ? Infinity : BLOCK_BYTES
       },
       resume
     )

@@ -43,6 +43,7 @@ import { MAX_COUNT } from "../wire/limits.ts"
 import { OWN_TYPES, readDescriptions, typeQuery } from "./catalogue.ts"
 import { NO_COPY, refuseCopyInAndSync } from "./copyGuard.ts"
 import { Desynchronised, type Exchange } from "./exchange.ts"
+import { mayOutlastError } from "./outcome.ts"
 import { type StatementDescription, typeOids } from "./preparedStatement.ts"
 import { RowCollector } from "./rowCollector.ts"
 import { requestRefused, serverError, valueRefused } from "./serverError.ts"
@@ -53,7 +54,7 @@ import { hasOtherParameters, isForgotten, isMisdescribed, isStale } from "./stal
 import type { PreparedStatement } from "./statementCache.ts"
 import { StatementInUse } from "./statementInUse.ts"
 import { missingTypes, unanswered, undecodable } from "./undecodable.ts"
-import type { Answer, NamedPortal, Wanted } from "./wanted.ts"
+import { allTuples, type Answer, type NamedPortal, type Wanted } from "./wanted.ts"
 import { writeRun } from "./writeRun.ts"
 
 /** What has to come next. */
@@ -84,6 +85,7 @@ export class ExtendedQuery<Row, A> implements Exchange, Answer<Row> {
   private parses = false
   private readonly collector = new RowCollector<Row>()
   private awaiting: Awaiting = Awaiting.parseComplete
+  private isSuspended = false
   private closesAwaited = 0
   private description: StatementDescription = UNDESCRIBED
   private failure: PgError.PgError | undefined
@@ -112,6 +114,15 @@ export class ExtendedQuery<Row, A> implements Exchange, Answer<Row> {
 
   get completed(): boolean {
     return this.tag !== undefined
+  }
+
+  /** A suspended portal may have done all its work. */
+  get hasRun(): boolean {
+    return this.completed || this.isSuspended
+  }
+
+  get mayOutlastError(): boolean {
+    return this.statement !== undefined && !this.isUnrun && this.session.isAutocommit && mayOutlastError(this.sql)
   }
 
   get rows(): ReadonlyArray<Row> {
@@ -223,10 +234,15 @@ export class ExtendedQuery<Row, A> implements Exchange, Answer<Row> {
         if (awaiting !== Awaiting.rows) break
         this.tag = readCommandTag(bytes, start, end)
         this.awaiting = Awaiting.ready
-        this.session.commandCompleted(this.tag, this.statement?.rowShape !== undefined)
+        this.session.commandCompleted(
+          this.tag,
+          this.statement?.rowShape !== undefined,
+          this.statement?.changesSession === true
+        )
         return
       case Backend.PortalSuspended:
         if (awaiting !== Awaiting.rows || this.wanted.maxRows === 0) break
+        this.isSuspended = true
         this.awaiting = Awaiting.ready
         return
       case Backend.EmptyQueryResponse:
@@ -309,7 +325,7 @@ export class ExtendedQuery<Row, A> implements Exchange, Answer<Row> {
     const { session } = this
     this.lookedUp = [...this.lookedUp, ...oids]
     const sql = typeQuery(serverVersionOf(session.parameters).major)
-    this.lookup = new ExtendedQuery(session, sql, [oids], allTuples, (exit) => {
+    this.lookup = new ExtendedQuery(session, sql, [oids], ownTuples, (exit) => {
       this.lookup = undefined
       if (Exit.isSuccess(exit)) types.add(readDescriptions(exit.value))
       done(exit)
@@ -429,10 +445,4 @@ export class ExtendedQuery<Row, A> implements Exchange, Answer<Row> {
 
 const NONE: ReadonlyArray<never> = []
 const UNDESCRIBED: StatementDescription = { parameterOids: NONE, columns: undefined }
-
-const allTuples: Wanted<TupleRow, ReadonlyArray<TupleRow>> = {
-  form: (shape) => shape.tuple,
-  maxRows: 0,
-  result: ({ rows }) => Exit.succeed(rows),
-  types: OWN_TYPES
-}
+const ownTuples: Wanted<TupleRow, ReadonlyArray<TupleRow>> = { ...allTuples, types: OWN_TYPES }

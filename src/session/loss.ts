@@ -1,7 +1,7 @@
 /** How the end of a session is told to those who asked something of it. */
 import * as PgError from "../PgError.ts"
 import type { ErrorFields } from "../wire/errorFields.ts"
-import { Desynchronised } from "./exchange.ts"
+import { Desynchronised, type Exchange } from "./exchange.ts"
 
 /** What broke the protocol, as an error of the session. */
 export const violation = (failure: unknown): PgError.ProtocolError =>
@@ -24,7 +24,24 @@ export const broken = (error: Error | undefined, parting: ErrorFields | undefine
     outcome: "unknown"
   })
 
-/** For a request that was written and not answered: nobody knows what became of it. */
+/** The server has said why it ends the connection. */
+export const farewell = (server: PgError.PostgresErrors | undefined): PgError.ConnectionLostError =>
+  new PgError.ConnectionLostError({
+    reason: "the server closed the connection",
+    server,
+    safeToRetry: false,
+    outcome: "none"
+  })
+
+/** The connection was closed from our side. */
+export const closed = (reason: string): PgError.ConnectionLostError =>
+  new PgError.ConnectionLostError({ reason, server: undefined, safeToRetry: false, outcome: "none" })
+
+/** For a request that waits to be written: whole, or the next part of one that may have run already. */
+export const lostWaiting = ({ hasRun }: Exchange, error: PgError.PgError): PgError.PgError =>
+  hasRun ? lostInFlight(error) : lostBeforeWrite(error)
+
+/** For a request that was written and not answered: the client cannot know what became of it. */
 export const lostInFlight = (error: PgError.PgError): PgError.PgError =>
   error._tag === "ConnectionLostError"
     ? new PgError.ConnectionLostError({
@@ -36,7 +53,7 @@ export const lostInFlight = (error: PgError.PgError): PgError.PgError =>
     : error
 
 /** For a request of which no byte was written. */
-export const lostBeforeWrite = (error: PgError.PgError): PgError.ConnectionLostError =>
+const lostBeforeWrite = (error: PgError.PgError): PgError.ConnectionLostError =>
   new PgError.ConnectionLostError({
     reason: error._tag === "ConnectionLostError" ? error.reason : error.message,
     server: error._tag === "ConnectionLostError" ? error.server : undefined,
@@ -44,6 +61,6 @@ export const lostBeforeWrite = (error: PgError.PgError): PgError.ConnectionLostE
     outcome: "none"
   })
 
-/** The same where the session goes on, and the error says what has ended instead. */
-export const unwritten = (error: PgError.PgError): PgError.PgError =>
-  error._tag === "ConnectionLostError" ? lostBeforeWrite(error) : error
+/** For a request that waits to be written, where the session goes on and an error says what has ended instead. */
+export const refusedWaiting = (exchange: Exchange, error: PgError.PgError): PgError.PgError =>
+  error._tag === "ConnectionLostError" ? lostWaiting(exchange, error) : error

@@ -36,6 +36,7 @@ import {
 } from "../wire/frontendEncoder.ts"
 import { NO_COPY, refuseCopyInAndSync } from "./copyGuard.ts"
 import { Desynchronised, type Exchange } from "./exchange.ts"
+import { isCommitting, mayOutlastError } from "./outcome.ts"
 import { type AnsweredRun, type Outcome, type Plan, Stale, unreadOf } from "./plan.ts"
 import { ALL, type Resume } from "./request.ts"
 import { RowCollector } from "./rowCollector.ts"
@@ -81,6 +82,11 @@ export class Pipeline<Row, A> implements Exchange {
   /** Whether the Sync has been written. */
   private ended = false
   private rollsBack = false
+  /** Whether a run has done anything, and whether one has committed what was done before it. */
+  private hasCompleted = false
+  private hasCommitted = false
+  /** The first text that holds no statement. Those around it run all the same. */
+  private empty: string | undefined
   /** Whether the last run that was written may be a COPY, and is not answered yet. */
   private holds = false
   private isScheduled = false
@@ -113,8 +119,27 @@ export class Pipeline<Row, A> implements Exchange {
     return this.plan.statement(Math.min(this.index, this.written - 1))
   }
 
-  get completed(): boolean {
+  get hasRun(): boolean {
     return this.index > 0
+  }
+
+  get row(): number {
+    return this.rowNumber(this.index)
+  }
+
+  /** What is behind the first Bind is one transaction, unless a statement commits by itself. */
+  get mayOutlastError(): boolean {
+    return this.hasCommitted || (this.session.isAutocommit && this.hasBegunWhatOutlasts)
+  }
+
+  private get hasBegunWhatOutlasts(): boolean {
+    if (this.isUnrun) return false
+    for (let index = 0; index <= this.index && index < this.written; index++) {
+      const statement = this.plan.statement(index)
+      if (index > 0 && statement === this.plan.statement(index - 1)) continue
+      if (mayOutlastError(statement.sql)) return true
+    }
+    return false
   }
 
   get abandoned(): boolean {
@@ -285,19 +310,21 @@ export class Pipeline<Row, A> implements Exchange {
       case Backend.CommandComplete: {
         if (awaiting !== Awaiting.rows) break
         const tag = readCommandTag(bytes, start, end)
-        this.session.commandCompleted(tag)
+        this.session.commandCompleted(tag, this.current.rowShape !== undefined, this.current.changesSession)
+        this.hasCompleted = true
+        if (isCommitting(tag.command)) this.hasCommitted = true
         if (this.index < this.written && this.failure === undefined) this.answered(tag)
         this.runEnded()
         return
       }
       case Backend.EmptyQueryResponse:
         if (awaiting !== Awaiting.rows) break
-        this.failure ??= Exit.fail(new PgError.EmptyQueryError({ sql: this.current.sql }))
+        this.empty ??= this.current.sql
         this.runEnded()
         return
       case Backend.CopyInResponse:
         if (awaiting !== Awaiting.rows || !this.holds) break
-        this.failure ??= Exit.fail(NO_COPY.in(this.current.sql))
+        this.failure ??= Exit.fail(NO_COPY.in(this.current.sql, this.mayOutlastError))
         this.ended = true
         this.session.writeMore(refuseCopyInAndSync)
         this.awaiting = Awaiting.error
@@ -390,13 +417,15 @@ export class Pipeline<Row, A> implements Exchange {
     }
     if (this.failure !== undefined) this.finish(this.failure)
     else if (error !== undefined) this.rejected(status, error)
-    else this.finish(Exit.succeed(unreadOf(this.plan, this.unread) ?? this.plan.result()))
+    else if (this.empty !== undefined) {
+      const outcome = this.hasCompleted ? "unknown" : "none"
+      this.finish(Exit.fail(new PgError.EmptyQueryError({ sql: this.empty, outcome })))
+    } else this.finish(Exit.succeed(unreadOf(this.plan, this.unread) ?? this.plan.result()))
   }
 
   private rejected(status: TransactionStatus, fields: ErrorFields): void {
     const { current } = this
-    const progress = { completed: this.completed, row: this.rowNumber(this.index) }
-    const error = serverError(fields, current.sql, progress)
+    const error = serverError(fields, current.sql, this)
     if (!this.isUnrun || !this.isOutOfDate(fields, current)) return this.finish(Exit.fail(error))
     this.finish(status === TransactionStatus.idle ? Exit.succeed(new Stale(error)) : Exit.fail(error))
   }

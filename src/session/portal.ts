@@ -74,6 +74,7 @@ type Awaiting = (typeof Awaiting)[keyof typeof Awaiting]
 class ClosePortal implements Exchange {
   readonly sql = ""
   readonly exclusive = false
+  readonly mayOutlastError = false
   abandoned = false
   private readonly name: string
   private readonly resume: Resume<void>
@@ -84,7 +85,7 @@ class ClosePortal implements Exchange {
     this.resume = resume
   }
 
-  get completed(): boolean {
+  get hasRun(): boolean {
     return this.awaiting === Awaiting.ready
   }
 

@@ -7,6 +7,7 @@ import { type ColumnDescription, Format } from "../wire/backendMessage.ts"
 import { encodeResultFormats } from "../wire/frontendEncoder.ts"
 import { mayCopy } from "./copyGuard.ts"
 import type { Session } from "./session.ts"
+import { namesSessionState } from "./residue.ts"
 import type { PreparedStatement } from "./statementCache.ts"
 
 /** The server's answer to Describe. */
@@ -43,10 +44,12 @@ export const preparedStatement = (
     resultFormats: encodeResultFormats(rowShape?.resultFormats ?? []),
     // COPY takes no parameters and describes no rows.
     mayCopy: parameterOids.length === 0 && columns === undefined && mayCopy(sql),
+    changesSession: namesSessionState(sql),
     preparedAt: session.now(),
     types: typeOids(description).every((oid) => types.isFixed(oid)) ? undefined : types,
     codecs: types.chosen,
-    reloads: session.catalogue.reloads
+    version: session.catalogue.version,
+    path: session.catalogue.path
   }
 }
 

@@ -14,8 +14,9 @@ import type { Exchange } from "./exchange.ts"
 import { ExtendedQuery } from "./extendedQuery.ts"
 import type { Session } from "./session.ts"
 import type { PreparedStatement, Statements } from "./statementCache.ts"
+import { requestRefused } from "./serverError.ts"
 import { SimpleQuery } from "./simpleQuery.ts"
-import type { RowForm, Wanted } from "./wanted.ts"
+import { allTuples, type RowForm, type Wanted } from "./wanted.ts"
 
 export type Resume<A> = (exit: Exit.Exit<A, PgError.PgError>) => void
 
@@ -58,12 +59,28 @@ class Query<Row, A> implements StatementRequest<A> {
   }
 }
 
+/**
+ * Asks a session. Whoever lends it can rely on this: `resume` is called once, whatever happens, and nothing is thrown.
+ * A request may throw before it is asked, since it looks at the values that the user has given; then that is the answer,
+ * and there is no exchange.
+ */
+export const ask = <A>(session: Session, request: Request<A>, resume: Resume<A>): Exchange | undefined => {
+  let exchange: Exchange
+  try {
+    exchange = request.exchange(session, resume)
+  } catch (failure) {
+    resume(Exit.fail(requestRefused(failure, request.sql)))
+    return undefined
+  }
+  session.submit(exchange)
+  return exchange
+}
+
 /** Runs a request on a session. An interruption withdraws or cancels it, and does not wait for the server. */
 export const send = <A>(session: Session, request: Request<A>): Effect.Effect<A, PgError.PgError> =>
   Effect.callback((resume) => {
-    const exchange = request.exchange(session, resume)
-    session.submit(exchange)
-    return Effect.sync(() => session.abandon(exchange))
+    const exchange = ask(session, request, resume)
+    return exchange === undefined ? Effect.void : Effect.sync(() => session.abandon(exchange))
   })
 
 export const objects: RowForm<ObjectRow> = (shape) => shape.object
@@ -76,11 +93,6 @@ export const ALL = 0
 const allRows = { form: objects, maxRows: ALL, result: ({ rows }) => Exit.succeed(rows) } satisfies Wanted<
   ObjectRow,
   ReadonlyArray<ObjectRow>
->
-
-const allTuples = { form: tuples, maxRows: ALL, result: ({ rows }) => Exit.succeed(rows) } satisfies Wanted<
-  TupleRow,
-  ReadonlyArray<TupleRow>
 >
 
 const firstRow = {

@@ -1,34 +1,30 @@
 /** An ErrorResponse as a typed error, with what the client can add: the way out where the server cannot know it. */
 import * as PgError from "../PgError.ts"
 import type { ErrorFields } from "../wire/errorFields.ts"
-import type { Unencodable } from "../wire/failure.ts"
+import { Unencodable } from "../wire/failure.ts"
+import { outcomeOf, type Progress } from "./outcome.ts"
 import type { PreparedStatement } from "./statementCache.ts"
 
-const FATAL_SEVERITIES: ReadonlySet<string> = new Set(["FATAL", "PANIC"])
-
-/** True where the server closes the connection after the error. */
-export const isFatal = (fields: ErrorFields): boolean => FATAL_SEVERITIES.has(fields.severityUnlocalized)
-
-/** What the server had said before the error. */
-export interface Progress {
-  /** CommandComplete: an ERROR rolls back all the same, but what a FATAL cuts off from its ReadyForQuery may be done. */
-  readonly completed: boolean
-  /** The command tag COMMIT of an earlier statement in the same text. */
-  readonly committed?: boolean
-  /** Of many runs, the number of the one that failed, from 1. */
-  readonly row?: number | undefined
-}
-
-export const serverError = (fields: ErrorFields, sql: string, progress: Progress): PgError.PostgresErrors => {
-  const mayBeDone = progress.committed === true || (progress.completed && isFatal(fields))
-  return PgError.fromServer(withHint(fields), { sql, outcome: mayBeDone ? "unknown" : "none", row: progress.row })
-}
+export const serverError = (fields: ErrorFields, sql: string, progress: Progress): PgError.PostgresErrors =>
+  PgError.fromServer(withHint(fields), { sql, outcome: outcomeOf(fields, progress), row: progress.row })
 
 /** A request that could not be encoded, where no parameter is to blame: the SQL text itself, or the count. */
 export const requestRefused = (failure: unknown, sql: string): PgError.PgError => {
-  if (PgError.isPgError(failure)) return failure
-  const reason = failure instanceof Error ? failure.message : String(failure)
-  return new PgError.EncodeError({ parameter: 0, type: "SQL text", reason, sql })
+  const known = recognised(failure)
+  return typeof known === "string"
+    ? new PgError.EncodeError({ parameter: 0, type: "SQL text", reason: known, sql })
+    : known
+}
+
+/** Words for what reading a value of the user's may throw: that may quote the value, or throw again if it is looked at. */
+const recognised = (failure: unknown): PgError.PgError | string => {
+  try {
+    if (PgError.isPgError(failure)) return failure
+    if (failure instanceof Unencodable) return failure.message
+    return `reading what was given threw ${failure instanceof Error ? failure.constructor.name : `a ${typeof failure}`}`
+  } catch {
+    return "reading what was given threw"
+  }
 }
 
 /** A prepared statement that the server does not have, or has already: the session is not with the server that it was. */

@@ -10,7 +10,7 @@
  */
 import type { Buffer } from "node:buffer"
 import * as Inspectable from "effect/Inspectable"
-import * as PgError from "../PgError.ts"
+import type * as PgError from "../PgError.ts"
 import { Backend, isTransactionStatus, mayComeUnasked, TransactionStatus } from "../wire/backendMessage.ts"
 import type { BackendDecoder, FrameSink } from "../wire/backendDecoder.ts"
 import { ByteWriter } from "../wire/byteWriter.ts"
@@ -23,13 +23,15 @@ import { Channels } from "./channels.ts"
 import { Desynchronised, type Exchange } from "./exchange.ts"
 import { Fence } from "./fence.ts"
 import { Fifo } from "./fifo.ts"
+import { identify } from "./identification.ts"
 import type { Inbox } from "./inbox.ts"
 import { Listeners } from "./listeners.ts"
-import { broken, isParting, lostBeforeWrite, lostInFlight, unwritten, violation } from "./loss.ts"
+import { broken, closed, farewell, isParting, lostInFlight, lostWaiting, violation } from "./loss.ts"
 import type { Observer } from "./observer.ts"
-import { isFatal, serverError } from "./serverError.ts"
+import { isFatal, NOTHING_ASKED } from "./outcome.ts"
+import { serverError } from "./serverError.ts"
 import { readParameterStatus } from "./serverParameters.ts"
-import { isSoiling } from "./soiling.ts"
+import { Residue } from "./residue.ts"
 import { StatementCache, type StatementCacheLimits } from "./statementCache.ts"
 import type { Transport, TransportEvents } from "./transport.ts"
 import { abandonWritten, refuseUnwritten } from "./withdrawal.ts"
@@ -54,7 +56,7 @@ export interface SessionOptions {
 }
 
 export class Session implements FrameSink, TransportEvents {
-  /** What is known of the types; shared with other sessions, unless this one has codecs of its own. */
+  /** What is known of the types. */
   catalogue: TypeCatalogue
   readonly statements: StatementCache
   readonly processId: number
@@ -63,19 +65,17 @@ export class Session implements FrameSink, TransportEvents {
   readonly parameters: Map<string, string>
   readonly channels = new Channels()
   readonly noticeListeners = new Set<(notice: ErrorFields) => void>()
-  /** Whether settings, locks, tables or the like may have been left behind since this was last set to false. */
-  isSoiled = false
-  /** Whether anything was asked since this was last set to false, but for what begins, ends or cleans up. */
-  isUsed = false
+  readonly residue = new Residue()
   /** How many of the requests are statements that begin, end or clean up, which the server answers at once. */
   controls = 0
   /** As of the last ReadyForQuery. */
   transactionStatus: TransactionStatus = TransactionStatus.idle
+  /** The status in which the request began that is being answered. */
+  private begunIn: TransactionStatus = TransactionStatus.idle
   /** Set where the owner has begun to close the session: then it is also the reason for its end. */
   closing: PgError.ConnectionLostError | undefined
   /** Why the session is over. Facts about the end are read here and inferred from nothing else. */
   lost: PgError.PgError | undefined
-
   private readonly transport: Transport
   private readonly decoder: BackendDecoder
   private readonly writer = new ByteWriter()
@@ -94,12 +94,11 @@ export class Session implements FrameSink, TransportEvents {
   private headError: ErrorFields | undefined
   /** The notice that says why the server will be gone, until it proves to be there. */
   private parting: ErrorFields | undefined
-  /** The exclusive exchange in flight. */
   private exclusive: Exchange | undefined
   private reading = false
   private pumpScheduled = false
-  private socketFull = false
-
+  /** Whether the socket takes no more until it has drained. */
+  isSocketFull = false
   constructor(transport: Transport, decoder: BackendDecoder, options: SessionOptions) {
     this.transport = transport
     this.decoder = decoder
@@ -109,6 +108,7 @@ export class Session implements FrameSink, TransportEvents {
     this.cancelTimeoutMillis = options.cancelTimeoutMillis
     this.observer = options.observer
     this.parameters = new Map(options.parameters)
+    this.catalogue.follow(this.parameters)
     this.fence = new Fence(this, options.cancel, options.cancelTimeoutMillis)
   }
 
@@ -131,8 +131,9 @@ export class Session implements FrameSink, TransportEvents {
   /** Queues a request. It is written with the others of this tick. */
   submit(exchange: Exchange): void {
     const over = this.lost ?? this.closing
-    if (over !== undefined) return exchange.lost(lostBeforeWrite(over))
-    if (exchange.isControl !== true) this.isUsed = true
+    if (over !== undefined) return exchange.lost(lostWaiting(exchange, over))
+    if (exchange.isControl !== true) this.residue.isUsed = true
+    if (this.catalogue.wantsIdentity) identify(this)
     this.waiting.push(exchange)
     this.schedulePump()
   }
@@ -140,7 +141,7 @@ export class Session implements FrameSink, TransportEvents {
   /** Queues the next part of a request that has been answered in part: it goes before all others. */
   submitFirst(exchange: Exchange): void {
     if (exchange.abandoned) return exchange.withdrawn?.()
-    if (this.lost !== undefined) return exchange.lost(lostBeforeWrite(this.lost))
+    if (this.lost !== undefined) return exchange.lost(lostWaiting(exchange, this.lost))
     this.waiting.unshift(exchange)
     this.schedulePump()
   }
@@ -182,7 +183,7 @@ export class Session implements FrameSink, TransportEvents {
     return this.waiting.length + this.inFlight.length === this.controls && !this.fence.raised
   }
 
-  /** True where everything in flight has been abandoned, so that a cancel can hit nobody else. */
+  /** True if all in flight was abandoned: a cancel can hit nobody else. */
   get onlyAbandoned(): boolean {
     return this.inFlight.length > 0 && !this.inFlight.some(({ abandoned }) => !abandoned)
   }
@@ -197,7 +198,7 @@ export class Session implements FrameSink, TransportEvents {
     this.pumpScheduled = false
     if (isServerBusy(this.inFlight.length, this.waiting.length)) return
     let refused: Array<() => void> | undefined
-    while (this.lost === undefined && !this.socketFull && this.exclusive === undefined && !this.fence.raised) {
+    while (this.lost === undefined && !this.isSocketFull && this.exclusive === undefined && !this.fence.raised) {
       const exchange = this.waiting.shift()
       if (exchange === undefined) break
       const mark = this.writer.length
@@ -219,18 +220,19 @@ export class Session implements FrameSink, TransportEvents {
   }
 
   private flush(): void {
-    if (this.writer.length > 0 && !this.transport.write(this.writer.take())) this.socketFull = true
+    if (this.writer.length > 0 && !this.transport.write(this.writer.take())) this.isSocketFull = true
   }
 
-  get isSocketFull(): boolean {
-    return this.socketFull
+  /** Whether what is being answered was asked outside of a transaction, where a statement may commit by itself. */
+  get isAutocommit(): boolean {
+    return this.begunIn === TransactionStatus.idle
   }
 
   /** Writes more of the exclusive request in flight. False where the socket has enough until the exchange is `drained`. */
   writeMore(write: (writer: ByteWriter) => void): boolean {
     write(this.writer)
     this.flush()
-    return !this.socketFull
+    return !this.isSocketFull
   }
 
   /** Reads nothing more, for a slow reader, or reads again. Whoever stops it lets it go on, however it ends. */
@@ -239,9 +241,10 @@ export class Session implements FrameSink, TransportEvents {
     else this.transport.pause()
   }
 
-  commandCompleted(tag: CommandTag, hasColumns = true): void {
+  commandCompleted(tag: CommandTag, hasColumns = true, changesSession = false): void {
     if (tag.command === "DISCARD ALL" || tag.command === "DEALLOCATE ALL") this.statements.clear()
-    if (isSoiling(tag, hasColumns)) this.isSoiled = true
+    this.catalogue.commandCompleted(tag, this.head?.sql ?? "", hasColumns)
+    this.residue.completed(tag, hasColumns, changesSession)
     this.transaction?.completed(tag.command, this.head?.sql ?? "")
   }
 
@@ -282,6 +285,8 @@ export class Session implements FrameSink, TransportEvents {
       case Backend.NoticeResponse:
         return this.notice(readErrorFields(bytes, start, end))
       case Backend.ParameterStatus:
+        // A setting has changed, by whatever statement.
+        this.residue.isSoiled = true
         return readParameterStatus(this.parameters, bytes, start, end)
       case Backend.NotificationResponse:
         return this.channels.deliver(decodeNotification(bytes, start, end))
@@ -314,8 +319,11 @@ export class Session implements FrameSink, TransportEvents {
     const error = this.headError
     this.headError = undefined
     this.head = this.inFlight.peek()
+    this.begunIn = this.transactionStatus
     this.transactionStatus = status
+    if (this.catalogue.isUnsettled) this.catalogue.answered(status, head.isControl === true)
     if (this.exclusive === head) this.exclusive = undefined
+    if (error !== undefined) this.residue.failed(head.sql)
     this.fence.advance()
     try {
       head.ready(status, error)
@@ -324,6 +332,7 @@ export class Session implements FrameSink, TransportEvents {
       this.die(lost)
       head.lost(lost)
     }
+    this.begunIn = status
   }
 
   private errorResponse(fields: ErrorFields): void {
@@ -340,17 +349,14 @@ export class Session implements FrameSink, TransportEvents {
 
   /** The server's last word. It is the answer to the oldest request; whatever stands behind it was never reached. */
   private farewell(fields: ErrorFields): void {
-    const head = this.inFlight.shift()
-    const answer = serverError(this.headError ?? fields, head?.sql ?? "", { completed: head?.completed ?? false })
-    this.die(
-      new PgError.ConnectionLostError({
-        reason: "the server closed the connection",
-        server: answer,
-        safeToRetry: false,
-        outcome: "none"
-      })
-    )
-    if (head !== undefined && !head.abandoned) head.lost(answer)
+    this.headError ??= fields
+    this.die(farewell(this.headAnswer))
+  }
+
+  /** The error that answers the oldest request, where one has come. */
+  private get headAnswer(): PgError.PostgresErrors | undefined {
+    const { head, headError } = this
+    return headError && serverError(headError, head?.sql ?? "", head ?? NOTHING_ASKED)
   }
 
   private notice(notice: ErrorFields): void {
@@ -359,7 +365,7 @@ export class Session implements FrameSink, TransportEvents {
   }
 
   drain(): void {
-    this.socketFull = false
+    this.isSocketFull = false
     this.exclusive?.drained?.()
     this.schedulePump()
   }
@@ -368,29 +374,30 @@ export class Session implements FrameSink, TransportEvents {
 
   /** Calls back at the end of the session; at once where it is over. Returns how to unsubscribe. */
   onEnd(listener: (error: PgError.PgError) => void): () => void {
-    if (this.lost !== undefined) {
-      listener(this.lost)
-      return () => {}
-    }
-    return this.endListeners.add(listener)
+    if (this.lost === undefined) return this.endListeners.add(listener)
+    listener(this.lost)
+    return () => {}
   }
 
   /** Calls back once all that was asked is answered, or the session is over. Returns how to unsubscribe. */
   onIdle(listener: () => void): () => void {
-    if (this.lost !== undefined || this.settled) {
-      listener()
-      return () => {}
-    }
-    return this.idleListeners.add(listener)
+    if (this.lost === undefined && !this.settled) return this.idleListeners.add(listener)
+    listener()
+    return () => {}
   }
 
   closed(error: Error | undefined): void {
     this.die(this.closing ?? broken(error, this.parting))
   }
 
-  /** Ends the session for good: everything that waits fails, each with what became of its request. */
+  /**
+   * Ends the session for good: everything that waits fails, each with what became of its request. An error that has
+   * answered the oldest request wins over the end that comes before its ReadyForQuery.
+   */
   die(error: PgError.PgError): void {
     if (this.lost !== undefined) return
+    const { head } = this
+    const answer = error._tag === "ConnectionLostError" ? this.headAnswer : undefined
     this.lost = error
     this.decoder.stop()
     this.transport.destroy()
@@ -398,8 +405,10 @@ export class Session implements FrameSink, TransportEvents {
     const written = this.inFlight.drain()
     const unwritten = this.waiting.drain()
     this.head = undefined
-    for (const exchange of written) if (!exchange.abandoned) exchange.lost(lostInFlight(error))
-    for (const exchange of unwritten) exchange.lost(lostBeforeWrite(error))
+    for (const exchange of written) {
+      if (!exchange.abandoned) exchange.lost((exchange === head && answer) || lostInFlight(error))
+    }
+    for (const exchange of unwritten) exchange.lost(lostWaiting(exchange, error))
     this.endListeners.tell(error)
     this.idleListeners.tell()
   }
@@ -412,7 +421,7 @@ export class Session implements FrameSink, TransportEvents {
     if (this.lost !== undefined || this.closing !== undefined) return
     const bound = setTimeout(() => this.terminate(), this.cancelTimeoutMillis + GOODBYE_MILLIS)
     this.onEnd(() => clearTimeout(bound))
-    this.abandonAll(this.beginClosing("the scope of the connection has closed"))
+    this.abandonAll((this.closing = closed("the scope of the connection has closed")))
     this.onIdle(() => {
       if (this.lost === undefined) this.transport.end(encodeTerminate())
     })
@@ -423,9 +432,8 @@ export class Session implements FrameSink, TransportEvents {
    * and cleans up after them goes on; the server answers that at once.
    */
   abandonAll(error: PgError.PgError): void {
-    this.refuseWaiting(unwritten(error))
-    abandonWritten(this.inFlight, error)
-    if (this.inFlight.some(({ abandoned }) => abandoned)) this.fence.raise()
+    this.refuseWaiting(error)
+    if (abandonWritten(this.inFlight, error)) this.fence.raise()
     this.fence.advance()
   }
 
@@ -437,15 +445,6 @@ export class Session implements FrameSink, TransportEvents {
 
   /** Ends the session at once, without a goodbye; a CancelRequest is not sent. */
   terminate(): void {
-    this.die(this.closing ?? this.beginClosing("the connection was terminated"))
-  }
-
-  private beginClosing(reason: string): PgError.ConnectionLostError {
-    return (this.closing = new PgError.ConnectionLostError({
-      reason,
-      server: undefined,
-      safeToRetry: false,
-      outcome: "none"
-    }))
+    this.die((this.closing ??= closed("the connection was terminated")))
   }
 }

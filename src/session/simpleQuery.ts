@@ -18,8 +18,10 @@ import type { ErrorFields } from "../wire/errorFields.ts"
 import { writeQuery } from "../wire/frontendEncoder.ts"
 import { mayCopy, NO_COPY, refuseCopyIn } from "./copyGuard.ts"
 import { Desynchronised, type Exchange } from "./exchange.ts"
+import { isCommitting, mayScriptOutlastError } from "./outcome.ts"
 import { requestRefused, serverError } from "./serverError.ts"
 import type { Session } from "./session.ts"
+import { namesSessionState } from "./residue.ts"
 
 /** What has to come next. */
 const Awaiting = {
@@ -40,6 +42,7 @@ export class SimpleQuery implements Exchange {
   private readonly tags: Array<CommandTag> = []
   private awaiting: Awaiting = Awaiting.statement
   private failure: PgError.PgError | undefined
+  private readonly changesSession: boolean
 
   constructor(
     session: Session,
@@ -52,10 +55,19 @@ export class SimpleQuery implements Exchange {
     this.sql = sql
     this.resume = resume
     this.exclusive = mayCopy(sql)
+    this.changesSession = !this.isControl && namesSessionState(sql)
   }
 
-  get completed(): boolean {
+  get hasRun(): boolean {
     return this.tags.length > 0
+  }
+
+  /** A script may commit a part of its work before another part fails. */
+  get mayOutlastError(): boolean {
+    return (
+      this.tags.some(({ command }) => isCommitting(command)) ||
+      (this.session.isAutocommit && mayScriptOutlastError(this.sql))
+    )
   }
 
   encode(writer: ByteWriter): void {
@@ -83,7 +95,7 @@ export class SimpleQuery implements Exchange {
         if (awaiting !== Awaiting.statement && awaiting !== Awaiting.rows) break
         const tag = readCommandTag(bytes, start, end)
         this.tags.push(tag)
-        if (!this.isControl) this.session.commandCompleted(tag, awaiting === Awaiting.rows)
+        if (!this.isControl) this.session.commandCompleted(tag, awaiting === Awaiting.rows, this.changesSession)
         this.awaiting = Awaiting.statement
         return
       }
@@ -92,7 +104,7 @@ export class SimpleQuery implements Exchange {
         return
       case Backend.CopyInResponse:
         if (awaiting !== Awaiting.statement || !this.exclusive) break
-        this.failure ??= NO_COPY.in(this.sql, this.hasCommitted)
+        this.failure ??= NO_COPY.in(this.sql, this.mayOutlastError)
         this.session.writeMore(refuseCopyIn)
         this.awaiting = Awaiting.error
         return
@@ -119,14 +131,8 @@ export class SimpleQuery implements Exchange {
       throw new Desynchronised(Backend.ReadyForQuery, this.awaiting)
     }
     if (this.failure !== undefined) this.lost(this.failure)
-    else if (error !== undefined)
-      this.lost(serverError(error, this.sql, { completed: this.completed, committed: this.hasCommitted }))
+    else if (error !== undefined) this.lost(serverError(error, this.sql, this))
     else this.finish(Exit.succeed(this.tags))
-  }
-
-  /** A script may commit a part of its work before another part fails. */
-  private get hasCommitted(): boolean {
-    return this.tags.some(({ command }) => command === "COMMIT")
   }
 
   lost(error: PgError.PgError): void {

@@ -26,6 +26,8 @@ export interface PreparedStatement extends Provenance {
   readonly resultFormats: Uint8Array
   /** Whether it may start a COPY: then nothing may be written behind it before it is answered. */
   readonly mayCopy: boolean
+  /** Whether it names a function that changes the session. */
+  readonly changesSession: boolean
   /** The clock of `get`, in milliseconds. */
   readonly preparedAt: number
 }

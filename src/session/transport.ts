@@ -61,11 +61,21 @@ export interface Transport {
 
 type OpenError = PgError.ConnectError | PgError.ProtocolError
 
-/** Opens a transport and negotiates encryption as libpq's sslmode asks. An interruption leaves nothing behind. */
-export const open = (address: Address, options: TransportOptions): Effect.Effect<Transport, OpenError> =>
+/** Lets an effect be interrupted again, inside of what cannot be. */
+export type Restore = <A, E, R>(effect: Effect.Effect<A, E, R>) => Effect.Effect<A, E, R>
+
+/**
+ * Opens a transport and negotiates encryption as libpq's sslmode asks. An interruption leaves nothing behind; call it
+ * where only `restore` lets one in, or the fiber could be interrupted between the opening and whoever is to close it.
+ */
+export const open = (
+  address: Address,
+  options: TransportOptions,
+  restore: Restore
+): Effect.Effect<Transport, OpenError> =>
   Effect.suspend(() => {
     const link = new Link(address)
-    return negotiate(link, options).pipe(
+    return restore(negotiate(link, options)).pipe(
       Effect.onExit((exit) => (Exit.isSuccess(exit) ? Effect.void : Effect.sync(() => link.destroy())))
     )
   })

@@ -1,7 +1,7 @@
 /** What a caller wants of a statement and of its answer. */
-import type * as Exit from "effect/Exit"
+import * as Exit from "effect/Exit"
 import type { DatabaseTypes } from "../codec/databaseTypes.ts"
-import type { RowReader, RowShape } from "../codec/rowReader.ts"
+import type { RowReader, RowShape, TupleRow } from "../codec/rowReader.ts"
 import type * as PgError from "../PgError.ts"
 import type { CommandTag } from "../wire/commandTag.ts"
 import type { PreparedStatement, Statements } from "./statementCache.ts"
@@ -43,3 +43,10 @@ export interface Wanted<Row, A> {
   /** What to run it in, a page of `maxRows` at a time; by default the unnamed portal, which has one page. */
   readonly portal?: NamedPortal | undefined
 }
+
+/** All rows, in column order. */
+export const allTuples = {
+  form: (shape) => shape.tuple,
+  maxRows: 0,
+  result: ({ rows }) => Exit.succeed(rows)
+} satisfies Wanted<TupleRow, ReadonlyArray<TupleRow>>

@@ -36,7 +36,7 @@ describe("an advisory lock whose fiber has been interrupted", () => {
       both.peer.send(granted)
       const { body, type } = yield* both.peer.message
       assert.strictEqual(type, "Q")
-      assert.strictEqual(body.toString(), "SELECT pg_catalog.pg_advisory_unlock('7'::int8)\0")
+      assert.strictEqual(body.toString(), "SELECT pg_catalog.pg_advisory_unlock('7'::pg_catalog.int8)\0")
       both.peer.send(released)
       yield* assertHealthy(both)
     }).pipe(Effect.scoped)

@@ -50,7 +50,7 @@ export const inMemorySession = (): InMemorySession => {
   }
   const decoder = new BackendDecoder(NOBODY)
   const session = new Session(transport, decoder, {
-    catalogue: new TypeCatalogue(),
+    catalogue: TypeCatalogue.open(),
     statementCache: { mode: "cached", size: 0, lifetimeMillis: 0, maxSqlBytes: 0 },
     namespace: "test",
     cancelTimeoutMillis: 1000,

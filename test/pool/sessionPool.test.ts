@@ -12,6 +12,7 @@ import * as TestClock from "effect/testing/TestClock"
 import * as PgError from "../../src/PgError.ts"
 import type { Member } from "../../src/pool/member.ts"
 import type { PoolCounts } from "../../src/pool/meter.ts"
+import { type Reset, resetByScript } from "../../src/pool/reset.ts"
 import { type PoolLimits, SessionPool } from "../../src/pool/sessionPool.ts"
 import * as Timers from "../../src/pool/timers.ts"
 import { int } from "../wire/frames.ts"
@@ -58,6 +59,8 @@ class World {
   /** Who was lent a session whose life was over. */
   readonly lentExpired: Array<number> = []
   isClosed = false
+  /** Whether a reset is answered by nothing. */
+  isSilent = false
   /** How often somebody waited for the clock. */
   timersSet = 0
   /** The last that the pool has told its meter. */
@@ -78,7 +81,10 @@ class World {
       }
     }
     const meter = { changed: (counts: PoolCounts) => void (this.told = counts), timedOut: () => {} }
-    this.pool = new SessionPool(limits, counted, (done) => void this.opening.push(done), undefined, meter)
+    const reset: Reset = (member, done) => {
+      if (!this.isSilent) resetByScript(member, done)
+    }
+    this.pool = new SessionPool(limits, counted, (done) => void this.opening.push(done), reset, meter)
   }
 
   get lent(): ReadonlyArray<Borrower> {
@@ -133,7 +139,6 @@ class World {
       catalogue: session.catalogue,
       generation: this.pool.currentGeneration,
       expiresAt: this.timers.now() + this.lifetimeMillis * (1 - pick / (MAX_PICK + 1)),
-      resetScript: "RESET ALL",
       uses: 0,
       idleSince: 0
     }
@@ -177,7 +182,7 @@ class World {
     assert.strictEqual(waiting, this.waiting.length, "who waits here waits there")
     assert.strictEqual(connecting, this.opening.length)
     assert.isAtMost(idle + members.length, size)
-    assert.isFalse(waiting > 0 && idle > 0, "somebody waits while a session is idle")
+    assert.isFalse(waiting > 0 && this.pool.hasIdle, "somebody waits while a session is idle")
     assert.isAtMost(waiting, limits.maxWaiters)
     assert.deepStrictEqual(this.lentExpired, [], "a session whose life was over was lent")
     for (const { member } of limits.maxUses === 0 ? [] : this.lent) {
@@ -331,6 +336,59 @@ describe("a pool of sessions", () => {
     })
   )
 
+  it.effect("asks the server anew for each call after a refusal that is final, and pauses for nobody", () =>
+    Effect.gen(function* () {
+      const world = yield* worldWith({ ...LIMITS, minConnections: 1 })
+      for (let call = 0; call < 18; call++) {
+        world.acquire()
+        assert.strictEqual(world.pool.counts.connecting, 1, "the call waits for no pause")
+        world.refused(final)
+        assert.isTrue(world.borrowers[call]?.refusal === final)
+        yield* settle
+        assert.strictEqual(world.pool.counts.connecting, 0, "the minimum waits for the pause")
+      }
+      world.acquire()
+      world.connected()
+      yield* settle
+      assert.isDefined(world.borrowers[18]?.member)
+      world.acquire()
+      world.acquire()
+      assert.strictEqual(world.pool.counts.connecting, 2, "what is past is forgotten")
+    })
+  )
+
+  it.effect("opens a session for who has waited for one whose reset is slow, and not for who gets it soon", () =>
+    Effect.gen(function* () {
+      const world = yield* worldWith(LIMITS)
+      world.acquire()
+      world.connected()
+      yield* settle
+      const member = world.borrowers[0]?.member
+      assert.isDefined(member)
+      if (member === undefined) return
+      for (let lease = 0; lease < 3; lease++) {
+        member.session.residue.isSoiled = true
+        world.release(0)
+        world.acquire()
+        assert.strictEqual(world.pool.counts.connecting, 0)
+        yield* settle
+        assert.isTrue(world.borrowers[lease + 1]?.member === member)
+        yield* TestClock.adjust(60)
+      }
+      world.isSilent = true
+      member.session.residue.isSoiled = true
+      world.release(0)
+      world.acquire()
+      yield* settle
+      assert.strictEqual(world.pool.counts.connecting, 0)
+      yield* TestClock.adjust(101)
+      assert.strictEqual(world.pool.counts.connecting, 1)
+      world.connected()
+      yield* settle
+      assert.isDefined(world.borrowers[4]?.member)
+    })
+  )
+
   it.effect("refuses more waiters than it may have", () =>
     Effect.gen(function* () {
       const world = yield* worldWith({ ...LIMITS, maxConnections: 1, maxWaiters: 1 })
@@ -480,7 +538,7 @@ describe("a pool of sessions", () => {
         const member = world.lent[0]?.member
         assert.strictEqual(member?.uses, use)
         assert.strictEqual(world.pool.counts.size, 1)
-        if (member !== undefined) member.session.isSoiled = true
+        if (member !== undefined) member.session.residue.isSoiled = true
         world.release(0)
         yield* settle
         yield* TestClock.adjust(31_000)

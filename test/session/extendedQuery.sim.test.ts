@@ -320,7 +320,7 @@ describe("a COPY in a statement that does not stream", () => {
       const both = yield* session()
       const asking = yield* ask(both.session, "copy t FROM STDIN")
       yield* both.peer.cycle
-      both.peer.send(NOTHING_DESCRIBED)
+      both.peer.send(Say.described([], { returnsRows: false }))
       yield* both.peer.cycle
       const behind = yield* ask(both.session, "SELECT 1")
       both.peer.send(Say.bindComplete, Say.copyIn)
@@ -344,7 +344,7 @@ describe("a COPY in a statement that does not stream", () => {
       const both = yield* session()
       const asking = yield* ask(both.session, "COPY t TO STDOUT")
       yield* both.peer.cycle
-      both.peer.send(NOTHING_DESCRIBED)
+      both.peer.send(Say.described([], { returnsRows: false }))
       yield* both.peer.cycle
       both.peer.send(Say.bindComplete, Say.copyOut, Say.copyData("1\n"), Say.copyData("2\n"), Say.copyDone)
       both.peer.send(Say.commandComplete("COPY 2"), Say.ready())

@@ -194,7 +194,8 @@ const running =
       }
       const asking = yield* ask(session, question.sql ?? "SELECT", [], question.maxRows ?? 0)
       yield* peer.cycle
-      peer.send(Say.described(question.columns ?? columns))
+      const { columns: described = columns } = question
+      peer.send(Say.described(described, { returnsRows: described.length > 0 }))
       yield* peer.cycle
       peer.send(...said)
       return { session, peer, asking }

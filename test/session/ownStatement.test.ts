@@ -16,10 +16,12 @@ const prepared = (name: string): PreparedStatement => ({
   rowShape: undefined,
   resultFormats: new Uint8Array(),
   mayCopy: false,
+  changesSession: false,
   preparedAt: 0,
   types: undefined,
   codecs: TypeCodecs.none,
-  reloads: 0
+  version: 0,
+  path: undefined
 })
 
 describe("a statement of one's own", () => {

@@ -200,7 +200,8 @@ class LargeRequest implements Exchange {
   readonly sql = "LARGE"
   abandoned = false
   readonly exclusive = false
-  readonly completed = false
+  readonly hasRun = false
+  readonly mayOutlastError = false
   readonly done: Promise<void>
   private finish = (): void => {}
   private readonly encoded: () => void

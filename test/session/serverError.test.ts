@@ -1,6 +1,7 @@
 import { assert, describe, it } from "@effect/vitest"
 import * as PgError from "../../src/PgError.ts"
-import { isFatal, requestRefused, serverError } from "../../src/session/serverError.ts"
+import { isFatal, NOTHING_ASKED } from "../../src/session/outcome.ts"
+import { requestRefused, serverError } from "../../src/session/serverError.ts"
 import { type ErrorFields, readErrorFields } from "../../src/wire/errorFields.ts"
 import { Unencodable } from "../../src/wire/failure.ts"
 import { type ErrorAttributes, error } from "../support/scriptedServer/say.ts"
@@ -13,10 +14,10 @@ const fieldsOf = (attributes: ErrorAttributes): ErrorFields => {
 const fatal = fieldsOf({ severity: "FATAL", code: "57P01" })
 const failed = fieldsOf({ code: "23505" })
 
-const outcomeOf = (fields: ErrorFields, completed: boolean, committed = false) =>
-  serverError(fields, "SQL", { completed, committed }).outcome
+const outcomeOf = (fields: ErrorFields, hasRun: boolean, mayOutlastError = false) =>
+  serverError(fields, "SQL", { hasRun, mayOutlastError }).outcome
 
-const hintFor = (fields: ErrorFields) => serverError(fields, "SQL", { completed: false }).hint
+const hintFor = (fields: ErrorFields) => serverError(fields, "SQL", NOTHING_ASKED).hint
 
 describe("an error of the server", () => {
   it("is the last word where its severity says so, in whatever language it is told", () => {
@@ -33,10 +34,11 @@ describe("an error of the server", () => {
     assert.strictEqual(outcomeOf(fatal, false), "none")
     assert.strictEqual(outcomeOf(fatal, true), "unknown")
     assert.strictEqual(outcomeOf(failed, true, true), "unknown")
+    assert.strictEqual(outcomeOf(fieldsOf({ severity: "PANIC", code: "XX000" }), false), "unknown")
   })
 
   it("names the statement", () => {
-    assert.strictEqual(serverError(failed, "INSERT", { completed: false }).sql, "INSERT")
+    assert.strictEqual(serverError(failed, "INSERT", NOTHING_ASKED).sql, "INSERT")
   })
 
   it("gets a hint where only the client knows the way out, and keeps the server's own", () => {

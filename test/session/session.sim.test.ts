@@ -30,7 +30,7 @@ const prepared = (sql: string, described = columns) =>
     const { peer, session } = yield* establish(yield* scriptedServer)
     const asking = yield* ask(session, sql)
     yield* peer.cycle
-    peer.send(Say.described(described))
+    peer.send(Say.described(described, { returnsRows: described.length > 0 }))
     yield* peer.cycle
     return { peer, session, asking }
   })
@@ -249,8 +249,12 @@ describe("a server that says why it closes", () => {
     }).pipe(Effect.scoped)
   )
 
-  for (const severity of ["FATAL", "PANIC"]) {
-    it.live(`has told it to the oldest request, and that nothing of it was done: ${severity}`, () =>
+  for (const [severity, outcome] of [
+    ["FATAL", "none"],
+    // A server that panics may do so between the commit and the word that it is done.
+    ["PANIC", "unknown"]
+  ] as const) {
+    it.live(`has told it to the oldest request, and what became of that: ${severity}, ${outcome}`, () =>
       Effect.gen(function* () {
         const { asking, peer, session } = yield* prepared("SELECT")
         const behind = yield* ask(session, "SELECT")
@@ -258,12 +262,23 @@ describe("a server that says why it closes", () => {
         peer.end(Say.bindComplete, row, Say.error({ severity, code: "57P01" }))
         const error = yield* failureOf(asking)
         assert.strictEqual(error._tag, "AdminShutdownError")
-        assert.strictEqual("outcome" in error ? error.outcome : undefined, "none")
+        assert.strictEqual("outcome" in error ? error.outcome : undefined, outcome)
         assert.strictEqual(codeOf(asLost(yield* failureOf(behind)).server), "57P01")
         yield* assertLost(session, peer)
       }).pipe(Effect.scoped)
     )
   }
+
+  it.live("and never says that it is ready again has told it by its ERROR too, which wins over the close", () =>
+    Effect.gen(function* () {
+      const { asking, peer, session } = yield* prepared("INSERT")
+      peer.end(Say.bindComplete, Say.error({ code: "23505" }))
+      const error = yield* failureOf(asking)
+      assert.strictEqual(error._tag, "UniqueViolationError")
+      assert.strictEqual("outcome" in error ? error.outcome : undefined, "none")
+      yield* assertLost(session, peer)
+    }).pipe(Effect.scoped)
+  )
 
   it.live("after the command was complete leaves open what became of it", () =>
     Effect.gen(function* () {

@@ -146,7 +146,7 @@ layer(TestDatabase.layer, { excludeTestServices: true })("a connection", (it) =>
       yield* connection.executeScript("CREATE TABLE moved (a int4); INSERT INTO moved VALUES (1)")
       const read = connection.fetch("SELECT * FROM moved")
       assert.deepStrictEqual(yield* read, [{ a: 1 }])
-      yield* connection.execute("ALTER TABLE moved ADD COLUMN b int4")
+      yield* (yield* liveConnection()).execute("ALTER TABLE moved ADD COLUMN b int4")
       const error = yield* Effect.flip(connection.withTransaction(read))
       if (error._tag !== "FeatureNotSupportedError") return assert.fail(String(error))
       assert.strictEqual(error.routine, "RevalidateCachedQuery")
@@ -183,13 +183,14 @@ layer(TestDatabase.layer, { excludeTestServices: true })("a connection", (it) =>
   it.effect("prepares anew where the server has forgotten one statement behind its back", () =>
     Effect.gen(function* () {
       const connection = yield* liveConnection()
+      yield* connection.execute(`CREATE FUNCTION deallocate_each() RETURNS void LANGUAGE plpgsql AS $$
+        DECLARE n text; BEGIN
+          FOR n IN SELECT name FROM pg_prepared_statements LOOP EXECUTE format('DEALLOCATE %I', n); END LOOP; END $$`)
       const ask = valueOf(connection, "SELECT $1::text", ["same"])
       assert.strictEqual(yield* ask, "same")
-      const deallocateOne = `DO $$ DECLARE n text; BEGIN
-        FOR n IN SELECT name FROM pg_prepared_statements LOOP EXECUTE format('DEALLOCATE %I', n); END LOOP; END $$`
-      yield* connection.executeScript(deallocateOne)
+      yield* connection.executeScript("SELECT deallocate_each()")
       assert.strictEqual(yield* ask, "same")
-      yield* connection.executeScript(deallocateOne)
+      yield* connection.executeScript("SELECT deallocate_each()")
       const error = yield* Effect.flip(connection.withTransaction(ask))
       assert.strictEqual(error._tag, "InvalidSQLStatementNameError")
       assert.strictEqual(yield* connection.withTransaction(ask), "same")
@@ -200,10 +201,12 @@ layer(TestDatabase.layer, { excludeTestServices: true })("a connection", (it) =>
   it.effect("names the setting for poolers where the server has another statement than it should", () =>
     Effect.gen(function* () {
       const connection = yield* liveConnection()
+      yield* connection.execute(`CREATE FUNCTION deallocate_all() RETURNS void LANGUAGE plpgsql AS $$ BEGIN
+        EXECUTE 'DEALLOCATE ALL'; END $$`)
       const ask = valueOf(connection, "SELECT $1::name", ["same"])
       assert.strictEqual(yield* ask, "same")
       const name = yield* preparedName(connection, "SELECT $1::name")
-      yield* connection.executeScript("DO $$ BEGIN EXECUTE 'DEALLOCATE ALL'; END $$")
+      yield* connection.executeScript("SELECT deallocate_all()")
       const missing = yield* Effect.flip(connection.withTransaction(ask))
       if (missing._tag !== "InvalidSQLStatementNameError") return assert.fail(String(missing))
       assert.include(missing.hint, "statementMode")

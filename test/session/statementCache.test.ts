@@ -21,10 +21,12 @@ const prepare = (cache: StatementCache, sql: string, preparedAt = 0): PreparedSt
     rowShape: undefined,
     resultFormats: new Uint8Array(),
     mayCopy: false,
+    changesSession: false,
     preparedAt,
     types: undefined,
     codecs: TypeCodecs.none,
-    reloads: 0
+    version: 0,
+    path: undefined
   }
   cache.add(statement)
   return statement

@@ -127,20 +127,21 @@ layer(TestDatabase.layer, { excludeTestServices: true })("unnamed statements", (
   it.effect("fail once, and say so, where the rows that there are now would have to come in another format", () =>
     Effect.gen(function* () {
       const connection = yield* liveConnection(unnamed)
-      yield* connection.executeScript("CREATE TEMPORARY TABLE named (a int4); INSERT INTO named VALUES (1)")
+      const other = yield* liveConnection()
+      yield* other.executeScript("CREATE TABLE named (a int4); INSERT INTO named VALUES (1)")
       const sql = "SELECT * FROM named"
       yield* connection.fetch(sql)
       const added = { b: "pg_class", c: new Date(0) }
-      yield* connection.executeScript("ALTER TABLE named ADD b regclass DEFAULT 'pg_class'")
+      yield* other.executeScript("ALTER TABLE named ADD b regclass DEFAULT 'pg_class'")
       const refusal = yield* refusalOf(connection.fetch(sql))
       assert.ok(refusal._tag === "DecodeError")
       assert.match(refusal.reason, /ask again/)
       assert.deepStrictEqual(yield* connection.fetch(sql), [{ a: 1, b: "pg_class" }])
-      yield* connection.executeScript("ALTER TABLE named ADD c timestamptz DEFAULT 'epoch'")
+      yield* other.executeScript("ALTER TABLE named ADD c timestamptz DEFAULT 'epoch'")
       assert.deepStrictEqual(yield* connection.fetch(sql), [{ a: 1, ...added }])
-      yield* connection.executeScript("ALTER TABLE named DROP a")
+      yield* other.executeScript("ALTER TABLE named DROP a")
       assert.deepStrictEqual(yield* connection.fetchMany(sql, [[]]), [[added]])
-      yield* connection.executeScript("ALTER TABLE named RENAME c TO d")
+      yield* other.executeScript("ALTER TABLE named RENAME c TO d")
       assert.strictEqual((yield* refusalOf(connection.fetchMany(sql, [[]])))._tag, "DecodeError")
       assert.deepStrictEqual(yield* connection.fetchMany(sql, [[]]), [[{ b: "pg_class", d: new Date(0) }]])
       yield* assertHealthy(connection)

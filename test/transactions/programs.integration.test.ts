@@ -39,12 +39,16 @@ const lane = Effect.gen(function* () {
   }
 })
 
+/** The pool's reset may still be running when the program has ended. */
+const RESET = "DISCARD SEQUENCES"
+
 /** What is stored of a program, and what the server still has to do for its lane. */
 const AFTERWARDS = `
   SELECT (SELECT coalesce(array_agg(n ORDER BY n), '{}') FROM numbers WHERE program = $1) AS numbers,
          (SELECT count(*)::int4 FROM pg_locks JOIN pg_stat_activity USING (pid)
-           WHERE application_name = $2 AND pg_locks.locktype <> 'virtualxid') AS locks,
-         (SELECT array_agg(state) FROM pg_stat_activity WHERE application_name = $2) AS states`
+           WHERE application_name = $2 AND pg_locks.locktype <> 'virtualxid' AND query !~ '${RESET}') AS locks,
+         (SELECT array_agg(CASE WHEN query ~ '${RESET}' THEN 'idle' ELSE state END)
+           FROM pg_stat_activity WHERE application_name = $2) AS states`
 
 /** The connections and the table of all programs: what one has left is met by the next. */
 class Lanes extends Context.Service<Lanes>()("effectpg/test/Lanes", {

@@ -21,6 +21,9 @@ export interface Mutant {
 const POISONING = "test/faults/poisoning.integration.test.ts"
 const BOUNDARIES = "test/faults/boundaries.integration.test.ts"
 const PROGRAMS = "test/transactions/programs.integration.test.ts"
+const RESET = "test/pool/reset.integration.test.ts"
+const RESIDUE = "test/pool/residue.integration.test.ts"
+const YIELDS = "test/faults/yields.integration.test.ts"
 
 export const mutants: ReadonlyArray<Mutant> = [
   {
@@ -132,8 +135,8 @@ export const mutants: ReadonlyArray<Mutant> = [
     edits: [
       {
         file: "session/session.ts",
-        find: "this.socketFull && this.exclusive === undefined && !this.fence.raised) {",
-        replace: "this.socketFull && this.exclusive === undefined) {"
+        find: "this.isSocketFull && this.exclusive === undefined && !this.fence.raised) {",
+        replace: "this.isSocketFull && this.exclusive === undefined) {"
       }
     ],
     test: "test/session/cancel.sim.test.ts"
@@ -143,12 +146,12 @@ export const mutants: ReadonlyArray<Mutant> = [
     edits: [
       {
         file: "pool/sessionPool.ts",
-        find: "    if (member.session.isSoiled) this.reset(member)\n",
-        replace: ""
+        find: "} else if (session.residue.isSoiled) {",
+        replace: "} else if (session.residue.isSoiled && this.isClosed) {"
       }
     ],
     test: POISONING,
-    only: "a setting"
+    only: "a setting is gone"
   },
   {
     what: "takes a COMMIT without an answer for a failure like any other",
@@ -177,5 +180,110 @@ export const mutants: ReadonlyArray<Mutant> = [
       }
     ],
     test: "test/faults/parting.sim.test.ts"
+  },
+  {
+    what: "lends a session while its reset is under way",
+    edits: [
+      {
+        file: "pool/sessionPool.ts",
+        find: "      this.clean(member)\n",
+        replace:
+          "      session.residue.isSoiled = false\n      this.reset(member, () => {})\n      this.offer(member, now)\n"
+      }
+    ],
+    test: RESET,
+    only: "has nothing of who comes next"
+  },
+  {
+    what: "resets in the modes that the last borrower has left",
+    edits: [{ file: "session/reset.ts", find: "BEGIN ISOLATION LEVEL READ COMMITTED", replace: "BEGIN" }],
+    test: RESET,
+    only: "waits for no transaction of others"
+  },
+  {
+    what: "does not run init again after a reset",
+    edits: [
+      {
+        file: "pool/reset.ts",
+        find: "if (init === undefined) return resetByScript",
+        replace: "if (reset === undefined) return resetByScript"
+      }
+    ],
+    test: RESET,
+    only: "leaves the next borrower another user"
+  },
+  {
+    what: "takes a DO for a statement that changes nothing",
+    edits: [{ file: "session/residue.ts", find: '  "VACUUM",\n', replace: '  "VACUUM",\n  "DO",\n' }],
+    test: RESIDUE,
+    only: "a single DO on a pool,"
+  },
+  {
+    what: "takes a statement that has failed for one that changed nothing",
+    edits: [
+      {
+        file: "session/residue.ts",
+        find: "    if (!failureIsSoiling(sql)) return\n",
+        replace: "    if (sql.length > 0) return\n"
+      }
+    ],
+    test: RESIDUE,
+    only: "a single DO that fails on a pool,"
+  },
+  {
+    what: "keeps statements that were prepared in SQL",
+    edits: [
+      { file: "pool/reset.ts", find: "preparedInSql(exit.value) === 0", replace: "preparedInSql(exit.value) >= 0" }
+    ],
+    test: RESIDUE,
+    only: "after a lease on a pool,"
+  },
+  {
+    what: "does not hear that a setting has changed",
+    edits: [{ file: "session/session.ts", find: "        this.residue.isSoiled = true\n", replace: "" }],
+    test: RESET,
+    only: "the server reports"
+  },
+  {
+    what: "loses what was lent to a fiber that is interrupted at once",
+    edits: [{ file: "PgPool.ts", find: "    else giveBack(this.lease)\n", replace: "" }],
+    test: YIELDS,
+    only: "withConnection gives everything back to its pool"
+  },
+  {
+    what: "gives a session back twice",
+    edits: [
+      {
+        file: "pool/pooledCall.ts",
+        find: "    const { member } = this\n    this.member = undefined\n    if (member !== undefined) {\n",
+        replace: "    const { member } = this\n    if (member !== undefined) {\n"
+      }
+    ],
+    test: YIELDS,
+    only: "a query gives everything back to its pool"
+  },
+  {
+    what: "waits for a silent server at its close",
+    edits: [{ file: "PgPool.ts", find: "    for (const session of open) session.terminate()\n", replace: "" }],
+    test: "test/faults/silence.integration.test.ts",
+    only: "holds up the close"
+  },
+  {
+    what: "pauses after a final refusal",
+    edits: [{ file: "pool/sessionPool.ts", find: " || (this.isRefused && this.waiting.length > 0)", replace: "" }],
+    test: "test/pool/sessionPool.test.ts",
+    only: "asks the server anew"
+  },
+  {
+    what: "calls a function without its schema",
+    edits: [
+      {
+        file: "session/reset.ts",
+        find: "SELECT pg_catalog.pg_advisory_unlock_all()",
+        replace: "SELECT pg_advisory_unlock_all()"
+      }
+    ],
+    test: "test/hostileSearchPath.integration.test.ts",
+    only: "reaches nothing"
   }
 ]

@@ -102,12 +102,17 @@ export const commandComplete = (tag: string): Buffer => frame(Backend.CommandCom
 /** The whole answer to the first request for a statement, which has it prepared and described. */
 export const described = (
   columns: ReadonlyArray<ColumnDescription>,
-  { parameters = [], status = "I" }: { parameters?: ReadonlyArray<number>; status?: "I" | "T" | "E" } = {}
+  {
+    parameters = [],
+    returnsRows = true,
+    status = "I"
+  }: { parameters?: ReadonlyArray<number>; returnsRows?: boolean; status?: "I" | "T" | "E" } = {}
 ): Buffer =>
   Buffer.concat([
     parseComplete,
     parameterDescription(parameters),
-    columns.length === 0 ? noData : rowDescription(columns),
+    // A SELECT that is answered with NoData has made a table.
+    returnsRows ? rowDescription(columns) : noData,
     ready(status)
   ])
 

@@ -1,0 +1,202 @@
+/**
+ * The shape of what a call is given, checked once, before anything is borrowed or sent. TypeScript has refused most of it
+ * already; plain JavaScript, a cast or a parsed body has not. What is wrong is a typed failure, which says what would be
+ * right and never repeats the value. Looking at an argument may throw, if it is a Proxy or has a getter: that is a fault
+ * of the argument too.
+ */
+import * as Duration from "effect/Duration"
+import * as Effect from "effect/Effect"
+import * as Option from "effect/Option"
+import * as Schedule from "effect/Schedule"
+import * as Schema from "effect/Schema"
+import * as Stream from "effect/Stream"
+import * as PgError from "../PgError.ts"
+import { MAX_NAME_BYTES } from "../wire/limits.ts"
+
+export type Fault = PgError.EncodeError | PgError.InvalidConfigError
+
+/** What an argument or an option may be, and how to say so. */
+export interface Kind {
+  readonly is: (value: unknown) => boolean
+  readonly takes: string
+}
+
+/** The options that a call has. */
+export type Kinds = Readonly<Record<string, Kind>>
+
+/** The effect of a call whose arguments are sound. */
+export const unless = <A, E, R>(
+  fault: Fault | undefined,
+  use: () => Effect.Effect<A, E, R>
+): Effect.Effect<A, E | PgError.PgError, R> => (fault === undefined ? use() : Effect.fail(fault))
+
+/** Why an argument or an option is not of its kind. */
+export const faultOf = (setting: string, value: unknown, { is, takes }: Kind): PgError.InvalidConfigError | undefined =>
+  isSafely(is, value)
+    ? undefined
+    : new PgError.InvalidConfigError({ setting, reason: `is ${takes}, not ${words(value)}` })
+
+/** The same for the SQL of a call that takes no template. */
+export const sqlFault = (call: string, sql: unknown): Fault | undefined =>
+  typeof sql === "string" ? undefined : statementFault(`${call} takes its SQL as a string, and this is ${words(sql)}`)
+
+export const statementFault = (reason: string, row?: number): PgError.EncodeError =>
+  new PgError.EncodeError({ parameter: 0, type: "SQL text", reason, sql: "", row })
+
+export const isSafely = (is: (value: unknown) => boolean, value: unknown): boolean => {
+  try {
+    return is(value)
+  } catch {
+    return false
+  }
+}
+
+/** `Array.isArray` throws for a Proxy that has been revoked. */
+export const isArray = (value: unknown): value is ReadonlyArray<unknown> => {
+  try {
+    return Array.isArray(value)
+  } catch {
+    return false
+  }
+}
+
+// ------------------------------------------------------------------------------------------------- options
+
+/**
+ * Hands on the options of a call, read once: what the caller changes afterwards is not seen. `null` is none. An option
+ * that the call does not have is refused, since it would have no effect and the caller would not notice.
+ */
+export const withOptions = <Options extends object, A, E, R>(
+  given: Options | null | undefined,
+  kinds: Kinds,
+  use: (options: Options | undefined) => Effect.Effect<A, E, R>
+): Effect.Effect<A, E | PgError.PgError, R> => {
+  if (given === undefined || given === null) return use(undefined)
+  const options = read(given, "options", kinds)
+  return options instanceof PgError.InvalidConfigError ? Effect.fail(options) : use(options)
+}
+
+/** A copy of a plain object whose properties are of these kinds; of any other, what is wrong with it. */
+export const read = <Given extends object>(
+  given: Given,
+  name: string,
+  kinds: Kinds
+): Given | PgError.InvalidConfigError => {
+  const copy = plainCopy(given)
+  if (copy === undefined) {
+    return new PgError.InvalidConfigError({ setting: name, reason: `is a plain object, not ${words(given)}` })
+  }
+  const properties: ReadonlyArray<readonly [string, unknown]> = Object.entries(copy)
+  for (const [key, value] of properties) {
+    const kind = Object.hasOwn(kinds, key) ? kinds[key] : kinds[ANY_OTHER]
+    if (kind === undefined) {
+      const reason = `there is no such option here; there are ${Object.keys(kinds).join(", ")}`
+      return new PgError.InvalidConfigError({ setting: key, reason })
+    }
+    const fault = value === undefined ? undefined : faultOf(key, value, kind)
+    if (fault !== undefined) return fault
+  }
+  return copy
+}
+
+/** The kind of the options that are not named. */
+export const ANY_OTHER = ""
+
+/** Undefined for what is no plain object, or cannot be read. */
+const plainCopy = <A extends object>(value: A): A | undefined => {
+  try {
+    if (typeof value !== "object" || Array.isArray(value)) return undefined
+    const prototype: unknown = Object.getPrototypeOf(value)
+    // Objects of another realm have another `Object.prototype`, which has no prototype either.
+    return prototype === null || Object.getPrototypeOf(prototype) === null ? { ...value } : undefined
+  } catch {
+    return undefined
+  }
+}
+
+// ------------------------------------------------------------------------------------------------- kinds
+
+const MAX_COUNT = 0x7fffffff
+
+export const anything: Kind = { is: () => true, takes: "anything" }
+export const text: Kind = { is: (value) => typeof value === "string", takes: "a string" }
+export const flag: Kind = { is: (value) => typeof value === "boolean", takes: "true or false" }
+export const callback: Kind = { is: (value) => typeof value === "function", takes: "a function" }
+/** The server would cut a longer name, and end one at a NUL. */
+export const serverName: Kind = {
+  is: (value) => typeof value === "string" && canBeNamed(value),
+  takes: `a name of at most ${MAX_NAME_BYTES} bytes, without a NUL or half a surrogate pair`
+}
+export const effect: Kind = { is: Effect.isEffect, takes: "an Effect" }
+export const schema: Kind = { is: Schema.isSchema, takes: "a Schema" }
+export const schedule: Kind = { is: Schedule.isSchedule, takes: "a Schedule" }
+export const values: Kind = { is: Array.isArray, takes: "an array of values" }
+export const count: Kind = {
+  is: (value) => typeof value === "number" && Number.isInteger(value) && value > 0 && value <= MAX_COUNT,
+  takes: `a whole number from 1 to ${MAX_COUNT}`
+}
+export const names: Kind = {
+  is: (value) => Array.isArray(value) && Array.from(value).every((name) => typeof name === "string"),
+  takes: "an array of strings"
+}
+export const rows: Kind = {
+  is: (value) => Stream.isStream(value) || isIterable(value),
+  takes: "an Iterable or a Stream"
+}
+export const bytes: Kind = {
+  is: (value) =>
+    value instanceof Uint8Array || Stream.isStream(value) || (isIterable(value) && !ArrayBuffer.isView(value)),
+  takes: "a Uint8Array, or an Iterable or a Stream of them"
+}
+
+/** An Effect is iterable for `yield*`, and no source of rows. */
+const isIterable = (value: unknown): boolean =>
+  typeof value === "object" &&
+  value !== null &&
+  Symbol.iterator in value &&
+  typeof value[Symbol.iterator] === "function" &&
+  !Effect.isEffect(value)
+
+const canBeNamed = (name: string): boolean =>
+  name !== "" && !name.includes("\0") && name.isWellFormed() && new TextEncoder().encode(name).length <= MAX_NAME_BYTES
+
+const isDuration = (value: unknown): boolean => {
+  if (typeof value === "number") return value >= 0
+  if (!isDurationInput(value)) return false
+  return Option.exists(Duration.fromInput(value), (duration) => Duration.toMillis(duration) >= 0)
+}
+
+/** `Duration.fromInput` takes it from there, and gives none for what only looks like one. */
+const isDurationInput = (value: unknown): value is Duration.Input =>
+  typeof value === "bigint" || typeof value === "string" || (typeof value === "object" && value !== null)
+
+export const duration: Kind = { is: isDuration, takes: 'a duration, as "5 seconds"' }
+
+export const CALL_OPTIONS: Kinds = { timeout: duration }
+export const ROW_OPTIONS: Kinds = { timeout: duration, row: schema }
+export const STREAM_OPTIONS: Kinds = { timeout: duration, fetchSize: count, row: schema }
+export const VALUE_OPTIONS: Kinds = {
+  timeout: duration,
+  value: schema,
+  column: {
+    is: (value) => typeof value === "string" || typeof value === "number",
+    takes: "the name of a column, or its position from 0"
+  }
+}
+
+// ------------------------------------------------------------------------------------------------- words
+
+/** What a value is, in words that hold nothing of it. */
+export const words = (value: unknown): string => {
+  try {
+    if (value === null) return "null"
+    if (Array.isArray(value)) return "an array"
+    if (typeof value !== "object") return value === undefined ? "undefined" : `a ${typeof value}`
+    if (Effect.isEffect(value)) return "an Effect"
+    if (Stream.isStream(value)) return "a Stream"
+    if (value instanceof Promise) return "a Promise"
+    return "an object of another kind"
+  } catch {
+    return "an object that cannot be read"
+  }
+}
