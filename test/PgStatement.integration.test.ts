@@ -133,7 +133,7 @@ layer(TestDatabase.layer, { excludeTestServices: true })("a prepared statement",
         assert.deepStrictEqual(yield* statement.fetch([1]), [{ doubled: 2 }])
         assert.strictEqual(
           (yield* refusalOf(Effect.scoped(connection.prepare("SELECT 1", { name: "n".repeat(64) }))))._tag,
-          "EncodeError"
+          "InvalidConfigError"
         )
       })
       yield* Effect.scoped(within)

@@ -186,7 +186,8 @@ export class TypeCatalogue {
     place.endStatements()
     if (place.own === undefined) return
     place.own = undefined
-    place.shared.forget()
+    // Also those sessions that have not yet asked whose database theirs is: it may be this one.
+    place.databases.reload()
   }
 
   // --------------------------------------------------------------------------------------------- whose database it is

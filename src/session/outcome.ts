@@ -144,10 +144,10 @@ const statementStart = (sql: string, from: number): number => {
 
 /**
  * The words of the table's statements that may outlast an error, anywhere in a text. Behind `DO` stands neither NOTHING,
- * as in ON CONFLICT, nor what CREATE RULE has there.
+ * as in ON CONFLICT, nor what CREATE RULE has there; COPY counts if it reads or writes a file or a program.
  */
 const OUTLASTING_WORDS =
-  /\b(?:do(?!\s+(?:nothing|update|also|instead)\b)|anal[yz][sz]?e|call|checkpoint|cluster|concurrently|copy|database|discard|load|prepared|reindex|repack|subscription|system|tablespace|vacuum)\b/i
+  /\b(?:do(?!\s+(?:nothing|update|also|instead)\b)|anal[yz][sz]?e|call|checkpoint|cluster|concurrently|copy(?![^;]*\b(?:stdin|stdout)\b)|database|discard|load|prepared|reindex|repack|subscription|system|tablespace|vacuum)\b/i
 
 /**
  * The same for a text that may hold several statements. They are not told apart, which takes all of PostgreSQL's
