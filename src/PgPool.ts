@@ -23,7 +23,7 @@ import type { PoolCounts } from "./pool/meter.ts"
 import { Multiplexer } from "./pool/multiplexer.ts"
 import { call } from "./pool/pooledCall.ts"
 import { type ResetHook, SessionPool } from "./pool/sessionPool.ts"
-import * as Timers from "./pool/timers.ts"
+import { realTimers } from "./pool/timers.ts"
 import { TypeCatalogue } from "./session/catalogue.ts"
 import { Observer, targetOf } from "./session/observer.ts"
 import type { Request } from "./session/request.ts"
@@ -109,7 +109,6 @@ export const make = Effect.fnUntraced(function* (
 ): Effect.fn.Return<PgPool, PgError.PgError, Scope.Scope> {
   const { init, onConnect, reset, setup, ...poolSettings } = settings
   const config = yield* PgConfig.resolvePool(poolSettings)
-  const timers = yield* Timers.make
   const sessions = yield* Scope.fork(yield* Effect.scope, "parallel")
   const catalogue = new TypeCatalogue(config.types)
   const ownSettings = onConnect && Effect.map(onConnect, (given) => ({ ...poolSettings, ...given }))
@@ -117,13 +116,13 @@ export const make = Effect.fnUntraced(function* (
   const opener = yield* memberOpener({
     connect,
     sessions,
-    timers,
+    timers: realTimers,
     maxLifetimeMillis: config.maxLifetimeMillis,
     generation: () => pool.currentGeneration,
     init
   })
   const meter = config.watch.metrics ? yield* Meter.make(config.database) : undefined
-  const pool: SessionPool = new SessionPool(config, timers, opener, yield* resetHook(reset), meter)
+  const pool: SessionPool = new SessionPool(config, realTimers, opener, yield* resetHook(reset), meter)
   yield* Effect.addFinalizer(() => close(pool, config.closeTimeoutMillis))
   yield* warmUp(pool, config.minConnections)
   return new Pool(pool, new NotificationHub(connect, sessions), catalogue, config, { reset, setup })

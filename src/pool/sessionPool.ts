@@ -38,6 +38,8 @@ export type ResetHook = (member: Member, done: (isClean: boolean) => void) => vo
 
 /** Somebody who wants a session. Exactly one of the two is called, once, unless the wait is given up. */
 export interface Borrower {
+  /** Whether it waits for others who have been counted among those that may wait. */
+  readonly isCounted?: boolean
   lend(member: Member): void
   /** With `timeIsUp` those who came later may still get a session. */
   refuse(cause: Cause.Cause<PgError.PgError>, timeIsUp: boolean): void
@@ -125,7 +127,8 @@ export class SessionPool {
     }
     const member = this.idle.pop()
     if (member === undefined) {
-      if (this.waiting.length - this.checking < this.limits.maxWaiters) return this.wait(borrower)
+      const mayWait = borrower.isCounted === true || this.waiting.length - this.checking < this.limits.maxWaiters
+      if (mayWait) return this.wait(borrower)
       const { inUse, waiting } = this
       borrower.refuse(Cause.fail(new PgError.TooManyWaitersError({ waiting: waiting.length, inUse })), false)
       return nothing
@@ -233,12 +236,17 @@ export class SessionPool {
       const now = this.timers.now()
       for (let next = this.waiting.peek(); next !== undefined && next.deadline <= now; next = this.waiting.peek()) {
         this.waiting.shift()
-        this.meter?.timedOut()
         this.meter?.changed(this.counts)
-        next.borrower.refuse(this.timedOut, true)
+        next.borrower.refuse(next.borrower.isCounted === true ? this.timedOut : this.timeIsUp(), true)
       }
       this.watchDeadlines()
     })
+  }
+
+  /** Why somebody gets no session after having waited for it as long as one may. */
+  timeIsUp(): Cause.Cause<PgError.PgError> {
+    this.meter?.timedOut()
+    return this.timedOut
   }
 
   /** Nobody was slow where no session could be opened: then that is the reason. */

@@ -147,9 +147,16 @@ export class Session implements FrameSink, TransportEvents {
   abandon(exchange: Exchange): void {
     if (exchange.abandoned || this.lost !== undefined) return
     exchange.abandoned = true
-    if (this.waiting.remove(exchange)) return exchange.withdrawn?.()
+    if (this.withdraw(exchange)) return
     if (this.inFlight.last() === exchange) this.fence.raise()
     this.fence.advance()
+  }
+
+  /** Takes back a request that has not been written, or whose next part has not; false if it is too late for that. */
+  withdraw(exchange: Exchange): boolean {
+    if (!this.waiting.remove(exchange)) return false
+    exchange.withdrawn?.()
+    return true
   }
 
   /** True where all that was written has been answered. */
