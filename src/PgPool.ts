@@ -24,8 +24,9 @@ import type { PoolCounts } from "./pool/meter.ts"
 import { Multiplexer } from "./pool/multiplexer.ts"
 import { call } from "./pool/pooledCall.ts"
 import { resetWith } from "./pool/reset.ts"
-import { type Borrower, SessionPool } from "./pool/sessionPool.ts"
-import * as Timers from "./pool/timers.ts"
+import type { Borrower } from "./pool/borrower.ts"
+import { SessionPool } from "./pool/sessionPool.ts"
+import { realTimers } from "./pool/timers.ts"
 import { KnownDatabases } from "./session/knownDatabase.ts"
 import { Observer, targetOf } from "./session/observer.ts"
 import type { Request } from "./session/request.ts"
@@ -114,7 +115,6 @@ export const make = Effect.fnUntraced(function* (
 ): Effect.fn.Return<PgPool, PgError.PgError, Scope.Scope> {
   const { init, onConnect, reset, setup, ...poolSettings } = settings
   const config = yield* PgConfig.resolvePool(poolSettings)
-  const timers = yield* Timers.make
   const sessions = yield* Scope.fork(yield* Effect.scope, "parallel")
   const databases = new KnownDatabases(config.statementCache.lifetimeMillis)
   const ownSettings = onConnect && Effect.map(onConnect, (given) => ({ ...poolSettings, ...given }))
@@ -128,13 +128,13 @@ export const make = Effect.fnUntraced(function* (
   const opener = yield* memberOpener({
     connect,
     sessions,
-    timers,
+    timers: realTimers,
     maxLifetimeMillis: config.maxLifetimeMillis,
     generation: () => pool.currentGeneration,
     init
   })
   const meter = config.watch.metrics ? yield* Meter.make(config.database) : undefined
-  const pool: SessionPool = new SessionPool(config, timers, opener, yield* resetWith({ init, reset }), meter)
+  const pool: SessionPool = new SessionPool(config, realTimers, opener, yield* resetWith({ init, reset }), meter)
   yield* Effect.addFinalizer(() => close(pool, open, config.closeTimeoutMillis))
   yield* warmUp(pool, config.minConnections)
   return new Pool(pool, new NotificationHub(connect, sessions), databases, config, { reset, setup })

@@ -193,7 +193,7 @@ const prepared = (
 ): Answer<PreparedStatement> =>
   Effect.suspend(() => {
     const { session } = level
-    const found = statements.get(statementKey(sql, namedTypes(params)), session.now())
+    const found = statements.get(statementKey(sql, namedTypes(params)), performance.now())
     return found !== undefined && session.catalogue.isCurrent(found)
       ? Effect.succeed(found)
       : level.run(preparation(sql, params).with(statements))

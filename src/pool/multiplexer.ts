@@ -1,25 +1,29 @@
 /**
  * Many short statements on few connections: each connection that is held here takes a statement while others are still
  * unanswered on it. An idle connection of the pool goes first, then the held one that has least to do; one whose answer
- * is late takes no more. What finds no place waits, and brings the wait before the pool, where it takes its turn with
- * those who want a connection for themselves.
+ * is late takes no more, and so does one whose last statement may have to wait for a lock. What finds no place waits, and
+ * brings the wait before the pool, where it takes its turn with those who want a connection for themselves.
+ *
+ * Nothing here waits for ever on another's statement: what has not been written leaves a connection that has fallen
+ * silent, and what has been written gives up after `acquireTimeout`. These times are those of the outer world.
  */
 import * as Cause from "effect/Cause"
 import * as Effect from "effect/Effect"
-import * as Exit from "effect/Exit"
 import * as PgError from "../PgError.ts"
-import type { Exchange } from "../session/exchange.ts"
 import { Fifo } from "../session/fifo.ts"
-import { ask, type Request, type Resume } from "../session/request.ts"
+import type { Request } from "../session/request.ts"
+import type { Session } from "../session/session.ts"
 import type { Member } from "./member.ts"
-import type { Borrower, SessionPool } from "./sessionPool.ts"
-import { ShortStatements } from "./shortStatements.ts"
-import { call } from "./pooledCall.ts"
+import { call, type Stopwatch } from "./pooledCall.ts"
+import { RoundTrips } from "./roundTrips.ts"
+import { Seat } from "./seat.ts"
+import type { Borrower } from "./borrower.ts"
+import type { SessionPool } from "./sessionPool.ts"
+import { type Seating, SharedCall, type Waiting } from "./sharedCall.ts"
+import { type ShareableStatement, ShortStatements } from "./shortStatements.ts"
 
-/** How many statements may be unanswered on one connection. */
-const MAX_RUNNING = 64
-/** A connection that has not answered for so long takes no more statements. */
-const MAX_SILENCE_MILLIS = 20
+/** How often is looked for connections that have fallen silent, and for calls whose time is up. */
+const WATCH_MILLIS = 20
 
 export interface MultiplexLimits {
   readonly maxConnections: number
@@ -29,14 +33,16 @@ export interface MultiplexLimits {
   readonly acquireTimeoutMillis: number
 }
 
-export class Multiplexer {
+export class Multiplexer implements Seating, Stopwatch {
   private readonly pool: SessionPool
   private readonly limits: MultiplexLimits
   private readonly short = new ShortStatements()
+  private readonly roundTrips = new RoundTrips()
   private readonly seats = new Set<Seat>()
-  private readonly queued = new Fifo<Queued>()
+  private readonly waiting = new Fifo<Waiting>()
   /** How many of the pool's sessions are on their way here. */
   private expected = 0
+  private watch: ReturnType<typeof setTimeout> | undefined
 
   constructor(pool: SessionPool, limits: MultiplexLimits) {
     this.pool = pool
@@ -44,31 +50,58 @@ export class Multiplexer {
   }
 
   call<A>(request: Request<A>): Effect.Effect<A, PgError.PgError> {
-    return this.short.has(request.sql, request.params) ? this.shared(request) : call(this.pool, request, this.takeNote)
+    const statement = this.short.find(request.sql, request.params)
+    return statement === undefined ? call(this.pool, request, this) : this.shared(request, statement)
   }
 
-  private readonly takeNote = (sql: string, millis: number): void => this.short.ran(sql, millis)
-
-  private shared<A>(request: Request<A>): Effect.Effect<A, PgError.PgError> {
+  private shared<A>(request: Request<A>, statement: ShareableStatement): Effect.Effect<A, PgError.PgError> {
     return Effect.callback((resume) => {
-      const shared = new SharedCall(this, request, resume)
+      const shared = new SharedCall(this, request, statement, resume)
       this.place(shared)
       return Effect.sync(() => shared.interrupt())
     })
   }
 
-  private place(shared: Queued): void {
+  // ------------------------------------------------------------------------------------------------- time
+
+  /** A session was lent for one statement, which is to be timed. */
+  lent(session: Session): void {
+    this.roundTrips.measure(session)
+  }
+
+  ran(session: Session, sql: string, millis: number | undefined): void {
+    if (session.residue.isSoiled) return this.short.soils(sql)
+    if (millis === undefined) return
+    this.roundTrips.saw(session, millis)
+    const roundTrip = this.roundTrips.of(session)
+    this.short.ran(sql, millis - roundTrip, roundTrip)
+  }
+
+  // ------------------------------------------------------------------------------------------------- places
+
+  private place(shared: Waiting): void {
     const seat = this.pool.hasIdle || this.othersWait ? undefined : this.freest
-    if (seat !== undefined) return shared.start(seat)
-    const waiting = this.queued.length
+    if (seat !== undefined) return this.seat(shared, seat)
+    const waiting = this.waiting.length + this.othersWaiting
     if (waiting >= this.limits.maxWaiters && !this.pool.lendsSoon) {
       return shared.refuse(Cause.fail(new PgError.TooManyWaitersError({ waiting, inUse: this.seats.size })))
     }
-    this.queued.push(shared)
+    this.waiting.push(shared)
     this.expect()
+    this.keepWatch()
   }
 
-  /** Whether the pool has those waiting who want a session for themselves: then what is held drains for them. */
+  private seat(shared: Waiting, seat: Seat): void {
+    shared.start(seat)
+    if (seat.isShared) this.keepWatch()
+  }
+
+  /** How many wait in the pool who want a session for themselves. */
+  private get othersWaiting(): number {
+    return Math.max(0, this.pool.waitingCount - this.expected)
+  }
+
+  /** Where there are some, what is held drains for them. */
   private get othersWait(): boolean {
     return this.pool.waitingCount > this.expected
   }
@@ -85,95 +118,108 @@ export class Multiplexer {
 
   /** Asks the pool for sessions while calls have no place: for no more than it can have, since each serves many. */
   private expect(): void {
-    while (this.expected < Math.min(this.queued.length, this.limits.maxConnections)) {
+    while (this.expected < Math.min(this.waiting.length, this.limits.maxConnections)) {
       this.expected++
       this.pool.acquire(new Agent(this))
     }
   }
 
-  /** A session of the pool has come; it takes what waits, and goes back at once where that is nothing. */
+  /** A session of the pool has come; it takes what waits, and goes back at once if that is nothing. */
   take(member: Member): void {
     this.expected--
-    const seat = new Seat(member)
+    this.roundTrips.measure(member.session)
+    const seat = new Seat(member, this.roundTrips)
     this.seats.add(seat)
     this.serve(seat)
   }
 
-  /** The pool has no session for us: where time is up, for nobody who has waited as long; else for nobody. */
+  /** The pool has no session for us: no longer, after a wait, or not at all, which is the answer to all who wait. */
   refused(cause: Cause.Cause<PgError.PgError>, timeIsUp: boolean): void {
     this.expected--
-    const since = performance.now() - this.limits.acquireTimeoutMillis
-    const refused = this.queued.drain().filter((shared) => {
-      const isOver = !timeIsUp || shared.askedAt <= since
-      if (!isOver) this.queued.push(shared)
-      return isOver
-    })
-    for (const shared of refused) shared.refuse(cause)
+    if (timeIsUp) this.refuseLate()
+    else for (const shared of this.waiting.drain()) shared.refuse(cause)
     this.expect()
   }
 
-  withdraw(shared: Queued): void {
-    this.queued.remove(shared)
+  withdraw(shared: Waiting): void {
+    this.waiting.remove(shared)
   }
 
-  /** One statement of a seat is done with. */
-  finished(seat: Seat, sql: string, millis: number): void {
-    this.short.ran(sql, millis)
+  moved(shared: Waiting): void {
+    this.waiting.unshift(shared)
+  }
+
+  finished(seat: Seat, sql: string, millis: number | undefined): void {
+    if (seat.member.session.residue.isSoiled) this.short.soils(sql)
+    else if (millis !== undefined) this.short.ran(sql, millis, seat.roundTrip)
+    // What is cancelled holds up what has not been written.
+    if (seat.member.session.isFenced) seat.moveUnwritten()
     this.serve(seat)
   }
 
   private serve(seat: Seat): void {
     const now = performance.now()
-    while (this.queued.length > 0 && seat.canTakeMore(now) && !this.othersWait) this.queued.shift()?.start(seat)
-    if (seat.running > 0) return
-    this.seats.delete(seat)
-    this.pool.release(seat.member)
+    while (this.waiting.length > 0 && seat.canTakeMore(now) && !this.othersWait) {
+      const shared = this.waiting.shift()
+      if (shared !== undefined) this.seat(shared, seat)
+    }
+    if (seat.running === 0 && this.seats.delete(seat)) {
+      if (this.seats.size === 0) this.stopWatch()
+      this.pool.release(seat.member)
+    }
     // It may have gone to somebody who wants it for themselves; what still waits here stands behind them.
     this.expect()
   }
+
+  // ------------------------------------------------------------------------------------------------- watch
+
+  private keepWatch(): void {
+    this.watch ??= setTimeout(this.look, WATCH_MILLIS)
+  }
+
+  /** With no seat left there is nothing to look for but the time of those who wait. */
+  private stopWatch(): void {
+    if (this.waiting.length > 0) return
+    clearTimeout(this.watch)
+    this.watch = undefined
+  }
+
+  private readonly look = (): void => {
+    this.watch = undefined
+    const now = performance.now()
+    for (const seat of this.seats) {
+      if (!seat.isShared || !seat.isSilent(now)) continue
+      seat.moveUnwritten()
+      seat.giveUpBehind(this.askedTooLongAgo(now))
+    }
+    this.refuseLate()
+    this.expect()
+    if (this.waiting.length > 0 || this.hasShared) this.keepWatch()
+  }
+
+  private get hasShared(): boolean {
+    for (const seat of this.seats) if (seat.isShared) return true
+    return false
+  }
+
+  /** The time before which a call must have been asked for to be late now. */
+  private askedTooLongAgo(now: number): number {
+    const { acquireTimeoutMillis } = this.limits
+    return acquireTimeoutMillis === 0 ? -Infinity : now - acquireTimeoutMillis
+  }
+
+  private refuseLate(): void {
+    const askedUntil = this.askedTooLongAgo(performance.now())
+    for (let next = this.waiting.peek(); next !== undefined && next.askedAt <= askedUntil; next = this.waiting.peek()) {
+      this.waiting.shift()
+      next.refuse(this.pool.timeIsUp())
+    }
+  }
 }
 
-/** A call that waits for a place. */
-interface Queued {
-  readonly askedAt: number
-  start(seat: Seat): void
-  refuse(cause: Cause.Cause<PgError.PgError>): void
-}
-
-/** A session that is held for sharing. */
-class Seat {
-  readonly member: Member
-  running = 0
-  /** When the statement that the server now works on could begin. */
-  private headSince = 0
-
-  constructor(member: Member) {
-    this.member = member
-  }
-
-  canTakeMore(now: number): boolean {
-    const { session } = this.member
-    if (session.lost !== undefined || session.isFenced || session.residue.isSoiled || this.running >= MAX_RUNNING)
-      return false
-    return this.running === 0 || now - this.headSince <= MAX_SILENCE_MILLIS
-  }
-
-  began(now: number): void {
-    if (this.running === 0) this.headSince = now
-    this.running++
-  }
-
-  /** Tells how long the server had it. */
-  ended(now: number): number {
-    const millis = now - this.headSince
-    this.headSince = now
-    this.running--
-    return millis
-  }
-}
-
-/** Waits in the pool's queue for a session to share. */
+/** Waits in the pool's queue for a session to share. Those it waits for have been counted. */
 class Agent implements Borrower {
+  readonly isCounted = true
   private readonly multiplexer: Multiplexer
 
   constructor(multiplexer: Multiplexer) {
@@ -186,49 +232,5 @@ class Agent implements Borrower {
 
   refuse(cause: Cause.Cause<PgError.PgError>, timeIsUp: boolean): void {
     this.multiplexer.refused(cause, timeIsUp)
-  }
-}
-
-class SharedCall<A> implements Queued {
-  readonly askedAt = performance.now()
-  private readonly multiplexer: Multiplexer
-  private readonly request: Request<A>
-  private readonly resume: Resume<A>
-  private seat: Seat | undefined
-  private exchange: Exchange | undefined
-
-  constructor(multiplexer: Multiplexer, request: Request<A>, resume: Resume<A>) {
-    this.multiplexer = multiplexer
-    this.request = request
-    this.resume = resume
-  }
-
-  start(seat: Seat): void {
-    this.seat = seat
-    seat.began(performance.now())
-    this.exchange = ask(seat.member.session, this.request, this.done)
-  }
-
-  refuse(cause: Cause.Cause<PgError.PgError>): void {
-    this.resume(Exit.failCause(cause))
-  }
-
-  private readonly done: Resume<A> = (exit) => {
-    this.leave()
-    this.resume(exit)
-  }
-
-  interrupt(): void {
-    const { exchange, seat } = this
-    if (seat === undefined || exchange === undefined) return this.multiplexer.withdraw(this)
-    seat.member.session.abandon(exchange)
-    this.leave()
-  }
-
-  private leave(): void {
-    const { seat } = this
-    if (seat === undefined) return
-    this.seat = undefined
-    this.multiplexer.finished(seat, this.request.sql, seat.ended(performance.now()))
   }
 }

@@ -8,19 +8,24 @@ import * as Exit from "effect/Exit"
 import type * as PgError from "../PgError.ts"
 import type { Exchange } from "../session/exchange.ts"
 import { ask, type Request, type Resume } from "../session/request.ts"
+import type { Session } from "../session/session.ts"
 import type { Member } from "./member.ts"
-import type { Borrower, SessionPool } from "./sessionPool.ts"
+import type { Borrower } from "./borrower.ts"
+import type { SessionPool } from "./sessionPool.ts"
 
-/** Is told how long a statement ran on its session; Infinity for one that has changed it. */
-export type TakeNote = (sql: string, millis: number) => void
+/** Is told which session is lent for a statement, before that is sent, and how long it took there, if it succeeded. */
+export interface Stopwatch {
+  lent(session: Session): void
+  ran(session: Session, sql: string, millis: number | undefined): void
+}
 
 export const call = <A>(
   pool: SessionPool,
   request: Request<A>,
-  takeNote?: TakeNote | undefined
+  stopwatch?: Stopwatch | undefined
 ): Effect.Effect<A, PgError.PgError> =>
   Effect.callback((resume) => {
-    const pooled = new PooledCall(pool, request, resume, takeNote)
+    const pooled = new PooledCall(pool, request, resume, stopwatch)
     const giveUp = pool.acquire(pooled)
     return Effect.sync(() => pooled.interrupt(giveUp))
   })
@@ -29,21 +34,24 @@ class PooledCall<A> implements Borrower {
   private readonly pool: SessionPool
   private readonly request: Request<A>
   private readonly resume: Resume<A>
-  private readonly takeNote: TakeNote | undefined
+  private readonly stopwatch: Stopwatch | undefined
   private lentAt = 0
   private member: Member | undefined
   private exchange: Exchange | undefined
 
-  constructor(pool: SessionPool, request: Request<A>, resume: Resume<A>, takeNote: TakeNote | undefined) {
+  constructor(pool: SessionPool, request: Request<A>, resume: Resume<A>, stopwatch: Stopwatch | undefined) {
     this.pool = pool
     this.request = request
     this.resume = resume
-    this.takeNote = takeNote
+    this.stopwatch = stopwatch
   }
 
   lend(member: Member): void {
     this.member = member
-    if (this.takeNote !== undefined) this.lentAt = performance.now()
+    if (this.stopwatch !== undefined) {
+      this.stopwatch.lent(member.session)
+      this.lentAt = performance.now()
+    }
     this.exchange = ask(member.session, this.request, this.done)
   }
 
@@ -56,8 +64,10 @@ class PooledCall<A> implements Borrower {
     const { member } = this
     this.member = undefined
     if (member !== undefined) {
-      // What has changed the session is to share one with nobody.
-      this.takeNote?.(this.request.sql, member.session.residue.isSoiled ? Infinity : performance.now() - this.lentAt)
+      if (this.stopwatch !== undefined) {
+        const millis = Exit.isSuccess(exit) ? performance.now() - this.lentAt : undefined
+        this.stopwatch.ran(member.session, this.request.sql, millis)
+      }
       this.pool.release(member)
     }
     this.resume(exit)

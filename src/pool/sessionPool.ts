@@ -12,10 +12,12 @@ import * as PgError from "../PgError.ts"
 import { Fifo } from "../session/fifo.ts"
 import { submitControl } from "../session/transaction.ts"
 import { TransactionStatus } from "../wire/backendMessage.ts"
+import type { Borrower } from "./borrower.ts"
 import type { Member } from "./member.ts"
 import type { PoolCounts, PoolMeter } from "./meter.ts"
 import { isTransient, reconnectDelay } from "./reconnect.ts"
 import type { Reset } from "./reset.ts"
+import { EMPTY_QUERY } from "./roundTrips.ts"
 import type { Timers } from "./timers.ts"
 
 export interface PoolLimits {
@@ -34,13 +36,6 @@ export interface PoolLimits {
 /** Opens one more session, and tells how that went. */
 export type OpenMember = (done: (opened: Exit.Exit<Member, PgError.PgError>) => void) => void
 
-/** Somebody who wants a session. Exactly one of the two is called, once, unless the wait is given up. */
-export interface Borrower {
-  lend(member: Member): void
-  /** With `timeIsUp` those who came later may still get a session. */
-  refuse(cause: Cause.Cause<PgError.PgError>, timeIsUp: boolean): void
-}
-
 /** Somebody who has to wait. */
 interface Waiting {
   readonly borrower: Borrower
@@ -53,8 +48,6 @@ interface Waiting {
 const CHECK_AFTER_IDLE_MILLIS = 30_000
 /** Who has waited for so long for a session that is being reset or checked gets a new one, if there is room. */
 const RETURN_MILLIS = 100
-/** The answer to an empty query proves that a session is alive. */
-const EMPTY_QUERY = ""
 
 export class SessionPool {
   private readonly limits: PoolLimits
@@ -130,7 +123,8 @@ export class SessionPool {
     }
     const member = this.idle.pop()
     if (member === undefined) {
-      if (this.waiting.length - this.returning < this.limits.maxWaiters) return this.wait(borrower)
+      const mayWait = borrower.isCounted === true || this.waiting.length - this.returning < this.limits.maxWaiters
+      if (mayWait) return this.wait(borrower)
       const { inUse, waiting } = this
       borrower.refuse(Cause.fail(new PgError.TooManyWaitersError({ waiting: waiting.length, inUse })), false)
       return nothing
@@ -259,12 +253,17 @@ export class SessionPool {
       const now = this.timers.now()
       for (let next = this.waiting.peek(); next !== undefined && next.deadline <= now; next = this.waiting.peek()) {
         this.waiting.shift()
-        this.meter?.timedOut()
         this.meter?.changed(this.counts)
-        next.borrower.refuse(this.timedOut, true)
+        next.borrower.refuse(next.borrower.isCounted === true ? this.timedOut : this.timeIsUp(), true)
       }
       this.watchDeadlines()
     })
+  }
+
+  /** Why somebody gets no session after having waited for it as long as one may. */
+  timeIsUp(): Cause.Cause<PgError.PgError> {
+    this.meter?.timedOut()
+    return this.timedOut
   }
 
   /** Nobody was slow where no session could be opened: then that is the reason. */
@@ -416,7 +415,7 @@ export class SessionPool {
   /** Replaces every session: the idle ones now, the others when they come back. */
   expire(): void {
     this.generation++
-    for (const member of this.idle.slice()) this.retire(member)
+    for (const member of this.idle.splice(0)) this.dismiss(member)
   }
 
   /** Refuses all who wait and all who come, and closes each session when it comes back. */
@@ -427,7 +426,7 @@ export class SessionPool {
     this.cancelDeadline?.()
     this.cancelImpatience?.()
     this.refuseAll(Cause.fail(new PgError.PoolClosedError()))
-    for (const member of this.idle.slice()) this.retire(member)
+    for (const member of this.idle.splice(0)) this.dismiss(member)
   }
 
   /** Calls back when the last session has gone. Returns how to unsubscribe. */

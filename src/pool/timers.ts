@@ -1,7 +1,4 @@
-/** The clock of a pool: that of Effect, so that a test which stops time stops the pool's too. */
-import * as Clock from "effect/Clock"
-import * as Context from "effect/Context"
-import * as Effect from "effect/Effect"
+/** The clock of a pool. It measures the outer world, so a test that stops Effect's clock does not stop it. */
 
 export interface Timers {
   /** In milliseconds. */
@@ -10,14 +7,13 @@ export interface Timers {
   after(millis: number, callback: () => void): () => void
 }
 
-export const make: Effect.Effect<Timers> = Effect.map(Effect.context<never>(), (context) => {
-  const clock = Context.get(context, Clock.Clock)
-  const run = Effect.runForkWith(context)
-  return {
-    now: () => clock.currentTimeMillisUnsafe(),
-    after: (millis, callback) => {
-      const fiber = run(Effect.andThen(Effect.sleep(millis), Effect.sync(callback)))
-      return () => fiber.interruptUnsafe()
-    }
+/** The longest that a timer of the platform can wait. */
+const MAX_DELAY_MILLIS = 2 ** 31 - 1
+
+export const realTimers: Timers = {
+  now: () => performance.now(),
+  after: (millis, callback) => {
+    const timer = setTimeout(callback, Math.min(millis, MAX_DELAY_MILLIS))
+    return () => clearTimeout(timer)
   }
-})
+}

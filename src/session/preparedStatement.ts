@@ -45,7 +45,7 @@ export const preparedStatement = (
     // COPY takes no parameters and describes no rows.
     mayCopy: parameterOids.length === 0 && columns === undefined && mayCopy(sql),
     changesSession: namesSessionState(sql),
-    preparedAt: session.now(),
+    preparedAt: performance.now(),
     types: typeOids(description).every((oid) => types.isFixed(oid)) ? undefined : types,
     codecs: types.chosen,
     version: session.catalogue.version,

@@ -107,10 +107,6 @@ export class Session implements FrameSink, TransportEvents {
     this.fence = new Fence(this, options.cancel, options.cancelTimeoutMillis)
   }
 
-  now(): number {
-    return performance.now()
-  }
-
   /** What else it holds are bytes with values of the user, which nobody wants in a log. */
   toJSON(): unknown {
     const { lost, processId, transactionStatus } = this
@@ -141,16 +137,20 @@ export class Session implements FrameSink, TransportEvents {
     this.schedulePump()
   }
 
-  /**
-   * Whoever asked has gone. A request not yet written is withdrawn. One in flight is answered into the void, and where
-   * nothing live stands behind it, nothing more is written until it has been cancelled.
-   */
+  /** The caller has gone. A request in flight is answered into the void, and cancelled if no live one stands behind it. */
   abandon(exchange: Exchange): void {
     if (exchange.abandoned || this.lost !== undefined) return
     exchange.abandoned = true
-    if (this.waiting.remove(exchange)) return exchange.withdrawn?.()
+    if (this.withdraw(exchange)) return
     if (this.inFlight.last() === exchange) this.fence.raise()
     this.fence.advance()
+  }
+
+  /** Takes back a request that has not been written, or whose next part has not; false if it is too late for that. */
+  withdraw(exchange: Exchange): boolean {
+    if (!this.waiting.remove(exchange)) return false
+    exchange.withdrawn?.()
+    return true
   }
 
   /** True where all that was written has been answered. */
@@ -201,7 +201,7 @@ export class Session implements FrameSink, TransportEvents {
         exchange.encode(this.writer)
       } catch (failure) {
         this.writer.rewind(mark)
-        refused = [...(refused ?? []), () => exchange.refused(failure)]
+        ;(refused ??= []).push(() => exchange.refused(failure))
         continue
       }
       this.inFlight.push(exchange)

@@ -53,7 +53,7 @@ export class StatementInUse {
   find(): PreparedStatement | undefined {
     if (this.known !== undefined) return this.known
     const { session, statements } = this
-    const found = statements.get(this.key, session.now())
+    const found = statements.get(this.key, performance.now())
     if (found === undefined || session.catalogue.isCurrent(found)) return (this.known = found)
     statements.evict(found)
     return undefined

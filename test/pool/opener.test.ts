@@ -6,7 +6,7 @@ import * as TestClock from "effect/testing/TestClock"
 import type * as PgError from "../../src/PgError.ts"
 import type { Member } from "../../src/pool/member.ts"
 import { memberOpener } from "../../src/pool/opener.ts"
-import * as Timers from "../../src/pool/timers.ts"
+import { clockTimers } from "./clockTimers.ts"
 import { inMemorySession } from "./inMemorySession.ts"
 
 const MEMBERS = 200
@@ -19,7 +19,7 @@ const endsOf = (maxLifetimeMillis: number) =>
     const open = yield* memberOpener({
       connect: Effect.sync(() => inMemorySession().session),
       sessions: yield* Effect.scope,
-      timers: yield* Timers.make,
+      timers: yield* clockTimers,
       maxLifetimeMillis,
       generation: () => 0,
       init: undefined
@@ -41,7 +41,7 @@ describe("a connection that cannot be opened", () => {
         const open = yield* memberOpener({
           connect,
           sessions: yield* Effect.scope,
-          timers: yield* Timers.make,
+          timers: yield* clockTimers,
           maxLifetimeMillis: 0,
           generation: () => 0,
           init

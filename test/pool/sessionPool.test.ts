@@ -14,7 +14,8 @@ import type { Member } from "../../src/pool/member.ts"
 import type { PoolCounts } from "../../src/pool/meter.ts"
 import { type Reset, resetByScript } from "../../src/pool/reset.ts"
 import { type PoolLimits, SessionPool } from "../../src/pool/sessionPool.ts"
-import * as Timers from "../../src/pool/timers.ts"
+import type { Timers } from "../../src/pool/timers.ts"
+import { clockTimers } from "./clockTimers.ts"
 import { int } from "../wire/frames.ts"
 import { inMemorySession } from "./inMemorySession.ts"
 
@@ -67,13 +68,13 @@ class World {
   told: PoolCounts | undefined
   private readonly opening: Array<(opened: Exit.Exit<Member, PgError.PgError>) => void> = []
   private readonly breakOff = new Map<Member, () => void>()
-  private readonly timers: Timers.Timers
+  private readonly timers: Timers
   private readonly lifetimeMillis: number
 
-  constructor(timers: Timers.Timers, limits: PoolLimits, lifetimeMillis: number) {
+  constructor(timers: Timers, limits: PoolLimits, lifetimeMillis: number) {
     this.timers = timers
     this.lifetimeMillis = lifetimeMillis
-    const counted: Timers.Timers = {
+    const counted: Timers = {
       now: () => timers.now(),
       after: (millis, callback) => {
         this.timersSet++
@@ -248,7 +249,7 @@ const settle = Effect.andThen(
 )
 
 const worldWith = (limits: PoolLimits, lifetimeMillis = Infinity) =>
-  Effect.map(Timers.make, (timers) => new World(timers, limits, lifetimeMillis))
+  Effect.map(clockTimers, (timers) => new World(timers, limits, lifetimeMillis))
 
 describe("a pool of sessions", () => {
   it.effect.prop(

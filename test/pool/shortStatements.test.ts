@@ -4,8 +4,8 @@ import { ShortStatements } from "../../src/pool/shortStatements.ts"
 
 const isShared = (sql: string): boolean => {
   const statements = new ShortStatements()
-  statements.ran(sql, 1)
-  return statements.has(sql, [])
+  statements.ran(sql, 1, 0)
+  return statements.find(sql, []) !== undefined
 }
 
 const MAX_SQL_LENGTH = 8_192
