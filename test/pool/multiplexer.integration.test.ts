@@ -7,41 +7,21 @@ import * as Exit from "effect/Exit"
 import * as Fiber from "effect/Fiber"
 import * as Option from "effect/Option"
 import * as PgError from "../../src/PgError.ts"
-import * as PgPool from "../../src/PgPool.ts"
 import * as PgTypes from "../../src/PgTypes.ts"
 import { TestDatabase } from "../support/database.ts"
 import { eventually, killBackend, liveConnection, valueOf } from "../support/live.ts"
+import {
+  assertSharingHealthy as assertHealthy,
+  learn,
+  multiplexingPool as poolWith,
+  tagOf
+} from "../support/multiplexing.ts"
 import { proxyTo } from "../support/proxy.ts"
-
-const poolWith = (settings: PgPool.Settings = {}) =>
-  Effect.flatMap(TestDatabase, ({ url }) =>
-    PgPool.make({ url, sslMode: "disable", maxConnections: 2, multiplex: true, ...settings })
-  )
 
 /** How many statements may be unanswered on one connection. */
 const MAX_UNANSWERED = 64
 
-const tagOf = (exit: Exit.Exit<unknown, PgError.PgError>): string =>
-  Exit.isSuccess(exit)
-    ? "success"
-    : Option.match(Exit.findErrorOption(exit), { onNone: () => "none", onSome: ({ _tag }) => _tag })
-
 const waited = (fibers: ReadonlyArray<Fiber.Fiber<number, PgError.PgError>>) => Effect.forEach(fibers, Fiber.join)
-
-/** A statement is shared once it has shown that it is short. */
-const learn = (pool: PgPool.PgPool, sql: string, params: ReadonlyArray<unknown> = []) =>
-  Effect.forEach([1, 2, 3], () => Effect.exit(pool.fetch(sql, params)), { discard: true })
-
-const assertHealthy = (pool: PgPool.PgPool) =>
-  Effect.gen(function* () {
-    const answers = yield* Effect.all(
-      Array.from({ length: 4 }, (_, index) => pool.fetchValue("SELECT $1::int", [index])),
-      { concurrency: "unbounded" }
-    )
-    assert.deepStrictEqual(answers, [0, 1, 2, 3].map(Option.some))
-    const { waiting } = yield* pool.stats
-    assert.strictEqual(waiting, 0)
-  })
 
 layer(TestDatabase.layer, { excludeTestServices: true })("a pool that multiplexes", (it) => {
   it.effect("gives 2,000 fibers on 2 connections each its own answer", () =>

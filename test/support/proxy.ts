@@ -174,6 +174,8 @@ export class Proxy {
   onMessage: (link: ProxiedLink, message: ProxiedMessage) => void = () => {}
   /** Set where a CancelRequest is taken and neither passed on nor answered. */
   losesCancels = false
+  /** How long each message takes in either direction, in milliseconds. Set it before anything is sent. */
+  latencyMillis = 0
   /** How many CancelRequests came. */
   cancels = 0
   /** The connections that are open. */
@@ -224,7 +226,8 @@ export class Proxy {
     const take = (from: ProxiedMessage["from"], frames: Framer) => {
       for (let frame = frames.next(); frame !== undefined; frame = frames.next()) {
         this.onMessage(link, { from, ...frame })
-        link.pass(from, frame.bytes)
+        if (this.latencyMillis === 0) link.pass(from, frame.bytes)
+        else setTimeout(() => link.pass(from, frame.bytes), this.latencyMillis)
       }
     }
     const answers = new Framer(false)
