@@ -142,7 +142,10 @@ export interface Settings {
   readonly statementCacheMaxSqlBytes?: number | undefined
   /** The most work that a server may ask for when it checks a SCRAM password. 100,000. */
   readonly maxScramIterations?: number | undefined
-  /** Run after each operation, on the fiber that asked for it. None by default. */
+  /**
+   * Run after each operation, on the fiber that asked for it. What the hook asks of the database is not told to it. None
+   * by default.
+   */
   readonly onQuery?: ((event: QueryEvent) => Effect.Effect<void>) | undefined
   /** How long an operation takes before it is logged as a warning. By default none is. */
   readonly slowQueryThreshold?: Duration.Input | undefined

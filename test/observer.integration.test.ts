@@ -1,6 +1,7 @@
 /** Who watches operations: the hook, the slow-query log, the tracer, the metrics. */
 import { assert, layer } from "@effect/vitest"
 import * as Effect from "effect/Effect"
+import * as Fiber from "effect/Fiber"
 import * as Logger from "effect/Logger"
 import * as Metric from "effect/Metric"
 import * as Option from "effect/Option"
@@ -34,6 +35,52 @@ layer(TestDatabase.layer, { excludeTestServices: true })("an operation", (it) =>
       assert.isAtLeast(events[2]!.durationMillis, 40)
       assert.notInclude(JSON.stringify(events), "a secret")
       yield* assertHealthy(pool)
+    })
+  )
+
+  it.effect("that onQuery asks for itself is not told to it again, however it asks", () =>
+    Effect.gen(function* () {
+      const seen: Array<string> = []
+      const box: { pool?: PgPool.PgPool } = {}
+      const pool = yield* poolWith({
+        maxConnections: 2,
+        onQuery: ({ operation, outcome }) =>
+          Effect.gen(function* () {
+            seen.push(`${operation} ${outcome}`)
+            const { pool } = box
+            if (pool === undefined || seen.length > 20) return
+            yield* pool.fetch("SELECT 1")
+            yield* pool.withConnection((lent) => lent.execute("SELECT 2"))
+            yield* pool.withTransaction(pool.fetchRow("SELECT 3"))
+            yield* Effect.flatMap(Effect.forkChild(pool.fetchTuples("SELECT 4")), Fiber.join)
+          }).pipe(Effect.orDie)
+      })
+      box.pool = pool
+      yield* pool.fetch("SELECT 1")
+      yield* pool.withConnection((lent) => lent.execute("SELECT 2"))
+      yield* Effect.flip(pool.fetch("SELEC"))
+      assert.deepStrictEqual(seen, ["fetch success", "execute success", "fetch failure"])
+      yield* assertHealthy(pool)
+    })
+  )
+
+  it.effect("of a hook is told to the hook of another pool, and two that ask each other come to an end", () =>
+    Effect.gen(function* () {
+      const seen: Array<string> = []
+      const pools: Array<PgPool.PgPool> = []
+      const hookOf = (own: number): PgConfig.PoolSettings => ({
+        onQuery: () =>
+          Effect.suspend(() => {
+            seen.push(`hook ${own}`)
+            const other = pools[1 - own]
+            return other === undefined || seen.length > 20 ? Effect.void : Effect.orDie(other.fetch("SELECT 1"))
+          })
+      })
+      for (const own of [0, 1]) pools.push(yield* poolWith(hookOf(own)))
+      for (const [own, pool] of pools.entries()) {
+        yield* pool.fetch("SELECT 1")
+        assert.deepStrictEqual(seen.splice(0), [`hook ${own}`, `hook ${1 - own}`])
+      }
     })
   )
 

@@ -152,8 +152,6 @@ export class Multiplexer implements Seating, Stopwatch {
   finished(seat: Seat, sql: string, millis: number | undefined): void {
     if (seat.member.session.residue.isSoiled) this.short.soils(sql)
     else if (millis !== undefined) this.short.ran(sql, millis, seat.roundTrip)
-    // What is cancelled holds up what has not been written.
-    if (seat.member.session.isFenced) seat.moveUnwritten()
     this.serve(seat)
   }
 

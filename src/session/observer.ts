@@ -6,6 +6,7 @@
  * text of a statement, with its placeholders, and never a value.
  */
 import * as Cause from "effect/Cause"
+import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import type * as Fiber from "effect/Fiber"
@@ -32,6 +33,11 @@ const operationDuration = Metric.histogram("db.client.operation.duration", {
   boundaries: [0.001, 0.005, 0.01, 0.05, 0.1, 0.5, 1, 5, 10]
 })
 
+type Hook = NonNullable<Watch["onQuery"]>
+
+/** The hooks that a fiber runs for: what it asks is told to none of them, or a hook that queries would have no end. */
+const RunningHooks = Context.Reference<ReadonlyArray<Hook>>("effectpg/RunningHooks", { defaultValue: () => [] })
+
 export class Observer {
   private readonly watch: Watch
   private readonly target: Target
@@ -44,25 +50,32 @@ export class Observer {
     this.isWatching = watch.onQuery !== undefined || watch.slowQueryMillis !== undefined || watch.metrics
   }
 
-  /** Runs an operation under the eyes of whoever watches. */
+  /** Runs an operation, and tells those who watch how it went. */
   observe<A, E, R>(
     fiber: Fiber.Fiber<unknown, unknown>,
     operation: string,
     sql: string,
     effect: Effect.Effect<A, E, R>
   ): Effect.Effect<A, E, R> {
-    const watched = this.isWatching ? this.watched(operation, sql, effect) : effect
+    const watched = this.isWatching ? this.watched(fiber.getRef(RunningHooks), operation, sql, effect) : effect
     return fiber.cache.tracer === undefined ? watched : this.traced(operation, sql, watched)
   }
 
-  private watched<A, E, R>(operation: string, sql: string, effect: Effect.Effect<A, E, R>): Effect.Effect<A, E, R> {
+  private watched<A, E, R>(
+    running: ReadonlyArray<Hook>,
+    operation: string,
+    sql: string,
+    effect: Effect.Effect<A, E, R>
+  ): Effect.Effect<A, E, R> {
     return Effect.suspend(() => {
       const began = performance.now()
-      return Effect.onExit(effect, (exit) => this.report({ operation, sql, millis: performance.now() - began, exit }))
+      return Effect.onExit(effect, (exit) =>
+        this.report({ operation, sql, millis: performance.now() - began, exit }, running)
+      )
     })
   }
 
-  private report({ exit, millis, operation, sql }: Finished): Effect.Effect<void> {
+  private report({ exit, millis, operation, sql }: Finished, running: ReadonlyArray<Hook>): Effect.Effect<void> {
     const { metrics, onQuery, slowQueryMillis } = this.watch
     const error = Exit.isFailure(exit) ? Option.getOrUndefined(Cause.findErrorOption(exit.cause)) : undefined
     const event: QueryEvent = {
@@ -77,7 +90,9 @@ export class Observer {
         ? Effect.logWarning(`slow query: ${Math.round(millis)} ms in ${operation}`, { sql })
         : Effect.void
     const measured = metrics ? Metric.update(this.durationOf(operation, event), millis / 1000) : Effect.void
-    return Effect.andThen(slow, Effect.andThen(measured, onQuery === undefined ? Effect.void : onQuery(event)))
+    const noted = Effect.andThen(slow, measured)
+    if (onQuery === undefined || running.includes(onQuery)) return noted
+    return Effect.andThen(noted, Effect.provideService(onQuery(event), RunningHooks, [...running, onQuery]))
   }
 
   private durationOf(operation: string, { error }: QueryEvent): typeof operationDuration {
