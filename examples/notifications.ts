@@ -14,10 +14,17 @@ const program = Effect.gen(function* () {
 
   yield* events.pipe(
     Stream.take(1),
-    Stream.runForEach((event) =>
-      // After a gap, whoever keeps a state that is made of notifications reads it anew.
-      event._tag === "Gap" ? Console.log(`missed some: ${event.reason}`) : Console.log(event.payload)
-    )
+    Stream.runForEach((event) => {
+      switch (event._tag) {
+        case "Notification":
+          return Console.log(event.payload)
+        case "Undecodable":
+          return Console.log(`no order: ${event.error.message}`)
+        // If you keep a state that is made of notifications, read it anew after a gap.
+        case "Gap":
+          return Console.log(`missed some: ${event.reason}`)
+      }
+    })
   )
 }).pipe(Effect.scoped)
 

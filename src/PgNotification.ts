@@ -37,12 +37,37 @@ export interface Gap {
 }
 
 /**
+ * A notification whose payload the schema does not take. The stream goes on with what comes behind it.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface Undecodable {
+  readonly _tag: "Undecodable"
+  readonly channel: string
+  /** As it was sent. */
+  readonly payload: string
+  /** The server's process that sent it. */
+  readonly processId: number
+  /** Why the schema does not take it; the error does not hold the payload. */
+  readonly error: PgError.DecodeError
+}
+
+/**
  * What comes from a channel, in the order in which it came.
  *
  * @category models
  * @since 0.1.0
  */
 export type Event<A = string> = Notification<A> | Gap
+
+/**
+ * What comes from a channel whose payloads a schema reads, in the order in which it came.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export type DecodedEvent<A> = Event<A> | Undecodable
 
 /**
  * How a channel is listened to.
@@ -56,8 +81,8 @@ export interface ListenOptions {
 }
 
 /**
- * How the payloads of a channel are read; for JSON, `Schema.fromJsonString(...)`. A payload that it refuses ends the
- * stream with the schema's error.
+ * How the payloads of a channel are read; for JSON, `Schema.fromJsonString(...)`. A payload that the schema does not
+ * take is an `Undecodable` event, which holds the `DecodeError`.
  *
  * @category models
  * @since 0.1.0
@@ -82,7 +107,7 @@ export interface Listen {
     channel: string,
     options: PayloadOptions<S>
   ): Effect.Effect<
-    Stream.Stream<Event<S["Type"]>, PgError.PgError | Schema.SchemaError, S["DecodingServices"]>,
+    Stream.Stream<DecodedEvent<S["Type"]>, PgError.PgError, S["DecodingServices"]>,
     PgError.PgError,
     Scope.Scope
   >

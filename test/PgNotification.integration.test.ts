@@ -129,21 +129,31 @@ layer(TestDatabase.layer, { excludeTestServices: true })("a connection that list
     })
   )
 
-  it.effect("reads payloads through a schema, whose refusal ends the stream", () =>
+  it.effect("reads payloads through a schema, and one that does not fit is an event of its own", () =>
     Effect.gen(function* () {
       const connection = yield* liveConnection()
       const Order = Schema.fromJsonString(Schema.Struct({ id: Schema.Number }))
       const events = yield* connection.listen("orders", { payload: Order })
-      yield* connection.notify("orders", '{"id":7}')
-      yield* connection.notify("orders", '{"id":"seven"}')
-      const heard: Array<unknown> = []
-      const error = yield* Effect.flip(
-        Stream.runForEach(events, (event) =>
-          Effect.sync(() => void heard.push(event._tag === "Notification" ? event.payload : event))
-        )
+      const payloads = ['{"id":7}', '{"id":"a secret"}', "no JSON, a secret", "", '{"id":8}']
+      for (const payload of payloads) yield* connection.notify("orders", payload)
+      const heard = yield* Stream.runCollect(Stream.take(events, payloads.length))
+      assert.deepStrictEqual(
+        heard.map((event) => (event._tag === "Gap" ? event : [event._tag, event.payload])),
+        [
+          ["Notification", { id: 7 }],
+          ["Undecodable", '{"id":"a secret"}'],
+          ["Undecodable", "no JSON, a secret"],
+          ["Undecodable", ""],
+          ["Notification", { id: 8 }]
+        ]
       )
-      assert.deepStrictEqual(heard, [{ id: 7 }])
-      assert.strictEqual(error._tag, "SchemaError")
+      for (const event of heard) {
+        if (event._tag !== "Undecodable") continue
+        assert.strictEqual(event.error._tag, "DecodeError")
+        assert.strictEqual(event.error.column, "payload")
+        assert.notInclude(String(event.error), "a secret")
+      }
+      assert.include(String(heard[1]?._tag === "Undecodable" && heard[1].error.reason), "at id")
       yield* assertHealthy(connection)
     })
   )

@@ -2,7 +2,8 @@
 import * as Cause from "effect/Cause"
 import * as Effect from "effect/Effect"
 import * as Queue from "effect/Queue"
-import * as Schema from "effect/Schema"
+import type * as Schema from "effect/Schema"
+import * as SchemaParser from "effect/SchemaParser"
 import type * as Scope from "effect/Scope"
 import * as Stream from "effect/Stream"
 import * as PgError from "../PgError.ts"
@@ -14,6 +15,7 @@ import type { Session } from "../session/session.ts"
 import { SimpleQuery } from "../session/simpleQuery.ts"
 import { submitControl, type TransactionLevel } from "../session/transaction.ts"
 import { TransactionStatus } from "../wire/backendMessage.ts"
+import { DECODE_OPTIONS, misfitPayload } from "./rowSchema.ts"
 import { MAX_NAME_BYTES } from "../wire/limits.ts"
 import { quoteName } from "../wire/sqlText.ts"
 
@@ -101,8 +103,9 @@ const listenAt = (level: TransactionLevel, channel: string, listen: string): Eff
   })
 
 /**
- * Takes a reader off a session. Nobody waits for the UNLISTEN after the last one. It waits until nothing else is asked: a
- * query that it stood behind could not be cancelled.
+ * Takes a reader off a session. Nobody waits for the UNLISTEN after the last one. It waits until nothing else is asked,
+ * since a query that it stood behind could not be cancelled, and until no transaction is open, since one that is rolled
+ * back takes it along, and one that has failed refuses it.
  */
 export const leave = (session: Session, { channel, notify }: Mailbox): void => {
   const { channels } = session
@@ -111,6 +114,12 @@ export const leave = (session: Session, { channel, notify }: Mailbox): void => {
 }
 
 const unlisten = (session: Session): void => {
+  if (session.lost !== undefined) return
+  // Another who waited for this moment may just have asked for a transaction.
+  if (!session.settled || session.transactionStatus !== TransactionStatus.idle) {
+    session.onIdle(() => unlisten(session), true)
+    return
+  }
   const statements = session.channels.takeLeft().map((channel) => `UNLISTEN ${quoteName(channel)}`)
   if (statements.length === 0) return
   submitControl(session, { operation: "UNLISTEN", sql: statements.join("; ") }, () => {})
@@ -165,7 +174,7 @@ export const listenWith = (
     channel: string,
     options: PgNotification.PayloadOptions<S>
   ): Effect.Effect<
-    Stream.Stream<PgNotification.Event<S["Type"]>, PgError.PgError | Schema.SchemaError, S["DecodingServices"]>,
+    Stream.Stream<PgNotification.DecodedEvent<S["Type"]>, PgError.PgError, S["DecodingServices"]>,
     PgError.PgError,
     Scope.Scope
   >
@@ -173,24 +182,32 @@ export const listenWith = (
     channel: string,
     options?: PgNotification.ListenOptions | PgNotification.PayloadOptions<S>
   ) {
-    const subscribed = Effect.flatMap(listenStatement(channel), (statement) => subscribe(channel, options, statement))
-    return Effect.map(subscribed, ({ events }) =>
-      options !== undefined && "payload" in options ? decoded(events, options.payload) : Stream.fromQueue(events)
+    return Effect.flatMap(listenStatement(channel), (statement) =>
+      Effect.map(subscribe(channel, options, statement), ({ events }) =>
+        options !== undefined && "payload" in options
+          ? decoded(events, options.payload, statement)
+          : Stream.fromQueue(events)
+      )
     )
   }
   return listen
 }
 
+/** A payload that its schema does not take is an event of its own, and what comes behind it is read as ever. */
 const decoded = <S extends Schema.Top>(
   events: Events,
-  payload: S
-): Stream.Stream<PgNotification.Event<S["Type"]>, PgError.PgError | Schema.SchemaError, S["DecodingServices"]> => {
-  const decode = Schema.decodeUnknownEffect(payload)
+  payload: S,
+  sql: string
+): Stream.Stream<PgNotification.DecodedEvent<S["Type"]>, PgError.PgError, S["DecodingServices"]> => {
+  const decode = SchemaParser.decodeUnknownEffect(payload, DECODE_OPTIONS)
   return Stream.mapEffect(
     Stream.fromQueue(events),
-    (event): Effect.Effect<PgNotification.Event<S["Type"]>, Schema.SchemaError, S["DecodingServices"]> =>
-      event._tag === "Gap"
-        ? Effect.succeed(event)
-        : Effect.map(decode(event.payload), (payload) => ({ ...event, payload }))
+    (event): Effect.Effect<PgNotification.DecodedEvent<S["Type"]>, never, S["DecodingServices"]> => {
+      if (event._tag === "Gap") return Effect.succeed(event)
+      return Effect.match(decode(event.payload), {
+        onSuccess: (payload) => ({ ...event, payload }),
+        onFailure: (issue) => ({ ...event, _tag: "Undecodable" as const, error: misfitPayload(issue, sql) })
+      })
+    }
   )
 }

@@ -46,13 +46,13 @@ export type Decode<Answer, Result> = (
 ) => Decoded<Result, unknown>
 
 /** Values are not for messages. */
-const OPTIONS = { reportInput: false } as const
+export const DECODE_OPTIONS = { reportInput: false } as const
 
 export const decodeRows = <A, R>(
   schema: Decoder<A, R>,
   rows: Described<ReadonlyArray<unknown>>
 ): Decoded<ReadonlyArray<A>, R> => {
-  const decode = SchemaParser.decodeUnknownEffect(schema, OPTIONS)
+  const decode = SchemaParser.decodeUnknownEffect(schema, DECODE_OPTIONS)
   const decoded: Array<A> = []
   for (const row of rows.answer) {
     const result = decode(row)
@@ -77,7 +77,7 @@ const isSuccess = <A, E, R>(effect: Effect.Effect<A, E, R>): effect is Exit.Succ
   Exit.isExit(effect) && Exit.isSuccess(effect)
 
 export const decodeRow = <A, R>(schema: Decoder<A, R>, row: Described<unknown>): Decoded<A, R> =>
-  Effect.mapError(SchemaParser.decodeUnknownEffect(schema, OPTIONS)(row.answer), (issue) =>
+  Effect.mapError(SchemaParser.decodeUnknownEffect(schema, DECODE_OPTIONS)(row.answer), (issue) =>
     misfit(issue, row, columnOf, "")
   )
 
@@ -99,7 +99,7 @@ export const decodeValue =
       onSome: (answer) =>
         SchemaParser.decodeUnknownEffect(
           schema,
-          OPTIONS
+          DECODE_OPTIONS
         )(answer).pipe(
           Effect.mapError((issue) => misfit(issue, value, (columns, path) => [columnAt(columns, column), path], "")),
           Effect.asSome
@@ -132,8 +132,7 @@ const misfit = (
   locate: Locate,
   row: string
 ): PgError.DecodeError => {
-  const [first] = issuesOf(issue).issues
-  const path = (first?.path ?? []).map((part) => (typeof part === "object" ? part.key : part))
+  const { message, path } = firstOf(issue)
   const [column, inside] = locate(columns, path)
   const [key] = path
   if (column === undefined && key !== undefined) {
@@ -141,11 +140,30 @@ const misfit = (
     const reason = `the schema asks for it, and the result has no such column; it has ${columns.length}: ${names}`
     return new PgError.DecodeError({ column: String(key), type: "unknown", reason, sql })
   }
-  const place = inside.length === 0 ? "" : ` at ${inside.map(String).join(".")}`
   return new PgError.DecodeError({
     column: column?.name ?? WHOLE_ROW.name,
     type: column === undefined ? WHOLE_ROW.type : types.typeName(column.typeOid),
-    reason: `the schema says: ${first?.message}${place}${row}`,
+    reason: schemaSays(message, inside) + row,
     sql
   })
 }
+
+/** The payload of a notification does not fit. */
+export const misfitPayload = (issue: SchemaIssue.Issue, sql: string): PgError.DecodeError => {
+  const { message, path } = firstOf(issue)
+  return new PgError.DecodeError({ column: "payload", type: "text", reason: schemaSays(message, path), sql })
+}
+
+interface FirstIssue {
+  readonly message: string
+  readonly path: Path
+}
+
+const firstOf = (issue: SchemaIssue.Issue): FirstIssue => {
+  const [first] = issuesOf(issue).issues
+  const path = (first?.path ?? []).map((part) => (typeof part === "object" ? part.key : part))
+  return { message: first?.message ?? "it does not fit", path }
+}
+
+const schemaSays = (message: string, path: Path): string =>
+  `the schema says: ${message}${path.length === 0 ? "" : ` at ${path.map(String).join(".")}`}`

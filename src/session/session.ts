@@ -373,9 +373,9 @@ export class Session implements FrameSink, TransportEvents {
     return () => {}
   }
 
-  /** Calls back once all that was asked is answered, or the session is over. Returns how to unsubscribe. */
-  onIdle(listener: () => void): () => void {
-    if (this.lost === undefined && !this.settled) return this.idleListeners.add(listener)
+  /** Calls back once all that was asked is answered, now or with `isNext` the next time, or the session is over. */
+  onIdle(listener: () => void, isNext = false): () => void {
+    if (this.lost === undefined && (isNext || !this.settled)) return this.idleListeners.add(listener)
     listener()
     return () => {}
   }

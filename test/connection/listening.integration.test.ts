@@ -180,4 +180,47 @@ layer(TestDatabase.layer, { excludeTestServices: true })("a connection that stop
       yield* assertHealthy(connection)
     }).pipe(Effect.scoped)
   )
+
+  it.effect("has the server forget the channel also where a transaction was open, whatever became of that", () =>
+    Effect.gen(function* () {
+      const connection = yield* liveConnection()
+      const scopeOf = Effect.gen(function* () {
+        const scope = yield* Scope.make()
+        yield* Scope.provide(connection.listen("channel"), scope)
+        return Scope.close(scope, Exit.void)
+      })
+      const fail = Effect.exit(connection.execute("SELECT 1 / 0"))
+      const bodies = [
+        // It fails while the transaction is well, and while it has failed already.
+        (stop: Effect.Effect<void>) => Effect.andThen(stop, Effect.fail("the body's own")),
+        (stop: Effect.Effect<void>) => Effect.andThen(fail, stop),
+        (stop: Effect.Effect<void>) => stop,
+        (stop: Effect.Effect<void>) =>
+          Effect.exit(connection.withTransaction(Effect.andThen(stop, Effect.fail("a savepoint's own"))))
+      ]
+      for (const body of bodies) {
+        const stop = yield* scopeOf
+        yield* Effect.exit(connection.withTransaction(body(stop)))
+        yield* eventually(channelsOf(connection), 0)
+      }
+      for (const end of ["COMMIT", "ROLLBACK"]) {
+        const stop = yield* scopeOf
+        yield* connection.execute("BEGIN")
+        yield* stop
+        yield* connection.execute(end)
+        yield* eventually(channelsOf(connection), 0)
+      }
+      // Others begin transactions all the time.
+      const stop = yield* scopeOf
+      const others = yield* Effect.forkChild(
+        Effect.forever(Effect.exit(connection.withTransaction(Effect.andThen(fail, Effect.fail("again"))))),
+        { startImmediately: true }
+      )
+      yield* stop
+      yield* Effect.sleep("50 millis")
+      yield* Fiber.interrupt(others)
+      yield* eventually(channelsOf(connection), 0)
+      yield* assertHealthy(connection)
+    }).pipe(Effect.scoped)
+  )
 })
