@@ -60,7 +60,7 @@ export const revocable = (
   { failed, givenUp, revoke }: Revocation
 ): Effect.Effect<void, PgError.PgError> => {
   let state: "not sent" | "sent" | "given up" | "begun" | "failed" = "not sent"
-  let revoked = (): void => {}
+  let revoked = nothing
   const begun = Effect.callback<void, PgError.PgError>((resume) => {
     state = "sent"
     submitControl(session, { operation: sql, sql }, (exit) => {
@@ -108,8 +108,8 @@ export type CommitAnswer = Exit.Exit<ReadonlyArray<CommandTag>, PgError.PgError>
 export const submitCommit = (session: Session, answered: () => void): Effect.Effect<CommitAnswer> =>
   Effect.suspend(() => {
     let answer: CommitAnswer
-    let wake = (): void => {}
-    let unwatch = wake
+    let wake = nothing
+    let unwatch = nothing
     const query = countedQuery(session, "COMMIT", (exit) => {
       answer = exit
       unwatch()
@@ -166,3 +166,5 @@ const notAnswered = (operation: string, millis: number): PgError.ConnectionLostE
     safeToRetry: false,
     outcome: "unknown"
   })
+
+const nothing = (): void => {}

@@ -17,7 +17,7 @@ export interface LevelOptions {
    */
   readonly forbids?: PgError.PgError
   /** Who runs what is to be run after the end; by default that is done at once, before the fiber goes on. */
-  readonly afterEnd?: AfterEnd
+  readonly afterEnd?: AfterEnd | undefined
 }
 
 /** A transaction, or a savepoint, that nothing special is asked of. */

@@ -83,6 +83,13 @@ export class TransactionLevel extends Served {
     return this.ended === undefined || this.outer === undefined ? this : this.outer.surviving
   }
 
+  /** This level, or the highest above it that runs for a fiber: for what may run at any of them. */
+  get innermost(): TransactionLevel {
+    const { inner } = this
+    const isOpen = inner !== undefined && inner.endedBy === undefined && inner.options.forbids === undefined
+    return isOpen ? inner.innermost : this
+  }
+
   /** Asks for what is no part of any level's work. Nobody waits for the answer, nor for the levels above this one. */
   post(request: Request<unknown>): void {
     if (this.ended === undefined) this.session.submit(request.exchange(this.session, () => {}))
@@ -168,7 +175,7 @@ export class TransactionLevel extends Served {
     }
     return Effect.uninterruptibleMask((restore) =>
       Effect.flatMap(this.open(options, restore), (inner) => {
-        const whole = Effect.flatMap(body(inner), (value) => Effect.as(inner.beforeEnd, value))
+        const whole = Effect.flatMap(body(inner), (value) => Effect.as(inner.beforeEnd(), value))
         return Effect.flatMap(Effect.exit(restore(whole)), (exit) => inner.close(exit))
       })
     )
@@ -177,7 +184,7 @@ export class TransactionLevel extends Served {
   /** Ends the level as if its body had succeeded. */
   get commitByHand(): Effect.Effect<void, PgError.PgError> {
     return Effect.uninterruptibleMask((restore) =>
-      Effect.flatMap(Effect.exit(restore(this.beforeEnd)), (exit) => this.close(exit))
+      Effect.flatMap(Effect.exit(restore(this.beforeEnd())), (exit) => this.close(exit))
     )
   }
 
@@ -289,19 +296,17 @@ export class TransactionLevel extends Served {
    * What a body that has succeeded still has to wait for: its turn, so that all that was asked before is answered. It can
    * be interrupted, and then the level is rolled back. What was begun by hand and left open ends here, as with its scope.
    */
-  private get beforeEnd(): Effect.Effect<void, PgError.PgError> {
+  private beforeEnd(): Effect.Effect<void, PgError.PgError> {
     return Effect.suspend(() => {
       const { forbids } = this.inner?.options ?? {}
       if (this.ended !== undefined) return Effect.fail(this.ended)
-      if (forbids !== undefined) return Effect.andThen(this.endLeftOpen, () => this.beforeEnd)
+      if (forbids !== undefined) return Effect.andThen(this.endLeftOpen, () => this.beforeEnd())
       if (!this.isTaken && this.session.settled) return this.track
       const turn = new Turn(this, (session) => session.settled)
-      return Effect.andThen(
-        Effect.catch(turn.wait, (error) =>
-          error === this.inner?.options.forbids ? this.beforeEnd : Effect.fail(error)
-        ),
-        () => this.track
-      )
+      return Effect.matchEffect(turn.wait, {
+        onFailure: (error) => (error === this.inner?.options.forbids ? this.beforeEnd() : Effect.fail(error)),
+        onSuccess: () => this.track
+      })
     })
   }
 
