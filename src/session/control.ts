@@ -77,40 +77,51 @@ export const revocable = (
       if (Exit.isSuccess(exit) || state === "failed") return Effect.void
       if (state === "not sent") return Effect.sync(failed)
       givenUp()
-      if (state === "begun") return withinGrace(revoke)
+      if (state === "begun") return withinGrace(session, revoke)
       state = "given up"
-      return withinGrace((done) => (revoked = done))
+      return withinGrace(session, (done) => (revoked = done))
     })
   )
 }
+
+/** Those whose server has let a grace pass. While it owes an answer nobody gives it another: many waits would add up. */
+const silent = new WeakSet<Session>()
 
 /**
  * Waits for the answer, but no longer than the grace: then the session goes on without the fiber. Call it where nothing
  * can interrupt. `submit` is given what to call at the answer.
  */
-export const withinGrace = (submit: (answered: () => void) => void): Effect.Effect<void> =>
+export const withinGrace = (session: Session, submit: (answered: () => void) => void): Effect.Effect<void> =>
   Effect.callback((resume) => {
-    const bound = setTimeout(() => resume(Effect.void), GRACE_MILLIS)
+    if (silent.has(session)) {
+      submit(nothing)
+      return resume(Effect.void)
+    }
+    const bound = setTimeout(() => {
+      silent.add(session)
+      session.onIdle(() => silent.delete(session))
+      resume(Effect.void)
+    }, GRACE_MILLIS)
     submit(() => {
       clearTimeout(bound)
       resume(Effect.void)
     })
   })
 
-/** What a COMMIT was answered with: undefined where the fiber was interrupted and has left before the answer came. */
-export type CommitAnswer = Exit.Exit<ReadonlyArray<CommandTag>, PgError.PgError> | undefined
+/** What COMMIT or RELEASE was answered with: undefined where the fiber was interrupted and has left before the answer came. */
+export type EndAnswer = Exit.Exit<ReadonlyArray<CommandTag>, PgError.PgError> | undefined
 
 /**
- * COMMIT may take long for good reasons, so it is waited for without a bound; once the fiber is interrupted, no longer
- * than the grace. Where the answer came in time it counts, interrupted or not. `answered` is called at the answer, however
- * late that comes.
+ * What ends a transaction may take long for good reasons, so it is waited for without a bound; once the fiber is
+ * interrupted, no longer than the grace. Where the answer came in time it counts, interrupted or not. `answered` is called
+ * at the answer, however late that comes.
  */
-export const submitCommit = (session: Session, answered: () => void): Effect.Effect<CommitAnswer> =>
+export const submitEnd = (session: Session, sql: string, answered: () => void): Effect.Effect<EndAnswer> =>
   Effect.suspend(() => {
-    let answer: CommitAnswer
+    let answer: EndAnswer
     let wake = nothing
     let unwatch = nothing
-    const query = countedQuery(session, "COMMIT", (exit) => {
+    const query = countedQuery(session, sql, (exit) => {
       answer = exit
       unwatch()
       answered()
@@ -123,9 +134,9 @@ export const submitCommit = (session: Session, answered: () => void): Effect.Eff
     })
     return Effect.flatMap(Effect.exit(Effect.interruptible(answerCame)), () => {
       if (answer !== undefined) return Effect.succeed(answer)
-      unwatch = dieUnlessAnswered(session, query, "COMMIT")
+      unwatch = dieUnlessAnswered(session, query, sql)
       return Effect.map(
-        withinGrace((done) => (wake = done)),
+        withinGrace(session, (done) => (wake = done)),
         () => answer
       )
     })

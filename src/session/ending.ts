@@ -4,7 +4,7 @@ import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Option from "effect/Option"
 import * as PgError from "../PgError.ts"
-import { type CommitAnswer, submitCommit, submitControl } from "./control.ts"
+import { type EndAnswer, submitControl, submitEnd } from "./control.ts"
 import { ownTupleRows, send } from "./request.ts"
 import type { Session } from "./session.ts"
 
@@ -14,11 +14,11 @@ export const commit = (
   transactionId: string | undefined,
   answered: () => void
 ): Effect.Effect<void, PgError.PgError> =>
-  Effect.flatMap(submitCommit(session, answered), (answer) => committed(session, answer, transactionId))
+  Effect.flatMap(submitEnd(session, "COMMIT", answered), (answer) => committed(session, answer, transactionId))
 
 const committed = (
   { lost }: Session,
-  answer: CommitAnswer,
+  answer: EndAnswer,
   transactionId: string | undefined
 ): Effect.Effect<void, PgError.PgError> => {
   if (answer === undefined) return Effect.interrupt
@@ -48,12 +48,15 @@ export const transactionIdOf = (session: Session): Effect.Effect<string | undefi
     return typeof id === "bigint" ? String(id) : undefined
   })
 
-export const releaseSavepoint = (session: Session, savepoint: string): Effect.Effect<void, PgError.PgError> => {
-  const sql = `RELEASE SAVEPOINT ${savepoint}`
-  return Effect.callback((resume) =>
-    submitControl(session, { operation: sql, sql }, (exit) => resume(Exit.asVoid(exit)))
+/** Releases a savepoint. `answered` is called as `commit` does. */
+export const releaseSavepoint = (
+  session: Session,
+  savepoint: string,
+  answered: () => void
+): Effect.Effect<void, PgError.PgError> =>
+  Effect.flatMap(submitEnd(session, `RELEASE SAVEPOINT ${savepoint}`, answered), (answer) =>
+    answer === undefined ? Effect.interrupt : Exit.asVoid(answer)
   )
-}
 
 /**
  * Cancels what still runs, and has the server undo the savepoint, or else the transaction. Where it does not, the session

@@ -86,8 +86,7 @@ export class TransactionLevel extends Served {
   /** This level, or the highest above it that runs for a fiber: for what may run at any of them. */
   get innermost(): TransactionLevel {
     const { inner } = this
-    const isOpen = inner !== undefined && inner.endedBy === undefined && inner.options.forbids === undefined
-    return isOpen ? inner.innermost : this
+    return inner === undefined || inner.endedBy !== undefined || this.forbidden !== undefined ? this : inner.innermost
   }
 
   /** Asks for what is no part of any level's work. Nobody waits for the answer, nor for the levels above this one. */
@@ -108,7 +107,12 @@ export class TransactionLevel extends Served {
 
   /** Why a fiber may not ask for anything now. */
   protected refusalFor(fiber: Fiber.Fiber<unknown, unknown>): PgError.PgError | undefined {
-    return this.ended ?? this.session.oldest?.refusalOf?.(fiber) ?? this.inner?.options.forbids
+    return this.ended ?? this.session.oldest?.refusalOf?.(fiber) ?? this.forbidden
+  }
+
+  /** The error of those who ask while somebody has to end by hand what is open above this level. */
+  private get forbidden(): PgError.PgError | undefined {
+    return this.inner?.endedBy === undefined ? this.inner?.options.forbids : undefined
   }
 
   afterCommit(effect: Effect.Effect<unknown>): void {
@@ -298,13 +302,12 @@ export class TransactionLevel extends Served {
    */
   private beforeEnd(): Effect.Effect<void, PgError.PgError> {
     return Effect.suspend(() => {
-      const { forbids } = this.inner?.options ?? {}
       if (this.ended !== undefined) return Effect.fail(this.ended)
-      if (forbids !== undefined) return Effect.andThen(this.endLeftOpen, () => this.beforeEnd())
+      if (this.forbidden !== undefined) return Effect.andThen(this.endLeftOpen, () => this.beforeEnd())
       if (!this.isTaken && this.session.settled) return this.track
       const turn = new Turn(this, (session) => session.settled)
       return Effect.matchEffect(turn.wait, {
-        onFailure: (error) => (error === this.inner?.options.forbids ? this.beforeEnd() : Effect.fail(error)),
+        onFailure: (error) => (error === this.forbidden ? this.beforeEnd() : Effect.fail(error)),
         onSuccess: () => this.track
       })
     })
@@ -329,7 +332,7 @@ export class TransactionLevel extends Served {
    */
   untilSettled(): Effect.Effect<void, PgError.PgError> {
     return Effect.suspend(() => {
-      if (this.inner?.options.forbids !== undefined) {
+      if (this.forbidden !== undefined) {
         return this.session.transactionStatus === TransactionStatus.failed ? this.endLeftOpen : Effect.void
       }
       if (!this.isTaken && this.session.settled) return Effect.void
@@ -404,12 +407,13 @@ export class TransactionLevel extends Served {
 
   /** A savepoint that cannot be released is rolled back to. */
   private get release(): Effect.Effect<void, PgError.PgError> {
-    return Effect.tapError(releaseSavepoint(this.session, this.savepoint), () => this.rollback)
+    const released = Effect.suspend(() => releaseSavepoint(this.session, this.savepoint, this.beginsToEnd()))
+    return Effect.tapError(released, () => this.rollback)
   }
 
   /** Whoever waits for the end of what is undone waits no longer than the grace. */
   private get rollback(): Effect.Effect<void> {
-    return withinGrace((done) => this.undo(done))
+    return withinGrace(this.session, (done) => this.undo(done))
   }
 
   private undo(done: () => void): void {
