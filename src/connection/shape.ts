@@ -161,9 +161,9 @@ const canBeNamed = (name: string): boolean =>
   name !== "" && !name.includes("\0") && name.isWellFormed() && new TextEncoder().encode(name).length <= MAX_NAME_BYTES
 
 const isDuration = (value: unknown): boolean => {
-  if (typeof value === "number") return value >= 0
-  if (!isDurationInput(value)) return false
-  return Option.exists(Duration.fromInput(value), (duration) => Duration.toMillis(duration) >= 0)
+  // What is left of a longer time may be less than nothing: then the call is over before it begins.
+  if (typeof value === "number") return !Number.isNaN(value)
+  return isDurationInput(value) && Option.isSome(Duration.fromInput(value))
 }
 
 /** `Duration.fromInput` takes it from there, and gives none for what only looks like one. */

@@ -1,85 +1,164 @@
-/** A first-in-first-out queue whose two ends cost the same however long it is. */
+/**
+ * A first-in-first-out queue. Its two ends cost the same however long it is, and so does, on the average, taking out an
+ * item from its middle: an item that is taken out leaves a hole, and a queue of many in which items are looked for keeps
+ * an index of their places. An item stands in the queue at most once.
+ */
+
 /** A power of two, as every capacity after it, so that an index wraps with a mask. */
 const INITIAL_SLOTS = 16
+/** Up to so many slots are looked through; where there are more, an index is kept. */
+const SLOTS_WITHOUT_INDEX = 64
 
 const emptySlots = <A>(count: number): Array<A | undefined> => Array.from({ length: count }, () => undefined)
 
+/** Where items stand: a number of its own for each, which is one higher than that of the item before it. */
+interface Index<A> {
+  readonly numbers: Map<A, number>
+  /** The number of the slot at `head`. */
+  first: number
+}
+
 export class Fifo<A> {
-  private items: Array<A | undefined> = emptySlots(INITIAL_SLOTS)
+  private slots: Array<A | undefined> = emptySlots(INITIAL_SLOTS)
   private head = 0
-  private size = 0
+  /** How many slots are taken from `head` on, holes included. The first and the last of them are no holes. */
+  private span = 0
+  private holes = 0
+  private index: Index<A> | undefined
 
   get length(): number {
-    return this.size
+    return this.span - this.holes
   }
 
   peek(): A | undefined {
-    return this.size === 0 ? undefined : this.items[this.head]
+    return this.slots[this.head]
   }
 
   last(): A | undefined {
-    return this.size === 0 ? undefined : this.items[(this.head + this.size - 1) & (this.items.length - 1)]
+    return this.span === 0 ? undefined : this.slots[(this.head + this.span - 1) & (this.slots.length - 1)]
   }
 
   toArray(): Array<A> {
-    const all = this.drain()
-    for (const item of all) this.push(item)
+    const all: Array<A> = []
+    const { head, slots, span } = this
+    for (let at = 0; at < span; at++) {
+      const item = slots[(head + at) & (slots.length - 1)]
+      if (item !== undefined) all.push(item)
+    }
     return all
   }
 
   some(holds: (item: A) => boolean): boolean {
-    const { head, items, size } = this
-    for (let index = 0; index < size; index++) {
-      const item = items[(head + index) & (items.length - 1)]
+    const { head, slots, span } = this
+    for (let at = 0; at < span; at++) {
+      const item = slots[(head + at) & (slots.length - 1)]
       if (item !== undefined && holds(item)) return true
     }
     return false
   }
 
   push(item: A): void {
-    if (this.size === this.items.length) this.grow()
-    this.items[(this.head + this.size) & (this.items.length - 1)] = item
-    this.size++
+    if (this.span === this.slots.length) this.makeRoom()
+    this.slots[(this.head + this.span) & (this.slots.length - 1)] = item
+    if (this.index !== undefined) this.index.numbers.set(item, this.index.first + this.span)
+    this.span++
   }
 
   /** Puts an item before all others: it is the next to be shifted. */
   unshift(item: A): void {
-    if (this.size === this.items.length) this.grow()
-    this.head = (this.head - 1) & (this.items.length - 1)
-    this.items[this.head] = item
-    this.size++
+    if (this.span === this.slots.length) this.makeRoom()
+    this.head = (this.head - 1) & (this.slots.length - 1)
+    this.slots[this.head] = item
+    this.span++
+    if (this.index !== undefined) this.index.numbers.set(item, --this.index.first)
   }
 
   shift(): A | undefined {
-    if (this.size === 0) return undefined
-    const item = this.items[this.head]
-    this.items[this.head] = undefined
-    this.head = (this.head + 1) & (this.items.length - 1)
-    this.size--
+    const item = this.slots[this.head]
+    if (item === undefined) return undefined
+    this.index?.numbers.delete(item)
+    this.slots[this.head] = undefined
+    this.dropFirst()
+    if (this.holes > 0 || this.index !== undefined) this.trim()
     return item
   }
 
   /** Takes one item out, wherever it stands; false where it is not in the queue. */
   remove(item: A): boolean {
-    const kept = this.drain()
-    const index = kept.indexOf(item)
-    if (index >= 0) kept.splice(index, 1)
-    for (const other of kept) this.push(other)
-    return index >= 0
+    const slot = this.slotOf(item)
+    if (slot === undefined) return false
+    this.index?.numbers.delete(item)
+    this.slots[slot] = undefined
+    this.holes++
+    this.trim()
+    return true
   }
 
   /** Empties the queue. */
   drain(): Array<A> {
-    const all: Array<A> = []
-    for (let item = this.shift(); item !== undefined; item = this.shift()) all.push(item)
+    const all = this.toArray()
+    this.slots = emptySlots(INITIAL_SLOTS)
+    this.head = 0
+    this.span = 0
+    this.holes = 0
+    this.index = undefined
     return all
   }
 
-  private grow(): void {
-    const { head, items, size } = this
-    const next = emptySlots<A>(items.length * 2)
-    for (let index = 0; index < size; index++) next[index] = items[(head + index) & (items.length - 1)]
-    this.items = next
+  private slotOf(item: A): number | undefined {
+    const { head, slots, span } = this
+    if (this.index === undefined && span > SLOTS_WITHOUT_INDEX) this.buildIndex()
+    if (this.index !== undefined) {
+      const number = this.index.numbers.get(item)
+      return number === undefined ? undefined : (head + number - this.index.first) & (slots.length - 1)
+    }
+    for (let at = 0; at < span; at++) {
+      const slot = (head + at) & (slots.length - 1)
+      if (slots[slot] === item) return slot
+    }
+    return undefined
+  }
+
+  private buildIndex(): void {
+    const numbers = new Map<A, number>()
+    const { head, slots, span } = this
+    for (let at = 0; at < span; at++) {
+      const item = slots[(head + at) & (slots.length - 1)]
+      if (item !== undefined) numbers.set(item, at)
+    }
+    this.index = { numbers, first: 0 }
+  }
+
+  private dropFirst(): void {
+    this.head = (this.head + 1) & (this.slots.length - 1)
+    this.span--
+    if (this.index !== undefined) this.index.first++
+  }
+
+  /** Leaves no hole at an end, and no index on a queue that has become short. */
+  private trim(): void {
+    const { slots } = this
+    while (this.span > 0 && slots[this.head] === undefined) {
+      this.holes--
+      this.dropFirst()
+    }
+    while (this.span > 0 && this.last() === undefined) {
+      this.holes--
+      this.span--
+    }
+    if (this.index !== undefined && this.span <= SLOTS_WITHOUT_INDEX / 2) this.index = undefined
+  }
+
+  /** Closes the holes where they are half of the slots, else takes twice as many slots. */
+  private makeRoom(): void {
+    const items = this.toArray()
+    const count = this.slots.length
+    const slots = emptySlots<A>(items.length > count / 2 ? count * 2 : count)
+    for (const [at, item] of items.entries()) slots[at] = item
+    this.slots = slots
     this.head = 0
+    this.span = items.length
+    this.holes = 0
+    if (this.index !== undefined) this.buildIndex()
   }
 }

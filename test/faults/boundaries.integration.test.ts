@@ -83,9 +83,7 @@ layer(TestDatabase.layer, { excludeTestServices: true })("a fault at any message
             const planner = yield* bench(observer, isShared)
             const chosen = scenarios.filter((scenario) => (scenario.isShared ?? false) === isShared)
             const planned = yield* Effect.forEach(chosen, (scenario) =>
-              Effect.map(countBoundaries(planner, scenario, nextId()), (boundaries) =>
-                injectionsAt(scenario, boundaries)
-              )
+              Effect.map(countBoundaries(planner, scenario, nextId), (boundaries) => injectionsAt(scenario, boundaries))
             )
             const benches = yield* Effect.all(Array.from({ length: BENCHES }, () => bench(observer, isShared)))
             // Whoever is free takes the next.

@@ -89,12 +89,21 @@ export const bench = (
     return { proxy, pool: yield* PgPool.make(settings), observer, applicationName }
   })
 
-/** The number of boundaries, from a run in which nothing goes wrong. */
+/**
+ * The number of boundaries, from runs in which nothing goes wrong: the least of three, since the reset of the connection
+ * that prepared a scenario may still be under way when its messages are counted.
+ */
 export const countBoundaries = (
-  { pool, proxy }: Bench,
+  bench: Bench,
   scenario: Scenario,
-  id: number
+  nextId: () => number
 ): Effect.Effect<number, PgError.PgError> =>
+  Effect.map(
+    Effect.forEach([1, 2, 3], () => countOnce(bench, scenario, nextId())),
+    (counts) => Math.min(...counts)
+  )
+
+const countOnce = ({ pool, proxy }: Bench, scenario: Scenario, id: number): Effect.Effect<number, PgError.PgError> =>
   Effect.gen(function* () {
     yield* scenario.prepare(pool, id)
     let messages = 0

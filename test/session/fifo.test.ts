@@ -6,6 +6,9 @@ import { int } from "../wire/frames.ts"
 /** The same by a plain array. */
 class Model {
   readonly items: Array<number> = []
+  has(item: number): boolean {
+    return this.items.includes(item)
+  }
   remove(item: number): boolean {
     const index = this.items.indexOf(item)
     if (index >= 0) this.items.splice(index, 1)
@@ -15,9 +18,28 @@ class Model {
 
 /** One step on both queues, which must answer the same. */
 const steps: ReadonlyArray<(fifo: Fifo<number>, model: Model, item: number) => readonly [unknown, unknown]> = [
-  (fifo, model, item) => [fifo.push(item), void model.items.push(item)],
-  (fifo, model, item) => [fifo.push(item + 1), void model.items.push(item + 1)],
-  (fifo, model, item) => [fifo.unshift(item), void model.items.unshift(item)],
+  (fifo, model, item) => (model.has(item) ? [0, 0] : [fifo.push(item), void model.items.push(item)]),
+  (fifo, model, item) => (model.has(item + 1) ? [0, 0] : [fifo.push(item + 1), void model.items.push(item + 1)]),
+  (fifo, model, item) => (model.has(item) ? [0, 0] : [fifo.unshift(item), void model.items.unshift(item)]),
+  // Many at once, so that places are looked up in an index.
+  (fifo, model, item) => {
+    for (let more = 1000 + item * 100; more < 1100 + item * 100; more++) {
+      if (model.has(more)) continue
+      fifo.push(more)
+      model.items.push(more)
+    }
+    return [0, 0]
+  },
+  (fifo, model, item) => {
+    const from = 1000 + item * 100
+    const each = (removes: (other: number) => boolean) =>
+      Array.from({ length: 100 }, (_, n) => removes(from + ((n * 37) % 100)))
+    return [each((other) => fifo.remove(other)), each((other) => model.remove(other))]
+  },
+  (fifo, model, item) => {
+    const count = Math.min(item * 10, model.items.length)
+    return [Array.from({ length: count }, () => fifo.shift()), model.items.splice(0, count)]
+  },
   (fifo, model) => [fifo.shift(), model.items.shift()],
   (fifo, model, item) => [fifo.remove(item), model.remove(item)],
   (fifo, model, item) => [fifo.some((other) => other > item), model.items.some((other) => other > item)],
@@ -67,5 +89,46 @@ describe("Fifo", () => {
     assert.include(Object.values(fifo).flat(), item)
     fifo.shift()
     assert.notInclude(Object.values(fifo).flat(), item)
+    const items = Array.from({ length: 1_000 }, (_, n) => ({ n }))
+    for (const other of items) fifo.push(other)
+    for (const other of items.slice(1, -1)) fifo.remove(other)
+    for (const other of items.slice(1, -1)) assert.notInclude(Object.values(fifo).flat(), other)
+    assert.strictEqual(fifo.length, 2)
+  })
+
+  it("takes 50,000 items out of its middle, in whatever order, in the time of a blink", () => {
+    const COUNT = 50_000
+    const orders: ReadonlyArray<(n: number) => number> = [
+      (n) => n,
+      (n) => COUNT - 1 - n,
+      (n) => (n * 7919) % COUNT,
+      (n) => (n % 2 === 0 ? n / 2 : COUNT - (n + 1) / 2)
+    ]
+    for (const order of orders) {
+      const fifo = new Fifo<object>()
+      const items = Array.from({ length: COUNT }, (_, n) => ({ n }))
+      for (const item of items) fifo.push(item)
+      const began = performance.now()
+      for (let n = 0; n < COUNT; n++) assert(fifo.remove(items[order(n)]!))
+      assert.isBelow(performance.now() - began, 1_000)
+      assert.strictEqual(fifo.length, 0)
+    }
+  })
+
+  it("does not grow where as many leave its middle as come, and stays quick", () => {
+    const fifo = new Fifo<object>()
+    const first = {}
+    fifo.push(first)
+    const began = performance.now()
+    for (let round = 0; round < 100_000; round++) {
+      const item = {}
+      fifo.push(item)
+      fifo.push({})
+      assert(fifo.remove(item))
+      if (fifo.length > 500) fifo.drain()
+    }
+    assert.isBelow(performance.now() - began, 1_000)
+    const store = Object.values(fifo).find((value) => Array.isArray(value))
+    assert.isAtMost(store?.length ?? Infinity, 2_048)
   })
 })
