@@ -1,5 +1,6 @@
 /** COPY out whose reader asks the connection that it reads from, in every way that makes another fiber of it. */
 import { assert, layer } from "@effect/vitest"
+import * as Deferred from "effect/Deferred"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Fiber from "effect/Fiber"
@@ -71,12 +72,13 @@ layer(TestDatabase.layer, { excludeTestServices: true })("the reader of a COPY o
     Effect.gen(function* () {
       const connection = yield* liveConnection()
       let bytes = 0
+      const hasBegun = yield* Deferred.make<void>()
       const slowly = Stream.runForEach(connection.copyOut(LARGE), (piece) => {
         bytes += piece.length
-        return Effect.sleep("20 millis")
+        return Effect.andThen(Deferred.succeed(hasBegun, undefined), Effect.sleep("20 millis"))
       })
       const reading = yield* Effect.forkChild(slowly, { startImmediately: true })
-      while (bytes === 0) yield* Effect.sleep("5 millis")
+      yield* Deferred.await(hasBegun)
       assert.strictEqual(yield* valueOf(connection, "SELECT 7"), 7)
       yield* Fiber.join(reading)
       assert.isAbove(bytes, 6_000_000)
