@@ -132,12 +132,16 @@ export const countYields = ({ pool }: Bench, scenario: Scenario, id: number): Ef
     return yields
   })
 
+/** The end of a yield counts as an operation, and so does what it goes on with: with fewer it would never come to that. */
+const OPERATIONS_BETWEEN_YIELDS = 3
+
 /** Has a fiber and its children yield before each of their operations, and tells of that. */
 const yieldingEach = (onYield: () => void) => {
   const scheduler = new Scheduler.MixedScheduler()
-  scheduler.shouldYield = () => {
-    onYield()
-    return true
+  scheduler.shouldYield = ({ currentOpCount }) => {
+    const isTime = currentOpCount >= OPERATIONS_BETWEEN_YIELDS
+    if (isTime) onYield()
+    return isTime
   }
   return <A, E, R>(effect: Effect.Effect<A, E, R>) => Effect.provideService(effect, Scheduler.Scheduler, scheduler)
 }
