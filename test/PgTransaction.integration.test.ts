@@ -180,14 +180,14 @@ for (const [what, make] of makers) {
       Effect.gen(function* () {
         const { insert, numbers } = yield* table
         const pg = yield* make
-        for (const [ending, survivors] of [
-          ["COMMIT", [1]],
-          ["ROLLBACK", [1]]
+        for (const [ending, survivors, outcome] of [
+          ["COMMIT", [1], "unknown"],
+          ["ROLLBACK", [1], "none"]
         ] as const) {
           const body = Effect.andThen(insert(pg, 1), pg.execute(ending))
           const error = yield* Effect.flip(pg.withTransaction(body))
           assert.strictEqual(error._tag, "TransactionClosedError")
-          assert.strictEqual(error.outcome, "unknown")
+          assert.strictEqual(error.outcome, outcome)
           assert.deepStrictEqual(yield* numbers, survivors)
           yield* assertHealthy(pg)
         }

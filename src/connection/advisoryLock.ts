@@ -13,7 +13,8 @@ import type { TupleRow } from "../codec/rowReader.ts"
 import { ExtendedQuery } from "../session/extendedQuery.ts"
 import { ALL, type Request, type Resume } from "../session/request.ts"
 import type { Session } from "../session/session.ts"
-import { submitControl, type TransactionLevel } from "../session/transaction.ts"
+import { submitControl, withinGrace } from "../session/control.ts"
+import type { TransactionLevel } from "../session/transaction.ts"
 import type { TransactionStatus } from "../wire/backendMessage.ts"
 import type { ErrorFields } from "../wire/errorFields.ts"
 import type { AdvisoryLockKey, AdvisoryLockOptions } from "./queryable.ts"
@@ -120,7 +121,7 @@ class Acquisition extends ExtendedQuery<TupleRow, boolean> {
 const release = (lock: Lock): Effect.Effect<void> => {
   const { level } = lock
   if (level.isTransaction) return Effect.void
-  const unlocked = Effect.callback<void>((resume) => unlock(lock, () => resume(Effect.void)))
+  const unlocked = withinGrace(level.session, (done) => unlock(lock, done))
   return Effect.andThen(Effect.exit(Effect.interruptible(level.untilSettled())), unlocked)
 }
 

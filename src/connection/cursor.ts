@@ -74,7 +74,7 @@ const opened = <A>(
   bounds: Bounds,
   open: (opening: Opening) => Effect.Effect<A, PgError.PgError, Scope.Scope>
 ): Effect.Effect<A, PgError.PgError, Scope.Scope> =>
-  withTimeout("cursor", sql, openedInTime(place, bounds, open), bounds.timeout)
+  withTimeout("cursor", sql, openedInTime(place, sql, bounds, open), bounds.timeout)
 
 /** How long a cursor lives, and how long each of its calls may take. */
 interface Bounds {
@@ -84,6 +84,7 @@ interface Bounds {
 
 const openedInTime = <A>(
   place: Place,
+  sql: string,
   { hold, timeout }: Bounds,
   open: (opening: Opening) => Effect.Effect<A, PgError.PgError, Scope.Scope>
 ): Effect.Effect<A, PgError.PgError, Scope.Scope> =>
@@ -92,7 +93,10 @@ const openedInTime = <A>(
       const outer = yield* restore(place.scopedLevel)
       const own = hold ? undefined : yield* ownTransaction(outer, restore)
       let hasFailed = false
-      if (own !== undefined) yield* Effect.addFinalizer((exit) => endOwn(own, exit, hasFailed))
+      if (own !== undefined) {
+        const ending = { place, operation: "cursor", sql, level: own } as const
+        yield* Effect.addFinalizer((exit) => endOwn(ending, exit, hasFailed))
+      }
       const made = own ?? outer
       const portal = new Portal()
       yield* Effect.addFinalizer(() => Effect.sync(() => made.surviving.post(closePortal(portal))))

@@ -4,9 +4,10 @@
  * to that transaction, which travels in the fiber's context.
  */
 import * as Effect from "effect/Effect"
+import * as Exit from "effect/Exit"
 import type * as Fiber from "effect/Fiber"
 import type * as Option from "effect/Option"
-import type * as Scope from "effect/Scope"
+import * as Scope from "effect/Scope"
 import * as PgError from "../PgError.ts"
 import type { PgStatement, PrepareOptions } from "../PgStatement.ts"
 import type { TypeCatalogue } from "../session/catalogue.ts"
@@ -14,6 +15,7 @@ import type { Observer } from "../session/observer.ts"
 import { OwnStatement } from "../session/ownStatement.ts"
 import * as Request from "../session/request.ts"
 import type { Statements } from "../session/statementCache.ts"
+import { AfterEnd } from "../session/afterEnd.ts"
 import type { LevelOptions, TransactionLevel } from "../session/transaction.ts"
 import { withLock, withLockIfAvailable } from "./advisoryLock.ts"
 import { beginStatement, PLAIN_BEGIN } from "./beginStatement.ts"
@@ -72,13 +74,18 @@ export abstract class Requester extends Queries implements Queryable {
     effect: Effect.Effect<A, E, R>,
     options: WithTransactionOptions
   ): Effect.Effect<A, E | PgError.PgError, R> {
-    const on = (outer: TransactionLevel, begin: string) =>
-      outer.within(levelOptions(begin, options), (level) => Effect.provideService(effect, this.ambient, level))
+    const on = (outer: TransactionLevel, begin: string, afterEnd?: AfterEnd) =>
+      outer.within({ ...levelOptions(begin, options), afterEnd }, (level) =>
+        Effect.provideService(effect, this.ambient, level)
+      )
     return Effect.flatMap(beginStatement(options), (begin) =>
       this.inTransaction(
         (level) => on(level, begin),
         () => {
-          const attempt = this.onLevel((root) => on(root, begin))
+          const attempt = Effect.suspend(() => {
+            const afterEnd = new AfterEnd()
+            return afterEnd.following(this.onLevel((root) => on(root, begin, afterEnd)))
+          })
           const { retry } = options
           return retry === undefined ? attempt : Effect.retry(attempt, { schedule: retry, while: mayPassNextTime })
         }
@@ -96,10 +103,17 @@ export abstract class Requester extends Queries implements Queryable {
     return Effect.uninterruptibleMask((restore) =>
       Effect.gen({ self: this }, function* () {
         const begin = yield* beginStatement(options)
-        const outer = yield* restore(this.scopedLevel)
-        const level = yield* outer.open({ ...levelOptions(begin, options), forbids: begunByHand() }, restore)
-        yield* Effect.addFinalizer(() => Effect.ignore(level.rollbackByHand))
-        return new Handle(level)
+        const afterEnd = new AfterEnd()
+        yield* Effect.addFinalizer(() => afterEnd.run)
+        const lease = yield* Scope.fork(yield* Effect.scope)
+        const opened = Effect.flatMap(restore(Scope.provide(this.scopedLevel, lease)), (outer) =>
+          outer.open({ ...levelOptions(begin, options), forbids: begunByHand(), afterEnd }, restore)
+        )
+        const level = yield* Effect.onExit(opened, (exit) =>
+          Exit.isFailure(exit) ? Scope.close(lease, exit) : Effect.void
+        )
+        yield* Scope.addFinalizer(lease, Effect.ignore(level.rollbackByHand))
+        return new Handle(level, (ending) => afterEnd.following(Effect.ensuring(ending, Scope.close(lease, Exit.void))))
       })
     )
   }
@@ -249,13 +263,23 @@ class StatementRequester extends Requester {
   }
 }
 
+type Answered = Effect.Effect<void, PgError.PgError>
+
 class Handle extends LevelRequester implements Transaction {
-  get commit(): Effect.Effect<void, PgError.PgError> {
-    return this.level.commitByHand
+  /** Gives the connection back behind the end. */
+  private readonly ending: (end: Answered) => Answered
+
+  constructor(level: TransactionLevel, ending: (end: Answered) => Answered) {
+    super(level)
+    this.ending = ending
   }
 
-  get rollback(): Effect.Effect<void, PgError.PgError> {
-    return this.level.rollbackByHand
+  get commit(): Answered {
+    return this.ending(this.level.commitByHand)
+  }
+
+  get rollback(): Answered {
+    return this.ending(this.level.rollbackByHand)
   }
 }
 

@@ -14,6 +14,7 @@ import * as Stream from "effect/Stream"
 import type { ObjectRow } from "../codec/rowReader.ts"
 import * as PgError from "../PgError.ts"
 import { closePortal, type Page, page, Portal, type PortalOptions } from "../session/portal.ts"
+import type { Request } from "../session/request.ts"
 import { isStalePlan } from "../session/stalePlan.ts"
 import { PLAIN_LEVEL, type TransactionLevel, type Restore } from "../session/transaction.ts"
 import type { Place } from "./place.ts"
@@ -124,16 +125,39 @@ const inUse = (): PgError.UnsupportedError =>
     sql: ""
   })
 
+/** A transaction that a stream or a cursor has for itself, and what it runs. */
+export interface Own {
+  readonly place: Place
+  readonly operation: "stream" | "cursor"
+  readonly sql: string
+  readonly level: TransactionLevel
+}
+
 /**
  * Ends a transaction of one's own as the scope around it ends. Where something in it has failed, and been caught, whoever
  * caught it knows that it cannot be committed.
  */
-export const endOwn = (
-  own: TransactionLevel,
-  exit: Exit.Exit<unknown, unknown>,
-  hasFailed: boolean
-): Effect.Effect<void> =>
-  Exit.isSuccess(exit) && !hasFailed ? Effect.orDie(own.commitByHand) : Effect.ignore(own.rollbackByHand)
+export const endOwn = (own: Own, exit: Exit.Exit<unknown, unknown>, hasFailed: boolean): Effect.Effect<void> =>
+  Exit.isSuccess(exit) && !hasFailed
+    ? Effect.catch(own.level.commitByHand, (error) => notCommitted(own, error))
+    : Effect.ignore(own.level.rollbackByHand)
+
+/**
+ * The end of a scope cannot fail, and a fault of the network is no defect. What only reads has lost nothing, and says so
+ * to whoever debugs; what else was lost is logged as an error, and told to whoever watches.
+ */
+const notCommitted = ({ operation, place, sql }: Own, error: PgError.PgError): Effect.Effect<void> => {
+  const what = `a ${operation} was ended early, and its transaction could not be committed`
+  return READS.test(sql)
+    ? Effect.logDebug(what, error)
+    : Effect.andThen(
+        Effect.ignore(place.observed(operation, sql, Effect.fail(error))),
+        Effect.logError(`${what}: what it has written is lost, unless the error says otherwise`, error)
+      )
+}
+
+/** Such a statement writes only by the functions that it may call. */
+const READS = /^\s*(?:SELECT|TABLE|VALUES|SHOW)\b/i
 
 class Reading {
   readonly level: TransactionLevel
@@ -181,7 +205,7 @@ class Reading {
   }
 
   private get page(): Answer<Page<Row>> {
-    const next = this.level.run(page(this.portal, this.options, this.fetchSize))
+    const next = this.asked(page(this.portal, this.options, this.fetchSize))
     return this.place.observed("stream", this.options.sql, next).pipe(
       // A page whose time is up is interrupted, and leaves a transaction that cannot be committed.
       Effect.onError(() => Effect.sync(() => (this.hasFailed = true))),
@@ -191,6 +215,28 @@ class Reading {
         return page
       })
     )
+  }
+
+  /**
+   * A page runs at whatever level is open: the reader may be inside of a savepoint, whose end would else wait for the page
+   * that waits for it. Where that level ends before the page is asked for, the one around it is asked.
+   */
+  private asked(request: Request<Page<Row>>): Answer<Page<Row>> {
+    return Effect.suspend(() => {
+      const at = this.level.innermost
+      let isAsked = false
+      const noting: Request<Page<Row>> = {
+        sql: request.sql,
+        params: request.params,
+        exchange: (session, resume) => {
+          isAsked = true
+          return request.exchange(session, resume)
+        }
+      }
+      return Effect.catch(at.run(noting), (error) =>
+        isAsked || at === this.level || !at.isOver || this.level.isOver ? Effect.fail(error) : this.asked(request)
+      )
+    })
   }
 
   /** After the last row: a transaction of its own has to be committed for the stream to end well. */
@@ -210,7 +256,9 @@ class Reading {
     return Effect.suspend(() => {
       if (this.isOver) return Effect.void
       this.isOver = true
-      if (this.own !== undefined) return endOwn(this.own, exit, this.hasFailed)
+      const { hasFailed, options, own, place } = this
+      if (own !== undefined)
+        return endOwn({ place, operation: "stream", sql: options.sql, level: own }, exit, hasFailed)
       if (!this.isLast) this.closePortal()
       return Effect.void
     })

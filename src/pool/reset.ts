@@ -4,7 +4,7 @@ import * as Exit from "effect/Exit"
 import type * as PgError from "../PgError.ts"
 import { preparedInSql, resetBetweenBorrowers } from "../session/reset.ts"
 import type { Session } from "../session/session.ts"
-import { submitControl } from "../session/transaction.ts"
+import { submitControl } from "../session/control.ts"
 import { type Hooks, runHook } from "./hooks.ts"
 import type { Member } from "./member.ts"
 

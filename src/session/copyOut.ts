@@ -32,6 +32,16 @@ type Awaiting = (typeof Awaiting)[keyof typeof Awaiting]
 /** With so many bytes waiting for the reader, the socket waits too. */
 const MAX_WAITING_BYTES = 131_072
 
+/** How long the reader of a COPY may take nothing while others wait behind it. */
+const STARVING_MILLIS = 1000
+
+const starved = (sql: string): PgError.UnsupportedError =>
+  new PgError.UnsupportedError({
+    feature: "a statement on the connection of a COPY whose reader takes nothing meanwhile",
+    instead: "use another connection for it, or collect the rows first",
+    sql
+  })
+
 /** A COPY as the server is sent it, and as everybody else is told of it: without the values that it was given. */
 export interface CopyText {
   readonly sent: string
@@ -58,6 +68,7 @@ export class CopyOut<A> extends CopyExchange {
   private readonly resume: Resume<CopyOut<A>>
   private waitingBytes = 0
   private isPaused = false
+  private starvation: ReturnType<typeof setInterval> | undefined
   private isWakeScheduled = false
   private reader: Fiber.Fiber<unknown, unknown> | undefined
   private readonly sent: string
@@ -152,9 +163,15 @@ export class CopyOut<A> extends CopyExchange {
     return fiber === this.reader && this.isWanted ? circular(this.sql) : undefined
   }
 
+  /**
+   * While the reader takes nothing, nothing else on the connection can go on, and the reader may be waiting for just that:
+   * whoever waits behind the COPY is refused after a while.
+   */
   private pause(isPaused: boolean): void {
     this.isPaused = isPaused
     this.session.keepReading(!isPaused)
+    clearInterval(this.starvation)
+    if (isPaused) this.starvation = setInterval(() => this.session.refuseWaiting(starved(this.sql)), STARVING_MILLIS)
   }
 
   /** What is not read any more is read past, up to the end. */

@@ -60,3 +60,7 @@ const lostBeforeWrite = (error: PgError.PgError): PgError.ConnectionLostError =>
     safeToRetry: true,
     outcome: "none"
   })
+
+/** For a request that waits to be written, where the session goes on and an error says what has ended instead. */
+export const refusedWaiting = (exchange: Exchange, error: PgError.PgError): PgError.PgError =>
+  error._tag === "ConnectionLostError" ? lostWaiting(exchange, error) : error

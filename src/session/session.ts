@@ -34,6 +34,7 @@ import { readParameterStatus } from "./serverParameters.ts"
 import { Residue } from "./residue.ts"
 import { StatementCache, type StatementCacheLimits } from "./statementCache.ts"
 import type { Transport, TransportEvents } from "./transport.ts"
+import { abandonWritten, refuseUnwritten } from "./withdrawal.ts"
 import { isServerBusy, WRITE_BYTES } from "./writeAhead.ts"
 
 /** How long a server may take to close after our goodbye. */
@@ -83,6 +84,10 @@ export class Session implements FrameSink, TransportEvents {
   private readonly fence: Fence
   private readonly endListeners = new Listeners<PgError.PgError>()
   private readonly idleListeners = new Listeners<void>()
+  /** Those who wait until all is answered, where they would wait for somebody that waits for them. */
+  readonly stalled = new Listeners<PgError.PgError>()
+  /** The transaction that is open, and is told of every command that completes. */
+  transaction: { completed(command: string, sql: string): void } | undefined
   /** The oldest in flight, whose answer is being read. */
   private head: Exchange | undefined
   /** The first ErrorResponse to the head. */
@@ -240,6 +245,7 @@ export class Session implements FrameSink, TransportEvents {
     if (tag.command === "DISCARD ALL" || tag.command === "DEALLOCATE ALL") this.statements.clear()
     this.catalogue.commandCompleted(tag, this.head?.sql ?? "", hasColumns)
     this.residue.completed(tag, hasColumns, changesSession)
+    this.transaction?.completed(tag.command, this.head?.sql ?? "")
   }
 
   // ------------------------------------------------------------------------------------------------- answers
@@ -425,21 +431,16 @@ export class Session implements FrameSink, TransportEvents {
    * Whoever had the session has gone: all that they asked is withdrawn or cancelled, and fails with `error`. What ends
    * and cleans up after them goes on; the server answers that at once.
    */
-  abandonAll(error: PgError.ConnectionLostError): void {
-    for (const exchange of this.waiting.drain()) {
-      if (exchange.isControl === true) this.waiting.push(exchange)
-      else {
-        exchange.withdrawn?.()
-        exchange.lost(lostWaiting(exchange, error))
-      }
-    }
-    for (const exchange of this.inFlight.toArray()) {
-      if (exchange.abandoned || exchange.isControl === true) continue
-      exchange.lost(lostInFlight(error))
-      exchange.abandoned = true
-    }
-    if (this.inFlight.some(({ abandoned }) => abandoned)) this.fence.raise()
+  abandonAll(error: PgError.PgError): void {
+    this.refuseWaiting(error)
+    if (abandonWritten(this.inFlight, error)) this.fence.raise()
     this.fence.advance()
+  }
+
+  /** Refuses what is not written yet, and those who wait until all is answered. */
+  refuseWaiting(error: PgError.PgError): void {
+    refuseUnwritten(this.waiting, error)
+    this.stalled.tell(error)
   }
 
   /** Ends the session at once, without a goodbye; a CancelRequest is not sent. */

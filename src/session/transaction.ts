@@ -4,66 +4,64 @@
  *
  * - Only the innermost level may run statements: what a fiber of another level asks for waits until the levels above it
  *   have ended, because it would otherwise become a part of their work. A level that has ended refuses.
- * - The statements that begin and end a level are simple queries: they depend on no prepared statement and no cache.
+ * - A level serves those who ask in their order. A transaction that is to begin, and the end of one, take their turn: what
+ *   is asked afterwards waits behind them.
+ * - No fiber waits without a bound, or uninterruptibly, for a server that says nothing: what is left to be done then is
+ *   done by the session, before anything that is asked later.
  * - A level that cannot be ended as it must be takes its session with it.
  */
-import * as Deferred from "effect/Deferred"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import type * as Fiber from "effect/Fiber"
 import * as PgError from "../PgError.ts"
 import { TransactionStatus } from "../wire/backendMessage.ts"
-import type { CommandTag } from "../wire/commandTag.ts"
+import { AfterEnd } from "./afterEnd.ts"
+import { type Restore, revocable, withinGrace } from "./control.ts"
+import {
+  closed,
+  commit,
+  failedInside,
+  lostBeforeCommit,
+  mayBeCommitted,
+  releaseSavepoint,
+  transactionIdOf,
+  undo
+} from "./ending.ts"
+import { outcomeOfEnd } from "./handEnded.ts"
+import { type LevelOptions, PLAIN_LEVEL } from "./levelOptions.ts"
 import { Listeners } from "./listeners.ts"
-import { ownTupleRows, type Request, type Resume, send } from "./request.ts"
+import { type Request, send } from "./request.ts"
 import type { Session } from "./session.ts"
-import { SimpleQuery } from "./simpleQuery.ts"
+import { Served, Turn } from "./turn.ts"
 
-/** How a level is begun and ended. */
-export interface LevelOptions {
-  /** The statement that begins a transaction; a savepoint has one of its own. */
-  readonly begin: string
-  /** False where anything was asked for that a savepoint has not. */
-  readonly isPlain: boolean
-  /** Whether to ask for the transaction's id before COMMIT. */
-  readonly trackOutcome: boolean
-  /** Whether it may be a savepoint in a transaction that was begun in SQL. */
-  readonly joins?: boolean
-  /** What those are told who ask the level around this one for anything, where they are not to wait for its end. */
-  readonly forbids?: PgError.PgError
-}
+export { JOINING_LEVEL, type LevelOptions, PLAIN_LEVEL } from "./levelOptions.ts"
 
-/** A transaction, or a savepoint, that nothing special is asked of. */
-export const PLAIN_LEVEL: LevelOptions = { begin: "BEGIN", isPlain: true, trackOutcome: false }
-
-/** The same, also inside of a transaction that was begun in SQL. */
-export const JOINING_LEVEL: LevelOptions = { ...PLAIN_LEVEL, joins: true }
-
-export class TransactionLevel {
-  readonly session: Session
+export class TransactionLevel extends Served {
   private readonly depth: number
   private readonly outer: TransactionLevel | undefined
   private readonly isSavepoint: boolean
-  private readonly trackOutcome: boolean
+  private readonly options: LevelOptions
   /** The server's id of the transaction, where it was asked for and there is one. */
   private transactionId: string | undefined
-  private readonly forbids: PgError.PgError | undefined
   /** Why nothing more may be asked here. */
   private endedBy: (() => PgError.PgError) | undefined
+  /** What is known of the work where a statement of the user has ended the transaction. */
+  private endedInSql: PgError.Outcome | undefined
+  private isClosed = false
   /** The transaction or savepoint that is open above this level. */
   private inner: TransactionLevel | undefined
-  private readonly waiting = new Listeners<void>()
+  /** How many levels above this one have ended for those who ran them, and not yet for the server. */
+  private ending = 0
   private readonly onCommit: Array<Effect.Effect<unknown>> = []
   private readonly onRollback: Array<Effect.Effect<unknown>> = []
   private endListeners: Listeners<PgError.PgError> | undefined
 
-  private constructor(session: Session, outer?: TransactionLevel, options?: LevelOptions) {
-    this.session = session
+  private constructor(session: Session, outer?: TransactionLevel, options: LevelOptions = PLAIN_LEVEL) {
+    super(session)
     this.outer = outer
     this.depth = outer === undefined ? 0 : outer.depth + 1
     this.isSavepoint = outer !== undefined && (outer.isTransaction || outer.isBegunInSql)
-    this.trackOutcome = options?.trackOutcome === true
-    this.forbids = options?.forbids
+    this.options = options
   }
 
   static root(session: Session): TransactionLevel {
@@ -77,12 +75,18 @@ export class TransactionLevel {
 
   /** True inside of a transaction that was begun in SQL, which is nobody's level. */
   get isBegunInSql(): boolean {
-    return !this.isTransaction && this.session.transactionStatus !== TransactionStatus.idle
+    return !this.isTransaction && this.ending === 0 && this.session.transactionStatus !== TransactionStatus.idle
   }
 
   /** This level, or where it has ended, the one around it that has not: for what may outlive a transaction. */
   get surviving(): TransactionLevel {
     return this.ended === undefined || this.outer === undefined ? this : this.outer.surviving
+  }
+
+  /** This level, or the highest above it that runs for a fiber: for what may run at any of them. */
+  get innermost(): TransactionLevel {
+    const { inner } = this
+    return inner === undefined || inner.endedBy !== undefined || this.forbidden !== undefined ? this : inner.innermost
   }
 
   /** Asks for what is no part of any level's work. Nobody waits for the answer, nor for the levels above this one. */
@@ -96,11 +100,19 @@ export class TransactionLevel {
 
   /** The same for whoever has the fiber, which is what runs the effect, and at once. */
   runIn<A>(fiber: Fiber.Fiber<unknown, unknown>, request: Request<A>): Effect.Effect<A, PgError.PgError> {
-    const refusal = this.ended ?? this.session.oldest?.refusalOf?.(fiber)
+    const refusal = this.refusalFor(fiber)
     if (refusal !== undefined) return Effect.fail(refusal)
-    if (this.inner === undefined) return send(this.session, request)
-    if (this.inner.forbids !== undefined) return Effect.fail(this.inner.forbids)
-    return Effect.flatMap(this.innerEnded, () => this.run(request))
+    return this.isTaken ? this.sendInTurn(fiber, request) : send(this.session, request)
+  }
+
+  /** Why a fiber may not ask for anything now. */
+  protected refusalFor(fiber: Fiber.Fiber<unknown, unknown>): PgError.PgError | undefined {
+    return this.ended ?? this.session.oldest?.refusalOf?.(fiber) ?? this.forbidden
+  }
+
+  /** The error of those who ask while somebody has to end by hand what is open above this level. */
+  private get forbidden(): PgError.PgError | undefined {
+    return this.inner?.endedBy === undefined ? this.inner?.options.forbids : undefined
   }
 
   afterCommit(effect: Effect.Effect<unknown>): void {
@@ -115,7 +127,7 @@ export class TransactionLevel {
   end(error: () => PgError.PgError): void {
     this.endedBy ??= error
     this.inner?.end(error)
-    this.waiting.tell()
+    this.refuseWaiting(this.endedBy)
     this.endListeners?.tell(this.endedBy())
   }
 
@@ -159,6 +171,12 @@ export class TransactionLevel {
     options: LevelOptions,
     body: (level: TransactionLevel) => Effect.Effect<A, E, R>
   ): Effect.Effect<A, E | PgError.PgError, R> {
+    if (options.afterEnd === undefined) {
+      return Effect.suspend(() => {
+        const afterEnd = new AfterEnd()
+        return afterEnd.following(this.within({ ...options, afterEnd }, body))
+      })
+    }
     return Effect.uninterruptibleMask((restore) =>
       Effect.flatMap(this.open(options, restore), (inner) => {
         const whole = Effect.flatMap(body(inner), (value) => Effect.as(inner.beforeEnd(), value))
@@ -170,82 +188,85 @@ export class TransactionLevel {
   /** Ends the level as if its body had succeeded. */
   get commitByHand(): Effect.Effect<void, PgError.PgError> {
     return Effect.uninterruptibleMask((restore) =>
-      Effect.flatMap(Effect.exit(restore(this.beforeEnd())), (exit) =>
-        this.ended === undefined ? this.close(exit) : Effect.fail(this.ended)
-      )
+      Effect.flatMap(Effect.exit(restore(this.beforeEnd())), (exit) => this.close(exit))
     )
   }
 
   /** Ends the level as if its body had failed. */
   get rollbackByHand(): Effect.Effect<void, PgError.PgError> {
     return Effect.uninterruptible(
-      Effect.suspend(() =>
-        this.ended === undefined ? Effect.ignore(this.close(Exit.fail(BY_HAND))) : Effect.fail(this.ended)
-      )
+      Effect.suspend(() => {
+        const isOver = this.isClosed || (this.endedBy !== undefined && this.endedInSql === undefined)
+        if (isOver && this.endedBy !== undefined) return Effect.fail(this.endedBy())
+        return Effect.ignore(this.close(Exit.fail(BY_HAND)))
+      })
     )
-  }
-
-  // ------------------------------------------------------------------------------------------------- waiting
-
-  /** What a body that has succeeded still has to wait for. It can be interrupted, and then the level is rolled back. */
-  private beforeEnd(): Effect.Effect<void, PgError.PgError> {
-    if (!this.trackOutcome) return this.untilSettled()
-    return Effect.andThen(this.untilSettled(), () => {
-      if (this.session.transactionStatus !== TransactionStatus.inTransaction) return Effect.void
-      return Effect.map(transactionIdOf(this.session), (id) => void (this.transactionId = id))
-    })
-  }
-
-  private get innerEnded(): Effect.Effect<void> {
-    return Effect.callback((resume) => {
-      if (this.inner === undefined) return resume(Effect.void)
-      const unsubscribe = this.waiting.add(() => resume(Effect.void))
-      return Effect.sync(unsubscribe)
-    })
-  }
-
-  /** Waits until no level is open above this one and all that was asked is answered, or the session is lost. */
-  untilSettled(): Effect.Effect<void> {
-    return Effect.suspend(() => {
-      if (this.inner !== undefined) return Effect.flatMap(this.innerEnded, () => this.untilSettled())
-      return this.session.settled ? Effect.void : answered(this.session)
-    })
   }
 
   // ------------------------------------------------------------------------------------------------- begin
 
   /**
-   * Waits, interruptibly, until no other level is open and all that could take long is answered. The statement that then
-   * begins the level has nothing to wait for, and is not interrupted. Call it where nothing can interrupt.
+   * Waits, interruptibly, until it is this level's turn to begin one above it. Call it where nothing can interrupt, with
+   * what restores interruption.
    */
   open(options: LevelOptions, restore: Restore): Effect.Effect<TransactionLevel, PgError.PgError> {
     return Effect.withFiber((fiber) => {
-      const circular = this.session.oldest?.refusalOf?.(fiber)
-      return circular === undefined ? this.openOnceQuiet(options, restore) : Effect.fail(circular)
+      const refusal = this.refusalFor(fiber)
+      if (refusal !== undefined) return Effect.fail(refusal)
+      if (!this.isTaken && (this.session.lost !== undefined || this.mayBegin)) return this.begin(options, restore)
+      const turn = new Turn(this, () => this.mayBegin)
+      const itsTurn = Effect.onExit(restore(turn.wait), (exit) =>
+        Exit.isFailure(exit) ? Effect.sync(() => turn.giveBack()) : Effect.void
+      )
+      return Effect.andThen(itsTurn, () => this.begin(options, restore))
     })
   }
 
-  private openOnceQuiet(options: LevelOptions, restore: Restore): Effect.Effect<TransactionLevel, PgError.PgError> {
-    const { inner, session } = this
-    if (session.lost === undefined && (inner !== undefined || !session.isQuiet)) {
-      if (inner?.forbids !== undefined) return Effect.fail(inner.forbids)
-      const quiet = inner === undefined ? answered(session) : this.innerEnded
-      return Effect.flatMap(restore(quiet), () => this.openOnceQuiet(options, restore))
-    }
-    const refusal = this.refusal(options)
-    return refusal === undefined ? this.begin(options) : Effect.fail(refusal)
+  /** Whether nothing is asked that could take long, and no transaction has still to end. */
+  private get mayBegin(): boolean {
+    return this.ending === 0 ? this.session.isQuiet : this.session.settled
   }
 
-  private begin(options: LevelOptions): Effect.Effect<TransactionLevel, PgError.PgError> {
-    const inner = new TransactionLevel(this.session, this, options)
-    this.inner = inner
+  /** The statement can be interrupted: then the session undoes what it has begun, before anything else. */
+  private begin(options: LevelOptions, restore: Restore): Effect.Effect<TransactionLevel, PgError.PgError> {
+    const refusal = this.refusal(options)
+    if (refusal !== undefined) {
+      this.handOn()
+      return Effect.fail(refusal)
+    }
+    const inner = this.raise(options)
     const sql = inner.isSavepoint ? `SAVEPOINT ${inner.savepoint}` : options.begin
-    return Effect.callback((resume) =>
-      submitControl(this.session, { operation: sql, sql }, (exit) => {
-        if (Exit.isFailure(exit)) this.lower(inner)
-        resume(Exit.map(exit, () => inner))
-      })
-    )
+    const begun = revocable(this.session, sql, restore, {
+      failed: () => this.lower(inner),
+      givenUp: () => {
+        inner.isClosed = true
+        inner.end(() => closed("it was given up before it had begun"))
+      },
+      // What is around it may have been undone meanwhile, and it with that.
+      revoke: (done) => {
+        if (this.endedBy === undefined) inner.undo(done)
+        else done()
+        this.lower(inner)
+      }
+    })
+    return Effect.as(begun, inner)
+  }
+
+  private raise(options: LevelOptions): TransactionLevel {
+    const inner = new TransactionLevel(this.session, this, options)
+    this.isTaken = true
+    this.inner = inner
+    if (inner.depth === 1) this.session.transaction = inner
+    const { forbids } = options
+    if (forbids !== undefined) this.refuseWaiting(() => forbids)
+    return inner
+  }
+
+  private lower(inner: TransactionLevel): void {
+    if (this.inner !== inner) return
+    this.inner = undefined
+    if (this.session.transaction === inner) this.session.transaction = undefined
+    this.handOn()
   }
 
   private refusal(options: LevelOptions): PgError.PgError | undefined {
@@ -261,188 +282,165 @@ export class TransactionLevel {
 
   // ------------------------------------------------------------------------------------------------- end
 
-  /** Ends this level, and runs what was to be run after its end. */
+  /**
+   * A command of the user has completed while this transaction is open. One that ends the transaction makes everything
+   * fail that is asked of it later; it would no longer be a part of it.
+   */
+  completed(command: string, sql: string): void {
+    const outcome = outcomeOfEnd(command, sql)
+    if (this.endedInSql !== undefined) {
+      this.endedInSql = "unknown"
+    } else if (outcome !== undefined) {
+      this.endedInSql = outcome
+      this.end(() => closed("its body has ended it in SQL", this.endedInSql))
+    }
+  }
+
+  /**
+   * What a body that has succeeded still has to wait for: its turn, so that all that was asked before is answered. It can
+   * be interrupted, and then the level is rolled back. What was begun by hand and left open ends here, as with its scope.
+   */
+  private beforeEnd(): Effect.Effect<void, PgError.PgError> {
+    return Effect.suspend(() => {
+      if (this.ended !== undefined) return Effect.fail(this.ended)
+      if (this.forbidden !== undefined) return Effect.andThen(this.endLeftOpen, () => this.beforeEnd())
+      if (!this.isTaken && this.session.settled) return this.track
+      const turn = new Turn(this, (session) => session.settled)
+      return Effect.matchEffect(turn.wait, {
+        onFailure: (error) => (error === this.forbidden ? this.beforeEnd() : Effect.fail(error)),
+        onSuccess: () => this.track
+      })
+    })
+  }
+
+  /** Undoes what was begun by hand above this level and has not been ended. */
+  private get endLeftOpen(): Effect.Effect<void> {
+    return Effect.suspend(() => (this.inner === undefined ? Effect.void : Effect.ignore(this.inner.rollbackByHand)))
+  }
+
+  /** Finds out the transaction's id where that was asked for. */
+  private get track(): Effect.Effect<void, PgError.PgError> {
+    if (!this.options.trackOutcome || this.session.transactionStatus !== TransactionStatus.inTransaction) {
+      return Effect.void
+    }
+    return Effect.map(transactionIdOf(this.session), (id) => void (this.transactionId = id))
+  }
+
+  /**
+   * Waits, interruptibly, until all that was asked is answered, or the session is lost. What was begun by hand above this
+   * level does not end by itself, and is not waited for.
+   */
+  untilSettled(): Effect.Effect<void, PgError.PgError> {
+    return Effect.suspend(() => {
+      if (this.forbidden !== undefined) {
+        return this.session.transactionStatus === TransactionStatus.failed ? this.endLeftOpen : Effect.void
+      }
+      if (!this.isTaken && this.session.settled) return Effect.void
+      const turn = new Turn(this, (session) => session.settled)
+      return Effect.ensuring(
+        turn.wait,
+        Effect.sync(() => turn.giveBack())
+      )
+    })
+  }
+
+  /** Ends this level. What is to be run behind it is left to `afterEnd`. */
   private close<A, E>(exit: Exit.Exit<A, E>): Effect.Effect<A, E | PgError.PgError> {
     return Effect.suspend(() => {
-      const { ended, outer } = this
+      const { endedInSql, outer } = this
       // Whoever ended it before has seen to the transaction, and the session may be another's by now.
-      if (ended !== undefined) return Exit.isFailure(exit) ? exit : Effect.fail(ended)
+      if (this.isClosed || (this.endedBy !== undefined && endedInSql === undefined)) {
+        return Exit.isFailure(exit) || this.ended === undefined ? exit : Effect.fail(this.ended)
+      }
+      this.isClosed = true
       this.end(() => closed(Exit.isSuccess(exit) ? "it has been committed" : "it has been rolled back"))
       return Effect.flatMap(Effect.exit(this.conclude(exit)), (conclusion) => {
         outer?.lower(this)
-        if (Exit.isFailure(conclusion)) return followed(conclusion, this.onRollback)
-        if (outer === undefined || outer.depth === 0) return followed(conclusion, this.onCommit)
-        this.passOn(outer)
+        if (Exit.isFailure(conclusion)) {
+          const isUnknown = endedInSql === "unknown" || (Exit.isSuccess(exit) && mayBeCommitted(conclusion))
+          if (!isUnknown) this.options.afterEnd?.add(this.onRollback)
+        } else if (outer === undefined || outer.depth === 0) {
+          this.options.afterEnd?.add(this.onCommit)
+        } else {
+          // A released savepoint is a part of what is around it.
+          outer.onCommit.push(...this.onCommit)
+          outer.onRollback.push(...this.onRollback)
+        }
         return conclusion
       })
     })
   }
 
-  /** A released savepoint is a part of what is around it. */
-  private passOn(outer: TransactionLevel): void {
-    outer.onCommit.push(...this.onCommit)
-    outer.onRollback.push(...this.onRollback)
-  }
-
-  private lower(inner: TransactionLevel): void {
-    if (this.inner === inner) this.inner = undefined
-    this.waiting.tell()
-  }
-
   /** Every exit of a body, at every depth, and what follows. */
   private conclude<A, E>(exit: Exit.Exit<A, E>): Effect.Effect<A, E | PgError.PgError> {
     const { lost, transactionStatus } = this.session
+    if (this.endedInSql !== undefined) return this.concludeEnded(exit, this.endedInSql)
     if (Exit.isFailure(exit)) return lost === undefined ? Effect.flatMap(this.rollback, () => exit) : exit
     if (lost !== undefined) return Effect.fail(lostBeforeCommit(lost))
     switch (transactionStatus) {
       case TransactionStatus.idle:
-        return Effect.fail(closed("its body has ended it in SQL", "unknown"))
+        return this.concludeEnded(exit, "unknown")
       case TransactionStatus.failed:
-        return Effect.flatMap(this.rollback, () =>
-          Effect.fail(new PgError.TransactionRolledBackError({ reason: HAS_FAILED }))
-        )
+        return Effect.andThen(this.rollback, Effect.fail(failedInside()))
       case TransactionStatus.inTransaction:
-        return Effect.flatMap(this.isSavepoint ? this.release : commit(this.session, this.transactionId), () => exit)
+        return Effect.flatMap(this.isSavepoint ? this.release : this.commit, () => exit)
     }
+  }
+
+  /** The body has ended the transaction in SQL, and may have begun another in its place. */
+  private concludeEnded<A, E>(exit: Exit.Exit<A, E>, outcome: PgError.Outcome): Effect.Effect<A, E | PgError.PgError> {
+    const { lost, transactionStatus } = this.session
+    const isOpen = lost === undefined && transactionStatus !== TransactionStatus.idle && !this.isSavepoint
+    const failure: Exit.Exit<A, E | PgError.PgError> = Exit.isFailure(exit)
+      ? exit
+      : Exit.fail(closed("its body has ended it in SQL", outcome))
+    return isOpen ? Effect.andThen(this.rollback, failure) : failure
   }
 
   private get savepoint(): string {
     return `effectpg_${this.depth - 1}`
   }
 
-  /** A savepoint that cannot be released is rolled back to. */
-  private get release(): Effect.Effect<void, PgError.PgError> {
-    return Effect.tapError(control(this.session, `RELEASE SAVEPOINT ${this.savepoint}`), () => this.rollback)
+  private get commit(): Effect.Effect<void, PgError.PgError> {
+    return Effect.suspend(() => commit(this.session, this.transactionId, this.beginsToEnd()))
   }
 
-  /**
-   * Never fails: where the server does not roll back, the session is lost, and with it the transaction. One that is
-   * closing takes no more requests and is left to it: what runs is being cancelled, which its death would cut short.
-   */
+  /** A savepoint that cannot be released is rolled back to. */
+  private get release(): Effect.Effect<void, PgError.PgError> {
+    const released = Effect.suspend(() => releaseSavepoint(this.session, this.savepoint, this.beginsToEnd()))
+    return Effect.tapError(released, () => this.rollback)
+  }
+
+  /** Whoever waits for the end of what is undone waits no longer than the grace. */
   private get rollback(): Effect.Effect<void> {
-    const { savepoint } = this
-    const sql = this.isSavepoint ? `ROLLBACK TO SAVEPOINT ${savepoint}; RELEASE SAVEPOINT ${savepoint}` : "ROLLBACK"
-    return Effect.catch(control(this.session, sql), (error) =>
-      Effect.sync(() => {
-        if (this.session.closing !== undefined) return
-        this.session.die(lostWith(`the transaction could not be rolled back: ${error.message}`, "none"))
-      })
-    )
+    return withinGrace(this.session, (done) => this.undo(done))
+  }
+
+  private undo(done: () => void): void {
+    const ended = this.beginsToEnd()
+    undo(this.session, this.isSavepoint ? this.savepoint : undefined, () => {
+      ended()
+      done()
+    })
+  }
+
+  /** Returns what to call when it has ended for the server, too. */
+  private beginsToEnd(): () => void {
+    const { outer } = this
+    if (outer !== undefined) outer.ending++
+    return () => {
+      if (outer !== undefined) outer.ending--
+    }
   }
 }
 
-export type Restore = <A, E, R>(effect: Effect.Effect<A, E, R>) => Effect.Effect<A, E, R>
-
-const HAS_FAILED =
-  "a statement in it had failed and the failure was caught inside; catch it around a nested transaction"
+export type { Restore } from "./control.ts"
 
 /** The exit of a body that has nothing to say. */
 const BY_HAND = "rolled back by hand"
-
-/** What became of a level, once what was to be run after its end has been. */
-const followed = <A, E>(
-  conclusion: Exit.Exit<A, E>,
-  effects: ReadonlyArray<Effect.Effect<unknown>>
-): Effect.Effect<A, E> =>
-  effects.length === 0 ? conclusion : Effect.andThen(Effect.all(effects, { discard: true }), conclusion)
-
-/** Waits until all that was asked of a session is answered, or the session is lost. */
-const answered = (session: Session): Effect.Effect<void> =>
-  Effect.callback((resume) => {
-    const unsubscribe = session.onIdle(() => resume(Effect.void))
-    return Effect.sync(unsubscribe)
-  })
-
-/**
- * Runs a statement that begins or ends a level, to its end: call it where nothing can interrupt. The server has nothing
- * to think about, so a session that does not answer within the bound is lost.
- */
-const control = (session: Session, sql: string): Effect.Effect<void, PgError.PgError> =>
-  Effect.callback((resume) => submitControl(session, { operation: sql, sql }, (exit) => resume(Exit.asVoid(exit))))
-
-/** A statement that begins, ends or cleans up. */
-export interface Control {
-  /** In words, for the error where it is not answered: the statement may carry values of the user. */
-  readonly operation: string
-  readonly sql: string
-}
-
-/** The same for those who have no fiber. */
-export const submitControl = (
-  session: Session,
-  { operation, sql }: Control,
-  done: Resume<ReadonlyArray<CommandTag>>
-): void => {
-  const bound = dieAfterBound(session, operation)
-  session.controls++
-  const settle: Resume<ReadonlyArray<CommandTag>> = (exit) => {
-    session.controls--
-    clearTimeout(bound)
-    done(exit)
-  }
-  session.submit(new SimpleQuery(session, sql, settle, { isControl: true }))
-}
-
-/**
- * COMMIT may take long for good reasons, so it is waited for without a bound; once the fiber is interrupted, no longer
- * than the bound. Where the answer came in time it counts, interrupted or not.
- */
-const commit = (session: Session, transactionId: string | undefined): Effect.Effect<void, PgError.PgError> =>
-  Effect.suspend(() => {
-    const answer = Deferred.makeUnsafe<ReadonlyArray<CommandTag>, PgError.PgError>()
-    session.submit(new SimpleQuery(session, "COMMIT", (exit) => Deferred.doneUnsafe(answer, exit)))
-    return Effect.flatMap(Effect.exit(Effect.interruptible(Deferred.await(answer))), () => {
-      const bound = Deferred.isDoneUnsafe(answer) ? undefined : dieAfterBound(session, "COMMIT")
-      return Effect.flatMap(Effect.exit(Deferred.await(answer)), (exit) => {
-        clearTimeout(bound)
-        return committed(session, exit, transactionId)
-      })
-    })
-  })
-
-const committed = (
-  { lost }: Session,
-  exit: Exit.Exit<ReadonlyArray<CommandTag>, PgError.PgError>,
-  transactionId: string | undefined
-): Effect.Effect<void, PgError.PgError> => {
-  if (Exit.isFailure(exit)) {
-    return lost === undefined ? exit : Effect.mapError(exit, (error) => commitOutcome(error, transactionId))
-  }
-  if (exit.value.at(-1)?.command === "COMMIT") return Effect.void
-  return Effect.fail(new PgError.TransactionRolledBackError({ reason: "the server answered COMMIT with ROLLBACK" }))
-}
-
-/** Without an answer nobody knows whether the transaction was committed, unless COMMIT never left the process. */
-const commitOutcome = (lost: PgError.PgError, transactionId: string | undefined): PgError.PgError =>
-  lost._tag === "ConnectionLostError" && lost.safeToRetry
-    ? lost
-    : new PgError.CommitOutcomeUnknownError({ lost, transactionId })
-
-/** A transaction that has written nothing has no id. */
-const transactionIdOf = (session: Session): Effect.Effect<string | undefined, PgError.PgError> =>
-  Effect.map(send(session, ownTupleRows("SELECT pg_catalog.pg_current_xact_id_if_assigned()")), ([found]) => {
-    const id = found?.[0]
-    return typeof id === "bigint" ? String(id) : undefined
-  })
 
 const savepointWithOptions = (): PgError.InvalidConfigError =>
   new PgError.InvalidConfigError({
     setting: undefined,
     reason: "a transaction inside of another is a savepoint, which takes no options; give them to the outermost one"
   })
-
-const dieAfterBound = (session: Session, operation: string): ReturnType<typeof setTimeout> =>
-  setTimeout(
-    () => session.die(lostWith(`${operation} was not answered within ${session.cancelTimeoutMillis} ms`, "unknown")),
-    session.cancelTimeoutMillis
-  )
-
-const closed = (reason: string, outcome: PgError.Outcome = "none"): PgError.TransactionClosedError =>
-  new PgError.TransactionClosedError({ reason, outcome })
-
-/** The session ended before COMMIT was asked for, so the server has rolled the transaction back. */
-const lostBeforeCommit = (lost: PgError.PgError): PgError.ConnectionLostError =>
-  lostWith(`the connection was lost inside the transaction, which the server rolls back: ${lost.message}`, "none")
-
-const lostWith = (reason: string, outcome: PgError.Outcome): PgError.ConnectionLostError =>
-  new PgError.ConnectionLostError({ reason, server: undefined, safeToRetry: false, outcome })

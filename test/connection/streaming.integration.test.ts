@@ -1,9 +1,9 @@
 /** Rows a page at a time: in a transaction and on their own, to the end and not, beside other statements. */
 import { assert, layer } from "@effect/vitest"
-import * as Cause from "effect/Cause"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Fiber from "effect/Fiber"
+import * as Logger from "effect/Logger"
 import * as Option from "effect/Option"
 import * as Schema from "effect/Schema"
 import * as Stream from "effect/Stream"
@@ -18,6 +18,7 @@ import {
   liveConnection,
   livePool,
   refusalOf,
+  uniqueName,
   valueOf
 } from "../support/live.ts"
 
@@ -33,6 +34,13 @@ const liveBytes = (): number => {
 }
 
 const COUNTED = "SELECT i FROM generate_series(1, $1::int4) AS i"
+
+/** The lines of a log, with their levels and causes. */
+const collectingLogger = () => {
+  const logged: Array<string> = []
+  const logger = Logger.make(({ cause, logLevel, message }) => void logged.push(`${logLevel} ${message} ${cause}`))
+  return { logged, logger: Logger.layer([logger]) }
+}
 
 /** What is open on a connection beside the statement that asks. */
 const portals = (connection: PgConnection.Queryable) =>
@@ -185,26 +193,66 @@ layer(TestDatabase.layer, { excludeTestServices: true })("a stream", (it) => {
     }).pipe(Effect.scoped)
   )
 
-  it.effect("that is ended early and cannot be committed dies outside of a transaction, and fails inside of one", () =>
+  it.effect(
+    "that is ended early and cannot be committed tells the watcher and the log, and fails in a transaction",
+    () =>
+      Effect.gen(function* () {
+        const { logged, logger } = collectingLogger()
+        const told: Array<string> = []
+        const pool = yield* livePool({
+          onQuery: ({ error, operation }) =>
+            Effect.sync(() => void (error === undefined ? told : told.push(`${operation} ${error._tag}`)))
+        })
+        yield* pool.executeScript(
+          "CREATE TABLE deferring (i int4 PRIMARY KEY, other int4 REFERENCES deferring DEFERRABLE INITIALLY DEFERRED)"
+        )
+        const sql = "INSERT INTO deferring SELECT n, 0 FROM generate_series(1, 10) AS n RETURNING i"
+        const early = Stream.runDrain(Stream.take(pool.stream(sql, [], { fetchSize: 2 }), 3))
+        yield* early.pipe(Effect.provide(logger))
+        yield* Effect.scoped(Effect.flatMap(pool.cursor(sql), (cursor) => cursor.fetch(3))).pipe(Effect.provide(logger))
+        assert.deepStrictEqual(told, ["stream ForeignKeyViolationError", "cursor ForeignKeyViolationError"])
+        assert.strictEqual(logged.length, 2)
+        for (const line of logged) assert.match(line, /^Error .*ended early.*foreign key/s)
+        const refusal = yield* refusalOf(pool.withTransaction(early))
+        assert.strictEqual(refusal._tag, "ForeignKeyViolationError")
+        assert.strictEqual(yield* valueOf(pool, "SELECT count(*)::int4 FROM deferring"), 0)
+        yield* pool.execute("DROP TABLE deferring")
+        yield* assertHealthy(pool)
+      }).pipe(Effect.scoped)
+  )
+
+  it.effect("and a cursor that are ended early after their connection was lost are no defects", () =>
     Effect.gen(function* () {
-      const pool = yield* livePool()
-      yield* pool.executeScript(
-        "CREATE TABLE deferring (i int4 PRIMARY KEY, other int4 REFERENCES deferring DEFERRABLE INITIALLY DEFERRED)"
+      const { logged, logger } = collectingLogger()
+      const observer = yield* liveConnection()
+      const applicationName = uniqueName()
+      const pool = yield* livePool({ maxConnections: 1, applicationName })
+      const backend = valueOf(observer, "SELECT pid FROM pg_stat_activity WHERE application_name = $1", [
+        applicationName
+      ])
+      const kill = Effect.flatMap(backend, (pid) => killBackend(observer, Number(pid)))
+      const sql = "VALUES (1), (2), (3)"
+      const cursors = [pool.cursor(sql), pool.cursor(sql, [], { scroll: true })]
+      yield* pool.stream(sql, [], { fetchSize: 1 }).pipe(
+        Stream.take(1),
+        Stream.runForEach(() => kill),
+        Effect.provide(logger)
       )
-      const rows = pool.stream("INSERT INTO deferring SELECT n, 0 FROM generate_series(1, 10) AS n RETURNING i", [], {
-        fetchSize: 2
-      })
-      const early = Stream.runDrain(Stream.take(rows, 3))
-      const exit = yield* Effect.exit(early)
-      const defect = Exit.isFailure(exit) ? Cause.squash(exit.cause) : undefined
-      if (!(defect instanceof Error)) return assert.fail(String(defect))
-      assert.include(defect.message, "foreign key")
-      assert.isTrue(Exit.hasDies(exit))
-      const refusal = yield* refusalOf(pool.withTransaction(early))
-      assert.strictEqual(refusal._tag, "ForeignKeyViolationError")
-      assert.strictEqual(yield* valueOf(pool, "SELECT count(*)::int4 FROM deferring"), 0)
-      yield* pool.execute("DROP TABLE deferring")
+      for (const cursor of cursors) {
+        yield* Effect.scoped(
+          Effect.andThen(
+            Effect.flatMap(cursor, (each) => each.fetch(1)),
+            kill
+          )
+        ).pipe(Effect.provide(logger))
+      }
+      // What only reads has lost nothing.
+      assert.deepStrictEqual(logged, [])
       yield* assertHealthy(pool)
+      yield* eventually(
+        Effect.map(pool.stats, ({ inUse }) => inUse),
+        0
+      )
     }).pipe(Effect.scoped)
   )
 

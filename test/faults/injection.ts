@@ -7,6 +7,7 @@ import * as Deferred from "effect/Deferred"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Fiber from "effect/Fiber"
+import * as Scheduler from "effect/Scheduler"
 import type * as Scope from "effect/Scope"
 import type * as PgConnection from "../../src/PgConnection.ts"
 import * as PgError from "../../src/PgError.ts"
@@ -17,6 +18,9 @@ import { type ProxiedLink, type Proxy, proxyTo } from "../support/proxy.ts"
 import { TestDatabase } from "../support/database.ts"
 import { ask, MARKS, type Scenario } from "./scenarios.ts"
 
+/** One that happens as the fiber yields is counted over its yields, where every operation is followed by one. */
+export const AT_A_YIELD = "interrupt at a yield"
+
 export const faults = [
   "interrupt",
   "interrupt while the server is silent",
@@ -26,7 +30,7 @@ export const faults = [
   "stall with a timeout",
   "lose the cancel"
 ] as const
-export type Fault = (typeof faults)[number]
+export type Fault = (typeof faults)[number] | typeof AT_A_YIELD
 
 /** All that must never be, whatever goes wrong and whenever. */
 export const wrongs = [
@@ -65,7 +69,8 @@ const POLL_MILLIS = 3
 /** A shared one has a connection that everybody's queries are sent on at the same time. */
 export const bench = (
   observer: PgConnection.Queryable,
-  isShared: boolean
+  isShared: boolean,
+  maxConnections = isShared ? 1 : MAX_CONNECTIONS
 ): Effect.Effect<Bench, PgError.PgError, TestDatabase | Scope.Scope> =>
   Effect.gen(function* () {
     const { host, port }: Database = yield* TestDatabase
@@ -78,7 +83,7 @@ export const bench = (
       applicationName,
       // None is opened but for a scenario, so that every message is of one.
       minConnections: 0,
-      maxConnections: isShared ? 1 : MAX_CONNECTIONS,
+      maxConnections,
       multiplex: isShared,
       // Every scenario has statements of its own; that one is evicted is not what is looked at here.
       statementCacheSize: 10_000,
@@ -118,6 +123,29 @@ const countOnce = ({ pool, proxy }: Bench, scenario: Scenario, id: number): Effe
     })
   )
 
+/** The number of yields, from a run in which nothing goes wrong. */
+export const countYields = ({ pool }: Bench, scenario: Scenario, id: number): Effect.Effect<number, PgError.PgError> =>
+  Effect.gen(function* () {
+    yield* scenario.prepare(pool, id)
+    let yields = 0
+    yield* yieldingEach(() => yields++)(scenario.run(pool, id))
+    return yields
+  })
+
+/** The end of a yield counts as an operation, and so does what it goes on with: with fewer it would never come to that. */
+const OPERATIONS_BETWEEN_YIELDS = 3
+
+/** Has a fiber and its children yield before each of their operations, and tells of that. */
+const yieldingEach = (onYield: () => void) => {
+  const scheduler = new Scheduler.MixedScheduler()
+  scheduler.shouldYield = ({ currentOpCount }) => {
+    const isTime = currentOpCount >= OPERATIONS_BETWEEN_YIELDS
+    if (isTime) onYield()
+    return isTime
+  }
+  return <A, E, R>(effect: Effect.Effect<A, E, R>) => Effect.provideService(effect, Scheduler.Scheduler, scheduler)
+}
+
 /** Queries of others, that know nothing of the one that is struck. */
 const bystandersOf = (pool: PgPool.PgPool, { isShared }: Scenario, id: number) =>
   Array.from({ length: isShared ? BYSTANDERS : 0 }, (_, index) => ask(pool, id * BYSTANDERS + index))
@@ -139,14 +167,24 @@ export const inject = (
     const patient = <A, E>(work: Effect.Effect<A, E>): Effect.Effect<A, E | string> =>
       fault === "stall with a timeout" ? Effect.raceFirst(work, Effect.andThen(timeOut, Effect.fail(TIMED_OUT))) : work
     let victim: Fiber.Fiber<unknown, unknown> | undefined
-    let messages = 0
-    proxy.onMessage = (link) => {
-      if (messages++ !== boundary || victim === undefined) return
-      proxy.onMessage = ignore
+    let passed = 0
+    const isTime = () => passed++ === boundary
+    const onYield = (): void => {
+      if (!isTime()) return
       Deferred.doneUnsafe(isStruck, Exit.void)
-      strike(bench, fault, link, victim)
+      // The fiber has yielded by then, and does not go on before that.
+      queueMicrotask(() => victim?.interruptUnsafe())
     }
-    const fiber = yield* Effect.forkChild(patient(scenario.run(pool, id)))
+    if (fault !== AT_A_YIELD) {
+      proxy.onMessage = (link) => {
+        if (victim === undefined || !isTime()) return
+        proxy.onMessage = ignore
+        Deferred.doneUnsafe(isStruck, Exit.void)
+        strike(bench, fault, link, victim)
+      }
+    }
+    const run = patient(scenario.run(pool, id))
+    const fiber = yield* Effect.forkChild(fault === AT_A_YIELD ? yieldingEach(onYield)(run) : run)
     victim = fiber
     const bystanders = yield* Effect.forEach(bystandersOf(pool, scenario, id), (each) =>
       Effect.forkChild(patient(each))
@@ -185,6 +223,7 @@ const strike = (
 ): void => {
   switch (fault) {
     case "interrupt":
+    case AT_A_YIELD:
       return fiber.interruptUnsafe()
     case "interrupt while the server is silent":
       link.hold()
@@ -268,6 +307,7 @@ const mayEndIn = (fault: Fault, exit: Exit.Exit<unknown, unknown>): boolean => {
   const error = Cause.squash(exit.cause)
   switch (fault) {
     case "interrupt":
+    case AT_A_YIELD:
     case "interrupt while the server is silent":
     case "lose the cancel":
       return Cause.hasInterruptsOnly(exit.cause)
@@ -283,7 +323,7 @@ const mayEndIn = (fault: Fault, exit: Exit.Exit<unknown, unknown>): boolean => {
 /** Whoever is not interrupted notices nothing of others' interruptions, and has a typed error where the connection goes. */
 const isHarmed = (fault: Fault, exit: Exit.Exit<unknown, unknown>): boolean => {
   if (Exit.isSuccess(exit)) return false
-  if (fault === "interrupt" || fault === "interrupt while the server is silent") return true
+  if (fault === "interrupt" || fault === AT_A_YIELD || fault === "interrupt while the server is silent") return true
   const error = Cause.squash(exit.cause)
   return Cause.hasDies(exit.cause) || !(PgError.isPgError(error) || error === TIMED_OUT)
 }

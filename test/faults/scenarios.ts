@@ -1,6 +1,7 @@
 /** What a client is doing while something goes wrong, and what is right of it afterwards. */
 import { assert } from "@effect/vitest"
 import * as Effect from "effect/Effect"
+import * as Stream from "effect/Stream"
 import type * as PgConnection from "../../src/PgConnection.ts"
 import type * as PgError from "../../src/PgError.ts"
 import type * as PgPool from "../../src/PgPool.ts"
@@ -147,4 +148,71 @@ export const scenarios: ReadonlyArray<Scenario> = [
   },
   { name: "connecting with SCRAM", prepare: disconnect, run: ask, stores: [] },
   { name: "connecting with SCRAM for a transaction", prepare: disconnect, run: transaction, stores: [1, 2] }
+]
+
+// ------------------------------------------------------------------------------------------------- waits in waits
+
+const afterEnds: Act = (pool, id) =>
+  pool.withTransaction(
+    Effect.gen(function* () {
+      yield* pool.afterCommit(Effect.orDie(mark(pool, id, 2)))
+      yield* pool.afterRollback(Effect.orDie(ask(pool, id)))
+      yield* mark(pool, id, 1)
+    })
+  )
+
+const byHand: Act = (pool, id) =>
+  Effect.scoped(
+    Effect.gen(function* () {
+      const transaction = yield* pool.begin()
+      yield* mark(transaction, id, 1)
+      yield* Effect.scoped(Effect.flatMap(transaction.begin(), (inner) => mark(inner, id, 99)))
+      yield* transaction.commit
+      yield* ask(pool, id)
+    })
+  )
+
+const counted = "SELECT i FROM generate_series(1, 5) AS i"
+
+const paged: Act = (pool) =>
+  Effect.gen(function* () {
+    yield* Stream.runDrain(pool.stream(counted, [], { fetchSize: 2 }))
+    yield* Stream.runDrain(Stream.take(pool.stream(counted, [], { fetchSize: 2 }), 3))
+    yield* Effect.scoped(Effect.flatMap(pool.cursor(counted), (cursor) => cursor.fetch(3)))
+    yield* Effect.scoped(Effect.flatMap(pool.cursor(counted, [], { scroll: true }), (cursor) => cursor.last))
+  })
+
+const copied: Act = (pool, id) =>
+  pool.withTransaction(
+    Effect.gen(function* () {
+      yield* pool.copyInRows({ table: "marks", columns: ["id", "n"] }, [[id, 1]])
+      yield* Stream.runDrain(pool.copyOut({ query: counted }))
+    })
+  )
+
+const locked: Act = (pool, id) => pool.withAdvisoryLock(id, ask(pool, id))
+
+const leased: Act = (pool, id) =>
+  pool.withConnection((connection) =>
+    Effect.scoped(
+      Effect.gen(function* () {
+        const heard = yield* connection.listen("waits")
+        yield* connection.withTransaction(connection.notify("waits", String(id)))
+        yield* Stream.runDrain(Stream.take(heard, 1))
+      })
+    )
+  )
+
+const heard: Act = (pool) => Effect.scoped(pool.listen("waits"))
+
+/** Where a wait may be inside of another: they are interrupted at every yield. */
+export const waits: ReadonlyArray<Scenario> = [
+  ...scenarios.filter(({ isShared, name }) => isShared === undefined && !name.startsWith("many rows")),
+  warm("what runs after a transaction", afterEnds),
+  warm("a transaction that is ended by hand", byHand, [1]),
+  warm("streams and cursors", paged),
+  warm("COPY in a transaction", copied, [1]),
+  warm("an advisory lock", locked),
+  warm("a lease that listens", leased),
+  warm("listening by the pool", heard)
 ]

@@ -1,7 +1,7 @@
 /** The statements that begin, end and clean up: what is said of one that is not answered. */
 import { assert, describe, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"
-import { submitControl } from "../../src/session/transaction.ts"
+import { submitControl } from "../../src/session/control.ts"
 import { establish, scriptedServer } from "../support/scriptedServer.ts"
 
 describe("a statement that cleans up and is not answered", () => {

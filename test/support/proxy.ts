@@ -215,6 +215,8 @@ export class Proxy {
     server.write(request)
     client.resume()
     server.resume()
+    // Its end is the server's answer, and this side of the connection would stay open for it.
+    server.once("end", () => server.destroy())
     server.once("close", () => client.destroy())
   }
 

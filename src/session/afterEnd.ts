@@ -1,0 +1,43 @@
+/** What is to be run after the end of a transaction, once its connection has gone back to where it came from. */
+import * as Cause from "effect/Cause"
+import * as Effect from "effect/Effect"
+import * as Exit from "effect/Exit"
+
+export class AfterEnd {
+  private effects: ReadonlyArray<Effect.Effect<unknown>> = []
+
+  add(effects: ReadonlyArray<Effect.Effect<unknown>>): void {
+    this.effects = [...this.effects, ...effects]
+  }
+
+  /**
+   * Runs what has been added by the end of a transaction, behind it. It can be interrupted; a fiber that was interrupted
+   * before it came so far runs it all the same, as it does finalizers.
+   */
+  following<A, E, R>(transaction: Effect.Effect<A, E, R>): Effect.Effect<A, E, R> {
+    return Effect.uninterruptibleMask((restore) =>
+      Effect.flatMap(Effect.exit(restore(transaction)), (exit) => {
+        if (this.effects.length === 0) return exit
+        const isInterrupted = Effect.map(Effect.exit(restore(Effect.void)), Exit.isFailure)
+        const behind = Effect.flatMap(isInterrupted, (already) => (already ? this.run : restore(this.run)))
+        return Effect.andThen(behind, exit)
+      })
+    )
+  }
+
+  /** Each on its own: the transaction is over, and nothing that one of them does undoes it or keeps the others back. */
+  get run(): Effect.Effect<void> {
+    return Effect.suspend(() => {
+      const { effects } = this
+      this.effects = []
+      return Effect.forEach(effects, runAlone, { discard: true })
+    })
+  }
+}
+
+const runAlone = (effect: Effect.Effect<unknown>): Effect.Effect<void> =>
+  Effect.flatMap(Effect.exit(effect), (exit) =>
+    Exit.isSuccess(exit) || Cause.hasInterruptsOnly(exit.cause)
+      ? Effect.void
+      : Effect.logError("what was to be run after the end of a transaction has failed", exit.cause)
+  )

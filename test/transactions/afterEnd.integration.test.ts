@@ -1,0 +1,156 @@
+/** What is to be run after a transaction: where its connection is by then, and what becomes of it when it goes wrong. */
+import { assert, layer } from "@effect/vitest"
+import * as Effect from "effect/Effect"
+import * as Exit from "effect/Exit"
+import * as Fiber from "effect/Fiber"
+import * as Logger from "effect/Logger"
+import type * as PgPool from "../../src/PgPool.ts"
+import { TestDatabase } from "../support/database.ts"
+import {
+  assertHealthy,
+  eventually,
+  killBackend,
+  liveConnection,
+  livePool,
+  refusalOf,
+  valueOf
+} from "../support/live.ts"
+import { table } from "./table.ts"
+
+const FAILURE = "the body's own failure"
+
+/** A pool that cannot serve anybody while a transaction has its connection. */
+const poolOfOne = livePool({ maxConnections: 1, acquireTimeout: "2 seconds" })
+
+const inUse = (pool: PgPool.PgPool) => Effect.map(pool.stats, (stats) => stats.inUse)
+
+const assertAllBack = (pool: PgPool.PgPool) =>
+  Effect.gen(function* () {
+    yield* assertHealthy(pool)
+    yield* eventually(inUse(pool), 0)
+  })
+
+/** A table whose rows take so long to be committed. */
+const slowToCommit = (seconds: number) =>
+  Effect.gen(function* () {
+    const made = yield* table
+    yield* made.observer.executeScript(`
+      CREATE FUNCTION wait_${made.name}() RETURNS trigger LANGUAGE plpgsql AS
+        $$ BEGIN PERFORM pg_sleep(${seconds}); RETURN NULL; END $$;
+      CREATE CONSTRAINT TRIGGER slow AFTER INSERT ON ${made.name} DEFERRABLE INITIALLY DEFERRED
+        FOR EACH ROW EXECUTE FUNCTION wait_${made.name}()`)
+    return made
+  })
+
+layer(TestDatabase.layer, { excludeTestServices: true })("what is to be run after a transaction", (it) => {
+  it.effect("has the connection of a pool of one, however the transaction ended", () =>
+    Effect.gen(function* () {
+      const { insert, numbers } = yield* table
+      const pool = yield* poolOfOne
+      const seen: Array<unknown> = []
+      const note = Effect.gen(function* () {
+        seen.push([yield* inUse(pool), yield* valueOf(pool, "SELECT 7")])
+      }).pipe(Effect.orDie)
+      yield* pool.withTransaction(Effect.andThen(insert(pool, 1), pool.afterCommit(note)))
+      yield* Effect.ignore(pool.withTransaction(Effect.andThen(pool.afterRollback(note), Effect.fail(FAILURE))))
+      for (const end of ["commit", "rollback"] as const) {
+        yield* Effect.scoped(
+          Effect.gen(function* () {
+            const transaction = yield* pool.begin()
+            yield* transaction.withTransaction(transaction.afterCommit(note))
+            yield* transaction.withTransaction(transaction.afterRollback(note))
+            yield* transaction[end]
+          })
+        )
+      }
+      assert.deepStrictEqual(seen, [
+        [0, 7],
+        [0, 7],
+        [0, 7],
+        [0, 7]
+      ])
+      assert.deepStrictEqual(yield* numbers, [1])
+      yield* assertAllBack(pool)
+    }).pipe(Effect.scoped)
+  )
+
+  it.effect("keeps nothing back and undoes nothing where it dies, and the log says so", () =>
+    Effect.gen(function* () {
+      const { insert, numbers } = yield* table
+      const pool = yield* poolOfOne
+      const ran: Array<string> = []
+      const logged: Array<string> = []
+      const logger = Logger.make(({ cause, logLevel, message }) => void logged.push(`${logLevel} ${message} ${cause}`))
+      const note = (what: string) => pool.afterCommit(Effect.sync(() => void ran.push(what)))
+      const body = Effect.gen(function* () {
+        yield* insert(pool, 1)
+        yield* note("first")
+        yield* pool.afterCommit(Effect.die(new Error("no such mailbox")))
+        yield* note("last")
+        return "done"
+      })
+      assert.strictEqual(yield* pool.withTransaction(body).pipe(Effect.provide(Logger.layer([logger]))), "done")
+      assert.deepStrictEqual(ran, ["first", "last"])
+      assert.deepStrictEqual(yield* numbers, [1])
+      assert.strictEqual(logged.length, 1)
+      assert.match(logged[0] ?? "", /^Error .*after the end of a transaction.*no such mailbox/s)
+      yield* assertAllBack(pool)
+    }).pipe(Effect.scoped)
+  )
+
+  it.effect("can be interrupted", () =>
+    Effect.gen(function* () {
+      const { insert, numbers } = yield* table
+      const pool = yield* poolOfOne
+      const body = Effect.andThen(insert(pool, 1), pool.afterCommit(Effect.never))
+      const fiber = yield* Effect.forkChild(pool.withTransaction(body), { startImmediately: true })
+      yield* eventually(
+        Effect.map(numbers, (found) => String(found)),
+        "1"
+      )
+      const began = performance.now()
+      yield* Fiber.interrupt(fiber)
+      assert.isBelow(performance.now() - began, 300)
+      yield* assertAllBack(pool)
+    }).pipe(Effect.scoped)
+  )
+
+  it.effect("is run although the fiber was interrupted, where the COMMIT was done by then", () =>
+    Effect.gen(function* () {
+      const { insert, numbers } = yield* slowToCommit(0.1)
+      const pool = yield* poolOfOne
+      const ran: Array<unknown> = []
+      const note = Effect.map(Effect.orDie(valueOf(pool, "SELECT 7")), (value) => void ran.push(value))
+      const body = Effect.andThen(insert(pool, 1), pool.afterCommit(note))
+      const fiber = yield* Effect.forkChild(pool.withTransaction(body), { startImmediately: true })
+      yield* eventually(valueOf(pool, "SELECT 1").pipe(Effect.timeoutOption(5), Effect.as(true)), true)
+      yield* Effect.sleep("50 millis")
+      yield* Fiber.interrupt(fiber)
+      assert.deepStrictEqual([yield* numbers, ran], [[1], [7]])
+      yield* assertAllBack(pool)
+    }).pipe(Effect.scoped)
+  )
+
+  it.effect("is neither that for a commit nor that for a rollback where it is not known which it was", () =>
+    Effect.gen(function* () {
+      const { insert, observer } = yield* slowToCommit(60)
+      const connection = yield* liveConnection()
+      const ran: Array<string> = []
+      const after = Effect.andThen(
+        connection.afterCommit(Effect.sync(() => void ran.push("committed"))),
+        connection.afterRollback(Effect.sync(() => void ran.push("rolled back")))
+      )
+      const body = Effect.andThen(after, insert(connection, 1))
+      const fiber = yield* Effect.forkChild(connection.withTransaction(body), { startImmediately: true })
+      yield* eventually(
+        valueOf(observer, "SELECT wait_event = 'PgSleep' FROM pg_stat_activity WHERE pid = $1", [connection.processId]),
+        true
+      )
+      yield* killBackend(observer, connection.processId)
+      const refusal = yield* refusalOf(Fiber.join(fiber))
+      assert.strictEqual(refusal._tag, "CommitOutcomeUnknownError")
+      assert.deepStrictEqual(ran, [])
+      assert.isTrue(Exit.isFailure(yield* Effect.exit(connection.fetch("SELECT 1"))))
+    }).pipe(Effect.scoped)
+  )
+})
