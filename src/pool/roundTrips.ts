@@ -4,7 +4,7 @@
  */
 import * as Exit from "effect/Exit"
 import type { Session } from "../session/session.ts"
-import { submitControl } from "../session/transaction.ts"
+import { submitControl } from "../session/control.ts"
 
 /** Its answer proves that a session is alive, and takes no longer than the line. */
 export const EMPTY_QUERY = ""
