@@ -89,7 +89,8 @@ for (const [what, make] of makers) {
         const fiber = yield* Effect.forkChild(pg.withAdvisoryLock(KEY, pg.execute("SELECT pg_sleep(60)")))
         yield* eventually(held(observer), 1)
         yield* Fiber.interrupt(fiber)
-        assert.strictEqual(yield* held(observer), 0)
+        // The fiber leaves within the grace; on a slow machine the server may answer the unlock a little later.
+        yield* eventually(held(observer), 0)
         yield* assertHealthy(pg)
       })
     )

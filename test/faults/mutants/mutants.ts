@@ -83,9 +83,9 @@ export const mutants: ReadonlyArray<Mutant> = [
     what: "ignores the tag that COMMIT is answered with",
     edits: [
       {
-        file: "session/transaction.ts",
-        find: '  if (exit.value.at(-1)?.command === "COMMIT") return Effect.void\n',
-        replace: "  if (exit.value.length > 0) return Effect.void\n"
+        file: "session/ending.ts",
+        find: '  if (answer.value.at(-1)?.command === "COMMIT") return Effect.void\n',
+        replace: "  if (answer.value.length > 0) return Effect.void\n"
       }
     ],
     test: "test/transactions/commitTag.sim.test.ts"
@@ -100,9 +100,9 @@ export const mutants: ReadonlyArray<Mutant> = [
           "    switch (transactionStatus === TransactionStatus.failed ? TransactionStatus.inTransaction : transactionStatus) {"
       },
       {
-        file: "session/transaction.ts",
-        find: '  if (exit.value.at(-1)?.command === "COMMIT") return Effect.void\n',
-        replace: "  if (exit.value.length > 0) return Effect.void\n"
+        file: "session/ending.ts",
+        find: '  if (answer.value.at(-1)?.command === "COMMIT") return Effect.void\n',
+        replace: "  if (answer.value.length > 0) return Effect.void\n"
       }
     ],
     test: PROGRAMS
@@ -123,7 +123,7 @@ export const mutants: ReadonlyArray<Mutant> = [
     what: "rolls back to no savepoint",
     edits: [
       {
-        file: "session/transaction.ts",
+        file: "session/ending.ts",
         find: "`ROLLBACK TO SAVEPOINT ${savepoint}; RELEASE SAVEPOINT ${savepoint}`",
         replace: "`RELEASE SAVEPOINT ${savepoint}`"
       }
@@ -157,7 +157,7 @@ export const mutants: ReadonlyArray<Mutant> = [
     what: "takes a COMMIT without an answer for a failure like any other",
     edits: [
       {
-        file: "session/transaction.ts",
+        file: "session/ending.ts",
         find: ": new PgError.CommitOutcomeUnknownError({ lost, transactionId })",
         replace: ": lost"
       }
