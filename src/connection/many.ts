@@ -15,6 +15,7 @@ import { mapOutcome, type Outcome, Stale, Unread } from "../session/plan.ts"
 import { ownTupleRows, preparation, type Request } from "../session/request.ts"
 import { serverVersionOf } from "../session/serverVersion.ts"
 import { type PreparedStatement, statementKey, type Statements } from "../session/statementCache.ts"
+import { AfterEnd } from "../session/afterEnd.ts"
 import { JOINING_LEVEL, type TransactionLevel } from "../session/transaction.ts"
 import { missingTypes, unanswered, undecodable } from "../session/undecodable.ts"
 import type { Place } from "./place.ts"
@@ -83,7 +84,13 @@ const many = <A, E, R>(
   rows: RowSource<E, R>
 ): Answer<ReadonlyArray<A>, E, R> => {
   if (Stream.isStream(rows)) {
-    return place.onLevel((level) => atomically(place, level, (inner) => portions(inner, sql, make, rows)))
+    return Effect.suspend(() => {
+      const afterEnd = new AfterEnd()
+      const ran = place.onLevel((level) =>
+        atomically(place, level, (inner) => portions(inner, sql, make, rows), afterEnd)
+      )
+      return afterEnd.following(ran)
+    })
   }
   const whole = (level: TransactionLevel): Answer<ReadonlyArray<A>> =>
     Effect.map(portion(level, statements ?? level.session.statements, sql, make, rows, 0), (answer) => [answer])
@@ -96,8 +103,9 @@ const many = <A, E, R>(
 const atomically = <A, E, R>(
   place: Place,
   level: TransactionLevel,
-  use: (level: TransactionLevel) => Answer<A, E, R>
-): Answer<A, E, R> => level.within(JOINING_LEVEL, (inner) => place.within(inner, use(inner)))
+  use: (level: TransactionLevel) => Answer<A, E, R>,
+  afterEnd?: AfterEnd
+): Answer<A, E, R> => level.within({ ...JOINING_LEVEL, afterEnd }, (inner) => place.within(inner, use(inner)))
 
 /** Prepared for the occasion: a plan that turns out to be stale would end the transaction. */
 const portions = <A, E, R>(

@@ -238,8 +238,9 @@ export interface Queryable {
   /**
    * Copies a table or the rows of a query out, as bytes in PostgreSQL's text format by default, in CSV or its binary
    * format. The server waits for a slow reader. A stream that ends early cancels the COPY, which a transaction around it
-   * does not survive; `stream` has pages, and does. What the fiber that reads asks of the same connection meanwhile is
-   * refused with `UnsupportedError`.
+   * does not survive; `stream` has pages, and does. What the fiber that reads asks of the same connection meanwhile fails
+   * with `UnsupportedError`, and so does what any other fiber asks of it, if the reader takes nothing for a second while
+   * that waits: the reader could be waiting for it.
    */
   readonly copyOut: (source: PgCopy.Source, options?: PgCopy.OutOptions) => Stream.Stream<Uint8Array, PgError.PgError>
   /** The same as rows, with the values that `fetch` gives. Also fails with `DecodeError`. */
@@ -302,9 +303,10 @@ export interface Queryable {
    * The rows of a statement, a page of `fetchSize` at a time, whatever their number: the next page is asked for when the
    * one before has been used up. It runs in the fiber's transaction, where other statements may run meanwhile. Outside of
    * one it has a connection and a transaction of its own, which is committed at its end; a `PgConnection` then refuses
-   * everything else until the stream ends. Ending it early cancels nothing, and commits too; where that COMMIT fails, as
-   * for a deferred constraint, the fiber dies of the error, since the end of a scope has no other way to tell it. Inside
-   * of `withTransaction` it is a failure like any other.
+   * everything else until the stream ends. Ending it early cancels nothing, and commits too. The end of a scope cannot
+   * fail: if that COMMIT fails, as for a deferred constraint or a lost connection, and the statement is no SELECT, the
+   * error is logged and given to `onQuery`. To have it as a failure, run the stream inside of `withTransaction`, or to
+   * its end.
    *
    * @example
    * ```ts
@@ -344,6 +346,13 @@ export interface Queryable {
    * effect asks of the same connection, pool or client is a part of it, in child fibers too. Inside of another one it is
    * a savepoint, and takes no options. Statements of the fibers around a savepoint wait for its end.
    *
+   * The transaction travels in the context of the fiber. Code that runs by promises is a part of it if it is run with that
+   * context, by `Effect.runPromiseWith(yield* Effect.context())`; what a plain `Effect.runPromise` runs is not, and stays
+   * after a rollback.
+   *
+   * A failed or interrupted effect's queries that still run are cancelled. The fiber waits for the rollback for 200 ms at
+   * the most; if the server takes longer, the connection finishes it before anything else, or is closed.
+   *
    * Also fails with `TransactionRolledBackError` where a failed statement had been caught inside, with
    * `CommitOutcomeUnknownError` where the connection is lost during COMMIT, with `TransactionClosedError` where the
    * effect ends the transaction by SQL, with `UnsupportedError` inside of one that was begun by SQL, and with
@@ -372,7 +381,8 @@ export interface Queryable {
    * Begins a transaction that is ended by hand, and rolled back with the scope where it was not. It is not the fiber's:
    * only what is asked of the handle is a part of it. Inside of `withTransaction` it is a savepoint. Until it is ended,
    * what is asked of the connection or the transaction that it was begun on fails with `UnsupportedError`; a pool and a
-   * client have other connections for that.
+   * client have other connections for that. Its connection goes back as it is ended. If the transaction around it ends
+   * before, it is rolled back there.
    */
   readonly begin: (options?: TransactionOptions) => Effect.Effect<Transaction, PgError.PgError, Scope.Scope>
   /**
@@ -415,9 +425,14 @@ export interface Queryable {
   /**
    * Runs an effect after the COMMIT of the fiber's transaction, in the order in which they were given; at once outside
    * of a transaction. What was given inside of a savepoint that is rolled back is forgotten.
+   *
+   * It runs when the connection has gone back to its pool, before `withTransaction` ends, and can be interrupted; a fiber
+   * that was interrupted before, during COMMIT, waits for it no longer than 200 ms, and it runs all the same. One that dies is logged as an error: it neither keeps
+   * the others back nor makes the transaction fail. If it is not known whether COMMIT was done, neither this nor
+   * `afterRollback` runs anything.
    */
   readonly afterCommit: (effect: Effect.Effect<unknown>) => Effect.Effect<void, PgError.PgError>
-  /** Runs an effect after the fiber's transaction or savepoint has been rolled back; never outside of one. */
+  /** Runs an effect after the fiber's transaction or savepoint has been rolled back, as `afterCommit`; never outside of one. */
   readonly afterRollback: (effect: Effect.Effect<unknown>) => Effect.Effect<void, PgError.PgError>
   /**
    * Forgets what is known of the types that users have made, and all prepared statements, on every connection of a pool.

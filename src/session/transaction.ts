@@ -350,6 +350,7 @@ export class TransactionLevel extends Served {
       const { endedInSql, outer } = this
       // Whoever ended it before has seen to the transaction, and the session may be another's by now.
       if (this.isClosed || (this.endedBy !== undefined && endedInSql === undefined)) {
+        if (!this.isClosed && outer?.endedInSql === "none") this.options.afterEnd?.add(this.onRollback)
         return Exit.isFailure(exit) || this.ended === undefined ? exit : Effect.fail(this.ended)
       }
       this.isClosed = true
