@@ -23,7 +23,7 @@ const BOUNDARIES = "test/faults/boundaries.integration.test.ts"
 const PROGRAMS = "test/transactions/programs.integration.test.ts"
 const RESET = "test/pool/reset.integration.test.ts"
 const RESIDUE = "test/pool/residue.integration.test.ts"
-const YIELDS = "test/faults/yields.integration.test.ts"
+const ACQUISITION = "test/faults/acquisition.integration.test.ts"
 
 export const mutants: ReadonlyArray<Mutant> = [
   {
@@ -247,7 +247,7 @@ export const mutants: ReadonlyArray<Mutant> = [
   {
     what: "loses what was lent to a fiber that is interrupted at once",
     edits: [{ file: "PgPool.ts", find: "    else giveBack(this.lease)\n", replace: "" }],
-    test: YIELDS,
+    test: ACQUISITION,
     only: "withConnection gives everything back to its pool"
   },
   {
@@ -259,7 +259,7 @@ export const mutants: ReadonlyArray<Mutant> = [
         replace: "    const { member } = this\n    if (member !== undefined) {\n"
       }
     ],
-    test: YIELDS,
+    test: ACQUISITION,
     only: "a query gives everything back to its pool"
   },
   {
