@@ -22,6 +22,17 @@ describe("bytea", () => {
     assert.strictEqual(value.buffer.byteLength, 2)
   })
 
+  it("of any size shares its memory with no other value, so that one can be transferred to a worker", () => {
+    for (const size of [1, 64, 65, 1_000, 2_048, 2_049, 20_000]) {
+      const received = Buffer.alloc(size, 7)
+      const [first, second] = [bytea.read(received, 0, size), bytea.read(received, 0, size)]
+      assert.strictEqual(first.buffer.byteLength, size)
+      if (first.buffer instanceof ArrayBuffer) structuredClone(first.buffer, { transfer: [first.buffer] })
+      assert.strictEqual(first.length, 0)
+      assert.deepStrictEqual(second, new Uint8Array(size).fill(7))
+    }
+  })
+
   it("takes any view of any buffer", () => {
     const buffer = Uint8Array.of(1, 2, 3, 4, 5, 6, 7, 8).buffer
     const shared = new SharedArrayBuffer(2)

@@ -44,6 +44,16 @@ describe("a codec of the text of a type", () => {
 })
 
 describe("a codec of the bytes of a type", () => {
+  it("is given an ArrayBuffer that holds nothing of other values", () => {
+    const buffers = codec({
+      name: "thing",
+      format: "binary",
+      decode: ({ buffer }) => buffer.byteLength,
+      encode: () => new Uint8Array()
+    })
+    assert.strictEqual(read(codecOf(buffers), "07".repeat(100)), 100)
+  })
+
   it("is given a copy of them", () => {
     assert.deepStrictEqual(read(codecOf(asBytes), "0102"), [1, 2])
     assert.strictEqual(written(codecOf(asBytes), [1, 2]), "0102")
