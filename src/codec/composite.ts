@@ -41,17 +41,12 @@ export const compositeOf = (type: CompositeType): Codec<CompositeValue> => {
   // An attribute without a binary form leaves none to the whole, whatever its value.
   const isAlwaysText = attributes.some(({ codec }) => formatOf(codec, null) === Format.text)
 
-  const isAttribute = (key: string): boolean => attributes.some((attribute) => attribute.name === key)
-
   const valuesOf = (value: unknown): ReadonlyArray<unknown> => {
     if (typeof value !== "object" || value === null) throw refusedKind(name, "an object or an array", value)
     if (Array.isArray(value)) {
       if (value.length === attributes.length) return value
       throw new Unencodable(`${name} has ${attributes.length} attributes, the array ${value.length}`)
     }
-    // A key that is written wrong, or that the type has no longer, would be lost in silence.
-    const excess = Object.entries(value).find(([key, inner]) => inner !== undefined && !isAttribute(key))
-    if (excess !== undefined) throw new Unencodable(`${name} has no attribute "${excess[0]}", which the object has`)
     return attributes.map((attribute) => {
       if (hasAttribute(value, attribute.name)) return value[attribute.name]
       throw new Unencodable(`the object lacks the attribute "${attribute.name}" of ${name}; null stands for NULL`)
