@@ -30,7 +30,7 @@ import {
 import { outcomeOfEnd } from "./handEnded.ts"
 import { type LevelOptions, PLAIN_LEVEL } from "./levelOptions.ts"
 import { Listeners } from "./listeners.ts"
-import { type Request, send } from "./request.ts"
+import { ask, type Request, send } from "./request.ts"
 import type { Session } from "./session.ts"
 import { Served, Turn } from "./turn.ts"
 
@@ -91,7 +91,7 @@ export class TransactionLevel extends Served {
 
   /** Asks for what is no part of any level's work. Nobody waits for the answer, nor for the levels above this one. */
   post(request: Request<unknown>): void {
-    if (this.ended === undefined) this.session.submit(request.exchange(this.session, () => {}))
+    if (this.ended === undefined) ask(this.session, request, () => {})
   }
 
   run<A>(request: Request<A>): Effect.Effect<A, PgError.PgError> {

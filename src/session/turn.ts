@@ -6,7 +6,7 @@ import * as Effect from "effect/Effect"
 import type * as Fiber from "effect/Fiber"
 import type * as PgError from "../PgError.ts"
 import type { Exchange } from "./exchange.ts"
-import type { Request } from "./request.ts"
+import { ask, type Request } from "./request.ts"
 import type { Session } from "./session.ts"
 
 /** Somebody who waits at a level. Exactly one of the two is called, unless they leave before. */
@@ -73,8 +73,7 @@ export abstract class Served {
       const start = (): void => {
         const refusal = this.refusalFor(fiber)
         if (refusal !== undefined) return refuse(refusal)
-        exchange = request.exchange(this.session, resume)
-        this.session.submit(exchange)
+        exchange = ask(this.session, request, resume)
       }
       const waiter: Waiter = { start, refuse }
       this.enqueue(waiter)

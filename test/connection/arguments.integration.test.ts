@@ -1,7 +1,9 @@
 /** A wrong argument is a typed failure before anything is borrowed, and no connection is lost over it. */
 import { assert, layer } from "@effect/vitest"
+import * as Deferred from "effect/Deferred"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
+import * as Fiber from "effect/Fiber"
 import type * as PgError from "../../src/PgError.ts"
 import type * as PgPool from "../../src/PgPool.ts"
 import { TestDatabase } from "../support/database.ts"
@@ -122,6 +124,35 @@ layer(TestDatabase.layer, { excludeTestServices: true })("an argument of the wro
       assert.include(String(unknown), "timeuot")
       assert.strictEqual((yield* pool.stats).inUse, 0)
       yield* assertHealthy(pool)
+    }).pipe(Effect.scoped)
+  )
+})
+
+layer(TestDatabase.layer, { excludeTestServices: true })("a parameter that throws when it is looked at", (it) => {
+  it.effect("is a typed failure of its own call, also of one that waited for its turn behind a transaction", () =>
+    Effect.gen(function* () {
+      const connection = yield* liveConnection()
+      const throwing = new Proxy(
+        {},
+        {
+          getPrototypeOf: () => {
+            throw new TypeError("a parameter")
+          }
+        }
+      )
+      const [begun, end] = [yield* Deferred.make<void>(), yield* Deferred.make<void>()]
+      const holder = yield* Effect.forkChild(
+        connection.withTransaction(Effect.andThen(Deferred.succeed(begun, undefined), Deferred.await(end)))
+      )
+      yield* Deferred.await(begun)
+      const waiting = yield* Effect.forkChild(connection.fetch("SELECT $1::text", [throwing]), {
+        startImmediately: true
+      })
+      yield* Deferred.succeed(end, undefined)
+      assert.isTrue(Exit.isSuccess(yield* Fiber.await(holder)), "the transaction before it is committed")
+      const exit = yield* Effect.timeout(Fiber.await(waiting), "3 seconds")
+      assert.isTrue(failedTyped(exit), String(exit))
+      yield* assertHealthy(connection)
     }).pipe(Effect.scoped)
   )
 })
