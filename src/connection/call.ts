@@ -32,7 +32,7 @@ export const withStatement = <Options extends object, A, E, R>(
   return Shape.withOptions(options, kinds, (known) => use(statement.sql, statement.params, known))
 }
 
-/** The same for the statements of a batch, each with its values as they are now. */
+/** Checks the statements of a batch and passes them on, each with a copy of its values. Refuses what is no statement. */
 export const withBatch = <A, E, R>(
   given: ReadonlyArray<BatchStatement>,
   use: (statements: ReadonlyArray<BatchStatement>) => Effect.Effect<A, E, R>

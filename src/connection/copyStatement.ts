@@ -73,7 +73,7 @@ export const withTable = <A, E, R>(
   return typeof known.table === "string" ? use(known) : Effect.fail(noTable(table))
 }
 
-/** The same for what is copied out. */
+/** Checks the table or query that a COPY TO reads and passes it on. */
 export const withSource = <A, E, R>(
   source: PgCopy.Source,
   use: (source: PgCopy.Source) => Effect.Effect<A, E, R>

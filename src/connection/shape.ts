@@ -36,7 +36,7 @@ export const faultOf = (setting: string, value: unknown, { is, takes }: Kind): P
     ? undefined
     : new PgError.InvalidConfigError({ setting, reason: `is ${takes}, not ${words(value)}` })
 
-/** The same for the SQL of a call that takes no template. */
+/** Why the SQL of a call that takes no template is none. */
 export const sqlFault = (call: string, sql: unknown): Fault | undefined =>
   typeof sql === "string" ? undefined : statementFault(`${call} takes its SQL as a string, and this is ${words(sql)}`)
 

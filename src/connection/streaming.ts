@@ -134,8 +134,7 @@ export interface Own {
 }
 
 /**
- * Ends a transaction of one's own as the scope around it ends. Where something in it has failed, and been caught, whoever
- * caught it knows that it cannot be committed.
+ * Ends the stream's own transaction as the scope around it ends. If something in it has failed, it is rolled back.
  */
 export const endOwn = (own: Own, exit: Exit.Exit<unknown, unknown>, hasFailed: boolean): Effect.Effect<void> =>
   Exit.isSuccess(exit) && !hasFailed
@@ -143,8 +142,8 @@ export const endOwn = (own: Own, exit: Exit.Exit<unknown, unknown>, hasFailed: b
     : Effect.ignore(own.level.rollbackByHand)
 
 /**
- * The end of a scope cannot fail, and a fault of the network is no defect. What only reads has lost nothing, and says so
- * to whoever debugs; what else was lost is logged as an error, and told to whoever watches.
+ * The end of a scope cannot fail, and a fault of the network is no defect. A statement that only reads has lost nothing, so
+ * this is logged for debugging. Any other loss is logged as an error and reported to the observer.
  */
 const notCommitted = ({ operation, place, sql }: Own, error: PgError.PgError): Effect.Effect<void> => {
   const what = `a ${operation} was ended early, and its transaction could not be committed`

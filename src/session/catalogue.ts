@@ -1,7 +1,6 @@
 /**
- * What a session knows of the types of its database, and shares with others to the same one; and the question that the catalogue of the
- * database is asked about those which are not known. It goes from the types in question to all that they are made of,
- * so that one question is enough. Every name and operator in it is qualified: it means the same on any search_path.
+ * What a session knows of the types of its database and shares with other sessions to it, and the query that looks up
+ * those that are not known. The query goes from these types to all that they are made of, so that one query is enough. Every name and operator in it is qualified: it means the same on any search_path.
  */
 import { DatabaseTypes } from "../codec/databaseTypes.ts"
 import type { TupleRow } from "../codec/rowReader.ts"
@@ -81,12 +80,12 @@ export class TypeCatalogue {
     return new TypeCatalogue(codecs, new Place(databases))
   }
 
-  /** The same where a type is read or written in another way. */
+  /** A catalogue of the same session with one more codec of the user. */
   withCodec(codec: TypeCodec): TypeCatalogue {
     return new TypeCatalogue(this.codecs.with(codec), this.place)
   }
 
-  /** The same without the codecs of a type. */
+  /** A catalogue of the same session without the codecs that the user chose for a type. */
   withoutCodec(name: string, schema: string | undefined): TypeCatalogue {
     return new TypeCatalogue(this.codecs.without(name, schema), this.place)
   }

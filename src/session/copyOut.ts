@@ -164,8 +164,8 @@ export class CopyOut<A> extends CopyExchange {
   }
 
   /**
-   * While the reader takes nothing, nothing else on the connection can go on, and the reader may be waiting for just that:
-   * whoever waits behind the COPY is refused after a while.
+   * While the reader takes nothing, nothing else on the connection can go on, and the reader may be waiting for just that.
+   * So the requests behind the COPY are refused after a while.
    */
   private pause(isPaused: boolean): void {
     this.isPaused = isPaused

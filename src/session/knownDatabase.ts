@@ -43,7 +43,7 @@ export class KnownDatabase {
     return made
   }
 
-  /** The same, without those that have become too many. */
+  /** The types to add new ones to: an empty set if there are too many already. */
   typesToAddTo(codecs: TypeCodecs): DatabaseTypes {
     if (this.typesWith(codecs).size > MAX_TYPES) this.types.delete(codecs)
     return this.typesWith(codecs)

@@ -60,9 +60,9 @@ class Query<Row, A> implements StatementRequest<A> {
 }
 
 /**
- * Asks a session. Whoever lends it can rely on this: `resume` is called once, whatever happens, and nothing is thrown.
- * A request may throw before it is asked, since it looks at the values that the user has given; then that is the answer,
- * and there is no exchange.
+ * Submits a request to a session. It calls `resume` exactly once and never throws, so that the caller can always give the
+ * session back. A request may throw before it is submitted, because it looks at the user's values. Then the failure is
+ * the answer, and there is no exchange.
  */
 export const ask = <A>(session: Session, request: Request<A>, resume: Resume<A>): Exchange | undefined => {
   let exchange: Exchange

@@ -196,8 +196,7 @@ export class TransactionLevel extends Served {
   get rollbackByHand(): Effect.Effect<void, PgError.PgError> {
     return Effect.uninterruptible(
       Effect.suspend(() => {
-        const isOver = this.isClosed || (this.endedBy !== undefined && this.endedInSql === undefined)
-        if (isOver && this.endedBy !== undefined) return Effect.fail(this.endedBy())
+        if (this.isFinished && this.endedBy !== undefined) return Effect.fail(this.endedBy())
         return Effect.ignore(this.close(Exit.fail(BY_HAND)))
       })
     )
@@ -344,12 +343,16 @@ export class TransactionLevel extends Served {
     })
   }
 
+  /** Whether the session may be another borrower's. It is not yet if the body has ended the transaction in SQL. */
+  private get isFinished(): boolean {
+    return this.isClosed || (this.endedBy !== undefined && this.endedInSql === undefined)
+  }
+
   /** Ends this level. What is to be run behind it is left to `afterEnd`. */
   private close<A, E>(exit: Exit.Exit<A, E>): Effect.Effect<A, E | PgError.PgError> {
     return Effect.suspend(() => {
       const { endedInSql, outer } = this
-      // Whoever ended it before has seen to the transaction, and the session may be another's by now.
-      if (this.isClosed || (this.endedBy !== undefined && endedInSql === undefined)) {
+      if (this.isFinished) {
         return Exit.isFailure(exit) || this.ended === undefined ? exit : Effect.fail(this.ended)
       }
       this.isClosed = true
@@ -411,7 +414,7 @@ export class TransactionLevel extends Served {
     return Effect.tapError(released, () => this.rollback)
   }
 
-  /** Whoever waits for the end of what is undone waits no longer than the grace. */
+  /** Rolls back. The caller waits for that no longer than the grace. */
   private get rollback(): Effect.Effect<void> {
     return withinGrace(this.session, (done) => this.undo(done))
   }

@@ -101,7 +101,7 @@ export class Turn implements Waiter {
     this.isReady = isReady
   }
 
-  /** Whoever is interrupted in it, or just behind it, has to give the turn back. */
+  /** If a fiber is interrupted in it or just behind it, the fiber has to give the turn back. */
   readonly wait: Effect.Effect<void, PgError.PgError> = Effect.callback((resume) => {
     this.resume = resume
     this.level.enqueue(this)
