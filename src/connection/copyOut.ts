@@ -13,6 +13,7 @@ import type { TransactionLevel } from "../session/transaction.ts"
 import { BytesCollector, RowsCollector } from "./copySink.ts"
 import { description, inBinary, type Interpolated, selectFrom, withLiterals } from "./copySource.ts"
 import { copyOutStatement } from "./copyStatement.ts"
+import { withTimeout } from "./timeout.ts"
 
 type Level = Effect.Effect<TransactionLevel, PgError.PgError, Scope.Scope>
 
@@ -21,7 +22,9 @@ export const copyBytesOut = (
   source: PgCopy.Source,
   options: PgCopy.OutOptions
 ): Stream.Stream<Uint8Array, PgError.PgError> =>
-  Stream.unwrap(
+  begun(
+    "copyOut",
+    options,
     Effect.gen(function* () {
       const level = yield* scopedLevel
       const { sent, told } = yield* withLiterals(level, source)
@@ -39,7 +42,9 @@ export const copyRowsOut = (
   source: PgCopy.Source,
   options: PgCopy.Observed
 ): Stream.Stream<ObjectRow, PgError.PgError> =>
-  Stream.unwrap(
+  begun(
+    "copyOutRows",
+    options,
     Effect.gen(function* () {
       const level = yield* scopedLevel
       const { sent, told } = yield* withLiterals(level, source)
@@ -63,6 +68,13 @@ export const copyRowsOut = (
 const queryOf = (source: Interpolated["sent"]): string =>
   "query" in source ? source.query : selectFrom(source, source.columns)
 
+/** The timeout bounds the wait for the beginning of the COPY, with that for a connection. */
+const begun = <A>(
+  operation: string,
+  { timeout }: PgCopy.Observed,
+  stream: Effect.Effect<Stream.Stream<A, PgError.PgError>, PgError.PgError, Scope.Scope>
+): Stream.Stream<A, PgError.PgError> => Stream.unwrap(withTimeout(operation, undefined, stream, timeout))
+
 /** The COPY as a stream: it has begun, and is cancelled with the scope where it has not come to its end. */
 const streamOf = <A>(
   level: TransactionLevel,
@@ -80,14 +92,16 @@ const streamOf = <A>(
       )
     const copy = yield* Effect.catch(level.run(request), (error) => watched(Effect.fail(error)))
     yield* Effect.forkScoped(Effect.exit(watched(copy.ended)), { startImmediately: true })
-    return Stream.fromPull(Effect.succeed(pull(copy, options)))
+    const next = withTimeout(operation, text.told, copy.next, options.timeout)
+    return Stream.fromPull(Effect.succeed(pull(copy, next, options)))
   })
 
 const pull = <A>(
   copy: CopyOut<A>,
+  next: CopyOut<A>["next"],
   { onProgress }: PgCopy.Observed
 ): Effect.Effect<Arr.NonEmptyReadonlyArray<A>, PgError.PgError | Cause.Done> =>
-  Effect.flatMap(copy.next, (items) => {
+  Effect.flatMap(next, (items) => {
     if (!Arr.isReadonlyArrayNonEmpty(items)) return Cause.done()
     if (onProgress === undefined) return Effect.succeed(items)
     return Effect.as(onProgress({ bytes: copy.bytesRead, rows: copy.collector.rows }), items)
