@@ -59,6 +59,15 @@ export class DatabaseTypes implements TypeRegistry {
     return isBuiltin(oid) && !this.codecs.has(oid)
   }
 
+  /** Whether `others`, which know the type and all that it is made of, know the same of these. */
+  agreesWith(others: DatabaseTypes, oid: number): boolean {
+    if (!others.isKnown(oid)) return false
+    for (const [part, description] of others.descriptions) {
+      if (JSON.stringify(description) !== JSON.stringify(this.descriptions.get(part))) return false
+    }
+    return true
+  }
+
   unknownAmong(oids: ReadonlyArray<number>): ReadonlyArray<number> {
     return oids.filter((oid) => !this.isKnown(oid))
   }

@@ -4,9 +4,10 @@ import * as Exit from "effect/Exit"
 import type * as PgError from "../PgError.ts"
 import { batch as batchOf, type Run } from "../session/batch.ts"
 import { ALL, objects, query, type Request } from "../session/request.ts"
-import { whilePrepared } from "./many.ts"
+import { changesSchema, kindOf } from "../session/statementKind.ts"
 import type { Place } from "./place.ts"
 import type { BarrierResult, BatchResult, BatchStatement } from "./vocabulary.ts"
+import { type StatementText, whilePrepared } from "./whilePrepared.ts"
 
 type Answer<A> = Effect.Effect<A, PgError.PgError>
 
@@ -14,14 +15,33 @@ type Answer<A> = Effect.Effect<A, PgError.PgError>
 export const batch = (place: Place, statements: ReadonlyArray<BatchStatement>): Answer<ReadonlyArray<BatchResult>> => {
   const [first, ...others] = statements
   if (first === undefined) return Effect.succeed([])
-  return place.onLevel((level) =>
-    whilePrepared(level, [first, ...others], level.session.statements, ([head, ...tail]) =>
+  return place.onLevel((level) => {
+    const kept = level.session.statements
+    return whilePrepared(level, inTurn(first, others), kept, ([head, ...tail]) =>
       batchOf(
+        kept,
         { statement: head, values: first.params ?? [] },
         ...tail.map((statement, index): Run => ({ statement, values: others[index]?.params ?? [] }))
       )
     )
-  )
+  })
+}
+
+/**
+ * What FETCH, EXECUTE and the like return, and what stands behind a change of the schema, can only be said once those
+ * before have run.
+ */
+const inTurn = (
+  first: BatchStatement,
+  others: ReadonlyArray<BatchStatement>
+): readonly [StatementText, ...ReadonlyArray<StatementText>] => {
+  let isLate = changesSchema(first.sql)
+  const later = others.map((statement): StatementText => {
+    const text = { ...statement, isLate: isLate || kindOf(statement.sql) === "told" }
+    isLate ||= changesSchema(statement.sql)
+    return text
+  })
+  return [first, ...later]
 }
 
 /** A Sync behind each: those before and after one that fails are not touched by that. */

@@ -3,8 +3,9 @@
  * and is moved by SQL.
  */
 import * as Effect from "effect/Effect"
+import * as Exit from "effect/Exit"
 import * as Option from "effect/Option"
-import type * as Scope from "effect/Scope"
+import * as Scope from "effect/Scope"
 import * as Semaphore from "effect/Semaphore"
 import * as PgError from "../PgError.ts"
 import type { CursorOptions, PgCursor, ScrollCursor } from "../PgCursor.ts"
@@ -85,30 +86,63 @@ interface Bounds {
 const openedInTime = <A>(
   place: Place,
   sql: string,
-  { hold, timeout }: Bounds,
+  bounds: Bounds,
   open: (opening: Opening) => Effect.Effect<A, PgError.PgError, Scope.Scope>
 ): Effect.Effect<A, PgError.PgError, Scope.Scope> =>
   Effect.uninterruptibleMask((restore) =>
     Effect.gen(function* () {
       const outer = yield* restore(place.scopedLevel)
-      const own = hold ? undefined : yield* ownTransaction(outer, restore)
-      let hasFailed = false
-      if (own !== undefined) {
-        const ending = { place, operation: "cursor", sql, level: own } as const
-        yield* Effect.addFinalizer((exit) => endOwn(ending, exit, hasFailed))
-      }
-      const made = own ?? outer
-      const portal = new Portal()
-      yield* Effect.addFinalizer(() => Effect.sync(() => made.surviving.post(closePortal(portal))))
-      const level = own === undefined ? place.levelFrom(made) : Effect.succeed(own)
-      const run: Run = (request) => {
-        const answer = Effect.flatMap(level, (at) => at.run(request))
-        const inTime = withTimeout("cursor", request.sql, place.observed("cursor", request.sql, answer), timeout)
-        return Effect.onError(inTime, () => Effect.sync(() => (hasFailed = true)))
-      }
-      return yield* restore(open({ made, portal, run }))
+      let isOutOfDate = false
+      const attempt = Effect.gen(function* () {
+        const own = bounds.hold ? undefined : yield* ownTransaction(outer, restore)
+        const portal = new Portal()
+        const opening = yield* openingOn(place, sql, { made: own ?? outer, own, portal, timeout: bounds.timeout })
+        return yield* Effect.onError(restore(open(opening)), () =>
+          Effect.sync(() => (isOutOfDate = own !== undefined && portal.isOutOfDate))
+        )
+      })
+      // A transaction of its own in which the portal could not be opened has done nothing, and can be begun again.
+      return yield* Effect.retry(closedOnFailure(attempt), { times: 1, while: () => isOutOfDate })
     })
   )
+
+/** Closes at once what has been opened in vain. */
+const closedOnFailure = <A>(
+  opening: Effect.Effect<A, PgError.PgError, Scope.Scope>
+): Effect.Effect<A, PgError.PgError, Scope.Scope> =>
+  Effect.gen(function* () {
+    const scope = yield* Scope.fork(yield* Scope.Scope)
+    return yield* Effect.onExit(Scope.provide(opening, scope), (exit) =>
+      Exit.isFailure(exit) ? Scope.close(scope, exit) : Effect.void
+    )
+  })
+
+interface Ground extends Pick<Opening, "made" | "portal">, Pick<Bounds, "timeout"> {
+  /** A transaction that the cursor has for itself. */
+  readonly own: TransactionLevel | undefined
+}
+
+/** How requests reach the cursor. Its end is that of the scope. */
+const openingOn = (
+  place: Place,
+  sql: string,
+  { made, own, portal, timeout }: Ground
+): Effect.Effect<Opening, never, Scope.Scope> =>
+  Effect.gen(function* () {
+    let hasFailed = false
+    if (own !== undefined) {
+      const ending = { place, operation: "cursor", sql, level: own } as const
+      yield* Effect.addFinalizer((exit) => endOwn(ending, exit, hasFailed))
+    }
+    yield* Effect.addFinalizer(() => Effect.sync(() => made.surviving.post(closePortal(portal))))
+    const level = own === undefined ? place.levelFrom(made) : Effect.succeed(own)
+    const run: Run = (request) => {
+      const answer = Effect.flatMap(level, (at) => at.run(request))
+      const inTime = withTimeout("cursor", request.sql, place.observed("cursor", request.sql, answer), timeout)
+      return Effect.onError(inTime, () => Effect.sync(() => (hasFailed = true)))
+    }
+    return { made, portal, run }
+  })
 
 /** Refuses a number of rows that is none. */
 const counted = <A>(count: number, use: () => Answer<A>): Answer<A> => {
@@ -215,7 +249,8 @@ class DeclaredCursor implements ScrollCursor {
     if (this.newest?.sql === sql) return this.newest.statement
     const { statements } = this.made.session
     this.newest?.statement.close()
-    this.newest = { sql, statement: new OwnStatement(statements, statements.ownName()) }
+    // The cursor is ours: what it returns does not change.
+    this.newest = { sql, statement: new OwnStatement(statements, statements.ownName(), "planned") }
     return this.newest.statement
   }
 

@@ -6,20 +6,17 @@
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Stream from "effect/Stream"
-import { namedTypes } from "../codec/typedParameter.ts"
 import type * as PgError from "../PgError.ts"
-import { readDescriptions, typeQuery } from "../session/catalogue.ts"
-import { executions, fetches, Rows } from "../session/executeMany.ts"
+import { executions, fetches, type Prepared, Rows } from "../session/executeMany.ts"
 import { OwnStatement } from "../session/ownStatement.ts"
-import { mapOutcome, type Outcome, Stale, Unread } from "../session/plan.ts"
-import { ownTupleRows, preparation, type Request } from "../session/request.ts"
-import { serverVersionOf } from "../session/serverVersion.ts"
-import { type PreparedStatement, statementKey, type Statements } from "../session/statementCache.ts"
+import { mapOutcome, type Outcome } from "../session/plan.ts"
+import type { Request } from "../session/request.ts"
+import type { Statements } from "../session/statementCache.ts"
 import { JOINING_LEVEL, type TransactionLevel } from "../session/transaction.ts"
-import { missingTypes, unanswered, undecodable } from "../session/undecodable.ts"
 import type { Place } from "./place.ts"
 import type { Described } from "./rowSchema.ts"
 import type { ManyResult, Parameters, Row, RowSource } from "./vocabulary.ts"
+import { whilePrepared } from "./whilePrepared.ts"
 
 /** So many rows of a Stream are sent in one request. */
 const PORTION_ROWS = 1_000
@@ -27,13 +24,7 @@ const PORTION_ROWS = 1_000
 type Answer<A, E = never, R = never> = Effect.Effect<A, E | PgError.PgError, R>
 
 /** Makes the request for one portion of the rows; `offset` is the number of those before. */
-type Runs<A> = (statement: PreparedStatement, rows: Rows, offset: number) => Request<Outcome<A>>
-
-/** A statement that is to be prepared, for parameters of the types that these name. */
-export interface StatementText {
-  readonly sql: string
-  readonly params?: Parameters | undefined
-}
+type Runs<A> = (prepared: Prepared, rows: Rows, offset: number) => Request<Outcome<A>>
 
 /** What is run for each row, and where its statement is kept if not in the cache of the session. */
 export interface ManyRuns {
@@ -54,9 +45,9 @@ export const fetchMany = <E, R>(
   many(place, runs, describedFetches, rows)
 
 /** A list of rows for each run, and what is known of their columns. */
-const describedFetches: Runs<Described<ReadonlyArray<ReadonlyArray<Row>>>> = (statement, rows, offset) => {
-  const request = fetches(statement, rows, offset)
-  const { rowShape, sql } = statement
+const describedFetches: Runs<Described<ReadonlyArray<ReadonlyArray<Row>>>> = (prepared, rows, offset) => {
+  const request = fetches(prepared, rows, offset)
+  const { rowShape, sql } = prepared.statement
   return {
     ...request,
     exchange: (session, resume) =>
@@ -134,67 +125,7 @@ const portion = <A>(
   Effect.suspend(() => {
     const rows = new Rows(values)
     return Effect.ensuring(
-      whilePrepared(level, [{ sql }], statements, ([statement]) => make(statement, rows, offset)),
+      whilePrepared(level, [{ sql }], statements, ([statement]) => make({ statement, statements }, rows, offset)),
       Effect.sync(() => rows.stop())
     )
-  })
-
-/**
- * Runs a request that needs its statements prepared. Where the server says that one of them is stale and nothing has
- * run, all are prepared anew, once.
- */
-export const whilePrepared = <A>(
-  level: TransactionLevel,
-  texts: readonly [StatementText, ...ReadonlyArray<StatementText>],
-  statements: Statements,
-  make: (prepared: readonly [PreparedStatement, ...ReadonlyArray<PreparedStatement>]) => Request<Outcome<A>>
-): Answer<A> => {
-  const attempt: Answer<readonly [A | Stale, ReadonlyArray<PreparedStatement>]> = Effect.gen(function* () {
-    const [first, ...others] = texts
-    const prepare = (text: StatementText): Answer<PreparedStatement> => prepared(level, text, statements)
-    const all: [PreparedStatement, ...Array<PreparedStatement>] = [yield* prepare(first)]
-    for (const text of others) all.push(yield* prepare(text))
-    const outcome = yield* level.run(make(all))
-    return [outcome instanceof Unread ? yield* readAgain(level, outcome) : outcome, all] as const
-  })
-  return Effect.flatMap(attempt, ([answer, stale]) => {
-    if (!(answer instanceof Stale)) return Effect.succeed(answer)
-    for (const statement of stale) statements.evict(statement)
-    return Effect.flatMap(attempt, ([second]) =>
-      second instanceof Stale ? Effect.fail(second.error) : Effect.succeed(second)
-    )
-  })
-}
-
-/** Looks up the types that are not known, or have changed, and reads what could not be read without them. */
-const readAgain = <A>(
-  level: TransactionLevel,
-  { column, read, statement }: Unread<A>,
-  lookedUp: ReadonlyArray<number> = []
-): Answer<A> =>
-  Effect.gen(function* () {
-    const { catalogue, parameters } = level.session
-    const missing = missingTypes(catalogue, statement, column, lookedUp)
-    if (missing === undefined) return yield* undecodable(column, statement)
-    const { types, unknown } = missing
-    const descriptions = yield* Effect.mapError(
-      level.run(ownTupleRows(typeQuery(serverVersionOf(parameters).major), [unknown])),
-      () => unanswered(column, statement)
-    )
-    types.add(readDescriptions(descriptions))
-    const answer = read(types)
-    return answer instanceof Unread ? yield* readAgain(level, answer, [...lookedUp, ...unknown]) : answer
-  })
-
-const prepared = (
-  level: TransactionLevel,
-  { params = [], sql }: StatementText,
-  statements: Statements
-): Answer<PreparedStatement> =>
-  Effect.suspend(() => {
-    const { session } = level
-    const found = statements.get(statementKey(sql, namedTypes(params)), performance.now())
-    return found !== undefined && session.catalogue.isCurrent(found)
-      ? Effect.succeed(found)
-      : level.run(preparation(sql, params).with(statements))
   })

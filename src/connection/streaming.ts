@@ -15,7 +15,6 @@ import type { ObjectRow } from "../codec/rowReader.ts"
 import * as PgError from "../PgError.ts"
 import { closePortal, type Page, page, Portal, type PortalOptions } from "../session/portal.ts"
 import type { Request } from "../session/request.ts"
-import { isStalePlan } from "../session/stalePlan.ts"
 import { PLAIN_LEVEL, type TransactionLevel, type Restore } from "../session/transaction.ts"
 import type { Place } from "./place.ts"
 import { decodeRows } from "./rowSchema.ts"
@@ -95,17 +94,20 @@ const read = (
   Effect.uninterruptibleMask((restore) =>
     Effect.gen(function* () {
       const outer = yield* restore(place.scopedLevel)
+      let isOutOfDate = false
       const attempt = Effect.flatMap(ownTransaction(outer, restore), (own) => {
         const reading = new Reading(place, own ?? outer, own, options, fetchSize)
         return Effect.as(
-          Effect.onExit(restore(reading.first), (exit) => (Exit.isFailure(exit) ? reading.close(exit) : Effect.void)),
+          Effect.onExit(restore(reading.first), (exit) => {
+            if (Exit.isSuccess(exit)) return Effect.void
+            isOutOfDate = own !== undefined && reading.isOutOfDate
+            return reading.close(exit)
+          }),
           reading
         )
       })
-      // A transaction of its own that has met a stale plan has done nothing yet, and can be begun again.
-      const mayRepeat = (error: PgError.PgError) =>
-        !outer.isTransaction && !outer.isBegunInSql && PgError.isPostgresError(error) && isStalePlan(error)
-      const reading = yield* Effect.retry(attempt, { times: 1, while: mayRepeat })
+      // A transaction of its own in which the portal could not be opened has done nothing, and can be begun again.
+      const reading = yield* Effect.retry(attempt, { times: 1, while: () => isOutOfDate })
       yield* Effect.addFinalizer((exit) => reading.close(exit))
       return reading
     })
@@ -183,6 +185,10 @@ class Reading {
     this.own = own
     this.options = options
     this.fetchSize = fetchSize
+  }
+
+  get isOutOfDate(): boolean {
+    return this.portal.isOutOfDate
   }
 
   /** Has to be run before `next`. */

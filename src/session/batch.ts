@@ -4,7 +4,8 @@ import type { CommandTag } from "../wire/commandTag.ts"
 import { Pipeline } from "./pipeline.ts"
 import type { Outcome } from "./plan.ts"
 import { objects, type Request } from "./request.ts"
-import type { PreparedStatement } from "./statementCache.ts"
+import { unnamed } from "./preparedStatement.ts"
+import type { PreparedStatement, Statements } from "./statementCache.ts"
 
 /** One of the statements, and its values. */
 export interface Run {
@@ -17,13 +18,17 @@ export interface RunResult extends CommandTag {
   readonly rows: ReadonlyArray<ObjectRow>
 }
 
-export const batch = (first: Run, ...others: ReadonlyArray<Run>): Request<Outcome<ReadonlyArray<RunResult>>> => {
-  const runs = [first, ...others]
+export const batch = (
+  statements: Statements,
+  ...given: readonly [Run, ...ReadonlyArray<Run>]
+): Request<Outcome<ReadonlyArray<RunResult>>> => {
+  const [first] = given
   return {
     sql: first.statement.sql,
     params: undefined,
     exchange: (session, resume) => {
       const results: Array<RunResult> = []
+      let runs: Array<Run> = [...given]
       let next = 0
       return new Pipeline<ObjectRow, ReadonlyArray<RunResult>>(
         session,
@@ -31,6 +36,13 @@ export const batch = (first: Run, ...others: ReadonlyArray<Run>): Request<Outcom
           next: () => runs[next++]?.values,
           statement: (index) => (runs[index] ?? first).statement,
           form: objects,
+          beforeFirst: () => {
+            runs = runs.map(({ statement, values }) => ({ statement: unlessKept(statements, statement), values }))
+          },
+          learned: (index, statement) => {
+            const { values } = runs[index] ?? first
+            runs[index] = { statement, values }
+          },
           started: () => {},
           completed: (rows, { command, rowCount }) => results.push({ command, rowCount, rows }),
           result: () => results,
@@ -42,3 +54,7 @@ export const batch = (first: Run, ...others: ReadonlyArray<Run>): Request<Outcom
     }
   }
 }
+
+/** Another request may have taken the place of a statement since it was prepared: then the pipeline prepares it. */
+export const unlessKept = (statements: Statements, statement: PreparedStatement): PreparedStatement =>
+  statements.has(statement) ? statement : unnamed(statement)

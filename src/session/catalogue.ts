@@ -124,6 +124,15 @@ export class TypeCatalogue {
     this.place.known.outdate(types)
   }
 
+  /**
+   * The server says that a statement, or a type of it, is not what it was. Whatever changed it is likely to have changed
+   * others, so all statements of all sessions are described anew, before they meet the same error in a transaction.
+   */
+  outdateStatements({ types }: Provenance): void {
+    if (types !== undefined) this.outdate(types)
+    this.place.databases.endStatements()
+  }
+
   /** Gives up all types, and all statements of all sessions. */
   reload(): void {
     this.place.databases.reload()

@@ -3,12 +3,14 @@ import type { Exchange } from "./exchange.ts"
 import type { ObjectRow } from "../codec/rowReader.ts"
 import type { CommandTag } from "../wire/commandTag.ts"
 import { Unencodable } from "../wire/failure.ts"
+import { unlessKept } from "./batch.ts"
 import { mayOutlastError } from "./outcome.ts"
 import { Pipeline } from "./pipeline.ts"
 import type { Outcome, Plan } from "./plan.ts"
-import { none, objects, type Request, type Resume } from "./request.ts"
+import { objects, type Request, type Resume } from "./request.ts"
 import type { Session } from "./session.ts"
-import type { PreparedStatement } from "./statementCache.ts"
+import type { PreparedStatement, Statements } from "./statementCache.ts"
+import { none } from "./wanted.ts"
 
 /** So much is written before the socket is asked whether it can take more. */
 const BLOCK_BYTES = 65_536
@@ -71,17 +73,23 @@ export class Rows {
 
 const isRow = (value: unknown): value is ReadonlyArray<unknown> => Array.isArray(value)
 
+/** A statement, and where it is kept. */
+export interface Prepared {
+  readonly statement: PreparedStatement
+  readonly statements: Statements
+}
+
 /** Runs the statement for every row; gives how many rows were written in all. */
-export const executions = (statement: PreparedStatement, rows: Rows, offset: number): Request<Outcome<number>> =>
-  new Many<never, number>(statement, rows, offset, none, () => new Total())
+export const executions = (prepared: Prepared, rows: Rows, offset: number): Request<Outcome<number>> =>
+  new Many<never, number>(prepared, rows, offset, none, () => new Total())
 
 /** The same, with the rows that each run has returned. */
 export const fetches = (
-  statement: PreparedStatement,
+  prepared: Prepared,
   rows: Rows,
   offset: number
 ): Request<Outcome<ReadonlyArray<ReadonlyArray<ObjectRow>>>> =>
-  new Many<ObjectRow, ReadonlyArray<ReadonlyArray<ObjectRow>>>(statement, rows, offset, objects, () => new Groups())
+  new Many<ObjectRow, ReadonlyArray<ReadonlyArray<ObjectRow>>>(prepared, rows, offset, objects, () => new Groups())
 
 /** What is made of the answers. */
 interface Collector<Row, A> {
@@ -108,20 +116,20 @@ class Groups<Row> implements Collector<Row, ReadonlyArray<ReadonlyArray<Row>>> {
 class Many<Row, A> implements Request<Outcome<A>> {
   readonly sql: string
   readonly params = undefined
-  private readonly prepared: PreparedStatement
+  private readonly prepared: Prepared
   private readonly rows: Rows
   private readonly offset: number
   private readonly form: Plan<Row, A>["form"]
   private readonly collector: () => Collector<Row, A>
 
   constructor(
-    prepared: PreparedStatement,
+    prepared: Prepared,
     rows: Rows,
     offset: number,
     form: Plan<Row, A>["form"],
     collector: () => Collector<Row, A>
   ) {
-    this.sql = prepared.sql
+    this.sql = prepared.statement.sql
     this.prepared = prepared
     this.rows = rows
     this.offset = offset
@@ -132,19 +140,26 @@ class Many<Row, A> implements Request<Outcome<A>> {
   exchange(session: Session, resume: Resume<Outcome<A>>): Exchange {
     const { form, offset, prepared, rows } = this
     const collector = this.collector()
+    let { statement } = prepared
     rows.rewind()
     return new Pipeline<Row, A>(
       session,
       {
         next: () => rows.next(),
-        statement: () => prepared,
+        statement: () => statement,
         form,
+        beforeFirst: () => {
+          statement = unlessKept(prepared.statements, statement)
+        },
+        learned: (_index, described) => {
+          statement = described
+        },
         started: () => rows.forget(),
         completed: (answer, tag) => collector.add(answer, tag),
         result: () => collector.all,
         offset,
         // What commits by itself is not begun before every row is known to be sendable: no ROLLBACK would undo it.
-        blockBytes: mayOutlastError(prepared.sql) ? Infinity : BLOCK_BYTES
+        blockBytes: mayOutlastError(this.sql) ? Infinity : BLOCK_BYTES
       },
       resume
     )

@@ -10,12 +10,15 @@
  *                                                   CommandComplete | PortalSuspended | EmptyQueryResponse  ReadyForQuery
  * ```
  * The unnamed statement is prepared anew for each run, with the types and formats that are known from before. So is, in
- * its first run, one all of whose types the caller names; its columns come as text, since nobody knows them:
+ * its first run, one of which all is known that matters: the types of its parameters, and that no row is to be read.
  *
  * ```
  * (Close...) Parse Bind Describe Execute Sync  ->  (CloseComplete...) ParseComplete BindComplete
  *                                                   RowDescription | NoData  DataRow... and so on
  * ```
+ * If what was known proves wrong before anything has run, the statement is described again and run in the round trip
+ * that prepares it, so that little time is left for it to change once more. See `Repetition`.
+ *
  * Types that nobody has met before are looked up in between, by a query of the same kind that this one sends and reads
  * as a part of its own conversation. Where they show only when the statement is run, or turn out to have changed, the
  * rows are kept as they came and read once the types are known.
@@ -41,46 +44,33 @@ import {
 } from "../wire/frontendEncoder.ts"
 import { MAX_COUNT } from "../wire/limits.ts"
 import { OWN_TYPES, readDescriptions, typeQuery } from "./catalogue.ts"
+import { Awaiting } from "./awaiting.ts"
 import { NO_COPY, refuseCopyInAndSync } from "./copyGuard.ts"
 import { Desynchronised, type Exchange } from "./exchange.ts"
 import { mayOutlastError } from "./outcome.ts"
 import { type StatementDescription, typeOids } from "./preparedStatement.ts"
+import { type Repeatable, Repetition } from "./repetition.ts"
 import { RowCollector } from "./rowCollector.ts"
-import { requestRefused, serverError, valueRefused } from "./serverError.ts"
-import { printsAsUsual } from "./serverParameters.ts"
+import { requestRefused, serverError } from "./serverError.ts"
 import { serverVersionOf } from "./serverVersion.ts"
 import type { Session } from "./session.ts"
-import { hasOtherParameters, isForgotten, isMisdescribed, isStale } from "./stalePlan.ts"
+import { type Verdict, verdictOn } from "./stalePlan.ts"
 import type { PreparedStatement } from "./statementCache.ts"
 import { StatementInUse } from "./statementInUse.ts"
 import { missingTypes, unanswered, undecodable } from "./undecodable.ts"
 import { allTuples, type Answer, type NamedPortal, type Wanted } from "./wanted.ts"
 import { writeRun } from "./writeRun.ts"
 
-/** What has to come next. */
-const Awaiting = {
-  parseComplete: "ParseComplete",
-  parameterDescription: "ParameterDescription",
-  rowDescription: "RowDescription or NoData",
-  bindComplete: "BindComplete",
-  portalDescription: "RowDescription or NoData of the portal",
-  rows: "DataRow, CommandComplete, EmptyQueryResponse or PortalSuspended",
-  copyData: "CopyData or CopyDone",
-  ready: "ReadyForQuery",
-  types: "the types that were asked for"
-} as const
-type Awaiting = (typeof Awaiting)[keyof typeof Awaiting]
-
-export class ExtendedQuery<Row, A> implements Exchange, Answer<Row> {
+export class ExtendedQuery<Row, A> implements Exchange, Answer<Row>, Repeatable {
   readonly sql: string
   readonly values: ReadonlyArray<unknown>
   tag: CommandTag | undefined
   abandoned = false
   exclusive = true
-  private readonly session: Session
+  readonly session: Session
+  readonly inUse: StatementInUse
   private readonly wanted: Wanted<Row, A>
   private readonly resume: (exit: Exit.Exit<A, PgError.PgError>) => void
-  private readonly inUse: StatementInUse
   /** Whether the run prepares its statement, which is then described once more. */
   private parses = false
   private readonly collector = new RowCollector<Row>()
@@ -89,7 +79,7 @@ export class ExtendedQuery<Row, A> implements Exchange, Answer<Row> {
   private closesAwaited = 0
   private description: StatementDescription = UNDESCRIBED
   private failure: PgError.PgError | undefined
-  private reprepared = false
+  private repetition: Repetition | undefined
   /** The query for types that are not known, while it runs. */
   private lookup: ExtendedQuery<TupleRow, ReadonlyArray<TupleRow>> | undefined
   /** What the session knows of: this, or the query that this one looks types up for. */
@@ -107,7 +97,7 @@ export class ExtendedQuery<Row, A> implements Exchange, Answer<Row> {
     this.sql = sql
     const types = namedTypes(values)
     this.values = types.length === 0 ? values : bareValues(values)
-    this.inUse = new StatementInUse(session, sql, types, wanted.statements)
+    this.inUse = new StatementInUse(session, sql, types, wanted)
     this.wanted = wanted
     this.resume = resume
   }
@@ -144,28 +134,28 @@ export class ExtendedQuery<Row, A> implements Exchange, Answer<Row> {
     const { session } = this
     const { portal } = this.wanted
     if (portal?.statement !== undefined) return this.encodePage(writer, portal, portal.statement)
-    const statement = this.inUse.find()
+    const statement = this.inUse.find() ?? this.presumed
     const { evictions } = session.statements
     for (const name of evictions) writeCloseStatement(writer, name)
-    if (statement !== undefined) this.encodeRun(writer, statement)
-    else if (this.canPresume) this.encodeRun(writer, this.inUse.presume(this.types))
-    else this.encodePrepare(writer)
+    if (statement === undefined) this.encodePrepare(writer)
+    else this.encodeRun(writer, statement)
     this.closesAwaited = evictions.length
     session.statements.evictionsWritten()
   }
 
-  /** Whether there is nothing to be asked before the first run, whose values come as text. */
-  private get canPresume(): boolean {
-    const { inUse, session, wanted } = this
-    if (!inUse.isTyped || this.reprepared) return false
-    return wanted.portal === undefined && wanted.until === undefined && printsAsUsual(session.parameters)
+  private get presumed(): PreparedStatement | undefined {
+    return this.isRepeated ? undefined : this.inUse.presumed(this.values.length, this.wanted, this.types)
+  }
+
+  private get isRepeated(): boolean {
+    return this.repetition !== undefined
   }
 
   private encodePrepare(writer: ByteWriter): void {
     const { length } = this.values
     // The server would parse it, and describe it with a count that does not hold so many.
     if (length > MAX_COUNT) throw new Unencodable(`${length} parameters; a statement takes at most ${MAX_COUNT}`)
-    const name = this.inUse.nameIt()
+    const name = this.isRepeated ? this.inUse.leaveUnnamed() : this.inUse.nameIt()
     this.parses = false
     writeParse(writer, name, this.sql, this.inUse.namedTypes)
     writeDescribeStatement(writer, name)
@@ -186,7 +176,8 @@ export class ExtendedQuery<Row, A> implements Exchange, Answer<Row> {
 
   private encodeRun(writer: ByteWriter, statement: PreparedStatement): void {
     const { inUse, values, wanted } = this
-    this.exclusive = statement.mayCopy || inUse.isPresumed
+    // Another run of the text would prepare it under the same name.
+    this.exclusive = statement.mayCopy || (inUse.isPresumed && statement.name !== "")
     if (wanted.until === "prepared") {
       writeSync(writer)
       this.awaiting = Awaiting.ready
@@ -201,20 +192,17 @@ export class ExtendedQuery<Row, A> implements Exchange, Answer<Row> {
 
   refused(failure: unknown): void {
     if (this.lookup !== undefined) return this.lookup.refused(failure)
-    const { sql, statement } = this
-    if (failure instanceof Unencodable && failure.parameter !== undefined && statement !== undefined) {
-      this.lost(valueRefused(failure, statement))
-    } else {
-      this.lost(requestRefused(failure, sql))
-    }
+    const { statement } = this
+    const isOfValue = failure instanceof Unencodable && failure.parameter !== undefined
+    if (isOfValue && statement !== undefined) this.again.valueRefused(failure, statement)
+    else this.lost(requestRefused(failure, this.sql))
   }
 
   // ---------------------------------------------------------------------------------------------------- answer
 
   dataRows(bytes: Buffer, at: number, limit: number): number {
-    if (this.awaiting === Awaiting.rows && this.statement?.rowShape !== undefined) {
-      return this.collector.addAll(bytes, at, limit)
-    }
+    const isRow = this.awaiting === Awaiting.rows && this.statement?.rowShape !== undefined
+    if (isRow) return this.collector.addAll(bytes, at, limit)
     if (this.lookup !== undefined) return this.lookup.dataRows(bytes, at, limit)
     throw new Desynchronised(Backend.DataRow, this.expected)
   }
@@ -317,7 +305,7 @@ export class ExtendedQuery<Row, A> implements Exchange, Answer<Row> {
   }
 
   /** Looks types up as the next part of this conversation. What the catalogue does not know is not asked again. */
-  private lookUp(
+  lookUp(
     types: DatabaseTypes,
     oids: ReadonlyArray<number>,
     done: (exit: Exit.Exit<unknown, PgError.PgError>) => void
@@ -337,7 +325,7 @@ export class ExtendedQuery<Row, A> implements Exchange, Answer<Row> {
   }
 
   /** ParseComplete, both descriptions and ReadyForQuery have come: the statement is known, and its run goes first. */
-  private prepared(): void {
+  prepared(): void {
     const { types } = this
     const unknown = types.unknownAmong(typeOids(this.description)).filter((oid) => !this.lookedUp.includes(oid))
     if (unknown.length === 0) return this.run(types)
@@ -349,7 +337,10 @@ export class ExtendedQuery<Row, A> implements Exchange, Answer<Row> {
   }
 
   private run(types: DatabaseTypes): void {
-    this.inUse.learn(this.description, types)
+    const { description, inUse } = this
+    if (this.repetition?.described(description, types) === false) return
+    if (this.isRepeated) inUse.presume(description, types)
+    else inUse.learn(description, types)
     if (this.wanted.until === "prepared") return this.succeed()
     this.session.submitFirst(this.exchange)
   }
@@ -395,34 +386,40 @@ export class ExtendedQuery<Row, A> implements Exchange, Answer<Row> {
   }
 
   /**
-   * An error before BindComplete proves that nothing ran. Where it says that the plan is stale, the statement is
-   * prepared anew and run once more; inside a transaction that cannot be, since the error has ended the transaction.
+   * An error before BindComplete proves that nothing ran. If it says that what was known of the statement is wrong, the
+   * statement is described anew and run once more; inside a transaction that cannot be, since the error has ended it.
    */
-  private rejected(status: TransactionStatus, error: ErrorFields): void {
-    const { session, statement } = this
+  private rejected(status: TransactionStatus, fields: ErrorFields): void {
+    const { statement } = this
     if (this.awaiting !== Awaiting.parseComplete) this.withdrawn()
-    if (statement !== undefined && this.isUnrun && this.isOutOfDate(error, statement)) {
-      this.inUse.giveUp(statement)
-      this.lookedUp = NONE
-      if (status === TransactionStatus.idle && !this.reprepared) {
-        this.reprepared = true
-        session.submitFirst(this.exchange)
-        return
-      }
-    }
-    this.lost(this.failure ?? serverError(error, this.sql, this))
+    const verdict = statement === undefined ? "right" : this.verdictOn(fields, statement)
+    const isTooLate = status !== TransactionStatus.idle
+    const isDropped = isTooLate && verdict !== "right"
+    const error = this.failure ?? serverError(fields, this.sql, this, isDropped)
+    if (statement === undefined || verdict === "right") return this.lost(error)
+    if (isDropped && this.wanted.portal !== undefined) this.wanted.portal.isOutOfDate = true
+    this.again.rejected(statement, verdict, fields, { error, isTooLate })
+  }
+
+  private get again(): Repetition {
+    return (this.repetition ??= new Repetition(this))
+  }
+
+  private verdictOn(fields: ErrorFields, statement: PreparedStatement): Verdict {
+    if (!this.isUnrun) return "right"
+    const verdict = verdictOn(fields, statement, this.values)
+    if (verdict !== "doubtful" || this.inUse.isRemembered) return verdict
+    // The server has just described it, and will not prepare it for the types that it named.
+    return this.awaiting === Awaiting.parseComplete && this.description !== UNDESCRIBED ? "wrong" : "right"
   }
 
   private get isUnrun(): boolean {
     return this.awaiting === Awaiting.bindComplete || (this.parses && this.awaiting === Awaiting.parseComplete)
   }
 
-  private isOutOfDate(error: ErrorFields, statement: PreparedStatement): boolean {
-    if (isStale(error, statement, this.values)) {
-      if (statement.types !== undefined && !isForgotten(error)) this.session.catalogue.outdate(statement.types)
-      return true
-    }
-    return this.parses && (this.inUse.isPresumed ? hasOtherParameters(error) : isMisdescribed(error))
+  askAgain(): void {
+    this.lookedUp = NONE
+    this.session.submitFirst(this.exchange)
   }
 
   withdrawn(): void {

@@ -127,6 +127,11 @@ export class KnownDatabases {
     for (const [identity, known] of this.identified) if (known === database) this.identified.delete(identity)
   }
 
+  /** Gives up all statements of all sessions. */
+  endStatements(): void {
+    for (const database of this.all) database.version = this.nextVersion()
+  }
+
   /** Gives up all types, and all statements of all sessions. */
   reload(): void {
     for (const database of this.all) database.forget()

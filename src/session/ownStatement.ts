@@ -1,17 +1,20 @@
 /** A statement that somebody holds: the server keeps it under a name of its own until it is closed. */
 import * as PgError from "../PgError.ts"
 import type { PreparedStatement, StatementCache, Statements } from "./statementCache.ts"
+import type { StatementKind } from "./statementKind.ts"
 
 export class OwnStatement implements Statements {
   private readonly cache: StatementCache
   readonly name: string
+  readonly kind: StatementKind | undefined
   private held: PreparedStatement | undefined
   private closed = false
 
   /** Under the empty name only what it takes and returns is kept; each of its runs prepares it anew. */
-  constructor(cache: StatementCache, name: string) {
+  constructor(cache: StatementCache, name: string, kind?: StatementKind) {
     this.cache = cache
     this.name = name
+    this.kind = kind
   }
 
   get(): PreparedStatement | undefined {
@@ -34,8 +37,12 @@ export class OwnStatement implements Statements {
     else this.held = statement
   }
 
+  has(statement: PreparedStatement): boolean {
+    return this.held === statement
+  }
+
   evict(statement: PreparedStatement): void {
-    if (this.held !== statement) return
+    if (!this.has(statement)) return
     this.held = undefined
     this.cache.close(this.name)
   }

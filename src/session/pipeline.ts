@@ -7,67 +7,45 @@
  * (Close...) ([Parse] Bind [Describe] Execute)... Sync  ->  (CloseComplete...)
  *                ([ParseComplete] BindComplete [RowDescription | NoData] DataRow... CommandComplete)... ReadyForQuery
  * ```
- * The unnamed statement is parsed where its runs begin, and described once more. Behind what may be a COPY comes a
- * Flush, and nothing more before the answer: while a COPY runs, the server would read the next run as its data. Where
- * the client has to give up amid its requests, a ROLLBACK takes the place of what would have come, since a Sync alone
- * would commit.
+ * The unnamed statement is parsed where its runs begin, and described once more. What can only be described once the
+ * runs before it are done goes in two steps:
+ *
+ * ```
+ * Parse Describe Flush  ->  ParseComplete ParameterDescription RowDescription | NoData
+ * Bind Execute
+ * ```
+ * Behind what may be a COPY comes a Flush too, and nothing more before the answer: while a COPY runs, the server would
+ * read the next run as its data. If the client has to give up amid its requests, a ROLLBACK takes the place of what
+ * would have come, since a Sync alone would commit.
  */
 import type { Buffer } from "node:buffer"
 import * as Exit from "effect/Exit"
-import { bareValues } from "../codec/typedParameter.ts"
+import type { UndecodableColumn } from "../codec/rowReader.ts"
 import * as PgError from "../PgError.ts"
 import { Backend, type ColumnDescription, TransactionStatus } from "../wire/backendMessage.ts"
 import type { ByteWriter } from "../wire/byteWriter.ts"
-import { decodeRowDescription } from "../wire/coldMessages.ts"
+import { decodeParameterDescription, decodeRowDescription } from "../wire/coldMessages.ts"
 import { type CommandTag, readCommandTag } from "../wire/commandTag.ts"
 import type { ErrorFields } from "../wire/errorFields.ts"
 import { Unencodable } from "../wire/failure.ts"
-import {
-  type BoundStatement,
-  encodeResultFormats,
-  writeBind,
-  writeBindExecute,
-  writeCloseStatement,
-  writeDescribePortal,
-  writeExecute,
-  writeFlush,
-  writeParse,
-  writeSync
-} from "../wire/frontendEncoder.ts"
+import { writeCloseStatement, writeSync } from "../wire/frontendEncoder.ts"
+import { Awaiting } from "./awaiting.ts"
 import { NO_COPY, refuseCopyInAndSync } from "./copyGuard.ts"
 import { Desynchronised, type Exchange } from "./exchange.ts"
 import { isCommitting, mayOutlastError } from "./outcome.ts"
 import { type AnsweredRun, type Outcome, type Plan, Stale, unreadOf } from "./plan.ts"
-import { ALL, type Resume } from "./request.ts"
+import type { Resume } from "./request.ts"
 import { RowCollector } from "./rowCollector.ts"
-import { returnsSame } from "./preparedStatement.ts"
+import { RunWriter, writeRollback } from "./runWriter.ts"
+import { preparedStatement, redescribed, returnsSame } from "./preparedStatement.ts"
 import { requestRefused, serverError, valueRefused } from "./serverError.ts"
 import type { Session } from "./session.ts"
-import { isMisdescribed, isStale } from "./stalePlan.ts"
+import { isForgotten, verdictOn } from "./stalePlan.ts"
 import type { PreparedStatement } from "./statementCache.ts"
 import { undecodable } from "./undecodable.ts"
 
-/** What has to come next. */
-const Awaiting = {
-  parseComplete: "ParseComplete",
-  bindComplete: "BindComplete",
-  portalDescription: "RowDescription or NoData of the portal",
-  rows: "DataRow, CommandComplete or EmptyQueryResponse",
-  copyData: "CopyData or CopyDone",
-  error: "ErrorResponse, after CopyFail",
-  nothing: "nothing, since no run is under way",
-  ready: "ReadyForQuery"
-} as const
-type Awaiting = (typeof Awaiting)[keyof typeof Awaiting]
-
 /** A block ends with the run that goes beyond its size. */
 const BLOCK_SLACK_BYTES = 4_096
-
-const ROLLBACK: BoundStatement = {
-  nameBytes: Uint8Array.of(0),
-  parameters: [],
-  resultFormats: encodeResultFormats([])
-}
 
 export class Pipeline<Row, A> implements Exchange {
   exclusive = true
@@ -76,8 +54,7 @@ export class Pipeline<Row, A> implements Exchange {
   private readonly resume: Resume<Outcome<A>>
   private isAbandoned = false
   private closesAwaited = 0
-  /** How many runs have been written. */
-  private written = 0
+  private readonly runs: RunWriter
   private begun = false
   /** Whether the Sync has been written. */
   private ended = false
@@ -87,36 +64,35 @@ export class Pipeline<Row, A> implements Exchange {
   private hasCommitted = false
   /** The first text that holds no statement. Those around it run all the same. */
   private empty: string | undefined
-  /** Whether the last run that was written may be a COPY, and is not answered yet. */
-  private holds = false
   private isScheduled = false
-  private parsed: PreparedStatement | undefined
-  /** The runs, by index, that begin with Parse and are not answered yet. */
-  private readonly parses: Array<number> = []
   /** Whether the run whose answer is being read is described. */
   private describes = false
+  /** What the statement takes that is being described. */
+  private parameterOids: ReadonlyArray<number> = []
   /** The run whose answer is being read. */
   private index = 0
   private awaiting: Awaiting = Awaiting.nothing
-  /** The rows of the run whose answer is being read. */
+  /** What returns the rows of the run whose answer is being read, and those rows. */
+  private running: PreparedStatement | undefined
   private collector = new RowCollector<Row>()
   /** The runs from the first on whose rows cannot be read yet. */
   private readonly unread: Array<AnsweredRun<Row>> = []
-  private failure: Exit.Exit<never, PgError.PgError> | undefined
+  private failure: Exit.Exit<Stale, PgError.PgError> | undefined
 
   constructor(session: Session, plan: Plan<Row, A>, resume: Resume<Outcome<A>>) {
     this.session = session
     this.plan = plan
+    this.runs = new RunWriter(plan)
     this.resume = resume
   }
 
   get sql(): string {
-    return this.written === 0 ? "" : this.current.sql
+    return this.runs.begun === 0 ? "" : this.current.sql
   }
 
   /** The one that is being answered, or the last. */
   private get current(): PreparedStatement {
-    return this.plan.statement(Math.min(this.index, this.written - 1))
+    return this.plan.statement(Math.min(this.index, this.runs.begun - 1))
   }
 
   get hasRun(): boolean {
@@ -124,7 +100,7 @@ export class Pipeline<Row, A> implements Exchange {
   }
 
   get row(): number {
-    return this.rowNumber(this.index)
+    return this.runs.number(this.index)
   }
 
   /** What is behind the first Bind is one transaction, unless a statement commits by itself. */
@@ -134,7 +110,7 @@ export class Pipeline<Row, A> implements Exchange {
 
   private get hasBegunWhatOutlasts(): boolean {
     if (this.isUnrun) return false
-    for (let index = 0; index <= this.index && index < this.written; index++) {
+    for (let index = 0; index <= this.index && index < this.runs.written; index++) {
       const statement = this.plan.statement(index)
       if (index > 0 && statement === this.plan.statement(index - 1)) continue
       if (mayOutlastError(statement.sql)) return true
@@ -157,6 +133,7 @@ export class Pipeline<Row, A> implements Exchange {
   encode(writer: ByteWriter): void {
     const { evictions } = this.session.statements
     for (const name of evictions) writeCloseStatement(writer, name)
+    this.plan.beforeFirst()
     this.writeBlock(writer)
     this.closesAwaited = evictions.length
     this.session.statements.evictionsWritten()
@@ -166,72 +143,41 @@ export class Pipeline<Row, A> implements Exchange {
   }
 
   private writeBlock(writer: ByteWriter): void {
+    const { runs } = this
     const { blockBytes } = this.plan
     const limit = writer.length + blockBytes
-    if (this.written > 0 && Number.isFinite(blockBytes)) writer.reserve(blockBytes + BLOCK_SLACK_BYTES)
-    while (writer.length < limit && !this.holds) {
-      const values = this.plan.next()
+    if (runs.written > 0 && Number.isFinite(blockBytes)) writer.reserve(blockBytes + BLOCK_SLACK_BYTES)
+    while (writer.length < limit && !runs.holds) {
+      const values = runs.nextValues()
       if (values === undefined) {
         writeSync(writer)
         this.ended = true
         break
       }
-      this.writeRun(writer, bareValues(values))
+      runs.write(writer, values)
     }
     if (this.awaiting === Awaiting.nothing) this.awaitRun()
   }
 
-  private writeRun(writer: ByteWriter, values: ReadonlyArray<unknown>): void {
-    const statement = this.plan.statement(this.written)
-    const { length } = statement.parameters
-    if (values.length !== length) {
-      throw new PgError.ParameterCountError({
-        expected: length,
-        actual: values.length,
-        sql: statement.sql,
-        row: this.rowNumber(this.written)
-      })
-    }
-    const parses = statement.name === "" && statement !== this.parsed
-    if (parses) {
-      writeParse(writer, "", statement.sql, statement.parameterOids)
-      writeBind(writer, statement, values)
-      writeDescribePortal(writer)
-      writeExecute(writer, ALL)
-      this.parsed = statement
-      this.parses.push(this.written)
-    } else {
-      writeBindExecute(writer, statement, values)
-    }
-    this.written++
-    if (!statement.mayCopy) return
-    writeFlush(writer)
-    this.holds = true
-  }
-
-  private rowNumber(index: number): number {
-    return this.plan.offset + index + 1
-  }
-
   /** The event loop gets a turn between two blocks, so that an error of the server is seen however fast the socket is. */
   private continueSoon(): void {
-    if (this.ended || this.holds || this.isScheduled) return
+    if (this.ended || this.runs.holds || this.isScheduled) return
     this.isScheduled = true
     setImmediate(this.more)
   }
 
   private readonly more = (): void => {
     this.isScheduled = false
-    if (this.ended || this.holds || this.session.lost !== undefined || this.session.isSocketFull) return
+    if (this.ended || this.runs.holds || this.session.lost !== undefined || this.session.isSocketFull) return
     this.session.writeMore((writer) => {
       const mark = writer.length
-      const { written } = this
+      const { written } = this.runs
       try {
         this.writeBlock(writer)
       } catch (failure) {
-        this.failure = this.refusal(failure)
+        this.failure = this.refusal(failure, false)
         writer.rewind(mark)
-        this.written = written
+        this.runs.written = written
       }
     })
     if (this.failure !== undefined) this.giveUp()
@@ -244,27 +190,29 @@ export class Pipeline<Row, A> implements Exchange {
 
   /** Ends what is being written so that nothing of it stays, as far as that is ours to say. */
   private giveUp(): void {
-    if (!this.begun || this.ended || this.holds || this.session.lost !== undefined) return
+    if (!this.begun || this.ended || this.runs.holds || this.session.lost !== undefined) return
     this.ended = true
+    this.runs.giveUp()
     this.rollsBack = this.session.transactionStatus === TransactionStatus.idle
     this.session.writeMore((writer) => {
-      if (this.rollsBack) {
-        writeParse(writer, "", "ROLLBACK", [])
-        writeBindExecute(writer, ROLLBACK, [])
-      }
+      if (this.rollsBack) writeRollback(writer)
       writeSync(writer)
     })
     if (this.awaiting === Awaiting.nothing) this.awaitRun()
   }
 
   refused(failure: unknown): void {
-    this.finish(this.refusal(failure))
+    this.finish(this.refusal(failure, true))
   }
 
-  private refusal(failure: unknown): Exit.Exit<never, PgError.PgError> {
-    const statement = this.plan.statement(this.written)
+  private refusal(failure: unknown, mayRepeat: boolean): Exit.Exit<Stale, PgError.PgError> {
+    const { runs } = this
+    const statement = this.plan.statement(runs.written)
     if (failure instanceof Unencodable) {
-      return Exit.fail(valueRefused(failure, statement, this.rowNumber(this.written)))
+      const error = valueRefused(failure, statement, runs.number(runs.written))
+      const refusedType = statement.parameterOids[(failure.parameter ?? 0) - 1]
+      if (refusedType === undefined) return Exit.fail(error)
+      return Exit.succeed(new Stale({ statement, error: () => error, isCertain: false, mayRepeat, refusedType }))
     }
     // What else the source throws is its own affair.
     return PgError.isPgError(failure) ? Exit.fail(requestRefused(failure, statement.sql)) : Exit.die(failure)
@@ -274,11 +222,14 @@ export class Pipeline<Row, A> implements Exchange {
 
   /** What the next run has to be answered with. */
   private awaitRun(): void {
-    if (this.index < this.written) {
-      this.awaiting = this.parses[0] === this.index ? Awaiting.parseComplete : Awaiting.bindComplete
+    const { runs } = this
+    if (this.index < runs.written) {
+      this.awaiting = runs.parses[0] === this.index ? Awaiting.parseComplete : Awaiting.bindComplete
+    } else if (runs.isDescribing) {
+      this.awaiting = Awaiting.parseComplete
     } else if (!this.ended) {
       this.awaiting = Awaiting.nothing
-    } else if (this.rollsBack && this.index === this.written) {
+    } else if (this.rollsBack && this.index === runs.written) {
       this.awaiting = Awaiting.parseComplete
     } else {
       this.awaiting = Awaiting.ready
@@ -297,14 +248,19 @@ export class Pipeline<Row, A> implements Exchange {
         if (awaiting !== Awaiting.bindComplete || this.closesAwaited > 0) break
         if (this.index === 0) this.plan.started()
         if (this.describes) this.awaiting = Awaiting.portalDescription
-        else this.bound()
+        else this.bound(this.current)
+        return
+      case Backend.ParameterDescription:
+        if (awaiting !== Awaiting.parameterDescription) break
+        this.parameterOids = decodeParameterDescription(bytes, start, end)
+        this.awaiting = Awaiting.rowDescription
         return
       case Backend.RowDescription:
-        if (awaiting !== Awaiting.portalDescription) break
+        if (awaiting !== Awaiting.portalDescription && awaiting !== Awaiting.rowDescription) break
         this.described(decodeRowDescription(bytes, start, end))
         return
       case Backend.NoData:
-        if (awaiting !== Awaiting.portalDescription) break
+        if (awaiting !== Awaiting.portalDescription && awaiting !== Awaiting.rowDescription) break
         this.described(undefined)
         return
       case Backend.CommandComplete: {
@@ -313,7 +269,7 @@ export class Pipeline<Row, A> implements Exchange {
         this.session.commandCompleted(tag, this.current.rowShape !== undefined, this.current.changesSession)
         this.hasCompleted = true
         if (isCommitting(tag.command)) this.hasCommitted = true
-        if (this.index < this.written && this.failure === undefined) this.answered(tag)
+        if (this.index < this.runs.written && this.failure === undefined) this.answered(tag)
         this.runEnded()
         return
       }
@@ -323,14 +279,14 @@ export class Pipeline<Row, A> implements Exchange {
         this.runEnded()
         return
       case Backend.CopyInResponse:
-        if (awaiting !== Awaiting.rows || !this.holds) break
+        if (awaiting !== Awaiting.rows || !this.runs.holds) break
         this.failure ??= Exit.fail(NO_COPY.in(this.current.sql, this.mayOutlastError))
         this.ended = true
         this.session.writeMore(refuseCopyInAndSync)
         this.awaiting = Awaiting.error
         return
       case Backend.CopyOutResponse:
-        if (awaiting !== Awaiting.rows || !this.holds) break
+        if (awaiting !== Awaiting.rows || !this.runs.holds) break
         this.failure ??= Exit.fail(NO_COPY.out(this.current.sql))
         this.awaiting = Awaiting.copyData
         return
@@ -343,9 +299,9 @@ export class Pipeline<Row, A> implements Exchange {
         return
       case Backend.ParseComplete:
         if (awaiting !== Awaiting.parseComplete || this.closesAwaited > 0) break
-        this.describes = this.parses[0] === this.index
-        if (this.describes) this.parses.shift()
-        this.awaiting = Awaiting.bindComplete
+        this.describes = this.runs.parses[0] === this.index
+        if (this.describes) this.runs.parses.shift()
+        this.awaiting = this.isDescribing ? Awaiting.parameterDescription : Awaiting.bindComplete
         return
       case Backend.CloseComplete:
         if (this.closesAwaited === 0) break
@@ -357,16 +313,23 @@ export class Pipeline<Row, A> implements Exchange {
     throw new Desynchronised(type, this.expected)
   }
 
-  private bound(): void {
+  /** Whether what is awaited is the description of the next run's statement, without which it cannot be written. */
+  private get isDescribing(): boolean {
+    return this.runs.isDescribing && this.index === this.runs.written
+  }
+
+  private bound(statement: PreparedStatement, unknown?: UndecodableColumn): void {
     this.awaiting = Awaiting.rows
-    const { rowShape } = this.current
+    this.running = statement
+    const { rowShape } = statement
     const reader = rowShape === undefined || this.failure !== undefined ? undefined : this.plan.form(rowShape)
     if (reader !== undefined || this.collector.refused !== undefined) this.collector = new RowCollector()
     this.collector.readWith(reader)
+    if (unknown !== undefined && reader !== undefined) this.collector.refuse(unknown)
   }
 
   private answered(tag: CommandTag): void {
-    const { collector, current: statement } = this
+    const { collector, running: statement = this.current } = this
     const { refused } = collector
     if (refused !== undefined && refused.unresolved === undefined) {
       this.failure = Exit.fail(undecodable(refused, statement))
@@ -377,25 +340,36 @@ export class Pipeline<Row, A> implements Exchange {
     }
   }
 
-  /** The unnamed statement was prepared anew, and the rows have been asked for as they were known to be. */
   private described(columns: ReadonlyArray<ColumnDescription> | undefined): void {
+    if (this.awaiting === Awaiting.rowDescription) return this.learned(columns)
     this.describes = false
-    this.bound()
-    const { sql } = this.current
-    if (returnsSame(this.current, columns)) return
-    this.session.statements.evict(this.current)
-    if (!this.collector.isReading) return
-    this.collector.readWith(undefined)
-    const { name = "" } = columns?.[0] ?? {}
-    const reason = "the statement returns other columns than when it was described; ask again"
-    this.failure ??= Exit.fail(new PgError.DecodeError({ column: name, type: "row", reason, sql }))
+    const { current, session } = this
+    if (returnsSame(current, columns)) return this.bound(current)
+    session.statements.evict(current)
+    const { statement, unknown } = redescribed(session, current, columns)
+    this.bound(statement, unknown)
+  }
+
+  /** The statement of the next run is described, now that those before it are done. */
+  private learned(columns: ReadonlyArray<ColumnDescription> | undefined): void {
+    const { current, parameterOids, runs, session } = this
+    const statement = preparedStatement(session, current, { parameterOids, columns }, session.catalogue.types)
+    this.plan.learned(this.index, statement)
+    runs.described(statement)
+    this.awaiting = Awaiting.nothing
+    this.goOn()
   }
 
   private runEnded(): void {
     this.index++
     this.awaitRun()
-    if (!this.holds || this.index < this.written) return
-    this.holds = false
+    if (!this.runs.holds || this.index < this.runs.written || this.isDescribing) return
+    this.runs.holds = false
+    this.goOn()
+  }
+
+  /** What held the pipeline up is answered. */
+  private goOn(): void {
     if (this.failure !== undefined || this.isAbandoned) this.giveUp()
     else this.continueSoon()
   }
@@ -424,20 +398,23 @@ export class Pipeline<Row, A> implements Exchange {
   }
 
   private rejected(status: TransactionStatus, fields: ErrorFields): void {
-    const { current } = this
-    const error = serverError(fields, current.sql, this)
-    if (!this.isUnrun || !this.isOutOfDate(fields, current)) return this.finish(Exit.fail(error))
-    this.finish(status === TransactionStatus.idle ? Exit.succeed(new Stale(error)) : Exit.fail(error))
+    const { current, session } = this
+    const verdict = this.isUnbound ? verdictOn(fields, current, []) : "right"
+    const error = (isDropped: boolean): PgError.PgError => serverError(fields, current.sql, this, isDropped)
+    if (verdict === "right") return this.finish(Exit.fail(error(false)))
+    const isCertain = verdict === "wrong"
+    if (isCertain && !isForgotten(fields)) session.catalogue.outdateStatements(current)
+    const mayRepeat = this.index === 0 && status === TransactionStatus.idle
+    this.finish(Exit.succeed(new Stale({ statement: current, error, isCertain, mayRepeat })))
   }
 
   private get isUnrun(): boolean {
-    return this.index === 0 && (this.awaiting === Awaiting.bindComplete || this.awaiting === Awaiting.parseComplete)
+    return this.index === 0 && this.isUnbound
   }
 
-  private isOutOfDate(fields: ErrorFields, statement: PreparedStatement): boolean {
-    if (!isStale(fields, statement, [])) return statement.name === "" && isMisdescribed(fields)
-    if (statement.types !== undefined) this.session.catalogue.outdate(statement.types)
-    return true
+  /** Whether the run that is being answered has not begun. */
+  private get isUnbound(): boolean {
+    return this.isDescribing || this.awaiting === Awaiting.bindComplete || this.awaiting === Awaiting.parseComplete
   }
 
   lost(error: PgError.PgError): void {

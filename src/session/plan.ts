@@ -14,6 +14,10 @@ export interface Plan<Row, A> {
   /** What the run with this index runs. */
   statement(index: number): PreparedStatement
   readonly form: RowForm<Row>
+  /** The first run is about to be written: what the server keeps no longer has to be prepared in it. */
+  beforeFirst(): void
+  /** The server has described what the run with this index runs, which could not be described before. */
+  learned(index: number, statement: PreparedStatement): void
   /** The first run has begun: nothing will have to be run again. */
   started(): void
   /** A run is complete. */
@@ -27,12 +31,32 @@ export interface Plan<Row, A> {
 
 export type Outcome<A> = A | Stale | Unread<A>
 
-/** The server says, before anything has run, that the statement has to be prepared anew. */
-export class Stale {
-  readonly error: PgError.PgError
+interface Staleness {
+  readonly statement: PreparedStatement
+  /** The error, if it stands; or if the statement is given up and the work has to be begun again by whoever asked. */
+  readonly error: (isDropped: boolean) => PgError.PgError
+  /** Whether it is certain that what was known of the statement is wrong. */
+  readonly isCertain: boolean
+  /** Whether nothing has run, and the same can be asked again. */
+  readonly mayRepeat: boolean
+  /** The type that a value was refused for. */
+  readonly refusedType?: number
+}
 
-  constructor(error: PgError.PgError) {
+/** A statement of the pipeline, by all signs, is no longer what it was when it was described. */
+export class Stale {
+  readonly statement: PreparedStatement
+  readonly error: (isDropped: boolean) => PgError.PgError
+  readonly isCertain: boolean
+  readonly mayRepeat: boolean
+  readonly refusedType: number | undefined
+
+  constructor({ error, isCertain, mayRepeat, refusedType, statement }: Staleness) {
+    this.statement = statement
     this.error = error
+    this.isCertain = isCertain
+    this.mayRepeat = mayRepeat
+    this.refusedType = refusedType
   }
 }
 

@@ -26,6 +26,7 @@ export class Portal implements NamedPortal {
   readonly name = `effectpg_portal_${portals++}`
   readonly nameBytes: Uint8Array = new TextEncoder().encode(`${this.name}\0`)
   statement: PreparedStatement | undefined
+  isOutOfDate = false
 }
 
 /** A part of the rows of a portal. */

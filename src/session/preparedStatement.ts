@@ -2,13 +2,15 @@
 import type { DatabaseTypes } from "../codec/databaseTypes.ts"
 import { parameterEncoders } from "../codec/parameters.ts"
 import { builtinTypes } from "../codec/registry.ts"
-import { makeRowShape, type RowShape } from "../codec/rowReader.ts"
+import { makeRowShape, type RowShape, UndecodableColumn } from "../codec/rowReader.ts"
 import { type ColumnDescription, Format } from "../wire/backendMessage.ts"
+import { UnresolvedType } from "../wire/failure.ts"
 import { encodeResultFormats } from "../wire/frontendEncoder.ts"
 import { mayCopy } from "./copyGuard.ts"
 import type { Session } from "./session.ts"
 import { namesSessionState } from "./residue.ts"
 import type { PreparedStatement } from "./statementCache.ts"
+import { kindOf } from "./statementKind.ts"
 
 /** The server's answer to Describe. */
 export interface StatementDescription {
@@ -23,9 +25,13 @@ export const typeOids = ({ columns = [], parameterOids }: StatementDescription):
   ...columns.map(({ typeOid }) => typeOid)
 ]
 
+/** What is known of a statement before it is described. */
+export type StatementIdentity = Pick<PreparedStatement, "key" | "name" | "sql"> &
+  Partial<Pick<PreparedStatement, "kind">>
+
 export const preparedStatement = (
   session: Session,
-  { key, name, sql }: Pick<PreparedStatement, "key" | "name" | "sql">,
+  { key, kind, name, sql }: StatementIdentity,
   description: StatementDescription,
   types: DatabaseTypes
 ): PreparedStatement => {
@@ -42,6 +48,8 @@ export const preparedStatement = (
     parameterOids,
     rowShape,
     resultFormats: encodeResultFormats(rowShape?.resultFormats ?? []),
+    kind: kind ?? kindOf(sql),
+    isDescribed: true,
     // COPY takes no parameters and describes no rows.
     mayCopy: parameterOids.length === 0 && columns === undefined && mayCopy(sql),
     changesSession: namesSessionState(sql),
@@ -52,6 +60,24 @@ export const preparedStatement = (
     path: session.catalogue.path
   }
 }
+
+/** A statement of which nothing is known before it is its turn to run. */
+export const undescribed = (session: Session, sql: string, key: string): PreparedStatement => ({
+  ...silent(session, sql, key),
+  isDescribed: false
+})
+
+/** A statement that takes and returns nothing. */
+export const silent = (session: Session, sql: string, key: string): PreparedStatement =>
+  preparedStatement(session, { key, name: "", sql }, NOTHING_KNOWN, session.catalogue.types)
+
+const NOTHING_KNOWN: StatementDescription = { parameterOids: [], columns: undefined }
+
+/** The same statement under no name: each run prepares it. */
+export const unnamed = (statement: PreparedStatement): PreparedStatement =>
+  statement.name === "" ? statement : { ...statement, name: "", nameBytes: NO_NAME }
+
+const NO_NAME = Uint8Array.of(0)
 
 /** Whether the rows of a statement are still what they were when it was described. */
 export const returnsSame = (
@@ -74,3 +100,35 @@ export const returnsSame = (
  */
 export const formatsAskedFor = (shape: RowShape | undefined, columns: ReadonlyArray<ColumnDescription>) =>
   columns.map((_, index): Format => shape?.resultFormats[index] ?? shape?.resultFormats[0] ?? Format.text)
+
+/**
+ * The statement as it turns out to be when its rows have been asked for already. Gives a column too that cannot be read
+ * before its type has been looked up, if there is one.
+ */
+export const redescribed = (
+  session: Session,
+  asked: PreparedStatement,
+  columns: ReadonlyArray<ColumnDescription> | undefined
+): { readonly statement: PreparedStatement; readonly unknown: UndecodableColumn | undefined } => {
+  const { types } = session.catalogue
+  const { parameterOids, rowShape } = asked
+  const made = preparedStatement(session, asked, { parameterOids, columns }, types)
+  if (columns === undefined) return { statement: made, unknown: undefined }
+  const statement = { ...made, rowShape: makeRowShape(columns, types, formatsAskedFor(rowShape, columns)) }
+  const unknown = types.unknownAmong(typeOids({ columns, parameterOids: [] }))
+  return { statement, unknown: unknown.length === 0 ? undefined : unknownColumn(columns, unknown, types) }
+}
+
+const NO_TYPE = 0
+
+/** The first column whose type is not known. */
+export const unknownColumn = (
+  columns: ReadonlyArray<ColumnDescription>,
+  unknown: ReadonlyArray<number>,
+  types: DatabaseTypes
+): UndecodableColumn => {
+  const index = columns.findIndex(({ typeOid }) => unknown.includes(typeOid))
+  const { name = "", typeOid = NO_TYPE } = columns[index] ?? {}
+  const reason = new UnresolvedType("its type is not known", unknown, { isOutdated: false })
+  return new UndecodableColumn({ name, typeName: types.typeName(typeOid) }, index, reason)
+}

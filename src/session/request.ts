@@ -16,7 +16,7 @@ import type { Session } from "./session.ts"
 import type { PreparedStatement, Statements } from "./statementCache.ts"
 import { requestRefused } from "./serverError.ts"
 import { SimpleQuery } from "./simpleQuery.ts"
-import { allTuples, type RowForm, type Wanted } from "./wanted.ts"
+import { allTuples, none, type RowForm, type Wanted } from "./wanted.ts"
 
 export type Resume<A> = (exit: Exit.Exit<A, PgError.PgError>) => void
 
@@ -85,8 +85,6 @@ export const send = <A>(session: Session, request: Request<A>): Effect.Effect<A,
 
 export const objects: RowForm<ObjectRow> = (shape) => shape.object
 const tuples: RowForm<TupleRow> = (shape) => shape.tuple
-export const none: RowForm<never> = () => undefined
-
 /** No limit to the number of rows. */
 export const ALL = 0
 

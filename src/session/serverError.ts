@@ -5,8 +5,13 @@ import { Unencodable } from "../wire/failure.ts"
 import { outcomeOf, type Progress } from "./outcome.ts"
 import type { PreparedStatement } from "./statementCache.ts"
 
-export const serverError = (fields: ErrorFields, sql: string, progress: Progress): PgError.PostgresErrors =>
-  PgError.fromServer(withHint(fields), { sql, outcome: outcomeOf(fields, progress), row: progress.row })
+export const serverError = (
+  fields: ErrorFields,
+  sql: string,
+  progress: Progress,
+  isDropped = false
+): PgError.PostgresErrors =>
+  PgError.fromServer(withHint(fields, isDropped), { sql, outcome: outcomeOf(fields, progress), row: progress.row })
 
 /** A request that could not be encoded, where no parameter is to blame: the SQL text itself, or the count. */
 export const requestRefused = (failure: unknown, sql: string): PgError.PgError => {
@@ -51,7 +56,7 @@ export const valueRefused = (
 const REFUSED_AT_STARTUP = "unsupported startup parameter"
 
 /** Adds the way out where the server has not said it. */
-export const withHint = (fields: ErrorFields): ErrorFields => {
+export const withHint = (fields: ErrorFields, isDropped = false): ErrorFields => {
   if (fields.hint !== undefined) return fields
   if (fields.code === "42601" && fields.routine === "exec_parse_message") {
     return { ...fields, hint: "Send one statement at a time, or use executeScript, which takes several." }
@@ -71,8 +76,14 @@ export const withHint = (fields: ErrorFields): ErrorFields => {
       hint: "The pooler refuses it: leave it out of the settings, and use ALTER ROLE ... SET instead."
     }
   }
-  if (fields.routine === "RevalidateCachedQuery") {
+  if (isDropped && fields.routine === "RevalidateCachedQuery") {
     return { ...fields, hint: "The statement has been dropped from the cache: run the transaction again." }
+  }
+  if (isDropped && fields.code.startsWith("42")) {
+    return {
+      ...fields,
+      hint: "If the schema has changed, run the transaction again: the statement has been dropped from the cache."
+    }
   }
   return fields
 }

@@ -6,10 +6,6 @@ import { ProtocolViolation } from "../wire/failure.ts"
 /** An honest server reports some dozens, and no new ones later. */
 const MAX_PARAMETERS = 1000
 
-/** Whether dates and intervals are printed in the form that their codecs read. */
-export const printsAsUsual = (parameters: ReadonlyMap<string, string>): boolean =>
-  parameters.get("DateStyle")?.startsWith("ISO") === true && parameters.get("IntervalStyle") === "postgres"
-
 /** Takes a ParameterStatus; throws `ProtocolViolation` at what this client cannot live with. */
 export const readParameterStatus = (
   parameters: Map<string, string>,

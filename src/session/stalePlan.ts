@@ -1,13 +1,24 @@
-/** How the server says that a prepared statement, or what we know of its types, is no longer true. */
+/** What an error of the server, before anything has run, says of what the client knew of the statement. */
 import type { ErrorFields } from "../wire/errorFields.ts"
 import type { PreparedStatement } from "./statementCache.ts"
 
-/** Whether it is worth preparing the statement anew, given that it has not run. */
-export const isStale = (error: ErrorFields, { types }: PreparedStatement, values: ReadonlyArray<unknown>): boolean =>
-  isStalePlan(error) || (types !== undefined && isStaleType(error, values))
+/**
+ * - `wrong`: the statement has to be described anew.
+ * - `doubtful`: the error may come from it. It does if the server, asked again, describes other parameters.
+ * - `right`: the error has another cause.
+ */
+export type Verdict = "right" | "doubtful" | "wrong"
 
-/** What a statement takes or returns is no longer what the client remembers, with which it was prepared anew. */
-export const isMisdescribed = (error: ErrorFields): boolean => error.code.startsWith("42") || hasOtherParameters(error)
+export const verdictOn = (
+  error: ErrorFields,
+  { types }: Pick<PreparedStatement, "types">,
+  values: ReadonlyArray<unknown>
+): Verdict => {
+  if (isStalePlan(error) || hasOtherParameters(error)) return "wrong"
+  if (types !== undefined && isStaleType(error, values)) return "wrong"
+  // 42: no operator or function takes the types that the parameters had. 22: a value is none of such a type.
+  return error.code.startsWith("42") || error.code.startsWith("22") ? "doubtful" : "right"
+}
 
 /** Bind came with another number of values, or of formats, than the statement has. */
 export const hasOtherParameters = ({ code }: ErrorFields): boolean => code === "08P01"
@@ -16,7 +27,7 @@ export const hasOtherParameters = ({ code }: ErrorFields): boolean => code === "
 export const isForgotten = ({ code }: ErrorFields): boolean => code === "26000"
 
 /** PostgreSQL tells a stale plan by the routine that found it; the message is translated. */
-export const isStalePlan = (error: ErrorFields): boolean =>
+const isStalePlan = (error: ErrorFields): boolean =>
   isForgotten(error) || (error.code === "0A000" && error.routine === "RevalidateCachedQuery")
 
 /**

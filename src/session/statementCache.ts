@@ -8,6 +8,7 @@ import type { RowShape } from "../codec/rowReader.ts"
 import type { TypedParameterEncoder } from "../codec/parameters.ts"
 import type { StatementMode } from "../PgConfig.ts"
 import type { Provenance } from "./catalogue.ts"
+import type { StatementKind } from "./statementKind.ts"
 
 /** All that has to be known of a statement to run it again without asking the server. */
 export interface PreparedStatement extends Provenance {
@@ -24,6 +25,10 @@ export interface PreparedStatement extends Provenance {
   readonly rowShape: RowShape | undefined
   /** The result formats as the Bind message carries them. */
   readonly resultFormats: Uint8Array
+  /** Whether it has been described: false for what can only be described when it is its turn to run. */
+  readonly isDescribed: boolean
+  /** How long what is known of it stays true. */
+  readonly kind: StatementKind
   /** Whether it may start a COPY: then nothing may be written behind it before it is answered. */
   readonly mayCopy: boolean
   /** Whether it names a function that changes the session. */
@@ -41,10 +46,14 @@ export const statementKey = (sql: string, namedTypes: ReadonlyArray<number>): st
 
 /** Where a request looks for its statement, and leaves it once that is prepared. */
 export interface Statements {
+  /** What its statements are taken for; by default what their text says. */
+  readonly kind?: StatementKind | undefined
   get(key: string, now: number): PreparedStatement | undefined
   /** The name to prepare a statement under; empty for the unnamed statement. */
   nameFor(key: string, sql: string): string
   add(statement: PreparedStatement): void
+  /** Whether it is kept, and the server has not been asked to close it. */
+  has(statement: PreparedStatement): boolean
   /** Drops a statement and asks for its Close. */
   evict(statement: PreparedStatement): void
 }
@@ -113,9 +122,13 @@ export class StatementCache implements Statements {
     }
   }
 
-  /** Drops a statement and asks for its Close; nothing happens where another has taken its place. */
+  has(statement: PreparedStatement): boolean {
+    return this.statements.get(statement.key) === statement
+  }
+
+  /** Drops a statement and asks for its Close; nothing happens if another has taken its place. */
   evict(statement: PreparedStatement): void {
-    if (this.statements.get(statement.key) !== statement) return
+    if (!this.has(statement)) return
     this.statements.delete(statement.key)
     if (this.newest === statement) this.newest = undefined
     this.close(statement.name)

@@ -3,18 +3,25 @@
  * has described it meanwhile. What is confirmed is kept for the requests after this one.
  */
 import type { DatabaseTypes } from "../codec/databaseTypes.ts"
-import { makeRowShape, type RowShape, UndecodableColumn } from "../codec/rowReader.ts"
+import { makeRowShape, type RowShape, type UndecodableColumn } from "../codec/rowReader.ts"
 import type { ColumnDescription } from "../wire/backendMessage.ts"
-import { UnresolvedType } from "../wire/failure.ts"
 import {
   formatsAskedFor,
   preparedStatement,
   returnsSame,
   type StatementDescription,
-  typeOids
+  typeOids,
+  unknownColumn
 } from "./preparedStatement.ts"
 import type { Session } from "./session.ts"
 import { type PreparedStatement, statementKey, type Statements } from "./statementCache.ts"
+import { hasNoParameters, kindOf, type StatementKind } from "./statementKind.ts"
+import { none, type Wanted } from "./wanted.ts"
+
+/** What matters here of what is wanted of a statement. */
+interface HowWanted extends Pick<Wanted<never, unknown>, "portal" | "statements" | "until"> {
+  readonly form: (shape: RowShape) => unknown
+}
 
 export class StatementInUse {
   readonly sql: string
@@ -25,50 +32,101 @@ export class StatementInUse {
   known: PreparedStatement | undefined
   /** Whether what is known has yet to be confirmed by the server. */
   isPresumed = false
+  /** Whether it was described before this request, and not by it. */
+  isRemembered = false
   /** What it was prepared as, if it was by this request. */
   private name = ""
   private asked: RowShape | undefined
   private readonly session: Session
   private readonly statements: Statements
+  /** Whether the request asks for no more than that it be prepared. */
+  private readonly isPreparation: boolean
+  private foundKind: StatementKind | undefined
+  /** The statement as it is kept, while the server is asked whether it is still so. */
+  private doubted: PreparedStatement | undefined
 
   constructor(
     session: Session,
     sql: string,
     namedTypes: ReadonlyArray<number>,
-    statements: Statements = session.statements
+    { statements = session.statements, until }: Pick<Wanted<never, unknown>, "statements" | "until">
   ) {
     this.session = session
     this.sql = sql
     this.namedTypes = namedTypes
     this.key = statementKey(sql, namedTypes)
     this.statements = statements
+    this.isPreparation = until === "prepared"
   }
 
-  /** Whether it may be run without asking for its types. */
-  get isTyped(): boolean {
-    return this.namedTypes.length > 0 && !this.namedTypes.includes(UNSPECIFIED)
+  /** The statement, if all is known that matters before the server describes it: what it takes, and no row is read. */
+  presumed(valueCount: number, wanted: HowWanted, types: DatabaseTypes): PreparedStatement | undefined {
+    if (!this.isPresumable(valueCount, wanted)) return undefined
+    return this.presume({ parameterOids: this.namedTypes, columns: undefined }, types)
   }
 
-  /** The statement as it was prepared before, unless the types that it was prepared for have changed. */
+  private isPresumable(valueCount: number, { form, portal, until }: HowWanted): boolean {
+    if (portal !== undefined || until !== undefined || this.namedTypes.length !== valueCount) return false
+    return valueCount > 0
+      ? !this.namedTypes.includes(UNSPECIFIED) && (form === none || this.kind === "silent")
+      : this.kind === "silent" && hasNoParameters(this.sql)
+  }
+
+  get kind(): StatementKind {
+    return (this.foundKind ??= this.statements.kind ?? kindOf(this.sql))
+  }
+
+  /** The statement as it was prepared before, if what was known then is still true. */
   find(): PreparedStatement | undefined {
     if (this.known !== undefined) return this.known
+    if (this.doubted !== undefined) return undefined
     const { session, statements } = this
     const found = statements.get(this.key, performance.now())
-    if (found === undefined || session.catalogue.isCurrent(found)) return (this.known = found)
+    if (found === undefined || found.kind !== "planned") return undefined
+    if (session.catalogue.isCurrent(found)) {
+      this.isRemembered = true
+      return (this.known = found)
+    }
     statements.evict(found)
     return undefined
   }
 
-  /** Takes the caller's word for its parameters, and asks for whatever it returns as text. */
-  presume(types: DatabaseTypes): PreparedStatement {
+  /** Takes it to be described so until the server describes it, which it does in the run that prepares it. */
+  presume(description: StatementDescription, types: DatabaseTypes): PreparedStatement {
     this.isPresumed = true
-    const name = this.nameIt()
-    return (this.known = this.made(name, { parameterOids: this.namedTypes, columns: undefined }, types))
+    return (this.known = this.made(this.nameIt(), description, types))
   }
 
-  /** The name to prepare it under. */
+  /** The name to prepare it under. What is described at each run is prepared at each run, under none. */
   nameIt(): string {
-    return (this.name = this.statements.nameFor(this.key, this.sql))
+    const name = this.statements.nameFor(this.key, this.sql)
+    const isNamed = this.kind === "planned" || (this.isPreparation && this.statements !== this.session.statements)
+    return (this.name = isNamed ? name : "")
+  }
+
+  /** Prepares it under no name, to have it described. */
+  leaveUnnamed(): string {
+    return (this.name = "")
+  }
+
+  /** Has the server asked whether the statement, which stays where it is kept, is still so. */
+  doubt(statement: PreparedStatement): void {
+    this.doubted = statement
+    this.known = undefined
+    this.isRemembered = false
+  }
+
+  /** The server describes what was in doubt: whether it takes the parameters that it took. */
+  isAsItWas({ parameterOids }: StatementDescription): boolean {
+    return this.doubted?.parameterOids.join() === parameterOids.join()
+  }
+
+  /** What was in doubt is no longer so. */
+  giveUpDoubted(): PreparedStatement | undefined {
+    const { doubted } = this
+    this.doubted = undefined
+    if (doubted !== undefined) this.giveUp(doubted)
+    return doubted
   }
 
   /** The server has described it. */
@@ -116,21 +174,22 @@ export class StatementInUse {
     this.known = this.asAskedFor(statement, types)
   }
 
-  /** The server says that it is not so: it has to be prepared anew. */
+  /** What is known of it is no longer so: it has to be described anew. */
   giveUp(statement: PreparedStatement): void {
     this.statements.evict(statement)
     this.known = undefined
     this.isPresumed = false
+    this.isRemembered = false
   }
 
-  /** What was prepared here and is not kept would stand in the way of whoever prepares the same. */
+  /** What was prepared here and is not kept would stand in the way of others that prepare the same text. */
   withdraw(): void {
     if (this.known === undefined || this.isPresumed) this.session.statements.close(this.name)
   }
 
   private made(name: string, description: StatementDescription, types: DatabaseTypes): PreparedStatement {
-    const { key, session, sql } = this
-    return preparedStatement(session, { key, name, sql }, description, types)
+    const { key, kind, session, sql } = this
+    return preparedStatement(session, { key, kind, name, sql }, description, types)
   }
 
   private asAskedFor(statement: PreparedStatement, types: DatabaseTypes): PreparedStatement {
@@ -141,21 +200,9 @@ export class StatementInUse {
 
   private confirm(statement: PreparedStatement): void {
     this.isPresumed = false
-    this.statements.add(statement)
+    if (this.kind === "planned" || this.name !== "") this.statements.add(statement)
   }
 }
 
 /** The type of a parameter that the server is to say. */
 const UNSPECIFIED = 0
-
-/** The first column whose type is not known. */
-const unknownColumn = (
-  columns: ReadonlyArray<ColumnDescription>,
-  unknown: ReadonlyArray<number>,
-  types: DatabaseTypes
-): UndecodableColumn => {
-  const index = columns.findIndex(({ typeOid }) => unknown.includes(typeOid))
-  const { name = "", typeOid = UNSPECIFIED } = columns[index] ?? {}
-  const reason = new UnresolvedType("its type is not known", unknown, { isOutdated: false })
-  return new UndecodableColumn({ name, typeName: types.typeName(typeOid) }, index, reason)
-}

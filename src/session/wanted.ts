@@ -9,6 +9,9 @@ import type { PreparedStatement, Statements } from "./statementCache.ts"
 /** Picks the reader for a statement's rows; undefined where the caller does not want them. */
 export type RowForm<Row> = (shape: RowShape) => RowReader<Row> | undefined
 
+/** Of a caller that does not want the rows. */
+export const none: RowForm<never> = () => undefined
+
 /** What came. */
 export interface Answer<Row> {
   readonly sql: string
@@ -27,6 +30,8 @@ export interface NamedPortal {
   readonly nameBytes: Uint8Array
   /** What it runs, once it is open. */
   statement: PreparedStatement | undefined
+  /** Whether it could not be opened because what was known of the statement may be wrong, and has been given up. */
+  isOutOfDate: boolean
 }
 
 export interface Wanted<Row, A> {

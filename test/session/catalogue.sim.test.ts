@@ -118,7 +118,7 @@ describe("a column of an unknown type", () => {
       const both = yield* conversation
       const { peer, session } = both
       const asking = yield* lookingUp(both)
-      const behind = yield* ask(session, "BEHIND")
+      const behind = yield* ask(session, "SELECT behind")
       assert.isTrue(yield* peer.staysQuiet)
       peer.send(moodFound)
       assert.strictEqual(yield* peer.cycleTypes, "BES")

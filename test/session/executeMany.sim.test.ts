@@ -4,7 +4,7 @@ import * as Effect from "effect/Effect"
 import * as Fiber from "effect/Fiber"
 import { Buffer } from "node:buffer"
 import { pgType } from "../../src/codec/oid.generated.ts"
-import { whilePrepared } from "../../src/connection/many.ts"
+import { whilePrepared } from "../../src/connection/whilePrepared.ts"
 import * as PgConnection from "../../src/PgConnection.ts"
 import type * as PgError from "../../src/PgError.ts"
 import type { ResolvedConfig } from "../../src/PgConfig.ts"
@@ -232,7 +232,7 @@ describe("fetchMany", () => {
         TransactionLevel.root(session),
         [{ sql: "SELECT" }],
         session.statements,
-        ([statement]) => fetches(statement, new Rows([[1], [2]]), 0)
+        ([statement]) => fetches({ statement, statements: session.statements }, new Rows([[1], [2]]), 0)
       )
       const many = yield* Effect.forkChild(fetching, { startImmediately: true })
       yield* peer.cycleTypes

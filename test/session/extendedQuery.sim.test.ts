@@ -28,10 +28,10 @@ describe("the statement cache", () => {
   it.live("prepares a text once", () =>
     Effect.gen(function* () {
       const both = yield* session()
-      assert.strictEqual((yield* play(both, "A", { description: NOTHING_DESCRIBED })).written, "PDS BES")
-      assert.strictEqual((yield* play(both, "A")).written, "BES")
-      assert.strictEqual((yield* play(both, "B", { description: NOTHING_DESCRIBED })).written, "PDS BES")
-      assert.strictEqual((yield* play(both, "A")).written, "BES")
+      assert.strictEqual((yield* play(both, "SELECT a", { description: NOTHING_DESCRIBED })).written, "PDS BES")
+      assert.strictEqual((yield* play(both, "SELECT a")).written, "BES")
+      assert.strictEqual((yield* play(both, "SELECT b", { description: NOTHING_DESCRIBED })).written, "PDS BES")
+      assert.strictEqual((yield* play(both, "SELECT a")).written, "BES")
     }).pipe(Effect.scoped)
   )
 
@@ -46,7 +46,7 @@ describe("the statement cache", () => {
           Say.commandComplete("A"),
           Say.ready()
         ])
-        const { written } = yield* play(both, "A", { description: NOTHING_DESCRIBED, answer })
+        const { written } = yield* play(both, "SELECT a", { description: NOTHING_DESCRIBED, answer })
         assert.strictEqual(written, "PDS PBDES", "the run may come to another server connection than the description")
       }
     }).pipe(Effect.scoped)
@@ -55,17 +55,17 @@ describe("the statement cache", () => {
   it.live("closes what it has evicted with the next request, whichever that is", () =>
     Effect.gen(function* () {
       const both = yield* session(cacheOf(1))
-      yield* play(both, "A", { description: NOTHING_DESCRIBED })
-      const replaced = yield* play(both, "B", { description: NOTHING_DESCRIBED })
+      yield* play(both, "SELECT a", { description: NOTHING_DESCRIBED })
+      const replaced = yield* play(both, "SELECT b", { description: NOTHING_DESCRIBED })
       assert.strictEqual(replaced.written, "PDS CBES")
-      assert.strictEqual((yield* play(both, "B")).written, "BES")
+      assert.strictEqual((yield* play(both, "SELECT b")).written, "BES")
     }).pipe(Effect.scoped)
   )
 
   it.live("still has to close what it has evicted where the request could not be encoded", () =>
     Effect.gen(function* () {
       const both = yield* session(cacheOf(1))
-      yield* play(both, "A", { description: NOTHING_DESCRIBED })
+      yield* play(both, "SELECT a", { description: NOTHING_DESCRIBED })
       const refused = yield* ask(both.session, "SELECT $1", [{}])
       yield* both.peer.cycle
       both.peer.send(withParameter)
@@ -82,9 +82,9 @@ describe("the statement cache", () => {
     it.live(`forgets everything at ${tag}`, () =>
       Effect.gen(function* () {
         const both = yield* session()
-        yield* play(both, "A", { description: NOTHING_DESCRIBED })
+        yield* play(both, "SELECT a", { description: NOTHING_DESCRIBED })
         yield* play(both, tag, { description: NOTHING_DESCRIBED, answer: Say.answered(tag) })
-        assert.strictEqual((yield* play(both, "A", { description: NOTHING_DESCRIBED })).written, "PDS BES")
+        assert.strictEqual((yield* play(both, "SELECT a", { description: NOTHING_DESCRIBED })).written, "PDS BES")
         yield* assertHealthy(both)
       }).pipe(Effect.scoped)
     )
@@ -108,11 +108,11 @@ describe("a statement that was prepared and could not be described", () => {
   it.live("is closed before its text is prepared again", () =>
     Effect.gen(function* () {
       const both = yield* session()
-      const asking = yield* ask(both.session, "A")
+      const asking = yield* ask(both.session, "SELECT a")
       yield* both.peer.cycle
       both.peer.send(Say.parseComplete, Say.failed({ code: "57014" }))
       assert.strictEqual((yield* failureOf(asking))._tag, "QueryCanceledError")
-      assert.strictEqual((yield* play(both, "A", { description: NOTHING_DESCRIBED })).written, "CPDS BES")
+      assert.strictEqual((yield* play(both, "SELECT a", { description: NOTHING_DESCRIBED })).written, "CPDS BES")
       yield* assertHealthy(both)
     }).pipe(Effect.scoped)
   )
@@ -128,8 +128,8 @@ describe("a stale plan", () => {
     it.live(`is made anew, and the statement run again, outside a transaction: ${stale.code}`, () =>
       Effect.gen(function* () {
         const both = yield* session()
-        yield* play(both, "A", { description: NOTHING_DESCRIBED })
-        const asking = yield* ask(both.session, "A")
+        yield* play(both, "SELECT a", { description: NOTHING_DESCRIBED })
+        const asking = yield* ask(both.session, "SELECT a")
         assert.strictEqual(yield* both.peer.cycleTypes, "BES")
         both.peer.send(Say.failed(stale))
         assert.strictEqual(yield* both.peer.cycleTypes, "CPDS")
@@ -144,8 +144,8 @@ describe("a stale plan", () => {
     it.live(`is made anew once, and then is the error of the statement: ${stale.code}`, () =>
       Effect.gen(function* () {
         const both = yield* session()
-        yield* play(both, "A", { description: NOTHING_DESCRIBED })
-        const asking = yield* ask(both.session, "A")
+        yield* play(both, "SELECT a", { description: NOTHING_DESCRIBED })
+        const asking = yield* ask(both.session, "SELECT a")
         yield* both.peer.cycle
         both.peer.send(Say.failed(stale))
         yield* both.peer.cycle
@@ -162,14 +162,14 @@ describe("a stale plan", () => {
     it.live(`is the error of the statement inside a transaction, and made anew in the next: ${stale.code}`, () =>
       Effect.gen(function* () {
         const both = yield* session()
-        yield* play(both, "A", { description: NOTHING_DESCRIBED })
-        const asking = yield* ask(both.session, "A")
+        yield* play(both, "SELECT a", { description: NOTHING_DESCRIBED })
+        const asking = yield* ask(both.session, "SELECT a")
         yield* both.peer.cycle
         both.peer.send(Say.failed(stale, "E"))
         const error = yield* failureOf(asking)
         assert.strictEqual("code" in error ? error.code : undefined, stale.code)
         assert.isTrue(yield* both.peer.staysQuiet)
-        const again = yield* ask(both.session, "A")
+        const again = yield* ask(both.session, "SELECT a")
         assert.strictEqual(yield* both.peer.cycleTypes, "CPDS")
         both.peer.send(Say.closeComplete, NOTHING_DESCRIBED)
         yield* both.peer.cycle
@@ -188,8 +188,8 @@ describe("a stale plan", () => {
     it.live(`names the setting for poolers where it is not to be mended: ${code} after ${cycles.join(", ")}`, () =>
       Effect.gen(function* () {
         const both = yield* session()
-        yield* play(both, "A", { description: NOTHING_DESCRIBED })
-        const asking = yield* ask(both.session, "A")
+        yield* play(both, "SELECT a", { description: NOTHING_DESCRIBED })
+        const asking = yield* ask(both.session, "SELECT a")
         const last = cycles.length - 1
         for (const [index, cycle] of cycles.entries()) {
           assert.strictEqual(yield* both.peer.cycleTypes, cycle)
@@ -216,14 +216,14 @@ describe("a stale plan", () => {
     it.live(`is not seen in ${what}: the statement may have run`, () =>
       Effect.gen(function* () {
         const both = yield* session()
-        yield* play(both, "A", { description: Say.described(columns) })
-        const asking = yield* ask(both.session, "A")
+        yield* play(both, "SELECT a", { description: Say.described(columns) })
+        const asking = yield* ask(both.session, "SELECT a")
         yield* both.peer.cycle
         both.peer.send(answer)
         const error = yield* failureOf(asking)
         assert.include(["0A000", "26000"], "code" in error ? error.code : undefined)
         assert.isTrue(yield* both.peer.staysQuiet)
-        assert.strictEqual((yield* play(both, "A")).written, "BES")
+        assert.strictEqual((yield* play(both, "SELECT a")).written, "BES")
         yield* assertHealthy(both)
       }).pipe(Effect.scoped)
     )
@@ -233,9 +233,9 @@ describe("a stale plan", () => {
     Effect.gen(function* () {
       const both = yield* session()
       yield* play(both, "DISCARD", { description: NOTHING_DESCRIBED })
-      yield* play(both, "A", { description: NOTHING_DESCRIBED })
+      yield* play(both, "SELECT a", { description: NOTHING_DESCRIBED })
       const discarding = yield* ask(both.session, "DISCARD")
-      const behind = [yield* ask(both.session, "A"), yield* ask(both.session, "A")]
+      const behind = [yield* ask(both.session, "SELECT a"), yield* ask(both.session, "SELECT a")]
       for (let cycle = 0; cycle < 3; cycle++) assert.strictEqual(yield* both.peer.cycleTypes, "BES")
       const gone = Say.failed(stalePlans[0])
       both.peer.send(Say.answered("DISCARD ALL"), gone, gone)
@@ -256,7 +256,7 @@ describe("a statement", () => {
     Effect.gen(function* () {
       const both = yield* session()
       const values = Array.from({ length: MAX_COUNT }, (_, index) => index)
-      const asking = yield* ask(both.session, "MANY", values)
+      const asking = yield* ask(both.session, "SELECT many", values)
       yield* both.peer.cycle
       both.peer.send(Say.described([], { parameters: values.map(() => int4.oid) }))
       const [bind] = yield* both.peer.cycle
@@ -267,7 +267,7 @@ describe("a statement", () => {
       both.peer.send(Say.answered("SELECT 0"))
       yield* Fiber.join(asking)
 
-      const tooMany = yield* ask(both.session, "MANY", [...values, 1])
+      const tooMany = yield* ask(both.session, "SELECT many", [...values, 1])
       assert.strictEqual((yield* failureOf(tooMany))._tag, "ParameterCountError")
       yield* assertHealthy(both)
     }).pipe(Effect.scoped)

@@ -185,7 +185,7 @@ const running =
         }
       })
       if (question.cacheSize === 1) {
-        const first = yield* ask(session, "FIRST")
+        const first = yield* ask(session, "SELECT first")
         yield* peer.cycle
         peer.send(Say.described([]))
         yield* peer.cycle

@@ -15,6 +15,8 @@ const prepared = (name: string): PreparedStatement => ({
   parameterOids: [],
   rowShape: undefined,
   resultFormats: new Uint8Array(),
+  kind: "planned",
+  isDescribed: true,
   mayCopy: false,
   changesSession: false,
   preparedAt: 0,

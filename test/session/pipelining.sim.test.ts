@@ -159,9 +159,9 @@ describe("requests of one tick", () => {
   it.live("wait where a statement has to be prepared first, of which nothing is known yet", () =>
     Effect.gen(function* () {
       const both = yield* session
-      const first = yield* ask(both.session, "FIRST")
-      const second = yield* ask(both.session, "SECOND")
-      const again = yield* ask(both.session, "FIRST")
+      const first = yield* ask(both.session, "SELECT first")
+      const second = yield* ask(both.session, "SELECT second")
+      const again = yield* ask(both.session, "SELECT first")
       for (const expected of ["PDS", "BES", "PDS", "BES", "BES"]) {
         assert.strictEqual(yield* both.peer.cycleTypes, expected)
         if (expected !== "BES") assert.isTrue(yield* both.peer.staysQuiet)
@@ -175,9 +175,9 @@ describe("requests of one tick", () => {
   it.live("are withdrawn without a trace where they have not been written", () =>
     Effect.gen(function* () {
       const both = yield* session
-      const first = yield* ask(both.session, "FIRST")
-      const withdrawn = yield* ask(both.session, "WITHDRAWN")
-      const last = yield* ask(both.session, "LAST")
+      const first = yield* ask(both.session, "SELECT first")
+      const withdrawn = yield* ask(both.session, "SELECT withdrawn")
+      const last = yield* ask(both.session, "SELECT last")
       yield* Fiber.interrupt(withdrawn)
       const texts: Array<string> = []
       for (const expected of ["PDS", "BES", "PDS", "BES"]) {
@@ -187,7 +187,7 @@ describe("requests of one tick", () => {
         both.peer.send(expected === "PDS" ? NOTHING_DESCRIBED : Say.answered(expected))
       }
       yield* Effect.forEach([first, last], Fiber.join)
-      assert.deepStrictEqual(texts, ["FIRST", "LAST"])
+      assert.deepStrictEqual(texts, ["SELECT first", "SELECT last"])
       yield* assertHealthy(both)
     }).pipe(Effect.scoped)
   )

@@ -40,7 +40,7 @@ const assertLost = (session: Session, peer: Peer) =>
   Effect.gen(function* () {
     yield* peer.closed
     yield* ended(session)
-    const error = yield* Effect.flip(query(session, "AFTERWARDS"))
+    const error = yield* Effect.flip(query(session, "SELECT afterwards"))
     if (error._tag !== "ConnectionLostError") return assert.fail(`${String(error)} is no ConnectionLostError`)
     assert.isTrue(error.safeToRetry)
     assert.strictEqual(error.outcome, "none")

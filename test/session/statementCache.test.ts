@@ -20,6 +20,8 @@ const prepare = (cache: StatementCache, sql: string, preparedAt = 0): PreparedSt
     parameterOids: [],
     rowShape: undefined,
     resultFormats: new Uint8Array(),
+    kind: "planned",
+    isDescribed: true,
     mayCopy: false,
     changesSession: false,
     preparedAt,

@@ -121,7 +121,7 @@ export const play = (
 /** The session answers, and correctly. */
 export const assertHealthy = (both: { readonly peer: Peer; readonly session: Session }) =>
   Effect.gen(function* () {
-    const sql = `HEALTHY ${both.peer.chunks.length}`
+    const sql = `SELECT healthy ${both.peer.chunks.length}`
     const { rows, written } = yield* play(both, sql, {
       description: Say.described([Say.column("id", pgType.int4.oid)]),
       answer: Say.answered("SELECT 1", { rows: [Say.row(Say.int4(7))] })

@@ -1,0 +1,16 @@
+/** What the extended protocol has to bring next, as it is named if something else comes. */
+export const Awaiting = {
+  parseComplete: "ParseComplete",
+  parameterDescription: "ParameterDescription",
+  rowDescription: "RowDescription or NoData",
+  bindComplete: "BindComplete",
+  portalDescription: "RowDescription or NoData of the portal",
+  rows: "DataRow, CommandComplete, EmptyQueryResponse or PortalSuspended",
+  copyData: "CopyData or CopyDone",
+  error: "ErrorResponse, after CopyFail",
+  nothing: "nothing, since no run is under way",
+  ready: "ReadyForQuery",
+  types: "the types that were asked for"
+} as const
+
+export type Awaiting = (typeof Awaiting)[keyof typeof Awaiting]

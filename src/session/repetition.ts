@@ -1,0 +1,121 @@
+/**
+ * When a statement that has failed before it ran is described once more, and what comes of that: it is run as it is by
+ * now, or its error stands. Nothing that has run is run again.
+ */
+import * as Exit from "effect/Exit"
+import { DatabaseTypes } from "../codec/databaseTypes.ts"
+import type * as PgError from "../PgError.ts"
+import { TransactionStatus } from "../wire/backendMessage.ts"
+import type { ErrorFields } from "../wire/errorFields.ts"
+import type { Unencodable } from "../wire/failure.ts"
+import { valueRefused } from "./serverError.ts"
+import type { StatementDescription } from "./preparedStatement.ts"
+import type { Session } from "./session.ts"
+import { isForgotten, type Verdict } from "./stalePlan.ts"
+import type { PreparedStatement } from "./statementCache.ts"
+import type { StatementInUse } from "./statementInUse.ts"
+
+/** A schema that changes all the time is not run after for ever. */
+export const MAX_REPETITIONS = 4
+
+/** A request that can be asked again. */
+export interface Repeatable {
+  readonly session: Session
+  readonly inUse: StatementInUse
+  /** Has the server describe the statement, before anything else is written. */
+  askAgain(): void
+  /** Looks types up, and adds them to `types`. */
+  lookUp(
+    types: DatabaseTypes,
+    oids: ReadonlyArray<number>,
+    done: (exit: Exit.Exit<unknown, PgError.PgError>) => void
+  ): void
+  /** Runs the statement as it has been described. */
+  prepared(): void
+  lost(error: PgError.PgError): void
+}
+
+export class Repetition {
+  /** How often the statement has been described again. */
+  count = 0
+  /** The error that stands if the server describes the statement as it was. */
+  private doubt: PgError.PgError | undefined
+  /** The type that a value was refused for, which may be known as it no longer is. */
+  private doubtedType: number | undefined
+  private readonly request: Repeatable
+
+  constructor(request: Repeatable) {
+    this.request = request
+  }
+
+  /** A value could not be encoded. The type of the parameter may have changed since the statement was described. */
+  valueRefused(failure: Unencodable, statement: PreparedStatement): void {
+    const { inUse, session } = this.request
+    const error = valueRefused(failure, statement)
+    if (!inUse.isRemembered || session.transactionStatus === TransactionStatus.failed) return this.request.lost(error)
+    this.doubtedType = statement.parameterOids[(failure.parameter ?? 0) - 1]
+    this.askWhether(statement, error)
+  }
+
+  /** The server has refused the statement, which has not run. Inside a transaction it is too late to run it. */
+  rejected(
+    statement: PreparedStatement,
+    verdict: Exclude<Verdict, "right">,
+    fields: ErrorFields,
+    { error, isTooLate }: { readonly error: PgError.PgError; readonly isTooLate: boolean }
+  ): void {
+    const { inUse, session } = this.request
+    if (verdict === "wrong" && !isForgotten(fields)) session.catalogue.outdateStatements(statement)
+    if (isTooLate || this.count === MAX_REPETITIONS) {
+      inUse.giveUp(statement)
+      this.request.lost(error)
+    } else if (verdict === "wrong") {
+      inUse.giveUp(statement)
+      this.again()
+    } else {
+      this.askWhether(statement, error)
+    }
+  }
+
+  /** The server has described the statement. True if that is to be run; if not, the error stands, or more is asked. */
+  described(description: StatementDescription, types: DatabaseTypes): boolean {
+    const { doubt, doubtedType, request } = this
+    if (doubt === undefined) return true
+    if (!request.inUse.isAsItWas(description)) {
+      this.changed()
+      return true
+    }
+    this.doubtedType = undefined
+    if (doubtedType === undefined || types.isFixed(doubtedType)) {
+      request.lost(doubt)
+      return false
+    }
+    const now = new DatabaseTypes(types.chosen)
+    request.lookUp(now, [doubtedType], (exit) => {
+      if (Exit.isFailure(exit) || types.agreesWith(now, doubtedType)) return request.lost(doubt)
+      this.changed()
+      request.prepared()
+    })
+    return false
+  }
+
+  /** Has the statement described, and run if that is another description; or else `error` stands. */
+  private askWhether(statement: PreparedStatement, error: PgError.PgError): void {
+    this.request.inUse.doubt(statement)
+    this.doubt = error
+    this.again()
+  }
+
+  private again(): void {
+    this.count++
+    this.request.askAgain()
+  }
+
+  /** The server describes the statement, or a type of it, otherwise than before. */
+  private changed(): void {
+    const { inUse, session } = this.request
+    this.doubt = undefined
+    const doubted = inUse.giveUpDoubted()
+    if (doubted !== undefined) session.catalogue.outdateStatements(doubted)
+  }
+}
