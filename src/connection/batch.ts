@@ -36,9 +36,9 @@ const inTurn = (
   others: ReadonlyArray<BatchStatement>
 ): readonly [StatementText, ...ReadonlyArray<StatementText>] => {
   let isLate = changesSchema(first.sql)
-  const later = others.map((statement): StatementText => {
-    const text = { ...statement, isLate: isLate || kindOf(statement.sql) === "told" }
-    isLate ||= changesSchema(statement.sql)
+  const later = others.map(({ params, sql }): StatementText => {
+    const text = { sql, params, isLate: isLate || kindOf(sql) === "told" }
+    isLate ||= changesSchema(sql)
     return text
   })
   return [first, ...later]

@@ -48,7 +48,7 @@ export const whilePrepared = <A>(
       if (!(outcome instanceof Stale)) return outcome
       const isOutOfDate = outcome.isCertain || (yield* hasChanged(level, outcome, remembered))
       if (!isOutOfDate) return yield* Effect.fail(outcome.error(false))
-      for (const statement of all) if (remembered.has(statement.key)) statements.evict(statement)
+      for (const statement of all) statements.evict(statement)
       if (!outcome.mayRepeat || attempt > MAX_REPETITIONS) return yield* Effect.fail(outcome.error(true))
     }
   })
@@ -56,15 +56,17 @@ export const whilePrepared = <A>(
 /** Whether what is in doubt may be otherwise by now: it was described before this call, or a type of it has changed. */
 const hasChanged = (
   level: TransactionLevel,
-  { refusedType, statement: { key, types } }: Stale,
+  { refusedType, statement }: Stale,
   remembered: ReadonlySet<string>
 ): Answer<boolean> =>
   Effect.gen(function* () {
-    if (!remembered.has(key)) return false
-    if (refusedType === undefined || types === undefined || types.isFixed(refusedType)) return true
+    const { key, types } = statement
+    const isRemembered = remembered.has(key)
+    if (refusedType === undefined || types === undefined || types.isFixed(refusedType)) return isRemembered
     const now = new DatabaseTypes(types.chosen)
     yield* lookUp(level, now, [refusedType])
-    if (!types.agreesWith(now, refusedType)) level.session.catalogue.outdate(types)
+    if (types.agreesWith(now, refusedType)) return isRemembered
+    level.session.catalogue.outdateStatements(statement)
     return true
   })
 

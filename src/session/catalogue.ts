@@ -111,10 +111,12 @@ export class TypeCatalogue {
   }
 
   isCurrent({ codecs, path, types, version }: Provenance): boolean {
+    // What our own queries ask for is in the system catalogue, which nobody changes.
+    if (codecs === OWN_TYPES.chosen) return true
     return (
       version === this.place.version &&
       path === this.path &&
-      (codecs === this.codecs || codecs === OWN_TYPES.chosen) &&
+      codecs === this.codecs &&
       (types === undefined || types === this.place.known.typesWith(this.codecs))
     )
   }

@@ -325,7 +325,7 @@ export class ExtendedQuery<Row, A> implements Exchange, Answer<Row>, Repeatable 
   }
 
   /** ParseComplete, both descriptions and ReadyForQuery have come: the statement is known, and its run goes first. */
-  prepared(): void {
+  private prepared(): void {
     const { types } = this
     const unknown = types.unknownAmong(typeOids(this.description)).filter((oid) => !this.lookedUp.includes(oid))
     if (unknown.length === 0) return this.run(types)
@@ -338,7 +338,7 @@ export class ExtendedQuery<Row, A> implements Exchange, Answer<Row>, Repeatable 
 
   private run(types: DatabaseTypes): void {
     const { description, inUse } = this
-    if (this.repetition?.described(description, types) === false) return
+    if (this.repetition?.described(description) === false) return
     if (this.isRepeated) inUse.presume(description, types)
     else inUse.learn(description, types)
     if (this.wanted.until === "prepared") return this.succeed()

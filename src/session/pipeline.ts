@@ -323,7 +323,7 @@ export class Pipeline<Row, A> implements Exchange {
     this.running = statement
     const { rowShape } = statement
     const reader = rowShape === undefined || this.failure !== undefined ? undefined : this.plan.form(rowShape)
-    if (reader !== undefined || this.collector.refused !== undefined) this.collector = new RowCollector()
+    if (reader !== undefined || !this.collector.isUnused) this.collector = new RowCollector()
     this.collector.readWith(reader)
     if (unknown !== undefined && reader !== undefined) this.collector.refuse(unknown)
   }

@@ -30,8 +30,6 @@ export interface Repeatable {
     oids: ReadonlyArray<number>,
     done: (exit: Exit.Exit<unknown, PgError.PgError>) => void
   ): void
-  /** Runs the statement as it has been described. */
-  prepared(): void
   lost(error: PgError.PgError): void
 }
 
@@ -41,7 +39,8 @@ export class Repetition {
   /** The error that stands if the server describes the statement as it was. */
   private doubt: PgError.PgError | undefined
   /** The type that a value was refused for, which may be known as it no longer is. */
-  private doubtedType: number | undefined
+  private refusedType: number | undefined
+  private hasAskedForType = false
   private readonly request: Repeatable
 
   constructor(request: Repeatable) {
@@ -52,8 +51,10 @@ export class Repetition {
   valueRefused(failure: Unencodable, statement: PreparedStatement): void {
     const { inUse, session } = this.request
     const error = valueRefused(failure, statement)
-    if (!inUse.isRemembered || session.transactionStatus === TransactionStatus.failed) return this.request.lost(error)
-    this.doubtedType = statement.parameterOids[(failure.parameter ?? 0) - 1]
+    if (session.transactionStatus === TransactionStatus.failed) return this.request.lost(error)
+    const refusedType = statement.parameterOids[(failure.parameter ?? 0) - 1]
+    if (!inUse.isRemembered) return this.askForType(statement, refusedType, error)
+    this.refusedType = refusedType
     this.askWhether(statement, error)
   }
 
@@ -78,25 +79,32 @@ export class Repetition {
   }
 
   /** The server has described the statement. True if that is to be run; if not, the error stands, or more is asked. */
-  described(description: StatementDescription, types: DatabaseTypes): boolean {
-    const { doubt, doubtedType, request } = this
-    if (doubt === undefined) return true
-    if (!request.inUse.isAsItWas(description)) {
-      this.changed()
-      return true
-    }
-    this.doubtedType = undefined
-    if (doubtedType === undefined || types.isFixed(doubtedType)) {
-      request.lost(doubt)
+  described(description: StatementDescription): boolean {
+    const { doubt, request } = this
+    const { doubted } = request.inUse
+    if (doubt === undefined || doubted === undefined) return true
+    this.doubt = undefined
+    if (takesSame(doubted, description)) {
+      this.askForType(doubted, this.refusedType, doubt)
       return false
     }
+    this.changed(doubted)
+    return true
+  }
+
+  /** Has the type looked up that a value was refused for. If it is as it was, `error` stands. */
+  private askForType(statement: PreparedStatement, oid: number | undefined, error: PgError.PgError): void {
+    const { request } = this
+    const { types } = statement
+    const isKnown = oid === undefined || types === undefined || types.isFixed(oid)
+    if (isKnown || this.hasAskedForType) return request.lost(error)
+    this.hasAskedForType = true
     const now = new DatabaseTypes(types.chosen)
-    request.lookUp(now, [doubtedType], (exit) => {
-      if (Exit.isFailure(exit) || types.agreesWith(now, doubtedType)) return request.lost(doubt)
-      this.changed()
-      request.prepared()
+    request.lookUp(now, [oid], (exit) => {
+      if (Exit.isFailure(exit) || types.agreesWith(now, oid)) return request.lost(error)
+      this.changed(statement)
+      this.again()
     })
-    return false
   }
 
   /** Has the statement described, and run if that is another description; or else `error` stands. */
@@ -112,10 +120,14 @@ export class Repetition {
   }
 
   /** The server describes the statement, or a type of it, otherwise than before. */
-  private changed(): void {
+  private changed(statement: PreparedStatement): void {
     const { inUse, session } = this.request
-    this.doubt = undefined
-    const doubted = inUse.giveUpDoubted()
-    if (doubted !== undefined) session.catalogue.outdateStatements(doubted)
+    inUse.giveUp(statement)
+    session.catalogue.outdateStatements(statement)
   }
 }
+
+const takesSame = (
+  { parameterOids }: Pick<PreparedStatement, "parameterOids">,
+  description: StatementDescription
+): boolean => parameterOids.join() === description.parameterOids.join()

@@ -10,8 +10,8 @@ export class RowCollector<Row> {
   private reader: RowReader<Row> | undefined
   private kept: Array<Buffer> | undefined
 
-  get isReading(): boolean {
-    return this.reader !== undefined
+  get isUnused(): boolean {
+    return this.rows.length === 0 && this.refused === undefined
   }
 
   /** Undefined where nobody wants the rows. */

@@ -43,7 +43,7 @@ export class StatementInUse {
   private readonly isPreparation: boolean
   private foundKind: StatementKind | undefined
   /** The statement as it is kept, while the server is asked whether it is still so. */
-  private doubted: PreparedStatement | undefined
+  doubted: PreparedStatement | undefined
 
   constructor(
     session: Session,
@@ -116,19 +116,6 @@ export class StatementInUse {
     this.isRemembered = false
   }
 
-  /** The server describes what was in doubt: whether it takes the parameters that it took. */
-  isAsItWas({ parameterOids }: StatementDescription): boolean {
-    return this.doubted?.parameterOids.join() === parameterOids.join()
-  }
-
-  /** What was in doubt is no longer so. */
-  giveUpDoubted(): PreparedStatement | undefined {
-    const { doubted } = this
-    this.doubted = undefined
-    if (doubted !== undefined) this.giveUp(doubted)
-    return doubted
-  }
-
   /** The server has described it. */
   learn(description: StatementDescription, types: DatabaseTypes): void {
     this.confirm((this.known = this.made(this.name, description, types)))
@@ -177,6 +164,7 @@ export class StatementInUse {
   /** What is known of it is no longer so: it has to be described anew. */
   giveUp(statement: PreparedStatement): void {
     this.statements.evict(statement)
+    this.doubted = undefined
     this.known = undefined
     this.isPresumed = false
     this.isRemembered = false

@@ -30,6 +30,24 @@ layer(TestDatabase.layer, { excludeTestServices: true })("batch", (it) => {
     }).pipe(Effect.scoped)
   )
 
+  it.effect("gives no rows for a statement that returns none, whatever the one before it has returned", () =>
+    Effect.gen(function* () {
+      const connection = yield* liveConnection()
+      yield* connection.execute("CREATE TEMPORARY TABLE quiet (a int4)")
+      const results = yield* connection.batch([
+        { sql: "SELECT 1 AS a" },
+        { sql: "INSERT INTO quiet VALUES ($1)", params: [1] },
+        { sql: "SELECT a FROM quiet" },
+        { sql: "DELETE FROM quiet" }
+      ])
+      assert.deepStrictEqual(
+        results.map(({ rows }) => rows),
+        [[{ a: 1 }], [], [{ a: 1 }], []]
+      )
+      yield* assertHealthy(connection)
+    }).pipe(Effect.scoped)
+  )
+
   it.effect("outside of a transaction is one: a failure undoes all, and tells the statement and its number", () =>
     Effect.gen(function* () {
       const pool = yield* livePool()

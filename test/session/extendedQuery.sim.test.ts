@@ -6,6 +6,7 @@ import { Buffer } from "node:buffer"
 import { pgType } from "../../src/codec/oid.generated.ts"
 import type { ResolvedConfig } from "../../src/PgConfig.ts"
 import { MAX_COUNT } from "../../src/wire/limits.ts"
+import { MAX_REPETITIONS } from "../../src/session/repetition.ts"
 import { ask, assertHealthy, establish, failureOf, play, Say, scriptedServer } from "../support/scriptedServer.ts"
 
 const { int4 } = pgType
@@ -83,7 +84,7 @@ describe("the statement cache", () => {
       Effect.gen(function* () {
         const both = yield* session()
         yield* play(both, "SELECT a", { description: NOTHING_DESCRIBED })
-        yield* play(both, tag, { description: NOTHING_DESCRIBED, answer: Say.answered(tag) })
+        assert.strictEqual((yield* play(both, tag, { answer: Say.ran(tag) })).written, "PBDES")
         assert.strictEqual((yield* play(both, "SELECT a", { description: NOTHING_DESCRIBED })).written, "PDS BES")
         yield* assertHealthy(both)
       }).pipe(Effect.scoped)
@@ -118,6 +119,10 @@ describe("a statement that was prepared and could not be described", () => {
   )
 })
 
+/** What comes of a statement that is described, prepared and refused again and again. */
+const repeated = ["PBDES", ...Array.from({ length: MAX_REPETITIONS - 1 }, () => ["PDS", "PBDES"]).flat()]
+const prepared = Buffer.concat([Say.parseComplete, Say.bindComplete, Say.rowDescription([])])
+
 const stalePlans = [
   { code: "26000", message: "prepared statement does not exist" },
   { code: "0A000", message: "cached plan must not change result type", routine: "RevalidateCachedQuery" }
@@ -134,24 +139,27 @@ describe("a stale plan", () => {
         both.peer.send(Say.failed(stale))
         assert.strictEqual(yield* both.peer.cycleTypes, "CPDS")
         both.peer.send(Say.closeComplete, Say.described(columns))
-        assert.strictEqual(yield* both.peer.cycleTypes, "BES")
-        both.peer.send(answerOf(5))
+        assert.strictEqual(yield* both.peer.cycleTypes, "PBDES")
+        both.peer.send(Say.parseComplete, Say.bindComplete, Say.rowDescription(columns), rowOf(5))
+        both.peer.send(Say.commandComplete("SELECT 1"), Say.ready())
         assert.deepStrictEqual((yield* Fiber.join(asking)).rows, [[5]])
         yield* assertHealthy(both)
       }).pipe(Effect.scoped)
     )
 
-    it.live(`is made anew once, and then is the error of the statement: ${stale.code}`, () =>
+    it.live(`is made anew ${MAX_REPETITIONS} times, and then is the error of the statement: ${stale.code}`, () =>
       Effect.gen(function* () {
         const both = yield* session()
         yield* play(both, "SELECT a", { description: NOTHING_DESCRIBED })
         const asking = yield* ask(both.session, "SELECT a")
         yield* both.peer.cycle
         both.peer.send(Say.failed(stale))
-        yield* both.peer.cycle
-        both.peer.send(Say.closeComplete, Say.described(columns))
-        yield* both.peer.cycle
-        both.peer.send(Say.failed(stale))
+        for (let times = 0; times < MAX_REPETITIONS; times++) {
+          yield* both.peer.cycle
+          both.peer.send(...(times === 0 ? [Say.closeComplete] : []), Say.described(columns))
+          yield* both.peer.cycle
+          both.peer.send(Say.failed(stale))
+        }
         const error = yield* failureOf(asking)
         assert.strictEqual("code" in error ? error.code : undefined, stale.code)
         assert.isTrue(yield* both.peer.staysQuiet)
@@ -172,7 +180,7 @@ describe("a stale plan", () => {
         const again = yield* ask(both.session, "SELECT a")
         assert.strictEqual(yield* both.peer.cycleTypes, "CPDS")
         both.peer.send(Say.closeComplete, NOTHING_DESCRIBED)
-        yield* both.peer.cycle
+        assert.strictEqual(yield* both.peer.cycleTypes, "BES")
         both.peer.send(Say.answered("SELECT 0"))
         yield* Fiber.join(again)
         yield* assertHealthy(both)
@@ -182,10 +190,10 @@ describe("a stale plan", () => {
 
   for (const [code, status, cycles, answer] of [
     ["26000", "E", ["BES"], 'prepared statement "effectpg_1" does not exist'],
-    ["26000", "I", ["BES", "CPDS", "BES"], 'prepared statement "effectpg_1" does not exist'],
-    ["42P05", "I", ["BES", "CPDS"], 'prepared statement "effectpg_1" already exists']
+    ["26000", "I", ["BES", "CPDS", ...repeated], 'prepared statement "effectpg_1" does not exist'],
+    ["42P05", "I", ["BES", "CPDS", ...repeated], 'prepared statement "effectpg_1" already exists']
   ] as const) {
-    it.live(`names the setting for poolers where it is not to be mended: ${code} after ${cycles.join(", ")}`, () =>
+    it.live(`names the setting for poolers if it is not to be mended: ${code} in ${cycles.length} round trips`, () =>
       Effect.gen(function* () {
         const both = yield* session()
         yield* play(both, "SELECT a", { description: NOTHING_DESCRIBED })
@@ -194,7 +202,7 @@ describe("a stale plan", () => {
         for (const [index, cycle] of cycles.entries()) {
           assert.strictEqual(yield* both.peer.cycleTypes, cycle)
           if (cycle === "CPDS") both.peer.send(Say.closeComplete)
-          if (index === last) both.peer.send(Say.failed({ code, message: answer }, status))
+          if (cycle === "PBDES" || index === last) both.peer.send(Say.failed({ code, message: answer }, status))
           else both.peer.send(cycle === "BES" ? Say.failed(stalePlans[0]) : NOTHING_DESCRIBED)
         }
         const error = yield* failureOf(asking)
@@ -232,16 +240,20 @@ describe("a stale plan", () => {
   it.live("of requests that were pipelined behind DISCARD ALL is made anew once for all", () =>
     Effect.gen(function* () {
       const both = yield* session()
-      yield* play(both, "DISCARD", { description: NOTHING_DESCRIBED })
+      yield* play(both, "SELECT discard", { description: NOTHING_DESCRIBED })
       yield* play(both, "SELECT a", { description: NOTHING_DESCRIBED })
-      const discarding = yield* ask(both.session, "DISCARD")
+      const discarding = yield* ask(both.session, "SELECT discard")
       const behind = [yield* ask(both.session, "SELECT a"), yield* ask(both.session, "SELECT a")]
       for (let cycle = 0; cycle < 3; cycle++) assert.strictEqual(yield* both.peer.cycleTypes, "BES")
       const gone = Say.failed(stalePlans[0])
       both.peer.send(Say.answered("DISCARD ALL"), gone, gone)
-      for (const expected of ["PDS", "BES", "BES"]) {
+      const answers = { PDS: NOTHING_DESCRIBED, PBDES: prepared, BES: Say.answered("SELECT 0") }
+      for (const expected of ["PDS", "PBDES", "BES"] as const) {
         assert.strictEqual(yield* both.peer.cycleTypes, expected)
-        both.peer.send(expected === "PDS" ? NOTHING_DESCRIBED : Say.answered("SELECT 0"))
+        both.peer.send(
+          answers[expected],
+          ...(expected === "PBDES" ? [Say.commandComplete("SELECT 0"), Say.ready()] : [])
+        )
       }
       yield* Effect.forEach([discarding, ...behind], Fiber.join)
       yield* assertHealthy(both)
@@ -278,9 +290,9 @@ describe("a statement", () => {
       const both = yield* session()
       const asking = yield* ask(both.session, " ")
       yield* both.peer.cycle
-      both.peer.send(NOTHING_DESCRIBED)
+      both.peer.send(Say.described([], { returnsRows: false }))
       yield* both.peer.cycle
-      both.peer.send(Say.bindComplete, Say.emptyQuery, Say.ready())
+      both.peer.send(Say.parseComplete, Say.bindComplete, Say.noData, Say.emptyQuery, Say.ready())
       assert.strictEqual((yield* failureOf(asking))._tag, "EmptyQueryError")
       yield* assertHealthy(both)
     }).pipe(Effect.scoped)
@@ -319,11 +331,9 @@ describe("a COPY in a statement that does not stream", () => {
     Effect.gen(function* () {
       const both = yield* session()
       const asking = yield* ask(both.session, "copy t FROM STDIN")
-      yield* both.peer.cycle
-      both.peer.send(Say.described([], { returnsRows: false }))
-      yield* both.peer.cycle
+      assert.strictEqual(yield* both.peer.cycleTypes, "PBDES")
       const behind = yield* ask(both.session, "SELECT 1")
-      both.peer.send(Say.bindComplete, Say.copyIn)
+      both.peer.send(Say.parseComplete, Say.bindComplete, Say.noData, Say.copyIn)
       assert.strictEqual(yield* both.peer.cycleTypes, "fS")
       both.peer.send(Say.failed({ code: "57014" }))
       const error = yield* failureOf(asking)
@@ -344,9 +354,8 @@ describe("a COPY in a statement that does not stream", () => {
       const both = yield* session()
       const asking = yield* ask(both.session, "COPY t TO STDOUT")
       yield* both.peer.cycle
-      both.peer.send(Say.described([], { returnsRows: false }))
-      yield* both.peer.cycle
-      both.peer.send(Say.bindComplete, Say.copyOut, Say.copyData("1\n"), Say.copyData("2\n"), Say.copyDone)
+      both.peer.send(Say.parseComplete, Say.bindComplete, Say.noData)
+      both.peer.send(Say.copyOut, Say.copyData("1\n"), Say.copyData("2\n"), Say.copyDone)
       both.peer.send(Say.commandComplete("COPY 2"), Say.ready())
       const error = yield* failureOf(asking)
       assert.strictEqual(error._tag, "UnsupportedError")

@@ -338,7 +338,7 @@ const sessionPoints: ReadonlyArray<Point<Asked>> = [
   },
   {
     where: "where a COPY may begin",
-    reach: running({ sql: "COPY t FROM STDIN", columns: [] }, Say.bindComplete),
+    reach: running({ sql: "SELECT copy", columns: [] }, Say.bindComplete),
     expected: ROWS,
     legal: {
       ...unasked,
@@ -351,7 +351,7 @@ const sessionPoints: ReadonlyArray<Point<Asked>> = [
   },
   {
     where: "in a COPY TO STDOUT",
-    reach: running({ sql: "COPY t TO STDOUT", columns: [] }, Say.bindComplete, Say.copyOut),
+    reach: running({ sql: "SELECT copy", columns: [] }, Say.bindComplete, Say.copyOut),
     expected: "CopyData or CopyDone",
     legal: { ...unasked, ErrorResponse, CopyData: Say.copyData("1"), CopyDone: Say.copyDone }
   },

@@ -44,7 +44,9 @@ describe("an error of the server", () => {
   it("gets a hint where only the client knows the way out, and keeps the server's own", () => {
     const several = fieldsOf({ code: "42601", routine: "exec_parse_message" })
     assert.include(hintFor(several), "executeScript")
-    assert.include(hintFor(fieldsOf({ code: "0A000", routine: "RevalidateCachedQuery" })), "run the transaction again")
+    const stale = fieldsOf({ code: "0A000", routine: "RevalidateCachedQuery" })
+    assert.include(serverError(stale, "SQL", NOTHING_ASKED, true).hint, "run the transaction again")
+    assert.strictEqual(hintFor(stale), undefined)
     for (const code of ["26000", "42P05"]) {
       assert.include(hintFor(fieldsOf({ code, message: 'prepared statement "effectpg_1"' })), "statementMode")
       assert.strictEqual(hintFor(fieldsOf({ code, message: 'prepared statement "of the user"' })), undefined)

@@ -75,7 +75,7 @@ describe("a notice", () => {
 describe("a parameter of the server", () => {
   it.live("is kept whenever it changes", () =>
     Effect.gen(function* () {
-      const { asking, peer, session } = yield* prepared("SET")
+      const { asking, peer, session } = yield* prepared("SELECT set")
       peer.send(Say.parameterStatus("TimeZone", "one"), Say.answered("SET"), Say.parameterStatus("TimeZone", "two"))
       yield* Fiber.join(asking)
       yield* assertHealthy({ session, peer })
@@ -86,7 +86,7 @@ describe("a parameter of the server", () => {
   it.live("that says another encoding than UTF8 is the end, idle or amid an answer", () =>
     Effect.gen(function* () {
       const said = Say.parameterStatus("client_encoding", "LATIN1")
-      const amid = yield* prepared("SET")
+      const amid = yield* prepared("SELECT set")
       amid.peer.send(Say.bindComplete, said, Say.commandComplete("SET"), Say.ready())
       const error = yield* failureOf(amid.asking)
       assert.strictEqual(error._tag, "ProtocolError")
@@ -116,7 +116,7 @@ describe("parameters of the server", () => {
 describe("a notification", () => {
   it.live("that nobody listens for disturbs nothing", () =>
     Effect.gen(function* () {
-      const { asking, peer, session } = yield* prepared("LISTEN a")
+      const { asking, peer, session } = yield* prepared("SELECT listen")
       peer.send(Say.notification("a", "1"), Say.answered("LISTEN"), Say.notification("a", "2"))
       yield* Fiber.join(asking)
       yield* assertHealthy({ session, peer })
@@ -303,7 +303,7 @@ describe("a server that says why it closes", () => {
   it.live("tells a request that was not written that it may be tried again", () =>
     Effect.gen(function* () {
       // What may be a COPY has nothing written behind it.
-      const { asking, peer, session } = yield* prepared("COPY ...", [])
+      const { asking, peer, session } = yield* prepared("SELECT copy", [])
       const waiting = yield* ask(session, "SELECT")
       peer.end(shutdown)
       assert.strictEqual((yield* failureOf(asking))._tag, "AdminShutdownError")
@@ -358,7 +358,7 @@ describe("closing a session", () => {
   it.live("fails what waits and what runs, each with what became of it", () =>
     Effect.gen(function* () {
       // What may be a COPY has nothing written behind it.
-      const { asking, peer, session } = yield* prepared("COPY ...", [])
+      const { asking, peer, session } = yield* prepared("SELECT copy", [])
       const waiting = yield* ask(session, "SELECT")
       session.close()
       assert.strictEqual(asLost(yield* failureOf(asking)).outcome, "unknown")

@@ -142,7 +142,6 @@ layer(TestDatabase.layer, { excludeTestServices: true })("unnamed statements", (
       yield* other.executeScript("ALTER TABLE named DROP a")
       assert.deepStrictEqual(yield* connection.fetchMany(sql, [[]]), [[added]])
       yield* other.executeScript("ALTER TABLE named RENAME c TO d")
-      assert.strictEqual((yield* refusalOf(connection.fetchMany(sql, [[]])))._tag, "DecodeError")
       assert.deepStrictEqual(yield* connection.fetchMany(sql, [[]]), [[{ b: "pg_class", d: new Date(0) }]])
       yield* assertHealthy(connection)
     })

@@ -99,6 +99,10 @@ export const row = (...values: ReadonlyArray<Uint8Array | null>): Buffer => fram
 
 export const commandComplete = (tag: string): Buffer => frame(Backend.CommandComplete, cstring(tag))
 
+/** The whole answer to a statement that returns nothing, and is prepared and run in one round trip. */
+export const ran = (tag: string): Buffer =>
+  Buffer.concat([parseComplete, bindComplete, noData, commandComplete(tag), ready()])
+
 /** The whole answer to the first request for a statement, which has it prepared and described. */
 export const described = (
   columns: ReadonlyArray<ColumnDescription>,
