@@ -45,7 +45,7 @@ const OUTSIDE_OF_TRANSACTIONS = /^(?:database|tablespace|subscription|system)\b/
 const INDEX = /^(?:unique\s+)?index\b/i
 
 /** Every first word of a statement that PostgreSQL 18 has, and REPACK of 19. One that is not here may do anything. */
-const outlastsError: ReadonlyMap<string, Outlasts> = new Map<string, Outlasts>([
+export const OUTLASTS_ERROR: ReadonlyMap<string, Outlasts> = new Map<string, Outlasts>([
   ["abort", false],
   ["alter", (rest) => OUTSIDE_OF_TRANSACTIONS.test(rest) || CONCURRENTLY.test(rest)],
   ["analyse", true],
@@ -111,7 +111,7 @@ export const mayOutlastError = (sql: string): boolean => {
   const start = statementStart(sql, 0)
   if (sql.startsWith("(", start)) return false
   const word = /^[a-z]+/i.exec(sql.slice(start, start + LONGEST_WORD))?.[0] ?? ""
-  const outlasts = outlastsError.get(word.toLowerCase()) ?? true
+  const outlasts = OUTLASTS_ERROR.get(word.toLowerCase()) ?? true
   if (typeof outlasts === "boolean") return outlasts
   return outlasts(sql.slice(statementStart(sql, start + word.length)))
 }
