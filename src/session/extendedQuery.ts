@@ -121,8 +121,14 @@ export class ExtendedQuery<Row, A> implements Exchange, Answer<Row> {
     return this.completed || this.isSuspended
   }
 
+  get asksOnly(): boolean {
+    return this.statement === undefined
+  }
+
+  /** What has run and waits for types has been committed. */
   get mayOutlastError(): boolean {
-    return this.statement !== undefined && !this.isUnrun && this.session.isAutocommit && mayOutlastError(this.sql)
+    if (this.asksOnly || this.isUnrun || !this.session.isAutocommit) return false
+    return this.lookup !== undefined || mayOutlastError(this.sql)
   }
 
   get rows(): ReadonlyArray<Row> {
@@ -175,8 +181,7 @@ export class ExtendedQuery<Row, A> implements Exchange, Answer<Row> {
   }
 
   private encodePage(writer: ByteWriter, { nameBytes }: NamedPortal, statement: PreparedStatement): void {
-    const { maxRows } = this.wanted
-    writeExecute(writer, maxRows, nameBytes)
+    writeExecute(writer, this.wanted.maxRows, nameBytes)
     writeSync(writer)
     this.inUse.known = statement
     this.readAs(statement.rowShape)
@@ -260,12 +265,9 @@ export class ExtendedQuery<Row, A> implements Exchange, Answer<Row> {
         this.awaiting = Awaiting.rowDescription
         return
       case Backend.RowDescription:
-        if (awaiting !== Awaiting.rowDescription && awaiting !== Awaiting.portalDescription) break
-        this.described(decodeRowDescription(bytes, start, end))
-        return
       case Backend.NoData:
         if (awaiting !== Awaiting.rowDescription && awaiting !== Awaiting.portalDescription) break
-        this.described(undefined)
+        this.described(type === Backend.NoData ? undefined : decodeRowDescription(bytes, start, end))
         return
       case Backend.CopyInResponse:
         if (awaiting !== Awaiting.rows || !this.exclusive) break

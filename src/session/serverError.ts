@@ -5,8 +5,14 @@ import { Unencodable } from "../wire/failure.ts"
 import { outcomeOf, type Progress } from "./outcome.ts"
 import type { PreparedStatement } from "./statementCache.ts"
 
-export const serverError = (fields: ErrorFields, sql: string, progress: Progress): PgError.PostgresErrors =>
-  PgError.fromServer(withHint(fields), { sql, outcome: outcomeOf(fields, progress), row: progress.row })
+/** One that is the last word is followed by no ReadyForQuery; every FATAL is. */
+export const serverError = (
+  fields: ErrorFields,
+  sql: string,
+  progress: Progress,
+  isLastWord?: boolean
+): PgError.PostgresErrors =>
+  PgError.fromServer(withHint(fields), { sql, outcome: outcomeOf(fields, progress, isLastWord), row: progress.row })
 
 /** A request that could not be encoded, where no parameter is to blame: the SQL text itself, or the count. */
 export const requestRefused = (failure: unknown, sql: string): PgError.PgError => {
