@@ -70,7 +70,7 @@ export class Session implements FrameSink, TransportEvents {
   controls = 0
   /** As of the last ReadyForQuery. */
   transactionStatus: TransactionStatus = TransactionStatus.idle
-  /** The status in which the request began that is being answered. */
+  /** The status in which what is being answered began, until its ReadyForQuery has been told. */
   private begunIn: TransactionStatus = TransactionStatus.idle
   /** Set where the owner has begun to close the session: then it is also the reason for its end. */
   closing: PgError.ConnectionLostError | undefined
@@ -321,7 +321,6 @@ export class Session implements FrameSink, TransportEvents {
     const error = this.headError
     this.headError = undefined
     this.head = this.inFlight.peek()
-    this.begunIn = this.transactionStatus
     this.transactionStatus = status
     if (this.catalogue.isUnsettled) this.catalogue.answered(status, head.isControl === true)
     if (this.exclusive === head) this.exclusive = undefined

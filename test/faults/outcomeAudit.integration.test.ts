@@ -31,19 +31,11 @@ const losses = [
 ] as const
 type Loss = (typeof losses)[number]
 
-/** Every message is cut off; the other losses take turns, where they would take too long together. */
-const isTried = ({ isVariant }: Case, loss: Loss, boundary: number): boolean => {
-  switch (loss) {
-    case "cut":
-      return true
-    case "kill the backend":
-      return !isVariant || boundary % 2 === 0
-    case "cut amid":
-      return !isVariant && boundary % 2 === 0
-    case "reset":
-      return !isVariant && boundary % 2 === 1
-  }
-}
+const [CUT, ...others] = losses
+
+/** Before every message the connection is cut; the other losses take turns, since all of them would take too long. */
+const isTried = ({ isVariant }: Case, loss: Loss, boundary: number): boolean =>
+  loss === CUT || (!isVariant && loss === others[boundary % others.length])
 
 interface Bench {
   readonly proxy: Proxy

@@ -277,6 +277,16 @@ describe("a record with a field of an unknown type", () => {
     }).pipe(Effect.scoped)
   )
 
+  it.live("leaves open what became of its query where an error of the lookup is the server's last word", () =>
+    Effect.gen(function* () {
+      const both = yield* conversation
+      const asking = yield* lookingUpRecord(both)
+      both.peer.end(Say.error({ code: "57014" }))
+      assert.deepInclude(yield* failureOf(asking), { _tag: "QueryCanceledError", outcome: "unknown" })
+      assert.strictEqual(both.session.lost?._tag, "ConnectionLostError")
+    }).pipe(Effect.scoped)
+  )
+
   it.live("fails its query where the catalogue cannot be asked, and says so", () =>
     Effect.gen(function* () {
       const both = yield* conversation
