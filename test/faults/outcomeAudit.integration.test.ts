@@ -31,11 +31,22 @@ const losses = [
 ] as const
 type Loss = (typeof losses)[number]
 
-const [CUT, ...others] = losses
-
-/** Before every message the connection is cut; the other losses take turns, since all of them would take too long. */
-const isTried = ({ isVariant }: Case, loss: Loss, boundary: number): boolean =>
-  loss === CUT || (!isVariant && loss === others[boundary % others.length])
+/**
+ * Before every message the connection is cut; before those of the server its backend is killed, too, so that an error
+ * comes with what is held back. The other losses take turns: all of them everywhere would take too long.
+ */
+const isTried = ({ isVariant }: Case, loss: Loss, boundary: number, from: ProxiedMessage["from"]): boolean => {
+  switch (loss) {
+    case "cut":
+      return true
+    case "kill the backend":
+      return !isVariant && from === "server"
+    case "cut amid":
+      return !isVariant && from === "client" && boundary % 2 === 0
+    case "reset":
+      return !isVariant && from === "client" && boundary % 2 === 1
+  }
+}
 
 interface Bench {
   readonly proxy: Proxy
@@ -94,17 +105,21 @@ const prepare = ({ observer, pool }: Bench, { isWarm, run, setUp }: Case, id: nu
 const tearDown = ({ observer }: Bench, { tearDown }: Case, id: number) =>
   Effect.forEach(tearDown(id), (sql) => Effect.exit(observer.execute(sql)), { discard: true })
 
-/** The number of boundaries, from a run in which nothing goes wrong. */
-const countBoundaries = (bench: Bench, each: Case, id: number): Effect.Effect<number, PgError.PgError> =>
+/** Who speaks at each boundary, from a run in which nothing goes wrong. */
+const boundariesOf = (
+  bench: Bench,
+  each: Case,
+  id: number
+): Effect.Effect<ReadonlyArray<ProxiedMessage["from"]>, PgError.PgError> =>
   Effect.gen(function* () {
     yield* prepare(bench, each, id)
-    let messages = 0
-    bench.proxy.onMessage = () => messages++
+    const speakers: Array<ProxiedMessage["from"]> = []
+    bench.proxy.onMessage = (_link, { from }) => speakers.push(from)
     yield* Effect.exit(each.run(bench.pool, id))
     bench.proxy.onMessage = ignored
     assert.isTrue(yield* valueOf(bench.observer, each.isDone(id)), `${each.name} does nothing`)
     yield* tearDown(bench, each, id)
-    return messages
+    return speakers
   })
 
 const lose = ({ observer }: Bench, loss: Loss, link: ProxiedLink, { bytes, from }: ProxiedMessage): void => {
@@ -221,13 +236,13 @@ layer(TestDatabase.layer, { excludeTestServices: true })("what is said of a call
         const startedAt = performance.now()
         const planner = yield* makeBench(observer)
         const planned = yield* Effect.forEach(cases, (each) =>
-          Effect.map(countBoundaries(planner, each, ++id), (boundaries) =>
-            Array.from({ length: boundaries }, (_, boundary) =>
-              losses.map((loss) => ({ each, loss, boundary, name: `${each.name} / ${loss} / ${boundary}` }))
-            )
-              .flat()
-              .filter(({ boundary, loss, name }) =>
-                wanted === "" ? isTried(each, loss, boundary) : name.startsWith(wanted)
+          Effect.map(boundariesOf(planner, each, ++id), (speakers) =>
+            speakers
+              .flatMap((from, boundary) =>
+                losses.map((loss) => ({ each, from, loss, boundary, name: `${each.name} / ${loss} / ${boundary}` }))
+              )
+              .filter(({ boundary, from, loss, name }) =>
+                wanted === "" ? isTried(each, loss, boundary, from) : name.startsWith(wanted)
               )
           )
         )

@@ -159,6 +159,15 @@ const cases: ReadonlyArray<Case> = [
     (pg, id) => pg.executeMany("CALL commits($1)", [[id], [UNSENDABLE]]),
     { tag: "EncodeError" }
   ),
+  isGone(
+    "executeMany of CALL with a late value that cannot be sent",
+    (pg, id) =>
+      pg.executeMany("CALL commits($1)", [
+        ...Array.from({ length: 10_000 }, (): ReadonlyArray<unknown> => [id]),
+        [UNSENDABLE]
+      ]),
+    { tag: "EncodeError" }
+  ),
   isGone("COPY in as a statement", (pg) => pg.execute("COPY effects FROM STDIN")),
   isGone("COPY in behind a statement of a batch", (pg, id) =>
     pg.batch([{ sql: INSERT, params: [id] }, { sql: "COPY effects FROM STDIN" }])
