@@ -299,6 +299,7 @@ export const mutants: ReadonlyArray<Mutant> = [
       }
     ],
     test: OUTCOME_AUDIT,
+    only: "is true, wherever it is lost",
     environment: { EFFECTPG_INJECTIONS: "execute, known / cut / " }
   },
   {
@@ -311,6 +312,7 @@ export const mutants: ReadonlyArray<Mutant> = [
       }
     ],
     test: OUTCOME_AUDIT,
+    only: "is true, wherever it is lost",
     environment: { EFFECTPG_INJECTIONS: "fetch of a new type in a record / kill the backend / " }
   },
   {
