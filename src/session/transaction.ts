@@ -283,8 +283,8 @@ export class TransactionLevel extends Served {
   // ------------------------------------------------------------------------------------------------- end
 
   /**
-   * A command of the user has completed while this transaction is open. One that ends the transaction makes everything
-   * fail that is asked of it later; it would no longer be a part of it.
+   * A command of the user has completed while this transaction is open, or may have. One that ends the transaction makes
+   * everything fail that is asked of it later; it would no longer be a part of it.
    */
   completed(command: string, sql: string): boolean {
     const wasOpen = this.endedInSql === undefined
