@@ -60,10 +60,10 @@ const PATIENCE_MILLIS = 20_000
 const KILL_MILLIS = 1_000
 const POLL_MILLIS = 3
 /** Where all are run there are no fewer: a case or a loss that is left out is noticed. */
-const FEWEST_INJECTIONS = 1_500
+const FEWEST_INJECTIONS = 2_000
 /** What else is under way on a connection can have been a message more when they were counted. */
 const MOST_MISSES = 0.05
-const TEST_TIMEOUT_MILLIS = 400_000
+const TEST_TIMEOUT_MILLIS = 900_000
 
 const wanted = process.env["EFFECTPG_INJECTIONS"] ?? ""
 
