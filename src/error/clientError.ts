@@ -274,7 +274,7 @@ export class TransactionRolledBackError extends TaggedError("TransactionRolledBa
  */
 export class TransactionClosedError extends TaggedError("TransactionClosedError")<{
   readonly reason: string
-  /** `unknown` where its body has ended it by SQL, which may have committed it. */
+  /** `unknown` where its body has ended it by SQL, or may have as the connection was lost: it may be committed. */
   readonly outcome: Outcome
   readonly message: string
 }> {

@@ -33,7 +33,6 @@ export abstract class CopyExchange implements Exchange {
   readonly sql: string
   abandoned = false
   readonly exclusive = true
-  readonly mayOutlastError = false
   protected readonly session: Session
   private readonly started: (refusal: Exit.Exit<never, PgError.PgError>) => void
   /** Whether the server is done with it, and nothing of it may be written any more. */
@@ -56,6 +55,11 @@ export abstract class CopyExchange implements Exchange {
 
   get hasRun(): boolean {
     return this.tag !== undefined
+  }
+
+  /** The only statement of a simple query is committed before it is said to be complete. */
+  get mayOutlastError(): boolean {
+    return this.hasRun && this.session.isAutocommit
   }
 
   /** True where nothing more will come. */

@@ -79,6 +79,15 @@ export const undo = (session: Session, savepoint: string | undefined, done: () =
 export const closed = (reason: string, outcome: PgError.Outcome = "none"): PgError.TransactionClosedError =>
   new PgError.TransactionClosedError({ reason, outcome })
 
+/** A statement of the user's has ended it; if the connection was lost before its answer, it only may have. */
+export const endedInSql = ({ lost }: Session, outcome?: PgError.Outcome): PgError.TransactionClosedError =>
+  closed(
+    lost === undefined
+      ? "its body has ended it in SQL"
+      : `its body has ended it in SQL, or may have: the answer was lost with the connection: ${lost.message}`,
+    outcome
+  )
+
 /** A statement of the transaction has failed, and its body has not. */
 export const failedInside = (): PgError.TransactionRolledBackError =>
   new PgError.TransactionRolledBackError({

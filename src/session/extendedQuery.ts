@@ -111,8 +111,14 @@ export class ExtendedQuery<Row, A> implements Exchange, Answer<Row>, Repeatable 
     return this.completed || this.isSuspended
   }
 
+  get asksOnly(): boolean {
+    return this.statement === undefined
+  }
+
+  /** What has run and waits for types has been committed. */
   get mayOutlastError(): boolean {
-    return this.statement !== undefined && !this.isUnrun && this.session.isAutocommit && mayOutlastError(this.sql)
+    if (this.asksOnly || this.isUnrun || !this.session.isAutocommit) return false
+    return this.lookup !== undefined || mayOutlastError(this.sql)
   }
 
   get rows(): ReadonlyArray<Row> {
@@ -165,8 +171,7 @@ export class ExtendedQuery<Row, A> implements Exchange, Answer<Row>, Repeatable 
   }
 
   private encodePage(writer: ByteWriter, { nameBytes }: NamedPortal, statement: PreparedStatement): void {
-    const { maxRows } = this.wanted
-    writeExecute(writer, maxRows, nameBytes)
+    writeExecute(writer, this.wanted.maxRows, nameBytes)
     writeSync(writer)
     this.inUse.known = statement
     this.readAs(statement.rowShape)
@@ -248,12 +253,9 @@ export class ExtendedQuery<Row, A> implements Exchange, Answer<Row>, Repeatable 
         this.awaiting = Awaiting.rowDescription
         return
       case Backend.RowDescription:
-        if (awaiting !== Awaiting.rowDescription && awaiting !== Awaiting.portalDescription) break
-        this.described(decodeRowDescription(bytes, start, end))
-        return
       case Backend.NoData:
         if (awaiting !== Awaiting.rowDescription && awaiting !== Awaiting.portalDescription) break
-        this.described(undefined)
+        this.described(type === Backend.NoData ? undefined : decodeRowDescription(bytes, start, end))
         return
       case Backend.CopyInResponse:
         if (awaiting !== Awaiting.rows || !this.exclusive) break
@@ -395,7 +397,7 @@ export class ExtendedQuery<Row, A> implements Exchange, Answer<Row>, Repeatable 
     const verdict = statement === undefined ? "right" : this.verdictOn(fields, statement)
     const isTooLate = status !== TransactionStatus.idle
     const isDropped = isTooLate && verdict !== "right"
-    const error = this.failure ?? serverError(fields, this.sql, this, isDropped)
+    const error = this.failure ?? serverError(fields, this.sql, this, { isDropped })
     if (statement === undefined || verdict === "right") return this.lost(error)
     if (isDropped && this.wanted.portal !== undefined) this.wanted.portal.isOutOfDate = true
     this.again.rejected(statement, verdict, fields, { error, isTooLate })

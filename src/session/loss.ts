@@ -2,6 +2,7 @@
 import * as PgError from "../PgError.ts"
 import type { ErrorFields } from "../wire/errorFields.ts"
 import { Desynchronised, type Exchange } from "./exchange.ts"
+import { mayEnd } from "./outcome.ts"
 
 /** What broke the protocol, as an error of the session. */
 export const violation = (failure: unknown): PgError.ProtocolError =>
@@ -38,19 +39,54 @@ export const closed = (reason: string): PgError.ConnectionLostError =>
   new PgError.ConnectionLostError({ reason, server: undefined, safeToRetry: false, outcome: "none" })
 
 /** For a request that waits to be written: whole, or the next part of one that may have run already. */
-export const lostWaiting = ({ hasRun }: Exchange, error: PgError.PgError): PgError.PgError =>
-  hasRun ? lostInFlight(error) : lostBeforeWrite(error)
+export const lostWaiting = (exchange: Exchange, error: PgError.PgError): PgError.PgError =>
+  exchange.hasRun ? lostInFlight(exchange, error) : lostBeforeWrite(error)
 
-/** For a request that was written and not answered: the client cannot know what became of it. */
-export const lostInFlight = (error: PgError.PgError): PgError.PgError =>
+/**
+ * For a request that was written and not answered: the client cannot know what became of what was to be run, unless it
+ * was a part of a transaction that the server rolls back with the connection.
+ */
+export const lostInFlight = (
+  { asksOnly = false }: Pick<Exchange, "asksOnly">,
+  error: PgError.PgError,
+  isRolledBack = false
+): PgError.PgError =>
   error._tag === "ConnectionLostError"
     ? new PgError.ConnectionLostError({
         reason: error.reason,
         server: error.server,
         safeToRetry: false,
-        outcome: "unknown"
+        outcome: asksOnly || isRolledBack ? "none" : "unknown"
       })
     : error
+
+/** A transaction of the client's, which is told of the commands in it that complete. */
+export interface OpenTransaction {
+  /** Returns whether it is still open for all that is known. */
+  completed(command: string, sql: string): boolean
+}
+
+/**
+ * Tells all whose requests were written that the session is lost; the oldest has its own error where the server has
+ * answered it. First of all the transaction that they are a part of learns that one of them may have ended it.
+ */
+export const tellWritten = (
+  written: ReadonlyArray<Exchange>,
+  error: PgError.PgError,
+  answer: PgError.PgError | undefined,
+  transaction: OpenTransaction | undefined
+): void => {
+  let isRolledBack = transaction !== undefined
+  for (const { isControl, sql } of written) {
+    // One of those that begin and end is our own, which may be COMMIT.
+    if (isControl === true) isRolledBack = false
+    else if (transaction?.completed(mayEnd(sql) ? "COMMIT" : "", sql) === false) isRolledBack = false
+  }
+  for (const [index, exchange] of written.entries()) {
+    if (exchange.abandoned) continue
+    exchange.lost((index === 0 && answer) || lostInFlight(exchange, error, isRolledBack))
+  }
+}
 
 /** For a request of which no byte was written. */
 const lostBeforeWrite = (error: PgError.PgError): PgError.ConnectionLostError =>

@@ -11,6 +11,8 @@ import type { ErrorFields } from "../wire/errorFields.ts"
 
 /** How far a request had come when it failed. */
 export interface Progress {
+  /** Whether all that was asked so far is what the statement takes and returns, so that nothing of it can have run. */
+  readonly asksOnly?: boolean
   /**
    * Whether the server has said that the command is complete, or has given as many rows as were asked for. An ERROR
    * rolls it back all the same, but what a FATAL cuts off from its ReadyForQuery may be committed.
@@ -31,8 +33,22 @@ export const isFatal = ({ severityUnlocalized }: ErrorFields): boolean =>
 /** A server that panics may do so between the commit and the word that it is done. */
 const isPanic = ({ severityUnlocalized }: ErrorFields): boolean => severityUnlocalized === "PANIC"
 
-export const outcomeOf = (fields: ErrorFields, { hasRun, mayOutlastError }: Progress): PgError.Outcome =>
-  mayOutlastError || isPanic(fields) || (hasRun && isFatal(fields)) ? "unknown" : "none"
+/**
+ * A backend names the place in its source that an error comes from. What stands between, such as a pooler, does not; and
+ * where that ends the connection it has as a rule lost its server, and cannot tell what became of the statement there.
+ */
+const isOfBackend = ({ file, routine }: ErrorFields): boolean => file !== undefined || routine !== undefined
+
+/** What an error leaves. One that is the last word is followed by no ReadyForQuery, but by the end of the connection. */
+export const outcomeOf = (
+  fields: ErrorFields,
+  { asksOnly, hasRun, mayOutlastError }: Progress,
+  isLastWord = isFatal(fields)
+): PgError.Outcome => {
+  if (asksOnly === true) return "none"
+  if (mayOutlastError || isPanic(fields) || (hasRun && isFatal(fields))) return "unknown"
+  return isLastWord && !isOfBackend(fields) ? "unknown" : "none"
+}
 
 // ---------------------------------------------------------------------------------------------------- the table
 
@@ -45,7 +61,7 @@ const OUTSIDE_OF_TRANSACTIONS = /^(?:database|tablespace|subscription|system)\b/
 const INDEX = /^(?:unique\s+)?index\b/i
 
 /** Every first word of a statement that PostgreSQL 18 has, and REPACK of 19. One that is not here may do anything. */
-const outlastsError: ReadonlyMap<string, Outlasts> = new Map<string, Outlasts>([
+export const OUTLASTS_ERROR: ReadonlyMap<string, Outlasts> = new Map<string, Outlasts>([
   ["abort", false],
   ["alter", (rest) => OUTSIDE_OF_TRANSACTIONS.test(rest) || CONCURRENTLY.test(rest)],
   ["analyse", true],
@@ -108,12 +124,29 @@ const SPACE = /(?:\s|--[^\r\n]*)+/y
 
 /** Whether a part of the statement may stay though it fails. Within a transaction that is open nothing does. */
 export const mayOutlastError = (sql: string): boolean => {
+  const { isQuery, rest, word } = begins(sql)
+  if (isQuery) return false
+  const outlasts = OUTLASTS_ERROR.get(word) ?? true
+  return typeof outlasts === "boolean" ? outlasts : outlasts(rest())
+}
+
+interface Beginning {
+  /** Whether it begins with the parenthesis of a query. */
+  readonly isQuery: boolean
+  /** The first word, in small letters. */
+  readonly word: string
+  /** What stands behind it. */
+  readonly rest: () => string
+}
+
+const begins = (sql: string): Beginning => {
   const start = statementStart(sql, 0)
-  if (sql.startsWith("(", start)) return false
   const word = /^[a-z]+/i.exec(sql.slice(start, start + LONGEST_WORD))?.[0] ?? ""
-  const outlasts = outlastsError.get(word.toLowerCase()) ?? true
-  if (typeof outlasts === "boolean") return outlasts
-  return outlasts(sql.slice(statementStart(sql, start + word.length)))
+  return {
+    isQuery: sql.startsWith("(", start),
+    word: word.toLowerCase(),
+    rest: () => sql.slice(statementStart(sql, start + word.length))
+  }
 }
 
 const LONGEST_WORD = 20
@@ -154,7 +187,9 @@ const OUTLASTING_WORDS =
  * grammar: any word that could begin such a statement counts.
  */
 export const mayScriptOutlastError = (sql: string): boolean =>
-  /;\s*\S/.test(sql) ? OUTLASTING_WORDS.test(sql) : mayOutlastError(sql)
+  mayBeSeveral(sql) ? OUTLASTING_WORDS.test(sql) : mayOutlastError(sql)
+
+export const mayBeSeveral = (sql: string): boolean => /;\s*\S/.test(sql)
 
 /** Command tags of what commits the work before it, in the same request too. */
 const COMMITTING_TAGS: ReadonlySet<string> = new Set([
@@ -165,3 +200,16 @@ const COMMITTING_TAGS: ReadonlySet<string> = new Set([
 ])
 
 export const isCommitting = (command: string): boolean => COMMITTING_TAGS.has(command)
+
+/** Whether what follows in the same request may stand outside of a transaction. `ROLLBACK TO` has the tag of ROLLBACK. */
+export const mayHaveEnded = (command: string): boolean => command === "ROLLBACK" || isCommitting(command)
+
+const ENDS: ReadonlySet<string> = new Set(["abort", "commit", "end", "rollback"])
+const ENDING_WORDS = /\b(?:abort|commit|end|rollback|prepare\s+transaction)\b/i
+
+/** Whether a statement whose answer has not come may have ended its transaction; a script with one of the words may. */
+export const mayEnd = (sql: string): boolean => {
+  if (mayBeSeveral(sql)) return ENDING_WORDS.test(sql)
+  const { rest, word } = begins(sql)
+  return ENDS.has(word) || (word === "prepare" && /^transaction\b/i.test(rest()))
+}

@@ -400,7 +400,7 @@ export class Pipeline<Row, A> implements Exchange {
   private rejected(status: TransactionStatus, fields: ErrorFields): void {
     const { current, session } = this
     const verdict = this.isUnbound ? verdictOn(fields, current, []) : "right"
-    const error = (isDropped: boolean): PgError.PgError => serverError(fields, current.sql, this, isDropped)
+    const error = (isDropped: boolean): PgError.PgError => serverError(fields, current.sql, this, { isDropped })
     if (verdict === "right") return this.finish(Exit.fail(error(false)))
     const isCertain = verdict === "wrong"
     if (isCertain && !isForgotten(fields)) session.catalogue.outdateStatements(current)

@@ -99,6 +99,7 @@ export class Repetition {
     const isKnown = oid === undefined || types === undefined || types.isFixed(oid)
     if (isKnown || this.hasAskedForType) return request.lost(error)
     this.hasAskedForType = true
+    request.inUse.doubt(statement)
     const now = new DatabaseTypes(types.chosen)
     request.lookUp(now, [oid], (exit) => {
       if (Exit.isFailure(exit) || types.agreesWith(now, oid)) return request.lost(error)

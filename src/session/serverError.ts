@@ -5,13 +5,24 @@ import { Unencodable } from "../wire/failure.ts"
 import { outcomeOf, type Progress } from "./outcome.ts"
 import type { PreparedStatement } from "./statementCache.ts"
 
+interface Circumstances {
+  /** Whether what was known of the statement has been given up, and whoever asked has to begin again. */
+  readonly isDropped?: boolean
+  /** Whether it is the last word, which no ReadyForQuery follows. Every FATAL is. */
+  readonly isLastWord?: boolean
+}
+
 export const serverError = (
   fields: ErrorFields,
   sql: string,
   progress: Progress,
-  isDropped = false
+  { isDropped = false, isLastWord }: Circumstances = {}
 ): PgError.PostgresErrors =>
-  PgError.fromServer(withHint(fields, isDropped), { sql, outcome: outcomeOf(fields, progress), row: progress.row })
+  PgError.fromServer(withHint(fields, isDropped), {
+    sql,
+    outcome: outcomeOf(fields, progress, isLastWord),
+    row: progress.row
+  })
 
 /** A request that could not be encoded, where no parameter is to blame: the SQL text itself, or the count. */
 export const requestRefused = (failure: unknown, sql: string): PgError.PgError => {

@@ -26,9 +26,9 @@ import { Fifo } from "./fifo.ts"
 import { identify } from "./identification.ts"
 import type { Inbox } from "./inbox.ts"
 import { Listeners } from "./listeners.ts"
-import { broken, closed, farewell, isParting, lostInFlight, lostWaiting, violation } from "./loss.ts"
+import { broken, closed, farewell, isParting, lostWaiting, tellWritten, violation } from "./loss.ts"
 import type { Observer } from "./observer.ts"
-import { isFatal, NOTHING_ASKED } from "./outcome.ts"
+import { isFatal, mayHaveEnded, NOTHING_ASKED } from "./outcome.ts"
 import { serverError } from "./serverError.ts"
 import { readParameterStatus } from "./serverParameters.ts"
 import { Residue } from "./residue.ts"
@@ -70,7 +70,7 @@ export class Session implements FrameSink, TransportEvents {
   controls = 0
   /** As of the last ReadyForQuery. */
   transactionStatus: TransactionStatus = TransactionStatus.idle
-  /** The status in which the request began that is being answered. */
+  /** The status in which what is being answered began, until its ReadyForQuery has been told. */
   private begunIn: TransactionStatus = TransactionStatus.idle
   /** Set where the owner has begun to close the session: then it is also the reason for its end. */
   closing: PgError.ConnectionLostError | undefined
@@ -87,7 +87,7 @@ export class Session implements FrameSink, TransportEvents {
   /** Those who wait until all is answered, where they would wait for somebody that waits for them. */
   readonly stalled = new Listeners<PgError.PgError>()
   /** The transaction that is open, and is told of every command that completes. */
-  transaction: { completed(command: string, sql: string): void } | undefined
+  transaction: Parameters<typeof tellWritten>[3]
   /** The oldest in flight, whose answer is being read. */
   private head: Exchange | undefined
   /** The first ErrorResponse to the head. */
@@ -114,8 +114,8 @@ export class Session implements FrameSink, TransportEvents {
 
   /** What else it holds are bytes with values of the user, which nobody wants in a log. */
   toJSON(): unknown {
-    const { lost, processId, transactionStatus } = this
-    return { processId, transactionStatus: String.fromCharCode(transactionStatus), lost }
+    const { lost, processId } = this
+    return { processId, transactionStatus: String.fromCharCode(this.transactionStatus), lost }
   }
 
   [Inspectable.NodeInspectSymbol](): unknown {
@@ -245,6 +245,8 @@ export class Session implements FrameSink, TransportEvents {
     if (tag.command === "DISCARD ALL" || tag.command === "DEALLOCATE ALL") this.statements.clear()
     this.catalogue.commandCompleted(tag, this.head?.sql ?? "", hasColumns)
     this.residue.completed(tag, hasColumns, changesSession)
+    // What follows in the same request may commit by itself.
+    if (mayHaveEnded(tag.command)) this.begunIn = TransactionStatus.idle
     this.transaction?.completed(tag.command, this.head?.sql ?? "")
   }
 
@@ -319,7 +321,6 @@ export class Session implements FrameSink, TransportEvents {
     const error = this.headError
     this.headError = undefined
     this.head = this.inFlight.peek()
-    this.begunIn = this.transactionStatus
     this.transactionStatus = status
     if (this.catalogue.isUnsettled) this.catalogue.answered(status, head.isControl === true)
     if (this.exclusive === head) this.exclusive = undefined
@@ -356,7 +357,7 @@ export class Session implements FrameSink, TransportEvents {
   /** The error that answers the oldest request, where one has come. */
   private get headAnswer(): PgError.PostgresErrors | undefined {
     const { head, headError } = this
-    return headError && serverError(headError, head?.sql ?? "", head ?? NOTHING_ASKED)
+    return headError && serverError(headError, head?.sql ?? "", head ?? NOTHING_ASKED, { isLastWord: true })
   }
 
   private notice(notice: ErrorFields): void {
@@ -396,7 +397,6 @@ export class Session implements FrameSink, TransportEvents {
    */
   die(error: PgError.PgError): void {
     if (this.lost !== undefined) return
-    const { head } = this
     const answer = error._tag === "ConnectionLostError" ? this.headAnswer : undefined
     this.lost = error
     this.decoder.stop()
@@ -405,9 +405,7 @@ export class Session implements FrameSink, TransportEvents {
     const written = this.inFlight.drain()
     const unwritten = this.waiting.drain()
     this.head = undefined
-    for (const exchange of written) {
-      if (!exchange.abandoned) exchange.lost((exchange === head && answer) || lostInFlight(error))
-    }
+    tellWritten(written, error, answer, this.transaction)
     for (const exchange of unwritten) exchange.lost(lostWaiting(exchange, error))
     this.endListeners.tell(error)
     this.idleListeners.tell()

@@ -18,7 +18,7 @@ import type { ErrorFields } from "../wire/errorFields.ts"
 import { writeQuery } from "../wire/frontendEncoder.ts"
 import { mayCopy, NO_COPY, refuseCopyIn } from "./copyGuard.ts"
 import { Desynchronised, type Exchange } from "./exchange.ts"
-import { isCommitting, mayScriptOutlastError } from "./outcome.ts"
+import { isCommitting, mayBeSeveral, mayScriptOutlastError } from "./outcome.ts"
 import { requestRefused, serverError } from "./serverError.ts"
 import type { Session } from "./session.ts"
 import { namesSessionState } from "./residue.ts"
@@ -62,12 +62,11 @@ export class SimpleQuery implements Exchange {
     return this.tags.length > 0
   }
 
-  /** A script may commit a part of its work before another part fails. */
+  /** A script may commit a part of its work before another part fails; a single statement does before it is complete. */
   get mayOutlastError(): boolean {
-    return (
-      this.tags.some(({ command }) => isCommitting(command)) ||
-      (this.session.isAutocommit && mayScriptOutlastError(this.sql))
-    )
+    const { hasRun, session, sql, tags } = this
+    if (tags.some(({ command }) => isCommitting(command))) return true
+    return session.isAutocommit && ((hasRun && !mayBeSeveral(sql)) || mayScriptOutlastError(sql))
   }
 
   encode(writer: ByteWriter): void {

@@ -21,7 +21,8 @@ export const verdictOn = (
 }
 
 /** Bind came with another number of values, or of formats, than the statement has. */
-export const hasOtherParameters = ({ code }: ErrorFields): boolean => code === "08P01"
+const hasOtherParameters = ({ code, routine }: ErrorFields): boolean =>
+  code === "08P01" && (routine === "exec_bind_message" || routine === "PortalSetResultFormat")
 
 /** The server has deallocated the statement. */
 export const isForgotten = ({ code }: ErrorFields): boolean => code === "26000"

@@ -20,6 +20,7 @@ import { type Restore, revocable, withinGrace } from "./control.ts"
 import {
   closed,
   commit,
+  endedInSql,
   failedInside,
   lostBeforeCommit,
   mayBeCommitted,
@@ -282,17 +283,14 @@ export class TransactionLevel extends Served {
   // ------------------------------------------------------------------------------------------------- end
 
   /**
-   * A command of the user has completed while this transaction is open. One that ends the transaction makes everything
-   * fail that is asked of it later; it would no longer be a part of it.
+   * A command of the user has completed while this transaction is open, or may have. One that ends the transaction makes
+   * everything fail that is asked of it later; it would no longer be a part of it.
    */
-  completed(command: string, sql: string): void {
-    const outcome = outcomeOfEnd(command, sql)
-    if (this.endedInSql !== undefined) {
-      this.endedInSql = "unknown"
-    } else if (outcome !== undefined) {
-      this.endedInSql = outcome
-      this.end(() => closed("its body has ended it in SQL", this.endedInSql))
-    }
+  completed(command: string, sql: string): boolean {
+    const wasOpen = this.endedInSql === undefined
+    this.endedInSql = wasOpen ? outcomeOfEnd(command, sql) : "unknown"
+    if (wasOpen && this.endedInSql !== undefined) this.end(() => endedInSql(this.session, this.endedInSql))
+    return this.endedInSql === undefined
   }
 
   /**
@@ -396,7 +394,7 @@ export class TransactionLevel extends Served {
     const isOpen = lost === undefined && transactionStatus !== TransactionStatus.idle && !this.isSavepoint
     const failure: Exit.Exit<A, E | PgError.PgError> = Exit.isFailure(exit)
       ? exit
-      : Exit.fail(closed("its body has ended it in SQL", outcome))
+      : Exit.fail(endedInSql(this.session, outcome))
     return isOpen ? Effect.andThen(this.rollback, failure) : failure
   }
 

@@ -23,7 +23,7 @@ export const refuseUnwritten = (waiting: Fifo<Exchange>, error: PgError.PgError)
 export const abandonWritten = (inFlight: Fifo<Exchange>, error: PgError.PgError): boolean => {
   for (const exchange of inFlight.toArray()) {
     if (exchange.abandoned || exchange.isControl === true) continue
-    exchange.lost(lostInFlight(error))
+    exchange.lost(lostInFlight(exchange, error))
     exchange.abandoned = true
   }
   return inFlight.some(({ abandoned }) => abandoned)

@@ -221,12 +221,12 @@ describe("a column of an unknown type", () => {
     )
   }
 
-  it.live("fails with the end of the connection", () =>
+  it.live("fails with the end of the connection, and has not run", () =>
     Effect.gen(function* () {
       const both = yield* conversation
       const asking = yield* lookingUp(both)
       both.peer.destroy()
-      assert.deepInclude(yield* failureOf(asking), { _tag: "ConnectionLostError", outcome: "unknown" })
+      assert.deepInclude(yield* failureOf(asking), { _tag: "ConnectionLostError", outcome: "none" })
     }).pipe(Effect.scoped)
   )
 
@@ -277,6 +277,16 @@ describe("a record with a field of an unknown type", () => {
       assert.deepInclude(error, { _tag: "DecodeError", column: "record", type: "record", outcome: "unknown" })
       assert.include(error.message, "types that are not known: 99999")
       yield* assertHealthy(both)
+    }).pipe(Effect.scoped)
+  )
+
+  it.live("leaves open what became of its query where an error of the lookup is the server's last word", () =>
+    Effect.gen(function* () {
+      const both = yield* conversation
+      const asking = yield* lookingUpRecord(both)
+      both.peer.end(Say.error({ code: "57014" }))
+      assert.deepInclude(yield* failureOf(asking), { _tag: "QueryCanceledError", outcome: "unknown" })
+      assert.strictEqual(both.session.lost?._tag, "ConnectionLostError")
     }).pipe(Effect.scoped)
   )
 

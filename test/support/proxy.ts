@@ -101,6 +101,7 @@ export class ProxiedLink {
   private readonly toClient: Lane
   private readonly toServer: Lane
   private readonly serverEnded: Promise<void>
+  private isCut = false
 
   constructor(client: net.Socket, server: net.Socket) {
     this.client = client
@@ -118,7 +119,9 @@ export class ProxiedLink {
     // A client that leaves while nothing passes would else never be missed: neither side would hear of the other.
     client.on("end", () => (this.toServer.isHeld ? this.destroy() : this.toServer.end()))
     // Whoever has gone leaves nothing to wait for on the other side.
-    client.on("close", () => server.destroy())
+    client.on("close", () => {
+      if (!this.isCut) server.destroy()
+    })
   }
 
   /** What the server knows the link by: `client_port` in pg_stat_activity. */
@@ -148,6 +151,16 @@ export class ProxiedLink {
   /** Closes the server's side towards the client, as a server does that says no more; what the client says still passes. */
   halfClose(): void {
     this.toClient.close()
+  }
+
+  /**
+   * Passes nothing more in either direction. Both sides still have what was passed before, and the server does what it
+   * was told to do by that, since nothing tells it that the client has gone before it asks for more.
+   */
+  cut(): void {
+    this.isCut = true
+    this.toClient.close()
+    this.toServer.close()
   }
 
   /** Breaks the connection off with RST. */

@@ -24,6 +24,9 @@ const PROGRAMS = "test/transactions/programs.integration.test.ts"
 const RESET = "test/pool/reset.integration.test.ts"
 const RESIDUE = "test/pool/residue.integration.test.ts"
 const ACQUISITION = "test/faults/acquisition.integration.test.ts"
+const OUTCOME_AUDIT = "test/faults/outcomeAudit.integration.test.ts"
+const OUTCOME_OF_ERRORS = "test/faults/outcomeOfErrors.integration.test.ts"
+const LAST_WORD = "test/session/lastWord.sim.test.ts"
 
 export const mutants: ReadonlyArray<Mutant> = [
   {
@@ -285,5 +288,108 @@ export const mutants: ReadonlyArray<Mutant> = [
     ],
     test: "test/hostileSearchPath.integration.test.ts",
     only: "reaches nothing"
+  },
+  {
+    what: "has an outcome of none for what was written and not answered",
+    edits: [
+      {
+        file: "session/loss.ts",
+        find: 'outcome: asksOnly || isRolledBack ? "none" : "unknown"',
+        replace: 'outcome: asksOnly || !isRolledBack ? "none" : "unknown"'
+      }
+    ],
+    test: OUTCOME_AUDIT,
+    only: "is true, wherever it is lost",
+    environment: { EFFECTPG_INJECTIONS: "execute, known / cut / " }
+  },
+  {
+    what: "has an outcome of none for what has run and waits for its types",
+    edits: [
+      {
+        file: "session/loss.ts",
+        find: "exchange.hasRun ? lostInFlight(exchange, error) : lostBeforeWrite(error)",
+        replace: "exchange.abandoned ? lostInFlight(exchange, error) : lostBeforeWrite(error)"
+      }
+    ],
+    test: OUTCOME_AUDIT,
+    only: "is true, wherever it is lost",
+    environment: { EFFECTPG_INJECTIONS: "fetch of a new type in a record / kill the backend / " }
+  },
+  {
+    what: "has an outcome that the error of a lookup decides, though the statement has been committed",
+    edits: [
+      {
+        file: "session/extendedQuery.ts",
+        find: "return this.lookup !== undefined || mayOutlastError(this.sql)",
+        replace: "return mayOutlastError(this.sql)"
+      }
+    ],
+    test: "test/session/catalogue.sim.test.ts",
+    only: "an error of the lookup"
+  },
+  {
+    what: "has an outcome of none where a pooler has the last word",
+    edits: [
+      {
+        file: "session/outcome.ts",
+        find: 'return isLastWord && !isOfBackend(fields) ? "unknown" : "none"',
+        replace: 'return isLastWord && isPanic(fields) ? "unknown" : "none"'
+      }
+    ],
+    test: LAST_WORD
+  },
+  {
+    what: "has an outcome of none where the server leaves after the command was complete",
+    edits: [
+      {
+        file: "session/outcome.ts",
+        find: "isPanic(fields) || (hasRun && isFatal(fields))",
+        replace: "isPanic(fields) || (hasRun && isPanic(fields))"
+      }
+    ],
+    test: "test/session/session.sim.test.ts",
+    only: "after the command was complete"
+  },
+  {
+    what: "has an outcome of none for a transaction that its body may have committed unheard",
+    edits: [{ file: "session/loss.ts", find: 'mayEnd(sql) ? "COMMIT" : ""', replace: 'mayEnd(sql) ? "" : ""' }],
+    test: LAST_WORD,
+    only: "may have ended it"
+  },
+  {
+    what: "has an outcome of none for what commits in a request that has ended its transaction",
+    edits: [
+      {
+        file: "session/session.ts",
+        find: "    if (mayHaveEnded(tag.command)) this.begunIn = TransactionStatus.idle\n",
+        replace: ""
+      }
+    ],
+    test: OUTCOME_OF_ERRORS,
+    only: "with cached statements"
+  },
+  {
+    what: "has an outcome of none for a CALL that has failed",
+    edits: [{ file: "session/outcome.ts", find: '["call", true]', replace: '["call", false]' }],
+    test: OUTCOME_OF_ERRORS,
+    only: "with cached statements"
+  },
+  {
+    what: "has an outcome of none for a script whose last statement was complete",
+    edits: [{ file: "session/simpleQuery.ts", find: "(hasRun && !mayBeSeveral(sql)) || ", replace: "" }],
+    test: LAST_WORD,
+    only: "a single statement of a script"
+  },
+  {
+    what: "has an outcome of none for rows of which some were sent before one could not be",
+    edits: [
+      {
+        file: "session/executeMany.ts",
+        find: "blockBytes: mayOutlastError(prepared.sql) ? Infinity : BLOCK_BYTES",
+        replace: 'blockBytes: mayOutlastError(prepared.sql) && prepared.name === "" ? Infinity : BLOCK_BYTES'
+      }
+    ],
+    test: OUTCOME_OF_ERRORS,
+    only: "with cached statements"
   }
 ]

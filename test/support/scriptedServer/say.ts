@@ -42,16 +42,17 @@ export interface ErrorAttributes {
   readonly severity?: string
   readonly code: string
   readonly message?: string
-  readonly routine?: string
+  /** Where in the source of the server it comes from; null for what a pooler says. */
+  readonly routine?: string | null
 }
 
-const fields = ({ severity = "ERROR", code, message = "no", routine }: ErrorAttributes): Buffer =>
+const fields = ({ severity = "ERROR", code, message = "no", routine = "scripted" }: ErrorAttributes): Buffer =>
   Buffer.concat([
     cstring(`S${severity}`),
     cstring(`V${severity}`),
     cstring(`C${code}`),
     cstring(`M${message}`),
-    ...(routine === undefined ? [] : [cstring(`R${routine}`)]),
+    ...(routine === null ? [] : [cstring(`R${routine}`)]),
     Buffer.of(0)
   ])
 
