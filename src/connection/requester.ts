@@ -282,7 +282,7 @@ class Handle extends LevelRequester implements Transaction {
   }
 
   get commit(): Answered {
-    return this.ending(this.level.commitByHand)
+    return this.ending(this.level.commitByHand())
   }
 
   get rollback(): Answered {
