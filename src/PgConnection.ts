@@ -90,7 +90,7 @@ export type { ServerVersion } from "./session/serverVersion.ts"
 
 /**
  * A connection. It lives as long as its scope; when that closes, what runs is cancelled and the server is told goodbye.
- * Concurrent calls are pipelined in the order in which they were made.
+ * A server that says nothing is waited for no longer than `cancelTimeout` and a second. Concurrent calls are pipelined in the order in which they were made.
  *
  * @category models
  * @since 0.1.0

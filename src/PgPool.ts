@@ -82,8 +82,9 @@ export interface PgPool extends PgConnection.Queryable {
   ) => Effect.Effect<A, E | PgError.PgError, R>
   /**
    * Listens to a channel, on a connection that the pool keeps for all channels beside its `maxConnections`. Where that
-   * is lost it is made again, and a `Gap` says that notifications may have been lost meanwhile; the stream ends with the
-   * scope.
+   * is lost it is made again, and a `Gap` says that notifications may have been lost meanwhile. The stream ends with the
+   * scope, and fails with `PoolClosedError` where the pool ends before. A server that does not answer LISTEN within
+   * `cancelTimeout` counts as lost; the end of the scope waits for no server and for no other reader.
    */
   readonly listen: PgNotification.Listen
   /** Replaces every connection: the idle ones now, the others when they come back. */
@@ -135,9 +136,10 @@ export const make = Effect.fnUntraced(function* (
   })
   const meter = config.watch.metrics ? yield* Meter.make(config.database) : undefined
   const pool: SessionPool = new SessionPool(config, realTimers, opener, yield* resetWith({ init, reset }), meter)
+  const hub = yield* NotificationHub.make({ connect, scope: sessions, timers: realTimers })
   yield* Effect.addFinalizer(() => close(pool, open, config.closeTimeoutMillis))
   yield* warmUp(pool, config.minConnections)
-  return new Pool(pool, new NotificationHub(connect, sessions), databases, config, { reset, setup })
+  return new Pool(pool, hub, databases, config, { reset, setup })
 })
 
 /**

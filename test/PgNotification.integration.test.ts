@@ -9,6 +9,7 @@ import * as Stream from "effect/Stream"
 import type * as PgNotification from "../src/PgNotification.ts"
 import { TestDatabase } from "./support/database.ts"
 import { assertHealthy, eventually, killBackend, liveConnection, livePool, refusalOf, valueOf } from "./support/live.ts"
+import { proxyTo } from "./support/proxy.ts"
 
 const take = <A, E, R>(stream: Stream.Stream<A, E, R>, count: number) =>
   Effect.timeout(Stream.runCollect(Stream.take(stream, count)), "10 seconds")
@@ -281,6 +282,88 @@ layer(TestDatabase.layer, { excludeTestServices: true })("a pool that listens", 
       const { size } = yield* pool.stats
       assert.strictEqual(size, 0)
     })
+  )
+})
+
+layer(TestDatabase.layer)("a reader of a pool whose program has a clock of its own", (it) => {
+  it.effect("hears again after its connection was lost, though that clock stands still", () =>
+    Effect.gen(function* () {
+      const proxy = yield* proxyTo(yield* TestDatabase)
+      const pool = yield* livePool({ host: proxy.host, port: proxy.port, sslMode: "disable", minConnections: 0 })
+      const events = yield* pool.listen("a")
+      proxy.onMessage = (link, { type }) => {
+        if (type === "startup") link.reset()
+      }
+      for (const link of proxy.links) link.reset()
+      yield* Effect.promise(() => new Promise((done) => setTimeout(done, 200)))
+      proxy.onMessage = () => {}
+      assert.deepStrictEqual(payloads(yield* Stream.runCollect(Stream.take(events, 1))), ["gap: reconnected"])
+    }).pipe(Effect.scoped)
+  )
+})
+
+layer(TestDatabase.layer, { excludeTestServices: true })("a reader of a pool", (it) => {
+  it.effect("goes at once though another's LISTEN is unanswered, and though the server is silent", () =>
+    Effect.gen(function* () {
+      const { host, port } = yield* TestDatabase
+      const proxy = yield* proxyTo({ host, port })
+      const pool = yield* livePool({
+        host: proxy.host,
+        port: proxy.port,
+        sslMode: "disable",
+        minConnections: 0,
+        cancelTimeout: "1 second"
+      })
+      const first = yield* Scope.make()
+      yield* Scope.provide(pool.listen("a"), first)
+      for (const link of proxy.links) link.hold()
+      const second = yield* Scope.make()
+      const joining = yield* Effect.forkChild(Scope.provide(pool.listen("b"), second), { startImmediately: true })
+      const began = performance.now()
+      yield* Scope.close(first, Exit.void)
+      assert.isBelow(performance.now() - began, 300)
+      yield* Fiber.interrupt(joining)
+      yield* Scope.close(second, Exit.void)
+      assert.isBelow(performance.now() - began, 300)
+      yield* assertHealthy(pool)
+    }).pipe(Effect.scoped)
+  )
+
+  it.effect("waits for a server that does not answer its LISTEN no longer than cancelTimeout, and all hear again", () =>
+    Effect.gen(function* () {
+      const { host, port } = yield* TestDatabase
+      const proxy = yield* proxyTo({ host, port })
+      const pool = yield* livePool({
+        host: proxy.host,
+        port: proxy.port,
+        sslMode: "disable",
+        minConnections: 0,
+        cancelTimeout: "500 millis"
+      })
+      const a = yield* pool.listen("a")
+      for (const link of proxy.links) link.hold()
+      const began = performance.now()
+      const b = yield* pool.listen("b")
+      assert.isBelow(performance.now() - began, 5_000)
+      yield* pool.notify("a", "to a")
+      yield* pool.notify("b", "to b")
+      assert.deepStrictEqual(payloads(yield* take(a, 2)), ["gap: reconnected", "to a"])
+      assert.deepStrictEqual(payloads(yield* take(b, 1)), ["to b"])
+      yield* assertHealthy(pool)
+    }).pipe(Effect.scoped)
+  )
+
+  it.effect("that outlives the pool is told that it is closed", () =>
+    Effect.gen(function* () {
+      const scope = yield* Scope.make()
+      const pool = yield* Scope.provide(livePool(), scope)
+      const events = yield* pool.listen("a")
+      const reading = yield* Effect.forkChild(refusalOf(Stream.runDrain(events)), { startImmediately: true })
+      yield* Scope.close(scope, Exit.void)
+      const told = yield* Effect.timeout(Fiber.join(reading), "2 seconds")
+      assert.strictEqual(told._tag, "PoolClosedError")
+      assert.strictEqual((yield* refusalOf(Effect.scoped(pool.listen("b"))))._tag, "PoolClosedError")
+    }).pipe(Effect.scoped)
   )
 })
 

@@ -49,6 +49,11 @@ export class Mailbox {
     Queue.offerUnsafe(this.events, { _tag: "Gap", channel: this.channel, reason })
     this.endsInGap = true
   }
+
+  /** Nothing more comes, for that reason. What has come can still be read before. */
+  fail(error: PgError.PgError): void {
+    Queue.failCauseUnsafe(this.events, Cause.fail(error))
+  }
 }
 
 /** A mailbox for the scope; whoever reads it at the end of the scope sees the end. */
@@ -84,7 +89,7 @@ export const listenOn = Effect.fnUntraced(function* (
   yield* listenAt(level, channel, listen)
   const end = (error: PgError.PgError): void => {
     leave(session, mailbox)
-    Queue.failCauseUnsafe(mailbox.events, Cause.fail(error))
+    mailbox.fail(error)
   }
   yield* Effect.acquireRelease(
     Effect.sync(() => lease.onEnd(end)),
@@ -108,7 +113,7 @@ const listenAt = (level: TransactionLevel, channel: string, listen: string): Eff
  * since a query that it stood behind could not be cancelled, and until no transaction is open, since one that is rolled
  * back takes it along, and one that has failed refuses it.
  */
-export const leave = (session: Session, { channel, notify }: Mailbox): void => {
+export const leave = (session: Session, { channel, notify }: Pick<Mailbox, "channel" | "notify">): void => {
   const { channels } = session
   if (!channels.remove(channel, notify) || session.lost !== undefined) return
   if (channels.leave(channel)) session.onIdle(() => unlisten(session))

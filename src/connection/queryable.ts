@@ -344,6 +344,9 @@ export interface Queryable {
    * effect asks of the same connection, pool or client is a part of it, in child fibers too. Inside of another one it is
    * a savepoint, and takes no options. Statements of the fibers around a savepoint wait for its end.
    *
+   * The transaction travels in the context of the fiber. Promises are a part of it with that context, by
+   * `Effect.runPromiseWith(yield* Effect.context())`; what a plain `Effect.runPromise` runs stays after a rollback.
+   *
    * Also fails with `TransactionRolledBackError` where a failed statement had been caught inside, with
    * `CommitOutcomeUnknownError` where the connection is lost during COMMIT, with `TransactionClosedError` where the
    * effect ends the transaction by SQL, with `UnsupportedError` inside of one that was begun by SQL, and with
@@ -415,9 +418,13 @@ export interface Queryable {
   /**
    * Runs an effect after the COMMIT of the fiber's transaction, in the order in which they were given; at once outside
    * of a transaction. What was given inside of a savepoint that is rolled back is forgotten.
+   *
+   * It runs when the connection has gone back, before `withTransaction` ends, and can be interrupted. A fiber that was
+   * interrupted before, during COMMIT, waits for it no longer than 200 ms; it goes on all the same. One that dies is
+   * logged, and undoes nothing. If nobody knows whether it was committed, this is not run, nor is `afterRollback`.
    */
   readonly afterCommit: (effect: Effect.Effect<unknown>) => Effect.Effect<void, PgError.PgError>
-  /** Runs an effect after the fiber's transaction or savepoint has been rolled back; never outside of one. */
+  /** Runs an effect after the fiber's transaction or savepoint was rolled back, as `afterCommit`; never outside. */
   readonly afterRollback: (effect: Effect.Effect<unknown>) => Effect.Effect<void, PgError.PgError>
   /**
    * Forgets what is known of the types that users have made, and all prepared statements, on every connection of a pool.

@@ -104,7 +104,7 @@ export abstract class Requester extends Queries implements Queryable {
       Effect.gen({ self: this }, function* () {
         const begin = yield* beginStatement(options)
         const afterEnd = new AfterEnd()
-        yield* Effect.addFinalizer(() => afterEnd.run)
+        yield* Effect.addFinalizer(() => afterEnd.runAtTheEnd)
         const lease = yield* Scope.fork(yield* Effect.scope)
         const opened = Effect.flatMap(restore(Scope.provide(this.scopedLevel, lease)), (outer) =>
           outer.open({ ...levelOptions(begin, options), forbids: begunByHand(), afterEnd }, restore)
@@ -274,8 +274,15 @@ class Handle extends LevelRequester implements Transaction {
     this.ending = ending
   }
 
+  /** What is asked of the handle is a part of its transaction, though the fiber is in none. */
+  protected override inTransaction<A, E, R>(
+    inside: (level: TransactionLevel) => Effect.Effect<A, E, R>
+  ): Effect.Effect<A, E, R> {
+    return super.inTransaction(inside, () => inside(this.level))
+  }
+
   get commit(): Answered {
-    return this.ending(this.level.commitByHand)
+    return this.ending(this.level.commitByHand())
   }
 
   get rollback(): Answered {

@@ -136,11 +136,12 @@ export interface Own {
 }
 
 /**
- * Ends the stream's own transaction as the scope around it ends. If something in it has failed, it is rolled back.
+ * Ends the stream's own transaction as the scope around it ends. If something in it has failed, it is rolled back. What it
+ * waits for may take long; an interruption ends that, though finalizers cannot be interrupted.
  */
 export const endOwn = (own: Own, exit: Exit.Exit<unknown, unknown>, hasFailed: boolean): Effect.Effect<void> =>
   Exit.isSuccess(exit) && !hasFailed
-    ? Effect.catch(own.level.commitByHand, (error) => notCommitted(own, error))
+    ? Effect.catch(own.level.commitByHand(Effect.interruptible), (error) => notCommitted(own, error))
     : Effect.ignore(own.level.rollbackByHand)
 
 /**
@@ -248,7 +249,7 @@ class Reading {
   private get end(): Pull.Pull<never, PgError.PgError> {
     return Effect.suspend(() => {
       this.isOver = true
-      return this.own === undefined ? Cause.done() : Effect.andThen(this.own.commitByHand, Cause.done())
+      return this.own === undefined ? Cause.done() : Effect.andThen(this.own.commitByHand(), Cause.done())
     })
   }
 

@@ -1,20 +1,23 @@
 /**
- * The one connection of a pool that listens, for all channels and all readers. It is opened for the first reader and
- * closed after the last. Where it is lost while somebody reads, it is opened again, with growing pauses, and every
+ * The one connection of a pool that listens, for all channels and all readers. It is opened once for all who want it, and
+ * closed after the last of them. Where it is lost while somebody reads, it is opened again, with growing pauses, and every
  * reader is told that there may be a gap.
+ *
+ * No reader waits for another. Whoever comes waits for the server, which is given up where it does not answer; whoever
+ * goes waits for nobody, and what is to be closed then is closed by the pool.
  */
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
+import * as Fiber from "effect/Fiber"
 import * as Queue from "effect/Queue"
 import * as Scope from "effect/Scope"
-import * as Semaphore from "effect/Semaphore"
 import { leave, listenStatement, type Mailbox, makeMailbox } from "../connection/listening.ts"
 import * as PgError from "../PgError.ts"
 import type * as PgNotification from "../PgNotification.ts"
-import { script, send } from "../session/request.ts"
+import { submitControl } from "../session/control.ts"
 import type { Session } from "../session/session.ts"
-import type { Restore } from "../session/transport.ts"
 import { isTransient, reconnectDelay } from "./reconnect.ts"
+import type { Timers } from "./timers.ts"
 
 /** How often a new reader tries while the connection is lost; the pauses make three to six seconds in all. */
 const NEW_READER_ATTEMPTS = 8
@@ -25,18 +28,47 @@ interface Connected {
   readonly close: Effect.Effect<void>
 }
 
-export class NotificationHub {
-  private readonly connect: Effect.Effect<Session, PgError.PgError, Scope.Scope>
-  private readonly scope: Scope.Scope
-  private readonly mailboxes = new Set<Mailbox>()
-  /** Connecting, listening and closing happen one at a time. */
-  private readonly turn = Semaphore.makeUnsafe(1)
-  private connected: Connected | undefined
+/** Told of the session, or why there is none. */
+type Waiter = (opened: Exit.Exit<Session, PgError.PgError>) => void
 
-  /** Sessions are opened in scopes below `scope`. */
-  constructor(connect: Effect.Effect<Session, PgError.PgError, Scope.Scope>, scope: Scope.Scope) {
-    this.connect = connect
-    this.scope = scope
+/** A connection that is being made, and who waits for it. */
+interface Opening {
+  readonly waiters: Set<Waiter>
+  /** Set when it has been made, and has still to listen for those who read. */
+  session: Session | undefined
+  fiber: Fiber.Fiber<unknown, unknown> | undefined
+}
+
+export interface HubOptions {
+  readonly connect: Effect.Effect<Session, PgError.PgError, Scope.Scope>
+  /** Sessions are opened in scopes below this one. Its end is that of all readers. */
+  readonly scope: Scope.Scope
+  readonly timers: Timers
+}
+
+export class NotificationHub {
+  private readonly options: HubOptions
+  private readonly run: (effect: Effect.Effect<void>) => Fiber.Fiber<void>
+  private readonly mailboxes = new Set<Mailbox>()
+  private connected: Connected | undefined
+  private opening: Opening | undefined
+  private recovery: Fiber.Fiber<void> | undefined
+  /** What says goodbye to connections that nobody wants any more. */
+  private readonly partings = new Set<Fiber.Fiber<void>>()
+  /** What ends the pauses before their time. */
+  private readonly pauses = new Set<() => void>()
+
+  private constructor(options: HubOptions, run: NotificationHub["run"]) {
+    this.options = options
+    this.run = run
+  }
+
+  static make(options: HubOptions): Effect.Effect<NotificationHub> {
+    return Effect.gen(function* () {
+      const hub = new NotificationHub(options, Effect.runForkWith(yield* Effect.context<never>()))
+      yield* Scope.addFinalizer(options.scope, hub.close)
+      return hub
+    })
   }
 
   /**
@@ -50,22 +82,27 @@ export class NotificationHub {
     return Effect.gen({ self: this }, function* () {
       const listen = yield* listenStatement(channel)
       const mailbox = yield* makeMailbox(channel, options)
-      yield* Effect.addFinalizer(() => this.leave(mailbox))
+      yield* Effect.addFinalizer(() => Effect.sync(() => this.leave(mailbox)))
       yield* this.join(mailbox, listen)
       return mailbox
     })
   }
 
   private join(mailbox: Mailbox, listen: string): Effect.Effect<void, PgError.PgError> {
-    const attempt = Effect.gen({ self: this }, function* () {
-      const { session } = this.alive ?? (yield* this.open)
-      this.mailboxes.add(mailbox)
-      session.channels.add(mailbox.channel, mailbox.notify)
-      yield* send(session, script(listen))
-    }).pipe(
-      Effect.onError(() => this.remove(mailbox)),
-      this.turn.withPermit
-    )
+    const attempt = Effect.callback<void, PgError.PgError>((resume) => {
+      const withdraw = this.whenConnected((opened) => {
+        if (Exit.isFailure(opened)) return resume(opened)
+        const { value: session } = opened
+        this.mailboxes.add(mailbox)
+        session.channels.add(mailbox.channel, mailbox.notify)
+        submitListen(session, listen, (answer) => {
+          // At once: the recovery of a connection that is lost would take it for one that reads.
+          if (Exit.isFailure(answer)) this.leave(mailbox)
+          resume(answer)
+        })
+      })
+      return Effect.sync(withdraw)
+    }).pipe(Effect.onError(() => Effect.sync(() => this.leave(mailbox))))
     const again = (failures: number): Effect.Effect<void, PgError.PgError> =>
       Effect.catchIf(
         attempt,
@@ -73,58 +110,82 @@ export class NotificationHub {
         () =>
           // What has been heard already would have a gap behind it, before there is a stream.
           Queue.clear(mailbox.events).pipe(
-            Effect.andThen(Effect.sleep(reconnectDelay(failures))),
+            Effect.andThen(this.pause(failures)),
             Effect.andThen(Effect.suspend(() => again(failures + 1)))
           )
       )
     return again(1)
   }
 
-  /** A session that is lost stays in its place until something is done about it. */
-  private get alive(): Connected | undefined {
-    return this.connected?.session.lost === undefined ? this.connected : undefined
+  private leave(mailbox: Mailbox): void {
+    this.mailboxes.delete(mailbox)
+    if (this.opening?.session !== undefined) leave(this.opening.session, mailbox)
+    if (this.mailboxes.size === 0) this.endUnlessWanted()
+    else if (this.connected !== undefined) leave(this.connected.session, mailbox)
   }
 
-  private leave(mailbox: Mailbox): Effect.Effect<void> {
-    return Effect.suspend(() =>
-      this.mailboxes.has(mailbox) ? this.turn.withPermit(this.remove(mailbox)) : Effect.void
-    )
+  // ------------------------------------------------------------------------------------------------- opening
+
+  private get isClosed(): boolean {
+    return this.options.scope.state._tag === "Closed"
   }
 
-  private remove(mailbox: Mailbox): Effect.Effect<void> {
-    return Effect.suspend(() => {
-      this.mailboxes.delete(mailbox)
-      const { connected } = this
-      if (connected === undefined) return Effect.void
-      if (this.mailboxes.size === 0) {
-        this.connected = undefined
-        return connected.close
-      }
-      leave(connected.session, mailbox)
-      return Effect.void
-    })
+  /** One that is lost and in its place still is about to be taken away. */
+  private get alive(): Session | undefined {
+    return this.connected?.session.lost === undefined ? this.connected?.session : undefined
+  }
+
+  /** Calls back with the session, at once if there is one. Returns how to withdraw. */
+  private whenConnected(waiter: Waiter): () => void {
+    const { alive, isClosed } = this
+    if (isClosed || alive !== undefined) {
+      waiter(isClosed || alive === undefined ? Exit.fail(new PgError.PoolClosedError()) : Exit.succeed(alive))
+      return () => {}
+    }
+    const isFirst = this.opening === undefined
+    const opening = (this.opening ??= { waiters: new Set(), session: undefined, fiber: undefined })
+    opening.waiters.add(waiter)
+    if (isFirst) this.open(opening)
+    return () => {
+      opening.waiters.delete(waiter)
+      this.endUnlessWanted()
+    }
   }
 
   /** Opens the connection for all who listen already, and tells them that there may be a gap. */
-  private get open(): Effect.Effect<Connected, PgError.PgError> {
-    const opening = Effect.fnUntraced({ self: this }, function* (restore: Restore) {
-      if (this.scope.state._tag === "Closed") return yield* new PgError.PoolClosedError()
-      const scope = yield* Scope.fork(this.scope)
-      const close = Scope.close(scope, Exit.void)
-      const session = yield* this.connect.pipe(
-        Effect.tap((session) => this.listenAgain(session)),
-        Scope.provide(scope),
-        restore,
-        Effect.onError(() => close)
-      )
-      const connected: Connected = { session, close }
-      this.connected = connected
-      const run = Effect.runForkWith(yield* Effect.context<never>())
-      session.onEnd(() => run(Effect.andThen(close, Effect.forkIn(this.recover(connected), this.scope))))
-      return connected
-    })
+  private open(opening: Opening): void {
+    const { connect, scope: parent } = this.options
+    const connected = Effect.uninterruptibleMask((restore) =>
+      Effect.flatMap(Scope.fork(parent), (scope) => {
+        const close = Scope.close(scope, Exit.void)
+        return connect.pipe(
+          Effect.tap((session) => this.listenAgain((opening.session = session))),
+          Scope.provide(scope),
+          restore,
+          Effect.map((session): Connected => ({ session, close })),
+          Effect.onError(() => close)
+        )
+      })
+    )
     // What has been opened is kept before anything can interrupt, so that it is closed with its last reader.
-    return Effect.uninterruptibleMask(opening)
+    const answered = Effect.onExit(connected, (exit) => Effect.sync(() => this.opened(opening, exit)))
+    this.run(
+      Effect.map(Effect.forkIn(answered, parent, { startImmediately: true }), (fiber) => {
+        opening.fiber = fiber
+      })
+    )
+  }
+
+  private opened(opening: Opening, exit: Exit.Exit<Connected, PgError.PgError>): void {
+    const isWanted = this.opening === opening
+    if (isWanted) this.opening = undefined
+    if (Exit.isSuccess(exit)) {
+      if (isWanted) this.keep(exit.value)
+      else this.part(exit.value)
+    }
+    const answer = this.isClosed ? Exit.fail(new PgError.PoolClosedError()) : Exit.map(exit, ({ session }) => session)
+    for (const waiter of opening.waiters) waiter(answer)
+    this.endUnlessWanted()
   }
 
   /**
@@ -139,31 +200,92 @@ export class NotificationHub {
     const tellOfGap = (): void => {
       if (isTold) return
       isTold = true
-      for (const mailbox of this.mailboxes) {
-        channels.remove(mailbox.channel, tellOfGap)
-        mailbox.gap("reconnected")
-      }
+      for (const channel of channels.names) leave(session, { channel, notify: tellOfGap })
+      for (const mailbox of this.mailboxes) mailbox.gap("reconnected")
     }
     for (const { channel, notify } of this.mailboxes) {
       channels.add(channel, tellOfGap)
       channels.add(channel, notify)
     }
-    return Effect.all(channels.names.map(listenStatement)).pipe(
-      Effect.flatMap((statements) => send(session, script(statements.join("; ")))),
-      Effect.map(tellOfGap)
+    return Effect.flatMap(Effect.all(channels.names.map(listenStatement)), (statements) =>
+      Effect.callback<void, PgError.PgError>((resume) => {
+        submitListen(session, statements.join("; "), (answer) => {
+          if (Exit.isSuccess(answer)) tellOfGap()
+          resume(answer)
+        })
+      })
     )
   }
 
+  // ------------------------------------------------------------------------------------------------- the end of it
+
+  private keep(connected: Connected): void {
+    this.connected = connected
+    connected.session.onEnd(() => {
+      this.part(connected)
+      this.recover()
+    })
+  }
+
+  /** Closes the connection. Nobody waits for that, but for the end of the pool. */
+  private part(connected: Connected): void {
+    if (this.connected === connected) this.connected = undefined
+    const parting = this.run(connected.close)
+    this.partings.add(parting)
+    parting.addObserver(() => this.partings.delete(parting))
+  }
+
+  private endUnlessWanted(): void {
+    const { connected, opening } = this
+    if (this.mailboxes.size > 0) return
+    this.recovery?.interruptUnsafe()
+    if (opening?.waiters.size === 0) {
+      this.opening = undefined
+      opening.fiber?.interruptUnsafe()
+    }
+    if (connected !== undefined) this.part(connected)
+  }
+
   /** Takes the place of a session that was lost while somebody read. */
-  private recover(lost: Connected): Effect.Effect<void> {
-    const attempt = this.turn.withPermit(
-      Effect.suspend(() => {
-        if (this.connected === lost) this.connected = undefined
-        return this.connected !== undefined || this.mailboxes.size === 0 ? Effect.void : Effect.asVoid(this.open)
-      })
+  private recover(): void {
+    if (this.isClosed || this.mailboxes.size === 0 || this.recovery !== undefined || this.alive !== undefined) return
+    const attempt = Effect.callback<void, PgError.PgError>((resume) =>
+      Effect.sync(this.whenConnected((opened) => resume(Exit.asVoid(opened))))
     )
     const again = (failures: number): Effect.Effect<void> =>
-      Effect.catch(attempt, () => Effect.andThen(Effect.sleep(reconnectDelay(failures)), again(failures + 1)))
-    return Effect.suspend(() => again(1))
+      Effect.catchCause(attempt, () => Effect.flatMap(this.pause(failures), () => again(failures + 1)))
+    const recovery = this.run(again(1))
+    this.recovery = recovery
+    recovery.addObserver(() => {
+      this.recovery = undefined
+      this.recover()
+    })
+  }
+
+  private pause(failures: number): Effect.Effect<void> {
+    return Effect.callback((resume) => {
+      const end = (): void => {
+        callOff()
+        this.pauses.delete(end)
+        resume(Effect.void)
+      }
+      const callOff = this.options.timers.after(reconnectDelay(failures), end)
+      this.pauses.add(end)
+      return Effect.sync(end)
+    })
+  }
+
+  private get close(): Effect.Effect<void> {
+    return Effect.suspend(() => {
+      for (const mailbox of this.mailboxes) mailbox.fail(new PgError.PoolClosedError())
+      this.mailboxes.clear()
+      this.recovery?.interruptUnsafe()
+      for (const end of this.pauses) end()
+      return Effect.forEach([...this.partings], Fiber.await, { discard: true })
+    })
   }
 }
+
+/** The server has nothing to think about: where it does not answer within the bound, the connection is lost. */
+const submitListen = (session: Session, sql: string, done: (answer: Exit.Exit<void, PgError.PgError>) => void): void =>
+  submitControl(session, { operation: "LISTEN", sql }, (answer) => done(Exit.asVoid(answer)))

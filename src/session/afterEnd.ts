@@ -2,6 +2,7 @@
 import * as Cause from "effect/Cause"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
+import { GRACE_MILLIS } from "./control.ts"
 
 export class AfterEnd {
   private effects: ReadonlyArray<Effect.Effect<unknown>> = []
@@ -11,22 +12,27 @@ export class AfterEnd {
   }
 
   /**
-   * Runs what has been added by the end of a transaction, behind it. It can be interrupted; a fiber that was interrupted
-   * before it came so far runs it all the same, as it does finalizers.
+   * Runs what has been added by the end of a transaction, behind it. It can be interrupted; for a fiber that was
+   * interrupted before it came so far it runs all the same.
    */
   following<A, E, R>(transaction: Effect.Effect<A, E, R>): Effect.Effect<A, E, R> {
     return Effect.uninterruptibleMask((restore) =>
       Effect.flatMap(Effect.exit(restore(transaction)), (exit) => {
         if (this.effects.length === 0) return exit
         const isInterrupted = Effect.map(Effect.exit(restore(Effect.void)), Exit.isFailure)
-        const behind = Effect.flatMap(isInterrupted, (already) => (already ? this.run : restore(this.run)))
+        const behind = Effect.flatMap(isInterrupted, (already) => (already ? this.runAtTheEnd : restore(this.run)))
         return Effect.andThen(behind, exit)
       })
     )
   }
 
+  /** Runs it where nothing can interrupt, so that nobody waits for it longer than the grace. */
+  get runAtTheEnd(): Effect.Effect<void> {
+    return Effect.suspend(() => (this.effects.length === 0 ? Effect.void : inBackground(this.run)))
+  }
+
   /** Each on its own: the transaction is over, and nothing that one of them does undoes it or keeps the others back. */
-  get run(): Effect.Effect<void> {
+  private get run(): Effect.Effect<void> {
     return Effect.suspend(() => {
       const { effects } = this
       this.effects = []
@@ -40,4 +46,17 @@ const runAlone = (effect: Effect.Effect<unknown>): Effect.Effect<void> =>
     Exit.isSuccess(exit) || Cause.hasInterruptsOnly(exit.cause)
       ? Effect.void
       : Effect.logError("what was to be run after the end of a transaction has failed", exit.cause)
+  )
+
+/** Waits for an effect, but no longer than the grace: then it goes on by itself. */
+const inBackground = (effect: Effect.Effect<void>): Effect.Effect<void> =>
+  Effect.flatMap(Effect.forkDetach(effect, { startImmediately: true, uninterruptible: false }), (fiber) =>
+    Effect.callback((resume) => {
+      const leave = (): void => resume(Effect.void)
+      const bound = setTimeout(leave, GRACE_MILLIS)
+      fiber.addObserver(() => {
+        clearTimeout(bound)
+        leave()
+      })
+    })
   )

@@ -186,10 +186,10 @@ export class TransactionLevel extends Served {
     )
   }
 
-  /** Ends the level as if its body had succeeded. */
-  get commitByHand(): Effect.Effect<void, PgError.PgError> {
+  /** Ends the level as if its body had succeeded. A finalizer gives what lets an interruption end the wait for the turn. */
+  commitByHand(interruptible?: Restore): Effect.Effect<void, PgError.PgError> {
     return Effect.uninterruptibleMask((restore) =>
-      Effect.flatMap(Effect.exit(restore(this.beforeEnd())), (exit) => this.close(exit))
+      Effect.flatMap(Effect.exit((interruptible ?? restore)(this.beforeEnd())), (exit) => this.close(exit))
     )
   }
 

@@ -29,10 +29,12 @@ export const inMemorySession = (): InMemorySession => {
     transport.events.closed(undefined)
   }
   const answer = (bytes: Buffer): void => {
-    if (bytes[0] === TERMINATE) return breakOff()
-    if (bytes[0] !== QUERY || !isOpen) return
-    const reply = Buffer.concat([Say.commandComplete("SET"), Say.ready()])
-    transport.events.data(reply, reply.length)
+    for (let at = 0; at < bytes.length; at += 1 + bytes.readInt32BE(at + 1)) {
+      if (bytes[at] === TERMINATE) return breakOff()
+      if (bytes[at] !== QUERY || !isOpen) continue
+      const reply = Buffer.concat([Say.commandComplete("SET"), Say.ready()])
+      transport.events.data(reply, reply.length)
+    }
   }
   const transport: Transport = {
     encrypted: false,

@@ -1,14 +1,17 @@
 /** The connection of a pool that listens, over sessions that break and a server that is out of reach for a while. */
 import { assert, describe, it } from "@effect/vitest"
+import * as Deferred from "effect/Deferred"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Fiber from "effect/Fiber"
 import * as Queue from "effect/Queue"
 import * as Scope from "effect/Scope"
+import * as Stream from "effect/Stream"
 import * as TestClock from "effect/testing/TestClock"
 import type { Mailbox } from "../../src/connection/listening.ts"
 import * as PgError from "../../src/PgError.ts"
 import { NotificationHub } from "../../src/pool/notificationHub.ts"
+import { clockTimers } from "./clockTimers.ts"
 import { type InMemorySession, inMemorySession } from "./inMemorySession.ts"
 
 const outOfReach = new PgError.ConnectError({ stage: "tcp", attempts: [] })
@@ -45,7 +48,8 @@ const hubAfter = (before: (attempt: number) => Effect.Effect<void, PgError.PgErr
         opened.at(-1)?.session.channels.deliver({ channel, payload, processId: 1 })
       }
     }
-    return { hub: new NotificationHub(connect, yield* Effect.scope), notify, opened }
+    const hub = yield* NotificationHub.make({ connect, scope: yield* Effect.scope, timers: yield* clockTimers })
+    return { hub, notify, opened }
   })
 
 describe("the readers of a pool", () => {
@@ -226,6 +230,98 @@ describe("a reader of a pool that is interrupted before the server has confirmed
       yield* Scope.close(others, Exit.void)
       yield* settle
       assert.isDefined(opened[0]?.session.lost, "the connection has nobody left")
+    })
+  )
+})
+
+describe("readers of a pool who come together", () => {
+  it.effect("have one connection opened for all of them, and none that nobody waits for any more", () =>
+    Effect.gen(function* () {
+      let connecting = yield* Deferred.make<void>()
+      const { hub, notify, opened } = yield* hubAfter(() => Effect.suspend(() => Deferred.await(connecting)))
+      const come = Effect.forkChild(Effect.scoped(Effect.andThen(hub.listen("a", undefined), Effect.never)), {
+        startImmediately: true
+      })
+      yield* Effect.flatMap(Effect.all([come, come, come]), Fiber.interruptAll)
+      const here = yield* Effect.scope
+      const coming = yield* Effect.forEach(["a", "b", "a"], (channel) =>
+        Effect.forkChild(Scope.provide(hub.listen(channel, undefined), here), { startImmediately: true })
+      )
+      const [first, ...others] = coming
+      yield* Fiber.interrupt(first ?? assert.fail())
+      yield* Deferred.succeed(connecting, undefined)
+      connecting = yield* Deferred.make<void>()
+      const mailboxes = yield* Fiber.joinAll(others)
+      assert.strictEqual(opened.length, 1)
+      notify("hello")
+      for (const mailbox of mailboxes) assert.deepStrictEqual(yield* heard(mailbox), ["hello"])
+    })
+  )
+})
+
+describe("a reader of a pool that goes", () => {
+  it.effect("waits for nobody who is just about to listen, however long that takes", () =>
+    Effect.gen(function* () {
+      const connecting = yield* Deferred.make<void>()
+      const { hub, notify, opened } = yield* hubAfter((attempt) =>
+        attempt === 1 ? Effect.void : Deferred.await(connecting)
+      )
+      const first = yield* Scope.make()
+      yield* Scope.provide(hub.listen("a", undefined), first)
+      opened[0]?.breakOff()
+      yield* settle
+      const listening = yield* Effect.forkChild(hub.listen("b", undefined), { startImmediately: true })
+      yield* settle
+      const going = yield* Effect.forkChild(Scope.close(first, Exit.void), { startImmediately: true })
+      yield* settle
+      assert.isDefined(going.pollUnsafe())
+      yield* Deferred.succeed(connecting, undefined)
+      const b = yield* Fiber.join(listening)
+      notify("hello")
+      assert.deepStrictEqual(yield* heard(b), ["hello"])
+      assert.isFalse(opened[1]?.session.channels.has("a"))
+    })
+  )
+
+  it.effect("leaves no connection behind that was just being made for it", () =>
+    Effect.gen(function* () {
+      const connecting = yield* Deferred.make<void>()
+      const { hub, opened } = yield* hubAfter((attempt) => (attempt === 1 ? Effect.void : Deferred.await(connecting)))
+      const readers = yield* Scope.make()
+      yield* Scope.provide(hub.listen("a", undefined), readers)
+      opened[0]?.breakOff()
+      yield* settle
+      yield* Scope.close(readers, Exit.void)
+      yield* Deferred.succeed(connecting, undefined)
+      yield* settle
+      yield* settle
+      assert.strictEqual(opened.length, 1)
+      const b = yield* hub.listen("b", undefined)
+      assert.strictEqual(opened.length, 2)
+      assert.deepStrictEqual(yield* heard(b), [])
+    })
+  )
+})
+
+describe("a reader that outlives its pool", () => {
+  it.effect("is told that it is closed, also while the connection is lost", () =>
+    Effect.gen(function* () {
+      for (const isLost of [false, true]) {
+        const pool = yield* Scope.make()
+        const { hub, notify, opened } = yield* Scope.provide(hubWith(2), pool)
+        const a = yield* hub.listen("a", undefined)
+        notify("hello")
+        if (isLost) opened[0]?.breakOff()
+        yield* settle
+        yield* Scope.close(pool, Exit.void)
+        yield* settle
+        const reading = yield* Effect.forkChild(Stream.runCollect(Stream.fromQueue(a.events)), {
+          startImmediately: true
+        })
+        yield* settle
+        assert.isDefined(reading.pollUnsafe(), "the reader hangs")
+        assert.strictEqual((yield* Effect.flip(Fiber.join(reading)))._tag, "PoolClosedError")
+      }
     })
   )
 })

@@ -1,9 +1,11 @@
 /** What is to be run after a transaction: where its connection is by then, and what becomes of it when it goes wrong. */
 import { assert, layer } from "@effect/vitest"
+import * as Deferred from "effect/Deferred"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Fiber from "effect/Fiber"
 import * as Logger from "effect/Logger"
+import * as Scope from "effect/Scope"
 import type * as PgPool from "../../src/PgPool.ts"
 import { TestDatabase } from "../support/database.ts"
 import {
@@ -28,6 +30,12 @@ const assertAllBack = (pool: PgPool.PgPool) =>
   Effect.gen(function* () {
     yield* assertHealthy(pool)
     yield* eventually(inUse(pool), 0)
+  })
+
+const took = <E>(ending: Effect.Effect<unknown, E>): Effect.Effect<number, E> =>
+  Effect.suspend(() => {
+    const began = performance.now()
+    return Effect.map(ending, () => performance.now() - began)
   })
 
 /** A table whose rows take so long to be committed. */
@@ -70,6 +78,27 @@ layer(TestDatabase.layer, { excludeTestServices: true })("what is to be run afte
         [0, 7]
       ])
       assert.deepStrictEqual(yield* numbers, [1])
+      yield* assertAllBack(pool)
+    }).pipe(Effect.scoped)
+  )
+
+  it.effect("is run behind the transaction of a handle, where the handle is asked for it", () =>
+    Effect.gen(function* () {
+      const { insert, numbers } = yield* table
+      const pool = yield* poolOfOne
+      const seen: Array<unknown> = []
+      const note = (what: string) => Effect.map(Effect.orDie(numbers), (found) => void seen.push([what, found]))
+      for (const end of ["commit", "rollback"] as const) {
+        const transaction = yield* pool.begin()
+        yield* transaction.afterCommit(note("committed"))
+        yield* transaction.afterRollback(note("rolled back"))
+        yield* insert(transaction, end === "commit" ? 1 : 2)
+        yield* transaction[end]
+      }
+      assert.deepStrictEqual(seen, [
+        ["committed", [1]],
+        ["rolled back", [1]]
+      ])
       yield* assertAllBack(pool)
     }).pipe(Effect.scoped)
   )
@@ -127,6 +156,32 @@ layer(TestDatabase.layer, { excludeTestServices: true })("what is to be run afte
       yield* Effect.sleep("50 millis")
       yield* Fiber.interrupt(fiber)
       assert.deepStrictEqual([yield* numbers, ran], [[1], [7]])
+      yield* assertAllBack(pool)
+    }).pipe(Effect.scoped)
+  )
+
+  it.effect("keeps nobody waiting who was interrupted or closes a scope, however long it takes", () =>
+    Effect.gen(function* () {
+      const pool = yield* poolOfOne
+      let ran = 0
+      const slow = Effect.andThen(
+        Effect.sleep("1 second"),
+        Effect.sync(() => ran++)
+      )
+      const begun = yield* Deferred.make<void>()
+      const body = pool.afterRollback(slow).pipe(Effect.andThen(Deferred.succeed(begun, undefined)))
+      const fiber = yield* Effect.forkChild(pool.withTransaction(Effect.andThen(body, Effect.never)))
+      yield* Deferred.await(begun)
+      assert.isBelow(yield* took(Fiber.interrupt(fiber)), 600)
+      const scope = yield* Scope.make()
+      const transaction = yield* Scope.provide(pool.begin(), scope)
+      yield* transaction.afterRollback(slow)
+      assert.isBelow(yield* took(Scope.close(scope, Exit.void)), 600)
+      assert.strictEqual(ran, 0)
+      yield* eventually(
+        Effect.sync(() => ran),
+        2
+      )
       yield* assertAllBack(pool)
     }).pipe(Effect.scoped)
   )

@@ -391,5 +391,51 @@ export const mutants: ReadonlyArray<Mutant> = [
     ],
     test: OUTCOME_OF_ERRORS,
     only: "with cached statements"
+    what: "leaves readers waiting where the pool has ended",
+    edits: [
+      {
+        file: "pool/notificationHub.ts",
+        find: "      for (const mailbox of this.mailboxes) mailbox.fail(new PgError.PoolClosedError())\n",
+        replace: ""
+      }
+    ],
+    test: "test/PgNotification.integration.test.ts",
+    only: "that outlives the pool"
+  },
+  {
+    what: "goes on to connect for readers who have gone",
+    edits: [{ file: "pool/notificationHub.ts", find: "      opening.fiber?.interruptUnsafe()\n", replace: "" }],
+    test: "test/pool/notificationHub.test.ts",
+    only: "have one connection opened"
+  },
+  {
+    what: "ends a cursor deaf to interruptions",
+    edits: [
+      {
+        file: "connection/streaming.ts",
+        find: "own.level.commitByHand(Effect.interruptible)",
+        replace: "own.level.commitByHand()"
+      }
+    ],
+    test: "test/faults/silentEndings.integration.test.ts",
+    only: "what is asked of a connection and is interrupted as it ends"
+  },
+  {
+    what: "waits for what runs behind a transaction however long it takes",
+    edits: [{ file: "session/afterEnd.ts", find: "inBackground(this.run))", replace: "this.run)" }],
+    test: "test/transactions/afterEnd.integration.test.ts",
+    only: "keeps nobody waiting"
+  },
+  {
+    what: "takes a handle for no transaction",
+    edits: [
+      {
+        file: "connection/requester.ts",
+        find: "return super.inTransaction(inside, () => inside(this.level))",
+        replace: "return super.inTransaction(inside, () => Effect.die(this.level))"
+      }
+    ],
+    test: "test/transactions/afterEnd.integration.test.ts",
+    only: "where the handle is asked for it"
   }
 ]
