@@ -6,9 +6,10 @@ import { Buffer } from "node:buffer"
 import { Format } from "../wire/backendMessage.ts"
 import { Undecodable, Unencodable } from "../wire/failure.ts"
 import { bytea } from "./bytea.ts"
-import type { Codec } from "./codec.ts"
+import { type Codec, everyArray } from "./codec.ts"
 import { compositeOf } from "./composite.ts"
 import { mapped } from "./mapped.ts"
+import { refuseLiteral } from "./pgLiteral.ts"
 import { readText } from "./text.ts"
 import { type CodecSubject, TypeCodec } from "./typeCodec.ts"
 import { qualified } from "./typeName.ts"
@@ -104,12 +105,13 @@ export const codec = (encoding: BinaryEncoding | TextEncoding): TypeCodec => {
     if (subject.kind === "domain")
       return refusing(subject.name, "is a domain: give a codec to the type that it restricts")
     const made = encoding.format === "binary" ? binaryCodec(subject, encoding) : textCodec(subject, encoding)
-    return encoding.valuesAreArrays === true ? { ...made, isElement: () => true } : made
+    return encoding.valuesAreArrays === true ? { ...made, isElement: everyArray } : made
   })
 }
 
 const binaryCodec = ({ isTextual, name }: CodecSubject, { decode, encode }: BinaryEncoding): Codec => {
   const encoded = (value: unknown): Uint8Array => {
+    refuseLiteral(value)
     const bytes = encode(value)
     if (bytes instanceof Uint8Array) return bytes
     throw new Unencodable(`the encode of its codec gave no Uint8Array`)
@@ -132,6 +134,7 @@ const binaryCodec = ({ isTextual, name }: CodecSubject, { decode, encode }: Bina
 
 const textCodec = ({ isTextual, name }: CodecSubject, { decode, encode }: TextEncoding): Codec => {
   const textOf = (value: unknown): string => {
+    refuseLiteral(value)
     const text = encode(value)
     if (typeof text === "string") return text
     throw new Unencodable(`the encode of its codec gave no string`)
@@ -218,7 +221,7 @@ export const composite = (encoding: CompositeEncoding): TypeCodec => {
         )
       },
       encodesStrings: encode !== undefined,
-      ...(valuesAreArrays ? { isElement: () => true } : {})
+      ...(valuesAreArrays ? { isElement: everyArray } : {})
     })
   })
 }

@@ -10,6 +10,7 @@
 import { Undecodable } from "../../wire/failure.ts"
 import { int32At } from "../bigEndian.ts"
 import { type Codec, refusedKind } from "../codec.ts"
+import { refuseLiteral } from "../pgLiteral.ts"
 import { readText } from "../text.ts"
 import { extensionTypeCodec, type TypeCodec } from "../typeCodec.ts"
 
@@ -20,6 +21,7 @@ const NULL_LENGTH = -1
 type Pairs = Readonly<Record<string, string | null>>
 
 const pairsOf = (value: unknown): ReadonlyArray<readonly [string, string | null]> => {
+  refuseLiteral(value)
   if (typeof value !== "object" || value === null || Array.isArray(value)) {
     throw refusedKind("hstore", "an object or a Map of strings and nulls", value)
   }
