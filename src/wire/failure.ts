@@ -20,6 +20,9 @@ export class Undecodable extends Error {
   override readonly name = "Undecodable"
 }
 
+/** What is told of a failure that is none of ours, since its message may quote a value. */
+export const kindOfThrown = (thrown: unknown): string => (thrown instanceof Error ? thrown.name : typeof thrown)
+
 /**
  * A value holds types that the client does not know, or not as they are now. Once they have been looked up the same
  * bytes can be read again.
