@@ -4,7 +4,7 @@
  * `fields.ts` says; in text, where an attribute can only travel so, as `literal.ts` does.
  */
 import { Format } from "../wire/backendMessage.ts"
-import { kindOfThrown, Undecodable, Unencodable, UnresolvedType } from "../wire/failure.ts"
+import { reasonOfThrown, Undecodable, Unencodable, UnresolvedType } from "../wire/failure.ts"
 import { type Codec, formatOf, ofText, refusedKind, textOf } from "./codec.ts"
 import { eachField, fieldCount, NULL_LENGTH } from "./fields.ts"
 import { LiteralReader, quoted } from "./literal.ts"
@@ -42,7 +42,7 @@ const asOutdated = ({ name, oid }: CompositeType, thrown: unknown): UnresolvedTy
   thrown instanceof UnresolvedType
     ? thrown
     : new UnresolvedType(
-        thrown instanceof Undecodable ? thrown.message : `a codec of ${name} threw ${kindOfThrown(thrown)}`,
+        thrown instanceof Undecodable ? thrown.message : reasonOfThrown(thrown, `a codec of ${name}`),
         [oid],
         {
           isOutdated: true

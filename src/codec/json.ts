@@ -4,7 +4,7 @@
  * `PgLiteral`. And jsonpath, which is text.
  */
 import type { Buffer } from "node:buffer"
-import { Undecodable, Unencodable } from "../wire/failure.ts"
+import { limitMet, Undecodable, Unencodable } from "../wire/failure.ts"
 import { type Codec, everyArray, refusedKind } from "./codec.ts"
 import { PgLiteral } from "./pgLiteral.ts"
 import { readText } from "./text.ts"
@@ -38,6 +38,8 @@ const stringify = (name: string, value: unknown): string => {
     json = JSON.stringify(value)
   } catch (thrown) {
     if (thrown instanceof Unencodable) throw thrown
+    const limit = limitMet(thrown)
+    if (limit !== undefined) throw new Unencodable(limit)
     throw new Unencodable(`${name} takes what JSON.stringify takes: no cycle, no bigint, no toJSON that throws`)
   }
   if (json === undefined) throw refusedKind(name, "what JSON.stringify takes", value)

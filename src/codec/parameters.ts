@@ -5,7 +5,7 @@
  */
 import { Format } from "../wire/backendMessage.ts"
 import type { ByteWriter } from "../wire/byteWriter.ts"
-import { kindOfThrown, Unencodable } from "../wire/failure.ts"
+import { reasonOfThrown, Unencodable } from "../wire/failure.ts"
 import type { ParameterEncoder } from "../wire/frontendEncoder.ts"
 import { type Codec, formatOf, refusedKind, textOf } from "./codec.ts"
 import { PgLiteral } from "./pgLiteral.ts"
@@ -36,7 +36,7 @@ class CodecParameter implements TypedParameterEncoder {
     } catch (thrown) {
       if (thrown instanceof Unencodable) throw thrown
       // Other errors may quote the value in their message, so that only their kind is told.
-      throw new Unencodable(`its codec threw ${kindOfThrown(thrown)}`)
+      throw new Unencodable(reasonOfThrown(thrown))
     }
   }
 }
