@@ -18,6 +18,7 @@ import { LevelRequester } from "./connection/requester.ts"
 import * as PgConfig from "./PgConfig.ts"
 import type * as PgError from "./PgError.ts"
 import type * as PgNotification from "./PgNotification.ts"
+import { checkCodec } from "./session/codecCheck.ts"
 import { connect } from "./session/connect.ts"
 import { type ServerVersion, serverVersionOf } from "./session/serverVersion.ts"
 import type { Session } from "./session/session.ts"
@@ -117,8 +118,11 @@ export interface PgConnection extends Queryable {
    * Reads and writes a type in another way from now on, on this connection only; what others do is for the setting
    * `types`. The connection then looks up its types for itself. In a pool what `init` sets stays with the connection, and
    * what a borrower sets ends when it is given back.
+   *
+   * A codec for a domain is refused with an `InvalidConfigError`, for the server does not tell a column of a domain from
+   * one of the type that it restricts.
    */
-  readonly setTypeCodec: (codec: TypeCodec) => Effect.Effect<void>
+  readonly setTypeCodec: (codec: TypeCodec) => Effect.Effect<void, PgError.InvalidConfigError>
   /** Reads and writes a type as if no codec had ever been given for it, on this connection. */
   readonly resetTypeCodec: (type: TypeName) => Effect.Effect<void>
   /**
@@ -246,10 +250,12 @@ class Connection extends LevelRequester implements PgConnection {
     })
   }
 
-  setTypeCodec(codec: TypeCodec): Effect.Effect<void> {
-    return this.whileOurs((session) => {
+  setTypeCodec(codec: TypeCodec): Effect.Effect<void, PgError.InvalidConfigError> {
+    const check = Effect.suspend(() => (this.level.isOver ? Effect.void : checkCodec(this.session, codec)))
+    const set = this.whileOurs((session) => {
       session.catalogue = session.catalogue.withCodec(codec)
     })
+    return Effect.andThen(check, set)
   }
 
   resetTypeCodec({ name, schema }: TypeName): Effect.Effect<void> {

@@ -46,6 +46,7 @@ export { citext } from "./codec/pack/citext.ts"
 export { cube, type PgCube } from "./codec/pack/cube.ts"
 export { hstore } from "./codec/pack/hstore.ts"
 export { int8AsNumber } from "./codec/pack/int8AsNumber.ts"
+export { jsonAsText, jsonbAsText } from "./codec/pack/jsonAsText.ts"
 export { lquery, ltree, ltxtquery } from "./codec/pack/ltree.ts"
 export { halfvec, type PgSparseVector, sparsevec, vector } from "./codec/pack/pgvector.ts"
 
@@ -114,8 +115,9 @@ export const timestamptzAsDateTime: TypeCodec = dateTimes(timestamptzCodec)
  */
 export const timestampAsDateTime: TypeCodec = dateTimes(timestampCodec)
 
-// -------------------------------------------------------------------------------------------- typed parameters
+// ------------------------------------------------------------------------------------------ literals, typed parameters
 
+export { literal, type PgLiteral } from "./codec/pgLiteral.ts"
 export {
   bool,
   type BuiltinTypeName,

@@ -13,7 +13,7 @@ import type * as PgConnection from "../src/PgConnection.ts"
 import type * as PgCopy from "../src/PgCopy.ts"
 import type * as PgError from "../src/PgError.ts"
 import { sql } from "../src/PgSql.ts"
-import { PgInterval, PgRange, PgTimestamp } from "../src/PgTypes.ts"
+import { literal, PgInterval, PgRange, PgTimestamp } from "../src/PgTypes.ts"
 import { TestDatabase } from "./support/database.ts"
 import { assertHealthy, eventually, liveConnection, livePool, refusalOf, valueOf } from "./support/live.ts"
 
@@ -375,7 +375,7 @@ layer(TestDatabase.layer, { excludeTestServices: true })("copyInRows and copyOut
       yield* connection.execute("CREATE TEMPORARY TABLE stringy (at timestamptz, doc jsonb)")
       const table = { table: "stringy" }
       yield* connection.copyInRows(table, [
-        ["2024-02-29 12:00+00", '{"a": 1}'],
+        ["2024-02-29 12:00+00", literal('{"a": 1}')],
         [new Date("2024-02-29T12:00:00Z"), { a: 1 }]
       ])
       assert.strictEqual(yield* valueOf(connection, "SELECT count(DISTINCT stringy)::int4 FROM stringy"), 1)

@@ -48,6 +48,10 @@ const assertTaken = (connection: PgConnection.PgConnection, type: string, value:
     assert.deepStrictEqual(yield* valueOf(connection, `SELECT $1::${type}::text`, [value]), text, type)
   })
 
+/** Of what a JavaScript string is a value of its own, text of the type is a literal. */
+const isDocument = ({ name }: ListedType): boolean => name === "json" || name === "jsonb"
+const asParameter = (type: ListedType, text: string): unknown => (isDocument(type) ? PgTypes.literal(text) : text)
+
 layer(TestDatabase.layer, { excludeTestServices: true })("every type that a column can have", (it) => {
   const prepared = Effect.gen(function* () {
     const connection = yield* liveConnection({ settings: { TimeZone: "UTC" } })
@@ -97,7 +101,8 @@ layer(TestDatabase.layer, { excludeTestServices: true })("every type that a colu
           if (text === undefined) continue
           assert.isNotNull(value, expression)
           yield* assertTaken(connection, type.sql, value, expression)
-          yield* assertTaken(connection, type.sql, text, expression)
+          yield* assertTaken(connection, type.sql, asParameter(type, text), expression)
+          yield* assertTaken(connection, type.sql, PgTypes.literal(text), expression)
         }
       }
     })
@@ -111,17 +116,14 @@ layer(TestDatabase.layer, { excludeTestServices: true })("every type that a colu
           const value = yield* valueOf(connection, `SELECT ${expression}`)
           const array = `ARRAY[[${expression}, NULL], [NULL, ${expression}]]`
           const values = yield* valueOf(connection, `SELECT ${array}`)
-          assert.deepStrictEqual(
-            values,
-            [
-              [value, null],
-              [null, value]
-            ],
-            type.name
-          )
+          const square = [
+            [value, null],
+            [null, value]
+          ]
+          assert.deepStrictEqual(values, isDocument(type) ? new PgTypes.PgArray(square, [1, 1]) : square, type.name)
           if (text === undefined) continue
           yield* assertTaken(connection, `${type.sql}[]`, values, array)
-          yield* assertTaken(connection, `${type.sql}[]`, [text], `ARRAY[${expression}]`)
+          yield* assertTaken(connection, `${type.sql}[]`, [asParameter(type, text)], `ARRAY[${expression}]`)
         }
       }
     })
@@ -141,7 +143,7 @@ layer(TestDatabase.layer, { excludeTestServices: true })("every type that a colu
           if (!isNamed) assert.deepStrictEqual(read, { n: 1, value, label: 'a "b"' }, type.name)
           if (text === undefined) continue
           yield* assertTaken(connection, composite, read, row)
-          yield* assertTaken(connection, composite, [1, text, 'a "b"'], row)
+          yield* assertTaken(connection, composite, [1, asParameter(type, text), 'a "b"'], row)
         }
       }
     })

@@ -1,6 +1,9 @@
 /**
  * Arrays of any type, as nested JavaScript arrays of up to six dimensions, with null for NULL. Where the indexes of a
  * dimension begin is not kept, but in a `PgArray`, which is taken wherever an array is and read where that is asked for.
+ * Where the elements may be JavaScript arrays themselves, as JSON documents may, nesting does not tell how many
+ * dimensions there are: an array within is an element then, and several dimensions are read as a `PgArray` and written
+ * from one, for that has a lower bound for each of them.
  * A typed array such as Int32Array is taken too, as one dimension.
  *
  * Binary:
@@ -19,7 +22,7 @@ import type { ByteWriter } from "../wire/byteWriter.ts"
 import { Undecodable, Unencodable } from "../wire/failure.ts"
 import { type FlatArray, formatBounds, MAX_DIMENSIONS, parseArray, quoteElement } from "./arrayText.ts"
 import { int32At } from "./bigEndian.ts"
-import { type Codec, formatOf, ofText, refusedKind, textOf } from "./codec.ts"
+import { type Codec, everyArray, formatOf, ofText, refusedKind, textOf } from "./codec.ts"
 import { type ElementReader, elementReader } from "./elementReader.ts"
 
 const HEADER_BYTES = 12
@@ -116,38 +119,51 @@ const nestWithBounds = (flat: FlatArray<unknown>): PgArray => new PgArray(nest(f
 
 const isNull = (value: unknown): value is null | undefined => value === null || value === undefined
 
-/** Whether a value within an array is not an element but a dimension of it. */
-const isDimension = (element: Codec, value: unknown): value is ReadonlyArray<unknown> =>
-  Array.isArray(value) && !(element.isElement !== undefined && element.isElement(value))
+/** Whether a value at a depth, which is the number of dimensions around it, is a dimension itself and no element. */
+type IsDimension = (value: unknown, depth: number) => value is ReadonlyArray<unknown>
+
+const isAnyArray: IsDimension = (value): value is ReadonlyArray<unknown> => Array.isArray(value)
+
+/** How the arrays within an array of such elements are told apart: by themselves, or by the bounds of a `PgArray`. */
+const dimensionsBy = (element: Codec): ((array: unknown) => IsDimension) => {
+  const { isElement } = element
+  if (isElement === undefined) return () => isAnyArray
+  const byItself: IsDimension = (value): value is ReadonlyArray<unknown> => Array.isArray(value) && !isElement(value)
+  if (isElement !== everyArray) return () => byItself
+  return (array) =>
+    array instanceof PgArray
+      ? (value, depth): value is ReadonlyArray<unknown> => Array.isArray(value) && depth < array.lowerBounds.length
+      : byItself
+}
 
 /** The lengths of the dimensions, outermost first. Throws where a dimension has not one length throughout. */
-const lengthsOf = (name: string, element: Codec, value: ReadonlyArray<unknown>): ReadonlyArray<number> => {
+const lengthsOf = (name: string, isDimension: IsDimension, value: ReadonlyArray<unknown>): ReadonlyArray<number> => {
   const lengths = [value.length]
   let current = value[0]
-  while (isDimension(element, current)) {
+  while (isDimension(current, lengths.length)) {
     if (lengths.length === MAX_DIMENSIONS) {
       throw new Unencodable(`${name} has at most ${MAX_DIMENSIONS} dimensions, the array has more`)
     }
     lengths.push(current.length)
     current = current[0]
   }
-  if (!isRectangular(element, value, lengths, 0)) throw new Unencodable("the array is not rectangular")
+  if (!isRectangular(isDimension, value, lengths, 1)) throw new Unencodable("the array is not rectangular")
   return lengths
 }
 
 const isRectangular = (
-  element: Codec,
+  isDimension: IsDimension,
   value: ReadonlyArray<unknown>,
   lengths: ReadonlyArray<number>,
-  dimension: number
+  depth: number
 ): boolean => {
-  if (value.length !== lengths[dimension]) return false
-  const isInnermost = dimension === lengths.length - 1
+  if (value.length !== lengths[depth - 1]) return false
+  const isInnermost = depth === lengths.length
   // By index, for `every` would pass over the holes of a sparse array.
   for (let index = 0; index < value.length; index++) {
     const inner = value[index]
-    if (isDimension(element, inner)) {
-      if (isInnermost || !isRectangular(element, inner, lengths, dimension + 1)) return false
+    if (isDimension(inner, depth)) {
+      if (isInnermost || !isRectangular(isDimension, inner, lengths, depth + 1)) return false
     } else if (!isInnermost) return false
   }
   return true
@@ -168,12 +184,18 @@ const lowerBoundsOf = (name: string, value: unknown, lengths: ReadonlyArray<numb
 }
 
 /** Writes the elements in order; tells whether a NULL was among them. */
-const writeElements = (writer: ByteWriter, element: Codec, value: ReadonlyArray<unknown>): boolean => {
+const writeElements = (
+  writer: ByteWriter,
+  element: Codec,
+  isDimension: IsDimension,
+  value: ReadonlyArray<unknown>,
+  depth: number
+): boolean => {
   let hasNull = false
   for (let index = 0; index < value.length; index++) {
     const inner = value[index]
-    if (isDimension(element, inner)) {
-      hasNull = writeElements(writer, element, inner) || hasNull
+    if (isDimension(inner, depth)) {
+      hasNull = writeElements(writer, element, isDimension, inner, depth + 1) || hasNull
     } else if (isNull(inner)) {
       writer.int32(NULL_LENGTH)
       hasNull = true
@@ -187,17 +209,30 @@ const writeElements = (writer: ByteWriter, element: Codec, value: ReadonlyArray<
 }
 
 /** Whether an element anywhere in the array travels as text. Depth is bounded, for an array may contain itself. */
-const hasTextElement = (element: Codec, value: ReadonlyArray<unknown>, depth: number): boolean =>
+const hasTextElement = (
+  element: Codec,
+  isDimension: IsDimension,
+  value: ReadonlyArray<unknown>,
+  depth: number
+): boolean =>
   value.some((inner) => {
     if (isNull(inner)) return false
-    if (isDimension(element, inner)) return depth < MAX_DIMENSIONS && hasTextElement(element, inner, depth + 1)
+    if (isDimension(inner, depth)) {
+      return depth < MAX_DIMENSIONS && hasTextElement(element, isDimension, inner, depth + 1)
+    }
     return formatOf(element, inner) === Format.text
   })
 
-const literal = (element: Codec, value: ReadonlyArray<unknown>, delimiter: string): string => {
+const literal = (
+  element: Codec,
+  isDimension: IsDimension,
+  value: ReadonlyArray<unknown>,
+  depth: number,
+  delimiter: string
+): string => {
   const elements = Array.from(value, (inner) => {
     if (isNull(inner)) return "NULL"
-    if (isDimension(element, inner)) return literal(element, inner, delimiter)
+    if (isDimension(inner, depth)) return literal(element, isDimension, inner, depth + 1, delimiter)
     return quoteElement(textOf(element, inner))
   })
   return `{${elements.join(delimiter)}}`
@@ -207,9 +242,13 @@ const arrayCodec = <A>(
   element: Codec,
   elementOid: number,
   delimiter: string,
-  build: (flat: FlatArray<unknown>) => A
-): Codec<A> => {
+  nestAs: (flat: FlatArray<unknown>) => A
+): Codec<A | PgArray> => {
   const name = `${element.name}[]`
+  const dimensionsOf = dimensionsBy(element)
+  const isAmbiguous = element.isElement === everyArray
+  const build = (flat: FlatArray<unknown>): A | PgArray =>
+    isAmbiguous && flat.lengths.length > 1 ? nestWithBounds(flat) : nestAs(flat)
   // Elements that have no binary form have none in any array, not even in one that holds no element to say so.
   const isAlwaysText = formatOf(element, null) === Format.text
   const elementsOf = (value: unknown): ReadonlyArray<unknown> => {
@@ -232,7 +271,8 @@ const arrayCodec = <A>(
     },
     write: (writer, value) => {
       const elements = elementsOf(value)
-      const lengths = lengthsOf(name, element, elements)
+      const isDimension = dimensionsOf(value)
+      const lengths = lengthsOf(name, isDimension, elements)
       const isEmpty = lengths.includes(0)
       writer.int32(isEmpty ? 0 : lengths.length)
       const hasNull = writer.reserveInt32()
@@ -243,19 +283,22 @@ const arrayCodec = <A>(
         writer.int32(length)
         writer.int32(lowerBounds[dimension]!)
       }
-      if (writeElements(writer, element, elements)) writer.backfillInt32(hasNull, 1)
+      if (writeElements(writer, element, isDimension, elements, 1)) writer.backfillInt32(hasNull, 1)
     },
     writesStrings: false,
     formatOf: (value) => {
       if (isAlwaysText) return Format.text
       const elements = value instanceof PgArray ? value.values : value
-      return Array.isArray(elements) && hasTextElement(element, elements, 1) ? Format.text : Format.binary
+      if (!Array.isArray(elements)) return Format.binary
+      return hasTextElement(element, dimensionsOf(value), elements, 1) ? Format.text : Format.binary
     },
     textOf: (value) => {
       const elements = elementsOf(value)
-      const lengths = lengthsOf(name, element, elements)
+      const isDimension = dimensionsOf(value)
+      const lengths = lengthsOf(name, isDimension, elements)
       if (lengths.includes(0)) return "{}"
-      return formatBounds(lengths, lowerBoundsOf(name, value, lengths)) + literal(element, elements, delimiter)
+      const bounds = formatBounds(lengths, lowerBoundsOf(name, value, lengths))
+      return bounds + literal(element, isDimension, elements, 1, delimiter)
     },
     resultFormat: element.resultFormat ?? Format.binary,
     ofText: (text) => {
@@ -271,8 +314,11 @@ const arrayCodec = <A>(
 const COMMA = ","
 
 /** The codec of arrays of a type. The delimiter of the text form is a comma but for box, where it is a semicolon. */
-export const arrayOf = (element: Codec, elementOid: number, delimiter = COMMA): Codec<ReadonlyArray<unknown>> =>
-  arrayCodec(element, elementOid, delimiter, nest)
+export const arrayOf = (
+  element: Codec,
+  elementOid: number,
+  delimiter = COMMA
+): Codec<ReadonlyArray<unknown> | PgArray> => arrayCodec(element, elementOid, delimiter, nest)
 
 /** The codec of arrays that are read as `PgArray`, which keeps where their indexes begin. */
 export const losslessArrayOf = (element: Codec, elementOid: number, delimiter = COMMA): Codec<PgArray> =>

@@ -31,6 +31,7 @@ export const bytea: Codec<Uint8Array> = {
   },
   ofText: (text) => {
     if (!text.startsWith("\\x")) throw new Undecodable("bytea whose text is not hexadecimal; set bytea_output to hex")
-    return Uint8Array.from(Buffer.from(text.slice(2), "hex"))
+    const bytes = Buffer.from(text.slice(2), "hex")
+    return copyOf(bytes, 0, bytes.length)
   }
 }

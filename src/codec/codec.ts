@@ -8,6 +8,7 @@ import type { Buffer } from "node:buffer"
 import { Format } from "../wire/backendMessage.ts"
 import type { ByteWriter } from "../wire/byteWriter.ts"
 import { Undecodable, Unencodable } from "../wire/failure.ts"
+import { PgLiteral } from "./pgLiteral.ts"
 
 export interface Codec<A = unknown> {
   /** PostgreSQL's name of the type, for reports. */
@@ -34,9 +35,16 @@ export interface Codec<A = unknown> {
   readonly isElement?: (value: ReadonlyArray<unknown>) => boolean
 }
 
+/** For `isElement`, where a value of the type is an array that holds neither arrays nor NULL. */
+export const isFlat = (value: ReadonlyArray<unknown>): boolean =>
+  !value.some((inner) => Array.isArray(inner) || inner === null)
+
+/** For `isElement`, where every JavaScript array may be a value of the type. */
+export const everyArray = (): boolean => true
+
 /** The format that a value travels in. Never throws. */
 export const formatOf = (codec: Codec, value: unknown): Format => {
-  if (typeof value === "string" && !codec.writesStrings) return Format.text
+  if (typeof value === "string" ? !codec.writesStrings : value instanceof PgLiteral) return Format.text
   return codec.formatOf === undefined ? Format.binary : codec.formatOf(value)
 }
 
@@ -46,6 +54,7 @@ export const formatOf = (codec: Codec, value: unknown): Format => {
  */
 export const textOf = (codec: Codec, value: unknown): string => {
   if (typeof value === "string" && !codec.writesStrings) return value
+  if (value instanceof PgLiteral) return value.text
   if (codec.textOf !== undefined) return codec.textOf(value)
   switch (typeof value) {
     case "string":

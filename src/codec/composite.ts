@@ -4,7 +4,7 @@
  * `fields.ts` says; in text, where an attribute can only travel so, as `literal.ts` does.
  */
 import { Format } from "../wire/backendMessage.ts"
-import { Unencodable, UnresolvedType } from "../wire/failure.ts"
+import { reasonOfThrown, Undecodable, Unencodable, UnresolvedType } from "../wire/failure.ts"
 import { type Codec, formatOf, ofText, refusedKind, textOf } from "./codec.ts"
 import { eachField, fieldCount, NULL_LENGTH } from "./fields.ts"
 import { LiteralReader, quoted } from "./literal.ts"
@@ -34,6 +34,21 @@ const hasAttribute = (value: object, name: string): value is CompositeValue =>
 const hasOtherFields = ({ name, oid }: CompositeType): UnresolvedType =>
   new UnresolvedType(`${name} came with other attributes than it is known to have`, [oid], { isOutdated: true })
 
+/**
+ * Text does not say the types of the attributes, so that any value which cannot be read may be of another type than is
+ * known. Where the catalogue says that it is not, the failure is told as it was.
+ */
+const asOutdated = ({ name, oid }: CompositeType, thrown: unknown): UnresolvedType =>
+  thrown instanceof UnresolvedType
+    ? thrown
+    : new UnresolvedType(
+        thrown instanceof Undecodable ? thrown.message : reasonOfThrown(thrown, `a codec of ${name}`),
+        [oid],
+        {
+          isOutdated: true
+        }
+      )
+
 export const compositeOf = (type: CompositeType): Codec<CompositeValue> => {
   const { attributes, name } = type
   // A copy of this already owns every name, `__proto__` too, so that filling it in never reaches a prototype.
@@ -51,6 +66,20 @@ export const compositeOf = (type: CompositeType): Codec<CompositeValue> => {
       if (hasAttribute(value, attribute.name)) return value[attribute.name]
       throw new Unencodable(`the object lacks the attribute "${attribute.name}" of ${name}; null stands for NULL`)
     })
+  }
+
+  const valueOfText = (text: string): CompositeValue => {
+    const reader = new LiteralReader(name, text)
+    const value = { ...blank }
+    reader.take("(")
+    attributes.forEach((attribute, index) => {
+      if (index > 0 && !reader.takes(",")) throw hasOtherFields(type)
+      const part = reader.part(",)")
+      if (part !== undefined) value[attribute.name] = ofText(attribute.codec, part)
+    })
+    if (!reader.takes(")")) throw hasOtherFields(type)
+    reader.expectEnd()
+    return value
   }
 
   return {
@@ -103,17 +132,11 @@ export const compositeOf = (type: CompositeType): Codec<CompositeValue> => {
     },
     resultFormat: isAlwaysText ? Format.text : Format.binary,
     ofText: (text) => {
-      const reader = new LiteralReader(name, text)
-      const value = { ...blank }
-      reader.take("(")
-      attributes.forEach((attribute, index) => {
-        if (index > 0 && !reader.takes(",")) throw hasOtherFields(type)
-        const part = reader.part(",)")
-        if (part !== undefined) value[attribute.name] = ofText(attribute.codec, part)
-      })
-      if (!reader.takes(")")) throw hasOtherFields(type)
-      reader.expectEnd()
-      return value
+      try {
+        return valueOfText(text)
+      } catch (thrown) {
+        throw asOutdated(type, thrown)
+      }
     }
   }
 }

@@ -34,8 +34,9 @@ export class DatabaseTypes implements TypeRegistry {
     this.codecs = new Map(chosen.builtins)
     const record = recordOf(this)
     const makeArray = chosen.makeArray({ schema: CATALOGUE_SCHEMA, name: record.name })
-    this.codecs.set(pgType.record.oid, record)
-    this.codecs.set(pgType.record.arrayOid, makeArray(record, pgType.record.oid))
+    const { arrayOid, oid } = pgType.record
+    if (!this.codecs.has(oid)) this.codecs.set(oid, record)
+    if (!this.codecs.has(arrayOid)) this.codecs.set(arrayOid, makeArray(record, oid))
   }
 
   /** How many there are besides those of every server. */
@@ -102,7 +103,8 @@ export class DatabaseTypes implements TypeRegistry {
 
   private make(description: TypeDescription): Codec {
     const name = this.typeName(description.oid)
-    const choice = this.chosen.find(description)
+    const element = description.kind === "array" ? this.qualifiedName(description.element) : undefined
+    const choice = this.chosen.find(description, element)
     if (choice !== undefined) {
       return choice({
         oid: description.oid,

@@ -4,7 +4,7 @@
  */
 import { Format } from "../wire/backendMessage.ts"
 import { Undecodable, Unencodable } from "../wire/failure.ts"
-import { type Codec, refusedKind } from "./codec.ts"
+import { type Codec, everyArray, refusedKind } from "./codec.ts"
 import { text } from "./text.ts"
 
 /** The codec of a type whose values travel as text in the binary format too, which enums do. */
@@ -19,7 +19,7 @@ export const textualOf = (name: string): Codec<string> => ({
 
 /** A domain travels as the type that it restricts. In an array of domains over arrays each inner array is an element. */
 export const domainOf = (name: string, base: Codec, options: { readonly isOverArray: boolean }): Codec =>
-  options.isOverArray ? { ...base, name, isElement: () => true } : { ...base, name }
+  options.isOverArray ? { ...base, name, isElement: everyArray } : { ...base, name }
 
 /** The codec of a type that has no binary form, or one that nobody here knows: its values are their texts. */
 export const textOnlyOf = (name: string): Codec => ({

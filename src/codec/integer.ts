@@ -21,7 +21,7 @@ const checkedInteger = (name: string, min: number, max: number, value: unknown):
 }
 
 const digits = (name: string, text: string): string => {
-  if (!/^-?\d+$/.test(text)) throw new Undecodable(`${name} whose text is not a whole number`)
+  if (!/^-?\d{1,20}$/.test(text)) throw new Undecodable(`${name} whose text is not a whole number`)
   return text
 }
 

@@ -1,15 +1,17 @@
 /**
  * json and jsonb: read as what `JSON.parse` makes of them, so numbers beyond a double lose digits; written as what
- * `JSON.stringify` makes of any value but a string. A string is taken to be JSON text already, as it is for every other
- * type: it travels as text and the server parses it. To send a JSON string, stringify it. And jsonpath, which is text.
+ * `JSON.stringify` makes of any value. A string is a JSON string then, as it is read: text that is JSON already is a
+ * `PgLiteral`. And jsonpath, which is text.
  */
-import { Undecodable, Unencodable } from "../wire/failure.ts"
-import { type Codec, refusedKind } from "./codec.ts"
+import type { Buffer } from "node:buffer"
+import { limitMet, Undecodable, Unencodable } from "../wire/failure.ts"
+import { type Codec, everyArray, refusedKind } from "./codec.ts"
+import { PgLiteral } from "./pgLiteral.ts"
 import { readText } from "./text.ts"
 
 /**
  * JSON's null as a parameter, where `null` is SQL's NULL: `[jsonNull]` stores the document `null`, `[null]` no document.
- * Within a document both are the same. A stored `null` is read as `null`.
+ * Within a document both are the same. A stored `null` is read as `null`; `jsonAsText` and `jsonbAsText` tell it from NULL.
  *
  * @category constants
  * @since 0.1.0
@@ -30,11 +32,14 @@ const parse = (name: string, json: string): unknown => {
 }
 
 const stringify = (name: string, value: unknown): string => {
-  if (typeof value === "string") throw refusedKind(name, "values that are not strings (those travel as text)", value)
+  if (value instanceof PgLiteral) return value.text
   let json: string | undefined
   try {
     json = JSON.stringify(value)
-  } catch {
+  } catch (thrown) {
+    if (thrown instanceof Unencodable) throw thrown
+    const limit = limitMet(thrown)
+    if (limit !== undefined) throw new Unencodable(limit)
     throw new Unencodable(`${name} takes what JSON.stringify takes: no cycle, no bigint, no toJSON that throws`)
   }
   if (json === undefined) throw refusedKind(name, "what JSON.stringify takes", value)
@@ -45,25 +50,30 @@ export const json: Codec = {
   name: "json",
   read: (bytes, start, end) => parse("json", readText(bytes, start, end)),
   write: (writer, value) => writer.utf8(stringify("json", value)),
-  writesStrings: false,
+  writesStrings: true,
   textOf: (value) => stringify("json", value),
-  ofText: (text) => parse("json", text)
+  ofText: (text) => parse("json", text),
+  isElement: everyArray
+}
+
+/** The text that follows the version of a jsonb. */
+export const jsonbText = (bytes: Buffer, start: number, end: number): string => {
+  if (start === end || bytes[start] !== JSONB_VERSION) throw new Undecodable("jsonb of an unknown version")
+  return readText(bytes, start + 1, end)
 }
 
 export const jsonb: Codec = {
   name: "jsonb",
-  read: (bytes, start, end) => {
-    if (start === end || bytes[start] !== JSONB_VERSION) throw new Undecodable("jsonb of an unknown version")
-    return parse("jsonb", readText(bytes, start + 1, end))
-  },
+  read: (bytes, start, end) => parse("jsonb", jsonbText(bytes, start, end)),
   write: (writer, value) => {
     const json = stringify("jsonb", value)
     writer.uint8(JSONB_VERSION)
     writer.utf8(json)
   },
-  writesStrings: false,
+  writesStrings: true,
   textOf: (value) => stringify("jsonb", value),
-  ofText: (text) => parse("jsonb", text)
+  ofText: (text) => parse("jsonb", text),
+  isElement: everyArray
 }
 
 /** The first byte of a jsonpath; there is no other version yet. */

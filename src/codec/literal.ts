@@ -36,20 +36,26 @@ export class LiteralReader {
 
   /** The part up to one of the characters, which is left; undefined where there is none. */
   part(terminators: string): string | undefined {
+    const { text } = this
     const start = this.at
     let part = ""
+    /** Where what is not yet in the part begins. */
+    let from = start
     let isQuoted = false
-    for (; this.at < this.text.length; this.at++) {
-      const character = this.text.charAt(this.at)
+    for (; this.at < text.length; this.at++) {
+      const character = text.charAt(this.at)
       if (character === "\\") {
-        part += this.text.charAt(++this.at)
+        part += text.slice(from, this.at)
+        from = ++this.at
       } else if (character === '"') {
-        if (isQuoted && this.text.charAt(this.at + 1) === '"') part += this.text.charAt(++this.at)
-        else isQuoted = !isQuoted
+        part += text.slice(from, this.at)
+        if (isQuoted && text.charAt(this.at + 1) === '"') from = ++this.at
+        else {
+          isQuoted = !isQuoted
+          from = this.at + 1
+        }
       } else if (!isQuoted && terminators.includes(character)) {
-        return this.at === start ? undefined : part
-      } else {
-        part += character
+        return this.at === start ? undefined : part + text.slice(from, this.at)
       }
     }
     throw this.malformed()

@@ -1,6 +1,7 @@
 /** A codec on top of another: what the other reads becomes another value, and is made of one before the other writes. */
 import { Format } from "../wire/backendMessage.ts"
 import { type Codec, formatOf, ofText, textOf } from "./codec.ts"
+import { refuseLiteral } from "./pgLiteral.ts"
 
 export interface Mapping<B> {
   /** Given what the codec below reads; what it throws says why, as in any codec. */
@@ -24,7 +25,10 @@ export const mapped = <B>(base: Codec, { decode, encode, encodesStrings, isEleme
   return {
     name: base.name,
     read: (bytes, start, end) => decode(base.read(bytes, start, end)),
-    write: (writer, value) => base.write(writer, encode(value)),
+    write: (writer, value) => {
+      refuseLiteral(value)
+      base.write(writer, encode(value))
+    },
     writesStrings: encodesStrings,
     formatOf: encodedFormat,
     textOf: (value) => textOf(base, encode(value)),

@@ -1,13 +1,14 @@
 /**
  * Encoders for the parameters of one statement, by the types that the server described. A string is taken for every
- * type: where the codec does not write strings itself, it travels as text and the server parses it. NULL never comes
- * here.
+ * type: where the codec does not write strings itself, it travels as text and the server parses it, and so does a
+ * `PgLiteral`. NULL never comes here.
  */
 import { Format } from "../wire/backendMessage.ts"
 import type { ByteWriter } from "../wire/byteWriter.ts"
-import { Unencodable } from "../wire/failure.ts"
+import { reasonOfThrown, Unencodable } from "../wire/failure.ts"
 import type { ParameterEncoder } from "../wire/frontendEncoder.ts"
 import { type Codec, formatOf, refusedKind, textOf } from "./codec.ts"
+import { PgLiteral } from "./pgLiteral.ts"
 import type { TypeRegistry } from "./registry.ts"
 
 export interface TypedParameterEncoder extends ParameterEncoder {
@@ -35,7 +36,7 @@ class CodecParameter implements TypedParameterEncoder {
     } catch (thrown) {
       if (thrown instanceof Unencodable) throw thrown
       // Other errors may quote the value in their message, so that only their kind is told.
-      throw new Unencodable(`its codec threw ${thrown instanceof Error ? thrown.name : typeof thrown}`)
+      throw new Unencodable(reasonOfThrown(thrown))
     }
   }
 }
@@ -61,6 +62,7 @@ class TextParameter implements TypedParameterEncoder {
       case "boolean":
         return writer.utf8(String(value))
       default:
+        if (value instanceof PgLiteral) return writer.utf8(value.text)
         throw refusedKind(this.typeName, "its text as a string, a number, a bigint or a boolean", value)
     }
   }

@@ -12,7 +12,7 @@ import { Format } from "../wire/backendMessage.ts"
 import type { ByteWriter } from "../wire/byteWriter.ts"
 import { Undecodable, Unencodable } from "../wire/failure.ts"
 import { int32At } from "./bigEndian.ts"
-import { type Codec, formatOf, ofText, refusedKind, textOf } from "./codec.ts"
+import { type Codec, formatOf, isFlat, ofText, refusedKind, textOf } from "./codec.ts"
 import { LiteralReader, quoted } from "./literal.ts"
 
 /**
@@ -232,7 +232,7 @@ export const multirangeOf = (name: string, bound: Codec, range: Codec<PgRange>):
       for (const inner of ranges) writePart(writer, range, inner)
     },
     writesStrings: false,
-    isElement: (value) => !value.some(Array.isArray),
+    isElement: isFlat,
     formatOf: (value) => {
       if (formatOf(range, null) === Format.text) return Format.text
       return Array.isArray(value) && value.some((inner) => formatOf(range, inner) === Format.text)

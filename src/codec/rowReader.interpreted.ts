@@ -4,7 +4,7 @@
  * this one whenever a row is not as it should be.
  */
 import type { Buffer } from "node:buffer"
-import { ProtocolViolation, Undecodable, Unencodable, UnresolvedType } from "../wire/failure.ts"
+import { ProtocolViolation, Undecodable, reasonOfThrown, Unencodable, UnresolvedType } from "../wire/failure.ts"
 import type { Codec } from "./codec.ts"
 
 /** Reads the body of a DataRow that lies in `bytes[start, end)`. The bytes are reused afterwards. */
@@ -45,7 +45,7 @@ export class UndecodableColumn extends Undecodable {
 const reasonOf = (thrown: unknown): string =>
   thrown instanceof Undecodable || thrown instanceof ProtocolViolation || thrown instanceof Unencodable
     ? thrown.message
-    : `its codec threw ${thrown instanceof Error ? thrown.name : typeof thrown}`
+    : reasonOfThrown(thrown)
 
 // DataRow: Int16 number of columns, then for each of them Int32 length of the value (-1 for NULL) and its bytes.
 

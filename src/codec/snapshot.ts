@@ -33,7 +33,8 @@ const HEADER_BYTES = 20
 const XID_BYTES = 8
 const MAX_XID = 2n ** 63n - 1n
 
-const FORM = /^(\d{1,20}):(\d{1,20}):((?:\d{1,20}(?:,\d{1,20})*)?)$/
+const FORM = /^(\d{1,20}):(\d{1,20}):([\d,]*)$/
+const XID = /^\d{1,20}$/
 
 const WANTED = "{ xmin, xmax, xip } of bigints"
 
@@ -76,10 +77,11 @@ const snapshot = (name: string): Codec<PgSnapshot> => {
     },
     ofText: (text) => {
       const [, xmin, xmax, xip] = FORM.exec(text) ?? []
-      if (xmin === undefined || xmax === undefined || xip === undefined) {
+      const xids = xip === undefined || xip === "" ? [] : xip.split(",")
+      if (xmin === undefined || xmax === undefined || !xids.every((xid) => XID.test(xid))) {
         throw new Undecodable(`the text of ${name} is malformed`)
       }
-      return { xmin: BigInt(xmin), xmax: BigInt(xmax), xip: xip === "" ? [] : xip.split(",").map(BigInt) }
+      return { xmin: BigInt(xmin), xmax: BigInt(xmax), xip: xids.map(BigInt) }
     }
   }
 }

@@ -67,7 +67,7 @@ const keyOf = ({ name, schema }: Pick<TypeCodec, "name" | "schema">): string => 
 export class TypeCodecs {
   static readonly none: TypeCodecs = new TypeCodecs([])
 
-  private readonly chosen: ReadonlyArray<TypeCodec>
+  readonly chosen: ReadonlyArray<TypeCodec>
   private readonly codecs = new Map<string, TypeCodec>()
   private readonly lossless = new Set<string>()
   /** Of the types of every server those that are not read and written as usual, by OID. */
@@ -97,8 +97,13 @@ export class TypeCodecs {
     )
   }
 
-  find({ kind, name, schema }: Pick<TypeDescription, "kind" | "name" | "schema">): TypeCodec["make"] {
-    const found = this.codecs.get(keyOf({ name, schema }))
+  find(
+    { kind, name, schema }: Pick<TypeDescription, "kind" | "name" | "schema">,
+    element?: QualifiedName
+  ): TypeCodec["make"] {
+    const found =
+      this.codecs.get(keyOf({ name, schema })) ??
+      (element && this.codecs.get(keyOf({ ...element, name: `${element.name}[]` })))
     return (found ?? (kind === "base" ? this.codecs.get(keyOf({ name, schema: undefined })) : undefined))?.make
   }
 
@@ -112,9 +117,17 @@ export class TypeCodecs {
     for (const { make, name, schema } of this.chosen) {
       const type = schema === CATALOGUE_SCHEMA ? builtinNamed(name) : undefined
       if (type === undefined) continue
-      const subject = { oid: type.oid, name, kind: "base", isTextual: TEXTUAL.has(name), attributes: [] } as const
-      const codec = make === undefined ? (codecs.get(type.oid) ?? builtinTypes.codec(type.oid)) : make(subject)
-      if (codec !== undefined) codecs.set(type.oid, codec)
+      const { isArray, oid } = type
+      const kind = isArray ? "array" : "base"
+      const subject = {
+        oid,
+        name: builtinTypes.typeName(oid),
+        kind,
+        isTextual: TEXTUAL.has(name),
+        attributes: []
+      } as const
+      const codec = make === undefined ? (codecs.get(oid) ?? builtinTypes.codec(oid)) : make(subject)
+      if (codec !== undefined) codecs.set(oid, codec)
     }
     return withDerived(codecs, (name) => this.makeArray({ name, schema: CATALOGUE_SCHEMA }))
   }

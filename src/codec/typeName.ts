@@ -21,7 +21,22 @@ const aliases: ReadonlyMap<string, string> = new Map([
   ["timestamp without time zone", "timestamp"]
 ])
 
-const builtins: ReadonlyMap<string, BuiltinType> = new Map(Object.entries(pgType))
+interface NamedType {
+  readonly oid: number
+  readonly isArray: boolean
+}
+
+/** The types of every server by the names that they have in pg_type, where that of an array begins with `_`. */
+const builtins: ReadonlyMap<string, NamedType> = new Map(
+  Object.entries<BuiltinType>(pgType).flatMap(
+    ([name, { arrayOid, oid }]): ReadonlyArray<readonly [string, NamedType]> => [
+      [name, { oid, isArray: false }],
+      ...(arrayOid === undefined ? [] : [[`_${name}`, { oid: arrayOid, isArray: true }] as const])
+    ]
+  )
+)
+
+const ARRAY_SUFFIX = "[]"
 
 export const CATALOGUE_SCHEMA = "pg_catalog"
 export const DEFAULT_SCHEMA = "public"
@@ -34,9 +49,13 @@ export interface QualifiedName {
 /** Without a schema a type of every server is meant where there is one of that name, and else one in `public`. */
 export const qualified = (name: string, schema: string | undefined): QualifiedName => {
   if (schema !== undefined && schema !== CATALOGUE_SCHEMA) return { schema, name }
-  const catalogueName = aliases.get(name.toLowerCase()) ?? name
+  const isArray = name.endsWith(ARRAY_SUFFIX)
+  const elementName = isArray ? name.slice(0, -ARRAY_SUFFIX.length).trimEnd() : name
+  const known = aliases.get(elementName.toLowerCase()) ?? elementName
+  // An array of the user's own keeps its suffix: what pg_type calls it is the server's choice.
+  const catalogueName = isArray ? (builtins.has(`_${known}`) ? `_${known}` : `${known}${ARRAY_SUFFIX}`) : known
   return { schema: schema ?? (builtins.has(catalogueName) ? CATALOGUE_SCHEMA : DEFAULT_SCHEMA), name: catalogueName }
 }
 
 /** Undefined where no server has it. */
-export const builtinNamed = (name: string): BuiltinType | undefined => builtins.get(name)
+export const builtinNamed = (name: string): NamedType | undefined => builtins.get(name)

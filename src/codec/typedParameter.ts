@@ -176,8 +176,8 @@ export const timestamp: (value: Date | string | null) => TypedParameter = typedA
 export const timestamptz: (value: Date | string | null) => TypedParameter = typedAs("timestamptz")
 
 /**
- * A parameter of the type `jsonb`: what `JSON.stringify` takes. A string is JSON that is written out already. `jsonNull`
- * is JSON's null, and null is NULL.
+ * A parameter of the type `jsonb`: what `JSON.stringify` takes, a string too. `literal` is JSON that is written out
+ * already; `jsonNull` is JSON's null, and null is NULL.
  *
  * @category typed parameters
  * @since 0.1.0

@@ -6,9 +6,10 @@ import { Buffer } from "node:buffer"
 import { Format } from "../wire/backendMessage.ts"
 import { Undecodable, Unencodable } from "../wire/failure.ts"
 import { bytea } from "./bytea.ts"
-import type { Codec } from "./codec.ts"
+import { type Codec, everyArray } from "./codec.ts"
 import { compositeOf } from "./composite.ts"
 import { mapped } from "./mapped.ts"
+import { refuseLiteral } from "./pgLiteral.ts"
 import { readText } from "./text.ts"
 import { type CodecSubject, TypeCodec } from "./typeCodec.ts"
 import { qualified } from "./typeName.ts"
@@ -20,7 +21,10 @@ import { qualified } from "./typeName.ts"
  * @since 0.1.0
  */
 export interface TypeName {
-  /** As in pg_type (`"int8"`, `"geometry"`), or as SQL calls a type that every server has (`"bigint"`). */
+  /**
+   * As in pg_type (`"int8"`, `"geometry"`), or as SQL calls a type that every server has (`"bigint"`); of an array that of
+   * its elements with brackets (`"int8[]"`).
+   */
   readonly name: string
   /** By default `"pg_catalog"` where every server has a type of that name, and otherwise `"public"`. */
   readonly schema?: string | undefined
@@ -63,7 +67,9 @@ export interface TextEncoding extends Encoding {
 
 /**
  * A codec of your own for a type. It also serves the type's arrays, domains over it, and composite types and ranges
- * that hold it; types that every server has may be given another codec too. Values that are NULL never come to it. What
+ * that hold it; types that every server has may be given another codec too, and so may an array type by itself
+ * (`"int4[]"`). A codec for a domain is refused with an `InvalidConfigError` when a connection is given it: the server
+ * does not tell a column of a domain from one of the type that it restricts. Values that are NULL never come to it. What
  * it throws becomes a `DecodeError` or an `EncodeError` that tells the kind of what was thrown, and not its message,
  * which may quote the value; the connection goes on.
  *
@@ -104,12 +110,13 @@ export const codec = (encoding: BinaryEncoding | TextEncoding): TypeCodec => {
     if (subject.kind === "domain")
       return refusing(subject.name, "is a domain: give a codec to the type that it restricts")
     const made = encoding.format === "binary" ? binaryCodec(subject, encoding) : textCodec(subject, encoding)
-    return encoding.valuesAreArrays === true ? { ...made, isElement: () => true } : made
+    return encoding.valuesAreArrays === true ? { ...made, isElement: everyArray } : made
   })
 }
 
 const binaryCodec = ({ isTextual, name }: CodecSubject, { decode, encode }: BinaryEncoding): Codec => {
   const encoded = (value: unknown): Uint8Array => {
+    refuseLiteral(value)
     const bytes = encode(value)
     if (bytes instanceof Uint8Array) return bytes
     throw new Unencodable(`the encode of its codec gave no Uint8Array`)
@@ -132,6 +139,7 @@ const binaryCodec = ({ isTextual, name }: CodecSubject, { decode, encode }: Bina
 
 const textCodec = ({ isTextual, name }: CodecSubject, { decode, encode }: TextEncoding): Codec => {
   const textOf = (value: unknown): string => {
+    refuseLiteral(value)
     const text = encode(value)
     if (typeof text === "string") return text
     throw new Unencodable(`the encode of its codec gave no string`)
@@ -218,7 +226,7 @@ export const composite = (encoding: CompositeEncoding): TypeCodec => {
         )
       },
       encodesStrings: encode !== undefined,
-      ...(valuesAreArrays ? { isElement: () => true } : {})
+      ...(valuesAreArrays ? { isElement: everyArray } : {})
     })
   })
 }
@@ -237,7 +245,8 @@ export const composite = (encoding: CompositeEncoding): TypeCodec => {
  * @since 0.1.0
  */
 export const losslessArrayOf = (element: TypeName): TypeCodec => {
-  const { name, schema } = qualified(element.name, element.schema)
+  // Whatever its dimensions, PostgreSQL has one array type for each type.
+  const { name, schema } = qualified(element.name.replace(/(?:\[\])+$/, ""), element.schema)
   return new TypeCodec(name, schema, undefined)
 }
 

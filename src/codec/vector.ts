@@ -7,7 +7,7 @@ import { Format } from "../wire/backendMessage.ts"
 import type { ByteWriter } from "../wire/byteWriter.ts"
 import { Undecodable, Unencodable } from "../wire/failure.ts"
 import { losslessArrayOf, PgArray } from "./array.ts"
-import { type Codec, refusedKind } from "./codec.ts"
+import { type Codec, isFlat, refusedKind } from "./codec.ts"
 import { int2, oid } from "./integer.ts"
 import { pgType } from "./oid.generated.ts"
 
@@ -41,7 +41,7 @@ const vectorOf = (name: string, element: Codec<number>, elementOid: number): Cod
       if (numbers.every(Number.isInteger)) return numbers
       throw new Undecodable(`the text of ${name} is malformed`)
     },
-    isElement: (value) => !value.some(Array.isArray)
+    isElement: isFlat
   }
 }
 

@@ -11,6 +11,7 @@ import * as PgError from "../PgError.ts"
 import { MAX_MESSAGE_BYTES } from "../wire/limits.ts"
 import { sendCancel } from "./cancel.ts"
 import { TypeCatalogue } from "./catalogue.ts"
+import { checkSettings } from "./codecCheck.ts"
 import { Inbox } from "./inbox.ts"
 import { KnownDatabases } from "./knownDatabase.ts"
 import { Session } from "./session.ts"
@@ -48,7 +49,9 @@ const connectWithin = (
       passwordAsked: false,
       attempts: []
     }
-    const everyHost = firstHost(config, databases, progress)
+    const everyHost = Effect.tap(firstHost(config, databases, progress), (session) =>
+      checkSettings(session, config.types, databases)
+    )
     const bounded =
       config.connectTimeoutMillis === 0
         ? everyHost

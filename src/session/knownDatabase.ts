@@ -72,6 +72,8 @@ export class KnownDatabases {
   hasLearned = false
   /** How many sessions there are. */
   sessions = 0
+  /** The codecs of settings of which it is known that none is for a domain. */
+  readonly checked = new WeakSet<TypeCodecs>()
   private readonly lifetimeMillis: number
   private readonly all = new Set<KnownDatabase>()
   private readonly identified = new Map<string, KnownDatabase>()

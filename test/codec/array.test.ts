@@ -250,7 +250,10 @@ describe("an array with strings among elements that are not texts", () => {
       '{"now","1970-01-01 00:00:00+00","Infinity"}'
     )
     assert.strictEqual(textOf(arrayOf(bytea, pgType.bytea.oid), ["\\x01", Uint8Array.of(2)]), '{"\\\\x01","\\\\x02"}')
-    assert.strictEqual(textOf(arrayOf(json, pgType.json.oid), ['{"a":1}', { b: 2 }]), '{"{\\"a\\":1}","{\\"b\\":2}"}')
+    assert.strictEqual(
+      textOf(arrayOf(json, pgType.json.oid), ['{"a":1}', { b: 2 }]),
+      '{"\\"{\\\\\\"a\\\\\\":1}\\"","{\\"b\\":2}"}'
+    )
     assert.strictEqual(
       textOf(arrayOf(date, pgType.date.oid), ["today", new Date(0), -Infinity]),
       '{"today","1970-01-01","-infinity"}'

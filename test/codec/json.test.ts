@@ -1,9 +1,10 @@
 import { assert, describe, it } from "@effect/vitest"
 import * as Schema from "effect/Schema"
 import { Buffer } from "node:buffer"
-import { arrayOf } from "../../src/codec/array.ts"
+import { arrayOf, PgArray } from "../../src/codec/array.ts"
 import { formatOf, textOf } from "../../src/codec/codec.ts"
 import { json, jsonb, jsonNull, jsonpath } from "../../src/codec/json.ts"
+import { PgLiteral } from "../../src/codec/pgLiteral.ts"
 import { pgType } from "../../src/codec/oid.generated.ts"
 import { Format } from "../../src/wire/backendMessage.ts"
 import { assertWithstands, hostile, read, undecodable, unencodable, written } from "../fixtures/codec.ts"
@@ -66,11 +67,42 @@ for (const [codec, version] of [
       }
     })
 
-    it("lets a string travel as text, for it is JSON already", () => {
-      assert.strictEqual(formatOf(codec, '{"a":1}'), Format.text)
-      assert.strictEqual(textOf(codec, '{"a":1}'), '{"a":1}')
-      assert.strictEqual(formatOf(codec, { a: 1 }), Format.binary)
-      assert.include(unencodable(codec, '{"a":1}'), "not a string")
+    it("has a string as a JSON string, whatever it looks like", () => {
+      for (const text of ["x", "5", "null", "", '{"a":1}', '"quoted"', "[1]", "\ud800", "\0"]) {
+        assert.strictEqual(formatOf(codec, text), Format.binary)
+        assert.strictEqual(written(codec, text), version + hexOf(JSON.stringify(text)))
+        assert.strictEqual(textOf(codec, text), JSON.stringify(text))
+        assert.strictEqual(read(codec, written(codec, text)), text)
+      }
+    })
+
+    it("has a literal as the JSON text that it is, in text and, in what can only be binary, there too", () => {
+      const literal = new PgLiteral('{ "a" : 1.50 }')
+      assert.strictEqual(formatOf(codec, literal), Format.text)
+      assert.strictEqual(textOf(codec, literal), '{ "a" : 1.50 }')
+      assert.strictEqual(written(codec, literal), version + hexOf('{ "a" : 1.50 }'))
+      assert.include(unencodable(codec, { a: literal }), "no part of a JSON document")
+    })
+
+    it("has an array within an array of documents as a document, and more dimensions as a PgArray", () => {
+      const documents = arrayOf(codec, 3802)
+      const pairs = [
+        [1, 2],
+        [3, 4]
+      ]
+      for (const value of [pairs, [[]], [[], [1]], [null, [null]], [[[1]], "x", { a: [1] }], []]) {
+        assert.deepStrictEqual(read(documents, written(documents, value)), value)
+        assert.deepStrictEqual(documents.ofText?.(textOf(documents, value)), value)
+      }
+      const square = new PgArray(
+        [
+          ["a", [1, 2]],
+          [null, {}]
+        ],
+        [1, 0]
+      )
+      assert.deepStrictEqual(read(documents, written(documents, square)), square)
+      assert.deepStrictEqual(documents.ofText?.(textOf(documents, square)), square)
     })
 
     it("says nothing of the value that it refuses", () => {

@@ -10,6 +10,7 @@
 import { Undecodable } from "../../wire/failure.ts"
 import { int32At } from "../bigEndian.ts"
 import { type Codec, refusedKind } from "../codec.ts"
+import { refuseLiteral } from "../pgLiteral.ts"
 import { readText } from "../text.ts"
 import { extensionTypeCodec, type TypeCodec } from "../typeCodec.ts"
 
@@ -20,6 +21,7 @@ const NULL_LENGTH = -1
 type Pairs = Readonly<Record<string, string | null>>
 
 const pairsOf = (value: unknown): ReadonlyArray<readonly [string, string | null]> => {
+  refuseLiteral(value)
   if (typeof value !== "object" || value === null || Array.isArray(value)) {
     throw refusedKind("hstore", "an object or a Map of strings and nulls", value)
   }
@@ -35,7 +37,39 @@ const quoted = (text: string): string => `"${text.replace(/["\\]/g, "\\$&")}"`
 
 const unquoted = (text: string): string => text.replace(/\\(.)/gs, "$1")
 
-const PAIR = /"((?:[^"\\]|\\.)*)"=>(?:"((?:[^"\\]|\\.)*)"|NULL)(?:, |$)/gsy
+const malformed = (): Undecodable => new Undecodable("the text of hstore is malformed")
+
+/** Takes the text of an hstore apart in one pass, however long its texts are. */
+const parsePairs = (text: string): ReadonlyArray<readonly [string, string | null]> => {
+  const pairs: Array<readonly [string, string | null]> = []
+  let at = 0
+  const takes = (part: string): boolean => {
+    if (!text.startsWith(part, at)) return false
+    at += part.length
+    return true
+  }
+  const quotedText = (): string => {
+    if (!takes('"')) throw malformed()
+    const start = at
+    let isEscaped = false
+    for (; text[at] !== '"'; at++) {
+      if (at >= text.length) throw malformed()
+      if (text[at] === "\\") {
+        isEscaped = true
+        at++
+      }
+    }
+    const part = text.slice(start, at++)
+    return isEscaped ? unquoted(part) : part
+  }
+  while (at < text.length) {
+    if (pairs.length > 0 && !takes(", ")) throw malformed()
+    const key = quotedText()
+    if (!takes("=>")) throw malformed()
+    pairs.push([key, takes("NULL") ? null : quotedText()])
+  }
+  return pairs
+}
 
 const hstoreCodec: Codec<Pairs> = {
   name: "hstore",
@@ -79,14 +113,7 @@ const hstoreCodec: Codec<Pairs> = {
     pairsOf(value)
       .map(([key, text]) => `${quoted(key)}=>${text === null ? "NULL" : quoted(text)}`)
       .join(", "),
-  ofText: (text) => {
-    const pairs = Array.from(text.matchAll(PAIR))
-    const length = pairs.reduce((total, [pair]) => total + pair.length, 0)
-    if (length !== text.length) throw new Undecodable("the text of hstore is malformed")
-    return Object.fromEntries(
-      pairs.map(([, key = "", value]) => [unquoted(key), value === undefined ? null : unquoted(value)])
-    )
-  }
+  ofText: (text) => Object.fromEntries(parsePairs(text))
 }
 
 /**

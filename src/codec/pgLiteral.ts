@@ -1,0 +1,48 @@
+/** Values that are given as the text which the server parses, whatever their type. */
+import { Unencodable } from "../wire/failure.ts"
+
+/**
+ * A parameter as the text of its type, made by `literal`.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export class PgLiteral {
+  readonly text: string
+
+  constructor(text: string) {
+    this.text = text
+  }
+
+  /** Within a JSON document nothing is parsed by the server. */
+  toJSON(): never {
+    throw new Unencodable("a literal is a value by itself, and no part of a JSON document")
+  }
+}
+
+/** Refuses a literal where nothing but a type's binary form can be sent, or a codec of the user's would be handed it. */
+export const refuseLiteral = (value: unknown): void => {
+  if (value instanceof PgLiteral) throw new Unencodable("a literal is text, which this request cannot carry")
+}
+
+/**
+ * A parameter of any type as the server reads its text, which is what would stand between the quotes of a literal in the
+ * SQL: `literal(document)` for a json column is `'...'::json`. Most types take a string for that anyway. It is wanted
+ * where a string is a value: for text that is JSON already, which would be sent as a JSON string otherwise, and for a
+ * type with a codec of your own, which is passed over.
+ *
+ * @example
+ * ```ts
+ * import { Effect } from "effect"
+ * import { PgClient, PgTypes } from "effectpg"
+ *
+ * export const store = Effect.fn(function* (body: string) {
+ *   const pg = yield* PgClient.PgClient
+ *   // The body of a request, as the JSON document that it is.
+ *   yield* pg.execute("INSERT INTO events (payload) VALUES ($1)", [PgTypes.literal(body)])
+ * })
+ * ```
+ * @category parameters
+ * @since 0.1.0
+ */
+export const literal = (text: string): PgLiteral => new PgLiteral(text)
