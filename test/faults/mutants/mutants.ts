@@ -391,6 +391,8 @@ export const mutants: ReadonlyArray<Mutant> = [
     ],
     test: OUTCOME_OF_ERRORS,
     only: "with cached statements"
+  },
+  {
     what: "leaves readers waiting where the pool has ended",
     edits: [
       {
