@@ -1,6 +1,8 @@
 /** The body of an ErrorResponse or NoticeResponse: its fields by name. */
 import type { Buffer } from "node:buffer"
+import { StringDecoder } from "node:string_decoder"
 import { ByteReader } from "./byteReader.ts"
+import { MAX_ERROR_BYTES, MAX_NOTICE_BYTES } from "./limits.ts"
 
 /** All that the server tells of an error or a notice, as text, under asyncpg's names. */
 export interface ErrorFields {
@@ -31,15 +33,11 @@ export interface ErrorFields {
  * Byte1  field type; 0 ends the message
  * String field value
  * ```
- * Field types that we do not know are passed over, as the protocol asks.
+ * Field types that we do not know are passed over, as the protocol asks. Of a body of `maxBytes` or more only the
+ * beginning is looked at: its last field ends in an ellipsis, and those behind it are lost.
  */
-export const readErrorFields = (bytes: Buffer, start: number, end: number): ErrorFields => {
-  const reader = new ByteReader(bytes, start, end)
-  const fields = new Map<string, string>()
-  for (let type = reader.uint8(); type !== 0; type = reader.uint8()) {
-    fields.set(String.fromCharCode(type), reader.cstring())
-  }
-  reader.expectEnd("an ErrorResponse or NoticeResponse")
+export const readErrorFields = (bytes: Buffer, start: number, end: number, maxBytes = MAX_ERROR_BYTES): ErrorFields => {
+  const fields = end - start < maxBytes ? readWhole(bytes, start, end) : readBeginning(bytes, start, start + maxBytes)
   const severity = fields.get("S") ?? "ERROR"
   return {
     severity,
@@ -61,4 +59,34 @@ export const readErrorFields = (bytes: Buffer, start: number, end: number): Erro
     line: fields.get("L"),
     routine: fields.get("R")
   }
+}
+
+/** The same for a NoticeResponse, of which less is kept. */
+export const readNoticeFields = (bytes: Buffer, start: number, end: number): ErrorFields =>
+  readErrorFields(bytes, start, end, MAX_NOTICE_BYTES)
+
+const readWhole = (bytes: Buffer, start: number, end: number): ReadonlyMap<string, string> => {
+  const reader = new ByteReader(bytes, start, end)
+  const fields = new Map<string, string>()
+  for (let type = reader.uint8(); type !== 0; type = reader.uint8()) {
+    fields.set(String.fromCharCode(type), reader.cstring())
+  }
+  reader.expectEnd("an ErrorResponse or NoticeResponse")
+  return fields
+}
+
+const readBeginning = (bytes: Buffer, start: number, end: number): ReadonlyMap<string, string> => {
+  const fields = new Map<string, string>()
+  for (let at = start; at < end && bytes[at] !== 0;) {
+    const type = String.fromCharCode(bytes[at]!)
+    const zero = bytes.subarray(at + 1, end).indexOf(0)
+    if (zero < 0) {
+      // The decoder keeps back the bytes of a character that is cut in two.
+      fields.set(type, `${new StringDecoder("utf8").write(bytes.subarray(at + 1, end))}\u2026`)
+      break
+    }
+    fields.set(type, bytes.toString("utf8", at + 1, at + 1 + zero))
+    at += zero + 2
+  }
+  return fields
 }
