@@ -10,6 +10,7 @@ import { namedTypes } from "../codec/typedParameter.ts"
 import type * as PgError from "../PgError.ts"
 import { readDescriptions, typeQuery } from "../session/catalogue.ts"
 import { executions, fetches, Rows } from "../session/executeMany.ts"
+import { violation } from "../session/loss.ts"
 import { OwnStatement } from "../session/ownStatement.ts"
 import { mapOutcome, type Outcome, Stale, Unread } from "../session/plan.ts"
 import { ownTupleRows, preparation, type Request } from "../session/request.ts"
@@ -181,8 +182,14 @@ const readAgain = <A>(
       level.run(ownTupleRows(typeQuery(serverVersionOf(parameters).major), [unknown])),
       () => unanswered(column, statement)
     )
-    types.add(readDescriptions(descriptions))
-    const answer = read(types)
+    const answer = yield* Effect.try({
+      try: () => {
+        types.add(readDescriptions(descriptions))
+        return read(types)
+      },
+      // What the server says of its types may be as malformed as its rows.
+      catch: violation
+    })
     return answer instanceof Unread ? yield* readAgain(level, answer, [...lookedUp, ...unknown]) : answer
   })
 

@@ -83,7 +83,7 @@ export class ExtendedQuery<Row, A> implements Exchange, Answer<Row> {
   private readonly inUse: StatementInUse
   /** Whether the run prepares its statement, which is then described once more. */
   private parses = false
-  private readonly collector = new RowCollector<Row>()
+  private readonly collector: RowCollector<Row>
   private awaiting: Awaiting = Awaiting.parseComplete
   private isSuspended = false
   private closesAwaited = 0
@@ -109,6 +109,7 @@ export class ExtendedQuery<Row, A> implements Exchange, Answer<Row> {
     this.values = types.length === 0 ? values : bareValues(values)
     this.inUse = new StatementInUse(session, sql, types, wanted.statements)
     this.wanted = wanted
+    this.collector = new RowCollector(wanted.portal === undefined ? Infinity : wanted.maxRows || Infinity)
     this.resume = resume
   }
 
@@ -364,7 +365,7 @@ export class ExtendedQuery<Row, A> implements Exchange, Answer<Row> {
     }
     this.awaiting = this.afterBind
     const unknown = inUse.described(statement, columns, this.types)
-    if (unknown !== undefined) this.collector.refuse(unknown)
+    if (unknown !== undefined) this.collector.refuse(unknown, columns?.length ?? 0)
     else if (inUse.known !== statement) this.readAs(inUse.known?.rowShape)
   }
 
