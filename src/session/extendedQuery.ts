@@ -31,7 +31,7 @@ import type { ByteWriter } from "../wire/byteWriter.ts"
 import { decodeParameterDescription, decodeRowDescription } from "../wire/coldMessages.ts"
 import { type CommandTag, readCommandTag } from "../wire/commandTag.ts"
 import type { ErrorFields } from "../wire/errorFields.ts"
-import { Unencodable } from "../wire/failure.ts"
+import { ProtocolViolation, Unencodable } from "../wire/failure.ts"
 import {
   writeCloseStatement,
   writeDescribeStatement,
@@ -261,12 +261,9 @@ export class ExtendedQuery<Row, A> implements Exchange, Answer<Row> {
         this.awaiting = Awaiting.rowDescription
         return
       case Backend.RowDescription:
-        if (awaiting !== Awaiting.rowDescription && awaiting !== Awaiting.portalDescription) break
-        this.described(decodeRowDescription(bytes, start, end))
-        return
       case Backend.NoData:
         if (awaiting !== Awaiting.rowDescription && awaiting !== Awaiting.portalDescription) break
-        this.described(undefined)
+        this.described(type === Backend.NoData ? undefined : decodeRowDescription(bytes, start, end))
         return
       case Backend.CopyInResponse:
         if (awaiting !== Awaiting.rows || !this.exclusive) break
@@ -323,6 +320,8 @@ export class ExtendedQuery<Row, A> implements Exchange, Answer<Row> {
     oids: ReadonlyArray<number>,
     done: (exit: Exit.Exit<unknown, PgError.PgError>) => void
   ): void {
+    // The answer of the catalogue is not looked up in the catalogue: that would have no end.
+    if (this.wanted.types === OWN_TYPES) throw new ProtocolViolation("a type of its own in the catalogue's answer")
     const { session } = this
     this.lookedUp = [...this.lookedUp, ...oids]
     const sql = typeQuery(serverVersionOf(session.parameters).major)

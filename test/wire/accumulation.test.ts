@@ -74,7 +74,7 @@ describe("CopyRowDecoder", () => {
     const row = Buffer.concat([int16(MOST_COLUMNS), Buffer.alloc(4 * MOST_COLUMNS, 0xff)])
     let lengths = 0
     const { readInt32BE } = Buffer.prototype
-    Buffer.prototype.readInt32BE = function (this: Buffer, offset) {
+    Buffer.prototype.readInt32BE = function (this: Buffer, offset?: number) {
       lengths++
       return readInt32BE.call(this, offset)
     }
