@@ -14,7 +14,8 @@ export interface ServerVersion {
  * Servers that are made of PostgreSQL may say so before the number, as `version()` does. A number of another product is
  * not one of PostgreSQL, and says nothing of what the server can do.
  */
-const VERSION = /^\s*(?:(?:Postgre\S*|EnterpriseDB|EDB|Greenplum)\s+(?:Database\s+)?)?v?(\d{1,4})(?:\.(\d{1,6}))?/i
+const VERSION =
+  /^\s*(?:(?:Postgre\S*|EnterpriseDB|EDB|Greenplum)\s+(?:Database\s+)?)?v?(\d{1,4})(?!\d)(?:\.(\d{1,6}))?/i
 
 /** What cannot be read counts as 0, for servers that speak the protocol and number themselves otherwise. */
 export const serverVersionOf = (parameters: ReadonlyMap<string, string>): ServerVersion => {

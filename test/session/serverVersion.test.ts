@@ -31,7 +31,7 @@ const versions: ReadonlyArray<readonly [text: string, major: number, minor: numb
   ["1.22.1/bouncer", 1, 22],
   ["CockroachDB CCL v23.1.11 (x86_64-pc-linux-gnu)", 0, 0],
   ["PostgreSQL", 0, 0],
-  ["99999999999", 9999, 0],
+  ["99999999999", 0, 0],
   ["another server", 0, 0],
   ["", 0, 0]
 ]
