@@ -13,6 +13,7 @@ import { pgType } from "../../src/codec/oid.generated.ts"
 import { fromRoot, type PgConnection } from "../../src/PgConnection.ts"
 import * as PgError from "../../src/PgError.ts"
 import { TransactionLevel } from "../../src/session/transaction.ts"
+import { Backend } from "../../src/wire/backendMessage.ts"
 import { dataRow } from "../fixtures/dataRow.ts"
 import { answering, establish, Say, scriptedServer, type Statement } from "../support/scriptedServer.ts"
 import { frame, golden, int32 } from "../wire/frames.ts"
@@ -72,6 +73,13 @@ const mutations: ReadonlyArray<(frames: Array<Buffer>, at: number, random: Rando
   (frames, at, random) => {
     frames[at] = frame(random(256), frames[at]!.subarray(5))
   },
+  // A row that is none, where there are rows.
+  (frames, _at, random) => {
+    const at = frames.findLastIndex((each) => each[0] === Backend.DataRow)
+    const body = Buffer.from(frames[at]?.subarray(5) ?? [])
+    if (body.length > 6) body.writeInt32BE(random(2) === 0 ? random(1_000) : -random(10), 2)
+    if (at >= 0) frames[at] = frame(Backend.DataRow, body)
+  },
   (frames, at, random) => frames.splice(at, frames.length, frames[at]!.subarray(0, random(frames[at]!.length)))
 ]
 
@@ -93,7 +101,7 @@ const rows: Statement = {
     Say.column("m", UNKNOWN_TYPE)
   ],
   rows: Array.from({ length: 5 }, (_, at) =>
-    dataRow([Say.int4(at), Buffer.from("text"), at === 2 ? record : null, Buffer.from("sad")])
+    dataRow([Say.int4(at), Buffer.from("text"), at === 0 ? record : null, Buffer.from("sad")])
   )
 }
 
@@ -179,17 +187,19 @@ const calls: Readonly<Record<string, Call>> = {
   reset: (pg) => pg.reset
 }
 
-/** Runs a call whose answers are mutated, from one of the first on; gives whether it got so far. */
+/** Runs a call of whose first answers some are mutated; gives whether it got so far. */
 const ending = (call: Call, seed: number) =>
   Effect.gen(function* () {
     const server = yield* scriptedServer
     const { peer, session } = yield* establish(server, { cancelTimeoutMillis: 500 })
     const random = randomFrom(seed)
     const first = random(4)
+    const last = first + random(3)
     let answers = 0
     let isReached = false
     const tamper = (frames: ReadonlyArray<Buffer>): ReadonlyArray<Buffer> => {
-      if (answers++ < first) return frames
+      const answer = answers++
+      if (answer < first || answer > last) return frames
       isReached = true
       return mutated(frames, random)
     }
