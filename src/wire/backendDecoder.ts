@@ -8,7 +8,7 @@
  * - What `frame` and `dataRows` are given is valid until they return. They may replace the sink, raise the limit, stop
  *   the decoder or throw; they must not push. After a throw nothing more is delivered.
  */
-import { Buffer } from "node:buffer"
+import type { Buffer } from "node:buffer"
 import { Backend, backendMessageName } from "./backendMessage.ts"
 import { Carry } from "./carry.ts"
 import { ProtocolViolation } from "./failure.ts"

@@ -7,7 +7,7 @@
  * ```
  * A row is laid out as the body of a DataRow, and read by the same readers.
  */
-import { Buffer } from "node:buffer"
+import type { Buffer } from "node:buffer"
 import { Carry } from "./carry.ts"
 import { ProtocolViolation } from "./failure.ts"
 import { MAX_MESSAGE_BYTES } from "./limits.ts"

@@ -1,6 +1,5 @@
 /** The body of an ErrorResponse or NoticeResponse: its fields by name. */
 import type { Buffer } from "node:buffer"
-import { StringDecoder } from "node:string_decoder"
 import { ByteReader } from "./byteReader.ts"
 import { MAX_ERROR_BYTES, MAX_NOTICE_BYTES } from "./limits.ts"
 
@@ -81,12 +80,22 @@ const readBeginning = (bytes: Buffer, start: number, end: number): ReadonlyMap<s
     const type = String.fromCharCode(bytes[at]!)
     const zero = bytes.subarray(at + 1, end).indexOf(0)
     if (zero < 0) {
-      // The decoder keeps back the bytes of a character that is cut in two.
-      fields.set(type, `${new StringDecoder("utf8").write(bytes.subarray(at + 1, end))}\u2026`)
+      fields.set(type, `${bytes.toString("utf8", at + 1, endOfCharacters(bytes, at + 1, end))}\u2026`)
       break
     }
     fields.set(type, bytes.toString("utf8", at + 1, at + 1 + zero))
     at += zero + 2
   }
   return fields
+}
+
+/** Where the last character of UTF-8 text ends that lies whole before `end`. */
+const endOfCharacters = (bytes: Buffer, start: number, end: number): number => {
+  for (let at = end - 1; at >= Math.max(start, end - 4); at--) {
+    const byte = bytes[at]!
+    if ((byte & 0xc0) === 0x80) continue
+    const size = byte >= 0xf0 ? 4 : byte >= 0xe0 ? 3 : byte >= 0xc0 ? 2 : 1
+    return at + size > end ? at : end
+  }
+  return end
 }

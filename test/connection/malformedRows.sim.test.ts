@@ -81,6 +81,9 @@ const outcomeOf = (call: Call, statement: Statement, catalogue: Statement = {}) 
     return { error, isLost: session.lost !== undefined }
   })
 
+/** In a COPY nothing but its own lengths says where a row ends. */
+const isEvident = ([what, body]: (typeof malformed)[number]): boolean => body.length > 1 && !what.includes("beyond")
+
 describe("a row that is none", () => {
   for (const [name, call] of Object.entries(calls)) {
     for (const [what, body] of malformed) {
@@ -112,8 +115,6 @@ describe("a row that is none", () => {
     )
   }
 
-  // In a COPY nothing but its own lengths says where a row ends.
-  const isEvident = ([what, body]: (typeof malformed)[number]): boolean => body.length > 1 && !what.includes("beyond")
   for (const [what, body] of malformed.filter(isEvident)) {
     it.live(`ends copyOutRows with a ProtocolError where it has ${what}`, () =>
       Effect.gen(function* () {

@@ -28,7 +28,7 @@ import { cstring, frame, int16, int32 } from "../wire/frames.ts"
 const MEGABYTE = 1_048_576
 
 /** The server is in this process too, and the machine has other work: what broke this took seconds. */
-const WORST_LAG_MILLIS = 400
+const WORST_LAG_MILLIS = 1_200
 
 /** Runs an effect, in which the event loop may not stand still for long. */
 const withFreeLoop = <A, E, R>(effect: Effect.Effect<A, E, R>): Effect.Effect<A, E, R> =>
@@ -107,7 +107,7 @@ describe("a server", () => {
       yield* peer.cycle
       peer.send(Say.described([Say.column("b", pgType.bytea.oid)]))
       yield* peer.message
-      const size = 100 * MEGABYTE
+      const size = 50 * MEGABYTE
       peer.send(Say.copyOut, frame(Backend.CopyData, Buffer.concat([COPY_HEADER.subarray(0, 15), int32(size)])))
       const before = process.memoryUsage().arrayBuffers
       yield* withFreeLoop(flood(peer, size + (size / 65_536) * 5, frame(Backend.CopyData, Buffer.alloc(65_536))))

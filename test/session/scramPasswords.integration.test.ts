@@ -41,9 +41,10 @@ const chosen: ReadonlyArray<readonly [what: string, password: string]> = [
   ["nothing but what vanishes", "\u00ad\u200c"]
 ]
 
+const quoted = (text: string) => `'${text.replaceAll("'", "''")}'`
+
 layer(TestDatabase.layer, { excludeTestServices: true })("a password by SCRAM", (it) => {
   const role = `scram_${randomBytes(6).toString("hex")}`
-  const quoted = (text: string) => `'${text.replaceAll("'", "''")}'`
   const withRole = <A, E, R>(use: (set: (password: string) => Effect.Effect<void>) => Effect.Effect<A, E, R>) =>
     Effect.scoped(
       Effect.gen(function* () {

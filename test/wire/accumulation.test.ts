@@ -190,10 +190,10 @@ describe("Carry", () => {
   })
 })
 
-describe("readErrorFields", () => {
-  const message = (text: string): Buffer =>
-    Buffer.concat([cstring("SERROR"), cstring("C22012"), cstring(`M${text}`), cstring("RroutineName"), Buffer.of(0)])
+const message = (text: string): Buffer =>
+  Buffer.concat([cstring("SERROR"), cstring("C22012"), cstring(`M${text}`), cstring("RroutineName"), Buffer.of(0)])
 
+describe("readErrorFields", () => {
   it("reads the beginning of a text that is too long, up to the last whole character, and says so", () => {
     for (let shift = 0; shift < 4; shift++) {
       const body = message("x".repeat(shift) + "\u{1f600}".repeat(MAX_ERROR_BYTES / 4))

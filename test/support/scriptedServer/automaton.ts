@@ -2,12 +2,11 @@
  * A server that answers by itself, by the rules of the protocol, from a table of statements: for tests in which many
  * kinds of calls meet the same answers. What it says can be tampered with on the way out.
  */
-import { Buffer } from "node:buffer"
+import type { Buffer } from "node:buffer"
 import * as Effect from "effect/Effect"
 import type * as Scope from "effect/Scope"
-import type { ColumnDescription } from "../../../src/wire/backendMessage.ts"
+import { Backend, type ColumnDescription } from "../../../src/wire/backendMessage.ts"
 import { COPY_HEADER, COPY_TRAILER } from "../../../src/wire/copyBinary.ts"
-import { Backend } from "../../../src/wire/backendMessage.ts"
 import { frame } from "../../wire/frames.ts"
 import type { FrontendMessage, Peer } from "./peer.ts"
 import * as Say from "./say.ts"
