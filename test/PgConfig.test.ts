@@ -25,6 +25,21 @@ describe("the settings", () => {
     assert.sameMembers([...documented, "database"], [...keys])
   })
 
+  it.effect("take hosts and ports of a URL apart before they decode them", () =>
+    Effect.gen(function* () {
+      const HOME = yield* homeWith()
+      const url = "postgresql://us%40r:p%40ss@h%40st1,h%2Cst2:543%33,%2Fr%75n:1/d%62"
+      const config = yield* PgConfig.resolve({ url: Redacted.make(url) }, { HOME })
+      assert.deepStrictEqual(config.hosts, [
+        { _tag: "Tcp", host: "h@st1", port: 5432 },
+        { _tag: "Tcp", host: "h,st2", port: 5433 },
+        { _tag: "Unix", path: "/run/.s.PGSQL.1", port: 1 }
+      ])
+      assert.strictEqual(yield* passwordOf(config), "p@ss")
+      assert.deepStrictEqual([config.user, config.database], ["us@r", "db"])
+    })
+  )
+
   it.effect("have defaults", () =>
     Effect.gen(function* () {
       const HOME = yield* homeWith()

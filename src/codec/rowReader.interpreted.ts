@@ -49,12 +49,41 @@ const reasonOf = (thrown: unknown): string =>
 
 // DataRow: Int16 number of columns, then for each of them Int32 length of the value (-1 for NULL) and its bytes.
 
+/** How many columns the row in `bytes[start, end)` says that it has. */
+const countOf = (bytes: Buffer, start: number, end: number): number => {
+  if (end - start < 2) throw new ProtocolViolation("a row without its number of columns")
+  return (bytes[start]! << 8) | bytes[start + 1]!
+}
+
+/** The length of the value that stands at `at` in a row that ends at `end`; -1 for NULL. */
+const lengthAt = (bytes: Buffer, at: number, end: number, index: number): number => {
+  if (end - at < 4) throw new ProtocolViolation(`a row that ends before the length of column ${index + 1}`)
+  const length = (bytes[at]! << 24) | (bytes[at + 1]! << 16) | (bytes[at + 2]! << 8) | bytes[at + 3]!
+  const left = end - at - 4
+  if (length < -1 || length > left) {
+    throw new ProtocolViolation(`a length of ${length} for column ${index + 1}, with ${left} bytes left in the row`)
+  }
+  return length
+}
+
+const expectEnd = (at: number, end: number): void => {
+  if (at !== end) throw new ProtocolViolation(`${end - at} bytes too many at the end of a row`)
+}
+
+/** The number of columns of a row, of which no value is read; throws `ProtocolViolation` where it is no row. */
+export const columnsOfRow = (bytes: Buffer, start: number, end: number): number => {
+  const count = countOf(bytes, start, end)
+  let at = start + 2
+  for (let index = 0; index < count; index++) at += 4 + Math.max(lengthAt(bytes, at, end, index), 0)
+  expectEnd(at, end)
+  return count
+}
+
 /** Rows as arrays in column order. */
 export const interpretTuples =
   (columns: ReadonlyArray<ReadableColumn>): RowReader<TupleRow> =>
   (bytes, start, end) => {
-    if (end - start < 2) throw new ProtocolViolation("a row without its number of columns")
-    const count = (bytes[start]! << 8) | bytes[start + 1]!
+    const count = countOf(bytes, start, end)
     if (count !== columns.length) {
       throw new ProtocolViolation(`a row of ${count} columns, where ${columns.length} were described`)
     }
@@ -62,17 +91,11 @@ export const interpretTuples =
     let refused: UndecodableColumn | undefined
     let at = start + 2
     for (let index = 0; index < count; index++) {
-      if (end - at < 4) throw new ProtocolViolation(`a row that ends before the length of column ${index + 1}`)
-      const length = (bytes[at]! << 24) | (bytes[at + 1]! << 16) | (bytes[at + 2]! << 8) | bytes[at + 3]!
+      const length = lengthAt(bytes, at, end, index)
       at += 4
       if (length === -1) {
         row.push(null)
         continue
-      }
-      if (length < 0 || length > end - at) {
-        throw new ProtocolViolation(
-          `a length of ${length} for column ${index + 1}, with ${end - at} bytes left in the row`
-        )
       }
       const column = columns[index]!
       try {
@@ -82,7 +105,7 @@ export const interpretTuples =
       }
       at += length
     }
-    if (at !== end) throw new ProtocolViolation(`${end - at} bytes too many at the end of a row`)
+    expectEnd(at, end)
     if (refused !== undefined) throw refused
     return row
   }

@@ -18,7 +18,13 @@ import {
 import { Undecodable } from "../wire/failure.ts"
 import { readText } from "./text.ts"
 
-export { type ObjectRow, type RowReader, type TupleRow, UndecodableColumn } from "./rowReader.interpreted.ts"
+export {
+  columnsOfRow,
+  type ObjectRow,
+  type RowReader,
+  type TupleRow,
+  UndecodableColumn
+} from "./rowReader.interpreted.ts"
 
 /** A statement's columns and how to read them. */
 export interface RowShape {
@@ -36,6 +42,9 @@ export const COMPILE_AFTER_ROWS = 500
 
 /** How many shapes of a registry are remembered; the one that was asked for longest ago goes first. */
 const MAX_REMEMBERED_SHAPES = 500
+
+/** The columns of a shape that is remembered have no longer description: 1,600 columns of ordinary names fit. */
+const MAX_REMEMBERED_CHARACTERS = 131_072
 
 /** A reader that replaces itself by a compiled one. What holds on to the first is led to the second. */
 class WarmingReader<R> {
@@ -127,6 +136,7 @@ const sharedReaders = (
       }))
     )
   }
+  if (key.length > MAX_REMEMBERED_CHARACTERS) return readers
   shapes.delete(key)
   shapes.set(key, readers)
   if (shapes.size > MAX_REMEMBERED_SHAPES) shapes.delete(shapes.keys().next().value ?? key)

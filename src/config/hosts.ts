@@ -47,8 +47,17 @@ export const resolveHosts = Effect.fnUntraced(function* (
     )
   }
   const addresses: Array<HostAddress> = []
+  // A list may leave out thousands, and to look for sockets takes time.
+  const defaults = new Map<number, ReadonlyArray<HostAddress>>()
   for (const [at, host] of hosts.entries()) {
-    addresses.push(...(yield* addressesOf(host, ports[at] ?? ports[0] ?? DEFAULT_PORT)))
+    const port = ports[at] ?? ports[0] ?? DEFAULT_PORT
+    if (host !== "") {
+      addresses.push(addressOf(host, port))
+      continue
+    }
+    const found = defaults.get(port) ?? (yield* defaultAddresses(SOCKET_DIRECTORIES, port))
+    defaults.set(port, found)
+    addresses.push(...found)
   }
   return addresses
 })
@@ -60,7 +69,9 @@ const readHosts = Effect.fnUntraced(function* (
   const hosts: Array<string> = []
   for (const each of elementsOf(given)) {
     const host = (yield* readText({ ...given, value: each })).trim()
-    const isAddress = host.startsWith("/") || /^[\da-f]*:[\da-f]*:[\da-f:.]*(%.+)?$/i.test(host)
+    // A URL has been cut already: what such characters are left in a host were percent-encoded on purpose.
+    const isCut = given.isText && Array.isArray(given.value)
+    const isAddress = isCut || host.startsWith("/") || /^[\da-f]*:[\da-f]*:[\da-f:.]*(%.+)?$/i.test(host)
     if (!isAddress && /[:@[\]/]/.test(host)) {
       return yield* invalid(
         given.name,
@@ -87,11 +98,8 @@ const readPorts = Effect.fnUntraced(function* (
 const elementsOf = ({ value }: Given): ReadonlyArray<unknown> =>
   Array.isArray(value) ? value : typeof value === "string" ? value.split(",") : [value]
 
-const addressesOf = (host: string, port: number): Effect.Effect<ReadonlyArray<HostAddress>> => {
-  if (host === "") return defaultAddresses(SOCKET_DIRECTORIES, port)
-  if (host.startsWith("/")) return Effect.succeed([{ _tag: "Unix", path: socketIn(host, port), port }])
-  return Effect.succeed([{ _tag: "Tcp", host, port }])
-}
+const addressOf = (host: string, port: number): HostAddress =>
+  host.startsWith("/") ? { _tag: "Unix", path: socketIn(host, port), port } : { _tag: "Tcp", host, port }
 
 const socketIn = (directory: string, port: number): string => path.posix.join(directory, `.s.PGSQL.${port}`)
 

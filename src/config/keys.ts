@@ -7,6 +7,7 @@ import * as Effect from "effect/Effect"
 import type * as PgError from "../PgError.ts"
 import type { Environment } from "./files.ts"
 import { invalid } from "./given.ts"
+import { resembled } from "./likeness.ts"
 import { keys } from "./names.ts"
 
 interface Unsupported {
@@ -31,7 +32,10 @@ const unsupported: ReadonlyMap<string, Unsupported> = new Map<string, Unsupporte
   ["target_session_attrs", { variable: "PGTARGETSESSIONATTRS", harmless: ["any"] }]
 ])
 
-/** `where` is for the message: "has", "in line 3 has". */
+/**
+ * `where` is for the message: "has", "in line 3 has". A key that is not known may be half a password, so it is not
+ * repeated.
+ */
 export const checkKey = (
   setting: string,
   where: string,
@@ -41,7 +45,9 @@ export const checkKey = (
   if (keys.includes(key)) return Effect.void
   const { harmless } = unsupported.get(key) ?? {}
   if (harmless === undefined) {
-    return invalid(setting, `${where} the unknown key ${JSON.stringify(key)}; the known ones are: ${keys.join(", ")}`)
+    const meant = resembled(key, [...keys, ...unsupported.keys()])
+    const likeness = meant === undefined ? "" : ` that resembles ${meant}`
+    return invalid(setting, `${where} an unknown key${likeness}; the known ones are: ${keys.join(", ")}`)
   }
   return value === "" || harmless.includes(value)
     ? Effect.void

@@ -62,6 +62,7 @@ const indexOfAny = (text: string, characters: string, from: number): number => {
   return text.length
 }
 
+/** Cut first and decoded then, so that what is percent-encoded is a part of its host or port, whatever it is. */
 const parseHosts = Effect.fnUntraced(function* (text: string): Read<Pick<ConnectionUrl, "hosts" | "ports">> {
   const hosts: Array<string> = []
   const ports: Array<string> = []
@@ -73,14 +74,14 @@ const parseHosts = Effect.fnUntraced(function* (text: string): Read<Pick<Connect
     }
     const colon = indexOfAny(part, ":", 0)
     hosts.push(yield* decode(bracketed?.[1] ?? part.slice(0, colon), "a host"))
-    ports.push((bracketed === null ? part.slice(colon + 1) : bracketed[2]) ?? "")
+    ports.push(yield* decode((bracketed === null ? part.slice(colon + 1) : bracketed[2]) ?? "", "a port"))
   }
   return { hosts, ports }
 })
 
 const parseQuery = Effect.fnUntraced(function* (text: string): Read<ReadonlyMap<string, string>> {
   const query = new Map<string, string>()
-  for (const pair of text.split("&")) {
+  for (const [at, pair] of text.split("&").entries()) {
     if (pair === "") continue
     const equals = pair.indexOf("=")
     if (equals === -1) return yield* refuse("has something other than key=value, joined by &, behind its ?")
@@ -91,7 +92,7 @@ const parseQuery = Effect.fnUntraced(function* (text: string): Read<ReadonlyMap<
       if (!query.has("sslmode")) query.set("sslmode", "require")
       continue
     }
-    yield* checkKey("url", "has", key, value)
+    yield* checkKey("url", `in place ${at + 1} behind its ? has`, key, value)
     query.set(key, value)
   }
   return query

@@ -7,6 +7,7 @@ import { DatabaseTypes } from "../codec/databaseTypes.ts"
 import { namedTypes } from "../codec/typedParameter.ts"
 import type * as PgError from "../PgError.ts"
 import { readDescriptions, typeQuery } from "../session/catalogue.ts"
+import { violation } from "../session/loss.ts"
 import { type Outcome, Stale, Unread } from "../session/plan.ts"
 import { silent, undescribed, unnamed } from "../session/preparedStatement.ts"
 import { MAX_REPETITIONS } from "../session/repetition.ts"
@@ -90,9 +91,12 @@ const prepared = (
   })
 
 const lookUp = (level: TransactionLevel, types: DatabaseTypes, oids: ReadonlyArray<number>): Answer<void> =>
-  Effect.map(level.run(ownTupleRows(typeQuery(serverVersionOf(level.session.parameters).major), [oids])), (rows) =>
-    types.add(readDescriptions(rows))
+  Effect.flatMap(level.run(ownTupleRows(typeQuery(serverVersionOf(level.session.parameters).major), [oids])), (rows) =>
+    wellFormed(() => types.add(readDescriptions(rows)))
   )
+
+/** What the server says of its types may be as malformed as its rows. */
+const wellFormed = <A>(read: () => A): Answer<A> => Effect.try({ try: read, catch: violation })
 
 /** Looks up the types that are not known, or have changed, and reads what could not be read without them. */
 const readAgain = <A>(
@@ -104,7 +108,9 @@ const readAgain = <A>(
     const missing = missingTypes(level.session.catalogue, statement, column, lookedUp)
     if (missing === undefined) return yield* undecodable(column, statement)
     const { types, unknown } = missing
-    yield* Effect.mapError(lookUp(level, types, unknown), () => unanswered(column, statement))
-    const answer = read(types)
+    yield* Effect.mapError(lookUp(level, types, unknown), (error) =>
+      error._tag === "ProtocolError" ? error : unanswered(column, statement)
+    )
+    const answer = yield* wellFormed(() => read(types))
     return answer instanceof Unread ? yield* readAgain(level, answer, [...lookedUp, ...unknown]) : answer
   })

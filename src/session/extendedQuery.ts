@@ -34,7 +34,7 @@ import type { ByteWriter } from "../wire/byteWriter.ts"
 import { decodeParameterDescription, decodeRowDescription } from "../wire/coldMessages.ts"
 import { type CommandTag, readCommandTag } from "../wire/commandTag.ts"
 import type { ErrorFields } from "../wire/errorFields.ts"
-import { Unencodable } from "../wire/failure.ts"
+import { ProtocolViolation, Unencodable } from "../wire/failure.ts"
 import {
   writeCloseStatement,
   writeDescribeStatement,
@@ -73,7 +73,7 @@ export class ExtendedQuery<Row, A> implements Exchange, Answer<Row>, Repeatable 
   private readonly resume: (exit: Exit.Exit<A, PgError.PgError>) => void
   /** Whether the run prepares its statement, which is then described once more. */
   private parses = false
-  private readonly collector = new RowCollector<Row>()
+  private readonly collector: RowCollector<Row>
   private awaiting: Awaiting = Awaiting.parseComplete
   private isSuspended = false
   private closesAwaited = 0
@@ -99,6 +99,7 @@ export class ExtendedQuery<Row, A> implements Exchange, Answer<Row>, Repeatable 
     this.values = types.length === 0 ? values : bareValues(values)
     this.inUse = new StatementInUse(session, sql, types, wanted)
     this.wanted = wanted
+    this.collector = new RowCollector(wanted.portal === undefined ? Infinity : wanted.maxRows || Infinity)
     this.resume = resume
   }
 
@@ -312,6 +313,8 @@ export class ExtendedQuery<Row, A> implements Exchange, Answer<Row>, Repeatable 
     oids: ReadonlyArray<number>,
     done: (exit: Exit.Exit<unknown, PgError.PgError>) => void
   ): void {
+    // The answer of the catalogue is not looked up in the catalogue: that would have no end.
+    if (this.wanted.types === OWN_TYPES) throw new ProtocolViolation("a type of its own in the catalogue's answer")
     const { session } = this
     this.lookedUp = [...this.lookedUp, ...oids]
     const sql = typeQuery(serverVersionOf(session.parameters).major)
@@ -357,7 +360,7 @@ export class ExtendedQuery<Row, A> implements Exchange, Answer<Row>, Repeatable 
     }
     this.awaiting = this.afterBind
     const unknown = inUse.described(statement, columns, this.types)
-    if (unknown !== undefined) this.collector.refuse(unknown)
+    if (unknown !== undefined) this.collector.refuse(unknown, columns?.length ?? 0)
     else if (inUse.known !== statement) this.readAs(inUse.known?.rowShape)
   }
 

@@ -50,6 +50,9 @@ export const identify = (session: Identifiable): void => {
 /** The header of a DataRow, its count of columns and the length of the first. */
 const FIRST_VALUE = 5 + 2 + 4
 
+/** What takes the place of an answer of some dozens of bytes is no name for a server that we would keep. */
+const MAX_ROW_BYTES = 1_024
+
 class Identification implements Exchange {
   readonly sql = SQL
   readonly isControl = true
@@ -75,7 +78,7 @@ class Identification implements Exchange {
 
   dataRows(bytes: Buffer, at: number, limit: number): number {
     const end = dataRowEnd(bytes, at, limit)
-    if (end >= at + FIRST_VALUE) this.identity = readText(bytes, at + FIRST_VALUE, end)
+    if (end >= at + FIRST_VALUE && end - at <= MAX_ROW_BYTES) this.identity = readText(bytes, at + FIRST_VALUE, end)
     return end
   }
 

@@ -17,14 +17,16 @@ export interface Frame {
   readonly body: Buffer
 }
 
-/** An honest server sends some dozens of messages before it is ready. */
+/** An honest server sends some dozens of messages before it is ready, which are short. */
 const MAX_FRAMES = 1000
+const MAX_BYTES = 1_048_576
 
 export class Inbox implements FrameSink, TransportEvents {
   readonly decoder: BackendDecoder
   private readonly transport: Transport
   private readonly frames: Array<Frame> = []
   private received = 0
+  private receivedBytes = 0
   private failure: PgError.PgError | undefined
   private waiting: (() => void) | undefined
 
@@ -80,8 +82,11 @@ export class Inbox implements FrameSink, TransportEvents {
       this.fail(PgError.fromServer(withHint(readErrorFields(bytes, start, end)), { sql: undefined, outcome: "none" }))
       return
     }
-    if (++this.received > MAX_FRAMES) {
-      this.fail(new PgError.ProtocolError({ received: `${MAX_FRAMES} messages`, expected: "ReadyForQuery" }))
+    this.received++
+    this.receivedBytes += end - start
+    if (this.received > MAX_FRAMES || this.receivedBytes > MAX_BYTES) {
+      const received = `${this.received} messages of ${this.receivedBytes} bytes`
+      this.fail(new PgError.ProtocolError({ received, expected: "ReadyForQuery" }))
       return
     }
     this.frames.push({ type, body: Buffer.from(bytes.subarray(start, end)) })

@@ -325,7 +325,7 @@ export class Pipeline<Row, A> implements Exchange {
     const reader = rowShape === undefined || this.failure !== undefined ? undefined : this.plan.form(rowShape)
     if (reader !== undefined || !this.collector.isUnused) this.collector = new RowCollector()
     this.collector.readWith(reader)
-    if (unknown !== undefined && reader !== undefined) this.collector.refuse(unknown)
+    if (unknown !== undefined && reader !== undefined) this.collector.refuse(unknown, rowShape?.columns.length ?? 0)
   }
 
   private answered(tag: CommandTag): void {

@@ -1,7 +1,8 @@
 /** The rows of one answer as they come: read at once, or kept as they came until all is known that it takes to read them. */
 import { Buffer } from "node:buffer"
 import { dataRowEnd, HEADER_BYTES } from "../wire/backendDecoder.ts"
-import { type RowReader, UndecodableColumn } from "../codec/rowReader.ts"
+import { columnsOfRow, type RowReader, UndecodableColumn } from "../codec/rowReader.ts"
+import { ProtocolViolation } from "../wire/failure.ts"
 
 export class RowCollector<Row> {
   readonly rows: Array<Row> = []
@@ -9,6 +10,14 @@ export class RowCollector<Row> {
   refused: UndecodableColumn | undefined
   private reader: RowReader<Row> | undefined
   private kept: Array<Buffer> | undefined
+  /** How many columns the rows have that are kept. */
+  private columns = 0
+  private readonly maxRows: number
+
+  /** A server that sends more than `maxRows` does not do as it was asked. */
+  constructor(maxRows = Infinity) {
+    this.maxRows = maxRows
+  }
 
   get isUnused(): boolean {
     return this.rows.length === 0 && this.refused === undefined
@@ -19,11 +28,12 @@ export class RowCollector<Row> {
     this.reader = reader
   }
 
-  /** Reads nothing until `readKept`, since a column cannot be read before that. */
-  refuse(column: UndecodableColumn): void {
+  /** Reads nothing until `readKept`, since a column cannot be read before that. The rows have so many columns. */
+  refuse(column: UndecodableColumn, columns: number): void {
     this.refused = column
     this.reader = undefined
     this.kept = []
+    this.columns = columns
   }
 
   /** Takes the DataRows that lie whole in `bytes[at, limit)` behind each other; returns where the last of them ends. */
@@ -38,17 +48,28 @@ export class RowCollector<Row> {
 
   private add(bytes: Buffer, start: number, end: number): void {
     if (this.reader === undefined) {
-      this.kept?.push(Buffer.from(bytes.subarray(start, end)))
+      if (this.kept !== undefined) this.keep(this.kept, bytes, start, end)
       return
     }
+    if (this.rows.length >= this.maxRows) throw new ProtocolViolation("more rows than were asked for")
     try {
       this.rows.push(this.reader(bytes, start, end))
     } catch (failure) {
       if (!(failure instanceof UndecodableColumn)) throw failure
-      this.refuse(failure)
+      this.refuse(failure, columnsOfRow(bytes, start, end))
       if (failure.unresolved === undefined) this.kept = undefined
       else this.add(bytes, start, end)
     }
+  }
+
+  /** A row that is none breaks the session when it comes, and not whoever reads what was kept. */
+  private keep(kept: Array<Buffer>, bytes: Buffer, start: number, end: number): void {
+    const columns = columnsOfRow(bytes, start, end)
+    if (columns !== this.columns) {
+      throw new ProtocolViolation(`a row of ${columns} columns, where ${this.columns} were described`)
+    }
+    if (this.rows.length + kept.length >= this.maxRows) throw new ProtocolViolation("more rows than were asked for")
+    kept.push(Buffer.from(bytes.subarray(start, end)))
   }
 
   /** Reads what was kept, by now that it can be. */

@@ -77,20 +77,3 @@ export const isServerProof = (message: string, final: ClientFinal): boolean => {
 }
 
 const hmac = (key: Buffer, text: string): Buffer => createHmac("sha256", key).update(text).digest()
-
-/**
- * SASLprep (RFC 4013) as PostgreSQL applies it: a password that it forbids is used as it is. Unicode spaces become
- * spaces, invisible characters vanish, and the rest is normalised to NFKC.
- */
-export const saslPrep = (password: string): string => {
-  if (/^[ -~]*$/.test(password)) return password
-  const prepared = password
-    .replace(/[\u{a0}\u{1680}\u{2000}-\u{200b}\u{202f}\u{205f}\u{3000}]/gu, " ")
-    .replace(/\u{34f}|\u{200d}|[\u{180b}-\u{180d}]|[\u{fe00}-\u{fe0f}]|[\u{ad}\u{1806}\u{200c}\u{2060}\u{feff}]/gu, "")
-    .normalize("NFKC")
-  return prepared.length === 0 || PROHIBITED.test(prepared) ? password : prepared
-}
-
-/** RFC 4013 section 2.3, and the code points that Unicode 3.2 leaves unassigned are not policed. */
-const PROHIBITED =
-  /\u{340}|\u{341}|[\p{Cc}\p{Co}\p{Cs}\p{Noncharacter_Code_Point}\u{a0}\u{1680}\u{2000}-\u{200b}\u{2028}\u{2029}\u{202f}\u{205f}\u{3000}\u{6dd}\u{70f}\u{180e}\u{200e}\u{200f}\u{202a}-\u{202e}\u{2061}-\u{2063}\u{206a}-\u{206f}\u{2ff0}-\u{2ffb}\u{fff9}-\u{fffd}\u{1d173}-\u{1d17a}\u{e0001}\u{e0020}-\u{e007f}]/u

@@ -16,7 +16,7 @@ import type { BackendDecoder, FrameSink } from "../wire/backendDecoder.ts"
 import { ByteWriter } from "../wire/byteWriter.ts"
 import { decodeNotification, encodeTerminate } from "../wire/coldMessages.ts"
 import type { CommandTag } from "../wire/commandTag.ts"
-import { type ErrorFields, readErrorFields } from "../wire/errorFields.ts"
+import { type ErrorFields, readErrorFields, readNoticeFields } from "../wire/errorFields.ts"
 import { ProtocolViolation } from "../wire/failure.ts"
 import type { TypeCatalogue } from "./catalogue.ts"
 import { Channels } from "./channels.ts"
@@ -285,7 +285,7 @@ export class Session implements FrameSink, TransportEvents {
       case Backend.ErrorResponse:
         return this.errorResponse(readErrorFields(bytes, start, end))
       case Backend.NoticeResponse:
-        return this.notice(readErrorFields(bytes, start, end))
+        return this.notice(readNoticeFields(bytes, start, end))
       case Backend.ParameterStatus:
         // A setting has changed, by whatever statement.
         this.residue.isSoiled = true

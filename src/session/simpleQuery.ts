@@ -93,6 +93,8 @@ export class SimpleQuery implements Exchange {
       case Backend.CommandComplete: {
         if (awaiting !== Awaiting.statement && awaiting !== Awaiting.rows) break
         const tag = readCommandTag(bytes, start, end)
+        // No statement is shorter than a character, so that a server without end does not fill the memory.
+        if (this.tags.length > this.sql.length) break
         this.tags.push(tag)
         if (!this.isControl) this.session.commandCompleted(tag, awaiting === Awaiting.rows, this.changesSession)
         this.awaiting = Awaiting.statement

@@ -21,6 +21,7 @@ import {
   encodeStartup
 } from "../wire/coldMessages.ts"
 import type { Frame, Inbox } from "./inbox.ts"
+import { saslPrep } from "./saslPrep.ts"
 import * as Scram from "./scram.ts"
 import { readParameterStatus } from "./serverParameters.ts"
 import type { Transport } from "./transport.ts"
@@ -196,7 +197,7 @@ const unproven = (received: AuthenticationRequest["_tag"]): PgError.Authenticati
 /** PBKDF2 runs off the event loop. */
 const saltedPassword = (password: Redacted.Redacted, challenge: Scram.ServerFirst) =>
   Effect.callback<Buffer, PgError.AuthenticationError>((resume) => {
-    const prepared = Scram.saslPrep(Redacted.value(password))
+    const prepared = saslPrep(Redacted.value(password))
     pbkdf2(prepared, challenge.salt, challenge.iterations, 32, "sha256", (error, key) =>
       resume(
         error === null

@@ -1,17 +1,26 @@
 /**
  * Cuts the byte stream of a server into frames, whatever the chunks it arrives in.
  *
- * - A frame that lies wholly in a chunk is handed over where it lies. One that the chunk cuts is completed in a carry
- *   buffer, which grows with the bytes that came and never by a length that was only declared.
+ * - A frame that lies wholly in a chunk is handed over where it lies. One that the chunk cuts is completed in a carry.
+ * - Of an error or a notice that is longer than anybody reads, the beginning is kept and handed over.
  * - The length is judged as soon as the five bytes of the header are there. Types are not: which message may stand
  *   where is the sink's business, and so are unknown ones.
  * - What `frame` and `dataRows` are given is valid until they return. They may replace the sink, raise the limit, stop
  *   the decoder or throw; they must not push. After a throw nothing more is delivered.
  */
-import { Buffer } from "node:buffer"
+import type { Buffer } from "node:buffer"
 import { Backend, backendMessageName } from "./backendMessage.ts"
+import { Carry } from "./carry.ts"
 import { ProtocolViolation } from "./failure.ts"
-import { MAX_SHORT_MESSAGE_BYTES, MAX_STARTUP_MESSAGE_BYTES } from "./limits.ts"
+import {
+  MAX_COUNT,
+  MAX_ERROR_BYTES,
+  MAX_MESSAGE_BYTES,
+  MAX_NAME_BYTES,
+  MAX_NOTICE_BYTES,
+  MAX_SHORT_MESSAGE_BYTES,
+  MAX_STARTUP_MESSAGE_BYTES
+} from "./limits.ts"
 
 /** Takes frames one by one: the type byte, and the body in `bytes[start, end)`. */
 export interface FrameSink {
@@ -29,24 +38,25 @@ export const HEADER_BYTES = 5
 /** The least that a message's length can be: it counts itself. */
 const LENGTH_BYTES = 4
 
-const INITIAL_CARRY_BYTES = 8_192
+/** The longest that a message may be, where it may be longer than most; the length counts itself. */
+const LONG_MESSAGES: ReadonlyMap<number, number> = new Map<number, number>([
+  [Backend.DataRow, MAX_MESSAGE_BYTES],
+  [Backend.CopyData, MAX_MESSAGE_BYTES],
+  [Backend.ErrorResponse, MAX_MESSAGE_BYTES],
+  [Backend.NoticeResponse, MAX_MESSAGE_BYTES],
+  // A name with its NUL and 18 bytes more for each column.
+  [Backend.RowDescription, LENGTH_BYTES + 2 + MAX_COUNT * (MAX_NAME_BYTES + 1 + 18)],
+  [Backend.ParameterDescription, LENGTH_BYTES + 2 + MAX_COUNT * 4],
+  [Backend.CopyInResponse, LENGTH_BYTES + 3 + MAX_COUNT * 2],
+  [Backend.CopyOutResponse, LENGTH_BYTES + 3 + MAX_COUNT * 2],
+  // PostgreSQL takes payloads of less than 8,000 bytes.
+  [Backend.NotificationResponse, 0x10000]
+])
 
-/** A carry buffer that has grown beyond this for one large frame is given up after it. */
-const MAX_IDLE_CARRY_BYTES = 65_536
-
-/** libpq's list (VALID_LONG_MESSAGE_TYPE), and ParameterDescription: 65,535 parameters are 262,146 bytes. */
-const LONG_MESSAGES: ReadonlySet<number> = new Set([
-  Backend.CopyBothResponse,
-  Backend.CopyData,
-  Backend.CopyInResponse,
-  Backend.CopyOutResponse,
-  Backend.DataRow,
-  Backend.ErrorResponse,
-  Backend.FunctionCallResponse,
-  Backend.NoticeResponse,
-  Backend.NotificationResponse,
-  Backend.ParameterDescription,
-  Backend.RowDescription
+/** How much is kept of the body of a message that may be cut. */
+const KEPT_BYTES: ReadonlyMap<number, number> = new Map<number, number>([
+  [Backend.ErrorResponse, MAX_ERROR_BYTES],
+  [Backend.NoticeResponse, MAX_NOTICE_BYTES]
 ])
 
 /** The Int32 behind the type byte at `at`. */
@@ -65,11 +75,14 @@ export class BackendDecoder {
   sink: FrameSink
   /** The longest message that is accepted. Small until the server has authenticated us; the session raises it then. */
   maxMessageBytes: number = MAX_STARTUP_MESSAGE_BYTES
-  private carry: Buffer = Buffer.allocUnsafeSlow(INITIAL_CARRY_BYTES)
-  /** How many bytes of a cut frame the carry holds. */
+  /** What is kept of a frame of which only a part has come. */
+  private readonly carry = new Carry()
+  /** How much of it has come. */
   private carried = 0
-  /** The size of the cut frame, header included; known once the header is. */
+  /** Its size, header included; known once the header is. */
   private frameBytes = 0
+  /** How much of it is kept. */
+  private keptBytes = 0
   private stopped = false
 
   constructor(sink: FrameSink) {
@@ -78,13 +91,14 @@ export class BackendDecoder {
 
   /** The type byte of a frame of which only a part has come. */
   get partialType(): number | undefined {
-    return this.carried === 0 ? undefined : this.carry[0]
+    return this.carried === 0 ? undefined : this.carry.bytes[0]
   }
 
   /** Delivers no further frame, not even of the chunk that is being read. */
   stop(): void {
     this.stopped = true
     this.carried = 0
+    this.carry.clear()
   }
 
   /**
@@ -106,7 +120,7 @@ export class BackendDecoder {
       const frameBytes = length - at < HEADER_BYTES ? 0 : this.frameBytesAt(bytes, at)
       const next = at + frameBytes
       if (frameBytes === 0 || next > length) {
-        this.frameBytes = frameBytes
+        this.begin(bytes[at]!, frameBytes)
         this.append(bytes, at, length)
         return
       }
@@ -130,28 +144,29 @@ export class BackendDecoder {
       at = Math.min(HEADER_BYTES - this.carried, length)
       this.append(bytes, 0, at)
       if (this.carried < HEADER_BYTES) return at
-      this.frameBytes = this.frameBytesAt(this.carry, 0)
+      this.begin(this.carry.bytes[0]!, this.frameBytesAt(this.carry.bytes, 0))
     }
     const next = Math.min(at + this.frameBytes - this.carried, length)
     this.append(bytes, at, next)
     if (this.carried === this.frameBytes) {
-      const frame = this.carry
+      const { bytes: frame, length: kept } = this.carry
       this.carried = 0
-      if (frame.length > MAX_IDLE_CARRY_BYTES) this.carry = Buffer.allocUnsafeSlow(INITIAL_CARRY_BYTES)
-      this.deliver(frame, 0, this.frameBytes, this.frameBytes)
+      this.carry.clear()
+      this.deliver(frame, 0, kept, kept)
     }
     return next
   }
 
+  /** Takes note of the frame that is cut; its size is 0 where its header is not all there. */
+  private begin(type: number, frameBytes: number): void {
+    this.frameBytes = frameBytes
+    this.keptBytes = Math.min(Math.max(frameBytes, HEADER_BYTES), HEADER_BYTES + (KEPT_BYTES.get(type) ?? frameBytes))
+  }
+
   private append(bytes: Buffer, start: number, end: number): void {
-    const total = this.carried + end - start
-    if (total > this.carry.length) {
-      const grown = Buffer.allocUnsafeSlow(Math.max(total, Math.min(this.carry.length * 2, this.frameBytes)))
-      this.carry.copy(grown, 0, 0, this.carried)
-      this.carry = grown
-    }
-    bytes.copy(this.carry, this.carried, start, end)
-    this.carried = total
+    const room = this.keptBytes - this.carry.length
+    if (room > 0) this.carry.append(bytes, start, Math.min(end, start + room), this.keptBytes)
+    this.carried += end - start
   }
 
   /** The size of the frame whose header stands at `at`, header included. */
@@ -163,7 +178,7 @@ export class BackendDecoder {
 
   private judgeLength(type: number, length: number): void {
     if (length < LENGTH_BYTES) throw new ProtocolViolation(`${backendMessageName(type)} of length ${length}`)
-    const limit = LONG_MESSAGES.has(type) ? this.maxMessageBytes : MAX_SHORT_MESSAGE_BYTES
+    const limit = Math.min(LONG_MESSAGES.get(type) ?? MAX_SHORT_MESSAGE_BYTES, this.maxMessageBytes)
     if (length > limit) {
       throw new ProtocolViolation(`${backendMessageName(type)} of ${length} bytes; at most ${limit} are accepted`)
     }

@@ -7,8 +7,10 @@
  * ```
  * A row is laid out as the body of a DataRow, and read by the same readers.
  */
-import { Buffer } from "node:buffer"
+import type { Buffer } from "node:buffer"
+import { Carry } from "./carry.ts"
 import { ProtocolViolation } from "./failure.ts"
+import { MAX_MESSAGE_BYTES } from "./limits.ts"
 
 const SIGNATURE = Uint8Array.of(0x50, 0x47, 0x43, 0x4f, 0x50, 0x59, 0x0a, 0xff, 0x0d, 0x0a, 0x00)
 
@@ -32,12 +34,24 @@ const END_OF_ROWS = -1
 /** Takes a row: the bytes in `bytes[start, end)`, which are reused afterwards. */
 export type TakeRow = (bytes: Buffer, start: number, end: number) => void
 
-/** Cuts what comes in the binary COPY format into rows, whatever the pieces it comes in. */
+/** No server sends a longer row: it would not fit into its message. */
+const MAX_ROW_BYTES = MAX_MESSAGE_BYTES
+
+/**
+ * Cuts what comes in the binary COPY format into rows, whatever the pieces it comes in. A row that a piece cuts is
+ * completed in a carry. Where its next length stands is remembered, so that no byte is looked at twice.
+ */
 export class CopyRowDecoder {
   private readonly take: TakeRow
-  private state: "header" | "rows" | "end" = "header"
+  private state: "header" | "extension" | "rows" | "end" = "header"
   /** The beginning of what the last piece has cut. */
-  private carry: Buffer | undefined
+  private readonly carry = new Carry()
+  /** How many bytes of the header's extension are still to be passed over. */
+  private extensionLeft = 0
+  /** How many columns of the row are still to be passed; undefined before their number is known. */
+  private columnsLeft: number | undefined
+  /** Where in the row the next length stands, or its end after the last column. What it passes over may be to come. */
+  private passed = 0
 
   constructor(take: TakeRow) {
     this.take = take
@@ -45,73 +59,113 @@ export class CopyRowDecoder {
 
   /** Takes the next piece. Throws `ProtocolViolation` where it is not the format, and whatever `take` throws. */
   push(bytes: Buffer, start: number, end: number): void {
-    if (this.carry === undefined) {
-      const left = this.read(bytes, start, end)
-      if (left < end) this.carry = Buffer.from(bytes.subarray(left, end))
-      return
+    let at = start
+    while (at < end) {
+      switch (this.state) {
+        case "header":
+          at = this.readHeader(bytes, at, end)
+          break
+        case "extension": {
+          const skipped = Math.min(this.extensionLeft, end - at)
+          this.extensionLeft -= skipped
+          at += skipped
+          if (this.extensionLeft === 0) this.state = "rows"
+          break
+        }
+        case "rows":
+          at = this.carry.length === 0 ? this.readRow(bytes, at, end) : this.completeRow(bytes, at, end)
+          break
+        case "end":
+          throw new ProtocolViolation("COPY data after their end")
+      }
     }
-    const joined = Buffer.concat([this.carry, bytes.subarray(start, end)])
-    const left = this.read(joined, 0, joined.length)
-    this.carry = left < joined.length ? joined.subarray(left) : undefined
   }
 
   /** What has come must be whole. */
   expectEnd(): void {
-    if (this.state !== "end" || this.carry !== undefined) throw new ProtocolViolation("COPY data that end within a row")
+    if (this.state !== "end") throw new ProtocolViolation("COPY data that end within a row")
   }
 
-  /** Reads what is whole, and returns where that ends. */
-  private read(bytes: Buffer, start: number, end: number): number {
-    let at = start
-    if (this.state === "header") {
-      const next = headerEnd(bytes, at, end)
-      if (next === undefined) return at
-      at = next
-      this.state = "rows"
-    }
-    while (this.state === "rows" && end - at >= COUNT_BYTES) {
-      const count = bytes.readInt16BE(at)
-      if (count === END_OF_ROWS) {
-        at += COUNT_BYTES
-        this.state = "end"
-        break
-      }
-      const next = rowEnd(bytes, at, end, count)
-      if (next === undefined) return at
-      this.take(bytes, at, next)
-      at = next
-    }
-    if (this.state === "end" && at < end) throw new ProtocolViolation("COPY data after their end")
+  private readHeader(bytes: Buffer, start: number, end: number): number {
+    const { carry } = this
+    const at = Math.min(end, start + HEADER_BYTES - carry.length)
+    carry.append(bytes, start, at, HEADER_BYTES)
+    const extension = extensionOf(carry.bytes, carry.length)
+    if (extension === undefined) return at
+    carry.clear()
+    this.extensionLeft = extension
+    this.state = extension === 0 ? "rows" : "extension"
     return at
   }
+
+  /** Reads the row, or the end of the rows, that begins at `start`, or keeps what is there of it. */
+  private readRow(bytes: Buffer, start: number, end: number): number {
+    if (this.pass(bytes, start, end)) return this.deliver(bytes, start)
+    this.carry.append(bytes, start, end, MAX_ROW_BYTES)
+    return end
+  }
+
+  /** Adds to the row that was cut as much as it takes to look on in it. */
+  private completeRow(bytes: Buffer, start: number, end: number): number {
+    const { carry } = this
+    const at = Math.min(end, start + this.wanted - carry.length)
+    carry.append(bytes, start, at, MAX_ROW_BYTES)
+    if (this.pass(carry.bytes, 0, carry.length)) {
+      this.deliver(carry.bytes, 0)
+      carry.clear()
+    }
+    return at
+  }
+
+  /** How many bytes of the row have to be there to look on in it. */
+  private get wanted(): number {
+    if (this.columnsLeft === undefined) return COUNT_BYTES
+    return this.columnsLeft > 0 ? this.passed + LENGTH_BYTES : this.passed
+  }
+
+  /** Looks on in the row of which `bytes[start, end)` is there; true where all of it is. */
+  private pass(bytes: Buffer, start: number, end: number): boolean {
+    const there = end - start
+    if (this.columnsLeft === undefined) {
+      if (there < COUNT_BYTES) return false
+      const count = bytes.readInt16BE(start)
+      if (count < END_OF_ROWS) throw new ProtocolViolation(`a row of ${count} columns in COPY data`)
+      if (count === END_OF_ROWS) this.state = "end"
+      this.columnsLeft = Math.max(count, 0)
+      this.passed = COUNT_BYTES
+    }
+    let { columnsLeft, passed } = this
+    for (; columnsLeft > 0 && there - passed >= LENGTH_BYTES; columnsLeft--) {
+      const length = bytes.readInt32BE(start + passed)
+      if (length < NULL_LENGTH) throw new ProtocolViolation(`a value of length ${length} in COPY data`)
+      passed += LENGTH_BYTES + Math.max(length, 0)
+      if (passed > MAX_ROW_BYTES) throw new ProtocolViolation(`a row of more than ${MAX_ROW_BYTES} bytes in COPY data`)
+    }
+    this.columnsLeft = columnsLeft
+    this.passed = passed
+    return columnsLeft === 0 && passed <= there
+  }
+
+  /** Hands over the row that begins at `start` and is all there; returns where it ends. */
+  private deliver(bytes: Buffer, start: number): number {
+    const end = start + this.passed
+    this.columnsLeft = undefined
+    if (this.state === "rows") this.take(bytes, start, end)
+    return end
+  }
 }
 
-/** Where the header that begins at `start` ends; undefined where it is not all there. */
-const headerEnd = (bytes: Buffer, start: number, end: number): number | undefined => {
-  const signed = Math.min(end - start, SIGNATURE.length)
+/** The length of the extension behind the header of which `bytes[0, length)` is there; undefined where not all is. */
+const extensionOf = (bytes: Buffer, length: number): number | undefined => {
+  const signed = Math.min(length, SIGNATURE.length)
   for (let index = 0; index < signed; index++) {
-    if (bytes[start + index] !== SIGNATURE[index]) throw new ProtocolViolation("COPY data that are not binary")
+    if (bytes[index] !== SIGNATURE[index]) throw new ProtocolViolation("COPY data that are not binary")
   }
-  if (end - start < HEADER_BYTES) return undefined
-  if ((bytes.readInt32BE(start + FLAGS_AT) & CRITICAL_FLAGS) !== 0) {
+  if (length < HEADER_BYTES) return undefined
+  if ((bytes.readInt32BE(FLAGS_AT) & CRITICAL_FLAGS) !== 0) {
     throw new ProtocolViolation("binary COPY data with flags that are not known")
   }
-  const extension = bytes.readInt32BE(start + EXTENSION_LENGTH_AT)
+  const extension = bytes.readInt32BE(EXTENSION_LENGTH_AT)
   if (extension < 0) throw new ProtocolViolation("binary COPY data with a header of no length")
-  const next = start + HEADER_BYTES + extension
-  return next <= end ? next : undefined
-}
-
-/** Where the row that begins at `start` ends; undefined where it is not all there. */
-const rowEnd = (bytes: Buffer, start: number, end: number, count: number): number | undefined => {
-  if (count < 0) throw new ProtocolViolation(`a row of ${count} columns in COPY data`)
-  let at = start + COUNT_BYTES
-  for (let left = count; left > 0; left--) {
-    if (end - at < LENGTH_BYTES) return undefined
-    const length = bytes.readInt32BE(at)
-    if (length < NULL_LENGTH) throw new ProtocolViolation(`a value of length ${length} in COPY data`)
-    at += LENGTH_BYTES + Math.max(length, 0)
-    if (at > end) return undefined
-  }
-  return at
+  return extension
 }

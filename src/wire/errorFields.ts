@@ -1,6 +1,7 @@
 /** The body of an ErrorResponse or NoticeResponse: its fields by name. */
 import type { Buffer } from "node:buffer"
 import { ByteReader } from "./byteReader.ts"
+import { MAX_ERROR_BYTES, MAX_NOTICE_BYTES } from "./limits.ts"
 
 /** All that the server tells of an error or a notice, as text, under asyncpg's names. */
 export interface ErrorFields {
@@ -31,15 +32,11 @@ export interface ErrorFields {
  * Byte1  field type; 0 ends the message
  * String field value
  * ```
- * Field types that we do not know are passed over, as the protocol asks.
+ * Field types that we do not know are passed over, as the protocol asks. Of a body of `maxBytes` or more only the
+ * beginning is looked at: its last field ends in an ellipsis, and those behind it are lost.
  */
-export const readErrorFields = (bytes: Buffer, start: number, end: number): ErrorFields => {
-  const reader = new ByteReader(bytes, start, end)
-  const fields = new Map<string, string>()
-  for (let type = reader.uint8(); type !== 0; type = reader.uint8()) {
-    fields.set(String.fromCharCode(type), reader.cstring())
-  }
-  reader.expectEnd("an ErrorResponse or NoticeResponse")
+export const readErrorFields = (bytes: Buffer, start: number, end: number, maxBytes = MAX_ERROR_BYTES): ErrorFields => {
+  const fields = end - start < maxBytes ? readWhole(bytes, start, end) : readBeginning(bytes, start, start + maxBytes)
   const severity = fields.get("S") ?? "ERROR"
   return {
     severity,
@@ -61,4 +58,44 @@ export const readErrorFields = (bytes: Buffer, start: number, end: number): Erro
     line: fields.get("L"),
     routine: fields.get("R")
   }
+}
+
+/** The same for a NoticeResponse, of which less is kept. */
+export const readNoticeFields = (bytes: Buffer, start: number, end: number): ErrorFields =>
+  readErrorFields(bytes, start, end, MAX_NOTICE_BYTES)
+
+const readWhole = (bytes: Buffer, start: number, end: number): ReadonlyMap<string, string> => {
+  const reader = new ByteReader(bytes, start, end)
+  const fields = new Map<string, string>()
+  for (let type = reader.uint8(); type !== 0; type = reader.uint8()) {
+    fields.set(String.fromCharCode(type), reader.cstring())
+  }
+  reader.expectEnd("an ErrorResponse or NoticeResponse")
+  return fields
+}
+
+const readBeginning = (bytes: Buffer, start: number, end: number): ReadonlyMap<string, string> => {
+  const fields = new Map<string, string>()
+  for (let at = start; at < end && bytes[at] !== 0;) {
+    const type = String.fromCharCode(bytes[at]!)
+    const zero = bytes.subarray(at + 1, end).indexOf(0)
+    if (zero < 0) {
+      fields.set(type, `${bytes.toString("utf8", at + 1, endOfCharacters(bytes, at + 1, end))}\u2026`)
+      break
+    }
+    fields.set(type, bytes.toString("utf8", at + 1, at + 1 + zero))
+    at += zero + 2
+  }
+  return fields
+}
+
+/** Where the last character of UTF-8 text ends that lies whole before `end`. */
+const endOfCharacters = (bytes: Buffer, start: number, end: number): number => {
+  for (let at = end - 1; at >= Math.max(start, end - 4); at--) {
+    const byte = bytes[at]!
+    if ((byte & 0xc0) === 0x80) continue
+    const size = byte >= 0xf0 ? 4 : byte >= 0xe0 ? 3 : byte >= 0xc0 ? 2 : 1
+    return at + size > end ? at : end
+  }
+  return end
 }

@@ -21,7 +21,7 @@ const table: ReadonlyArray<readonly [text: string, settings: Readonly<Record<str
 
 const refused: ReadonlyArray<readonly [text: string, reason: RegExp]> = [
   ["[app]\nhost", /^service: names a service that in line 2 of its file has something other than key=value$/],
-  ["[app]\n\nhots=db", /in line 3 of its file has the unknown key "hots"; the known ones are: host, port/],
+  ["[app]\n\nhots=db", /in line 3 of its file has an unknown key that resembles host; the known ones are: host, port/],
   ["[app]\nservice=other", /in line 2 of its file names another service$/],
   [
     "[app]\ntarget_session_attrs=primary",

@@ -49,6 +49,9 @@ const table: ReadonlyArray<readonly [url: string, parts: Parts]> = [
   ],
   ["postgres://%2Frun%2Fpostgresql:5433/app", { hosts: ["/run/postgresql"], ports: ["5433"], database: "app" }],
   ["postgres://%2Fcloudsql%2Fp:r:i/app", { hosts: ["/cloudsql/p"], ports: ["r:i"], database: "app" }],
+  ["postgres://h%40st1,h%40st2:543%33/d%62", { hosts: ["h@st1", "h@st2"], ports: ["", "5433"], database: "db" }],
+  ["postgres://a%2Cb%3A1:%35,c/", { hosts: ["a,b:1", "c"], ports: ["5", ""] }],
+  ["postgres://[%3A%3a1]:%35433", { hosts: ["::1"], ports: ["5433"] }],
   ["postgres://db/a%2Fb%3Fc/", { hosts: ["db"], ports: [""], database: "a/b?c/" }],
   ["postgres://db?dbname=app", { hosts: ["db"], ports: [""], query: { dbname: "app" } }],
   ["postgres:///?host=/run&port=5433&&", { query: { host: "/run", port: "5433" } }],
@@ -87,10 +90,16 @@ const refused: ReadonlyArray<readonly [url: string, reason: RegExp]> = [
   ["postgres:///?app", /something other than key=value/],
   [
     "postgres:///?pool_size=3",
-    /has the unknown key "pool_size"; the known ones are: host, port, user, password, dbname/
+    /in place 1 behind its \? has an unknown key; the known ones are: host, port, user, password, dbname/
   ],
-  ["postgres:///?SSLMODE=require", /has the unknown key "SSLMODE"/],
-  ["postgres:///?ssl=1", /has the unknown key "ssl"/],
+  ["postgres:///?SSLMODE=require", /has an unknown key that resembles sslmode;/],
+  ["postgres:///?sslMode=require", /that resembles sslmode;/],
+  ["postgres:///?user=bob&pasword=x", /in place 2 behind its \? has an unknown key that resembles password;/],
+  ["postgres:///?conect_timeout=1", /that resembles connect_timeout;/],
+  ["postgres:///?hots=db", /that resembles host;/],
+  ["postgres:///?keepalive=1", /that resembles keepalives;/],
+  ["postgres:///?ssl=1", /has an unknown key; the known/],
+  ["postgres://db:54%zz/app", /has a % in a port/],
   [
     "postgres:///?channel_binding=require",
     /channel_binding, which is not supported; leave it out, or write disable or/

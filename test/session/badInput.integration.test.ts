@@ -17,7 +17,7 @@ layer(TestDatabase.layer, { excludeTestServices: true })("settings that make no 
   const SECRET = "hunter2"
   const wrong: ReadonlyArray<readonly [string, object, string]> = [
     ["a URL of another kind", { url: `mysql://app:${SECRET}@localhost/app` }, "postgres://"],
-    ["a URL with an unknown key", { url: `postgres://app:${SECRET}@localhost/app?colour=blue` }, "colour"],
+    ["a URL with an unknown key", { url: `postgres://app:${SECRET}@localhost/app?colour=blue` }, "unknown key"],
     ["a URL with a port that is none", { url: `postgres://app:${SECRET}@localhost:port/app` }, "port"],
     ["a URL with a password that is not percent-encoded", { url: `postgres://app:${SECRET}@%@localhost/app` }, "%"],
     ["an option that does not exist", { hots: "localhost", password: Redacted.make(SECRET) }, "hots"],

@@ -1,7 +1,7 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Buffer } from "node:buffer"
 import { pbkdf2Sync } from "node:crypto"
-import { clientFinal, clientFirst, isServerProof, readServerFirst, saslPrep } from "../../src/session/scram.ts"
+import { clientFinal, clientFirst, isServerProof, readServerFirst } from "../../src/session/scram.ts"
 import { ProtocolViolation } from "../../src/wire/failure.ts"
 
 /** The example of RFC 7677 section 3. PostgreSQL has no user name here, the example has. */
@@ -109,31 +109,5 @@ describe("a SCRAM challenge", () => {
       assert.include(refused(challenge), "not r=,s=,i=", challenge)
     }
     assert.include(refused(`r=abc${"d".repeat(5_000)},s=AQID,i=4096`), "absurd length")
-  })
-})
-
-describe("SASLprep", () => {
-  it.each([
-    ["I\u00adX", "IX", "a soft hyphen vanishes"],
-    ["user", "user", "ASCII stays"],
-    ["USER", "USER", "case stays"],
-    ["\u00aa", "a", "NFKC"],
-    ["\u2168", "IX", "NFKC of one into two"]
-  ])("does with %j what RFC 4013 section 3 does: %j, %s", (password, prepared) => {
-    assert.strictEqual(saslPrep(password), prepared)
-  })
-
-  it("turns every space of Unicode into a plain one", () => {
-    assert.strictEqual(saslPrep("a\u00a0b\u2003c\u3000d\u200be"), "a b c d e")
-  })
-
-  it("uses a password that it forbids as it is, as PostgreSQL does", () => {
-    for (const password of ["\u0007\u00aa", "\u00ad", "\u200e\u00aa", "\ufffd\u00aa", "\ud800\u00aa", "\ue000\u00aa"]) {
-      assert.strictEqual(saslPrep(password), password)
-    }
-  })
-
-  it("knows one password by two spellings", () => {
-    assert.strictEqual(saslPrep("pa\u0308ss"), saslPrep("p\u00e4ss"))
   })
 })

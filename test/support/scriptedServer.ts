@@ -13,6 +13,7 @@ import { Peer } from "./scriptedServer/peer.ts"
 import { waitFor, Waiters } from "./scriptedServer/waiting.ts"
 
 export { boundInt4, type FrontendMessage, Peer } from "./scriptedServer/peer.ts"
+export { answering, type Conduct, type Statement } from "./scriptedServer/automaton.ts"
 export * as Say from "./scriptedServer/say.ts"
 export {
   addressOf,

@@ -99,6 +99,19 @@ export class Peer {
   /** The next message. */
   readonly message: Effect.Effect<FrontendMessage> = Effect.suspend(() => this.wait("a message", () => this.whole()))
 
+  /** The next message, however long it takes; undefined at the end of the connection. */
+  readonly anyMessage: Effect.Effect<FrontendMessage | undefined> = Effect.callback((resume) => {
+    const attempt = (): void => {
+      const message = this.whole()
+      if (message === undefined && !this.over) return
+      forget()
+      resume(Effect.succeed(message))
+    }
+    const forget = this.waiters.add(attempt)
+    attempt()
+    return Effect.sync(forget)
+  })
+
   /** All messages up to the next Sync, which is the last of them. */
   readonly cycle: Effect.Effect<ReadonlyArray<FrontendMessage>> = Effect.suspend(() => {
     const messages: Array<FrontendMessage> = []

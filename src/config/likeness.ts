@@ -1,0 +1,55 @@
+/**
+ * Which known word somebody may have meant. The word that was given is never told again: where a slip has made a
+ * password a part of it, that would be to tell the password.
+ */
+
+/** More differences than this make another word; in a short word, fewer do. */
+const MAX_DIFFERENCES = 2
+const SHORT_WORD = 5
+
+/** How a word is compared: `sslMode`, `SSLMODE` and `ssl_mode` are the same. */
+const folded = (word: string): string => word.toLowerCase().replaceAll(/[_-]/g, "")
+
+/** The known word that resembles the given one most; undefined where none does. */
+export const resembled = (word: string, known: ReadonlyArray<string>): string | undefined => {
+  const longest = Math.max(...known.map(({ length }) => length))
+  if (word.length > 2 * longest) return undefined
+  const given = folded(word)
+  let found: string | undefined
+  let least = MAX_DIFFERENCES + 1
+  for (const each of known) {
+    const other = folded(each)
+    const differences = differencesOf(given, other)
+    const most = Math.min(given.length, other.length) < SHORT_WORD ? 1 : MAX_DIFFERENCES
+    if (differences <= most && differences < least) {
+      found = each
+      least = differences
+    }
+  }
+  return found
+}
+
+/** How many letters have to be put in, left out, replaced or swapped with their neighbour to make one of the other. */
+const differencesOf = (one: string, other: string): number => {
+  let beforeLast: Array<number> = []
+  let last = Array.from({ length: other.length + 1 }, (_, column) => column)
+  for (let row = 1; row <= one.length; row++) {
+    const next = [row]
+    for (let column = 1; column <= other.length; column++) {
+      const isSame = one[row - 1] === other[column - 1]
+      const isSwapped =
+        row > 1 && column > 1 && one[row - 1] === other[column - 2] && one[row - 2] === other[column - 1]
+      next.push(
+        Math.min(
+          last[column]! + 1,
+          next[column - 1]! + 1,
+          last[column - 1]! + (isSame ? 0 : 1),
+          isSwapped ? beforeLast[column - 2]! + 1 : Infinity
+        )
+      )
+    }
+    beforeLast = last
+    last = next
+  }
+  return last[other.length]!
+}
