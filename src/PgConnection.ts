@@ -199,6 +199,10 @@ class Connection extends LevelRequester implements PgConnection {
     return this.level.session
   }
 
+  toJSON(): unknown {
+    return { _id: "effectpg/PgConnection", session: this.session }
+  }
+
   get processId(): number {
     return this.session.processId
   }

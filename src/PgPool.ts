@@ -234,13 +234,13 @@ class Loan implements Borrower {
 
 class Pool extends Requester implements PgPool {
   readonly listen: PgNotification.Listen
-  protected readonly catalogue: KnownDatabases
-  protected readonly observer: Observer
-  private readonly sessions: SessionPool
-  private readonly multiplexer: Multiplexer | undefined
-  private readonly maxConnections: number
-  private readonly setup: Hooks["setup"]
-  private readonly hasResetHook: boolean
+  readonly #databases: KnownDatabases
+  readonly #observer: Observer
+  readonly #sessions: SessionPool
+  readonly #multiplexer: Multiplexer | undefined
+  readonly #maxConnections: number
+  readonly #setup: Hooks["setup"]
+  readonly #hasResetHook: boolean
 
   constructor(
     sessions: SessionPool,
@@ -250,21 +250,33 @@ class Pool extends Requester implements PgPool {
     { reset, setup }: Pick<Hooks, "reset" | "setup">
   ) {
     super()
-    this.sessions = sessions
-    this.catalogue = databases
-    this.observer = new Observer(config.watch, targetOf(config, config.hosts[0]))
+    this.#sessions = sessions
+    this.#databases = databases
+    this.#observer = new Observer(config.watch, targetOf(config, config.hosts[0]))
     this.listen = listenWith((channel, options, statement) =>
       this.observed("listen", statement, hub.listen(channel, options), undefined)
     )
-    this.multiplexer = config.multiplex ? new Multiplexer(sessions, config) : undefined
-    this.maxConnections = config.maxConnections
-    this.setup = setup
-    this.hasResetHook = reset !== undefined
+    this.#multiplexer = config.multiplex ? new Multiplexer(sessions, config) : undefined
+    this.#maxConnections = config.maxConnections
+    this.#setup = setup
+    this.#hasResetHook = reset !== undefined
+  }
+
+  toJSON(): unknown {
+    return { _id: "effectpg/PgPool", ...this.#shown() }
+  }
+
+  protected get catalogue(): KnownDatabases {
+    return this.#databases
+  }
+
+  protected get observer(): Observer {
+    return this.#observer
   }
 
   protected direct<A>(request: Request<A>): Effect.Effect<A, PgError.PgError> {
-    if (this.setup !== undefined) return this.withRoot((root) => root.run(request))
-    return this.multiplexer === undefined ? call(this.sessions, request) : this.multiplexer.call(request)
+    if (this.#setup !== undefined) return this.withRoot((root) => root.run(request))
+    return this.#multiplexer === undefined ? call(this.#sessions, request) : this.#multiplexer.call(request)
   }
 
   protected withRoot<A, E, R>(
@@ -300,17 +312,19 @@ class Pool extends Requester implements PgPool {
     PgConnection.fromRoot
   )
 
-  readonly expire: Effect.Effect<void> = Effect.sync(() => this.sessions.expire())
+  readonly expire: Effect.Effect<void> = Effect.sync(() => this.#sessions.expire())
 
-  readonly stats: Effect.Effect<Stats> = Effect.sync(() => {
-    const { counts } = this.sessions
-    return { ...counts, inUse: counts.size - counts.idle, maxConnections: this.maxConnections }
-  })
+  readonly stats: Effect.Effect<Stats> = Effect.sync(() => this.#shown())
+
+  #shown(): Stats {
+    const { counts } = this.#sessions
+    return { ...counts, inUse: counts.size - counts.idle, maxConnections: this.#maxConnections }
+  }
 
   /** Waits interruptibly; call it where nothing can interrupt, so that what it gives is not lost. */
   private borrow(restore: Restore): Effect.Effect<Lease, PgError.PgError> {
     return Effect.suspend(() => {
-      const loan = new Loan(this.sessions)
+      const loan = new Loan(this.#sessions)
       return Effect.onExit(restore(loan.answer), (exit) =>
         Exit.isSuccess(exit) ? Effect.void : Effect.sync(() => loan.giveUp((lease) => this.giveBack(lease)))
       )
@@ -319,8 +333,8 @@ class Pool extends Requester implements PgPool {
 
   /** A connection that its setup fails on is of no use to anybody. */
   private setUp({ member, root }: Lease): Effect.Effect<void, PgError.PgError> {
-    if (this.setup === undefined) return Effect.void
-    return this.setup(PgConnection.fromRoot(root)).pipe(
+    if (this.#setup === undefined) return Effect.void
+    return this.#setup(PgConnection.fromRoot(root)).pipe(
       Effect.onError(() => Effect.sync(() => member.session.terminate())),
       Effect.asVoid
     )
@@ -333,7 +347,7 @@ class Pool extends Requester implements PgPool {
     session.catalogue = catalogue
     if (session.lost === undefined && !session.isQuiet) session.abandonAll(givenBack())
     // What was asked may have changed anything: a function in a SELECT can. Where nothing was, nothing is to be reset.
-    if (session.residue.isUsed || this.hasResetHook) session.residue.isSoiled = true
-    this.sessions.release(member)
+    if (session.residue.isUsed || this.#hasResetHook) session.residue.isSoiled = true
+    this.#sessions.release(member)
   }
 }

@@ -14,8 +14,12 @@ type ElementName = keyof typeof pgType
  */
 export type BuiltinTypeName = ElementName | `${ElementName}[]`
 
+/** What Node asks an object for that is to be printed. */
+const INSPECT = Symbol.for("nodejs.util.inspect.custom")
+
 /**
- * A parameter with its type, made by `typed`, `int4` and the others of their kind.
+ * A parameter with its type, made by `typed`, `int4` and the others of their kind. Printed or serialised it
+ * shows its type, and no value.
  *
  * @category models
  * @since 0.1.0
@@ -28,6 +32,19 @@ export class TypedParameter {
   constructor(oid: number, value: unknown) {
     this.oid = oid
     this.value = value
+  }
+
+  /** A value is nothing to be printed or logged in passing. */
+  toJSON(): unknown {
+    return { oid: this.oid }
+  }
+
+  toString(): string {
+    return `TypedParameter(${this.oid})`
+  }
+
+  [INSPECT](): unknown {
+    return this.toJSON()
   }
 }
 

@@ -91,13 +91,17 @@ export const read = <Given extends object>(
     const kind = Object.hasOwn(kinds, key) ? kinds[key] : kinds[ANY_OTHER]
     if (kind === undefined) {
       const reason = `there is no such option here; there are ${Object.keys(kinds).join(", ")}`
-      return new PgError.InvalidConfigError({ setting: key, reason })
+      // A value in the place of the options has its own keys, which may be anything.
+      return new PgError.InvalidConfigError({ setting: IDENTIFIER.test(key) ? key : name, reason })
     }
     const fault = value === undefined ? undefined : faultOf(key, value, kind)
     if (fault !== undefined) return fault
   }
   return copy
 }
+
+/** What may be the name of an option, with a slip in it. */
+const IDENTIFIER = /^[a-z]\w{0,39}$/i
 
 /** The kind of the options that are not named. */
 export const ANY_OTHER = ""
