@@ -26,7 +26,7 @@ import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import type * as Scope from "effect/Scope"
 import type * as PgConfig from "./PgConfig.ts"
-import type * as PgError from "./PgError.ts"
+import * as PgError from "./PgError.ts"
 import * as PgPool from "./PgPool.ts"
 
 /**
@@ -83,7 +83,20 @@ export const layer = (settings: PgPool.Settings): Layer.Layer<PgClient, PgError.
 export const layerConfig = (
   settings: Config.Wrap<PgConfig.PoolSettings>
 ): Layer.Layer<PgClient, PgError.PgError | Config.ConfigError> =>
-  Layer.effect(PgClient, Effect.flatMap(Config.unwrap(settings), make))
+  Layer.effect(PgClient, Effect.flatMap(wrapped(settings), make))
+
+type Wrapped = Effect.Effect<PgConfig.PoolSettings, PgError.PgError | Config.ConfigError>
+
+/** What is no Config is looked into by `Config.unwrap` for those that it may hold, and has no end if it is a text. */
+const wrapped = (settings: Config.Wrap<PgConfig.PoolSettings>): Wrapped =>
+  Effect.suspend((): Wrapped => {
+    try {
+      return Config.unwrap(settings)
+    } catch {
+      const reason = "layerConfig takes a Config for each setting, such as Config.String: give plain values to layer"
+      return Effect.fail(new PgError.InvalidConfigError({ setting: undefined, reason }))
+    }
+  })
 
 /**
  * A client with nothing but the environment's settings: `PGHOST`, `PGPORT`, `PGUSER`, `PGPASSWORD`, `PGDATABASE`...

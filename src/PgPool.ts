@@ -11,9 +11,10 @@ import * as Layer from "effect/Layer"
 import * as Scope from "effect/Scope"
 import { listenWith } from "./connection/listening.ts"
 import { Requester } from "./connection/requester.ts"
+import * as Shape from "./connection/shape.ts"
 import * as PgConfig from "./PgConfig.ts"
 import * as PgConnection from "./PgConnection.ts"
-import type * as PgError from "./PgError.ts"
+import * as PgError from "./PgError.ts"
 import type * as PgNotification from "./PgNotification.ts"
 import { givenBack, type Hooks } from "./pool/hooks.ts"
 import type { Member } from "./pool/member.ts"
@@ -113,7 +114,8 @@ export const PgPool: Context.Service<PgPool, PgPool> = Context.Service<PgPool>("
 export const make = Effect.fnUntraced(function* (
   settings: Settings
 ): Effect.fn.Return<PgPool, PgError.PgError, Scope.Scope> {
-  const { init, onConnect, reset, setup, ...poolSettings } = settings
+  const { hooks, others: poolSettings } = yield* divided(settings)
+  const { init, onConnect, reset, setup } = hooks
   const config = yield* PgConfig.resolvePool(poolSettings)
   const sessions = yield* Scope.fork(yield* Effect.scope, "parallel")
   const databases = new KnownDatabases(config.statementCache.lifetimeMillis)
@@ -149,6 +151,26 @@ export const make = Effect.fnUntraced(function* (
 export const layer = (settings: Settings): Layer.Layer<PgPool, PgError.PgError> => Layer.effect(PgPool, make(settings))
 
 // ----------------------------------------------------------------------------------------------- implementation
+
+/** The settings that are the pool's own, each of its kind, and those that `PgConfig` reads. */
+const divided = (
+  settings: Settings
+): Effect.Effect<{ readonly hooks: Hooks; readonly others: PgConfig.PoolSettings }, PgError.InvalidConfigError> =>
+  Effect.suspend(() => {
+    const known = Shape.copyOf(settings)
+    // What is no object has no hooks either, and whoever reads the others says so.
+    if (known === undefined) return Effect.succeed({ hooks: {}, others: settings })
+    const { init, onConnect, reset, setup, ...others } = known
+    const hooks = Shape.read({ init, onConnect, reset, setup }, "settings", HOOKS)
+    return hooks instanceof PgError.InvalidConfigError ? Effect.fail(hooks) : Effect.succeed({ hooks, others })
+  })
+
+const HOOKS: Shape.Kinds = {
+  init: Shape.callback,
+  onConnect: Shape.effect,
+  reset: Shape.callback,
+  setup: Shape.callback
+}
 
 /** The first connection alone, so that a wrong setting is one failure and not many; then the others together. */
 const warmUp = (pool: SessionPool, connections: number): Effect.Effect<void, PgError.PgError> => {
@@ -294,7 +316,9 @@ class Pool extends Requester implements PgPool {
   withConnection<A, E, R>(
     use: (connection: PgConnection.PgConnection) => Effect.Effect<A, E, R>
   ): Effect.Effect<A, E | PgError.PgError, R> {
-    return this.withRoot((root) => use(PgConnection.fromRoot(root)))
+    return Shape.unless(Shape.faultOf("use", use, Shape.callback), () =>
+      this.withRoot((root) => Shape.answerOf("use", use(PgConnection.fromRoot(root))))
+    )
   }
 
   protected readonly scopedRoot: Effect.Effect<TransactionLevel, PgError.PgError, Scope.Scope> =
@@ -334,7 +358,7 @@ class Pool extends Requester implements PgPool {
   /** A connection that its setup fails on is of no use to anybody. */
   private setUp({ member, root }: Lease): Effect.Effect<void, PgError.PgError> {
     if (this.#setup === undefined) return Effect.void
-    return this.#setup(PgConnection.fromRoot(root)).pipe(
+    return Shape.answerOf("setup", this.#setup(PgConnection.fromRoot(root))).pipe(
       Effect.onError(() => Effect.sync(() => member.session.terminate())),
       Effect.asVoid
     )

@@ -19,6 +19,7 @@ import { JOINING_LEVEL, type TransactionLevel } from "../session/transaction.ts"
 import { missingTypes, unanswered, undecodable } from "../session/undecodable.ts"
 import type { Place } from "./place.ts"
 import type { Described } from "./rowSchema.ts"
+import { failingTyped, guarded } from "./source.ts"
 import type { ManyResult, Parameters, Row, RowSource } from "./vocabulary.ts"
 
 /** So many rows of a Stream are sent in one request. */
@@ -131,13 +132,15 @@ const portion = <A>(
   values: Iterable<Parameters>,
   offset: number
 ): Answer<A> =>
-  Effect.suspend(() => {
-    const rows = new Rows(values)
-    return Effect.ensuring(
-      whilePrepared(level, [{ sql }], statements, ([statement]) => make(statement, rows, offset)),
-      Effect.sync(() => rows.stop())
-    )
-  })
+  failingTyped(
+    Effect.suspend(() => {
+      const rows = new Rows(guarded(values, sql))
+      return Effect.ensuring(
+        whilePrepared(level, [{ sql }], statements, ([statement]) => make(statement, rows, offset)),
+        Effect.sync(() => rows.stop())
+      )
+    })
+  )
 
 /**
  * Runs a request that needs its statements prepared. Where the server says that one of them is stale and nothing has

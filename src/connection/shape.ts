@@ -30,6 +30,15 @@ export const unless = <A, E, R>(
   use: () => Effect.Effect<A, E, R>
 ): Effect.Effect<A, E | PgError.PgError, R> => (fault === undefined ? use() : Effect.fail(fault))
 
+/** What a function of the user gives, which is to be an Effect: anything else would die where it is run. */
+export const answerOf = <A, E, R>(
+  setting: string,
+  answer: Effect.Effect<A, E, R>
+): Effect.Effect<A, E | PgError.PgError, R> =>
+  isSafely(Effect.isEffect, answer)
+    ? answer
+    : Effect.fail(new PgError.InvalidConfigError({ setting, reason: `gives an Effect, and not ${words(answer)}` }))
+
 /** Why an argument or an option is not of its kind. */
 export const faultOf = (setting: string, value: unknown, { is, takes }: Kind): PgError.InvalidConfigError | undefined =>
   isSafely(is, value)
@@ -106,6 +115,15 @@ const IDENTIFIER = /^[a-z]\w{0,39}$/i
 /** The kind of the options that are not named. */
 export const ANY_OTHER = ""
 
+/** Undefined for what is no object, or cannot be read. */
+export const copyOf = <A extends object>(value: A): A | undefined => {
+  try {
+    return typeof value === "object" && value !== null ? { ...value } : undefined
+  } catch {
+    return undefined
+  }
+}
+
 /** Undefined for what is no plain object, or cannot be read. */
 const plainCopy = <A extends object>(value: A): A | undefined => {
   try {
@@ -131,6 +149,15 @@ export const serverName: Kind = {
   is: (value) => typeof value === "string" && canBeNamed(value),
   takes: `a name of at most ${MAX_NAME_BYTES} bytes, without a NUL or half a surrogate pair`
 }
+/** What can be asked: a connection, a pool, a client, a transaction. */
+export const queryable: Kind = {
+  is: (value) =>
+    typeof value === "object" &&
+    value !== null &&
+    ["fetchValue", "execute", "withTransaction"].every((name) => typeof Reflect.get(value, name) === "function"),
+  takes: "a connection, a pool, a client or a transaction"
+}
+export const stream: Kind = { is: Stream.isStream, takes: "a Stream" }
 export const effect: Kind = { is: Effect.isEffect, takes: "an Effect" }
 export const schema: Kind = { is: Schema.isSchema, takes: "a Schema" }
 export const schedule: Kind = { is: Schedule.isSchedule, takes: "a Schedule" }

@@ -95,7 +95,10 @@ export class Observer {
     const measured = metrics ? Metric.update(this.durationOf(operation, event), millis / 1000) : Effect.void
     const noted = Effect.andThen(slow, measured)
     if (onQuery === undefined || running.includes(onQuery)) return noted
-    return Effect.andThen(noted, Effect.provideService(onQuery(event), RunningHooks, [...running, onQuery]))
+    const told = onQuery(event)
+    // A hook that returns something else, as an asynchronous function does, is no reason for the operation to die.
+    if (!Effect.isEffect(told)) return Effect.andThen(noted, Effect.logWarning("onQuery gave no Effect"))
+    return Effect.andThen(noted, Effect.provideService(told, RunningHooks, [...running, onQuery]))
   }
 
   private durationOf(operation: string, { error }: QueryEvent): typeof operationDuration {

@@ -266,8 +266,7 @@ export class Pipeline<Row, A> implements Exchange {
     if (failure instanceof Unencodable) {
       return Exit.fail(valueRefused(failure, statement, this.rowNumber(this.written)))
     }
-    // What else the source throws is its own affair.
-    return PgError.isPgError(failure) ? Exit.fail(requestRefused(failure, statement.sql)) : Exit.die(failure)
+    return Exit.fail(requestRefused(failure, statement.sql))
   }
 
   // ---------------------------------------------------------------------------------------------------- answer
