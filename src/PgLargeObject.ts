@@ -54,7 +54,7 @@ export const write = <E, R>(
   )
 
 const parts = (bytes: Uint8Array): Stream.Stream<Uint8Array, PgError.PgError> =>
-  !(bytes instanceof Uint8Array)
+  !Shape.isBytes(bytes)
     ? Stream.fail(noBytes(bytes))
     : Stream.fromIterable(
         Array.from({ length: Math.ceil(bytes.length / PART_BYTES) }, (_, index) =>

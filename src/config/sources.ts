@@ -15,7 +15,10 @@ export type Source = (setting: SettingName) => Given | undefined
 
 type Read<A> = Effect.fn.Return<A, PgError.InvalidConfigError>
 
-export const sourcesOf = Effect.fnUntraced(function* (settings: object, environment: Environment): Read<Source> {
+export const sourcesOf = Effect.fnUntraced(function* (settings: object, given: Environment): Read<Source> {
+  const environment = yield* readSafely({ name: "environment", isText: false, value: given }, () =>
+    Effect.succeed<Environment>({ ...given })
+  )
   yield* checkEnvironment(environment)
   const options = yield* readSafely({ name: "settings", isText: false, value: settings }, ({ value }) =>
     fromOptions(value)

@@ -12,7 +12,7 @@ import type { TransactionLevel } from "../session/transaction.ts"
 import { open } from "./copyFeed.ts"
 import { asItIs, CopyRows, copyPlan } from "./copyRows.ts"
 import { copyInStatement, tableName } from "./copyStatement.ts"
-import { answerOf, words } from "./shape.ts"
+import { answerOf, isBytes, words } from "./shape.ts"
 import { failingTyped } from "./source.ts"
 
 type Copied<E, R> = Effect.Effect<PgCopy.Result, E | PgError.PgError, R>
@@ -31,7 +31,7 @@ export const copyBytesIn = <E, R>(
         Effect.gen(function* () {
           for (let chunks = yield* feed; chunks !== undefined; chunks = yield* feed) {
             for (const chunk of chunks) {
-              if (!(chunk instanceof Uint8Array)) return yield* noBytes(chunk, sql)
+              if (!isBytes(chunk)) return yield* noBytes(chunk, sql)
               for (let at = 0; at < chunk.length; at += MESSAGE_BYTES) {
                 copy.data.raw(chunk.subarray(at, at + MESSAGE_BYTES))
                 if (copy.isFull) yield* sendOn(copy, options, countBytes)

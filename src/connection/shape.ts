@@ -69,6 +69,9 @@ export const isArray = (value: unknown): value is ReadonlyArray<unknown> => {
   }
 }
 
+/** `instanceof` alone asks a Proxy, which may throw. */
+export const isBytes = (value: unknown): value is Uint8Array => ArrayBuffer.isView(value) && value instanceof Uint8Array
+
 // ------------------------------------------------------------------------------------------------- options
 
 /**
