@@ -25,8 +25,9 @@ import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import type * as Scope from "effect/Scope"
+import * as Shape from "./connection/shape.ts"
 import type * as PgConfig from "./PgConfig.ts"
-import type * as PgError from "./PgError.ts"
+import * as PgError from "./PgError.ts"
 import * as PgPool from "./PgPool.ts"
 
 /**
@@ -83,7 +84,28 @@ export const layer = (settings: PgPool.Settings): Layer.Layer<PgClient, PgError.
 export const layerConfig = (
   settings: Config.Wrap<PgConfig.PoolSettings>
 ): Layer.Layer<PgClient, PgError.PgError | Config.ConfigError> =>
-  Layer.effect(PgClient, Effect.flatMap(Config.unwrap(settings), make))
+  Layer.effect(PgClient, Effect.flatMap(wrapped(settings), make))
+
+type Wrapped = Effect.Effect<PgConfig.PoolSettings, PgError.PgError | Config.ConfigError>
+
+/** What is no Config is looked into by `Config.unwrap` for those that it may hold: a text has no end for it. */
+const wrapped = (settings: Config.Wrap<PgConfig.PoolSettings>): Wrapped =>
+  Effect.suspend((): Wrapped => {
+    if (Shape.isSafely((given) => isWrapped(given), settings)) return Config.unwrap(settings)
+    const reason = "layerConfig takes a Config for each setting, such as Config.String: give plain values to layer"
+    return Effect.fail(new PgError.InvalidConfigError({ setting: undefined, reason }))
+  })
+
+/** A Config, or a plain object of them, as the settings themselves and one of them are. */
+const isWrapped = (value: unknown, depth = 0): boolean =>
+  Config.isConfig(value) ||
+  (depth < MAX_DEPTH &&
+    typeof value === "object" &&
+    value !== null &&
+    !(Symbol.iterator in value) &&
+    Object.values(value).every((inner) => isWrapped(inner, depth + 1)))
+
+const MAX_DEPTH = 3
 
 /**
  * A client with nothing but the environment's settings: `PGHOST`, `PGPORT`, `PGUSER`, `PGPASSWORD`, `PGDATABASE`...

@@ -375,5 +375,9 @@ const concealed = <Config extends ResolvedConfig>(config: Config): Config => {
     const { sslKey: _, ...rest } = config
     return rest
   }
-  return Object.defineProperties(config, { toJSON: { value: shown }, [inspect.custom]: { value: shown } })
+  return Object.defineProperties(config, {
+    toJSON: { value: shown },
+    toString: { value: () => inspect(shown()) },
+    [inspect.custom]: { value: shown }
+  })
 }

@@ -10,13 +10,14 @@ import * as Layer from "effect/Layer"
 import * as Queue from "effect/Queue"
 import type * as Scope from "effect/Scope"
 import * as Stream from "effect/Stream"
-import type { TypeCodec } from "./codec/typeCodec.ts"
+import { TypeCodec } from "./codec/typeCodec.ts"
 import type { TypeName } from "./codec/userCodec.ts"
 import type { Queryable } from "./connection/queryable.ts"
 import { listenOn, listenWith, resetKeepingListeners } from "./connection/listening.ts"
 import { LevelRequester } from "./connection/requester.ts"
+import * as Shape from "./connection/shape.ts"
 import * as PgConfig from "./PgConfig.ts"
-import type * as PgError from "./PgError.ts"
+import * as PgError from "./PgError.ts"
 import type * as PgNotification from "./PgNotification.ts"
 import { checkCodec } from "./session/codecCheck.ts"
 import { connect } from "./session/connect.ts"
@@ -122,9 +123,9 @@ export interface PgConnection extends Queryable {
    * A codec for a domain is refused with an `InvalidConfigError`, for the server does not tell a column of a domain from
    * one of the type that it restricts.
    */
-  readonly setTypeCodec: (codec: TypeCodec) => Effect.Effect<void, PgError.InvalidConfigError>
+  readonly setTypeCodec: (codec: TypeCodec) => Effect.Effect<void, PgError.PgError>
   /** Reads and writes a type as if no codec had ever been given for it, on this connection. */
-  readonly resetTypeCodec: (type: TypeName) => Effect.Effect<void>
+  readonly resetTypeCodec: (type: TypeName) => Effect.Effect<void, PgError.PgError>
   /**
    * Takes the session back to where its startup left it: a transaction that was begun in SQL is rolled back, settings,
    * role, cursors, LISTEN in SQL, advisory locks and temporary tables are undone. Prepared statements stay, and the
@@ -197,10 +198,20 @@ const transactionStatuses: Readonly<Record<Wire.TransactionStatus, TransactionSt
   [Wire.TransactionStatus.failed]: "failed"
 }
 
+const CODEC: Shape.Kind = {
+  is: (value) => value instanceof TypeCodec,
+  takes: "a codec such as PgTypes.hstore or those that PgTypes.codec makes"
+}
+const TYPE_NAME: Shape.Kinds = { name: Shape.text, schema: Shape.text }
+
 /** A pool makes one for each lease: it is made of nothing but the level, and all else when it is asked for. */
 class Connection extends LevelRequester implements PgConnection {
   private get session(): Session {
     return this.level.session
+  }
+
+  toJSON(): unknown {
+    return { _id: "effectpg/PgConnection", session: this.session }
   }
 
   get processId(): number {
@@ -250,18 +261,25 @@ class Connection extends LevelRequester implements PgConnection {
     })
   }
 
-  setTypeCodec(codec: TypeCodec): Effect.Effect<void, PgError.InvalidConfigError> {
-    const check = Effect.suspend(() => (this.level.isOver ? Effect.void : checkCodec(this.session, codec)))
-    const set = this.whileOurs((session) => {
-      session.catalogue = session.catalogue.withCodec(codec)
-    })
-    return Effect.andThen(check, set)
+  setTypeCodec(codec: TypeCodec): Effect.Effect<void, PgError.PgError> {
+    return Shape.unless(Shape.faultOf("codec", codec, CODEC), () =>
+      Effect.andThen(
+        Effect.suspend(() => (this.level.isOver ? Effect.void : checkCodec(this.session, codec))),
+        this.whileOurs((session) => {
+          session.catalogue = session.catalogue.withCodec(codec)
+        })
+      )
+    )
   }
 
-  resetTypeCodec({ name, schema }: TypeName): Effect.Effect<void> {
-    return this.whileOurs((session) => {
-      session.catalogue = session.catalogue.withoutCodec(name, schema)
-    })
+  resetTypeCodec(type: TypeName): Effect.Effect<void, PgError.PgError> {
+    const known = Shape.read(type, "type", TYPE_NAME)
+    if (known instanceof PgError.InvalidConfigError) return Effect.fail(known)
+    return Shape.unless(Shape.faultOf("name", known.name, Shape.text), () =>
+      this.whileOurs((session) => {
+        session.catalogue = session.catalogue.withoutCodec(known.name, known.schema)
+      })
+    )
   }
 
   /** Does what no server is asked for, unless the session may be another borrower's. */

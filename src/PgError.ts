@@ -52,8 +52,16 @@ const clientErrors = [...Object.values(ConnectionError), ...Object.values(Client
  * @since 0.1.0
  * @category guards
  */
-export const isPgError = (value: unknown): value is PgError =>
-  isPostgresError(value) || clientErrors.some((ClientError) => value instanceof ClientError)
+export const isPgError = (value: unknown): value is PgError => isPostgresError(value) || isClientError(value)
+
+/** Looking at a Proxy may throw, which tells that it is none. */
+const isClientError = (value: unknown): boolean => {
+  try {
+    return clientErrors.some((ClientError) => value instanceof ClientError)
+  } catch {
+    return false
+  }
+}
 
 /**
  * Handles the server's errors of one class of SQLSTATEs and lets all others pass.

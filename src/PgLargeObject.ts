@@ -8,7 +8,8 @@ import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
 import * as Stream from "effect/Stream"
 import type { Queryable } from "./connection/queryable.ts"
-import type * as PgError from "./PgError.ts"
+import * as Shape from "./connection/shape.ts"
+import * as PgError from "./PgError.ts"
 
 /** What one statement carries. */
 const PART_BYTES = 262_144
@@ -35,25 +36,40 @@ export const write = <E, R>(
   queryable: Queryable,
   bytes: Stream.Stream<Uint8Array, E, R>
 ): Effect.Effect<number, E | PgError.PgError, R> =>
-  queryable.withTransaction(
-    Effect.gen(function* () {
-      const oid = yield* queryable.fetchOne("SELECT pg_catalog.lo_create(0) AS oid")
-      let offset = 0n
-      yield* Stream.runForEach(Stream.flatMap(bytes, parts), (part) => {
-        const at = offset
-        offset += BigInt(part.length)
-        return queryable.execute("SELECT pg_catalog.lo_put($1, $2, $3)", [oid["oid"], at, part])
-      })
-      return Number(oid["oid"])
-    })
+  Shape.unless(
+    Shape.faultOf("queryable", queryable, Shape.queryable) ?? Shape.faultOf("bytes", bytes, Shape.stream),
+    () =>
+      queryable.withTransaction(
+        Effect.gen(function* () {
+          const oid = yield* queryable.fetchOne("SELECT pg_catalog.lo_create(0) AS oid")
+          let offset = 0n
+          yield* Stream.runForEach(Stream.flatMap(bytes, parts), (part) => {
+            const at = offset
+            offset += BigInt(part.length)
+            return queryable.execute("SELECT pg_catalog.lo_put($1, $2, $3)", [oid["oid"], at, part])
+          })
+          return Number(oid["oid"])
+        })
+      )
   )
 
-const parts = (bytes: Uint8Array): Stream.Stream<Uint8Array> =>
-  Stream.fromIterable(
-    Array.from({ length: Math.ceil(bytes.length / PART_BYTES) }, (_, index) =>
-      bytes.subarray(index * PART_BYTES, (index + 1) * PART_BYTES)
-    )
-  )
+const parts = (bytes: Uint8Array): Stream.Stream<Uint8Array, PgError.PgError> =>
+  !Shape.isBytes(bytes)
+    ? Stream.fail(noBytes(bytes))
+    : Stream.fromIterable(
+        Array.from({ length: Math.ceil(bytes.length / PART_BYTES) }, (_, index) =>
+          bytes.subarray(index * PART_BYTES, (index + 1) * PART_BYTES)
+        )
+      )
+
+/** What is no bytes would be stored as nothing. */
+const noBytes = (part: unknown): PgError.EncodeError =>
+  new PgError.EncodeError({
+    parameter: 0,
+    type: "bytes",
+    reason: `what is stored are Uint8Arrays, and this is ${Shape.words(part)}`,
+    sql: ""
+  })
 
 /**
  * The bytes of a large object, in parts. Outside of a transaction each part is read as the object then is. Fails with
@@ -63,6 +79,11 @@ const parts = (bytes: Uint8Array): Stream.Stream<Uint8Array> =>
  * @since 0.1.0
  */
 export const read = (queryable: Queryable, oid: number): Stream.Stream<Uint8Array, PgError.PgError> =>
+  Stream.unwrap(
+    Shape.unless(Shape.faultOf("queryable", queryable, Shape.queryable), () => Effect.succeed(partsOf(queryable, oid)))
+  )
+
+const partsOf = (queryable: Queryable, oid: number): Stream.Stream<Uint8Array, PgError.PgError> =>
   Stream.paginate(0n, (offset) =>
     Effect.map(
       queryable.fetchValue("SELECT pg_catalog.lo_get($1, $2, $3)", [oid, offset, PART_BYTES]),
@@ -81,4 +102,6 @@ export const read = (queryable: Queryable, oid: number): Stream.Stream<Uint8Arra
  * @since 0.1.0
  */
 export const remove = (queryable: Queryable, oid: number): Effect.Effect<void, PgError.PgError> =>
-  Effect.asVoid(queryable.execute("SELECT pg_catalog.lo_unlink($1)", [oid]))
+  Shape.unless(Shape.faultOf("queryable", queryable, Shape.queryable), () =>
+    Effect.asVoid(queryable.execute("SELECT pg_catalog.lo_unlink($1)", [oid]))
+  )

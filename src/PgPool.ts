@@ -11,9 +11,10 @@ import * as Layer from "effect/Layer"
 import * as Scope from "effect/Scope"
 import { listenWith } from "./connection/listening.ts"
 import { Requester } from "./connection/requester.ts"
+import * as Shape from "./connection/shape.ts"
 import * as PgConfig from "./PgConfig.ts"
 import * as PgConnection from "./PgConnection.ts"
-import type * as PgError from "./PgError.ts"
+import * as PgError from "./PgError.ts"
 import type * as PgNotification from "./PgNotification.ts"
 import { givenBack, type Hooks } from "./pool/hooks.ts"
 import type { Member } from "./pool/member.ts"
@@ -114,7 +115,8 @@ export const PgPool: Context.Service<PgPool, PgPool> = Context.Service<PgPool>("
 export const make = Effect.fnUntraced(function* (
   settings: Settings
 ): Effect.fn.Return<PgPool, PgError.PgError, Scope.Scope> {
-  const { init, onConnect, reset, setup, ...poolSettings } = settings
+  const { hooks, others: poolSettings } = yield* divided(settings)
+  const { init, onConnect, reset, setup } = hooks
   const config = yield* PgConfig.resolvePool(poolSettings)
   const sessions = yield* Scope.fork(yield* Effect.scope, "parallel")
   const databases = new KnownDatabases(config.statementCache.lifetimeMillis)
@@ -151,6 +153,26 @@ export const make = Effect.fnUntraced(function* (
 export const layer = (settings: Settings): Layer.Layer<PgPool, PgError.PgError> => Layer.effect(PgPool, make(settings))
 
 // ----------------------------------------------------------------------------------------------- implementation
+
+/** The settings that are the pool's own, each of its kind, and those that `PgConfig` reads. */
+const divided = (
+  settings: Settings
+): Effect.Effect<{ readonly hooks: Hooks; readonly others: PgConfig.PoolSettings }, PgError.InvalidConfigError> =>
+  Effect.suspend(() => {
+    const known = Shape.copyOf(settings)
+    // What is no object has no hooks either, and whoever reads the others says so.
+    if (known === undefined) return Effect.succeed({ hooks: {}, others: settings })
+    const { init, onConnect, reset, setup, ...others } = known
+    const hooks = Shape.read({ init, onConnect, reset, setup }, "settings", HOOKS)
+    return hooks instanceof PgError.InvalidConfigError ? Effect.fail(hooks) : Effect.succeed({ hooks, others })
+  })
+
+const HOOKS: Shape.Kinds = {
+  init: Shape.callback,
+  onConnect: Shape.effect,
+  reset: Shape.callback,
+  setup: Shape.callback
+}
 
 /** The first connection alone, so that a wrong setting is one failure and not many; then the others together. */
 const warmUp = (pool: SessionPool, connections: number): Effect.Effect<void, PgError.PgError> => {
@@ -236,13 +258,13 @@ class Loan implements Borrower {
 
 class Pool extends Requester implements PgPool {
   readonly listen: PgNotification.Listen
-  protected readonly catalogue: KnownDatabases
-  protected readonly observer: Observer
-  private readonly sessions: SessionPool
-  private readonly multiplexer: Multiplexer | undefined
-  private readonly maxConnections: number
-  private readonly setup: Hooks["setup"]
-  private readonly hasResetHook: boolean
+  readonly #databases: KnownDatabases
+  readonly #observer: Observer
+  readonly #sessions: SessionPool
+  readonly #multiplexer: Multiplexer | undefined
+  readonly #maxConnections: number
+  readonly #setup: Hooks["setup"]
+  readonly #hasResetHook: boolean
 
   constructor(
     sessions: SessionPool,
@@ -252,21 +274,33 @@ class Pool extends Requester implements PgPool {
     { reset, setup }: Pick<Hooks, "reset" | "setup">
   ) {
     super()
-    this.sessions = sessions
-    this.catalogue = databases
-    this.observer = new Observer(config.watch, targetOf(config, config.hosts[0]))
+    this.#sessions = sessions
+    this.#databases = databases
+    this.#observer = new Observer(config.watch, targetOf(config, config.hosts[0]))
     this.listen = listenWith((channel, options, statement) =>
       this.observed("listen", statement, hub.listen(channel, options), undefined)
     )
-    this.multiplexer = config.multiplex ? new Multiplexer(sessions, config) : undefined
-    this.maxConnections = config.maxConnections
-    this.setup = setup
-    this.hasResetHook = reset !== undefined
+    this.#multiplexer = config.multiplex ? new Multiplexer(sessions, config) : undefined
+    this.#maxConnections = config.maxConnections
+    this.#setup = setup
+    this.#hasResetHook = reset !== undefined
+  }
+
+  toJSON(): unknown {
+    return { _id: "effectpg/PgPool", ...this.#shown() }
+  }
+
+  protected get catalogue(): KnownDatabases {
+    return this.#databases
+  }
+
+  protected get observer(): Observer {
+    return this.#observer
   }
 
   protected direct<A>(request: Request<A>): Effect.Effect<A, PgError.PgError> {
-    if (this.setup !== undefined) return this.withRoot((root) => root.run(request))
-    return this.multiplexer === undefined ? call(this.sessions, request) : this.multiplexer.call(request)
+    if (this.#setup !== undefined) return this.withRoot((root) => root.run(request))
+    return this.#multiplexer === undefined ? call(this.#sessions, request) : this.#multiplexer.call(request)
   }
 
   protected withRoot<A, E, R>(
@@ -284,7 +318,9 @@ class Pool extends Requester implements PgPool {
   withConnection<A, E, R>(
     use: (connection: PgConnection.PgConnection) => Effect.Effect<A, E, R>
   ): Effect.Effect<A, E | PgError.PgError, R> {
-    return this.withRoot((root) => use(PgConnection.fromRoot(root)))
+    return Shape.unless(Shape.faultOf("use", use, Shape.callback), () =>
+      this.withRoot((root) => Shape.answerOf("use", use(PgConnection.fromRoot(root))))
+    )
   }
 
   protected readonly scopedRoot: Effect.Effect<TransactionLevel, PgError.PgError, Scope.Scope> =
@@ -302,17 +338,19 @@ class Pool extends Requester implements PgPool {
     PgConnection.fromRoot
   )
 
-  readonly expire: Effect.Effect<void> = Effect.sync(() => this.sessions.expire())
+  readonly expire: Effect.Effect<void> = Effect.sync(() => this.#sessions.expire())
 
-  readonly stats: Effect.Effect<Stats> = Effect.sync(() => {
-    const { counts } = this.sessions
-    return { ...counts, inUse: counts.size - counts.idle, maxConnections: this.maxConnections }
-  })
+  readonly stats: Effect.Effect<Stats> = Effect.sync(() => this.#shown())
+
+  #shown(): Stats {
+    const { counts } = this.#sessions
+    return { ...counts, inUse: counts.size - counts.idle, maxConnections: this.#maxConnections }
+  }
 
   /** Waits interruptibly; call it where nothing can interrupt, so that what it gives is not lost. */
   private borrow(restore: Restore): Effect.Effect<Lease, PgError.PgError> {
     return Effect.suspend(() => {
-      const loan = new Loan(this.sessions)
+      const loan = new Loan(this.#sessions)
       return Effect.onExit(restore(loan.answer), (exit) =>
         Exit.isSuccess(exit) ? Effect.void : Effect.sync(() => loan.giveUp((lease) => this.giveBack(lease)))
       )
@@ -321,8 +359,8 @@ class Pool extends Requester implements PgPool {
 
   /** A connection that its setup fails on is of no use to anybody. */
   private setUp({ member, root }: Lease): Effect.Effect<void, PgError.PgError> {
-    if (this.setup === undefined) return Effect.void
-    return this.setup(PgConnection.fromRoot(root)).pipe(
+    if (this.#setup === undefined) return Effect.void
+    return Shape.answerOf("setup", this.#setup(PgConnection.fromRoot(root))).pipe(
       Effect.onError(() => Effect.sync(() => member.session.terminate())),
       Effect.asVoid
     )
@@ -335,7 +373,7 @@ class Pool extends Requester implements PgPool {
     session.catalogue = catalogue
     if (session.lost === undefined && !session.isQuiet) session.abandonAll(givenBack())
     // What was asked may have changed anything: a function in a SELECT can. Where nothing was, nothing is to be reset.
-    if (session.residue.isUsed || this.hasResetHook) session.residue.isSoiled = true
-    this.sessions.release(member)
+    if (session.residue.isUsed || this.#hasResetHook) session.residue.isSoiled = true
+    this.#sessions.release(member)
   }
 }

@@ -32,6 +32,7 @@ export const TypeId: unique symbol = Symbol("effectpg/PgSql/Statement")
 /**
  * A statement, or a part of one: an immutable value that can be run any number of times, and interpolated into others.
  * Only the functions of this module make them; an object that merely looks like one is refused wherever it is to be run.
+ * None of them throws, whatever it is given: what is wrong is the statement's `fault`, and running it fails.
  * Printed or serialised it shows its text, and no value.
  *
  * @category models
@@ -228,6 +229,17 @@ const compose = (
   return new Template(chunks, values, fault, undefined)
 }
 
+/** Looking at an argument may throw, if it is a Proxy or has a getter: that is a fault of the statement. */
+const total =
+  <Given extends ReadonlyArray<unknown>>(name: string, build: (...given: Given) => Statement) =>
+  (...given: Given): Statement => {
+    try {
+      return build(...given)
+    } catch {
+      return faulty(`${name} was given what cannot be read: looking at it throws`)
+    }
+  }
+
 // ------------------------------------------------------------------------------------------------------- parts
 
 const id = (...path: readonly [string, ...ReadonlyArray<string>]): Statement => {
@@ -291,7 +303,13 @@ const COMMA = tag`, `
  * @category constructors
  * @since 0.1.0
  */
-export const sql: Sql = Object.assign(tag, { id, in: isAmong, values, set, join })
+export const sql: Sql = Object.assign(total("sql", tag), {
+  id: total("sql.id", id),
+  in: total("sql.in", isAmong),
+  values: total("sql.values", values),
+  set: total("sql.set", set),
+  join: total("sql.join", join)
+})
 
 /**
  * Whether something is a statement that this module has made, and no object that looks like one.

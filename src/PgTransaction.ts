@@ -9,7 +9,8 @@
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
 import type { Queryable } from "./connection/queryable.ts"
-import type * as PgError from "./PgError.ts"
+import * as Shape from "./connection/shape.ts"
+import * as PgError from "./PgError.ts"
 
 export type {
   Access,
@@ -53,10 +54,17 @@ export const outcome = (
   queryable: Queryable,
   error: PgError.CommitOutcomeUnknownError
 ): Effect.Effect<TransactionOutcome, PgError.PgError> => {
+  const fault = Shape.faultOf("queryable", queryable, Shape.queryable) ?? Shape.faultOf("error", error, UNKNOWN_COMMIT)
+  if (fault !== undefined) return Effect.fail(fault)
   if (error.transactionId === undefined) return Effect.succeed("unknown")
   const sql = "SELECT pg_catalog.pg_xact_status($1::pg_catalog.text::pg_catalog.xid8)"
   const status = queryable.fetchValue(sql, [error.transactionId])
   return Effect.map(status, (value) => outcomes.find((known) => known === Option.getOrNull(value)) ?? "unknown")
+}
+
+const UNKNOWN_COMMIT: Shape.Kind = {
+  is: (error) => error instanceof PgError.CommitOutcomeUnknownError,
+  takes: "a CommitOutcomeUnknownError"
 }
 
 const outcomes: ReadonlyArray<TransactionOutcome> = ["committed", "aborted", "in progress"]

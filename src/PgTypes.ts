@@ -15,6 +15,7 @@ import { PgArray } from "./codec/array.ts"
 import { PgInterval } from "./codec/interval.ts"
 import { PgRange } from "./codec/range.ts"
 import type { Codec } from "./codec/codec.ts"
+import { sound } from "./codec/givenType.ts"
 import { mapped } from "./codec/mapped.ts"
 import { numeric as numericCodec } from "./codec/numeric.ts"
 import { PgTimestamp, timestamp as timestampCodec, timestamptz as timestamptzCodec } from "./codec/timestamp.ts"
@@ -243,7 +244,7 @@ export const Range = <Bound extends Schema.Constraint>(
   Bound["EncodingServices"]
 > =>
   Schema.declareConstructor<PgRange<Bound["Type"]>, PgRange<Bound["Encoded"]>>()(
-    [bound],
+    [sound("Range", "a Schema", bound, Schema.isSchema)],
     ([bound]) => {
       const decode = SchemaParser.decodeUnknownEffect(Schema.NullOr(bound))
       return (range, ast, options) => {
@@ -286,6 +287,7 @@ export const Range = <Bound extends Schema.Constraint>(
 /**
  * A `PgArray`, which `losslessArrayOf` reads, whose elements have a schema of their own; of two dimensions it is that of
  * a list of lists: `PgTypes.ArrayOf(Schema.Array(Schema.Int))`. In JSON it is an object with the fields of `PgArray`.
+ * Throws a TypeError where it is given no schema, as `Range` does.
  *
  * @category schemas
  * @since 0.1.0
@@ -299,7 +301,7 @@ export const ArrayOf = <Element extends Schema.Constraint>(
   Element["EncodingServices"]
 > =>
   Schema.declareConstructor<PgArray<Element["Type"]>, PgArray<Element["Encoded"]>>()(
-    [element],
+    [sound("ArrayOf", "a Schema", element, Schema.isSchema)],
     ([element]) => {
       const decode = SchemaParser.decodeUnknownEffect(Schema.Array(element))
       return (array, ast, options) => {

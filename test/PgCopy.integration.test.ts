@@ -537,7 +537,7 @@ layer(TestDatabase.layer, { excludeTestServices: true })("a COPY that fails", (i
     })
   )
 
-  it.effect("because of a defect or an interruption of its source, undoes all and dies of the same", () =>
+  it.effect("because of what its source throws or an interruption of it, undoes all and hands that on", () =>
     Effect.gen(function* () {
       const connection = yield* prepared
       const defect = new Error("a bug")
@@ -545,8 +545,8 @@ layer(TestDatabase.layer, { excludeTestServices: true })("a COPY that fails", (i
         yield [1]
         throw defect
       })()
-      const died = yield* Effect.exit(connection.copyInRows(table, throwing))
-      assert.isTrue(Exit.isFailure(died) && Cause.hasDies(died.cause))
+      const refusal = yield* Effect.flip(connection.copyInRows(table, throwing))
+      assert.strictEqual(refusal._tag === "EncodeError" && refusal.thrown, defect)
       const rows = Stream.concat(Stream.make([1]), Stream.fromEffect(Effect.interrupt))
       const interrupted = yield* Effect.exit(connection.copyInRows(table, rows))
       assert.isTrue(Exit.isFailure(interrupted) && Cause.hasInterruptsOnly(interrupted.cause))

@@ -14,8 +14,12 @@ type ElementName = keyof typeof pgType
  */
 export type BuiltinTypeName = ElementName | `${ElementName}[]`
 
+/** What Node asks an object for that is to be printed. */
+const INSPECT = Symbol.for("nodejs.util.inspect.custom")
+
 /**
- * A parameter with its type, made by `typed`, `int4` and the others of their kind.
+ * A parameter with its type, made by `typed`, `int4` and the others of their kind. Printed or serialised it
+ * shows its type, and no value.
  *
  * @category models
  * @since 0.1.0
@@ -29,12 +33,29 @@ export class TypedParameter {
     this.oid = oid
     this.value = value
   }
+
+  /** A value is nothing to be printed or logged in passing. */
+  toJSON(): unknown {
+    return { oid: this.oid }
+  }
+
+  toString(): string {
+    return `TypedParameter(${this.oid})`
+  }
+
+  [INSPECT](): unknown {
+    return this.toJSON()
+  }
 }
 
 const builtinTypes: Readonly<Record<string, BuiltinType>> = pgType
 
-const oidOf = (name: string): number | undefined =>
-  name.endsWith("[]") ? builtinTypes[name.slice(0, -2)]?.arrayOid : builtinTypes[name]?.oid
+const oidOf = (name: unknown): number | undefined =>
+  typeof name !== "string"
+    ? undefined
+    : name.endsWith("[]")
+      ? builtinTypes[name.slice(0, -2)]?.arrayOid
+      : builtinTypes[name]?.oid
 
 /** What an untyped caller may get wrong is left to the server, which names the type in its error. */
 const UNSPECIFIED = 0
@@ -184,7 +205,15 @@ export const timestamptz: (value: Date | string | null) => TypedParameter = type
  */
 export const jsonb = (value: unknown): TypedParameter => typed("jsonb", value)
 
-const isTyped = (value: unknown): value is TypedParameter => value instanceof TypedParameter
+const isTyped = (value: unknown): value is TypedParameter => {
+  if (typeof value !== "object" || value === null) return false
+  try {
+    return value instanceof TypedParameter
+  } catch {
+    // A Proxy can be none, and says so when it is encoded.
+    return false
+  }
+}
 
 /** The type of each value as OID, 0 where the server is to say; none where it is to say all. */
 export const namedTypes = (values: ReadonlyArray<unknown>): ReadonlyArray<number> =>

@@ -8,6 +8,7 @@ import { Undecodable, Unencodable } from "../wire/failure.ts"
 import { bytea } from "./bytea.ts"
 import { type Codec, everyArray } from "./codec.ts"
 import { compositeOf } from "./composite.ts"
+import { isNamed, isOptional, sound } from "./givenType.ts"
 import { mapped } from "./mapped.ts"
 import { refuseLiteral } from "./pgLiteral.ts"
 import { readText } from "./text.ts"
@@ -76,6 +77,8 @@ export interface TextEncoding extends Encoding {
  * A type whose codec is of its text is exchanged as text, and so is what holds it. Anonymous records (`ROW(...)`) and
  * binary COPY cannot hold it then, unless its binary form is its text (`text`, `json`, `xml`, enums, `citext`).
  *
+ * Throws a TypeError where `encoding` is no encoding, at once: it is a slip in the program.
+ *
  * @example
  * ```ts
  * import { PgTypes } from "effectpg"
@@ -105,6 +108,7 @@ export interface TextEncoding extends Encoding {
  * @since 0.1.0
  */
 export const codec = (encoding: BinaryEncoding | TextEncoding): TypeCodec => {
+  sound("codec", "{ name, format, decode, encode }, and schema and valuesAreArrays if you like", encoding, isEncoding)
   const { name, schema } = qualified(encoding.name, encoding.schema)
   return new TypeCodec(name, schema, (subject) => {
     if (subject.kind === "domain")
@@ -112,6 +116,13 @@ export const codec = (encoding: BinaryEncoding | TextEncoding): TypeCodec => {
     const made = encoding.format === "binary" ? binaryCodec(subject, encoding) : textCodec(subject, encoding)
     return encoding.valuesAreArrays === true ? { ...made, isElement: everyArray } : made
   })
+}
+
+const isEncoding = (given: BinaryEncoding | TextEncoding): boolean => {
+  const { decode, encode, format }: { readonly decode: unknown; readonly encode: unknown; readonly format: unknown } =
+    given
+  const isFormat = format === "binary" || format === "text"
+  return isNamed(given) && isFormat && typeof decode === "function" && typeof encode === "function"
 }
 
 const binaryCodec = ({ isTextual, name }: CodecSubject, { decode, encode }: BinaryEncoding): Codec => {
@@ -178,7 +189,8 @@ export interface CompositeEncoding extends Encoding {
 
 /**
  * A codec of your own for a composite type or the rows of a table, which without one are plain objects. Each attribute
- * has the codec of its type. Without `decode` and `encode` values of the type are tuples: arrays of the attributes.
+ * has the codec of its type. Without `decode` and `encode` values of the type are tuples: arrays of the attributes. Throws
+ * a TypeError, as `codec` does.
  *
  * @example
  * ```ts
@@ -207,6 +219,7 @@ export interface CompositeEncoding extends Encoding {
  * @since 0.1.0
  */
 export const composite = (encoding: CompositeEncoding): TypeCodec => {
+  sound("composite", "{ name }, and schema, decode, encode and valuesAreArrays if you like", encoding, isComposite)
   const { decode, encode, valuesAreArrays = decode === undefined } = encoding
   const { name, schema } = qualified(encoding.name, encoding.schema)
   return new TypeCodec(name, schema, (subject) => {
@@ -231,9 +244,12 @@ export const composite = (encoding: CompositeEncoding): TypeCodec => {
   })
 }
 
+const isComposite = (given: CompositeEncoding): boolean =>
+  isNamed(given) && isOptional("function", given.decode) && isOptional("function", given.encode)
+
 /**
  * Reads the arrays of a type as `PgArray`, which keeps where the indexes of each dimension begin. Written are the same
- * arrays as without it.
+ * arrays as without it. Throws a TypeError, as `codec` does.
  *
  * @example
  * ```ts
@@ -245,6 +261,7 @@ export const composite = (encoding: CompositeEncoding): TypeCodec => {
  * @since 0.1.0
  */
 export const losslessArrayOf = (element: TypeName): TypeCodec => {
+  sound("losslessArrayOf", "the name of a type, { name } or { name, schema }", element, isNamed)
   // Whatever its dimensions, PostgreSQL has one array type for each type.
   const { name, schema } = qualified(element.name.replace(/(?:\[\])+$/, ""), element.schema)
   return new TypeCodec(name, schema, undefined)

@@ -23,7 +23,14 @@ export const invalid = (setting: string | undefined, reason: string): PgError.In
 
 /** Reads what was given, or falls back. */
 export const readOr = <A, B>(given: Given | undefined, read: (given: Given) => Read<A>, fallback: B): Read<A | B> =>
-  given === undefined ? Effect.succeed(fallback) : read(given)
+  given === undefined ? Effect.succeed(fallback) : readSafely(given, read)
+
+/** Looking at a value may throw, if it is a Proxy or has a getter: that is a fault of the value. */
+export const readSafely = <A>(given: Given, read: (given: Given) => Read<A>): Read<A> =>
+  Effect.catchDefect(
+    Effect.suspend(() => read(given)),
+    () => invalid(given.name, "cannot be read: looking at it throws")
+  )
 
 export const readText = ({ name, value }: Given): Read<string> => {
   if (typeof value !== "string") return invalid(name, "must be a string")

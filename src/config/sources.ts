@@ -5,7 +5,7 @@
 import * as Effect from "effect/Effect"
 import type * as PgError from "../PgError.ts"
 import type { Environment } from "./files.ts"
-import { type Given, invalid, readSecretText, readText } from "./given.ts"
+import { type Given, invalid, readSafely, readSecretText, readText } from "./given.ts"
 import { checkEnvironment } from "./keys.ts"
 import { keysOf, optionNames, type SettingName, variableOf } from "./names.ts"
 import { readService } from "./serviceFile.ts"
@@ -15,9 +15,14 @@ export type Source = (setting: SettingName) => Given | undefined
 
 type Read<A> = Effect.fn.Return<A, PgError.InvalidConfigError>
 
-export const sourcesOf = Effect.fnUntraced(function* (settings: object, environment: Environment): Read<Source> {
+export const sourcesOf = Effect.fnUntraced(function* (settings: object, given: Environment): Read<Source> {
+  const environment = yield* readSafely({ name: "environment", isText: false, value: given }, () =>
+    Effect.succeed<Environment>({ ...given })
+  )
   yield* checkEnvironment(environment)
-  const options = yield* fromOptions(settings)
+  const options = yield* readSafely({ name: "settings", isText: false, value: settings }, ({ value }) =>
+    fromOptions(value)
+  )
   const url = yield* fromUrl(options("url"))
   const variables = fromEnvironment(environment)
   const service = firstOf([options, ...url, variables])("service")
@@ -53,7 +58,7 @@ const fromOptions = Effect.fnUntraced(function* (settings: unknown): Read<Source
 
 const fromUrl = Effect.fnUntraced(function* (given: Given | undefined): Read<ReadonlyArray<Source>> {
   if (given === undefined) return []
-  const url = yield* parseUrl(yield* readSecretText(given))
+  const url = yield* parseUrl(yield* readSafely(given, readSecretText))
   const parts = partsOf(url)
   return [
     (setting) => {

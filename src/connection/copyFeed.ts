@@ -3,6 +3,8 @@ import * as Effect from "effect/Effect"
 import * as Pull from "effect/Pull"
 import type * as Scope from "effect/Scope"
 import * as Stream from "effect/Stream"
+import type * as PgError from "../PgError.ts"
+import { failingTyped, guarded } from "./source.ts"
 
 /** The next items, to be taken one by one and each used before the next is taken; none where there are no more. */
 export type Feed<A, E, R> = Effect.Effect<Iterable<A> | undefined, E, R>
@@ -12,14 +14,15 @@ export type Feed<A, E, R> = Effect.Effect<Iterable<A> | undefined, E, R>
  * may fill the same object anew for each.
  */
 export const open = <A, E, R>(
-  source: Iterable<A> | Stream.Stream<A, E, R>
-): Effect.Effect<Feed<A, E, R>, never, R | Scope.Scope> =>
+  source: Iterable<A> | Stream.Stream<A, E, R>,
+  sql: string
+): Effect.Effect<Feed<A, E, R>, PgError.PgError, R | Scope.Scope> =>
   Stream.isStream(source)
     ? Effect.map(
         Stream.toPull(source),
         Pull.catchDone(() => Effect.undefined)
       )
-    : Effect.map(iteratorOf(source), onePortion)
+    : failingTyped(Effect.map(iteratorOf(guarded(source, sql)), onePortion))
 
 /** An iterator that is told when nobody wants more of it, as `for` would. */
 const iteratorOf = <A>(iterable: Iterable<A>): Effect.Effect<Iterator<A>, never, Scope.Scope> =>

@@ -11,8 +11,9 @@ import type { Session } from "../session/session.ts"
 import type { TransactionLevel } from "../session/transaction.ts"
 import { open } from "./copyFeed.ts"
 import { asItIs, CopyRows, copyPlan } from "./copyRows.ts"
-import { copyInStatement } from "./copyStatement.ts"
-import { words } from "./shape.ts"
+import { copyInStatement, tableName } from "./copyStatement.ts"
+import { answerOf, isBytes, words } from "./shape.ts"
+import { failingTyped } from "./source.ts"
 
 type Copied<E, R> = Effect.Effect<PgCopy.Result, E | PgError.PgError, R>
 
@@ -22,23 +23,25 @@ export const copyBytesIn = <E, R>(
   source: Uint8Array | Iterable<Uint8Array> | Stream.Stream<Uint8Array, E, R>,
   options: PgCopy.InOptions
 ): Copied<E, R | Scope.Scope> =>
-  Effect.gen(function* () {
-    const sql = yield* copyInStatement(table, options, serverVersionOf(level.session.parameters))
-    const feed = yield* open(source instanceof Uint8Array ? [source] : source)
-    return yield* transfer(level, "copyIn", sql, options, countBytes, (copy) =>
-      Effect.gen(function* () {
-        for (let chunks = yield* feed; chunks !== undefined; chunks = yield* feed) {
-          for (const chunk of chunks) {
-            if (!(chunk instanceof Uint8Array)) return yield* noBytes(chunk, sql)
-            for (let at = 0; at < chunk.length; at += MESSAGE_BYTES) {
-              copy.data.raw(chunk.subarray(at, at + MESSAGE_BYTES))
-              if (copy.isFull) yield* sendOn(copy, options, countBytes)
+  failingTyped(
+    Effect.gen(function* () {
+      const sql = yield* copyInStatement(table, options, serverVersionOf(level.session.parameters))
+      const feed = yield* open(source instanceof Uint8Array ? [source] : source, sql)
+      return yield* transfer(level, "copyIn", sql, options, countBytes, (copy) =>
+        Effect.gen(function* () {
+          for (let chunks = yield* feed; chunks !== undefined; chunks = yield* feed) {
+            for (const chunk of chunks) {
+              if (!isBytes(chunk)) return yield* noBytes(chunk, sql)
+              for (let at = 0; at < chunk.length; at += MESSAGE_BYTES) {
+                copy.data.raw(chunk.subarray(at, at + MESSAGE_BYTES))
+                if (copy.isFull) yield* sendOn(copy, options, countBytes)
+              }
             }
           }
-        }
-      })
-    )
-  })
+        })
+      )
+    })
+  )
 
 /** What is no bytes would be copied as nothing. */
 const noBytes = (chunk: unknown, sql: string): PgError.EncodeError =>
@@ -57,43 +60,47 @@ export const copyRowsIn = <E, R>(
   source: Iterable<PgCopy.InputRow> | Stream.Stream<PgCopy.InputRow, E, R>,
   options: PgCopy.RowsInOptions
 ): Copied<E, R | Scope.Scope> =>
-  Effect.gen(function* () {
-    const feed = yield* open(source)
-    const portion = (yield* feed)?.[Symbol.iterator]()
-    const first = portion?.next()
-    const row = first?.done === false ? asItIs(first.value) : undefined
-    const plan = yield* copyPlan(level, table, row, options.format)
-    const sql = yield* copyInStatement(
-      { ...table, columns: plan.names },
-      { ...options, format: plan.format },
-      serverVersionOf(level.session.parameters)
-    )
-    const writer = new CopyRows(plan, sql)
-    const count = (copy: CopyIn) => ({ bytes: copy.bytesWritten, rows: writer.written })
-    return yield* transfer(level, "copyInRows", sql, options, count, (copy) =>
-      Effect.gen(function* () {
-        writer.begin(copy.data)
-        let held = first?.done === false ? { done: false, value: row } : first
-        for (let rows = portion; rows !== undefined; rows = (yield* feed)?.[Symbol.iterator]()) {
-          for (let next = held ?? rows.next(); next.done !== true; next = rows.next()) {
-            const refusal = writer.write(copy.data, next.value)
-            if (refusal !== undefined) return yield* refusal
-            if (copy.isFull) yield* sendOn(copy, options, count)
+  failingTyped(
+    Effect.gen(function* () {
+      const feed = yield* open(source, `COPY ${tableName(table)} FROM STDIN`)
+      const portion = (yield* feed)?.[Symbol.iterator]()
+      const first = portion?.next()
+      const row = first?.done === false ? asItIs(first.value) : undefined
+      const plan = yield* copyPlan(level, table, row, options.format)
+      const sql = yield* copyInStatement(
+        { ...table, columns: plan.names },
+        { ...options, format: plan.format },
+        serverVersionOf(level.session.parameters)
+      )
+      const writer = new CopyRows(plan, sql)
+      const count = (copy: CopyIn) => ({ bytes: copy.bytesWritten, rows: writer.written })
+      return yield* transfer(level, "copyInRows", sql, options, count, (copy) =>
+        Effect.gen(function* () {
+          writer.begin(copy.data)
+          let held = first?.done === false ? { done: false, value: row } : first
+          for (let rows = portion; rows !== undefined; rows = (yield* feed)?.[Symbol.iterator]()) {
+            for (let next = held ?? rows.next(); next.done !== true; next = rows.next()) {
+              const refusal = writer.write(copy.data, next.value)
+              if (refusal !== undefined) return yield* refusal
+              if (copy.isFull) yield* sendOn(copy, options, count)
+            }
+            held = undefined
           }
-          held = undefined
-        }
-        writer.end(copy.data)
-      })
-    )
-  })
+          writer.end(copy.data)
+        })
+      )
+    })
+  )
 
 type Count = (copy: CopyIn) => PgCopy.Progress
 
 /** Sends what has been collected, and waits until more can be sent. */
-const sendOn = (copy: CopyIn, { onProgress }: PgCopy.Observed, count: Count): Effect.Effect<void> =>
+const sendOn = (copy: CopyIn, { onProgress }: PgCopy.Observed, count: Count): Effect.Effect<void, PgError.PgError> =>
   Effect.suspend(() => {
     copy.flush()
-    return onProgress === undefined ? copy.writable : Effect.andThen(copy.writable, () => onProgress(count(copy)))
+    return onProgress === undefined
+      ? copy.writable
+      : Effect.andThen(copy.writable, () => answerOf("onProgress", onProgress(count(copy))))
   })
 
 /**
@@ -111,7 +118,7 @@ const transfer = <E, R>(
   const request = copyInRequest(sql)
   const whole = Effect.gen(function* () {
     const copy = yield* level.run(request)
-    const feeding = Effect.provideService(feed(copy), FedSession, level.session)
+    const feeding = Effect.provideService(failingTyped(feed(copy)), FedSession, level.session)
     const fed = yield* Effect.exit(Effect.raceFirst(feeding, copy.ended))
     if (Exit.isFailure(fed)) {
       copy.fail()
@@ -120,7 +127,7 @@ const transfer = <E, R>(
     }
     copy.done()
     const { rowCount } = yield* copy.ended
-    if (onProgress !== undefined) yield* onProgress({ ...count(copy), rows: rowCount })
+    if (onProgress !== undefined) yield* answerOf("onProgress", onProgress({ ...count(copy), rows: rowCount }))
     return { rowCount }
   })
   const careful = Effect.onExit(whole, () => Effect.sync(() => request.abandon()))

@@ -13,6 +13,7 @@ import type { TransactionLevel } from "../session/transaction.ts"
 import { BytesCollector, RowsCollector } from "./copySink.ts"
 import { description, inBinary, type Interpolated, selectFrom, withLiterals } from "./copySource.ts"
 import { copyOutStatement } from "./copyStatement.ts"
+import { answerOf } from "./shape.ts"
 import { withTimeout } from "./timeout.ts"
 
 type Level = Effect.Effect<TransactionLevel, PgError.PgError, Scope.Scope>
@@ -96,13 +97,11 @@ const streamOf = <A>(
     return Stream.fromPull(Effect.succeed(pull(copy, next, options)))
   })
 
-const pull = <A>(
-  copy: CopyOut<A>,
-  next: CopyOut<A>["next"],
-  { onProgress }: PgCopy.Observed
-): Effect.Effect<Arr.NonEmptyReadonlyArray<A>, PgError.PgError | Cause.Done> =>
-  Effect.flatMap(next, (items) => {
+type Pulled<A> = Effect.Effect<Arr.NonEmptyReadonlyArray<A>, PgError.PgError | Cause.Done>
+
+const pull = <A>(copy: CopyOut<A>, next: CopyOut<A>["next"], { onProgress }: PgCopy.Observed): Pulled<A> =>
+  Effect.flatMap(next, (items): Pulled<A> => {
     if (!Arr.isReadonlyArrayNonEmpty(items)) return Cause.done()
     if (onProgress === undefined) return Effect.succeed(items)
-    return Effect.as(onProgress({ bytes: copy.bytesRead, rows: copy.collector.rows }), items)
+    return Effect.as(answerOf("onProgress", onProgress({ bytes: copy.bytesRead, rows: copy.collector.rows })), items)
   })

@@ -4,6 +4,7 @@
  */
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
+import * as Inspectable from "effect/Inspectable"
 import * as Option from "effect/Option"
 import * as Scope from "effect/Scope"
 import * as Semaphore from "effect/Semaphore"
@@ -156,31 +157,36 @@ const firstOf = (rows: ReadonlyArray<Row>): Option.Option<Row> => Option.fromUnd
 const move = (run: Run, direction: string, name: string): Answer<number> =>
   Effect.map(run(Request.script(`MOVE ${direction} FROM ${name}`)), (tags) => tags.at(-1)?.rowCount ?? 0)
 
-class PortalCursor implements PgCursor {
-  private readonly run: Run
-  private readonly portal: Portal
-  private readonly options: Parameters<typeof openPortal<Row>>[1]
+class PortalCursor extends Inspectable.Class implements PgCursor {
+  readonly #run: Run
+  readonly #portal: Portal
+  readonly #options: Parameters<typeof openPortal<Row>>[1]
   /** Two pages at a time would not know of each other's end. */
-  private readonly oneAtATime = Semaphore.makeUnsafe(1)
-  private isExhausted = false
+  readonly #oneAtATime = Semaphore.makeUnsafe(1)
+  #isExhausted = false
 
   constructor(run: Run, portal: Portal, options: Parameters<typeof openPortal<Row>>[1]) {
-    this.run = run
-    this.portal = portal
-    this.options = options
+    super()
+    this.#run = run
+    this.#portal = portal
+    this.#options = options
+  }
+
+  toJSON(): unknown {
+    return { _id: "effectpg/PgCursor", name: this.#portal.name, sql: this.#options.sql, isExhausted: this.#isExhausted }
   }
 
   fetch(count: number): Answer<ReadonlyArray<Row>> {
-    return counted(count, () => this.oneAtATime.withPermit(this.page(count)))
+    return counted(count, () => this.#oneAtATime.withPermit(this.page(count)))
   }
 
   readonly fetchRow: Answer<Option.Option<Row>> = Effect.suspend(() => Effect.map(this.fetch(1), firstOf))
 
   forward(count: number): Answer<number> {
     return counted(count, () =>
-      this.oneAtATime.withPermit(
+      this.#oneAtATime.withPermit(
         Effect.suspend(() =>
-          this.isExhausted ? Effect.succeed(0) : move(this.run, `FORWARD ${count}`, this.portal.name)
+          this.#isExhausted ? Effect.succeed(0) : move(this.#run, `FORWARD ${count}`, this.#portal.name)
         )
       )
     )
@@ -189,27 +195,32 @@ class PortalCursor implements PgCursor {
   /** The server does not run a portal again that has come to its end, and what it locks is let go of at once. */
   private page(count: number): Answer<ReadonlyArray<Row>> {
     return Effect.suspend(() => {
-      if (this.isExhausted) return Effect.succeed([])
-      return Effect.flatMap(this.run(page(this.portal, this.options, count)), ({ isLast, rows }) => {
+      if (this.#isExhausted) return Effect.succeed([])
+      return Effect.flatMap(this.#run(page(this.#portal, this.#options, count)), ({ isLast, rows }) => {
         if (!isLast) return Effect.succeed(rows)
-        this.isExhausted = true
-        return Effect.as(this.run(closePortal(this.portal)), rows)
+        this.#isExhausted = true
+        return Effect.as(this.#run(closePortal(this.#portal)), rows)
       })
     })
   }
 }
 
-class DeclaredCursor implements ScrollCursor {
-  private readonly run: Run
-  private readonly name: string
-  private readonly made: TransactionLevel
+class DeclaredCursor extends Inspectable.Class implements ScrollCursor {
+  readonly #run: Run
+  readonly #name: string
+  readonly #made: TransactionLevel
   /** The last FETCH, which is likely to be the next one, too. */
-  private newest: { readonly sql: string; readonly statement: OwnStatement } | undefined
+  #newest: { readonly sql: string; readonly statement: OwnStatement } | undefined
 
   constructor(run: Run, name: string, made: TransactionLevel) {
-    this.run = run
-    this.name = name
-    this.made = made
+    super()
+    this.#run = run
+    this.#name = name
+    this.#made = made
+  }
+
+  toJSON(): unknown {
+    return { _id: "effectpg/ScrollCursor", name: this.#name }
   }
 
   fetch(count: number): Answer<ReadonlyArray<Row>> {
@@ -217,11 +228,11 @@ class DeclaredCursor implements ScrollCursor {
   }
 
   forward(count: number): Answer<number> {
-    return counted(count, () => move(this.run, `FORWARD ${count}`, this.name))
+    return counted(count, () => move(this.#run, `FORWARD ${count}`, this.#name))
   }
 
   backward(count: number): Answer<number> {
-    return counted(count, () => move(this.run, `BACKWARD ${count}`, this.name))
+    return counted(count, () => move(this.#run, `BACKWARD ${count}`, this.#name))
   }
 
   absolute(position: number): Answer<Option.Option<Row>> {
@@ -240,23 +251,23 @@ class DeclaredCursor implements ScrollCursor {
 
   private rows(direction: string): Answer<ReadonlyArray<Row>> {
     return Effect.suspend(() => {
-      const sql = `FETCH ${direction} FROM ${this.name}`
-      return this.run(Request.rows(sql, []).with(this.statementFor(sql)))
+      const sql = `FETCH ${direction} FROM ${this.#name}`
+      return this.#run(Request.rows(sql, []).with(this.statementFor(sql)))
     })
   }
 
   private statementFor(sql: string): OwnStatement {
-    if (this.newest?.sql === sql) return this.newest.statement
-    const { statements } = this.made.session
-    this.newest?.statement.close()
+    if (this.#newest?.sql === sql) return this.#newest.statement
+    const { statements } = this.#made.session
+    this.#newest?.statement.close()
     // The cursor is ours: what it returns does not change.
-    this.newest = { sql, statement: new OwnStatement(statements, statements.ownName(), "planned") }
-    return this.newest.statement
+    this.#newest = { sql, statement: new OwnStatement(statements, statements.ownName(), "planned") }
+    return this.#newest.statement
   }
 
   /** Gives up what is kept on the server beside the cursor itself. */
   close(): void {
-    this.newest?.statement.close()
+    this.#newest?.statement.close()
   }
 }
 

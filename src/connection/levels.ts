@@ -5,6 +5,7 @@
 import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import type * as Fiber from "effect/Fiber"
+import * as Inspectable from "effect/Inspectable"
 import type * as Scope from "effect/Scope"
 import type * as PgError from "../PgError.ts"
 import type { TypeCatalogue } from "../session/catalogue.ts"
@@ -16,22 +17,40 @@ import type { Place } from "./place.ts"
 import { withTimeout } from "./timeout.ts"
 import type { CallOptions } from "./vocabulary.ts"
 
-/** Where the context of a fiber holds the level that the fiber is bound to. */
-export type Ambient = Context.Service<TransactionLevel, TransactionLevel>
+/** What the context of a fiber holds of the level that the fiber is bound to. Contexts are printed by many. */
+class Bond {
+  readonly #level: TransactionLevel
+
+  constructor(level: TransactionLevel) {
+    this.#level = level
+  }
+
+  get level(): TransactionLevel {
+    return this.#level
+  }
+}
+
+/** Where the context of a fiber holds it. */
+export type Ambient = Context.Service<Bond, Bond>
 
 let ambients = 0
 
-export abstract class Levels {
+/**
+ * What is handed out holds everything in fields that are private to the language, so that nothing that prints or walks an
+ * object finds what others ask and what they wait for; printed, it tells its kind and its state.
+ */
+export abstract class Levels extends Inspectable.Class {
   /** Made once somebody is bound: a pool makes a connection for each lease, and few of them ever bind a fiber. */
-  private knownAmbient: Ambient | undefined
+  #knownAmbient: Ambient | undefined
 
   constructor(ambient?: Ambient) {
-    this.knownAmbient = ambient
+    super()
+    this.#knownAmbient = ambient
   }
 
   /** The innermost transaction of a fiber, or the session of its lock. Two databases do not know of each other's. */
   protected get ambient(): Ambient {
-    return (this.knownAmbient ??= Context.Service<TransactionLevel>(`effectpg/connection/Levels/${ambients++}`))
+    return (this.#knownAmbient ??= Context.Service<Bond>(`effectpg/connection/Levels/${ambients++}`))
   }
 
   /** What needs a session for longer than a call asks here for its level. */
@@ -45,7 +64,7 @@ export abstract class Levels {
           () => Effect.sync(() => made.surviving)
         ),
       observed: (operation, sql, answer) => this.observed(operation, sql, answer, undefined),
-      within: (level, effect) => Effect.provideService(effect, this.ambient, level)
+      within: (level, effect) => this.bound(level, effect)
     }
   }
 
@@ -104,9 +123,14 @@ export abstract class Levels {
 
   /** The level that the fiber is bound to here. */
   private levelOf(fiber: Fiber.Fiber<unknown, unknown>): TransactionLevel | undefined {
-    if (this.knownAmbient === undefined) return undefined
-    const level = Context.getOrUndefined(fiber.context, this.knownAmbient)
+    if (this.#knownAmbient === undefined) return undefined
+    const level = Context.getOrUndefined(fiber.context, this.#knownAmbient)?.level
     return level === undefined || !this.isHere(level) ? undefined : level
+  }
+
+  /** Makes a level the one that an effect's work belongs to. */
+  protected bound<A, E, R>(level: TransactionLevel, effect: Effect.Effect<A, E, R>): Effect.Effect<A, E, R> {
+    return Effect.provideService(effect, this.ambient, new Bond(level))
   }
 
   /** Whether a level that the fiber is bound to may run what is asked here. */

@@ -17,6 +17,7 @@ import { submitControl } from "../session/control.ts"
 import type { TransactionLevel } from "../session/transaction.ts"
 import { TransactionStatus } from "../wire/backendMessage.ts"
 import { DECODE_OPTIONS, misfitPayload } from "./rowSchema.ts"
+import * as Shape from "./shape.ts"
 import { MAX_NAME_BYTES } from "../wire/limits.ts"
 import { quoteName } from "../wire/sqlText.ts"
 
@@ -188,16 +189,23 @@ export const listenWith = (
     channel: string,
     options?: PgNotification.ListenOptions | PgNotification.PayloadOptions<S>
   ) {
-    return Effect.flatMap(listenStatement(channel), (statement) =>
-      Effect.map(subscribe(channel, options, statement), ({ events }) =>
-        options !== undefined && "payload" in options
-          ? decoded(events, options.payload, statement)
-          : Stream.fromQueue(events)
+    return Shape.unless(Shape.faultOf("channel", channel, Shape.text), () =>
+      Shape.withOptions<Partial<PgNotification.PayloadOptions<S>>, unknown, unknown, unknown>(
+        options,
+        LISTEN_OPTIONS,
+        (known) =>
+          Effect.flatMap(listenStatement(channel), (statement) =>
+            Effect.map(subscribe(channel, known, statement), ({ events }) =>
+              known?.payload === undefined ? Stream.fromQueue(events) : decoded(events, known.payload, statement)
+            )
+          )
       )
     )
   }
   return listen
 }
+
+const LISTEN_OPTIONS: Shape.Kinds = { bufferSize: Shape.count, payload: Shape.schema }
 
 /** A payload that its schema does not take is an event of its own, and what comes behind it is read as ever. */
 const decoded = <S extends Schema.Top>(

@@ -15,6 +15,7 @@ import type { Statements } from "../session/statementCache.ts"
 import { JOINING_LEVEL, type TransactionLevel } from "../session/transaction.ts"
 import type { Place } from "./place.ts"
 import type { Described } from "./rowSchema.ts"
+import { failingTyped, guarded } from "./source.ts"
 import type { ManyResult, Parameters, Row, RowSource } from "./vocabulary.ts"
 import { whilePrepared } from "./whilePrepared.ts"
 
@@ -122,10 +123,12 @@ const portion = <A>(
   values: Iterable<Parameters>,
   offset: number
 ): Answer<A> =>
-  Effect.suspend(() => {
-    const rows = new Rows(values)
-    return Effect.ensuring(
-      whilePrepared(level, [{ sql }], statements, ([statement]) => make({ statement, statements }, rows, offset)),
-      Effect.sync(() => rows.stop())
-    )
-  })
+  failingTyped(
+    Effect.suspend(() => {
+      const rows = new Rows(guarded(values, sql))
+      return Effect.ensuring(
+        whilePrepared(level, [{ sql }], statements, ([statement]) => make({ statement, statements }, rows, offset)),
+        Effect.sync(() => rows.stop())
+      )
+    })
+  )

@@ -75,9 +75,7 @@ export abstract class Requester extends Queries implements Queryable {
     options: WithTransactionOptions
   ): Effect.Effect<A, E | PgError.PgError, R> {
     const on = (outer: TransactionLevel, begin: string, afterEnd?: AfterEnd) =>
-      outer.within({ ...levelOptions(begin, options), afterEnd }, (level) =>
-        Effect.provideService(effect, this.ambient, level)
-      )
+      outer.within({ ...levelOptions(begin, options), afterEnd }, (level) => this.bound(level, effect))
     return Effect.flatMap(beginStatement(options), (begin) =>
       this.inTransaction(
         (level) => on(level, begin),
@@ -149,7 +147,7 @@ export abstract class Requester extends Queries implements Queryable {
   ): Effect.Effect<A, E | PgError.PgError, R> {
     return Shape.unless(lockFault(key, effect), () =>
       Shape.withOptions(options, WAITING_LOCK_OPTIONS, (known = {}) =>
-        this.onLevel((level) => withLock(level, key, Effect.provideService(effect, this.ambient, level), known))
+        this.onLevel((level) => withLock(level, key, this.bound(level, effect), known))
       )
     )
   }
@@ -161,9 +159,7 @@ export abstract class Requester extends Queries implements Queryable {
   ): Effect.Effect<Option.Option<A>, E | PgError.PgError, R> {
     return Shape.unless(lockFault(key, effect), () =>
       Shape.withOptions(options, LOCK_OPTIONS, (known = {}) =>
-        this.onLevel((level) =>
-          withLockIfAvailable(level, key, Effect.provideService(effect, this.ambient, level), known)
-        )
+        this.onLevel((level) => withLockIfAvailable(level, key, this.bound(level, effect), known))
       )
     )
   }
@@ -194,12 +190,16 @@ const LOCK_KEY: Shape.Kind = {
 }
 
 /** What runs on one level: a connection, or a transaction that is ended by hand. */
-export class LevelRequester extends Requester {
-  protected readonly level: TransactionLevel
+export abstract class LevelRequester extends Requester {
+  readonly #level: TransactionLevel
 
   constructor(level: TransactionLevel) {
     super()
-    this.level = level
+    this.#level = level
+  }
+
+  protected get level(): TransactionLevel {
+    return this.#level
   }
 
   protected get scopedRoot(): Effect.Effect<TransactionLevel> {
@@ -225,33 +225,41 @@ export class LevelRequester extends Requester {
 
 /** What runs a statement that is kept on one session. */
 class StatementRequester extends Requester {
-  protected readonly scopedRoot: Effect.Effect<TransactionLevel>
-  private readonly made: TransactionLevel
-  private readonly own: OwnStatement
+  readonly #scopedRoot: Effect.Effect<TransactionLevel>
+  readonly #made: TransactionLevel
+  readonly #own: OwnStatement
 
   /** It was made on that level, by whoever owns the place. */
   constructor(ambient: Ambient, place: Place, made: TransactionLevel, own: OwnStatement) {
     super(ambient)
-    this.scopedRoot = place.levelFrom(made)
-    this.made = made
-    this.own = own
+    this.#scopedRoot = place.levelFrom(made)
+    this.#made = made
+    this.#own = own
+  }
+
+  toJSON(): unknown {
+    return { _id: "effectpg/PgStatement", session: this.#made.session }
+  }
+
+  protected get scopedRoot(): Effect.Effect<TransactionLevel> {
+    return this.#scopedRoot
   }
 
   protected get observer(): Observer {
-    return this.made.session.observer
+    return this.#made.session.observer
   }
 
   protected get catalogue(): TypeCatalogue {
-    return this.made.session.catalogue
+    return this.#made.session.catalogue
   }
 
   protected override get kept(): { readonly statements: Statements } {
-    return { statements: this.own }
+    return { statements: this.#own }
   }
 
   /** A transaction of the fiber on another session is not this one's. */
   protected override isHere(level: TransactionLevel): boolean {
-    return level.session === this.made.session
+    return level.session === this.#made.session
   }
 
   protected direct<A>(request: Request.Request<A>): Answer<A> {
@@ -267,11 +275,15 @@ type Answered = Effect.Effect<void, PgError.PgError>
 
 class Handle extends LevelRequester implements Transaction {
   /** Gives the connection back behind the end. */
-  private readonly ending: (end: Answered) => Answered
+  readonly #ending: (end: Answered) => Answered
 
   constructor(level: TransactionLevel, ending: (end: Answered) => Answered) {
     super(level)
-    this.ending = ending
+    this.#ending = ending
+  }
+
+  toJSON(): unknown {
+    return { _id: "effectpg/Transaction", session: this.level.session }
   }
 
   /** What is asked of the handle is a part of its transaction, though the fiber is in none. */
@@ -282,11 +294,11 @@ class Handle extends LevelRequester implements Transaction {
   }
 
   get commit(): Answered {
-    return this.ending(this.level.commitByHand())
+    return this.#ending(this.level.commitByHand())
   }
 
   get rollback(): Answered {
-    return this.ending(this.level.rollbackByHand)
+    return this.#ending(this.level.rollbackByHand)
   }
 }
 

@@ -30,6 +30,15 @@ export const unless = <A, E, R>(
   use: () => Effect.Effect<A, E, R>
 ): Effect.Effect<A, E | PgError.PgError, R> => (fault === undefined ? use() : Effect.fail(fault))
 
+/** What a function of the user gives, which is to be an Effect: anything else would die where it is run. */
+export const answerOf = <A, E, R>(
+  setting: string,
+  answer: Effect.Effect<A, E, R>
+): Effect.Effect<A, E | PgError.PgError, R> =>
+  isSafely(Effect.isEffect, answer)
+    ? answer
+    : Effect.fail(new PgError.InvalidConfigError({ setting, reason: `gives an Effect, and not ${words(answer)}` }))
+
 /** Why an argument or an option is not of its kind. */
 export const faultOf = (setting: string, value: unknown, { is, takes }: Kind): PgError.InvalidConfigError | undefined =>
   isSafely(is, value)
@@ -59,6 +68,9 @@ export const isArray = (value: unknown): value is ReadonlyArray<unknown> => {
     return false
   }
 }
+
+/** `instanceof` alone asks a Proxy, which may throw. */
+export const isBytes = (value: unknown): value is Uint8Array => ArrayBuffer.isView(value) && value instanceof Uint8Array
 
 // ------------------------------------------------------------------------------------------------- options
 
@@ -91,7 +103,8 @@ export const read = <Given extends object>(
     const kind = Object.hasOwn(kinds, key) ? kinds[key] : kinds[ANY_OTHER]
     if (kind === undefined) {
       const reason = `there is no such option here; there are ${Object.keys(kinds).join(", ")}`
-      return new PgError.InvalidConfigError({ setting: key, reason })
+      // A value in the place of the options has its own keys, which may be anything.
+      return new PgError.InvalidConfigError({ setting: IDENTIFIER.test(key) ? key : name, reason })
     }
     const fault = value === undefined ? undefined : faultOf(key, value, kind)
     if (fault !== undefined) return fault
@@ -99,8 +112,20 @@ export const read = <Given extends object>(
   return copy
 }
 
+/** What may be the name of an option, with a slip in it. */
+const IDENTIFIER = /^[a-z]\w{0,39}$/i
+
 /** The kind of the options that are not named. */
 export const ANY_OTHER = ""
+
+/** Undefined for what is no object, or cannot be read. */
+export const copyOf = <A extends object>(value: A): A | undefined => {
+  try {
+    return typeof value === "object" && value !== null ? { ...value } : undefined
+  } catch {
+    return undefined
+  }
+}
 
 /** Undefined for what is no plain object, or cannot be read. */
 const plainCopy = <A extends object>(value: A): A | undefined => {
@@ -127,6 +152,15 @@ export const serverName: Kind = {
   is: (value) => typeof value === "string" && canBeNamed(value),
   takes: `a name of at most ${MAX_NAME_BYTES} bytes, without a NUL or half a surrogate pair`
 }
+/** What can be asked: a connection, a pool, a client, a transaction. */
+export const queryable: Kind = {
+  is: (value) =>
+    typeof value === "object" &&
+    value !== null &&
+    ["fetchValue", "execute", "withTransaction"].every((name) => typeof Reflect.get(value, name) === "function"),
+  takes: "a connection, a pool, a client or a transaction"
+}
+export const stream: Kind = { is: Stream.isStream, takes: "a Stream" }
 export const effect: Kind = { is: Effect.isEffect, takes: "an Effect" }
 export const schema: Kind = { is: Schema.isSchema, takes: "a Schema" }
 export const schedule: Kind = { is: Schedule.isSchedule, takes: "a Schedule" }

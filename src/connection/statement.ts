@@ -1,5 +1,6 @@
 /** A prepared statement, which asks the same things as whoever prepared it, with a text that is given. */
 import * as Effect from "effect/Effect"
+import * as Inspectable from "effect/Inspectable"
 import * as Option from "effect/Option"
 import type * as Scope from "effect/Scope"
 import * as Stream from "effect/Stream"
@@ -33,16 +34,17 @@ import type {
 type Answer<A, R = never> = Effect.Effect<A, PgError.PgError, R>
 type MaybeDecoded<Options> = Partial<Options> & CallOptions
 
-export class Statement implements PgStatement {
+export class Statement extends Inspectable.Class implements PgStatement {
   readonly sql: string
   readonly name: string
   readonly parameters: ReadonlyArray<Type>
   readonly columns: ReadonlyArray<Column>
-  private readonly queryable: Queryable
-  private readonly place: Place
+  readonly #queryable: Queryable
+  readonly #place: Place
 
   /** What is asked of `queryable` runs the statement that was prepared. */
   constructor(queryable: Queryable, place: Place, prepared: PreparedStatement, types: DatabaseTypes) {
+    super()
     const typeOf = (oid: number): Type => ({ oid, name: types.typeName(oid), schema: types.schemaOf(oid) })
     this.sql = prepared.sql
     this.name = prepared.name
@@ -53,8 +55,13 @@ export class Statement implements PgStatement {
       typeModifier: column.typeModifier,
       table: column.tableOid === 0 ? undefined : { oid: column.tableOid, column: column.attributeNumber }
     }))
-    this.queryable = queryable
-    this.place = place
+    this.#queryable = queryable
+    this.#place = place
+  }
+
+  toJSON(): unknown {
+    const { columns, name, parameters, sql } = this
+    return { _id: "effectpg/PgStatement", name, sql, parameters, columns }
   }
 
   fetch<A, R>(params: Parameters | undefined, options: RowOptions<A, R>): Answer<ReadonlyArray<A>, R>
@@ -65,8 +72,8 @@ export class Statement implements PgStatement {
   ): Answer<ReadonlyArray<unknown>, unknown> {
     return Shape.withOptions(options, Shape.ROW_OPTIONS, (known) =>
       known?.row === undefined
-        ? this.queryable.fetch(this.sql, params, known)
-        : this.queryable.fetch(this.sql, params, { ...known, row: known.row })
+        ? this.#queryable.fetch(this.sql, params, known)
+        : this.#queryable.fetch(this.sql, params, { ...known, row: known.row })
     )
   }
 
@@ -78,8 +85,8 @@ export class Statement implements PgStatement {
   ): Answer<ReadonlyArray<unknown>, unknown> {
     return Shape.withOptions(options, Shape.ROW_OPTIONS, (known) =>
       known?.row === undefined
-        ? this.queryable.fetchTuples(this.sql, params, known)
-        : this.queryable.fetchTuples(this.sql, params, { ...known, row: known.row })
+        ? this.#queryable.fetchTuples(this.sql, params, known)
+        : this.#queryable.fetchTuples(this.sql, params, { ...known, row: known.row })
     )
   }
 
@@ -91,8 +98,8 @@ export class Statement implements PgStatement {
   ): Answer<Option.Option<unknown>, unknown> {
     return Shape.withOptions(options, Shape.ROW_OPTIONS, (known) =>
       known?.row === undefined
-        ? this.queryable.fetchRow(this.sql, params, known)
-        : this.queryable.fetchRow(this.sql, params, { ...known, row: known.row })
+        ? this.#queryable.fetchRow(this.sql, params, known)
+        : this.#queryable.fetchRow(this.sql, params, { ...known, row: known.row })
     )
   }
 
@@ -101,8 +108,8 @@ export class Statement implements PgStatement {
   fetchOne(params?: Parameters, options?: MaybeDecoded<RowOptions<unknown, unknown>>): Answer<unknown, unknown> {
     return Shape.withOptions(options, Shape.ROW_OPTIONS, (known) =>
       known?.row === undefined
-        ? this.queryable.fetchOne(this.sql, params, known)
-        : this.queryable.fetchOne(this.sql, params, { ...known, row: known.row })
+        ? this.#queryable.fetchOne(this.sql, params, known)
+        : this.#queryable.fetchOne(this.sql, params, { ...known, row: known.row })
     )
   }
 
@@ -114,20 +121,20 @@ export class Statement implements PgStatement {
   ): Answer<Option.Option<unknown>, unknown> {
     return Shape.withOptions(options, Shape.VALUE_OPTIONS, (known) =>
       known?.value === undefined
-        ? this.queryable.fetchValue(this.sql, params, known)
-        : this.queryable.fetchValue(this.sql, params, { ...known, value: known.value })
+        ? this.#queryable.fetchValue(this.sql, params, known)
+        : this.#queryable.fetchValue(this.sql, params, { ...known, value: known.value })
     )
   }
 
   execute(params?: Parameters, options?: CallOptions): Answer<CommandResult> {
-    return this.queryable.execute(this.sql, params, options)
+    return this.#queryable.execute(this.sql, params, options)
   }
 
   executeMany<E = never, R = never>(
     rows: RowSource<E, R>,
     options?: CallOptions
   ): Effect.Effect<ManyResult, E | PgError.PgError, R> {
-    return this.queryable.executeMany(this.sql, rows, options)
+    return this.#queryable.executeMany(this.sql, rows, options)
   }
 
   fetchMany<A, E = never, R = never, R2 = never>(
@@ -144,8 +151,8 @@ export class Statement implements PgStatement {
   ): Effect.Effect<ReadonlyArray<ReadonlyArray<unknown>>, E | PgError.PgError, unknown> {
     return Shape.withOptions(options, Shape.ROW_OPTIONS, (known) =>
       known?.row === undefined
-        ? this.queryable.fetchMany(this.sql, rows, known)
-        : this.queryable.fetchMany(this.sql, rows, { ...known, row: known.row })
+        ? this.#queryable.fetchMany(this.sql, rows, known)
+        : this.#queryable.fetchMany(this.sql, rows, { ...known, row: known.row })
     )
   }
 
@@ -159,15 +166,15 @@ export class Statement implements PgStatement {
       Shape.withOptions(options, Shape.STREAM_OPTIONS, (known) =>
         Effect.succeed(
           known?.row === undefined
-            ? this.queryable.stream(this.sql, params, known)
-            : this.queryable.stream(this.sql, params, { ...known, row: known.row })
+            ? this.#queryable.stream(this.sql, params, known)
+            : this.#queryable.stream(this.sql, params, { ...known, row: known.row })
         )
       )
     )
   }
 
   cursor(params?: Parameters, options?: CallOptions): Effect.Effect<PgCursor, PgError.PgError, Scope.Scope> {
-    return Shape.withOptions(options, Shape.CALL_OPTIONS, (known) => this.queryable.cursor(this.sql, params, known))
+    return Shape.withOptions(options, Shape.CALL_OPTIONS, (known) => this.#queryable.cursor(this.sql, params, known))
   }
 
   explain(params: Parameters = [], options?: ExplainOptions): Answer<Readonly<Record<string, unknown>>> {
@@ -181,7 +188,7 @@ export class Statement implements PgStatement {
     { analyze = false, timeout }: ExplainOptions
   ): Answer<Readonly<Record<string, unknown>>> {
     const sql = `EXPLAIN (FORMAT JSON, VERBOSE${analyze ? ", ANALYZE" : ""}) ${this.sql}`
-    const plan = this.place.onLevel((level) => {
+    const plan = this.#place.onLevel((level) => {
       const request = Request.value(sql, params, 0).with(new OwnStatement(level.session.statements, ""))
       const plans = analyze
         ? Effect.uninterruptibleMask((restore) =>
@@ -192,7 +199,7 @@ export class Statement implements PgStatement {
         : level.run(request)
       return Effect.map(plans, planOf)
     })
-    return withTimeout("explain", sql, this.place.observed("explain", sql, plan), timeout)
+    return withTimeout("explain", sql, this.#place.observed("explain", sql, plan), timeout)
   }
 }
 

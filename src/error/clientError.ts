@@ -30,6 +30,7 @@ export class EncodeError extends TaggedError("EncodeError")<{
   readonly message: string
 }> {
   readonly outcome = "none"
+  readonly #thrown: unknown
 
   constructor(fields: {
     readonly parameter: number
@@ -38,8 +39,16 @@ export class EncodeError extends TaggedError("EncodeError")<{
     readonly sql: string
     readonly row?: number | undefined
     readonly column?: string | undefined
+    readonly thrown?: unknown
   }) {
-    super({ ...fields, message: `cannot send ${refusedPart(fields)}: ${fields.reason}` })
+    const { thrown, ...shown } = fields
+    super({ ...shown, message: `cannot send ${refusedPart(fields)}: ${fields.reason}` })
+    this.#thrown = thrown
+  }
+
+  /** What an iterable of the user threw, which was the source of the rows. It can hold a value, and is never printed. */
+  get thrown(): unknown {
+    return this.#thrown
   }
 }
 

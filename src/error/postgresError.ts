@@ -97,6 +97,11 @@ export class PostgresError<out Tag extends SqlStateTag = SqlStateTag>
     this.stack = renderEssentials(this)
   }
 
+  /** A private name is part of no Proxy, and asking for it runs no code of the object. */
+  static isOne(value: unknown): value is PostgresError {
+    return typeof value === "object" && value !== null && #confidential in value
+  }
+
   override get name(): Tag {
     return this._tag
   }
@@ -184,7 +189,7 @@ export const fromServer = (fields: ErrorFields, context: PostgresErrorContext): 
  * @since 0.1.0
  * @category guards
  */
-export const isPostgresError = (value: unknown): value is PostgresErrors => value instanceof PostgresError
+export const isPostgresError = (value: unknown): value is PostgresErrors => PostgresError.isOne(value)
 
 /**
  * The guard for one class of SQLSTATEs. Each class also has one by name, such as `isIntegrityConstraintViolation`.

@@ -1,5 +1,6 @@
 /** What the user of a pool wants done at the stations of a connection's life. */
 import * as Effect from "effect/Effect"
+import { answerOf } from "../connection/shape.ts"
 import type * as PgConfig from "../PgConfig.ts"
 import * as PgConnection from "../PgConnection.ts"
 import * as PgError from "../PgError.ts"
@@ -32,10 +33,10 @@ export interface Hooks {
 }
 
 /** Runs a hook on a session. The connection that it is given is of no use to anybody afterwards. */
-export const runHook = (session: Session, hook: Hook): Effect.Effect<void, PgError.PgError> =>
+export const runHook = (session: Session, name: keyof Hooks, hook: Hook): Effect.Effect<void, PgError.PgError> =>
   Effect.suspend(() => {
     const root = TransactionLevel.root(session)
-    return hook(PgConnection.fromRoot(root)).pipe(
+    return answerOf(name, hook(PgConnection.fromRoot(root))).pipe(
       Effect.onExit(() => Effect.sync(() => root.end(givenBack))),
       Effect.asVoid
     )

@@ -61,7 +61,7 @@ const initialised = Effect.fnUntraced(function* (
   generation: number,
   { init, maxLifetimeMillis, timers }: OpenerOptions
 ): Effect.fn.Return<Member, PgError.PgError> {
-  if (init !== undefined) yield* runHook(session, init)
+  if (init !== undefined) yield* runHook(session, "init", init)
   session.residue.isSoiled = false
   const now = timers.now()
   const expiresAt = maxLifetimeMillis === 0 ? Infinity : now + maxLifetimeMillis * (1 - Math.random() * MAX_JITTER)

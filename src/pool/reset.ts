@@ -21,7 +21,7 @@ export const resetWith = ({ init, reset }: Pick<Hooks, "init" | "reset">): Effec
     const report = (hooked: Effect.Effect<void, PgError.PgError>, done: (isClean: boolean) => void): void => {
       run(hooked).addObserver((exit) => done(Exit.isSuccess(exit)))
     }
-    if (reset !== undefined) return ({ session }, done) => report(runHook(session, reset), done)
+    if (reset !== undefined) return ({ session }, done) => report(runHook(session, "reset", reset), done)
     if (init === undefined) return resetByScript
     return (member, done) =>
       resetByScript(member, (isClean) => {
@@ -32,7 +32,7 @@ export const resetWith = ({ init, reset }: Pick<Hooks, "init" | "reset">): Effec
 
 /** The codecs that it gives are those that the session has already, with what is known of their types. */
 const initAgain = ({ catalogue, session }: Member, init: NonNullable<Hooks["init"]>) =>
-  Effect.onExit(runHook(session, init), () => Effect.sync(() => void (session.catalogue = catalogue)))
+  Effect.onExit(runHook(session, "init", init), () => Effect.sync(() => void (session.catalogue = catalogue)))
 
 /** Nothing else is written meanwhile: who comes next never meets a session whose reset has failed. */
 export const resetByScript: Reset = ({ session }, done) =>

@@ -6,12 +6,15 @@
  * text of a statement, with its placeholders, and never a value.
  */
 import * as Cause from "effect/Cause"
+import * as Clock from "effect/Clock"
 import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import type * as Fiber from "effect/Fiber"
 import * as Metric from "effect/Metric"
 import * as Option from "effect/Option"
+import * as References from "effect/References"
+import type * as Tracer from "effect/Tracer"
 import type { HostAddress, QueryEvent, ResolvedConfig, Watch } from "../PgConfig.ts"
 import * as PgError from "../PgError.ts"
 
@@ -92,7 +95,10 @@ export class Observer {
     const measured = metrics ? Metric.update(this.durationOf(operation, event), millis / 1000) : Effect.void
     const noted = Effect.andThen(slow, measured)
     if (onQuery === undefined || running.includes(onQuery)) return noted
-    return Effect.andThen(noted, Effect.provideService(onQuery(event), RunningHooks, [...running, onQuery]))
+    const told = onQuery(event)
+    // A hook that returns something else, as an asynchronous function does, is no reason for the operation to die.
+    if (!Effect.isEffect(told)) return Effect.andThen(noted, Effect.logWarning("onQuery gave no Effect"))
+    return Effect.andThen(noted, Effect.provideService(told, RunningHooks, [...running, onQuery]))
   }
 
   private durationOf(operation: string, { error }: QueryEvent): typeof operationDuration {
@@ -113,15 +119,27 @@ export class Observer {
       span.attribute("db.query.text", sql)
       span.attribute("server.address", address)
       if (port !== undefined) span.attribute("server.port", port)
-      return Effect.tapError(effect, (error) =>
-        Effect.sync(() => {
-          if (!PgError.isPgError(error)) return
-          span.attribute("error.type", error._tag)
-          if (PgError.isPostgresError(error)) span.attribute("db.response.status_code", error.code)
+      return Effect.onExit(effect, (exit) =>
+        Effect.withFiber((fiber) => {
+          // A span keeps the exit that it ends with, and rows are no part of a trace: a success is told without them.
+          if (Exit.isSuccess(exit)) span.end(endTimeOf(fiber), Exit.void)
+          else describeFailure(span, exit.cause)
+          return Effect.void
         })
       )
     })
   }
+}
+
+/** As Effect measures the end of a span. */
+const endTimeOf = (fiber: Fiber.Fiber<unknown, unknown>): bigint =>
+  fiber.getRef(References.TracerTimingEnabled) ? fiber.getRef(Clock.Clock).currentTimeNanosUnsafe() : 0n
+
+const describeFailure = (span: Tracer.Span, cause: Cause.Cause<unknown>): void => {
+  const error = Option.getOrUndefined(Cause.findErrorOption(cause))
+  if (!PgError.isPgError(error)) return
+  span.attribute("error.type", error._tag)
+  if (PgError.isPostgresError(error)) span.attribute("db.response.status_code", error.code)
 }
 
 interface Finished {

@@ -214,8 +214,7 @@ export class Pipeline<Row, A> implements Exchange {
       if (refusedType === undefined) return Exit.fail(error)
       return Exit.succeed(new Stale({ statement, error: () => error, isCertain: false, mayRepeat, refusedType }))
     }
-    // What else the source throws is its own affair.
-    return PgError.isPgError(failure) ? Exit.fail(requestRefused(failure, statement.sql)) : Exit.die(failure)
+    return Exit.fail(requestRefused(failure, statement.sql))
   }
 
   // ---------------------------------------------------------------------------------------------------- answer

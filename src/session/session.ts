@@ -55,7 +55,7 @@ export interface SessionOptions {
   readonly observer: Observer
 }
 
-export class Session implements FrameSink, TransportEvents {
+export class Session extends Inspectable.Class implements FrameSink, TransportEvents {
   /** What is known of the types. */
   catalogue: TypeCatalogue
   readonly statements: StatementCache
@@ -100,6 +100,7 @@ export class Session implements FrameSink, TransportEvents {
   /** Whether the socket takes no more until it has drained. */
   isSocketFull = false
   constructor(transport: Transport, decoder: BackendDecoder, options: SessionOptions) {
+    super()
     this.transport = transport
     this.decoder = decoder
     this.catalogue = options.catalogue
@@ -115,11 +116,7 @@ export class Session implements FrameSink, TransportEvents {
   /** What else it holds are bytes with values of the user, which nobody wants in a log. */
   toJSON(): unknown {
     const { lost, processId } = this
-    return { processId, transactionStatus: String.fromCharCode(this.transactionStatus), lost }
-  }
-
-  [Inspectable.NodeInspectSymbol](): unknown {
-    return this.toJSON()
+    return { _id: "effectpg/Session", processId, transactionStatus: String.fromCharCode(this.transactionStatus), lost }
   }
 
   // ------------------------------------------------------------------------------------------------- requests

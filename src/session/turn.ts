@@ -4,6 +4,7 @@
  */
 import * as Effect from "effect/Effect"
 import type * as Fiber from "effect/Fiber"
+import * as Inspectable from "effect/Inspectable"
 import type * as PgError from "../PgError.ts"
 import type { Exchange } from "./exchange.ts"
 import { ask, type Request } from "./request.ts"
@@ -15,8 +16,8 @@ export interface Waiter {
   refuse(error: PgError.PgError): void
 }
 
-/** What serves one at a time. */
-export abstract class Served {
+/** What serves one at a time. It travels in the context of fibers, which loggers and debuggers print. */
+export abstract class Served extends Inspectable.Class {
   readonly session: Session
   /** Whether somebody has it to themselves. */
   protected isTaken = false
@@ -24,7 +25,12 @@ export abstract class Served {
   private waiting: Set<Waiter> | undefined
 
   constructor(session: Session) {
+    super()
     this.session = session
+  }
+
+  toJSON(): unknown {
+    return { _id: "effectpg/TransactionLevel", session: this.session }
   }
 
   /** Why a fiber may not ask for anything now. */

@@ -1,0 +1,72 @@
+/**
+ * What a user gives to be iterated over. It is their code that runs then, in the midst of ours: whatever it throws, or
+ * gives that is no result of an iterator, comes out as one typed error, and its end is told to it at most once.
+ */
+import * as Effect from "effect/Effect"
+import * as PgError from "../PgError.ts"
+
+/** The same items. What is thrown in iterating is an `EncodeError`, and nothing is thrown when it is told to stop. */
+export const guarded = <A>(iterable: Iterable<A>, sql: string): Iterable<A> => ({
+  [Symbol.iterator]: () => new GuardedIterator(begin(iterable, sql), sql)
+})
+
+const begin = <A>(iterable: Iterable<A>, sql: string): Iterator<A> => {
+  try {
+    return iterable[Symbol.iterator]()
+  } catch (failure) {
+    throw refused(failure, sql)
+  }
+}
+
+class GuardedIterator<A> implements Iterator<A> {
+  readonly #iterator: Iterator<A>
+  readonly #sql: string
+
+  constructor(iterator: Iterator<A>, sql: string) {
+    this.#iterator = iterator
+    this.#sql = sql
+  }
+
+  next(): IteratorResult<A> {
+    try {
+      const result = this.#iterator.next()
+      // Reading it may throw as well; and a result that is none would never come to its end.
+      return result.done === true ? DONE : { done: false, value: result.value }
+    } catch (failure) {
+      throw refused(failure, this.#sql)
+    }
+  }
+
+  return(): IteratorResult<A> {
+    try {
+      this.#iterator.return?.()
+    } catch {
+      // Nobody wants more of it, and whoever fails has its error already.
+    }
+    return DONE
+  }
+}
+
+const DONE: IteratorReturnResult<undefined> = { done: true, value: undefined }
+
+/** Of what was thrown the message tells only the kind: its own may hold a row. */
+const refused = (failure: unknown, sql: string): PgError.EncodeError =>
+  new PgError.EncodeError({
+    parameter: 0,
+    type: "row",
+    reason: `the source of what is to be sent threw ${kindOf(failure)}`,
+    sql,
+    thrown: failure
+  })
+
+const kindOf = (failure: unknown): string => {
+  try {
+    return failure instanceof Error ? failure.constructor.name : `a ${typeof failure}`
+  } catch {
+    return "what cannot be looked at"
+  }
+}
+
+/** What a guarded source throws in the midst of an effect is the failure of that effect. */
+export const failingTyped = <A, E, R>(effect: Effect.Effect<A, E, R>): Effect.Effect<A, E | PgError.PgError, R> =>
+  Effect.catchDefect(effect, (defect) => (PgError.isPgError(defect) ? Effect.fail(defect) : Effect.die(defect)))
