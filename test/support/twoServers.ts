@@ -4,7 +4,6 @@
  * the order was another one.
  */
 import * as Effect from "effect/Effect"
-import * as Redacted from "effect/Redacted"
 import type * as Scope from "effect/Scope"
 import * as net from "node:net"
 import pg from "pg"
@@ -25,6 +24,9 @@ export interface TwoServers {
   readonly run: (which: Which, database: string, script: string) => Effect.Effect<void>
 }
 
+/** It needs no password, so that many connections are soon made. */
+const USER = "trust_user"
+
 /** Nobody stands by: what autovacuum locks is nothing that a program has done. */
 const SETTINGS = { autovacuum: "off" }
 
@@ -40,14 +42,15 @@ export const twoServers: Effect.Effect<TwoServers, never, Scope.Scope> = Effect.
     Effect.promise(() => Junction.listen(servers)),
     (junction) => Effect.promise(() => junction.close())
   )
-  const { password, user } = servers[0]
+  for (const which of [0, 1] as const) {
+    yield* Effect.promise(() => runScript(servers[which], `ALTER ROLE ${USER} SUPERUSER`))
+  }
   return {
     servers,
     settings: (database) => ({
       host: "127.0.0.1",
       port: junction.port,
-      user,
-      password: Redacted.make(password),
+      user: USER,
       database,
       sslMode: "disable"
     }),

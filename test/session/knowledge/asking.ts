@@ -15,6 +15,8 @@ type Queryable = PgConnection.Queryable
 const isPlain = ({ isUtility, values, writes }: Asked): boolean =>
   isUtility !== true && values === undefined && writes !== true
 
+const hasTyped = (values: ReadonlyArray<unknown>): boolean => values.some((value) => value instanceof TypedParameter)
+
 /** The kind by which it is really asked, where the one that was chosen takes no such statement. */
 export const kindOf = ({ asked, kind, next, values }: Call, isBegunInSql: boolean): Kind => {
   switch (kind) {
@@ -22,8 +24,10 @@ export const kindOf = ({ asked, kind, next, values }: Call, isBegunInSql: boolea
       return asked.values === undefined ? kind : "fetch"
     case "prepare":
       // What is prepared has the types that the server says, whatever its values are.
-      return values.some((value) => value instanceof TypedParameter) ? "fetch" : kind
+      return hasTyped(values) ? "fetch" : kind
     case "copyOutRows":
+      // Rows come as they are copied: one whose type has to be looked up again is a DecodeError, after it was written.
+      return asked.isUtility === true || asked.writes === true ? "fetchTuples" : kind
     case "cursor":
     case "stream":
       return asked.isUtility === true ? "fetchTuples" : kind
@@ -36,7 +40,7 @@ export const kindOf = ({ asked, kind, next, values }: Call, isBegunInSql: boolea
       return asked.writes === true || next.writes === true ? "fetch" : kind
     case "executeMany":
     case "fetchMany":
-      return isBegunInSql ? "fetch" : values.length === 0 ? "prepare" : kind
+      return isBegunInSql || hasTyped(values) ? "fetch" : values.length === 0 ? "prepare" : kind
     default:
       return kind
   }

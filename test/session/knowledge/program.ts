@@ -49,7 +49,7 @@ export type Command =
 export type Numbers = readonly [number, number, number, number, number]
 
 export const MAX_NUMBER = 999
-const STATEMENTS_IN_FOCUS = 4
+const STATEMENTS_IN_FOCUS = 3
 
 /** The things that a text names. */
 const thingsIn = ({ sql }: { readonly sql: string }): ReadonlyArray<string> => {
@@ -64,8 +64,9 @@ const of = <A>(all: ReadonlyArray<A>, number: number): A => {
   return found
 }
 
+/** Mostly the first, which most often suits: what is refused shows little. */
 const valuesOf = ({ values }: Asked, number: number): ReadonlyArray<unknown> =>
-  values === undefined ? [] : of(values, number)
+  values === undefined ? [] : number % 2 === 0 ? of(values, 0) : of(values, (number - 1) / 2)
 
 /** Few statements meet the changes of what they name, so that they are asked again and again. */
 export const programOf = (focus: number, numbers: ReadonlyArray<Numbers>): ReadonlyArray<Command> => {
@@ -82,7 +83,7 @@ export const programOf = (focus: number, numbers: ReadonlyArray<Numbers>): Reado
     const [what, session, first, second, third] = each
     const who: Who = session === 0 ? 0 : 1
     const share = what % 100
-    if (share < 58) {
+    if (share < 56) {
       const statement = of(asked, first)
       const next = of(asked, second)
       return {
@@ -96,14 +97,14 @@ export const programOf = (focus: number, numbers: ReadonlyArray<Numbers>): Reado
         copied: of(COPIED, first)
       }
     }
-    if (share < 72) return { _tag: "Change", who, change: of([...changes, ...CHANGES], first), way: of(ways, second) }
-    if (share < 76) return { _tag: "ChangeByOther", change: of([...changes, ...CHANGES], first) }
-    if (share < 82) return { _tag: "Set", who, sql: of(SETTINGS, first) }
-    if (share < 86) return { _tag: "Begin", who, byHand: second % 4 === 3 }
-    if (share < 88) return { _tag: "Savepoint", who }
-    if (share < 91) return { _tag: "Commit", who }
-    if (share < 93) return { _tag: "RollBack", who }
-    if (share < 94) return { _tag: "FailOver" }
+    if (share < 68) return { _tag: "Change", who, change: of([...changes, ...CHANGES], first), way: of(ways, second) }
+    if (share < 73) return { _tag: "ChangeByOther", change: of([...changes, ...CHANGES], first) }
+    if (share < 78) return { _tag: "Set", who, sql: of(SETTINGS, first) }
+    if (share < 82) return { _tag: "Begin", who, byHand: second % 4 === 3 }
+    if (share < 84) return { _tag: "Savepoint", who }
+    if (share < 89) return { _tag: "Commit", who }
+    if (share < 92) return { _tag: "RollBack", who }
+    if (share < 93) return { _tag: "FailOver" }
     if (share < 95) return { _tag: "GiveBack", who }
     if (share < 96) return { _tag: "Reload" }
     if (share < 97) return { _tag: "LifetimePasses" }

@@ -14,7 +14,7 @@ import * as PgConnection from "../../../src/PgConnection.ts"
 import * as PgError from "../../../src/PgError.ts"
 import * as PgPool from "../../../src/PgPool.ts"
 import type { TwoServers, Which } from "../../support/twoServers.ts"
-import { allows, type Hidden } from "./allowance.ts"
+import { allowanceFor, type Hidden } from "./allowance.ts"
 import { answer, ask, change, kindOf, runPrepared } from "./asking.ts"
 import { type Asked, isUnmarked, schemaOf, STORED } from "./catalogue.ts"
 import { type Command, describe, describeCommand, type Who } from "./program.ts"
@@ -28,14 +28,17 @@ const LIFETIME_MILLIS = 300_000
 const SESSION_SETTINGS = { search_path: "one", lock_timeout: "2s" }
 
 export interface Tally {
+  programs: number
   steps: number
+  /** Right answers that were no refusals. */
+  answered: number
   /** Answers that were right only when asked again, by what was said the first time. */
   readonly retried: Map<string, number>
   /** Answers that were out of date, as they may be. */
   readonly allowed: Map<string, number>
 }
 
-export const newTally = (): Tally => ({ steps: 0, retried: new Map(), allowed: new Map() })
+export const newTally = (): Tally => ({ programs: 0, steps: 0, answered: 0, retried: new Map(), allowed: new Map() })
 
 const count = (counts: Map<string, number>, what: string): void => void counts.set(what, (counts.get(what) ?? 0) + 1)
 
@@ -139,9 +142,8 @@ export const run = (
   tally: Tally
 ): Effect.Effect<string | undefined, PgError.PgError, Scope.Scope> =>
   Effect.gen(function* () {
-    const t0 = realNow()
+    tally.programs++
     yield* setUp(world)
-    const t1 = realNow()
     yield* world.servers.failOverTo(0)
     const pool = yield* PgPool.make({
       ...world.servers.settings(SUBJECT),
@@ -151,9 +153,7 @@ export const run = (
       statementCacheLifetime: LIFETIME_MILLIS
     })
     const running = new Running(world, pool, tally)
-    const r = yield* Effect.ensuring(running.run(program), running.leave)
-    if (process.env["TIMES"]) console.log("setup", Math.round(t1 - t0), "run", Math.round(realNow() - t1), program.length)
-    return r
+    return yield* Effect.ensuring(running.run(program), running.leave)
   })
 
 /** One session as both sides see it. */
@@ -205,23 +205,22 @@ class Running {
   }
 
   run(program: ReadonlyArray<Command>): Effect.Effect<string | undefined, PgError.PgError> {
-    const self = this
-    return Effect.gen(function* () {
-      for (const pair of self.pairs) yield* self.take(pair)
+    return Effect.gen({ self: this }, function* () {
+      for (const pair of this.pairs) yield* this.take(pair)
       let at = 0
       for (const command of program) {
         at++
-        self.tally.steps++
-        const wrong = yield* self.step(command)
+        this.tally.steps++
+        const wrong = yield* this.step(command)
         if (wrong === STOP) return undefined
-        if (wrong !== undefined) return self.report(program.slice(0, at), wrong)
+        if (wrong !== undefined) return this.report(program.slice(0, at), wrong)
       }
-      for (const { reference, subject } of self.pairs) {
+      for (const { reference, subject } of this.pairs) {
         yield* subject.rollBackAll
         yield* reference.rollBackAll
       }
-      const wrong = yield* self.stored
-      return wrong === undefined ? undefined : self.report(program, wrong)
+      const wrong = yield* this.stored
+      return wrong === undefined ? undefined : this.report(program, wrong)
     })
   }
 
@@ -382,10 +381,8 @@ class Running {
         pair.hasTouched ||= subject.depth > 0
         return both((seat) => Effect.asVoid(seat.pg.execute(command.sql)))
       case "Change": {
-        const { hides, isTemporary, sql } = command.change
-        if (isUnmarked(command.way)) pair.hidden.add("unmarked")
+        const { hides, sql } = command.change
         if (isUnmarked(command.way)) for (const { hidden } of this.pairs) for (const each of hides) hidden.add(each)
-        if (isTemporary !== true) for (const each of hides) this.other(command).hidden.add(each)
         pair.hasTouched ||= subject.depth > 0
         pair.hasChanged ||= subject.depth > 0
         return both((seat) =>
@@ -421,7 +418,10 @@ class Running {
       const isInTransaction = pair.subject.depth > 0
       const [first, right] = yield* Effect.all([outcomeOf(ours), outcomeOf(theirs)], { concurrency: 2 })
       if (!this.isReplaying && (isInTransaction || command._tag === "Begin")) pair.log.push(command)
-      if (isSame(first, right, command)) return undefined
+      if (isSame(first, right, command)) {
+        if ("value" in first) this.tally.answered++
+        return undefined
+      }
       const told = `\n  is        ${show(first)}\n  should be ${show(right)}`
       if ("value" in first) {
         return this.judge(pair, command, asked, first, right) ?? `the answer to ${describeCommand(command)}${told}`
@@ -446,12 +446,7 @@ class Running {
     const all = command._tag === "Call" ? [command.asked, command.next] : asked === undefined ? [] : [asked]
     const reliesOn = all.flatMap(({ reliesOn = [] }) => reliesOn).filter((each) => pair.hidden.has(each))
     if (!("value" in ours)) return undefined
-    const allowance = allows(
-      reliesOn,
-      ours.value,
-      "value" in theirs ? theirs.value : undefined,
-      "failed" in theirs ? theirs.failed : undefined
-    )
+    const allowance = allowanceFor(reliesOn, ours.value, theirs)
     if (allowance === undefined) return undefined
     count(this.tally.allowed, allowance)
     return STOP
