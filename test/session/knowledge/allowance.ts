@@ -13,6 +13,8 @@
 export type Hidden =
   | "attribute names of r"
   | "attribute names of duo"
+  | "parameters for duo"
+  | "parameters for mood"
   | "parameters for r"
   | "parameters for t"
   | "parameters for f"
@@ -48,7 +50,9 @@ export const ALLOWED: ReadonlyArray<Allowance> = [
   },
   {
     what: "a value is taken as the type that the parameter had",
-    reason: "the server keeps the types of parameters with which a statement was prepared, and casts what it is given",
+    reason:
+      "the server keeps the types of parameters with which a statement was prepared, and casts what it is given; it keeps " +
+      "the plan where nothing but a type has taken the place of another by its name",
     hides: isParameters,
     explains: () => true
   }

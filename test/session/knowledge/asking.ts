@@ -3,7 +3,7 @@ import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
 import * as Stream from "effect/Stream"
 import type * as PgConnection from "../../../src/PgConnection.ts"
-import type * as PgError from "../../../src/PgError.ts"
+import * as PgError from "../../../src/PgError.ts"
 import type * as PgStatement from "../../../src/PgStatement.ts"
 import { TypedParameter } from "../../../src/codec/typedParameter.ts"
 import type { Asked, Kind, Way } from "./catalogue.ts"
@@ -22,6 +22,8 @@ export const kindOf = ({ asked, kind, next, values }: Call, isBegunInSql: boolea
   switch (kind) {
     case "executeScript":
       return asked.values === undefined ? kind : "fetch"
+    case "batch":
+      return isBegunInSql ? "fetch" : kind
     case "prepare":
       // What is prepared has the types that the server says, whatever its values are.
       return hasTyped(values) ? "fetch" : kind
@@ -107,13 +109,7 @@ export const ask = (pg: Queryable, call: Call, kind: Kind): Answer => {
         pg.fetchTuples(next.sql, nextValues),
         pg.fetch(sql, values)
       ]
-      return Effect.flatMap(
-        Effect.all(
-          calls.map((each) => Effect.exit(each)),
-          { concurrency: "unbounded" }
-        ),
-        (exits) => Effect.all(exits)
-      )
+      return allOf(calls, "unbounded")
     }
   }
 }
@@ -132,10 +128,8 @@ const expected = (pg: Queryable, call: Call, kind: Kind, isTransaction: boolean)
       const one = Effect.map(pg.execute(asked.sql, values), ({ rowCount }) => rowCount)
       return pg.withTransaction(Effect.map(Effect.all([one, one]), ([first, second]) => first + second))
     }
-    case "batch": {
-      const all = Effect.all([rows, pg.fetch(next.sql, nextValues), rows])
-      return isTransaction ? all : pg.withTransaction(all)
-    }
+    case "batch":
+      return asBatch(pg, Effect.all([rows, pg.fetch(next.sql, nextValues), rows]), isTransaction)
     case "prepare":
       return asked.writes === true ? rows : Effect.all([rows, rows])
     case "cursor":
@@ -149,11 +143,24 @@ const expected = (pg: Queryable, call: Call, kind: Kind, isTransaction: boolean)
     case "batch of PREPARE and EXECUTE":
       return rows
     case "concurrent":
-      return Effect.all([rows, pg.fetchTuples(next.sql, nextValues), rows])
+      return allOf([rows, pg.fetchTuples(next.sql, nextValues), rows], 1)
     default:
       return ask(pg, call, kind)
   }
 }
+
+/** Each of them, whatever becomes of the others. */
+const allOf = (calls: ReadonlyArray<Answer>, concurrency: number | "unbounded"): Answer =>
+  Effect.flatMap(
+    Effect.forEach(calls, (each) => Effect.exit(each), { concurrency }),
+    (exits) => Effect.all(exits)
+  )
+
+/** A batch that is refused before it is sent has done nothing; one that the server refuses has failed the transaction. */
+const asBatch = (pg: Queryable, all: Answer, isTransaction: boolean): Answer =>
+  Effect.tapError(pg.withTransaction(all), (error) =>
+    isTransaction && PgError.isPostgresError(error) ? Effect.ignore(pg.execute("SELECT 1 / 0")) : Effect.void
+  )
 
 export const runPrepared = (statement: PgStatement.PgStatement, asked: Asked, values: ReadonlyArray<unknown>): Answer =>
   asked.writes === true ? statement.fetch(values) : Effect.all([statement.fetch(values), statement.fetch(values)])

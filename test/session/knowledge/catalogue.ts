@@ -99,7 +99,10 @@ export const CHANGES: ReadonlyArray<Change> = [
   { sql: "ALTER TYPE one.duo RENAME ATTRIBUTE x TO a", hides: ["attribute names of duo"] },
   { sql: "ALTER TABLE one.t DROP COLUMN IF EXISTS p; ALTER TYPE one.duo ALTER ATTRIBUTE b TYPE text", hides: [] },
   { sql: "DROP TYPE one.duo CASCADE; CREATE TYPE one.duo AS (b int4, a int4)", hides: ["attribute names of duo"] },
-  { sql: "ALTER TYPE one.duo RENAME TO duo_before; CREATE TYPE one.duo AS (a text, b int4)", hides: [] },
+  {
+    sql: "ALTER TYPE one.duo RENAME TO duo_before; CREATE TYPE one.duo AS (a text, b int4)",
+    hides: ["parameters for duo"]
+  },
   { sql: "ALTER TYPE one.mood ADD VALUE IF NOT EXISTS 'calm'", hides: [] },
   { sql: "ALTER TYPE one.mood RENAME VALUE 'sad' TO 'calm'", hides: [] },
   {
@@ -141,6 +144,8 @@ export const CHANGES: ReadonlyArray<Change> = [
       ...rowType,
       ...column,
       "attribute names of duo",
+      "parameters for duo",
+      "parameters for mood",
       "parameters for small",
       "parameters for f",
       "parameters for t"
@@ -191,7 +196,7 @@ export interface Asked {
 }
 
 const rowOfR: ReadonlyArray<Hidden> = ["attribute names of r"]
-const duo: ReadonlyArray<Hidden> = ["attribute names of duo"]
+const duo: ReadonlyArray<Hidden> = ["attribute names of duo", "parameters for duo"]
 
 const MOMENT = new Date("2024-02-29T09:30:00Z")
 
@@ -264,7 +269,8 @@ export const STATEMENTS: ReadonlyArray<Asked> = [
       ["sad", ["happy"]],
       ["calm", ["calm", "happy"]],
       ["happy", []]
-    ]
+    ],
+    reliesOn: ["parameters for mood"]
   },
   { sql: "SELECT 'happy'::mood AS m, enum_range(NULL::mood) AS all" },
   {

@@ -74,6 +74,13 @@ const show = (outcome: Outcome): string =>
 const inspected = (value: unknown): string =>
   JSON.stringify(value, (_key, each: unknown) => (typeof each === "bigint" ? `${each}n` : each)) ?? "nothing"
 
+/** What only reads may be asked once more, whatever became of it. */
+const isReadOnly = (command: Command, asked: Asked | undefined): boolean =>
+  asked !== undefined &&
+  asked.writes !== true &&
+  asked.isUtility !== true &&
+  (command._tag !== "Call" || command.next.writes !== true)
+
 /** The clock by which statements grow old: programs let it run ahead. */
 const realNow = performance.now.bind(performance)
 let ahead = 0
@@ -382,14 +389,13 @@ class Running {
         return both((seat) => Effect.asVoid(seat.pg.execute(command.sql)))
       case "Change": {
         const { hides, sql } = command.change
-        if (isUnmarked(command.way)) for (const { hidden } of this.pairs) for (const each of hides) hidden.add(each)
+        // Run once more, such a transaction would hide the same change from the same statements again.
+        const way = isUnmarked(command.way) && subject.depth > 0 ? "DO" : command.way
+        if (isUnmarked(way)) for (const { hidden } of this.pairs) for (const each of hides) hidden.add(each)
         pair.hasTouched ||= subject.depth > 0
         pair.hasChanged ||= subject.depth > 0
         return both((seat) =>
-          Effect.andThen(
-            seat === reference ? seat.pg.reloadSchemaState : Effect.void,
-            change(seat.pg, sql, command.way)
-          )
+          Effect.andThen(seat === reference ? seat.pg.reloadSchemaState : Effect.void, change(seat.pg, sql, way))
         )
       }
       case "Call": {
@@ -428,7 +434,7 @@ class Running {
       }
       if (this.isReplaying)
         return `the answer when the transaction was run once more, to ${describeCommand(command)}${told}`
-      if (first.error.outcome !== "none")
+      if (first.error.outcome !== "none" && !isReadOnly(command, asked))
         return `an error that leaves open what was done by ${describeCommand(command)}${told}`
       count(this.tally.retried, `${isInTransaction ? "in a transaction, " : ""}${first.failed}`)
       if (isInTransaction) return yield* this.replay(pair)
