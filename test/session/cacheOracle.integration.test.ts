@@ -3,7 +3,7 @@ import { assert, layer } from "@effect/vitest"
 import * as Effect from "effect/Effect"
 import { checkPrograms, OracleWorld } from "./knowledge/checking.ts"
 
-const STEPS = 400
+const STEPS = 240
 const STEPS_PER_PROGRAM = 40
 const FIRST_SEED = 1
 

@@ -98,7 +98,8 @@ export const programOf = (focus: number, numbers: ReadonlyArray<Numbers>): Reado
       }
     }
     if (share < 68) return { _tag: "Change", who, change: of([...changes, ...CHANGES], first), way: of(ways, second) }
-    if (share < 73) return { _tag: "ChangeByOther", change: of([...changes, ...CHANGES], first) }
+    if (share < 73 && !KNOWN_BROKEN.has("ChangeByOther"))
+      return { _tag: "ChangeByOther", change: of([...changes, ...CHANGES], first) }
     if (share < 78) return { _tag: "Set", who, sql: of(SETTINGS, first) }
     if (share < 82) return { _tag: "Begin", who, byHand: second % 4 === 3 }
     if (share < 84) return { _tag: "Savepoint", who }
