@@ -6,6 +6,7 @@ const INTEGRATION = "test/**/*.integration.test.ts"
 const LONG = [
   "test/faults/**/*.test.ts",
   "test/transactions/programs.integration.test.ts",
+  "test/session/cachePrograms.integration.test.ts",
   "test/session/end.integration.test.ts",
   "test/session/interruption.integration.test.ts",
   "test/bench*.test.ts",
