@@ -62,12 +62,9 @@ const UNSPECIFIED = 0
 
 /**
  * A parameter of a type that you name, as a cast in the SQL would. Its value is what the type takes, with your codecs if
- * you have given any. A statement all of whose parameters are typed takes
- * one round trip the first time too, where others take two, because the server is not asked for their types.
- *
- * In that first run all values come as text, which is read to the same values. What no text can tell is a `DecodeError`
- * then: an anonymous record, and types of which you have given a binary codec; and a float has as many digits as
- * `extra_float_digits` says. Where `DateStyle` or `IntervalStyle` are not the usual ones, the server is asked after all.
+ * you have given any. An `execute` all of whose parameters are typed takes one round trip the first time too, and others
+ * take two, because the server is asked for their types. So does any call whose rows are read: the server is asked for the
+ * types of the columns, without which the first run would not always give the values that later runs give.
  *
  * In `executeMany`, `fetchMany` and for a statement that is prepared, the server says the types: there they are ignored.
  *

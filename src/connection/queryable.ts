@@ -284,8 +284,9 @@ export interface Queryable {
     ): Effect.Effect<ReadonlyArray<ReadonlyArray<Row>>, E | PgError.PgError, R>
   }
   /**
-   * Runs different statements in one round trip, and gives what each has done and returned. Outside of a transaction they
-   * are one; the error of the one that fails has its number, from 1, as `row`. With `errorBarriers` each stands for
+   * Runs different statements in one round trip, and gives what each has done and returned. One more is taken by each that
+   * can only be described once those before it have run: `FETCH`, `EXECUTE` and the like, and all behind a change of the
+   * schema. Outside of a transaction they are one; the error of the one that fails has its number, from 1, as `row`. With `errorBarriers` each stands for
    * itself, in a `Result`; inside of a transaction, what comes after a failure fails with it.
    */
   readonly batch: {
