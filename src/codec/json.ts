@@ -6,6 +6,7 @@
 import type { Buffer } from "node:buffer"
 import { limitMet, Undecodable, Unencodable } from "../wire/failure.ts"
 import { type Codec, everyArray, refusedKind } from "./codec.ts"
+import { documentOf } from "./document.ts"
 import { PgLiteral } from "./pgLiteral.ts"
 import { readText } from "./text.ts"
 
@@ -35,7 +36,7 @@ const stringify = (name: string, value: unknown): string => {
   if (value instanceof PgLiteral) return value.text
   let json: string | undefined
   try {
-    json = JSON.stringify(value)
+    json = documentOf(value)
   } catch (thrown) {
     if (thrown instanceof Unencodable) throw thrown
     const limit = limitMet(thrown)

@@ -1,5 +1,7 @@
 /** Values that are given as the text which the server parses, whatever their type. */
 import { Unencodable } from "../wire/failure.ts"
+import { refuseWithinDocument } from "./document.ts"
+import { INSPECT } from "./inspect.ts"
 
 /**
  * A parameter as the text of its type, made by `literal`.
@@ -14,9 +16,18 @@ export class PgLiteral {
     this.text = text
   }
 
-  /** Within a JSON document nothing is parsed by the server. */
-  toJSON(): never {
-    throw new Unencodable("a literal is a value by itself, and no part of a JSON document")
+  /** A value is nothing to be printed or logged in passing. */
+  toJSON(): unknown {
+    refuseWithinDocument("a literal")
+    return { length: this.text.length }
+  }
+
+  toString(): string {
+    return "PgLiteral"
+  }
+
+  [INSPECT](): unknown {
+    return this.toJSON()
   }
 }
 

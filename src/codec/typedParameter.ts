@@ -2,6 +2,8 @@
  * Parameters whose type the caller names. Where all of a statement's are such, nobody has to ask the server for their
  * types before it is run for the first time.
  */
+import { refuseWithinDocument } from "./document.ts"
+import { INSPECT } from "./inspect.ts"
 import { type BuiltinType, pgType } from "./oid.generated.ts"
 
 type ElementName = keyof typeof pgType
@@ -13,9 +15,6 @@ type ElementName = keyof typeof pgType
  * @since 0.1.0
  */
 export type BuiltinTypeName = ElementName | `${ElementName}[]`
-
-/** What Node asks an object for that is to be printed. */
-const INSPECT = Symbol.for("nodejs.util.inspect.custom")
 
 /**
  * A parameter with its type, made by `typed`, `int4` and the others of their kind. Printed or serialised it
@@ -36,6 +35,7 @@ export class TypedParameter {
 
   /** A value is nothing to be printed or logged in passing. */
   toJSON(): unknown {
+    refuseWithinDocument("a typed parameter")
     return { oid: this.oid }
   }
 

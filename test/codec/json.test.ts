@@ -6,6 +6,7 @@ import { formatOf, textOf } from "../../src/codec/codec.ts"
 import { json, jsonb, jsonNull, jsonpath } from "../../src/codec/json.ts"
 import { PgLiteral } from "../../src/codec/pgLiteral.ts"
 import { pgType } from "../../src/codec/oid.generated.ts"
+import { typed } from "../../src/codec/typedParameter.ts"
 import { Format } from "../../src/wire/backendMessage.ts"
 import { assertWithstands, hostile, read, undecodable, unencodable, written } from "../fixtures/codec.ts"
 
@@ -153,4 +154,17 @@ describe("the version of a jsonb", () => {
   it("is 1; no other is known", () => {
     for (const hex of ["", "00", "027b7d"]) assert.strictEqual(undecodable(jsonb, hex), "jsonb of an unknown version")
   })
+})
+
+describe("a parameter that is a part of a document", () => {
+  for (const [what, parameter] of [
+    ["a literal", new PgLiteral("{}")],
+    ["a typed parameter", typed("int4", 1)]
+  ] as const) {
+    it(`is refused, and still can be printed: ${what}`, () => {
+      assert.throws(() => textOf(json, { part: parameter }), /no part of a JSON document/)
+      assert.notInclude(JSON.stringify(parameter), "{}")
+      assert.strictEqual(textOf(json, { part: 1 }), '{"part":1}')
+    })
+  }
 })

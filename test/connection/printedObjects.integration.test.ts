@@ -506,6 +506,7 @@ const sampled: Effect.Effect<Samples, PgError.PgError, TestDatabase | Scope.Scop
   add("PgConnection.ServerVersion", connection.serverVersion)
   add("PgPool.Stats", yield* pool.stats)
   add("PgNotification.Gap", { _tag: "Gap", channel: "printed", reason: "overflow" })
+  add("PgTypes.PgLiteral", PgTypes.literal(PARAMETER), [PgTypes.literal(PARAMETER)])
   add("PgTypes.TypedParameter", PgTypes.text(PARAMETER), [PgTypes.jsonb({ key: PARAMETER })])
   const template = PgSql.sql`SELECT ${PARAMETER} ${PgSql.sql.in([PARAMETER])} ${PgSql.sql.set({ a: PARAMETER })}`
   add("PgSql.Statement", template, [PgSql.sql.values([[PARAMETER]])], PgSql.sql.join([PARAMETER]))

@@ -417,6 +417,7 @@ export const builders: Readonly<Record<string, ReadonlyArray<ReadonlyArray<unkno
   "PgTypes.ArrayOf": [[Schema.Int]],
   "PgTypes.Range": [[Schema.Int]],
   "PgTypes.typed": [["int4[]", [1]]],
+  "PgTypes.literal": [["{}"]],
   ...Object.fromEntries(
     publicNames
       .filter(({ name, type }) => name.startsWith("PgTypes.") && type.endsWith("=> TypedParameter"))
