@@ -240,6 +240,7 @@ const places: Readonly<Record<string, Place>> = {
   "PgTypes.TextEncoding": "the caller's own",
   "PgTypes.Timestamp": "a constant",
   "PgTypes.TypeName": "the caller's own",
+  "PgTypes.PgLiteral": "handed out",
   "PgTypes.TypedParameter": "handed out",
   "PgTypes.jsonNull": "a constant"
 }
@@ -598,6 +599,7 @@ layer(TestDatabase.layer, { excludeTestServices: true })("what is handed out", (
 
 /** These have a public field for the secret; it can be read, and is printed only by who asks no object how. */
 const HAVE_A_FIELD: ReadonlySet<string> = new Set([
+  "PgTypes.PgLiteral",
   "PgTypes.TypedParameter",
   "PgConfig.ResolvedConfig",
   "PgConfig.ResolvedPoolConfig"
