@@ -41,7 +41,7 @@ import { RunWriter, writeRollback } from "./runWriter.ts"
 import { preparedStatement, redescribed, returnsSame, typeOids } from "./preparedStatement.ts"
 import { serverError } from "./serverError.ts"
 import type { Session } from "./session.ts"
-import { isForgotten, verdictOn } from "./stalePlan.ts"
+import { isForgotten, mayComeOfPlan, verdictOn } from "./stalePlan.ts"
 import type { PreparedStatement } from "./statementCache.ts"
 import { TypeLookup } from "./typeLookup.ts"
 import { undecodable } from "./undecodable.ts"
@@ -417,9 +417,10 @@ export class Pipeline<Row, A> implements Exchange {
     const { current, session } = this
     const verdict = this.isUnbound ? verdictOn(fields, current, []) : "right"
     const error = (isDropped: boolean): PgError.PgError => serverError(fields, current.sql, this, { isDropped })
-    if (verdict === "right") return this.finish(Exit.fail(error(false)))
     const isCertain = verdict === "wrong"
-    if (isCertain && !isForgotten(fields)) session.catalogue.outdateStatements(current)
+    const hasChanged = isCertain && !isForgotten(fields)
+    if (hasChanged || (verdict === "right" && mayComeOfPlan(fields))) session.catalogue.outdateStatements(current)
+    if (verdict === "right") return this.finish(Exit.fail(error(false)))
     const mayRepeat = this.index === 0 && status === TransactionStatus.idle
     this.finish(Exit.succeed(new Stale({ statement: current, error, isCertain, mayRepeat })))
   }

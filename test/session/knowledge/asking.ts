@@ -28,8 +28,6 @@ export const kindOf = ({ asked, kind, next, values }: Call, isBegunInSql: boolea
       // What is prepared has the types that the server says, whatever its values are.
       return hasTyped(values) ? "fetch" : kind
     case "copyOutRows":
-      // Rows come as they are copied: one whose type has to be looked up again is a DecodeError, after it was written.
-      return asked.isUtility === true || asked.writes === true ? "fetchTuples" : kind
     case "cursor":
     case "stream":
       return asked.isUtility === true ? "fetchTuples" : kind
