@@ -112,9 +112,16 @@ export const ask = (pg: Queryable, call: Call, kind: Kind): Answer => {
   }
 }
 
-/** The right answer: each statement by itself, described anew. */
-export const answer = (pg: Queryable, call: Call, kind: Kind, isTransaction: boolean): Answer =>
-  Effect.andThen(pg.reloadSchemaState, expected(pg, call, kind, isTransaction))
+/** The right answer: each statement by itself, described anew, and with the types as they are now. */
+export const answer = (
+  pg: Queryable,
+  call: Call,
+  kind: Kind,
+  { isTransaction, learnsAnew }: { readonly isTransaction: boolean; readonly learnsAnew: boolean }
+): Answer => {
+  const asked = expected(pg, call, kind, isTransaction)
+  return learnsAnew ? Effect.andThen(pg.reloadSchemaState, asked) : asked
+}
 
 const expected = (pg: Queryable, call: Call, kind: Kind, isTransaction: boolean): Answer => {
   const { asked, next, nextValues, values } = call
