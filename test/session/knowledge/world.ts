@@ -57,8 +57,15 @@ const outcomeOf = (call: Effect.Effect<unknown, PgError.PgError>): Effect.Effect
 
 const isSame = (ours: Outcome, right: Outcome, command?: Command): boolean => {
   if ("value" in ours && "value" in right) return isDeepStrictEqual(ours.value, right.value)
-  return "failed" in ours && "failed" in right && (ours.failed === right.failed || mayFailOtherwise(command, right))
+  if (!("failed" in ours) || !("failed" in right)) return false
+  return ours.failed === right.failed || mayFailOtherwise(command, right) || isRefusedBySomebody(ours, right)
 }
+
+/** The server refuses a value that the client would have refused to write, had it known the attributes of its type. */
+const isRefusedBySomebody = (
+  { error }: { readonly error: PgError.PgError },
+  right: { readonly failed: string }
+): boolean => right.failed === "EncodeError" && PgError.isPostgresError(error) && error.code.startsWith("22")
 
 /**
  * What nobody has run may be refused for one reason or another: where the transaction has failed already, and where the
