@@ -1,6 +1,7 @@
 /**
  * Composite types and the rows of tables, as plain objects by the names of their attributes. Also written from an array
- * of the attributes in their order, except inside of an array, where it would be a dimension. On the wire they are as
+ * of the attributes in their order, except inside of an array, where it would be a dimension. An object has to have all
+ * attributes and no other keys of its own: `null` is NULL, and a key that is `undefined` is taken for none. On the wire they are as
  * `fields.ts` says; in text, where an attribute can only travel so, as `literal.ts` does.
  */
 import { Format } from "../wire/backendMessage.ts"
@@ -56,12 +57,24 @@ export const compositeOf = (type: CompositeType): Codec<CompositeValue> => {
   // An attribute without a binary form leaves none to the whole, whatever its value.
   const isAlwaysText = attributes.some(({ codec }) => formatOf(codec, null) === Format.text)
 
+  const names = new Set(attributes.map((attribute) => attribute.name))
+
+  /** A key that is written wrong, or that the type has no longer, would be lost in silence. */
+  const refuseMore = (value: object): void => {
+    for (const [key, inner] of Object.entries(value)) {
+      if (inner !== undefined && !names.has(key)) {
+        throw new Unencodable(`${name} has no attribute "${key}", which the object has`)
+      }
+    }
+  }
+
   const valuesOf = (value: unknown): ReadonlyArray<unknown> => {
     if (typeof value !== "object" || value === null) throw refusedKind(name, "an object or an array", value)
     if (Array.isArray(value)) {
       if (value.length === attributes.length) return value
       throw new Unencodable(`${name} has ${attributes.length} attributes, the array ${value.length}`)
     }
+    refuseMore(value)
     return attributes.map((attribute) => {
       if (hasAttribute(value, attribute.name)) return value[attribute.name]
       throw new Unencodable(`the object lacks the attribute "${attribute.name}" of ${name}; null stands for NULL`)

@@ -188,8 +188,8 @@ export interface CompositeEncoding extends Encoding {
 }
 
 /**
- * A codec of your own for a composite type or the rows of a table, which without one are plain objects. Each attribute
- * has the codec of its type. Without `decode` and `encode` values of the type are tuples: arrays of the attributes. Throws
+ * A codec of your own for a composite type or the rows of a table, which without one are plain objects that have all
+ * attributes and no other key. Each attribute has the codec of its type. Without `decode` and `encode` values of the type are tuples: arrays of the attributes. Throws
  * a TypeError, as `codec` does.
  *
  * @example

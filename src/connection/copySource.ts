@@ -12,17 +12,29 @@ import { withStatement } from "./call.ts"
 import { quoteName } from "../wire/sqlText.ts"
 import { tableName } from "./copyStatement.ts"
 import { replacePlaceholders } from "./placeholders.ts"
+import { haveChanged } from "./typesNow.ts"
 
 type Answer<A> = Effect.Effect<A, PgError.PgError>
 
 /**
- * How the server describes a statement now. What was known of it before may be true no longer, and nothing would tell:
- * the data of a COPY name no types.
+ * How the server describes a statement now, and what its types are now. What was known of them before may be true no
+ * longer, and nothing would tell: the data of a COPY name no types, and they come or go as they are.
  */
 export const description = (
   level: TransactionLevel,
   sql: string,
   params: ReadonlyArray<unknown> = []
+): Answer<PreparedStatement> =>
+  Effect.gen(function* () {
+    const described = yield* describedAsKnown(level, sql, params)
+    const oids = (described.rowShape?.columns ?? []).map(({ typeOid }) => typeOid)
+    return (yield* haveChanged(level, described, oids)) ? yield* describedAsKnown(level, sql, params) : described
+  })
+
+const describedAsKnown = (
+  level: TransactionLevel,
+  sql: string,
+  params: ReadonlyArray<unknown>
 ): Answer<PreparedStatement> =>
   Effect.suspend(() => level.run(preparation(sql, params).with(new OwnStatement(level.session.statements, UNNAMED))))
 
@@ -53,7 +65,7 @@ const interpolated = (level: TransactionLevel, sql: string, params: ReadonlyArra
   const told = { query: sql }
   if (params.length === 0) return Effect.succeed({ sent: told, told })
   return Effect.gen(function* () {
-    const { parameterOids } = yield* description(level, sql, params)
+    const { parameterOids } = yield* describedAsKnown(level, sql, params)
     if (parameterOids.length !== params.length) {
       return yield* new PgError.ParameterCountError({ expected: parameterOids.length, actual: params.length, sql })
     }

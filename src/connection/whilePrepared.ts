@@ -3,20 +3,17 @@
  * again, and what has is not: it fails, and the next call has the statement described anew.
  */
 import * as Effect from "effect/Effect"
-import { DatabaseTypes } from "../codec/databaseTypes.ts"
 import { namedTypes } from "../codec/typedParameter.ts"
 import type * as PgError from "../PgError.ts"
-import { readDescriptions, typeQuery } from "../session/catalogue.ts"
-import { violation } from "../session/loss.ts"
 import { type Outcome, Stale, Unread } from "../session/plan.ts"
 import { silent, undescribed, unnamed } from "../session/preparedStatement.ts"
 import { MAX_REPETITIONS } from "../session/repetition.ts"
-import { ownTupleRows, preparation, type Request } from "../session/request.ts"
-import { serverVersionOf } from "../session/serverVersion.ts"
+import { preparation, type Request } from "../session/request.ts"
 import { type PreparedStatement, statementKey, type Statements } from "../session/statementCache.ts"
 import { hasNoParameters, kindOf } from "../session/statementKind.ts"
 import type { TransactionLevel } from "../session/transaction.ts"
 import { missingTypes, unanswered, undecodable } from "../session/undecodable.ts"
+import { haveChanged, lookUp, wellFormed } from "./typesNow.ts"
 import type { Parameters } from "./vocabulary.ts"
 
 type Answer<A> = Effect.Effect<A, PgError.PgError>
@@ -60,16 +57,10 @@ const hasChanged = (
   { refusedType, statement }: Stale,
   remembered: ReadonlySet<string>
 ): Answer<boolean> =>
-  Effect.gen(function* () {
-    const { key, types } = statement
-    const isRemembered = remembered.has(key)
-    if (refusedType === undefined || types === undefined || types.isFixed(refusedType)) return isRemembered
-    const now = new DatabaseTypes(types.chosen)
-    yield* lookUp(level, now, [refusedType])
-    if (types.agreesWith(now, refusedType)) return isRemembered
-    level.session.catalogue.outdateStatements(statement)
-    return true
-  })
+  Effect.map(
+    haveChanged(level, statement, refusedType === undefined ? [] : [refusedType]),
+    (isOther) => isOther || remembered.has(statement.key)
+  )
 
 const prepared = (
   level: TransactionLevel,
@@ -89,14 +80,6 @@ const prepared = (
     remembered.add(key)
     return Effect.succeed(found)
   })
-
-const lookUp = (level: TransactionLevel, types: DatabaseTypes, oids: ReadonlyArray<number>): Answer<void> =>
-  Effect.flatMap(level.run(ownTupleRows(typeQuery(serverVersionOf(level.session.parameters).major), [oids])), (rows) =>
-    wellFormed(() => types.add(readDescriptions(rows)))
-  )
-
-/** What the server says of its types may be as malformed as its rows. */
-const wellFormed = <A>(read: () => A): Answer<A> => Effect.try({ try: read, catch: violation })
 
 /** Looks up the types that are not known, or have changed, and reads what could not be read without them. */
 const readAgain = <A>(

@@ -131,7 +131,7 @@ export class ExtendedQuery<Row, A> implements Exchange, Answer<Row>, Repeatable 
   }
 
   get columns(): RowShape["columns"] {
-    return this.statement?.rowShape?.columns ?? []
+    return this.statement?.rowShape?.columns ?? NONE
   }
 
   // ---------------------------------------------------------------------------------------------------- request
@@ -151,18 +151,14 @@ export class ExtendedQuery<Row, A> implements Exchange, Answer<Row>, Repeatable 
   }
 
   private get presumed(): PreparedStatement | undefined {
-    return this.isRepeated ? undefined : this.inUse.presumed(this.values.length, this.wanted, this.types)
-  }
-
-  private get isRepeated(): boolean {
-    return this.repetition !== undefined
+    return this.repetition !== undefined ? undefined : this.inUse.presumed(this.values.length, this.wanted, this.types)
   }
 
   private encodePrepare(writer: ByteWriter): void {
     const { length } = this.values
     // The server would parse it, and describe it with a count that does not hold so many.
     if (length > MAX_COUNT) throw new Unencodable(`${length} parameters; a statement takes at most ${MAX_COUNT}`)
-    const name = this.isRepeated ? this.inUse.leaveUnnamed() : this.inUse.nameIt()
+    const name = this.repetition !== undefined ? this.inUse.leaveUnnamed() : this.inUse.nameIt()
     this.parses = false
     writeParse(writer, name, this.sql, this.inUse.namedTypes)
     writeDescribeStatement(writer, name)
@@ -175,6 +171,7 @@ export class ExtendedQuery<Row, A> implements Exchange, Answer<Row>, Repeatable 
     writeExecute(writer, this.wanted.maxRows, nameBytes)
     writeSync(writer)
     this.inUse.known = statement
+    this.inUse.sent(statement)
     this.readAs(statement.rowShape)
     this.exclusive = false
     this.awaiting = Awaiting.rows
@@ -344,7 +341,7 @@ export class ExtendedQuery<Row, A> implements Exchange, Answer<Row>, Repeatable 
   private run(types: DatabaseTypes): void {
     const { description, inUse } = this
     if (this.repetition?.described(description) === false) return
-    if (this.isRepeated) inUse.presume(description, types)
+    if (this.repetition !== undefined) inUse.presume(description, types)
     else inUse.learn(description, types)
     if (this.wanted.until === "prepared") return this.succeed()
     this.session.submitFirst(this.exchange)
@@ -401,7 +398,7 @@ export class ExtendedQuery<Row, A> implements Exchange, Answer<Row>, Repeatable 
     const isTooLate = status !== TransactionStatus.idle
     const isDropped = isTooLate && verdict !== "right"
     const error = this.failure ?? serverError(fields, this.sql, this, { isDropped })
-    if (statement === undefined || verdict === "right") return this.lost(error)
+    if (statement === undefined) return this.lost(error)
     if (isDropped && this.wanted.portal !== undefined) this.wanted.portal.isOutOfDate = true
     this.again.rejected(statement, verdict, fields, { error, isTooLate })
   }

@@ -14,12 +14,14 @@
  * Parse Describe Flush  ->  ParseComplete ParameterDescription RowDescription | NoData
  * Bind Execute
  * ```
+ * If types of it are not known, they are looked up, and it is described again under the name that this has taken.
  * Behind what may be a COPY comes a Flush too, and nothing more before the answer: while a COPY runs, the server would
  * read the next run as its data. If the client has to give up amid its requests, a ROLLBACK takes the place of what
  * would have come, since a Sync alone would commit.
  */
 import type { Buffer } from "node:buffer"
 import * as Exit from "effect/Exit"
+import type { DatabaseTypes } from "../codec/databaseTypes.ts"
 import type { UndecodableColumn } from "../codec/rowReader.ts"
 import * as PgError from "../PgError.ts"
 import { Backend, type ColumnDescription, TransactionStatus } from "../wire/backendMessage.ts"
@@ -27,7 +29,6 @@ import type { ByteWriter } from "../wire/byteWriter.ts"
 import { decodeParameterDescription, decodeRowDescription } from "../wire/coldMessages.ts"
 import { type CommandTag, readCommandTag } from "../wire/commandTag.ts"
 import type { ErrorFields } from "../wire/errorFields.ts"
-import { Unencodable } from "../wire/failure.ts"
 import { writeCloseStatement, writeSync } from "../wire/frontendEncoder.ts"
 import { Awaiting } from "./awaiting.ts"
 import { NO_COPY, refuseCopyInAndSync } from "./copyGuard.ts"
@@ -37,11 +38,12 @@ import { type AnsweredRun, type Outcome, type Plan, Stale, unreadOf } from "./pl
 import type { Resume } from "./request.ts"
 import { RowCollector } from "./rowCollector.ts"
 import { RunWriter, writeRollback } from "./runWriter.ts"
-import { preparedStatement, redescribed, returnsSame } from "./preparedStatement.ts"
-import { requestRefused, serverError, valueRefused } from "./serverError.ts"
+import { preparedStatement, redescribed, returnsSame, typeOids } from "./preparedStatement.ts"
+import { serverError } from "./serverError.ts"
 import type { Session } from "./session.ts"
-import { isForgotten, verdictOn } from "./stalePlan.ts"
+import { isForgotten, mayComeOfPlan, verdictOn } from "./stalePlan.ts"
 import type { PreparedStatement } from "./statementCache.ts"
+import { TypeLookup } from "./typeLookup.ts"
 import { undecodable } from "./undecodable.ts"
 
 /** A block ends with the run that goes beyond its size. */
@@ -69,6 +71,9 @@ export class Pipeline<Row, A> implements Exchange {
   private describes = false
   /** What the statement takes that is being described. */
   private parameterOids: ReadonlyArray<number> = []
+  /** The types of it that are being looked up, and all that have been. */
+  private lookup: TypeLookup | undefined
+  private readonly lookedUp = new Set<number>()
   /** The run whose answer is being read. */
   private index = 0
   private awaiting: Awaiting = Awaiting.nothing
@@ -175,7 +180,7 @@ export class Pipeline<Row, A> implements Exchange {
       try {
         this.writeBlock(writer)
       } catch (failure) {
-        this.failure = this.refusal(failure, false)
+        this.failure = this.runs.refusal(failure, false)
         writer.rewind(mark)
         this.runs.written = written
       }
@@ -202,19 +207,7 @@ export class Pipeline<Row, A> implements Exchange {
   }
 
   refused(failure: unknown): void {
-    this.finish(this.refusal(failure, true))
-  }
-
-  private refusal(failure: unknown, mayRepeat: boolean): Exit.Exit<Stale, PgError.PgError> {
-    const { runs } = this
-    const statement = this.plan.statement(runs.written)
-    if (failure instanceof Unencodable) {
-      const error = valueRefused(failure, statement, runs.number(runs.written))
-      const refusedType = statement.parameterOids[(failure.parameter ?? 0) - 1]
-      if (refusedType === undefined) return Exit.fail(error)
-      return Exit.succeed(new Stale({ statement, error: () => error, isCertain: false, mayRepeat, refusedType }))
-    }
-    return Exit.fail(requestRefused(failure, statement.sql))
+    this.finish(this.runs.refusal(failure, true))
   }
 
   // ---------------------------------------------------------------------------------------------------- answer
@@ -236,12 +229,17 @@ export class Pipeline<Row, A> implements Exchange {
   }
 
   dataRows(bytes: Buffer, at: number, limit: number): number {
+    if (this.lookup !== undefined) return this.lookup.dataRows(bytes, at, limit)
     if (this.awaiting !== Awaiting.rows) throw new Desynchronised(Backend.DataRow, this.expected)
     return this.collector.addAll(bytes, at, limit)
   }
 
   message(type: number, bytes: Buffer, start: number, end: number): void {
-    const { awaiting } = this
+    const { awaiting, lookup } = this
+    if (lookup !== undefined) {
+      if (lookup.message(type, bytes, start, end)) this.typesFound()
+      return
+    }
     switch (type) {
       case Backend.BindComplete:
         if (awaiting !== Awaiting.bindComplete || this.closesAwaited > 0) break
@@ -351,12 +349,27 @@ export class Pipeline<Row, A> implements Exchange {
 
   /** The statement of the next run is described, now that those before it are done. */
   private learned(columns: ReadonlyArray<ColumnDescription> | undefined): void {
-    const { current, parameterOids, runs, session } = this
-    const statement = preparedStatement(session, current, { parameterOids, columns }, session.catalogue.types)
+    const { current, isGivenUp, lookedUp, parameterOids, runs, session } = this
+    const { types } = session.catalogue
+    const unknown = types.unknownAmong(typeOids({ parameterOids, columns })).filter((oid) => !lookedUp.has(oid))
+    if (unknown.length > 0 && !isGivenUp) return this.lookUp(types, unknown)
+    const statement = preparedStatement(session, current, { parameterOids, columns }, types)
     this.plan.learned(this.index, statement)
     runs.described(statement)
     this.awaiting = Awaiting.nothing
     this.goOn()
+  }
+
+  private lookUp(types: DatabaseTypes, oids: ReadonlyArray<number>): void {
+    const lookup = (this.lookup = new TypeLookup(types, oids))
+    for (const oid of oids) this.lookedUp.add(oid)
+    this.session.writeMore((writer) => lookup.write(writer, this.session.parameters))
+  }
+
+  private typesFound(): void {
+    this.lookup = undefined
+    this.session.writeMore((writer) => this.runs.describeAgain(writer))
+    this.awaiting = Awaiting.parseComplete
   }
 
   private runEnded(): void {
@@ -369,8 +382,12 @@ export class Pipeline<Row, A> implements Exchange {
 
   /** What held the pipeline up is answered. */
   private goOn(): void {
-    if (this.failure !== undefined || this.isAbandoned) this.giveUp()
+    if (this.isGivenUp) this.giveUp()
     else this.continueSoon()
+  }
+
+  private get isGivenUp(): boolean {
+    return this.failure !== undefined || this.isAbandoned
   }
 
   private get expected(): string {
@@ -400,9 +417,10 @@ export class Pipeline<Row, A> implements Exchange {
     const { current, session } = this
     const verdict = this.isUnbound ? verdictOn(fields, current, []) : "right"
     const error = (isDropped: boolean): PgError.PgError => serverError(fields, current.sql, this, { isDropped })
-    if (verdict === "right") return this.finish(Exit.fail(error(false)))
     const isCertain = verdict === "wrong"
-    if (isCertain && !isForgotten(fields)) session.catalogue.outdateStatements(current)
+    const hasChanged = isCertain && !isForgotten(fields)
+    if (hasChanged || (verdict === "right" && mayComeOfPlan(fields))) session.catalogue.outdateStatements(current)
+    if (verdict === "right") return this.finish(Exit.fail(error(false)))
     const mayRepeat = this.index === 0 && status === TransactionStatus.idle
     this.finish(Exit.succeed(new Stale({ statement: current, error, isCertain, mayRepeat })))
   }

@@ -11,7 +11,7 @@ import type { Unencodable } from "../wire/failure.ts"
 import { valueRefused } from "./serverError.ts"
 import type { StatementDescription } from "./preparedStatement.ts"
 import type { Session } from "./session.ts"
-import { isForgotten, type Verdict } from "./stalePlan.ts"
+import { isForgotten, mayComeOfPlan, type Verdict } from "./stalePlan.ts"
 import type { PreparedStatement } from "./statementCache.ts"
 import type { StatementInUse } from "./statementInUse.ts"
 
@@ -58,16 +58,19 @@ export class Repetition {
     this.askWhether(statement, error)
   }
 
-  /** The server has refused the statement, which has not run. Inside a transaction it is too late to run it. */
+  /** The server has refused the statement. If what was known of it is wrong, it has not run, and it is run once more. */
   rejected(
     statement: PreparedStatement,
-    verdict: Exclude<Verdict, "right">,
+    verdict: Verdict,
     fields: ErrorFields,
     { error, isTooLate }: { readonly error: PgError.PgError; readonly isTooLate: boolean }
   ): void {
     const { inUse, session } = this.request
-    if (verdict === "wrong" && !isForgotten(fields)) session.catalogue.outdateStatements(statement)
-    if (isTooLate || this.count === MAX_REPETITIONS) {
+    const hasChanged = verdict === "right" ? mayComeOfPlan(fields) : verdict === "wrong" && !isForgotten(fields)
+    if (hasChanged) session.catalogue.outdateStatements(statement)
+    if (verdict === "right") {
+      this.request.lost(error)
+    } else if (isTooLate || this.count === MAX_REPETITIONS) {
       inUse.giveUp(statement)
       this.request.lost(error)
     } else if (verdict === "wrong") {

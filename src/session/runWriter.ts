@@ -1,4 +1,5 @@
 /** Writes the runs of a pipeline: what has been written of them, and what has yet to be described before it can be. */
+import * as Exit from "effect/Exit"
 import { bareValues, namedTypes } from "../codec/typedParameter.ts"
 import type { ByteWriter } from "../wire/byteWriter.ts"
 import {
@@ -12,9 +13,11 @@ import {
   writeFlush,
   writeParse
 } from "../wire/frontendEncoder.ts"
+import { Unencodable } from "../wire/failure.ts"
 import * as PgError from "../PgError.ts"
-import type { Plan } from "./plan.ts"
+import { type Plan, Stale } from "./plan.ts"
 import { ALL } from "./request.ts"
+import { requestRefused, valueRefused } from "./serverError.ts"
 import type { PreparedStatement } from "./statementCache.ts"
 
 type RunSource = Pick<Plan<never, never>, "next" | "offset" | "statement">
@@ -80,6 +83,11 @@ export class RunWriter {
     if (statement.mayCopy) this.hold(writer)
   }
 
+  /** Types that it takes or returns have been looked up since, under the same name. */
+  describeAgain(writer: ByteWriter): void {
+    if (this.undescribed !== undefined) this.describe(writer, this.plan.statement(this.written), this.undescribed)
+  }
+
   private describe(writer: ByteWriter, { sql }: PreparedStatement, values: ReadonlyArray<unknown>): void {
     writeParse(writer, "", sql, namedTypes(values))
     writeDescribeStatement(writer, "")
@@ -96,6 +104,16 @@ export class RunWriter {
   described(statement: PreparedStatement): void {
     this.parsed = statement
     this.holds = false
+  }
+
+  /** What comes of it that the next run could not be written. */
+  refusal(failure: unknown, mayRepeat: boolean): Exit.Exit<Stale, PgError.PgError> {
+    const statement = this.plan.statement(this.written)
+    if (!(failure instanceof Unencodable)) return Exit.fail(requestRefused(failure, statement.sql))
+    const error = valueRefused(failure, statement, this.number(this.written))
+    const refusedType = statement.parameterOids[(failure.parameter ?? 0) - 1]
+    if (refusedType === undefined) return Exit.fail(error)
+    return Exit.succeed(new Stale({ statement, error: () => error, isCertain: false, mayRepeat, refusedType }))
   }
 
   /** Nothing will be run any more. */

@@ -20,6 +20,12 @@ export const verdictOn = (
   return error.code.startsWith("42") || error.code.startsWith("22") ? "doubtful" : "right"
 }
 
+/**
+ * Whether an error of a statement that has begun may come from a plan that the server has kept: it keeps the values that it
+ * has made of constants, and where the attributes of a composite lay, whatever becomes of the type.
+ */
+export const mayComeOfPlan = ({ code }: ErrorFields): boolean => code === "XX000" || code === "42804"
+
 /** Bind came with another number of values, or of formats, than the statement has. */
 const hasOtherParameters = ({ code, routine }: ErrorFields): boolean =>
   code === "08P01" && (routine === "exec_bind_message" || routine === "PortalSetResultFormat")

@@ -52,9 +52,31 @@ describe("compositeOf", () => {
     assert.strictEqual(written(pair, { n: null, label: undefined }), unspaced(PAIR_NULLS))
   })
 
-  it("writes an array of the attributes in their order, and objects with more than them", () => {
+  it("writes an array of the attributes in their order", () => {
     assert.strictEqual(written(pair, [1, "a"]), unspaced(PAIR_1_A))
-    assert.strictEqual(written(pair, { label: "a", more: 0, n: 1 }), unspaced(PAIR_1_A))
+  })
+
+  it("names the key of an object that is no attribute, in binary and in text", () => {
+    const excess = 'pair has no attribute "more", which the object has'
+    assert.strictEqual(unencodable(pair, { label: "a", more: 0, n: 1 }), excess)
+    assert.strictEqual(unencodable(pair, { lable: "a", n: 1 }), 'pair has no attribute "lable", which the object has')
+    assert.throws(() => textOf(pair, { label: "a", more: null, n: 1 }), excess)
+    assert.strictEqual(written(pair, { label: "a", more: undefined, n: 1 }), unspaced(PAIR_1_A))
+  })
+
+  it("counts the keys that an object has of its own, and not those of its class", () => {
+    class Pair {
+      n = 1
+      label = "a"
+      get more() {
+        return 0
+      }
+    }
+    assert.strictEqual(written(pair, new Pair()), unspaced(PAIR_1_A))
+    const more = Object.assign(new Pair(), { extra: true })
+    assert.strictEqual(unencodable(pair, more), 'pair has no attribute "extra", which the object has')
+    const hidden = Object.defineProperty(new Pair(), "hidden", { value: 1, enumerable: false })
+    assert.strictEqual(written(pair, hidden), unspaced(PAIR_1_A))
   })
 
   it("writes what an object has of its class", () => {

@@ -1,5 +1,7 @@
 /** Ways to break the client on purpose, each with the tests that have to notice. The product has no switch for them. */
 
+import { knowledgeMutants } from "./knowledge.ts"
+
 export interface Edit {
   /** Relative to src. */
   readonly file: string
@@ -29,6 +31,7 @@ const OUTCOME_OF_ERRORS = "test/faults/outcomeOfErrors.integration.test.ts"
 const LAST_WORD = "test/session/lastWord.sim.test.ts"
 
 export const mutants: ReadonlyArray<Mutant> = [
+  ...knowledgeMutants,
   {
     what: "skips the status check when a connection comes back",
     edits: [

@@ -69,22 +69,3 @@ const nameless = (value: unknown): unknown => {
   if (typeof value !== "object" || value === null || Object.getPrototypeOf(value) !== Object.prototype) return value
   return Object.values(value).map(nameless)
 }
-
-/**
- * Statements, kinds of calls, changes and ways that are known to be answered wrongly, by their texts and names: they are
- * left out of the programs. It is to be empty.
- */
-export const KNOWN_BROKEN: ReadonlySet<string> = new Set<string>([
-  // What is out of date by an unmarked change is refused at every call, where it is to be described again once.
-  "ChangeByOther",
-  "function",
-  "procedure",
-  "batch",
-  "batch of DECLARE and FETCH",
-  "batch of PREPARE and EXECUTE",
-  "DECLARE and FETCH",
-  "PREPARE and EXECUTE",
-  "fetchMany",
-  "executeMany",
-  "SELECT $1::int4 AS n, ROW($1::int4, 'x'::text) AS row"
-])

@@ -28,8 +28,6 @@ export const kindOf = ({ asked, kind, next, values }: Call, isBegunInSql: boolea
       // What is prepared has the types that the server says, whatever its values are.
       return hasTyped(values) ? "fetch" : kind
     case "copyOutRows":
-      // Rows come as they are copied: one whose type has to be looked up again is a DecodeError, after it was written.
-      return asked.isUtility === true || asked.writes === true ? "fetchTuples" : kind
     case "cursor":
     case "stream":
       return asked.isUtility === true ? "fetchTuples" : kind
@@ -114,9 +112,16 @@ export const ask = (pg: Queryable, call: Call, kind: Kind): Answer => {
   }
 }
 
-/** The right answer: each statement by itself, described anew. */
-export const answer = (pg: Queryable, call: Call, kind: Kind, isTransaction: boolean): Answer =>
-  Effect.andThen(pg.reloadSchemaState, expected(pg, call, kind, isTransaction))
+/** The right answer: each statement by itself, described anew, and with the types as they are now. */
+export const answer = (
+  pg: Queryable,
+  call: Call,
+  kind: Kind,
+  { isTransaction, learnsAnew }: { readonly isTransaction: boolean; readonly learnsAnew: boolean }
+): Answer => {
+  const asked = expected(pg, call, kind, isTransaction)
+  return learnsAnew ? Effect.andThen(pg.reloadSchemaState, asked) : asked
+}
 
 const expected = (pg: Queryable, call: Call, kind: Kind, isTransaction: boolean): Answer => {
   const { asked, next, nextValues, values } = call

@@ -1,5 +1,4 @@
 /** Programs of the oracle for caches, as data: what is done, by which session, in which order. */
-import { KNOWN_BROKEN } from "./allowance.ts"
 import {
   type Asked,
   type Change,
@@ -70,15 +69,10 @@ const valuesOf = ({ values }: Asked, number: number): ReadonlyArray<unknown> =>
 
 /** Few statements meet the changes of what they name, so that they are asked again and again. */
 export const programOf = (focus: number, numbers: ReadonlyArray<Numbers>): ReadonlyArray<Command> => {
-  const statements = STATEMENTS.filter(({ sql }) => !KNOWN_BROKEN.has(sql))
-  const stride = 1 + Math.floor(focus / statements.length)
-  const asked = Array.from({ length: STATEMENTS_IN_FOCUS }, (_, index) => of(statements, focus + index * stride))
+  const stride = 1 + Math.floor(focus / STATEMENTS.length)
+  const asked = Array.from({ length: STATEMENTS_IN_FOCUS }, (_, index) => of(STATEMENTS, focus + index * stride))
   const things = new Set(asked.flatMap(thingsIn))
-  const changes = CHANGES.filter(
-    (change) => !KNOWN_BROKEN.has(change.sql) && thingsIn(change).some((thing) => things.has(thing))
-  )
-  const kinds = KINDS.filter((kind) => !KNOWN_BROKEN.has(kind))
-  const ways = WAYS.filter((way) => !KNOWN_BROKEN.has(way))
+  const changes = CHANGES.filter((change) => thingsIn(change).some((thing) => things.has(thing)))
   return numbers.map((each): Command => {
     const [what, session, first, second, third] = each
     const who: Who = session === 0 ? 0 : 1
@@ -89,7 +83,7 @@ export const programOf = (focus: number, numbers: ReadonlyArray<Numbers>): Reado
       return {
         _tag: "Call",
         who,
-        kind: of(kinds, second),
+        kind: of(KINDS, second),
         asked: statement,
         values: valuesOf(statement, third),
         next,
@@ -97,9 +91,8 @@ export const programOf = (focus: number, numbers: ReadonlyArray<Numbers>): Reado
         copied: of(COPIED, first)
       }
     }
-    if (share < 68) return { _tag: "Change", who, change: of([...changes, ...CHANGES], first), way: of(ways, second) }
-    if (share < 73 && !KNOWN_BROKEN.has("ChangeByOther"))
-      return { _tag: "ChangeByOther", change: of([...changes, ...CHANGES], first) }
+    if (share < 68) return { _tag: "Change", who, change: of([...changes, ...CHANGES], first), way: of(WAYS, second) }
+    if (share < 73) return { _tag: "ChangeByOther", change: of([...changes, ...CHANGES], first) }
     if (share < 78) return { _tag: "Set", who, sql: of(SETTINGS, first) }
     if (share < 82) return { _tag: "Begin", who, byHand: second % 4 === 3 }
     if (share < 84) return { _tag: "Savepoint", who }

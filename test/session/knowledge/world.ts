@@ -57,8 +57,15 @@ const outcomeOf = (call: Effect.Effect<unknown, PgError.PgError>): Effect.Effect
 
 const isSame = (ours: Outcome, right: Outcome, command?: Command): boolean => {
   if ("value" in ours && "value" in right) return isDeepStrictEqual(ours.value, right.value)
-  return "failed" in ours && "failed" in right && (ours.failed === right.failed || mayFailOtherwise(command, right))
+  if (!("failed" in ours) || !("failed" in right)) return false
+  return ours.failed === right.failed || mayFailOtherwise(command, right) || isRefusedBySomebody(ours, right)
 }
+
+/** The server refuses a value that the client would have refused to write, had it known the attributes of its type. */
+const isRefusedBySomebody = (
+  { error }: { readonly error: PgError.PgError },
+  right: { readonly failed: string }
+): boolean => right.failed === "EncodeError" && PgError.isPostgresError(error) && error.code.startsWith("22")
 
 /**
  * What nobody has run may be refused for one reason or another: where the transaction has failed already, and where the
@@ -89,9 +96,15 @@ const letTimePass = (millis: number): void => {
   performance.now = () => realNow() + ahead
 }
 
+type Two<A> = readonly [A, A]
+
+/** What is made once, and serves one program after the other. */
 export interface World {
   readonly servers: TwoServers
-  readonly admins: ReadonlyArray<readonly [PgConnection.PgConnection, PgConnection.PgConnection]>
+  /** By server: one for the database of each side. */
+  readonly admins: Two<Two<PgConnection.PgConnection>>
+  /** By server: the connections without caches, one for each session of a program. */
+  readonly references: Two<Two<PgConnection.PgConnection>>
 }
 
 const uncached = (servers: TwoServers, which: Which, database: string, settings: Readonly<Record<string, string>>) =>
@@ -106,39 +119,50 @@ const uncached = (servers: TwoServers, which: Which, database: string, settings:
 /** Two servers with a database for each side. */
 export const makeWorld = (servers: TwoServers): Effect.Effect<World, PgError.PgError, Scope.Scope> =>
   Effect.gen(function* () {
-    const admins = yield* Effect.forEach([0, 1] as const, (which) =>
+    const on = (which: Which) =>
       Effect.gen(function* () {
         for (const database of [SUBJECT, REFERENCE])
           yield* servers.run(which, "postgres", `CREATE DATABASE ${database}`)
         yield* servers.run(which, "postgres", "CREATE ROLE two SUPERUSER")
-        const to = (database: string) => uncached(servers, which, database, { client_min_messages: "error" })
-        return [yield* to(SUBJECT), yield* to(REFERENCE)] as const
+        const admin = (database: string) => uncached(servers, which, database, { client_min_messages: "error" })
+        const reference = uncached(servers, which, REFERENCE, SESSION_SETTINGS)
+        return {
+          admins: [yield* admin(SUBJECT), yield* admin(REFERENCE)],
+          references: [yield* reference, yield* reference]
+        } as const
       })
-    )
-    return { servers, admins }
+    const [one, other] = yield* Effect.all([on(0), on(1)], { concurrency: 2 })
+    return { servers, admins: [one.admins, other.admins], references: [one.references, other.references] }
   })
+
+/** A connection without caches, which is as new again when the scope closes. */
+const lent = (connection: PgConnection.PgConnection): Effect.Effect<PgConnection.PgConnection, never, Scope.Scope> =>
+  Effect.acquireRelease(Effect.succeed(connection), () =>
+    Effect.forEach(["ROLLBACK", "DISCARD ALL"], (sql) => Effect.ignore(connection.execute(sql)), { discard: true })
+  )
 
 /** What the next OID would be. Each large object takes one. */
 const BURN = "SELECT count(lo_unlink(lo_create(0))) FROM generate_series(1, $1)"
 const NEXT_OID =
   "WITH made AS MATERIALIZED (SELECT lo_create(0) AS oid) SELECT oid::int8::float8, lo_unlink(oid) FROM made"
 
-/** Begins anew on both servers, which then give the same OIDs to different types. */
-const setUp = ({ admins }: World): Effect.Effect<void, PgError.PgError> =>
+/** Begins anew on the servers that a program needs. If these are both, they give the same OIDs to different types. */
+const setUp = ({ admins }: World, servers: ReadonlyArray<Which>): Effect.Effect<void, PgError.PgError> =>
   Effect.gen(function* () {
+    const needed = servers.map((which) => admins[which])
     const clear = "DROP SCHEMA IF EXISTS one, two CASCADE"
-    yield* Effect.forEach(admins.flat(), (admin) => admin.executeScript(clear), { concurrency: 4 })
-    const next = yield* Effect.forEach(admins, ([admin]) =>
-      Effect.map(admin.fetchTuples(NEXT_OID), (rows) => Number(rows[0]?.[0]))
-    )
-    const most = Math.max(...next)
-    yield* Effect.forEach(admins, ([admin], index) => admin.fetch(BURN, [most - (next[index] ?? most)]), {
-      concurrency: 2
-    })
-    for (const side of [0, 1] as const) {
-      yield* Effect.forEach([0, 1] as const, (which) => admins[which]![side].executeScript(schemaOf(which)), {
+    yield* Effect.forEach(needed.flat(), (admin) => admin.executeScript(clear), { concurrency: 4 })
+    if (servers.length > 1) {
+      const next = yield* Effect.forEach(needed, ([admin]) =>
+        Effect.map(admin.fetchTuples(NEXT_OID), (rows) => Number(rows[0]?.[0]))
+      )
+      const most = Math.max(...next)
+      yield* Effect.forEach(needed, ([admin], index) => admin.fetch(BURN, [most - (next[index] ?? most)]), {
         concurrency: 2
       })
+    }
+    for (const side of [0, 1] as const) {
+      yield* Effect.forEach(servers, (which) => admins[which][side].executeScript(schemaOf(which)), { concurrency: 2 })
     }
   })
 
@@ -150,7 +174,7 @@ export const run = (
 ): Effect.Effect<string | undefined, PgError.PgError, Scope.Scope> =>
   Effect.gen(function* () {
     tally.programs++
-    yield* setUp(world)
+    yield* setUp(world, program.some(({ _tag }) => _tag === "FailOver") ? [0, 1] : [0])
     yield* world.servers.failOverTo(0)
     const pool = yield* PgPool.make({
       ...world.servers.settings(SUBJECT),
@@ -184,19 +208,21 @@ class Running {
   private readonly tally: Tally
   private readonly pairs: readonly [Pair, Pair]
   private which: Which = 0
+  /** The sessions whose connections without caches have learned the types since anything was done but ask. */
+  private readonly learned = new Set<Pair>()
   private isReplaying = false
 
   constructor(world: World, pool: PgPool.PgPool, tally: Tally) {
     this.world = world
     this.pool = pool
     this.tally = tally
-    this.pairs = [this.pair(), this.pair()]
+    this.pairs = [this.pair(0), this.pair(1)]
   }
 
-  private pair(): Pair {
+  private pair(who: Who): Pair {
     return {
       subject: new Seat(this.pool.connection),
-      reference: new Seat(Effect.suspend(() => uncached(this.world.servers, this.which, REFERENCE, SESSION_SETTINGS))),
+      reference: new Seat(Effect.suspend(() => lent(this.world.references[this.which][who]))),
       hidden: new Set(),
       log: [],
       hasTouched: false,
@@ -213,7 +239,7 @@ class Running {
 
   run(program: ReadonlyArray<Command>): Effect.Effect<string | undefined, PgError.PgError> {
     return Effect.gen({ self: this }, function* () {
-      for (const pair of this.pairs) yield* this.take(pair)
+      yield* this.takeAll
       let at = 0
       for (const command of program) {
         at++
@@ -235,6 +261,10 @@ class Running {
     return `${describe(program)}\n${wrong}`
   }
 
+  private readonly takeAll: Effect.Effect<void, PgError.PgError> = Effect.suspend(() =>
+    Effect.forEach(this.pairs, (pair) => this.take(pair), { discard: true, concurrency: 2 })
+  )
+
   private take({ reference, subject }: Pair): Effect.Effect<void, PgError.PgError> {
     const { which } = this
     const port = this.world.servers.servers[which].port
@@ -255,7 +285,6 @@ class Running {
   private readonly stored: Effect.Effect<string | undefined, PgError.PgError> = Effect.suspend(() => {
     const admins = this.world.admins[this.which]
     return Effect.gen(function* () {
-      if (admins === undefined) return undefined
       for (const sql of STORED) {
         const [ours, theirs] = yield* Effect.all([outcomeOf(admins[0].fetch(sql)), outcomeOf(admins[1].fetch(sql))])
         if (!isSame(ours, theirs))
@@ -273,6 +302,7 @@ class Running {
 
   private step(command: Command): Effect.Effect<string | typeof STOP | undefined, PgError.PgError> {
     const { pool } = this
+    if (command._tag !== "Call") this.learned.clear()
     switch (command._tag) {
       case "FailOver":
         return Effect.as(this.failOver, undefined)
@@ -297,8 +327,8 @@ class Running {
       for (const pair of this.pairs) {
         this.forget(pair)
         pair.hidden.clear()
-        yield* this.take(pair)
       }
+      yield* this.takeAll
     })
   }
 
@@ -310,8 +340,8 @@ class Running {
   }
 
   private changeByOther({ change: { hides, isTemporary, sql } }: Extract<Command, { _tag: "ChangeByOther" }>) {
-    const [subject, reference] = this.world.admins[this.which] ?? []
-    if (isTemporary === true || subject === undefined || reference === undefined) return Effect.succeed(undefined)
+    const [subject, reference] = this.world.admins[this.which]
+    if (isTemporary === true) return Effect.succeed(undefined)
     if (this.pairs.some(({ hasTouched }) => hasTouched)) return Effect.succeed(undefined)
     for (const { hidden } of this.pairs) for (const each of hides) hidden.add(each)
     return Effect.map(
@@ -401,11 +431,13 @@ class Running {
       case "Call": {
         pair.hasTouched ||= subject.depth > 0
         const kind = kindOf(command, subject.isByHand)
+        const learnsAnew = !this.learned.has(pair)
+        this.learned.add(pair)
         return this.compare(
           pair,
           command,
           Effect.suspend(() => ask(subject.pg, command, kind)),
-          Effect.suspend(() => answer(reference.pg, command, kind, reference.depth > 0)),
+          Effect.suspend(() => answer(reference.pg, command, kind, { isTransaction: reference.depth > 0, learnsAnew })),
           command.asked
         )
       }
@@ -464,6 +496,7 @@ class Running {
       const { log, reference, subject } = pair
       yield* subject.rollBackAll
       yield* reference.rollBackAll
+      this.learned.clear()
       for (const seat of [subject, reference]) yield* Effect.ignore(seat.pg.execute("DEALLOCATE q"))
       this.isReplaying = true
       for (const command of log) {

@@ -1,0 +1,110 @@
+/** Ways in which what a client knows of statements and types may outlast its truth. */
+import type { Mutant } from "./mutants.ts"
+
+/** Random programs, compared with connections that cache nothing. */
+const ORACLE = { test: "test/session/cachePrograms.integration.test.ts", environment: { EFFECTPG_CACHE_STEPS: "2500" } }
+const TYPES = "test/session/typesThatChange.integration.test.ts"
+
+export const knowledgeMutants: ReadonlyArray<Mutant> = [
+  {
+    what: "keeps what FETCH returned",
+    edits: [
+      {
+        file: "session/statementKind.ts",
+        find: 'return SILENT.has(word) ? "silent" : "told"',
+        replace: 'return SILENT.has(word) ? "silent" : "planned"'
+      }
+    ],
+    ...ORACLE
+  },
+  {
+    what: "keeps its statements after a change of the schema",
+    edits: [
+      {
+        file: "session/catalogue.ts",
+        find: "    if (isDiscard && !place.hasCreated) return\n",
+        replace: "    if (sql !== command) return\n"
+      }
+    ],
+    ...ORACLE
+  },
+  {
+    what: "takes the types of one server for those of another",
+    edits: [
+      {
+        file: "session/catalogue.ts",
+        find: "place.databases.identify(place.shared, identity)",
+        replace: 'place.databases.identify(place.shared, "any")'
+      },
+      {
+        file: "session/knownDatabase.ts",
+        find: "    for (const [identity, known] of this.identified) if (known === database) this.identified.delete(identity)\n",
+        replace: ""
+      }
+    ],
+    test: "test/session/twoServers.integration.test.ts"
+  },
+  {
+    what: "does not ask again after an error of class 42",
+    edits: [
+      {
+        file: "session/stalePlan.ts",
+        find: 'error.code.startsWith("42") || error.code.startsWith("22")',
+        replace: 'error.code.startsWith("22")'
+      }
+    ],
+    ...ORACLE
+  },
+  {
+    what: "does not ask again after a value that it could not write",
+    edits: [
+      {
+        file: "session/repetition.ts",
+        find: "    if (!inUse.isRemembered) return this.askForType(statement, refusedType, error)\n",
+        replace: "    if (refusedType !== undefined) return this.request.lost(error)\n"
+      }
+    ],
+    ...ORACLE
+  },
+  {
+    what: "reads as text what a batch returns of types that it has not met",
+    edits: [
+      {
+        file: "session/pipeline.ts",
+        find: "if (unknown.length > 0 && !isGivenUp)",
+        replace: "if (unknown.length > 1_000 && !isGivenUp)"
+      }
+    ],
+    ...ORACLE
+  },
+  {
+    what: "copies with the types that it knew",
+    edits: [
+      {
+        file: "connection/copySource.ts",
+        find: "return (yield* haveChanged(level, described, oids)) ? yield* describedAsKnown(level, sql, params) : described",
+        replace: "return oids.length < 0 ? yield* describedAsKnown(level, sql, params) : described"
+      }
+    ],
+    test: TYPES,
+    only: "COPY"
+  },
+  {
+    what: "reads a page again in other formats than those it came in",
+    edits: [
+      {
+        file: "session/extendedQuery.ts",
+        find: "    this.inUse.known = statement\n    this.inUse.sent(statement)\n",
+        replace: "    this.inUse.known = statement\n"
+      }
+    ],
+    test: TYPES,
+    only: "is read by a cursor"
+  },
+  {
+    what: "leaves out a key that a composite has not",
+    edits: [{ file: "codec/composite.ts", find: "    refuseMore(value)\n", replace: "" }],
+    test: TYPES,
+    only: "the name of the key"
+  }
+]
