@@ -7,6 +7,7 @@
 import * as path from "node:path"
 import { start } from "../../test/support/postgres.ts"
 import { administer, withDatabase } from "../database.ts"
+import type { Participant } from "../drivers/index.ts"
 import { Peer } from "../peer.ts"
 import type { Address } from "../protocol.ts"
 import { median, medianRatio } from "../statistics.ts"
@@ -25,8 +26,9 @@ const BYTES_PER_KILOBYTE = 1_000
 
 const HEAD: Line = ["", "CPU us, other", "this", "this/other", "kB allocated, other", "this", "this/other"]
 
-const participant = (name: string, root: string) => ({
-  name,
+const participant = (root: string): Participant => ({
+  name: root,
+  version: "",
   command: process.execPath,
   args: [path.join(root, "bench", "child.ts"), "effectpg"]
 })
@@ -34,7 +36,7 @@ const participant = (name: string, root: string) => ({
 const roots = { other: path.resolve(checkout), here: path.resolve(import.meta.dirname, "..", "..") }
 
 const opened = async (name: keyof typeof roots, database: Address, workload: Workload): Promise<Peer> => {
-  const peer = await Peer.open({ ...participant(name, roots[name]) }, database, workload)
+  const peer = await Peer.open(participant(roots[name]), database, workload)
   if (peer instanceof Peer) return peer
   throw new Error(peer.refused)
 }
