@@ -16,6 +16,7 @@ import * as PgConfig from "./PgConfig.ts"
 import * as PgConnection from "./PgConnection.ts"
 import * as PgError from "./PgError.ts"
 import type * as PgNotification from "./PgNotification.ts"
+import { EarlyReset } from "./pool/earlyReset.ts"
 import { givenBack, type Hooks } from "./pool/hooks.ts"
 import type { Member } from "./pool/member.ts"
 import { NotificationHub } from "./pool/notificationHub.ts"
@@ -32,6 +33,7 @@ import { KnownDatabases } from "./session/knownDatabase.ts"
 import { Observer, targetOf } from "./session/observer.ts"
 import type { Request } from "./session/request.ts"
 import type { Session } from "./session/session.ts"
+import type { LastCommit } from "./session/lastCommit.ts"
 import { type Restore, TransactionLevel } from "./session/transaction.ts"
 
 // ------------------------------------------------------------------------------------------------------ models
@@ -116,7 +118,7 @@ export const make = Effect.fnUntraced(function* (
   settings: Settings
 ): Effect.fn.Return<PgPool, PgError.PgError, Scope.Scope> {
   const { hooks, others: poolSettings } = yield* divided(settings)
-  const { init, onConnect, reset, setup } = hooks
+  const { init, onConnect, reset } = hooks
   const config = yield* PgConfig.resolvePool(poolSettings)
   const sessions = yield* Scope.fork(yield* Effect.scope, "parallel")
   const databases = new KnownDatabases(config.statementCache.lifetimeMillis)
@@ -141,7 +143,7 @@ export const make = Effect.fnUntraced(function* (
   const hub = yield* NotificationHub.make({ connect, scope: sessions, timers: realTimers })
   yield* Effect.addFinalizer(() => close(pool, open, config.closeTimeoutMillis))
   yield* warmUp(pool, config.minConnections)
-  return new Pool(pool, hub, databases, config, { reset, setup })
+  return new Pool(pool, hub, databases, config, hooks)
 })
 
 /**
@@ -214,9 +216,23 @@ const endSoon = (open: ReadonlySet<Session>): void => {
 }
 
 /** A member that somebody has, as the level that their statements and transactions run on. */
-interface Lease {
+class Lease implements LastCommit {
   readonly member: Member
   readonly root: TransactionLevel
+
+  constructor(member: Member) {
+    this.member = member
+    this.root = TransactionLevel.root(member.session)
+  }
+
+  submitted(): void {
+    this.member.earlyReset = EarlyReset.begin(this.member)
+  }
+
+  /** What ran until it failed may have left anything behind. */
+  failed(): void {
+    this.member.earlyReset = undefined
+  }
 }
 
 /**
@@ -241,7 +257,7 @@ class Loan implements Borrower {
 
   lend(member: Member): void {
     member.session.residue.isUsed = false
-    this.lease = { member, root: TransactionLevel.root(member.session) }
+    this.lease = new Lease(member)
     this.resume?.(Exit.succeed(this.lease))
   }
 
@@ -265,13 +281,14 @@ class Pool extends Requester implements PgPool {
   readonly #maxConnections: number
   readonly #setup: Hooks["setup"]
   readonly #hasResetHook: boolean
+  readonly #resetsByScript: boolean
 
   constructor(
     sessions: SessionPool,
     hub: NotificationHub,
     databases: KnownDatabases,
     config: PgConfig.ResolvedPoolConfig,
-    { reset, setup }: Pick<Hooks, "reset" | "setup">
+    { init, reset, setup }: Hooks
   ) {
     super()
     this.#sessions = sessions
@@ -284,6 +301,7 @@ class Pool extends Requester implements PgPool {
     this.#maxConnections = config.maxConnections
     this.#setup = setup
     this.#hasResetHook = reset !== undefined
+    this.#resetsByScript = reset === undefined && init === undefined
   }
 
   toJSON(): unknown {
@@ -304,14 +322,18 @@ class Pool extends Requester implements PgPool {
   }
 
   protected withRoot<A, E, R>(
-    use: (root: TransactionLevel) => Effect.Effect<A, E, R>
+    use: (root: TransactionLevel, lastCommit?: LastCommit) => Effect.Effect<A, E, R>
   ): Effect.Effect<A, E | PgError.PgError, R> {
     return Effect.uninterruptibleMask((restore) =>
-      Effect.flatMap(this.borrow(restore), (lease) =>
-        Effect.onExit(restore(Effect.andThen(this.setUp(lease), () => use(lease.root))), () =>
-          Effect.sync(() => this.giveBack(lease))
-        )
-      )
+      Effect.flatMap(this.borrow(restore), (lease) => {
+        // What is not the pool's own script has to have the session to itself.
+        const used = Effect.suspend(() => use(lease.root, this.#resetsByScript ? lease : undefined))
+        const whole = this.#setup === undefined ? used : Effect.andThen(this.setUp(lease), used)
+        return Effect.onExit(restore(whole), () => {
+          this.giveBack(lease)
+          return Effect.void
+        })
+      })
     )
   }
 
@@ -373,7 +395,10 @@ class Pool extends Requester implements PgPool {
     session.catalogue = catalogue
     if (session.lost === undefined && !session.isQuiet) session.abandonAll(givenBack())
     // What was asked may have changed anything: a function in a SELECT can. Where nothing was, nothing is to be reset.
-    if (session.residue.isUsed || this.#hasResetHook) session.residue.isSoiled = true
+    if (session.residue.isUsed || this.#hasResetHook) {
+      session.residue.isSoiled = true
+      member.earlyReset = undefined
+    }
     this.#sessions.release(member)
   }
 }

@@ -13,10 +13,16 @@ const bytesOf = (value: unknown): Uint8Array => {
   throw refusedKind("bytea", "a Uint8Array, another view or an ArrayBuffer", value)
 }
 
+/** V8 keeps arrays up to this size in its own heap. */
+const MAX_HEAP_BYTES = 64
+
 /** Each value has memory of its own: its reader may transfer it to a worker, which empties the whole ArrayBuffer. */
 const copyOf = (bytes: Buffer, start: number, end: number): Uint8Array => {
-  const copy = new Uint8Array(end - start)
-  copy.set(bytes.subarray(start, end))
+  const value = bytes.subarray(start, end)
+  // What V8 does not keep in its own heap is copied without being filled with zeros before.
+  if (value.length > MAX_HEAP_BYTES) return new Uint8Array(value)
+  const copy = new Uint8Array(value.length)
+  copy.set(value)
   return copy
 }
 

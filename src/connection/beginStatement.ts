@@ -1,5 +1,4 @@
 /** The statement that begins a transaction. */
-import * as Effect from "effect/Effect"
 import * as PgError from "../PgError.ts"
 import type { Access, Isolation, TransactionOptions } from "./queryable.ts"
 
@@ -22,18 +21,20 @@ const DEFERRABLES: ReadonlyMap<unknown, string> = new Map([
 export const PLAIN_BEGIN = "BEGIN"
 
 /** The statement that begins a transaction with these modes. Only words of this file enter it. */
-export const beginStatement = (options: TransactionOptions): Effect.Effect<string, PgError.InvalidConfigError> => {
+export const beginStatement = (options: TransactionOptions): string | PgError.InvalidConfigError => {
+  const { access, deferrable, isolation } = options
+  if (isolation === undefined && access === undefined && deferrable === undefined) return PLAIN_BEGIN
   const modes = [
-    mode("isolation", ISOLATIONS, options.isolation),
-    mode("access", ACCESSES, options.access),
-    mode("deferrable", DEFERRABLES, options.deferrable)
+    mode("isolation", ISOLATIONS, isolation),
+    mode("access", ACCESSES, access),
+    mode("deferrable", DEFERRABLES, deferrable)
   ]
   let begin = PLAIN_BEGIN
   for (const words of modes) {
-    if (typeof words !== "string") return Effect.fail(words)
+    if (typeof words !== "string") return words
     begin += words
   }
-  return Effect.succeed(begin)
+  return begin
 }
 
 const mode = (

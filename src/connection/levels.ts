@@ -10,6 +10,7 @@ import type * as Scope from "effect/Scope"
 import type * as PgError from "../PgError.ts"
 import type { TypeCatalogue } from "../session/catalogue.ts"
 import type { Observer } from "../session/observer.ts"
+import type { LastCommit } from "../session/lastCommit.ts"
 import type * as Request from "../session/request.ts"
 import type { Statements } from "../session/statementCache.ts"
 import type { TransactionLevel } from "../session/transaction.ts"
@@ -74,9 +75,12 @@ export abstract class Levels extends Inspectable.Class {
     fiber: Fiber.Fiber<unknown, unknown>
   ): Effect.Effect<A, PgError.PgError>
 
-  /** Lends a session, as the level that transactions begin on, for as long as `use` runs. */
+  /**
+   * Lends a session, as the level that transactions begin on, for as long as `use` runs. Where it is lent for that alone,
+   * `use` is given whom to tell of a COMMIT that it asks nothing behind.
+   */
   protected abstract withRoot<A, E, R>(
-    use: (root: TransactionLevel) => Effect.Effect<A, E, R>
+    use: (root: TransactionLevel, lastCommit?: LastCommit) => Effect.Effect<A, E, R>
   ): Effect.Effect<A, E | PgError.PgError, R>
 
   /** Who is told of what is asked. */
@@ -99,15 +103,15 @@ export abstract class Levels extends Inspectable.Class {
   protected onLevel<A, E, R>(
     use: (level: TransactionLevel) => Effect.Effect<A, E, R>
   ): Effect.Effect<A, E | PgError.PgError, R> {
-    return this.onAmbient<A, E | PgError.PgError, R>(use, () => this.withRoot(use))
+    return this.onAmbient<A, E | PgError.PgError, R>(use, () => this.withRoot((root) => use(root)))
   }
 
-  /** Goes one way inside of a transaction of the fiber, and the other way outside. */
+  /** Goes one way inside of a transaction of the fiber, and the other way outside, where it may be bound to a session. */
   protected inTransaction<A, E, R>(
     inside: (level: TransactionLevel) => Effect.Effect<A, E, R>,
-    outside: () => Effect.Effect<A, E, R>
+    outside: (level?: TransactionLevel) => Effect.Effect<A, E, R>
   ): Effect.Effect<A, E, R> {
-    return this.onAmbient((level) => (level.isTransaction ? inside(level) : outside()), outside)
+    return this.onAmbient((level) => (level.isTransaction ? inside(level) : outside(level)), outside)
   }
 
   /** Goes one way where the fiber is bound to a level, by a transaction or a lock, and the other way elsewhere. */

@@ -16,6 +16,7 @@ import { OwnStatement } from "../session/ownStatement.ts"
 import * as Request from "../session/request.ts"
 import type { Statements } from "../session/statementCache.ts"
 import { AfterEnd } from "../session/afterEnd.ts"
+import type { LastCommit } from "../session/lastCommit.ts"
 import type { LevelOptions, TransactionLevel } from "../session/transaction.ts"
 import { withLock, withLockIfAvailable } from "./advisoryLock.ts"
 import { beginStatement, PLAIN_BEGIN } from "./beginStatement.ts"
@@ -74,20 +75,24 @@ export abstract class Requester extends Queries implements Queryable {
     effect: Effect.Effect<A, E, R>,
     options: WithTransactionOptions
   ): Effect.Effect<A, E | PgError.PgError, R> {
-    const on = (outer: TransactionLevel, begin: string, afterEnd?: AfterEnd) =>
-      outer.within({ ...levelOptions(begin, options), afterEnd }, (level) => this.bound(level, effect))
-    return Effect.flatMap(beginStatement(options), (begin) =>
-      this.inTransaction(
-        (level) => on(level, begin),
-        () => {
-          const attempt = Effect.suspend(() => {
-            const afterEnd = new AfterEnd()
-            return afterEnd.following(this.onLevel((root) => on(root, begin, afterEnd)))
-          })
-          const { retry } = options
-          return retry === undefined ? attempt : Effect.retry(attempt, { schedule: retry, while: mayPassNextTime })
-        }
-      )
+    const on = (outer: TransactionLevel, begin: string, afterEnd?: AfterEnd, lastCommit?: LastCommit) =>
+      outer.within({ ...levelOptions(begin, options), afterEnd, lastCommit }, (level) => this.bound(level, effect))
+    const begin = beginStatement(options)
+    if (typeof begin !== "string") return Effect.fail(begin)
+    const { retry } = options
+    return this.inTransaction<A, E | PgError.PgError, R>(
+      (level) => on(level, begin),
+      (level) => {
+        const attempt = Effect.suspend(() => {
+          const afterEnd = new AfterEnd()
+          return afterEnd.following(
+            level === undefined
+              ? this.withRoot((root, lastCommit) => on(root, begin, afterEnd, lastCommit))
+              : on(level, begin, afterEnd)
+          )
+        })
+        return retry === undefined ? attempt : Effect.retry(attempt, { schedule: retry, while: mayPassNextTime })
+      }
     )
   }
 
@@ -100,7 +105,8 @@ export abstract class Requester extends Queries implements Queryable {
   private begun(options: TransactionOptions): Effect.Effect<Transaction, PgError.PgError, Scope.Scope> {
     return Effect.uninterruptibleMask((restore) =>
       Effect.gen({ self: this }, function* () {
-        const begin = yield* beginStatement(options)
+        const begin = beginStatement(options)
+        if (typeof begin !== "string") return yield* begin
         const afterEnd = new AfterEnd()
         yield* Effect.addFinalizer(() => afterEnd.runAtTheEnd)
         const lease = yield* Scope.fork(yield* Effect.scope)

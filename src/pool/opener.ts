@@ -66,7 +66,7 @@ const initialised = Effect.fnUntraced(function* (
   const now = timers.now()
   const expiresAt = maxLifetimeMillis === 0 ? Infinity : now + maxLifetimeMillis * (1 - Math.random() * MAX_JITTER)
   const { catalogue } = session
-  return { session, generation, expiresAt, catalogue, uses: 0, idleSince: now }
+  return { session, generation, expiresAt, catalogue, earlyReset: undefined, uses: 0, idleSince: now }
 })
 
 /** The part of its life that a connection may lose, so that not all end at once. */

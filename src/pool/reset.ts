@@ -35,16 +35,14 @@ const initAgain = ({ catalogue, session }: Member, init: NonNullable<Hooks["init
   Effect.onExit(runHook(session, "init", init), () => Effect.sync(() => void (session.catalogue = catalogue)))
 
 /** Nothing else is written meanwhile: who comes next never meets a session whose reset has failed. */
-export const resetByScript: Reset = ({ session }, done) =>
-  submitControl(
-    session,
-    { operation: "the reset", sql: resetBetweenBorrowers(session.residue.mayHavePrepared) },
-    (exit) => {
-      session.residue.mayHavePrepared = false
-      if (Exit.isFailure(exit) || preparedInSql(exit.value) === 0) return done(Exit.isSuccess(exit))
-      deallocateAll(session, done)
-    }
-  )
+export const resetByScript: Reset = ({ session }, done) => {
+  const { mayHavePrepared } = session.residue
+  session.residue.mayHavePrepared = false
+  submitControl(session, resetBetweenBorrowers(mayHavePrepared), (exit) => {
+    if (Exit.isFailure(exit) || !mayHavePrepared || preparedInSql(exit.value) === 0) return done(Exit.isSuccess(exit))
+    deallocateAll(session, done)
+  })
+}
 
 /** Ours go too, and are prepared again when they are asked for. */
 const deallocateAll = (session: Session, done: (isClean: boolean) => void): void =>

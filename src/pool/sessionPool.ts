@@ -176,11 +176,14 @@ export class SessionPool {
     this.returning++
     this.resetting++
     this.meter?.changed(this.counts)
-    this.reset(member, (isClean) => {
+    const done = (isClean: boolean): void => {
       this.resetting--
+      member.earlyReset = undefined
       member.session.residue.isSoiled = false
       this.returned(member, isClean)
-    })
+    }
+    if (member.earlyReset === undefined) this.reset(member, done)
+    else member.earlyReset.onAnswer(done)
   }
 
   /** What has come behind the answer is read first: it may say that the server ends the session. */
@@ -201,6 +204,7 @@ export class SessionPool {
     const { session } = member
     const now = this.timers.now()
     if (session.lost !== undefined) return
+    if (member.earlyReset !== undefined) return this.clean(member)
     if (!session.settled) {
       session.onIdle(() => this.release(member))
     } else if (session.transactionStatus !== TransactionStatus.idle) {

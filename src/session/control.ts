@@ -4,12 +4,12 @@
  */
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
-import * as PgError from "../PgError.ts"
+import type * as PgError from "../PgError.ts"
 import type { CommandTag } from "../wire/commandTag.ts"
-import type { Exchange } from "./exchange.ts"
+import { type Control, ControlQuery } from "./controlQuery.ts"
+import type { LastCommit } from "./lastCommit.ts"
 import type { Resume } from "./request.ts"
 import type { Session } from "./session.ts"
-import { SimpleQuery } from "./simpleQuery.ts"
 
 /**
  * How long a fiber waits for the end of its transaction when that has failed or was interrupted. What takes longer is
@@ -17,23 +17,10 @@ import { SimpleQuery } from "./simpleQuery.ts"
  */
 export const GRACE_MILLIS = 200
 
-export interface Control {
-  /** In words, for the error where it is not answered: the statement may carry values of the user. */
-  readonly operation: string
-  readonly sql: string
-}
-
 /** Submits such a statement, and calls back when it has been answered or the session is lost. */
-export const submitControl = (
-  session: Session,
-  { operation, sql }: Control,
-  done: Resume<ReadonlyArray<CommandTag>>
-): void => {
-  const query = countedQuery(session, sql, (exit) => {
-    unwatch()
-    done(exit)
-  })
-  const unwatch = dieUnlessAnswered(session, query, operation)
+export const submitControl = (session: Session, control: Control, done: Resume<ReadonlyArray<CommandTag>>): void => {
+  const query = new ControlQuery(session, control, done)
+  session.liveness.watch(query)
   session.submit(query)
 }
 
@@ -116,66 +103,35 @@ export type EndAnswer = Exit.Exit<ReadonlyArray<CommandTag>, PgError.PgError> | 
  * interrupted, no longer than the grace. Where the answer came in time it counts, interrupted or not. `answered` is called
  * at the answer, however late that comes.
  */
-export const submitEnd = (session: Session, sql: string, answered: () => void): Effect.Effect<EndAnswer> =>
+export const submitEnd = (
+  session: Session,
+  sql: string,
+  answered: () => void,
+  last?: LastCommit
+): Effect.Effect<EndAnswer> =>
   Effect.suspend(() => {
     let answer: EndAnswer
     let wake = nothing
-    let unwatch = nothing
-    const query = countedQuery(session, sql, (exit) => {
+    const query = new ControlQuery(session, { operation: sql, sql }, (exit) => {
       answer = exit
-      unwatch()
+      if (Exit.isFailure(exit)) last?.failed()
       answered()
       wake()
     })
     session.submit(query)
+    if (answer === undefined) last?.submitted()
     const answerCame = Effect.callback<void>((resume) => {
       if (answer !== undefined) return resume(Effect.void)
       wake = () => resume(Effect.void)
     })
     return Effect.flatMap(Effect.exit(Effect.interruptible(answerCame)), () => {
       if (answer !== undefined) return Effect.succeed(answer)
-      unwatch = dieUnlessAnswered(session, query, sql)
+      session.liveness.watch(query)
       return Effect.map(
         withinGrace(session, (done) => (wake = done)),
         () => answer
       )
     })
-  })
-
-/** The session counts them, to know whether anything is asked that may take long. */
-const countedQuery = (session: Session, sql: string, done: Resume<ReadonlyArray<CommandTag>>): SimpleQuery => {
-  session.controls++
-  const settle: Resume<ReadonlyArray<CommandTag>> = (exit) => {
-    session.controls--
-    done(exit)
-  }
-  return new SimpleQuery(session, sql, settle, { isControl: true })
-}
-
-/**
- * Ends the session where the bound has passed without an answer; the returned function calls that off. The server is
- * silent only when nothing else stands before the statement, so time is not counted until then.
- */
-const dieUnlessAnswered = (session: Session, query: Exchange, operation: string): (() => void) => {
-  const { cancelTimeoutMillis } = session
-  const isNext = (): boolean => session.settled || session.oldest === query
-  let wasNext = isNext()
-  let timer: ReturnType<typeof setTimeout>
-  const look = (): void => {
-    if (wasNext) return session.die(notAnswered(operation, cancelTimeoutMillis))
-    wasNext = isNext()
-    timer = setTimeout(look, cancelTimeoutMillis)
-  }
-  timer = setTimeout(look, cancelTimeoutMillis)
-  return () => clearTimeout(timer)
-}
-
-const notAnswered = (operation: string, millis: number): PgError.ConnectionLostError =>
-  new PgError.ConnectionLostError({
-    reason: `${operation} was not answered within ${millis} ms`,
-    server: undefined,
-    safeToRetry: false,
-    outcome: "unknown"
   })
 
 const nothing = (): void => {}

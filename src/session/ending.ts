@@ -5,6 +5,7 @@ import * as Exit from "effect/Exit"
 import * as Option from "effect/Option"
 import * as PgError from "../PgError.ts"
 import { type EndAnswer, submitControl, submitEnd } from "./control.ts"
+import type { LastCommit } from "./lastCommit.ts"
 import { ownTupleRows, send } from "./request.ts"
 import type { Session } from "./session.ts"
 
@@ -12,9 +13,10 @@ import type { Session } from "./session.ts"
 export const commit = (
   session: Session,
   transactionId: string | undefined,
+  last: LastCommit | undefined,
   answered: () => void
 ): Effect.Effect<void, PgError.PgError> =>
-  Effect.flatMap(submitEnd(session, "COMMIT", answered), (answer) => committed(session, answer, transactionId))
+  Effect.flatMap(submitEnd(session, "COMMIT", answered, last), (answer) => committed(session, answer, transactionId))
 
 const committed = (
   { lost }: Session,

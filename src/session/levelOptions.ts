@@ -1,6 +1,7 @@
 /** How a transaction or a savepoint is begun and ended. */
 import type * as PgError from "../PgError.ts"
 import type { AfterEnd } from "./afterEnd.ts"
+import type { LastCommit } from "./lastCommit.ts"
 
 export interface LevelOptions {
   /** The statement that begins a transaction; a savepoint has one of its own. */
@@ -18,6 +19,8 @@ export interface LevelOptions {
   readonly forbids?: PgError.PgError
   /** Who runs what is to be run after the end; by default that is done at once, before the fiber goes on. */
   readonly afterEnd?: AfterEnd | undefined
+  /** Where nothing is to be asked of the session behind the transaction. */
+  readonly lastCommit?: LastCommit | undefined
 }
 
 /** A transaction, or a savepoint, that nothing special is asked of. */

@@ -26,6 +26,7 @@ import { Fifo } from "./fifo.ts"
 import { identify } from "./identification.ts"
 import type { Inbox } from "./inbox.ts"
 import { Listeners } from "./listeners.ts"
+import { Liveness } from "./liveness.ts"
 import { broken, closed, farewell, isParting, lostWaiting, tellWritten, violation } from "./loss.ts"
 import type { Observer } from "./observer.ts"
 import { isFatal, mayHaveEnded, NOTHING_ASKED } from "./outcome.ts"
@@ -66,6 +67,7 @@ export class Session extends Inspectable.Class implements FrameSink, TransportEv
   readonly channels = new Channels()
   readonly noticeListeners = new Set<(notice: ErrorFields) => void>()
   readonly residue = new Residue()
+  readonly liveness = new Liveness(this)
   /** How many of the requests are statements that begin, end or clean up, which the server answers at once. */
   controls = 0
   /** As of the last ReadyForQuery. */

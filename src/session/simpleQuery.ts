@@ -37,7 +37,7 @@ export class SimpleQuery implements Exchange {
   abandoned = false
   readonly exclusive: boolean
   readonly isControl: boolean
-  private readonly session: Session
+  protected readonly session: Session
   private readonly resume: (exit: Exit.Exit<ReadonlyArray<CommandTag>, PgError.PgError>) => void
   private readonly tags: Array<CommandTag> = []
   private awaiting: Awaiting = Awaiting.statement
@@ -48,14 +48,14 @@ export class SimpleQuery implements Exchange {
     session: Session,
     sql: string,
     resume: (exit: Exit.Exit<ReadonlyArray<CommandTag>, PgError.PgError>) => void,
-    options?: { readonly isControl: boolean }
+    isControl = false
   ) {
-    this.isControl = options?.isControl === true
+    this.isControl = isControl
     this.session = session
     this.sql = sql
     this.resume = resume
-    this.exclusive = mayCopy(sql)
-    this.changesSession = !this.isControl && namesSessionState(sql)
+    this.exclusive = !isControl && mayCopy(sql)
+    this.changesSession = !isControl && namesSessionState(sql)
   }
 
   get hasRun(): boolean {
@@ -140,7 +140,7 @@ export class SimpleQuery implements Exchange {
     this.finish(Exit.fail(error))
   }
 
-  private finish(exit: Exit.Exit<ReadonlyArray<CommandTag>, PgError.PgError>): void {
+  protected finish(exit: Exit.Exit<ReadonlyArray<CommandTag>, PgError.PgError>): void {
     if (!this.abandoned) this.resume(exit)
   }
 }

@@ -403,7 +403,7 @@ export class TransactionLevel extends Served {
   }
 
   private get commit(): Effect.Effect<void, PgError.PgError> {
-    return Effect.suspend(() => commit(this.session, this.transactionId, this.beginsToEnd()))
+    return Effect.suspend(() => commit(this.session, this.transactionId, this.options.lastCommit, this.beginsToEnd()))
   }
 
   /** A savepoint that cannot be released is rolled back to. */

@@ -20,15 +20,18 @@ const NINE = 0x39
  *        that, which has been 0 since PostgreSQL 12.
  * ```
  */
-export const readCommandTag = (bytes: Buffer, start: number, end: number): CommandTag => {
-  const terminator = end - 1
+export const readCommandTag = (bytes: Buffer, start: number, bodyEnd: number): CommandTag => {
+  const terminator = bodyEnd - 1
   if (terminator < start || bytes[terminator] !== NUL) throw new ProtocolViolation("a command tag without terminator")
   const counted = beforeNumber(bytes, start, terminator)
-  if (counted === terminator) return { command: commandAt(bytes, start, terminator), rowCount: 0 }
+  if (counted === terminator) {
+    return commonAt(bytes, start, terminator) ?? { command: textAt(bytes, start, terminator), rowCount: 0 }
+  }
   let rowCount = 0
   for (let at = counted + 1; at < terminator; at++) rowCount = rowCount * 10 + (bytes[at]! - ZERO)
   if (rowCount > Number.MAX_SAFE_INTEGER) throw new ProtocolViolation("a command tag with an absurd number of rows")
-  return { command: commandAt(bytes, start, beforeNumber(bytes, start, counted)), rowCount }
+  const end = beforeNumber(bytes, start, counted)
+  return { command: commonAt(bytes, start, end)?.command ?? textAt(bytes, start, end), rowCount }
 }
 
 /** Where the space stands before a number that ends at `end`; `end` itself where no number does. */
@@ -40,8 +43,11 @@ const beforeNumber = (bytes: Buffer, start: number, end: number): number => {
 
 const slot = (length: number, firstByte: number): number => (length << 8) | firstByte
 
-/** What programs and pools run all day costs no new string. No two of these share both their length and their first letter. */
-const commonCommands: ReadonlyMap<number, string> = new Map(
+/**
+ * What programs and pools run all day costs no new string, and no new tag where it does not count. No two of these share
+ * both their length and their first letter.
+ */
+const commonTags: ReadonlyMap<number, CommandTag> = new Map(
   [
     "SELECT",
     "INSERT",
@@ -61,12 +67,15 @@ const commonCommands: ReadonlyMap<number, string> = new Map(
     "UNLISTEN",
     "DISCARD TEMP",
     "DISCARD SEQUENCES"
-  ].map((command) => [slot(command.length, command.charCodeAt(0)), command])
+  ].map((command) => [slot(command.length, command.charCodeAt(0)), Object.freeze({ command, rowCount: 0 })])
 )
 
-const commandAt = (bytes: Buffer, start: number, end: number): string => {
-  const common = commonCommands.get(slot(end - start, bytes[start]!))
-  if (common !== undefined && isAt(common, bytes, start)) return common
+const commonAt = (bytes: Buffer, start: number, end: number): CommandTag | undefined => {
+  const common = commonTags.get(slot(end - start, bytes[start]!))
+  return common !== undefined && isAt(common.command, bytes, start) ? common : undefined
+}
+
+const textAt = (bytes: Buffer, start: number, end: number): string => {
   const command = bytes.toString("latin1", start, end)
   if (command.includes("\0")) throw new ProtocolViolation("a command tag that ends early")
   return command
