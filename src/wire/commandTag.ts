@@ -1,11 +1,11 @@
-/** The body of a CommandComplete: what was done, and to how many rows. */
+/** Reads the body of a CommandComplete: which command ran, and how many rows it affected. */
 import type { Buffer } from "node:buffer"
 import { ProtocolViolation } from "./failure.ts"
 
 export interface CommandTag {
   /** `SELECT`, `INSERT`, `CREATE TABLE`... */
   readonly command: string
-  /** How many rows were returned, written or copied; 0 where the command does not count. */
+  /** How many rows were returned, written or copied; 0 if the command reports no number. */
   readonly rowCount: number
 }
 
@@ -16,8 +16,8 @@ const NINE = 0x39
 
 /**
  * ```
- * String command tag: the command; then, where it counts, a space and the number of rows. INSERT has an OID before
- *        that, which has been 0 since PostgreSQL 12.
+ * String command tag: the command; if it counts rows, a space and their number. INSERT has an OID before
+ *        the number, which has been 0 since PostgreSQL 12.
  * ```
  */
 export const readCommandTag = (bytes: Buffer, start: number, end: number): CommandTag => {
@@ -31,7 +31,7 @@ export const readCommandTag = (bytes: Buffer, start: number, end: number): Comma
   return { command: commandAt(bytes, start, beforeNumber(bytes, start, counted)), rowCount }
 }
 
-/** Where the space stands before a number that ends at `end`; `end` itself where no number does. */
+/** The position of the space before a number that ends at `end`; `end` itself if there is no number. */
 const beforeNumber = (bytes: Buffer, start: number, end: number): number => {
   let at = end - 1
   while (at > start && bytes[at]! >= ZERO && bytes[at]! <= NINE) at--
@@ -40,7 +40,10 @@ const beforeNumber = (bytes: Buffer, start: number, end: number): number => {
 
 const slot = (length: number, firstByte: number): number => (length << 8) | firstByte
 
-/** What programs and pools run all day costs no new string. No two of these share both their length and their first letter. */
+/**
+ * Frequent commands, so that reading one allocates no new string. No two share both their length and their first
+ * letter.
+ */
 const commonCommands: ReadonlyMap<number, string> = new Map(
   [
     "SELECT",
