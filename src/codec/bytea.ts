@@ -1,5 +1,5 @@
 /**
- * bytea: the bytes as they are. A value that is read has an ArrayBuffer of its own. Any view of any buffer may be written.
+ * bytea: the bytes unchanged. Each value that is read has its own ArrayBuffer. Any view of any buffer may be written.
  */
 import { Buffer } from "node:buffer"
 import type { ByteWriter } from "../wire/byteWriter.ts"
@@ -13,7 +13,9 @@ const bytesOf = (value: unknown): Uint8Array => {
   throw refusedKind("bytea", "a Uint8Array, another view or an ArrayBuffer", value)
 }
 
-/** Each value has memory of its own: its reader may transfer it to a worker, which empties the whole ArrayBuffer. */
+/**
+ * Each value has its own memory, because its reader may transfer it to a worker, which empties the whole ArrayBuffer.
+ */
 const copyOf = (bytes: Buffer, start: number, end: number): Uint8Array => {
   const copy = new Uint8Array(end - start)
   copy.set(bytes.subarray(start, end))

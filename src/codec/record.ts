@@ -1,26 +1,26 @@
 /**
- * record: an anonymous row, `ROW(1, 'a')`, as an array of its values in order. Each field carries the OID of its type,
- * which is all that there is to know of it: a type that is not known yet has to be looked up before the value can be
- * read. PostgreSQL takes no anonymous rows.
+ * record: an anonymous row such as `ROW(1, 'a')`, read as an array of its values. Each field carries the OID of its
+ * type and nothing else about it, so an unknown type must be looked up before the value can be read. PostgreSQL does
+ * not accept anonymous rows as parameters.
  */
 import type { Buffer } from "node:buffer"
 import { Undecodable, Unencodable, UnresolvedType } from "../wire/failure.ts"
 import type { Codec } from "./codec.ts"
 import { eachField } from "./fields.ts"
 
-/** What a record has to know of the types of its fields. */
+/** What a record has to know about the types of its fields. */
 export interface FieldTypes {
   codec(oid: number): Codec | undefined
   unknownAmong(oids: ReadonlyArray<number>): ReadonlyArray<number>
 }
 
-/** No server nests so deep, but bytes can. */
+/** No server sends such deep nesting, but malicious bytes could. */
 const MAX_DEPTH = 500
 
 export const recordOf = (types: FieldTypes): Codec<ReadonlyArray<unknown>> => {
   let depth = 0
 
-  /** Asks for all unknown types of the fields at once, where there are any. */
+  /** Asks for all unknown types of the fields at once, if there are any. */
   const assertKnown = (bytes: Buffer, start: number, end: number): void => {
     const oids = new Set<number>()
     eachField("record", bytes, start, end, (_, oid) => void oids.add(oid))
