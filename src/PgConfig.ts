@@ -38,14 +38,14 @@ export type { SslMode } from "./config/tls.ts"
 export type { QueryEvent, Watch } from "./config/watch.ts"
 
 /**
- * The settings of a connection, all optional. A setting that you leave out is taken from the URL, the URL's query, the
- * service file, or the environment variable that is named here, in this order; otherwise it has its default.
+ * The settings of a connection. All are optional: a setting that you leave out is taken from the URL, the URL's query,
+ * the service file, or the environment variable that is named here, in this order; otherwise it has its default.
  *
  * A URL is `postgres://user:password@host:port/database?key=value`, or `postgresql://`. It may name several hosts
  * (`a:5432,b:5433`), no host, an IPv6 address in brackets, or the percent-encoded directory of a Unix socket. Its user
- * and password are percent-encoded. Its query accepts the same keys as a service file, which are libpq's: `host`,
- * `port`, `user`, `password`, `dbname`, `passfile`, `service`, `sslmode`, `sslrootcert`, `sslcert`, `sslkey`,
- * `require_auth`, `application_name`, `connect_timeout` (seconds), `options`.
+ * and password are percent-encoded. Its query accepts libpq's keys, as a service file does: `host`, `port`, `user`,
+ * `password`, `dbname`, `passfile`, `service`, `sslmode`, `sslrootcert`, `sslcert`, `sslkey`, `require_auth`,
+ * `application_name`, `connect_timeout` (seconds), `options`.
  *
  * @example
  * ```ts

@@ -67,7 +67,7 @@ const noBytes = (part: unknown): PgError.EncodeError =>
   new PgError.EncodeError({
     parameter: 0,
     type: "bytes",
-    reason: `what is stored are Uint8Arrays, and this is ${Shape.words(part)}`,
+    reason: `only a Uint8Array can be stored, not ${Shape.words(part)}`,
     sql: ""
   })
 

@@ -285,7 +285,9 @@ const set = (columns: Readonly<Record<string, unknown>>): Statement => {
   if (entries.length === 0) return faulty("sql.set takes at least one column")
   const missing = entries.find(([, value]) => value === undefined)
   if (missing !== undefined) {
-    return faulty(`sql.set takes no undefined, as column ${quoteName(missing[0])} has it: give null, or leave it out`)
+    return faulty(
+      `sql.set does not accept undefined for column ${quoteName(missing[0])}: use null, or leave the column out`
+    )
   }
   return join(entries.map(([column, value]) => tag`${id(column)} = ${value}`))
 }

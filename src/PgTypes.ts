@@ -76,7 +76,8 @@ export const numericAsBigDecimal: TypeCodec = builtinTypeCodec(
     {
       decode: (value) => {
         const [, whole, fraction = ""] = DECIMAL.exec(String(value)) ?? []
-        if (whole === undefined) throw new Undecodable("a numeric that is NaN or infinite, which BigDecimal has not")
+        if (whole === undefined)
+          throw new Undecodable("a numeric that is NaN or infinite, which BigDecimal cannot represent")
         return BigDecimal.make(BigInt(whole + fraction), fraction.length)
       },
       encode: (value) => (BigDecimal.isBigDecimal(value) ? `${value.value}e${-value.scale}` : value),
@@ -92,7 +93,7 @@ const dateTimes = (base: Codec): TypeCodec =>
     mapped(base, {
       decode: (value) => {
         if (value instanceof Date) return DateTime.fromDateUnsafe(value)
-        throw new Undecodable(`a ${base.name} that is infinite or after 275760, which DateTime does not hold`)
+        throw new Undecodable(`a ${base.name} that is infinite or after 275760, which DateTime cannot represent`)
       },
       encode: (value) => (DateTime.isDateTime(value) ? DateTime.toDateUtc(value) : value),
       encodesStrings: false

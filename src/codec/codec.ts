@@ -90,5 +90,5 @@ export const refusedKind = (name: string, wanted: string, value: unknown): Unenc
 
 /** Throws if a value of a fixed-width type has another width. */
 export const expectWidth = (name: string, width: number, start: number, end: number): void => {
-  if (end - start !== width) throw new Undecodable(`${name} has ${width} bytes on the wire, ${end - start} came`)
+  if (end - start !== width) throw new Undecodable(`${name} has ${width} bytes on the wire, but got ${end - start}`)
 }

@@ -32,7 +32,7 @@ const hasAttribute = (value: object, name: string): value is CompositeValue =>
   Object.hasOwn(value, name) || (name in value && !(name in Object.prototype))
 
 const hasOtherFields = ({ name, oid }: CompositeType): UnresolvedType =>
-  new UnresolvedType(`${name} came with other attributes than it is known to have`, [oid], { isOutdated: true })
+  new UnresolvedType(`${name} has other attributes than the client knows`, [oid], { isOutdated: true })
 
 /**
  * Wraps a decoding failure as "the known type may be outdated". The text form does not name the attributes' types, so a

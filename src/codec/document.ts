@@ -19,5 +19,5 @@ export const documentOf = (value: unknown): string | undefined => {
 
 /** Throws if called while a JSON document is being written. */
 export const refuseWithinDocument = (what: string): void => {
-  if (isBeingWritten) throw new Unencodable(`${what} is a value by itself, and no part of a JSON document`)
+  if (isBeingWritten) throw new Unencodable(`${what} is a parameter of its own and cannot be part of a JSON document`)
 }

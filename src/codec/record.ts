@@ -46,7 +46,7 @@ export const recordOf = (types: FieldTypes): Codec<ReadonlyArray<unknown>> => {
   return {
     name: "record",
     read: (bytes, start, end) => {
-      if (depth === MAX_DEPTH) throw new Undecodable(`a record inside of ${MAX_DEPTH} others`)
+      if (depth === MAX_DEPTH) throw new Undecodable(`a record nested in ${MAX_DEPTH} others`)
       depth++
       try {
         return readFields(bytes, start, end)
@@ -55,7 +55,7 @@ export const recordOf = (types: FieldTypes): Codec<ReadonlyArray<unknown>> => {
       }
     },
     write: () => {
-      throw new Unencodable("PostgreSQL takes no anonymous records; cast the parameter to a composite type")
+      throw new Unencodable("PostgreSQL accepts no anonymous records; cast the parameter to a composite type")
     },
     writesStrings: false,
     ofText: () => {

@@ -107,7 +107,7 @@ const columnReader = (codec: Codec | undefined, format: Format): Codec["read"] =
 }
 
 const unreadable = (): never => {
-  throw new Undecodable("its type is not the one that it was when the statement was described; ask again")
+  throw new Undecodable("its type has changed since the statement was described; run the statement again")
 }
 
 const remembered = new WeakMap<TypeRegistry, Map<string, SharedReaders>>()

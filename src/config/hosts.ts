@@ -75,7 +75,7 @@ const readHosts = Effect.fnUntraced(function* (
     if (!isAddress && /[:@[\]/]/.test(host)) {
       return yield* invalid(
         given.name,
-        "must be a name, an IP address (IPv6 without brackets) or a directory that begins with /; the port has its own"
+        "must be a name, an IP address (IPv6 without brackets) or a directory that begins with /; set the port separately"
       )
     }
     hosts.push(host)

@@ -27,10 +27,10 @@ const asked = Effect.fnUntraced(function* (
   effect: Effect.Effect<unknown, unknown>
 ): Effect.fn.Return<Redacted.Redacted, PgError.AuthenticationError> {
   const password = yield* Effect.mapError(effect, (error) =>
-    unavailable(`the Effect that was given as password failed${tagOf(error)}`)
+    unavailable(`the Effect given as password failed${tagOf(error)}`)
   )
   if (isRedactedText(password) && canBeSent(Redacted.value(password))) return password
-  return yield* unavailable("the Effect that was given as password did not yield a Redacted string without NULs")
+  return yield* unavailable("the Effect given as password did not yield a Redacted string without NULs")
 })
 
 const unavailable = (reason: string): PgError.AuthenticationError =>

@@ -119,7 +119,7 @@ export class ParameterCountError extends TaggedError("ParameterCountError")<{
     readonly row?: number | undefined
   }) {
     const { actual, expected, row } = fields
-    super({ ...fields, message: `${ofRow(row)}the statement takes ${count(expected, "parameter")}, ${actual} came` })
+    super({ ...fields, message: `${ofRow(row)}the statement takes ${count(expected, "parameter")}, but got ${actual}` })
   }
 }
 
@@ -136,7 +136,7 @@ export class EmptyQueryError extends TaggedError("EmptyQueryError")<{
   readonly message: string
 }> {
   constructor(fields: { readonly sql: string; readonly outcome?: Outcome }) {
-    super({ outcome: "none", ...fields, message: "the text holds no statement" })
+    super({ outcome: "none", ...fields, message: "the text contains no statement" })
   }
 }
 
@@ -216,7 +216,7 @@ export class AcquireTimeoutError extends TaggedError("AcquireTimeoutError")<{
     super({
       ...fields,
       message:
-        `no connection came free in ${waitedMillis} ms: ${inUse} in use, ${connecting} connecting, ` +
+        `no connection became available in ${waitedMillis} ms: ${inUse} in use, ${connecting} connecting, ` +
         `${waiting} more waiting`
     })
   }
@@ -239,7 +239,7 @@ export class TooManyWaitersError extends TaggedError("TooManyWaitersError")<{
     const { waiting, inUse } = fields
     super({
       ...fields,
-      message: `${waiting} wait for a connection already, with ${inUse} in use; try later, or raise maxWaiters`
+      message: `${waiting} calls already wait for a connection, with ${inUse} in use; try later, or raise maxWaiters`
     })
   }
 }

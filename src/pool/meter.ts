@@ -19,7 +19,7 @@ const pending = Metric.gauge("db.client.connection.pending_requests", {
   description: "Calls that wait for a connection of a pool"
 })
 const timeouts = Metric.counter("db.client.connection.timeouts", {
-  description: "Calls that no connection of a pool came free for in time",
+  description: "Calls that timed out while waiting for a connection of the pool",
   incremental: true
 })
 

@@ -27,7 +27,7 @@ export const readCommandTag = (bytes: Buffer, start: number, end: number): Comma
   if (counted === terminator) return { command: commandAt(bytes, start, terminator), rowCount: 0 }
   let rowCount = 0
   for (let at = counted + 1; at < terminator; at++) rowCount = rowCount * 10 + (bytes[at]! - ZERO)
-  if (rowCount > Number.MAX_SAFE_INTEGER) throw new ProtocolViolation("a command tag with an absurd number of rows")
+  if (rowCount > Number.MAX_SAFE_INTEGER) throw new ProtocolViolation("a command tag with an impossible number of rows")
   return { command: commandAt(bytes, start, beforeNumber(bytes, start, counted)), rowCount }
 }
 

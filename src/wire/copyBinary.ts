@@ -79,14 +79,14 @@ export class CopyRowDecoder {
           at = this.carry.length === 0 ? this.readRow(bytes, at, end) : this.completeRow(bytes, at, end)
           break
         case "end":
-          throw new ProtocolViolation("COPY data after their end")
+          throw new ProtocolViolation("COPY data after its end")
       }
     }
   }
 
   /** Throws if the data ended in the middle of a row or without the trailer. */
   expectEnd(): void {
-    if (this.state !== "end") throw new ProtocolViolation("COPY data that end within a row")
+    if (this.state !== "end") throw new ProtocolViolation("COPY data that ends within a row")
   }
 
   private readHeader(bytes: Buffer, start: number, end: number): number {
@@ -162,13 +162,13 @@ export class CopyRowDecoder {
 const extensionOf = (bytes: Buffer, length: number): number | undefined => {
   const signed = Math.min(length, SIGNATURE.length)
   for (let index = 0; index < signed; index++) {
-    if (bytes[index] !== SIGNATURE[index]) throw new ProtocolViolation("COPY data that are not binary")
+    if (bytes[index] !== SIGNATURE[index]) throw new ProtocolViolation("COPY data that is not binary")
   }
   if (length < HEADER_BYTES) return undefined
   if ((bytes.readInt32BE(FLAGS_AT) & CRITICAL_FLAGS) !== 0) {
-    throw new ProtocolViolation("binary COPY data with flags that are not known")
+    throw new ProtocolViolation("binary COPY data with unknown flags")
   }
   const extension = bytes.readInt32BE(EXTENSION_LENGTH_AT)
-  if (extension < 0) throw new ProtocolViolation("binary COPY data with a header of no length")
+  if (extension < 0) throw new ProtocolViolation("binary COPY data with a negative header length")
   return extension
 }

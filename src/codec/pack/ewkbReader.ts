@@ -52,7 +52,7 @@ export class EwkbReader {
   }
 
   geometry(): PgGeometry {
-    if (this.depth === MAX_DEPTH) throw new Undecodable(`a geometry inside of ${MAX_DEPTH} others`)
+    if (this.depth === MAX_DEPTH) throw new Undecodable(`a geometry nested in ${MAX_DEPTH} others`)
     this.depth++
     const header = this.header()
     const geometry = this.body(header)

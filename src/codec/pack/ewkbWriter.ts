@@ -101,7 +101,7 @@ export class EwkbWriter {
   }
 
   private whole(given: Given, srid: number, depth: number): void {
-    if (depth === 0) throw new Unencodable(`a geometry inside of ${MAX_DEPTH} others`)
+    if (depth === 0) throw new Unencodable(`a geometry nested in ${MAX_DEPTH} others`)
     const kind = kindOf(given)
     this.header(kind, srid)
     if (kind.depth !== undefined) {

@@ -127,12 +127,12 @@ const isPlainDateTime = (value: unknown): value is { toZonedDateTime(zone: strin
 
 const instantOf = (name: string, microseconds: unknown): Instant => {
   const scope: object = globalThis
-  if (!hasTemporal(scope)) throw new Undecodable("Temporal, which this runtime has not; use another codec")
-  if (typeof microseconds !== "bigint") throw new Undecodable(`an infinite ${name}, which Temporal has not`)
+  if (!hasTemporal(scope)) throw new Undecodable("Temporal, which this runtime lacks; use another codec")
+  if (typeof microseconds !== "bigint") throw new Undecodable(`an infinite ${name}, which Temporal cannot represent`)
   try {
     return scope.Temporal.Instant.fromEpochNanoseconds(microseconds * NANOSECONDS_PER_MICROSECOND)
   } catch {
-    throw new Undecodable(`a ${name} beyond what Temporal holds`)
+    throw new Undecodable(`a ${name} beyond what Temporal can represent`)
   }
 }
 
