@@ -24,7 +24,7 @@ const GuestbookLive = Layer.effect(
   })
 )
 
-// DATABASE_URL must be there; POOL_SIZE may be.
+// DATABASE_URL is required; POOL_SIZE is optional.
 const Database = PgClient.layerConfig({
   url: Config.Redacted("DATABASE_URL"),
   maxConnections: Config.Int("POOL_SIZE").pipe(Config.withDefault(5)),

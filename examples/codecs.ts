@@ -4,7 +4,7 @@ import { NodeRuntime } from "@effect/platform-node"
 import { Config, Console, Effect } from "effect"
 import { PgClient, PgTypes } from "../src/index.ts"
 
-// json as the text that the server has, for those who hand it on.
+// Reads json as the server's text, for programs that pass it on.
 const jsonText = PgTypes.codec({ name: "json", format: "text", decode: (text) => text, encode: String })
 
 const Database = PgClient.layerConfig({

@@ -12,7 +12,7 @@ const program = Effect.gen(function* () {
   const parameters = yield* connection.parameters
   yield* Console.log(`PostgreSQL ${major}.${minor}, time zone ${parameters.get("TimeZone")}`)
 
-  // What the server says beside its answers is a stream.
+  // The messages that the server sends besides its answers are a stream.
   const notices = connection.notices.pipe(
     Stream.take(1),
     Stream.runForEach(({ severity, message }) => Console.log(`${severity}: ${message}`))

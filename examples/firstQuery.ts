@@ -13,7 +13,7 @@ const program = Effect.gen(function* () {
   yield* pg.withTransaction(
     Effect.gen(function* () {
       yield* add("ada@example.com")
-      // A transaction inside of a transaction is a savepoint: what fails in it is undone, and the outer one goes on.
+      // An inner transaction is a savepoint: if it fails, only its own work is undone, and the outer one continues.
       yield* Effect.catchTag(pg.withTransaction(add("ada@example.com")), "UniqueViolationError", (error) =>
         Console.log(`caught: ${error.message}`)
       )

@@ -20,7 +20,7 @@ const program = Effect.gen(function* () {
           return Console.log(event.payload)
         case "Undecodable":
           return Console.log(`no order: ${event.error.message}`)
-        // If you keep a state that is made of notifications, read it anew after a gap.
+        // If you derive state from notifications, read that state again after a gap.
         case "Gap":
           return Console.log(`missed some: ${event.reason}`)
       }

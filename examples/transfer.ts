@@ -16,7 +16,7 @@ const change = Effect.fn("change")(function* (owner: string, amount: string) {
 const transfer = Effect.fn("transfer")(function* (from: string, to: string, amount: string) {
   const pg = yield* PgClient.PgClient
   const move = Effect.andThen(change(to, amount), change(from, `-${amount}`))
-  // Two transfers at the same time may get into each other's way: then this one is run again.
+  // Two concurrent transfers may conflict; this one is then run again.
   const moved = pg.withTransaction(move, { isolation: "serializable", retry: Schedule.recurs(3) })
   yield* Effect.catchTag(moved, "CheckViolationError", () => Effect.fail(new InsufficientFunds({ owner: from })))
 })

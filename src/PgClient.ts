@@ -1,6 +1,6 @@
 /**
- * The client of an application: a pool of connections behind one service. Each call goes to the transaction that its
- * fiber is in, or else to a free connection.
+ * The database client of an application: a pool of connections as one service. A call inside a transaction runs on the
+ * transaction's connection; any other call runs on a free connection.
  *
  * @example
  * ```ts
@@ -31,7 +31,7 @@ import * as PgError from "./PgError.ts"
 import * as PgPool from "./PgPool.ts"
 
 /**
- * What an application asks its database by: all that a pool can do.
+ * The client through which an application uses its database. It has all the methods of a pool.
  *
  * @category models
  * @since 0.1.0
@@ -39,7 +39,7 @@ import * as PgPool from "./PgPool.ts"
 export interface PgClient extends PgPool.PgPool {}
 
 /**
- * The service of a client.
+ * The service tag of the client.
  *
  * @category tags
  * @since 0.1.0
@@ -47,7 +47,7 @@ export interface PgClient extends PgPool.PgPool {}
 export const PgClient: Context.Service<PgClient, PgClient> = Context.Service<PgClient>("effectpg/PgClient")
 
 /**
- * Makes a client within the scope. Fails as `PgPool.make` does.
+ * Creates a client that lives as long as the scope. Fails as `PgPool.make` does.
  *
  * @category constructors
  * @since 0.1.0
@@ -56,8 +56,8 @@ export const make = (settings: PgPool.Settings): Effect.Effect<PgClient, PgError
   PgPool.make(settings)
 
 /**
- * Provides a client for as long as the layer lives. What the settings leave out is taken from the environment
- * (`PGHOST` and its kin), as libpq does. Fails as `PgPool.make` does.
+ * Provides a client for as long as the layer lives. Settings that you leave out come from libpq's environment variables
+ * (`PGHOST`, `PGPORT`, ...). Fails as `PgPool.make` does.
  *
  * @category layers
  * @since 0.1.0
@@ -66,7 +66,7 @@ export const layer = (settings: PgPool.Settings): Layer.Layer<PgClient, PgError.
   Layer.effect(PgClient, make(settings))
 
 /**
- * The same with settings that are read from Effect's `ConfigProvider`.
+ * Provides a client whose settings are read from Effect's `ConfigProvider`, for as long as the layer lives.
  *
  * @example
  * ```ts
@@ -88,7 +88,7 @@ export const layerConfig = (
 
 type Wrapped = Effect.Effect<PgConfig.PoolSettings, PgError.PgError | Config.ConfigError>
 
-/** What is no Config is looked into by `Config.unwrap` for those that it may hold: a text has no end for it. */
+/** `Config.unwrap` searches any value that is not a Config for nested ones, and would never finish with a string. */
 const wrapped = (settings: Config.Wrap<PgConfig.PoolSettings>): Wrapped =>
   Effect.suspend((): Wrapped => {
     if (Shape.isSafely((given) => isWrapped(given), settings)) return Config.unwrap(settings)
@@ -96,7 +96,7 @@ const wrapped = (settings: Config.Wrap<PgConfig.PoolSettings>): Wrapped =>
     return Effect.fail(new PgError.InvalidConfigError({ setting: undefined, reason }))
   })
 
-/** A Config, or a plain object of them, as the settings themselves and one of them are. */
+/** Whether a value is a Config or a plain object of them, as the settings are, or one of the settings is. */
 const isWrapped = (value: unknown, depth = 0): boolean =>
   Config.isConfig(value) ||
   (depth < MAX_DEPTH &&
@@ -108,7 +108,8 @@ const isWrapped = (value: unknown, depth = 0): boolean =>
 const MAX_DEPTH = 3
 
 /**
- * A client with nothing but the environment's settings: `PGHOST`, `PGPORT`, `PGUSER`, `PGPASSWORD`, `PGDATABASE`...
+ * Provides a client configured only by libpq's environment variables: `PGHOST`, `PGPORT`, `PGUSER`, `PGPASSWORD`,
+ * `PGDATABASE`...
  *
  * @category layers
  * @since 0.1.0

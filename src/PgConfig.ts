@@ -1,6 +1,6 @@
 /**
- * Settings: what they are called, what they default to, and how they come together from the options, a connection URL,
- * a service file, a password file and the environment, as in libpq.
+ * The settings of connections and pools: their names, their defaults, and how they are combined from options, a
+ * connection URL, a service file, a password file and the environment, as in libpq.
  *
  * @since 0.1.0
  */
@@ -38,12 +38,12 @@ export type { SslMode } from "./config/tls.ts"
 export type { QueryEvent, Watch } from "./config/watch.ts"
 
 /**
- * The settings of a connection. Each may be left out: then the URL is asked, its query, the service file, the
- * environment variable that is named here, and last the default.
+ * The settings of a connection. All are optional: a setting that you leave out is taken from the URL, the URL's query,
+ * the service file, or the environment variable that is named here, in this order; otherwise it has its default.
  *
  * A URL is `postgres://user:password@host:port/database?key=value`, or `postgresql://`. It may name several hosts
- * (`a:5432,b:5433`), none, an IPv6 address in brackets, or the percent-encoded directory of a unix socket. Its user and
- * password are percent-encoded. Its query takes libpq's keys, the same as a service file: `host`, `port`, `user`,
+ * (`a:5432,b:5433`), no host, an IPv6 address in brackets, or the percent-encoded directory of a Unix socket. Its user
+ * and password are percent-encoded. Its query accepts libpq's keys, as a service file does: `host`, `port`, `user`,
  * `password`, `dbname`, `passfile`, `service`, `sslmode`, `sslrootcert`, `sslcert`, `sslkey`, `require_auth`,
  * `application_name`, `connect_timeout` (seconds), `options`.
  *
@@ -64,94 +64,141 @@ export type { QueryEvent, Watch } from "./config/watch.ts"
  * @category models
  */
 export interface Settings {
-  /** A connection URL. What it says goes before the environment, and any other option goes before it. */
+  /** A connection URL. It takes precedence over the environment, and the other options take precedence over it. */
   readonly url?: string | Redacted.Redacted | undefined
   /**
-   * One host, a list with commas, or an array: each is a name, an IP address, or the directory of a unix socket, which
-   * begins with `/`. They are tried in this order. `PGHOST`. By default the socket of this machine's server in
-   * `/run/postgresql`, `/var/run/postgresql` or `/tmp`, if there is one, then `localhost`.
+   * The hosts, which are tried in order: one host, a list with commas, or an array. Each is a name, an IP address, or
+   * the directory of a Unix socket, which begins with `/`. Environment: `PGHOST`.
+   * @default a local server's socket in `/run/postgresql`, `/var/run/postgresql` or `/tmp` if any, then `localhost`
    */
   readonly host?: string | ReadonlyArray<string> | undefined
-  /** One port for all hosts, or one for each. `PGPORT`, 5432. */
+  /**
+   * One port for all hosts, or one for each host. Environment: `PGPORT`.
+   * @default 5432
+   */
   readonly port?: number | ReadonlyArray<number> | undefined
-  /** `PGUSER`, by default the user of the operating system. */
+  /**
+   * The user. Environment: `PGUSER`.
+   * @default the user of the operating system
+   */
   readonly user?: string | undefined
   /**
    * The password, or an Effect that yields one for each connection, for passwords that expire. If the Effect fails, the
-   * connection fails with an `AuthenticationError` that tells the tag of the failure and no more. `PGPASSWORD`, then
-   * what the password file has for the host.
+   * connection fails with an `AuthenticationError` that contains only the tag of the failure. Environment:
+   * `PGPASSWORD`.
+   * @default the password that the password file has for the host
    */
   readonly password?: Redacted.Redacted | Effect.Effect<Redacted.Redacted, unknown> | undefined
-  /** `PGDATABASE`, by default the name of the user. */
+  /**
+   * The database. Environment: `PGDATABASE`.
+   * @default the name of the user
+   */
   readonly database?: string | undefined
   /**
-   * The path of a password file. A file that group or others may read is ignored, with a warning. `PGPASSFILE`,
-   * `~/.pgpass` (Windows: `%APPDATA%\postgresql\pgpass.conf`).
+   * The path of a password file. A file that group or others can access is ignored, with a warning. Environment:
+   * `PGPASSFILE`.
+   * @default `~/.pgpass`, on Windows `%APPDATA%\postgresql\pgpass.conf`
    */
   readonly passfile?: string | undefined
-  /** The name of a section in the service file: `PGSERVICEFILE`, `~/.pg_service.conf`. `PGSERVICE`. */
+  /**
+   * The name of a section in the service file, which is `PGSERVICEFILE` or `~/.pg_service.conf`. Environment:
+   * `PGSERVICE`.
+   */
   readonly service?: string | undefined
-  /** `PGSSLMODE`, `prefer`; `verify-full` where `sslRootCert` is `system`. */
+  /**
+   * How the connection is encrypted and the server verified; see `SslMode`. Environment: `PGSSLMODE`.
+   * @default "prefer", or "verify-full" if `sslRootCert` is "system"
+   */
   readonly sslMode?: SslMode | undefined
   /**
-   * The authorities to trust: PEM text, the path of a PEM file, or `system` for those that Node trusts. `PGSSLROOTCERT`,
-   * `~/.postgresql/root.crt` if there is one; else `verify-full` trusts what Node trusts, and `verify-ca` is an error.
+   * The authorities to trust: PEM text, the path of a PEM file, or `system` for those that Node trusts. Environment:
+   * `PGSSLROOTCERT`.
+   * @default `~/.postgresql/root.crt` if it exists; otherwise `verify-full` trusts what Node trusts, and `verify-ca`
+   * fails
    */
   readonly sslRootCert?: string | undefined
-  /** The client's certificate, PEM text or a path. `PGSSLCERT`, `~/.postgresql/postgresql.crt` if there is one. */
+  /**
+   * The client's certificate, as PEM text or a path. Environment: `PGSSLCERT`.
+   * @default `~/.postgresql/postgresql.crt` if it exists
+   */
   readonly sslCert?: string | undefined
-  /** The key to it, PEM text or a path. `PGSSLKEY`, `~/.postgresql/postgresql.key` if there is one. */
+  /**
+   * The private key of the client's certificate, as PEM text or a path. Environment: `PGSSLKEY`.
+   * @default `~/.postgresql/postgresql.key` if it exists
+   */
   readonly sslKey?: string | Redacted.Redacted | undefined
   /**
-   * The methods of authentication that the server may ask for; an empty list refuses all. `PGREQUIREAUTH` (with commas).
-   * By default all, but a password in clear goes over an unencrypted network only if `password` is in the list.
+   * The authentication methods that the server may use; an empty list refuses all. Environment: `PGREQUIREAUTH`, with
+   * commas.
+   * @default all, but the password is sent in clear over an unencrypted network only if the list contains `password`
    */
   readonly requireAuth?: ReadonlyArray<RequireAuth> | undefined
-  /** What the server shows in `pg_stat_activity` and in its log. `PGAPPNAME`. */
+  /** The name that the server shows in `pg_stat_activity` and in its log. Environment: `PGAPPNAME`. */
   readonly applicationName?: string | undefined
   /**
-   * Run-time parameters of the session, such as `search_path`: what `RESET` goes back to. They go before those of the
-   * environment (`PGOPTIONS`, `PGDATESTYLE`, `PGTZ`) and before `applicationName`.
+   * Run-time parameters of the session, such as `search_path`. `RESET` returns to these values. They take precedence
+   * over the environment (`PGOPTIONS`, `PGDATESTYLE`, `PGTZ`) and over `applicationName`.
    */
   readonly settings?: Readonly<Record<string, string>> | undefined
   /**
-   * How values of types of your choice are read and written: codecs made by `PgTypes.codec` and its kin, and those that
-   * `PgTypes` has ready, such as `PgTypes.hstore`. Of several for one type the last one counts. None.
+   * Codecs that change how types are read and written: your own, made with `PgTypes.codec` and `PgTypes.composite`, and
+   * ready-made ones such as `PgTypes.hstore`. If several are for the same type, the last one wins.
    */
   readonly types?: ReadonlyArray<TypeCodec> | undefined
   /**
-   * The time for everything from the first host's name to a session that is ready. `PGCONNECT_TIMEOUT` (seconds),
-   * 10 seconds; 0 or `Infinity` is no limit.
+   * The time limit from looking up the first host until the session is ready; 0 or `Infinity` means no limit.
+   * Environment: `PGCONNECT_TIMEOUT`, in seconds.
+   * @default "10 seconds"
    */
   readonly connectTimeout?: Duration.Input | undefined
-  /** How long an interrupted query may take to end before its connection is closed. 5 seconds. */
+  /**
+   * How long the server may take to end an interrupted query before the connection is closed.
+   * @default "5 seconds"
+   */
   readonly cancelTimeout?: Duration.Input | undefined
-  /** After how long a silence TCP asks whether the server is still there. 30 seconds; 0 or `Infinity` is never. */
+  /**
+   * After this much silence, TCP checks whether the server is still there; 0 or `Infinity` disables the check.
+   * @default "30 seconds"
+   */
   readonly keepAlive?: Duration.Input | undefined
   /**
-   * How statements are kept. `cached`: prepared on the server under a name. `unnamed`: only what they take and return is
-   * kept, by the client, and each run prepares the unnamed statement anew in its own round trip; so it is safe where a
-   * pooler such as PgBouncer gives each transaction another server connection. `cached`.
+   * How statements are prepared. `cached`: on the server, under a name. `unnamed`: each run prepares the unnamed
+   * statement again in the same round trip, and only the client remembers its types. `unnamed` is safe with a pooler
+   * such as PgBouncer, which may give each transaction another server connection.
+   * @default "cached"
    */
   readonly statementMode?: StatementMode | undefined
-  /** How many statements a connection keeps. 100; 0 keeps none. */
+  /**
+   * How many statements a connection caches; 0 disables the cache.
+   * @default 100
+   */
   readonly statementCacheSize?: number | undefined
-  /** How long it keeps one. 300 seconds; 0 or `Infinity` is no limit. */
+  /**
+   * How long a statement stays in the cache; 0 or `Infinity` means no limit.
+   * @default "300 seconds"
+   */
   readonly statementCacheLifetime?: Duration.Input | undefined
-  /** The longest SQL text that it keeps. 15,360; 0 is no limit. */
+  /**
+   * The longest SQL text that is cached, in bytes; 0 means no limit.
+   * @default 15_360
+   */
   readonly statementCacheMaxSqlBytes?: number | undefined
-  /** The most work that a server may ask for when it checks a SCRAM password. 100,000. */
+  /**
+   * The maximum number of iterations that a server may demand for SCRAM authentication.
+   * @default 100_000
+   */
   readonly maxScramIterations?: number | undefined
   /**
-   * Run after each operation, on the fiber that asked for it. What the hook asks of the database is not told to it. None
-   * by default.
+   * A hook that runs after each operation, on the fiber that called it. Queries of the hook itself are not reported to
+   * it.
    */
   readonly onQuery?: ((event: QueryEvent) => Effect.Effect<void>) | undefined
-  /** How long an operation takes before it is logged as a warning. By default none is. */
+  /** An operation that takes longer than this is logged as a warning. Without it nothing is logged. */
   readonly slowQueryThreshold?: Duration.Input | undefined
   /**
-   * Whether operations are measured as `db.client.operation.duration`, a histogram of seconds, and a pool as
-   * `db.client.connection.count`, `.pending_requests` and `.timeouts`. `false`.
+   * Whether to record metrics: `db.client.operation.duration`, a histogram in seconds, and for a pool
+   * `db.client.connection.count`, `.pending_requests` and `.timeouts`.
+   * @default false
    */
   readonly metrics?: boolean | undefined
 }
@@ -159,116 +206,132 @@ export interface Settings {
 /**
  * The settings of a pool, and of the connections in it.
  *
- * @since 0.1.0
  * @category models
+ * @since 0.1.0
  */
 export interface PoolSettings extends Settings {
-  /** How many connections are kept open at least; so many are opened before the pool is there. 1. */
+  /**
+   * The minimum number of open connections. The pool opens this many before it becomes available.
+   * @default 1
+   */
   readonly minConnections?: number | undefined
-  /** How many may be open at most. 10. */
+  /**
+   * The maximum number of open connections.
+   * @default 10
+   */
   readonly maxConnections?: number | undefined
-  /** How long a query waits for a connection. 30 seconds; 0 or `Infinity` is no limit. */
+  /**
+   * How long a call waits for a connection; 0 or `Infinity` means no limit.
+   * @default "30 seconds"
+   */
   readonly acquireTimeout?: Duration.Input | undefined
-  /** How many may wait for a connection at once; more fail with `TooManyWaitersError`. `Infinity`. */
+  /**
+   * How many calls may wait for a connection at once; further calls fail with `TooManyWaitersError`.
+   * @default Infinity
+   */
   readonly maxWaiters?: number | undefined
-  /** After how long without use a connection is closed, down to `minConnections`. 5 minutes; 0 or `Infinity` is never. */
+  /**
+   * An unused connection is closed after this time, down to `minConnections`; 0 or `Infinity` means never.
+   * @default "5 minutes"
+   */
   readonly idleTimeout?: Duration.Input | undefined
   /**
-   * How long a connection is used before another takes its place; up to a tenth less, so that they do not all end at
-   * once. 0, the default, or `Infinity` is no limit.
+   * How long a connection is used before the pool replaces it; 0 or `Infinity` means no limit. The actual time is up to
+   * a tenth shorter, so that connections do not all end at once.
+   * @default 0
    */
   readonly maxLifetime?: Duration.Input | undefined
-  /** How often a connection is used before another takes its place. 0, the default, is no limit. */
+  /**
+   * How often a connection is used before the pool replaces it; 0 means no limit.
+   * @default 0
+   */
   readonly maxUses?: number | undefined
   /**
-   * Whether short statements of many fibers may share a connection: they are sent one behind the other, and their
-   * answers come back in that order. A statement is shared once it has shown that it is short; transactions, borrowed
-   * connections and whatever may change the session keep a connection to themselves. `false`.
+   * Whether fibers may share a connection for short statements, which are pipelined on it. A statement is shared once
+   * it has proved to be short. Transactions, borrowed connections and statements that may change the session always
+   * have a connection of their own.
+   * @default false
    */
   readonly multiplex?: boolean | undefined
   /**
-   * How long the end of the scope waits for connections that are in use, before it cancels what they do. 5 seconds. One
-   * second after that every connection is closed, whatever the server does: a pool ends within `closeTimeout` and that.
+   * When the scope ends, how long the pool waits for connections in use before it cancels their queries. One second
+   * later it closes every connection, whatever the server does.
+   * @default "5 seconds"
    */
   readonly closeTimeout?: Duration.Input | undefined
 }
 
 /**
- * Whether statements are prepared on the server under a name, or anew for each run.
+ * Whether statements are prepared on the server under a name, or again for each run.
  *
- * @since 0.1.0
  * @category models
+ * @since 0.1.0
  */
 export type StatementMode = "cached" | "unnamed"
 
 /**
- * Settings with every source asked and every default in place.
+ * The settings of a connection after all sources and defaults have been applied. A limit of 0 means no limit.
  *
- * @since 0.1.0
  * @category models
+ * @since 0.1.0
  */
 export interface ResolvedConfig {
   /** In the order in which they are tried; never empty. */
   readonly hosts: ReadonlyArray<HostAddress>
   readonly user: string
   readonly database: string
-  /** Run for each connection; undefined where no password is known. A host may have its own. */
+  /** Run for each connection; undefined if no password is known. A host may have its own password. */
   readonly password: Effect.Effect<Redacted.Redacted | undefined, PgError.PgError>
   readonly sslMode: SslMode
-  /** PEM text; undefined trusts what Node trusts. */
+  /** PEM text; undefined to trust what Node trusts. */
   readonly sslRootCert: string | undefined
   /** PEM text. */
   readonly sslCert: string | undefined
-  /** PEM text. It is left out where a resolved configuration is inspected or turned into JSON. */
+  /** PEM text. It is omitted if a resolved configuration is printed or turned into JSON. */
   readonly sslKey: string | undefined
   /** Undefined allows every method; see `Settings`. */
   readonly requireAuth: ReadonlyArray<RequireAuth> | undefined
   readonly maxScramIterations: number
   readonly watch: Watch
-  /** 0 is no limit. */
   readonly connectTimeoutMillis: number
   readonly cancelTimeoutMillis: number
-  /** Undefined is never. */
+  /** Undefined means never. */
   readonly keepAliveMillis: number | undefined
-  /** What the startup message holds: user, database, and run-time parameters. */
+  /** The content of the startup message: user, database, and run-time parameters. */
   readonly startupParameters: ReadonlyMap<string, string>
   readonly types: TypeCodecs
   readonly statementCache: {
     readonly mode: StatementMode
     readonly size: number
-    /** 0 is no limit. */
     readonly lifetimeMillis: number
-    /** 0 is no limit. */
     readonly maxSqlBytes: number
   }
 }
 
 /**
- * The same, for a pool.
+ * The settings of a pool after all sources and defaults have been applied. A limit of 0 means no limit.
  *
- * @since 0.1.0
  * @category models
+ * @since 0.1.0
  */
 export interface ResolvedPoolConfig extends ResolvedConfig {
   readonly minConnections: number
   readonly maxConnections: number
-  /** 0 is no limit. */
   readonly acquireTimeoutMillis: number
-  /** Infinity is no limit. */
+  /** Unlike the others, Infinity means no limit. */
   readonly maxWaiters: number
-  /** 0 is never. */
+  /** 0 means never. */
   readonly idleTimeoutMillis: number
-  /** 0 is no limit. */
   readonly maxLifetimeMillis: number
-  /** 0 is no limit. */
   readonly maxUses: number
   readonly multiplex: boolean
   readonly closeTimeoutMillis: number
 }
 
 /**
- * Resolves the settings of a connection. Reads the service file and the certificates now, the password file for each
- * connection. Fails with an `InvalidConfigError` that names the setting and what to do; it never repeats a value.
+ * Resolves the settings of a connection. Reads the service file and the certificates now, and the password file again
+ * for each connection. Fails with an `InvalidConfigError` that names the setting and how to fix it, but never repeats
+ * its value.
  *
  * @example
  * ```ts
@@ -291,10 +354,11 @@ export const resolve = (
   )
 
 /**
- * Resolves the settings of a pool, as `resolve` does those of a connection.
+ * Resolves the settings of a pool. Reads the service file and the certificates now, and the password file again for
+ * each connection. Fails with an `InvalidConfigError`, as `resolve` does.
  *
- * @since 0.1.0
  * @category constructors
+ * @since 0.1.0
  */
 export const resolvePool = Effect.fnUntraced(function* (
   settings: PoolSettings,
@@ -363,13 +427,13 @@ const resolveFrom = Effect.fnUntraced(function* (
   }
 })
 
-/** A process may run under a number that has no name. */
+/** Fails if the process runs under a user ID that has no name. */
 const systemUser = Effect.try({
   try: () => os.userInfo().username,
   catch: () => invalid("user", "is not given, and the operating system has no name for this user; set user or PGUSER")
 })
 
-/** The key is the one secret that is not `Redacted`: TLS takes it as it is. */
+/** Hides the private key, the one secret that is not `Redacted`, because TLS needs it as a string. */
 const concealed = <Config extends ResolvedConfig>(config: Config): Config => {
   const shown = () => {
     const { sslKey: _, ...rest } = config

@@ -53,7 +53,8 @@ export type {
 } from "./connection/queryable.ts"
 
 /**
- * What the server has to say beside an answer: `RAISE NOTICE`, warnings. The fields are those of an error.
+ * A message that the server sends besides its answer, such as a warning or the output of `RAISE NOTICE`. It has the
+ * fields of an error.
  *
  * @category models
  * @since 0.1.0
@@ -61,7 +62,8 @@ export type {
 export type PgNotice = ErrorFields
 
 /**
- * `failed` is the state after an error inside of a transaction: the server then refuses everything but its end.
+ * The state of the session's transaction. In the state `failed`, after an error inside a transaction, the server
+ * refuses everything but the transaction's end.
  *
  * @category models
  * @since 0.1.0
@@ -69,7 +71,7 @@ export type PgNotice = ErrorFields
 export type TransactionStatus = "idle" | "inTransaction" | "failed"
 
 /**
- * `closing` while what runs is being cancelled and the server is told goodbye.
+ * The state of a connection. `closing` means that running queries are being canceled and the session is being ended.
  *
  * @category models
  * @since 0.1.0
@@ -77,13 +79,13 @@ export type TransactionStatus = "idle" | "inTransaction" | "failed"
 export type Status = "open" | "closing" | "closed"
 
 /**
- * The end of a connection.
+ * How a connection ended.
  *
  * @category models
  * @since 0.1.0
  */
 export interface Closed {
-  /** True where the end was ours: the scope closed, or the connection was terminated. */
+  /** True if the client ended the connection: the scope closed, or `terminate` was called. */
   readonly isExpected: boolean
   readonly reason: PgError.PgError
 }
@@ -91,61 +93,62 @@ export interface Closed {
 export type { ServerVersion } from "./session/serverVersion.ts"
 
 /**
- * A connection. It lives as long as its scope; when that closes, what runs is cancelled and the server is told goodbye.
- * A server that says nothing is waited for no longer than `cancelTimeout` and a second. Concurrent calls are pipelined in the order in which they were made.
+ * A connection to a server. When its scope closes, running queries are canceled and the session is ended; a server that
+ * does not answer is given `cancelTimeout` and one second. Concurrent calls are pipelined in the order in which they
+ * were made.
  *
  * @category models
  * @since 0.1.0
  */
 export interface PgConnection extends Queryable {
-  /** The server's process that serves this connection (`pg_backend_pid()`). */
+  /** The ID of the server process for this connection (`pg_backend_pid()`). */
   readonly processId: number
   readonly serverVersion: ServerVersion
-  /** The run-time parameters that the server reports, as they are now: `TimeZone`, `server_version`... */
+  /** The current values of the run-time parameters that the server reports: `TimeZone`, `server_version`... */
   readonly parameters: Effect.Effect<ReadonlyMap<string, string>>
   /** As of the last answer. */
   readonly transactionStatus: Effect.Effect<TransactionStatus>
   readonly status: Effect.Effect<Status>
-  /** Waits for the end of the connection, and tells the reason. Interrupting it leaves the connection as it is. */
+  /** Waits until the connection ends, and returns how. Interrupting the wait does not affect the connection. */
   readonly awaitClosed: Effect.Effect<Closed>
   /**
-   * Listens to a channel on this connection. Inside of a transaction it hears of nothing before the end of that. The
-   * stream fails with `ConnectionLostError` when the connection is lost, or given back to its pool; `PgClient`'s `listen`
-   * outlives its connection. It goes on through a `reset`, without a gap; an `UNLISTEN` or a `DISCARD ALL` in SQL silences
-   * it, and nobody tells.
+   * Listens to a channel on this connection. Inside a transaction, notifications arrive only after the transaction
+   * ends. The stream fails with `ConnectionLostError` when the connection is lost or returned to its pool; `listen` of
+   * `PgClient` survives the loss of a connection. A `reset` does not interrupt the stream. An `UNLISTEN` or `DISCARD
+   * ALL` in SQL does: the stream then stays open but receives nothing more.
    */
   readonly listen: PgNotification.Listen
   /**
-   * Reads and writes a type in another way from now on, on this connection only; what others do is for the setting
-   * `types`. The connection then looks up its types for itself. In a pool what `init` sets stays with the connection, and
-   * what a borrower sets ends when it is given back.
+   * Changes how a type is read and written from now on, on this connection only; to change it everywhere, use the
+   * setting `types`. The connection then looks up types separately from others. In a pool, a codec set by `init` stays
+   * with the connection, and a codec set by a borrower lasts until the connection is returned.
    *
-   * A codec for a domain is refused with an `InvalidConfigError`, for the server does not tell a column of a domain from
-   * one of the type that it restricts.
+   * Fails with an `InvalidConfigError` for a domain, because the server does not distinguish a column of a domain from
+   * one of its base type.
    */
   readonly setTypeCodec: (codec: TypeCodec) => Effect.Effect<void, PgError.PgError>
-  /** Reads and writes a type as if no codec had ever been given for it, on this connection. */
+  /** Makes this connection read and write a type as if no codec had ever been given for it. */
   readonly resetTypeCodec: (type: TypeName) => Effect.Effect<void, PgError.PgError>
   /**
-   * Takes the session back to where its startup left it: a transaction that was begun in SQL is rolled back, settings,
-   * role, cursors, LISTEN in SQL, advisory locks and temporary tables are undone. Prepared statements stay, and the
-   * streams of `listen` go on.
+   * Restores the state that the session had after startup. Rolls back a transaction begun in SQL, and undoes settings,
+   * role, cursors, LISTEN in SQL, advisory locks and temporary tables. Prepared statements and the streams of `listen`
+   * continue.
    */
   readonly reset: Effect.Effect<void, PgError.PgError>
   /**
-   * Ends the connection at once, without a goodbye; whoever waits for an answer fails with `ConnectionLostError`. One that
-   * has been given back to its pool is left alone.
+   * Ends the connection at once without notifying the server; pending calls fail with `ConnectionLostError`. Does
+   * nothing to a connection that has been returned to its pool.
    */
   readonly terminate: Effect.Effect<void>
   /**
-   * The notices that come while the stream runs; it ends with the connection, or when that is given back to its pool. Of
-   * those that a slow reader leaves waiting, the latest 1,000 are kept.
+   * The notices that arrive while the stream runs. It ends with the connection, or when the connection is returned to
+   * its pool. For a slow reader, the latest 1,000 are kept.
    */
   readonly notices: Stream.Stream<PgNotice>
 }
 
 /**
- * The service of a single connection, for programs that want exactly one.
+ * The service tag of a single connection, for programs that want exactly one.
  *
  * @category tags
  * @since 0.1.0
@@ -156,9 +159,9 @@ export const PgConnection: Context.Service<PgConnection, PgConnection> =
 // ------------------------------------------------------------------------------------------------- constructors
 
 /**
- * Connects, within the scope. Fails with `InvalidConfigError`, with `ConnectError` where no host can be reached in time
- * (it lists every attempt), with `AuthenticationError`, with `ProtocolError`, or with the server's own error, such as
- * `InvalidPasswordError`.
+ * Opens a connection that lives as long as the scope. Fails with `InvalidConfigError`, with `ConnectError` if no host
+ * can be reached in time (it lists every attempt), with `AuthenticationError`, with `ProtocolError`, or with the
+ * server's own error, such as `InvalidPasswordError`.
  *
  * @example
  * ```ts
@@ -204,7 +207,10 @@ const CODEC: Shape.Kind = {
 }
 const TYPE_NAME: Shape.Kinds = { name: Shape.text, schema: Shape.text }
 
-/** A pool makes one for each lease: it is made of nothing but the level, and all else when it is asked for. */
+/**
+ * A pool creates one of these for each lease. So creating it costs little: it holds only the level, and everything else
+ * is created on demand.
+ */
 class Connection extends LevelRequester implements PgConnection {
   private get session(): Session {
     return this.level.session
@@ -282,7 +288,7 @@ class Connection extends LevelRequester implements PgConnection {
     )
   }
 
-  /** Does what no server is asked for, unless the session may be another borrower's. */
+  /** Does something local to the session, unless the session may already belong to another borrower. */
   private whileOurs(act: (session: Session) => void): Effect.Effect<void> {
     return Effect.sync(() => {
       if (!this.level.isOver) act(this.session)

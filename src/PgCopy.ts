@@ -1,6 +1,6 @@
 /**
- * COPY: rows in bulk, as bytes in one of PostgreSQL's formats or as values. The calls are those of `Queryable`:
- * `copyIn`, `copyInRows`, `copyOut`, `copyOutRows`.
+ * The types for COPY, which transfers rows in bulk, as values or as bytes in one of PostgreSQL's formats. The methods
+ * are those of `Queryable`: `copyIn`, `copyInRows`, `copyOut`, `copyOutRows`.
  *
  * @example
  * ```ts
@@ -22,8 +22,8 @@ import type * as Effect from "effect/Effect"
 import type * as PgSql from "./PgSql.ts"
 
 /**
- * A table, or some of its columns. The names are taken as they are: `Users` is not `users`. Without a schema the
- * `search_path` decides.
+ * A table, or some of its columns. Names are case-sensitive: `Users` is not `users`. Without a schema the `search_path`
+ * decides.
  *
  * @category models
  * @since 0.1.0
@@ -31,14 +31,14 @@ import type * as PgSql from "./PgSql.ts"
 export interface Table {
   readonly table: string
   readonly schema?: string | undefined
-  /** All by default, but those that are generated. */
+  /** The columns to copy; by default all but the generated ones. */
   readonly columns?: ReadonlyArray<string> | undefined
 }
 
 /**
- * The rows of a query: `SELECT`, `VALUES`, or a command with `RETURNING`; as SQL with the values of its parameters, or as
- * a `PgSql` template. COPY itself takes no parameters; where there are some, the server writes them as literals, which
- * takes three more round trips.
+ * The rows of a query: `SELECT`, `VALUES`, or a command with `RETURNING`. Give it as SQL with the values of its
+ * parameters, or as a `PgSql` template. COPY itself accepts no parameters, so the server first formats them as
+ * literals, which takes three more round trips.
  *
  * @category models
  * @since 0.1.0
@@ -48,7 +48,7 @@ export type Query =
   | { readonly query: PgSql.Statement; readonly params?: undefined }
 
 /**
- * What can be copied out.
+ * What can be copied out: a table or a query.
  *
  * @category models
  * @since 0.1.0
@@ -56,20 +56,20 @@ export type Query =
 export type Source = Table | Query
 
 /**
- * How far a COPY has come.
+ * How far a COPY has progressed.
  *
  * @category models
  * @since 0.1.0
  */
 export interface Progress {
-  /** Bytes of data that have been handed to the server, or have come from it. */
+  /** How many bytes of data have been sent to or received from the server. */
   readonly bytes: number
-  /** Undefined where only the server counts: in `copyIn` until its end, and in `copyOut`. */
+  /** Undefined if only the server counts the rows: in `copyIn` until its end, and in `copyOut`. */
   readonly rows: number | undefined
 }
 
 /**
- * What a COPY has done.
+ * The result of a COPY.
  *
  * @category models
  * @since 0.1.0
@@ -79,47 +79,62 @@ export interface Result {
 }
 
 /**
- * What all forms of COPY take.
+ * The options that all forms of COPY share.
  *
  * @category models
  * @since 0.1.0
  */
 export interface Observed {
   /**
-   * How long the call may take, the wait for a connection included; for `copyOut` and `copyOutRows`, how long each of
-   * their parts may be waited for. Then the COPY is cancelled, nothing is copied in, and it fails with `TimeoutError`. No
-   * limit by default.
+   * The time limit for the call, including the wait for a connection; in `copyOut` and `copyOutRows`, the limit for
+   * each part of the stream. After that the COPY is canceled, nothing is copied in, and the call fails with
+   * `TimeoutError`. There is no limit by default.
    */
   readonly timeout?: Duration.Input | undefined
   /**
-   * Is run as the COPY goes on, with some 64 KiB between, and at its end. The COPY waits for it; a progress bar, or a
-   * `SubscriptionRef` that others read as a stream, is quick enough.
+   * Runs about every 64 KiB during the COPY, and at its end. The COPY waits for it, so keep it short: update a progress
+   * bar, or a `SubscriptionRef` that others read as a stream.
    */
   readonly onProgress?: ((progress: Progress) => Effect.Effect<void>) | undefined
 }
 
 interface Text extends Observed {
-  /** What stands between columns: one byte. A tab by default, in CSV a comma. */
+  /**
+   * The separator between columns: one byte.
+   * @default a tab, in CSV a comma
+   */
   readonly delimiter?: string | undefined
-  /** What stands for NULL: `\N` by default, in CSV nothing without quotes. */
+  /**
+   * The text for NULL.
+   * @default `\N`, in CSV an empty value without quotes
+   */
   readonly null?: string | undefined
-  /** The encoding of the bytes; by default UTF-8. */
+  /**
+   * The encoding of the bytes.
+   * @default UTF-8
+   */
   readonly encoding?: string | undefined
 }
 
 interface Csv extends Text {
   readonly format: "csv"
-  /** What values are quoted with: one byte, `"` by default. */
+  /**
+   * The quote around values: one byte.
+   * @default `"`
+   */
   readonly quote?: string | undefined
-  /** What stands before a quote in a value: one byte, by default the quote itself. */
+  /**
+   * The character before a quote within a value: one byte.
+   * @default the quote itself
+   */
   readonly escape?: string | undefined
 }
 
-/** Some columns of those that are copied, or all of them. */
+/** Some of the copied columns, or all of them. */
 type Columns = "*" | ReadonlyArray<string>
 
 /**
- * How `copyOut` writes: PostgreSQL's text format by default, CSV or its binary format.
+ * How `copyOut` writes: in PostgreSQL's text format by default, as CSV, or in the binary format.
  *
  * @category models
  * @since 0.1.0
@@ -127,35 +142,47 @@ type Columns = "*" | ReadonlyArray<string>
 export type OutOptions =
   | (Text & {
       readonly format?: "text" | undefined
-      /** Whether the first line has the names of the columns. PostgreSQL 15 and later. */
+      /**
+       * Whether the first line contains the column names. Requires PostgreSQL 15.
+       * @default false
+       */
       readonly header?: boolean | undefined
     })
   | (Csv & {
-      /** Whether the first line has the names of the columns. */
+      /**
+       * Whether the first line contains the column names.
+       * @default false
+       */
       readonly header?: boolean | undefined
-      /** Columns whose values are quoted even where they need not be; NULL never is. */
+      /** Columns whose values are always quoted, except NULL. */
       readonly forceQuote?: Columns | undefined
     })
   | (Observed & { readonly format: "binary" })
 
 interface In {
-  /** Freezes the rows at once, in a table that was made or truncated in the same transaction. */
+  /** Whether to freeze the rows immediately. The table must have been created or truncated in the same transaction. */
   readonly freeze?: boolean | undefined
-  /** An SQL condition: rows of which it is not true are left out. It is SQL text, so never let a user write it. */
+  /** An SQL condition: rows that do not satisfy it are skipped. It is SQL text, so never build it from user input. */
   readonly where?: string | undefined
 }
 
 interface TextIn extends In {
-  /** What stands for the default of the column. PostgreSQL 16 and later. */
+  /** The text that stands for the column's default. Requires PostgreSQL 16. */
   readonly default?: string | undefined
-  /** Whether to pass over the first line; with `"match"` it must have the names of the columns (PostgreSQL 15). */
+  /**
+   * Whether to skip the first line. With `"match"` it must contain the column names (PostgreSQL 15).
+   * @default false
+   */
   readonly header?: boolean | "match" | undefined
-  /** Whether rows with a value that its column does not take fail the COPY or are left out. PostgreSQL 17 and later. */
+  /**
+   * Whether a row with a value that its column does not accept fails the COPY or is skipped. Requires PostgreSQL 17.
+   * @default "stop"
+   */
   readonly onError?: "stop" | "ignore" | undefined
 }
 
 /**
- * How `copyIn` reads: PostgreSQL's text format by default, CSV or its binary format.
+ * How `copyIn` reads: PostgreSQL's text format by default, CSV, or the binary format.
  *
  * @category models
  * @since 0.1.0
@@ -164,29 +191,30 @@ export type InOptions =
   | (Text & TextIn & { readonly format?: "text" | undefined })
   | (Csv &
       TextIn & {
-        /** Columns in which an empty value is an empty string, and not NULL. */
+        /** Columns in which an empty value is an empty string instead of NULL. */
         readonly forceNotNull?: Columns | undefined
-        /** Columns in which the text for NULL is NULL in quotes too. */
+        /** Columns in which the text for NULL means NULL even in quotes. */
         readonly forceNull?: Columns | undefined
       })
   | (Observed & In & { readonly format: "binary" })
 
 /**
- * How `copyInRows` copies.
+ * The options of `copyInRows`.
  *
  * @category models
  * @since 0.1.0
  */
 export interface RowsInOptions extends Observed, In {
   /**
-   * By default binary, and CSV where a type has no binary form or the first row has a string that only the server can
-   * read as the type of its column. With `"csv"` every row may have such strings.
+   * The format in which the rows are sent. By default binary; CSV if a type has no binary form, or if the first row
+   * contains a string that only the server can convert to the column's type. With `"csv"` every row may contain such
+   * strings.
    */
   readonly format?: "binary" | "csv" | undefined
 }
 
 /**
- * A row to be copied in: its values in the order of the columns, or an object by column name.
+ * A row to copy in: an array of values in column order, or an object keyed by column name.
  *
  * @category models
  * @since 0.1.0

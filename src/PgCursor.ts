@@ -1,5 +1,6 @@
 /**
- * A cursor: a place in the rows of a statement, from which they are fetched as many at a time as one wants.
+ * Cursors: a cursor is a position in the result of a statement, from which you fetch as many rows at a time as you
+ * want.
  *
  * @example
  * ```ts
@@ -26,58 +27,62 @@ import type { Row } from "./connection/vocabulary.ts"
 import type * as PgError from "./PgError.ts"
 
 /**
- * A cursor that goes forward. It is closed with its scope. Every call also fails with the server's errors, with
+ * A cursor that moves forward. It is closed with its scope. Every call may also fail with the server's errors, with
  * `DecodeError`, and with `ConnectionLostError`.
  *
  * @category models
  * @since 0.1.0
  */
 export interface PgCursor {
-  /** The next rows, at the most so many; fewer at the end, and then none. */
+  /** Fetches the next `count` rows; fewer at the end, and an empty array after it. */
   readonly fetch: (count: number) => Effect.Effect<ReadonlyArray<Row>, PgError.PgError>
-  /** The next row, if there is one. */
+  /** Fetches the next row, if there is one. */
   readonly fetchRow: Effect.Effect<Option.Option<Row>, PgError.PgError>
-  /** Passes rows over, and tells how many there were to pass. */
+  /** Skips up to `count` rows, and returns how many were skipped. */
   readonly forward: (count: number) => Effect.Effect<number, PgError.PgError>
 }
 
 /**
- * A cursor that also goes back, and to any place.
+ * A cursor that also moves backward and to any position.
  *
  * @category models
  * @since 0.1.0
  */
 export interface ScrollCursor extends PgCursor {
-  /** Goes back over rows, and tells how many there were to go back over. */
+  /** Moves back over up to `count` rows, and returns how many there were. */
   readonly backward: (count: number) => Effect.Effect<number, PgError.PgError>
   /**
-   * The row with that number, from 1, or from -1 for those from the end; the cursor is then on it. 0 is before the first
-   * row, where there is none.
+   * Moves to a row and fetches it. Rows are numbered from 1, or from -1 backward from the end. 0 is the position before
+   * the first row.
    */
   readonly absolute: (position: number) => Effect.Effect<Option.Option<Row>, PgError.PgError>
-  /** The first row, if there is one; the cursor is then on it. */
+  /** Moves to the first row and fetches it, if there is one. */
   readonly first: Effect.Effect<Option.Option<Row>, PgError.PgError>
-  /** The last row, if there is one; the cursor is then on it. */
+  /** Moves to the last row and fetches it, if there is one. */
   readonly last: Effect.Effect<Option.Option<Row>, PgError.PgError>
 }
 
 /**
- * How a cursor is made.
+ * The options of a cursor.
  *
  * @category models
  * @since 0.1.0
  */
 export interface CursorOptions {
   /**
-   * How long it may take to open the cursor, the wait for a connection included, and then each call of it. After that the
-   * call fails with `TimeoutError`. No limit by default.
+   * The time limit for opening the cursor, including the wait for a connection, and then for each call on it. A call
+   * that takes longer fails with `TimeoutError`. There is no limit by default.
    */
   readonly timeout?: Duration.Input | undefined
-  /** Whether it can go back. The statement has to be a query. */
+  /**
+   * Whether the cursor can move backward. The statement must be a query.
+   * @default false
+   */
   readonly scroll?: boolean | undefined
   /**
-   * Whether it outlives the transaction: at COMMIT the server keeps its rows aside, and it is open as long as its scope
-   * on the same connection. The statement has to be a query.
+   * Whether the cursor outlives the transaction. At COMMIT the server saves its rows, and the cursor stays open for its
+   * scope on the same connection. The statement must be a query.
+   * @default false
    */
   readonly hold?: boolean | undefined
 }

@@ -1,8 +1,8 @@
 /**
- * Everything that can go wrong, as one union of tagged errors.
+ * All errors of effectpg, as one union of tagged errors.
  *
- * Each SQLSTATE has a tag, under asyncpg's name for it; what fails on the client's side has tags of its own. All of
- * them say in `outcome` what became of the work.
+ * Each SQLSTATE has a tag, named as in asyncpg; the client's own errors have tags of their own. Every error has an
+ * `outcome`, which says whether the work may have happened.
  *
  * @example
  * ```ts
@@ -12,7 +12,7 @@
  * declare const insert: Effect.Effect<void, PgError.PgError>
  *
  * export const program = insert.pipe(
- *   Effect.catchTag("UniqueViolationError", (error) => Effect.logInfo(`${error.constraintName} says it is there`)),
+ *   Effect.catchTag("UniqueViolationError", (error) => Effect.logInfo(`${error.constraintName}: it already exists`)),
  *   PgError.catchClass("40", (error) => Effect.logWarning(`try again: ${error.message}`))
  * )
  * ```
@@ -37,10 +37,10 @@ export * from "./error/postgresError.ts"
 export * from "./error/sqlStateGuards.generated.ts"
 
 /**
- * Every error of effectpg: `PostgresErrors` is what the server reports, the rest is what the client does.
+ * Every error of effectpg: `PostgresErrors` are reported by the server, the others are raised by the client.
  *
- * @since 0.1.0
  * @category errors
+ * @since 0.1.0
  */
 export type PgError = PostgresErrors | ClientError.ClientErrors
 
@@ -49,12 +49,12 @@ const clientErrors = [...Object.values(ConnectionError), ...Object.values(Client
 /**
  * Whether a value is an error of effectpg.
  *
- * @since 0.1.0
  * @category guards
+ * @since 0.1.0
  */
 export const isPgError = (value: unknown): value is PgError => isPostgresError(value) || isClientError(value)
 
-/** Looking at a Proxy may throw, which tells that it is none. */
+/** Inspecting a Proxy may throw, and then it is not one of our errors. */
 const isClientError = (value: unknown): boolean => {
   try {
     return clientErrors.some((ClientError) => value instanceof ClientError)
@@ -64,7 +64,7 @@ const isClientError = (value: unknown): boolean => {
 }
 
 /**
- * Handles the server's errors of one class of SQLSTATEs and lets all others pass.
+ * Handles the server's errors of one class of SQLSTATEs, and passes all others on.
  *
  * @example
  * ```ts
@@ -73,7 +73,7 @@ const isClientError = (value: unknown): boolean => {
  *
  * declare const insert: Effect.Effect<void, PgError.PgError>
  *
- * // Whatever constraint it was: unique, foreign key, not null, check, exclusion.
+ * // Any violated constraint: unique, foreign key, not null, check, exclusion.
  * export const insertIfValid = insert.pipe(PgError.catchClass("23", () => Effect.void))
  * ```
  *
@@ -101,7 +101,7 @@ export const catchClass: {
   ) => Effect.catchIf(self, refine<E, PostgresErrorOfClass<Class>>(isOfClass(sqlStateClass)), f)
 )
 
-/** A guard of everything as one of the errors that can be there. */
+/** Turns a guard for any value into a guard for the errors of an effect. */
 const refine =
   <E, Caught>(guard: (value: unknown) => value is Caught) =>
   (error: E): error is Extract<E, Caught> =>

@@ -1,6 +1,6 @@
 /**
- * Large objects: byte strings of up to 4 TiB that PostgreSQL keeps outside of tables, under an OID. They are written and
- * read in parts, so that memory does not grow with their size.
+ * Large objects: byte strings of up to 4 TiB that PostgreSQL stores outside of tables, under an OID. They are written
+ * and read in parts, so that memory use does not grow with their size.
  *
  * @since 0.1.0
  */
@@ -11,11 +11,11 @@ import type { Queryable } from "./connection/queryable.ts"
 import * as Shape from "./connection/shape.ts"
 import * as PgError from "./PgError.ts"
 
-/** What one statement carries. */
+/** The number of bytes that one statement carries. */
 const PART_BYTES = 262_144
 
 /**
- * Stores bytes as a new large object, and gives its OID. It is one transaction: where the source fails, or is
+ * Stores bytes as a new large object, and returns its OID. This is one transaction: if the source fails or is
  * interrupted, nothing is stored. Fails as the source does.
  *
  * @example
@@ -62,18 +62,18 @@ const parts = (bytes: Uint8Array): Stream.Stream<Uint8Array, PgError.PgError> =>
         )
       )
 
-/** What is no bytes would be stored as nothing. */
+/** Without this check, a value that is not bytes would be stored as nothing. */
 const noBytes = (part: unknown): PgError.EncodeError =>
   new PgError.EncodeError({
     parameter: 0,
     type: "bytes",
-    reason: `what is stored are Uint8Arrays, and this is ${Shape.words(part)}`,
+    reason: `only a Uint8Array can be stored, not ${Shape.words(part)}`,
     sql: ""
   })
 
 /**
- * The bytes of a large object, in parts. Outside of a transaction each part is read as the object then is. Fails with
- * `UndefinedObjectError` where there is no such object.
+ * Streams the bytes of a large object, in parts. Outside a transaction, each part reflects the object at the time of
+ * reading. Fails with `UndefinedObjectError` if there is no such object.
  *
  * @category getters
  * @since 0.1.0
@@ -96,7 +96,7 @@ const partsOf = (queryable: Queryable, oid: number): Stream.Stream<Uint8Array, P
   )
 
 /**
- * Removes a large object. Fails with `UndefinedObjectError` where there is no such object.
+ * Removes a large object. Fails with `UndefinedObjectError` if there is no such object.
  *
  * @category constructors
  * @since 0.1.0

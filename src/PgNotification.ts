@@ -1,5 +1,5 @@
 /**
- * What `LISTEN` brings: the notifications of a channel, and word of those that may have been lost.
+ * The events of `LISTEN`: the notifications of a channel, and gaps in which some may have been lost.
  *
  * @since 0.1.0
  */
@@ -10,7 +10,7 @@ import type * as Stream from "effect/Stream"
 import type * as PgError from "./PgError.ts"
 
 /**
- * One `NOTIFY`. A connection hears its own, too.
+ * A notification sent by `NOTIFY`. A connection also receives its own.
  *
  * @category models
  * @since 0.1.0
@@ -19,13 +19,14 @@ export interface Notification<A = string> {
   readonly _tag: "Notification"
   readonly channel: string
   readonly payload: A
-  /** The server's process that sent it. */
+  /** The ID of the server process that sent it. */
   readonly processId: number
 }
 
 /**
- * Notifications may have been lost at this place: the connection had to be made anew (`reconnected`), or the reader was
- * so slow that `bufferSize` of them were waiting (`overflow`). Whoever derives a state from notifications reads it anew.
+ * Notifications may have been lost at this point. Either the connection had to be replaced (`reconnected`), or the
+ * reader was so slow that `bufferSize` events were waiting (`overflow`). If you derive state from notifications, read
+ * that state again.
  *
  * @category models
  * @since 0.1.0
@@ -37,7 +38,7 @@ export interface Gap {
 }
 
 /**
- * A notification whose payload the schema does not take. The stream goes on with what comes behind it.
+ * A notification whose payload the schema rejects. The stream continues after it.
  *
  * @category models
  * @since 0.1.0
@@ -45,16 +46,16 @@ export interface Gap {
 export interface Undecodable {
   readonly _tag: "Undecodable"
   readonly channel: string
-  /** As it was sent. */
+  /** The payload as it was sent. */
   readonly payload: string
-  /** The server's process that sent it. */
+  /** The ID of the server process that sent it. */
   readonly processId: number
-  /** Why the schema does not take it; the error does not hold the payload. */
+  /** Why the schema rejects the payload; the error does not contain the payload. */
   readonly error: PgError.DecodeError
 }
 
 /**
- * What comes from a channel, in the order in which it came.
+ * An event from a channel. Events arrive in order.
  *
  * @category models
  * @since 0.1.0
@@ -62,7 +63,7 @@ export interface Undecodable {
 export type Event<A = string> = Notification<A> | Gap
 
 /**
- * What comes from a channel whose payloads a schema reads, in the order in which it came.
+ * An event from a channel whose payloads are decoded by a schema. Events arrive in order.
  *
  * @category models
  * @since 0.1.0
@@ -70,7 +71,7 @@ export type Event<A = string> = Notification<A> | Gap
 export type DecodedEvent<A> = Event<A> | Undecodable
 
 /**
- * How a channel is listened to.
+ * The options of `listen`.
  *
  * @category models
  * @since 0.1.0
@@ -81,8 +82,8 @@ export interface ListenOptions {
 }
 
 /**
- * How the payloads of a channel are read; for JSON, `Schema.fromJsonString(...)`. A payload that the schema does not
- * take is an `Undecodable` event, which holds the `DecodeError`.
+ * The options of `listen` with a schema for the payloads; for JSON, use `Schema.fromJsonString(...)`. A payload that
+ * the schema rejects becomes an `Undecodable` event, which contains the `DecodeError`.
  *
  * @category models
  * @since 0.1.0
@@ -92,8 +93,9 @@ export interface PayloadOptions<S extends Schema.Top> extends ListenOptions {
 }
 
 /**
- * Listens to a channel, whatever its name, for the scope. When the effect completes the server has confirmed it: what is
- * sent from then on is in the stream. Fails with `EncodeError` for a name that PostgreSQL cannot hold.
+ * Listens to a channel with any name, for as long as the scope. When the effect completes, the server has confirmed the
+ * LISTEN, and the stream contains every notification sent from then on. Fails with `EncodeError` for a name that
+ * PostgreSQL cannot hold.
  *
  * @category models
  * @since 0.1.0

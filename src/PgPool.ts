@@ -1,5 +1,5 @@
 /**
- * A pool of connections, as a scoped resource. Programs usually reach it through `PgClient`.
+ * A pool of connections, as a scoped resource. Programs usually use it through `PgClient`.
  *
  * @since 0.1.0
  */
@@ -41,7 +41,7 @@ import { type Restore, TransactionLevel } from "./session/transaction.ts"
 export type { Hooks } from "./pool/hooks.ts"
 
 /**
- * The settings of a pool, of its connections, and what it runs at the stations of their life.
+ * The settings of a pool and of its connections, and the hooks that the pool runs on its connections.
  *
  * @category models
  * @since 0.1.0
@@ -49,8 +49,8 @@ export type { Hooks } from "./pool/hooks.ts"
 export interface Settings extends PgConfig.PoolSettings, Hooks {}
 
 /**
- * What a pool is doing at a moment: `size` connections are open, `idle` of them with nobody, though some may be
- * on their way back from a reset; `connecting` are being opened, and `waiting` calls wait for one.
+ * What a pool is doing at a moment. `size` connections are open; `idle` of them are not in use, although some may still
+ * be resetting. `connecting` connections are being opened, and `waiting` calls wait for one.
  *
  * @category models
  * @since 0.1.0
@@ -61,25 +61,25 @@ export interface Stats extends PoolCounts {
 }
 
 /**
- * A pool. Each call runs on whichever connection is free; a transaction keeps one to itself, and what its effect asks
- * of the pool goes there. Every call may also fail with `AcquireTimeoutError`, with `TooManyWaitersError`, with what a
- * new connection fails with (see `PgConnection.make`), and with `PoolClosedError`.
+ * A pool of connections. Each call runs on any free connection. A transaction has a connection to itself, and calls on
+ * the pool inside its effect run there. Every call may also fail with `AcquireTimeoutError`, `TooManyWaitersError`,
+ * `PoolClosedError`, and the errors of opening a connection (see `PgConnection.make`).
  *
- * While no connection can be opened for a reason that may pass (the server is starting, full or out of reach), calls
- * wait for `acquireTimeout`, the pool tries again with growing pauses, and then they fail with that reason.
+ * If no connection can be opened for a reason that may pass (the server is starting, full or unreachable), the pool
+ * tries again at growing intervals. Meanwhile calls wait up to `acquireTimeout`, and then fail with that reason.
  *
  * @category models
  * @since 0.1.0
  */
 export interface PgPool extends PgConnection.Queryable {
   /**
-   * Borrows a connection for the scope. When that closes, what the connection still does is cancelled, a transaction
-   * that was left open is rolled back, and the session is reset at once, if anything was asked of it: settings, role,
-   * LISTEN, cursors, advisory locks, temporary objects, statements prepared in SQL. Then `init` runs again. A connection
-   * whose reset fails is closed, and the next borrower gets another.
+   * Borrows a connection for the scope. When the scope closes, running queries are canceled and an open transaction is
+   * rolled back. If the connection was used at all, the session is then reset: settings, role, LISTEN, cursors,
+   * advisory locks, temporary objects, and statements prepared in SQL. Then `init` runs again. If the reset fails, the
+   * connection is closed and the next borrower gets another one.
    */
   readonly connection: Effect.Effect<PgConnection.PgConnection, PgError.PgError, Scope.Scope>
-  /** Borrows a connection for as long as the effect runs, and gives it back as `connection` does. */
+  /** Borrows a connection for as long as the effect runs, and returns it as `connection` does. */
   readonly withConnection: <A, E, R>(
     use: (connection: PgConnection.PgConnection) => Effect.Effect<A, E, R>
   ) => Effect.Effect<A, E | PgError.PgError, R>
@@ -90,13 +90,13 @@ export interface PgPool extends PgConnection.Queryable {
    * `cancelTimeout` counts as lost; the end of the scope waits for no server and for no other reader.
    */
   readonly listen: PgNotification.Listen
-  /** Replaces every connection: the idle ones now, the others when they come back. */
+  /** Replaces every connection: idle ones now, the others when they are returned. */
   readonly expire: Effect.Effect<void>
   readonly stats: Effect.Effect<Stats>
 }
 
 /**
- * The service of a pool. `PgClient` is the same with more.
+ * The service tag of a pool. Applications usually use `PgClient` instead, which has the same methods.
  *
  * @category tags
  * @since 0.1.0
@@ -106,10 +106,10 @@ export const PgPool: Context.Service<PgPool, PgPool> = Context.Service<PgPool>("
 // ------------------------------------------------------------------------------------------------- constructors
 
 /**
- * Opens a pool with its first `minConnections` connections, within the scope. Fails with `InvalidConfigError`, or as
- * `PgConnection.make` where one of these cannot be opened. At the end of the scope calls that wait fail with
- * `PoolClosedError`; connections in use have `closeTimeout` to come back, then what they do is cancelled. A second later
- * every connection is closed, whatever the server does.
+ * Opens a pool that lives as long as the scope, with its first `minConnections` connections. Fails with
+ * `InvalidConfigError`, or as `PgConnection.make` does if one of these connections cannot be opened. At the end of the
+ * scope, waiting calls fail with `PoolClosedError`, and connections in use have `closeTimeout` to be returned before
+ * their queries are canceled. One second later every connection is closed, whatever the server does.
  *
  * @category constructors
  * @since 0.1.0
@@ -156,13 +156,13 @@ export const layer = (settings: Settings): Layer.Layer<PgPool, PgError.PgError> 
 
 // ----------------------------------------------------------------------------------------------- implementation
 
-/** The settings that are the pool's own, each of its kind, and those that `PgConfig` reads. */
+/** Divides the settings into the pool's hooks, each of which is checked, and those that `PgConfig` reads. */
 const divided = (
   settings: Settings
 ): Effect.Effect<{ readonly hooks: Hooks; readonly others: PgConfig.PoolSettings }, PgError.InvalidConfigError> =>
   Effect.suspend(() => {
     const known = Shape.copyOf(settings)
-    // What is no object has no hooks either, and whoever reads the others says so.
+    // A value that is not an object has no hooks; reading the other settings reports it.
     if (known === undefined) return Effect.succeed({ hooks: {}, others: settings })
     const { init, onConnect, reset, setup, ...others } = known
     const hooks = Shape.read({ init, onConnect, reset, setup }, "settings", HOOKS)
@@ -176,7 +176,10 @@ const HOOKS: Shape.Kinds = {
   setup: Shape.callback
 }
 
-/** The first connection alone, so that a wrong setting is one failure and not many; then the others together. */
+/**
+ * Opens the first connection alone, so that a wrong setting causes one failure and not many; then the others
+ * concurrently.
+ */
 const warmUp = (pool: SessionPool, connections: number): Effect.Effect<void, PgError.PgError> => {
   const one = Effect.callback<void, PgError.PgError>((resume) => pool.open((opened) => resume(Exit.asVoid(opened))))
   const others = Array.from({ length: connections - 1 }, () => one)
@@ -185,10 +188,13 @@ const warmUp = (pool: SessionPool, connections: number): Effect.Effect<void, PgE
     : Effect.andThen(one, Effect.all(others, { concurrency: "unbounded", discard: true }))
 }
 
-/** How long what is cancelled when a pool closes may take to end. */
+/** After a closing pool has canceled the queries in use, how long they may take to end. */
 const PARTING_MILLIS = 1000
 
-/** What is not back in time is closed with the scope of its session, and what cannot be closed is let go. */
+/**
+ * Closes the pool. A session that is not returned in time is closed with its scope, and one that cannot be closed is
+ * abandoned.
+ */
 const close = (pool: SessionPool, open: ReadonlySet<Session>, timeoutMillis: number): Effect.Effect<void> =>
   Effect.suspend(() => {
     pool.close()
@@ -202,7 +208,7 @@ const close = (pool: SessionPool, open: ReadonlySet<Session>, timeoutMillis: num
     )
   })
 
-/** Ends those who are still there after a while: a server that is silent would keep each for longer. */
+/** After a while, ends the sessions that are left, because a silent server would keep each of them longer. */
 const endSoon = (open: ReadonlySet<Session>): void => {
   if (open.size === 0) return
   const bound = setTimeout(() => {
@@ -236,8 +242,8 @@ class Lease implements LastCommit {
 }
 
 /**
- * What a fiber has asked for, from the question to the end. The fiber may be interrupted when the pool has lent already
- * and before it knows: then what it never got goes back from here.
+ * A fiber's request for a connection, from the request to its end. The fiber may be interrupted after the pool has lent
+ * a connection but before the fiber has it; the connection is then given back from here.
  */
 class Loan implements Borrower {
   private readonly sessions: SessionPool
@@ -249,7 +255,7 @@ class Loan implements Borrower {
     this.sessions = sessions
   }
 
-  /** Where it is interrupted, call `giveUp`. */
+  /** If this is interrupted, call `giveUp`. */
   readonly answer: Effect.Effect<Lease, PgError.PgError> = Effect.callback((resume) => {
     this.resume = resume
     this.withdraw = this.sessions.acquire(this)
@@ -265,7 +271,7 @@ class Loan implements Borrower {
     this.resume?.(Exit.failCause(cause))
   }
 
-  /** Takes the question back, or gives back what was lent. */
+  /** Withdraws the request, or gives back the connection that was lent. */
   giveUp(giveBack: (lease: Lease) => void): void {
     if (this.lease === undefined) this.withdraw?.()
     else giveBack(this.lease)
@@ -369,7 +375,7 @@ class Pool extends Requester implements PgPool {
     return { ...counts, inUse: counts.size - counts.idle, maxConnections: this.#maxConnections }
   }
 
-  /** Waits interruptibly; call it where nothing can interrupt, so that what it gives is not lost. */
+  /** Waits interruptibly. Call it in an uninterruptible region, so that the connection cannot be lost. */
   private borrow(restore: Restore): Effect.Effect<Lease, PgError.PgError> {
     return Effect.suspend(() => {
       const loan = new Loan(this.#sessions)
@@ -379,7 +385,7 @@ class Pool extends Requester implements PgPool {
     })
   }
 
-  /** A connection that its setup fails on is of no use to anybody. */
+  /** Runs the `setup` hook; a connection on which it fails is not used again. */
   private setUp({ member, root }: Lease): Effect.Effect<void, PgError.PgError> {
     if (this.#setup === undefined) return Effect.void
     return Shape.answerOf("setup", this.#setup(PgConnection.fromRoot(root))).pipe(
@@ -388,7 +394,7 @@ class Pool extends Requester implements PgPool {
     )
   }
 
-  /** What somebody still asks of the connection is cancelled, and what they ask from now on is refused. */
+  /** Cancels what still runs on the connection, and refuses what is requested from now on. */
   private giveBack({ member, root }: Lease): void {
     const { catalogue, session } = member
     root.end(givenBack)

@@ -1,6 +1,6 @@
 /**
- * Statements as tagged templates: what is interpolated becomes a parameter, never a part of the text. Every call that
- * takes SQL and parameters takes a template instead.
+ * SQL statements as tagged templates: an interpolated value becomes a parameter, never part of the text. Every call
+ * that accepts SQL and parameters also accepts a template.
  *
  * @example
  * ```ts
@@ -22,7 +22,7 @@ import { quoteName } from "./wire/sqlText.ts"
 // ------------------------------------------------------------------------------------------------------ models
 
 /**
- * What makes a statement one: only the functions of this module give it to an object, and no JSON can carry it.
+ * Marks a statement. Only the functions of this module set this key on an object, and JSON cannot contain it.
  *
  * @category models
  * @since 0.1.0
@@ -30,36 +30,36 @@ import { quoteName } from "./wire/sqlText.ts"
 export const TypeId: unique symbol = Symbol("effectpg/PgSql/Statement")
 
 /**
- * A statement, or a part of one: an immutable value that can be run any number of times, and interpolated into others.
- * Only the functions of this module make them; an object that merely looks like one is refused wherever it is to be run.
- * None of them throws, whatever it is given: what is wrong is the statement's `fault`, and running it fails.
- * Printed or serialised it shows its text, and no value.
+ * A statement, or part of one: an immutable value that you can run any number of times and interpolate into others.
+ * Only the functions of this module create one; an object that merely looks like one is refused when it is run. These
+ * functions never throw: if an argument is wrong, it is recorded in `fault`, and running the statement fails. If a
+ * statement is printed or serialized, it shows its text but not its values.
  *
  * @category models
  * @since 0.1.0
  */
 export interface Statement {
   readonly [TypeId]: typeof TypeId
-  /** The text, with `$1`, `$2`... where the values stand. */
+  /** The text, with `$1`, `$2`... in place of the values. */
   readonly sql: string
   /** The values, in the order of their numbers. */
   readonly params: ReadonlyArray<unknown>
-  /** What keeps the statement from being run, such as an identifier that PostgreSQL cannot have: running it fails. */
+  /** Why the statement cannot be run, for example because of an invalid identifier; undefined if it can. */
   readonly fault: string | undefined
 }
 
 /**
- * The tag, and what makes the parts of statements that are no values.
+ * The `sql` tag, and the functions that build parts of statements from names and lists.
  *
  * @category models
  * @since 0.1.0
  */
 export interface Sql {
   /**
-   * Makes a statement. A statement in `${}` becomes a part of it; everything else is the value of a parameter, and is
-   * encoded for the type that the server has there. An array is one parameter: `id = ANY (${ids})`.
+   * Creates a statement. A statement in `${}` becomes part of it; any other value becomes a parameter, and is encoded
+   * as the type that the server expects there. An array is one parameter: `id = ANY (${ids})`.
    *
-   * The text is as JavaScript understands it: a backslash is written twice.
+   * JavaScript's escapes apply to the text, so write a backslash twice.
    *
    * @example
    * ```ts
@@ -75,24 +75,24 @@ export interface Sql {
    * ```
    */
   (strings: TemplateStringsArray, ...interpolated: ReadonlyArray<unknown>): Statement
-  /** A quoted name: `sql.id("shop", "order")` is `"shop"."order"`. It has upper and lower case, as it is given. */
+  /** A quoted name: `sql.id("shop", "order")` is `"shop"."order"`. Names are case-sensitive. */
   readonly id: (...path: readonly [string, ...ReadonlyArray<string>]) => Statement
   /**
-   * The end of a condition, `= ANY ($1)`: true where what stands before it is among the values. It is false for no
-   * values, has one parameter however many there are, and is reversed by `NOT (id ${sql.in(ids)})`.
+   * The end of a condition, `= ANY ($1)`, which is true if the preceding value is among the values. With no values it
+   * is false. It always uses one parameter. Negate it with `NOT (id ${sql.in(ids)})`.
    */
   readonly in: (values: ReadonlyArray<unknown>) => Statement
   /**
-   * Rows of values: `sql.values([["ada", 36], ["grace", 45]])` is `VALUES ($1, $2), ($3, $4)`. At least one row, all of
-   * the same length. A statement holds 65,535 values at most.
+   * Rows of values: `sql.values([["ada", 36], ["grace", 45]])` is `VALUES ($1, $2), ($3, $4)`. Requires at least one
+   * row, and the same length for all. A statement may have up to 65,535 values.
    */
   readonly values: (rows: ReadonlyArray<ReadonlyArray<unknown>>) => Statement
   /**
-   * What UPDATE sets: `sql.set({ name: "ada", age: 36 })` is `"name" = $1, "age" = $2`. At least one column; undefined
-   * is no value here, because it may mean NULL or no change: give null, or leave the column out.
+   * The assignments of an UPDATE: `sql.set({ name: "ada", age: 36 })` is `"name" = $1, "age" = $2`. Requires at least
+   * one column. `undefined` is refused, because it could mean NULL or no change: use null, or leave the column out.
    */
   readonly set: (columns: Readonly<Record<string, unknown>>) => Statement
-  /** The parts one after the other, with `, ` between them or what is given. Each may be a statement or a value. */
+  /** Joins parts with a separator, by default `, `. Each part may be a statement or a value. */
   readonly join: (parts: ReadonlyArray<unknown>, separator?: Statement) => Statement
 }
 
@@ -100,7 +100,7 @@ export interface Sql {
 
 /** `chunks` are the texts around the values: one more than there are values. */
 class Template implements Statement {
-  // Private to the language, so that nothing that prints or copies an object finds the values.
+  // A private field, so that printing or copying an object never exposes the values.
   readonly #chunks: ReadonlyArray<string>
   readonly #values: ReadonlyArray<unknown>
   readonly #fault: string | undefined
@@ -122,7 +122,7 @@ class Template implements Statement {
     return TypeId
   }
 
-  /** A private name is part of no copy, no prototype and no Proxy, and asking for it runs no code of the object. */
+  /** A copy, a prototype or a Proxy does not have a private name, and checking for one runs no code of the object. */
   static isOne(value: unknown): value is Template {
     return typeof value === "object" && value !== null && #chunks in value
   }
@@ -156,7 +156,7 @@ class Template implements Statement {
   }
 }
 
-/** What would become one word with `$1`, before or after it: `LIMIT$1`, `$10`. */
+/** Characters that would merge into one word with `$1`, before or after it: `LIMIT$1`, `$10`. */
 const STICKS = /[\w$\u0080-\uffff]/
 
 const textOf = (chunks: ReadonlyArray<string>): string => {
@@ -170,7 +170,9 @@ const textOf = (chunks: ReadonlyArray<string>): string => {
   return pieces.join("")
 }
 
-/** What is known of a template wherever it is: JavaScript gives its texts as the same object each time. */
+/**
+ * What is known about a template literal wherever it is evaluated: JavaScript passes the same array of texts each time.
+ */
 interface Known {
   readonly sql: string
   readonly fault: string | undefined
@@ -179,7 +181,7 @@ interface Known {
 const known = new WeakMap<TemplateStringsArray, Known>()
 
 const learn = (strings: TemplateStringsArray): Known => {
-  // An escape that JavaScript does not know leaves no text.
+  // A text with an invalid escape is undefined.
   const texts: ReadonlyArray<string | undefined> = strings
   const fault = texts.includes(undefined)
     ? "the template has an escape that JavaScript does not know; a backslash is written twice"
@@ -192,7 +194,7 @@ const learn = (strings: TemplateStringsArray): Known => {
 const faulty = (fault: string): Statement => new Template([""], [], fault, "")
 
 const tag = (strings: TemplateStringsArray, ...interpolated: ReadonlyArray<unknown>): Statement => {
-  // Whatever has been parsed from a request's body is a value: a text comes from the program alone.
+  // Anything parsed from a request's body is a value; only the program itself can supply a text.
   if (!Array.isArray(strings) || !("raw" in strings)) return faulty('sql is a tag: sql`...`, not sql("...")')
   const { fault, sql } = known.get(strings) ?? learn(strings)
   return interpolated.some(Template.isOne)
@@ -200,7 +202,7 @@ const tag = (strings: TemplateStringsArray, ...interpolated: ReadonlyArray<unkno
     : new Template(strings, interpolated, fault, sql)
 }
 
-/** The values of an inner statement take their places among those around it, so nesting leaves no trace. */
+/** Inserts the values of an inner statement among those around it, so that nesting leaves no trace. */
 const compose = (
   strings: ReadonlyArray<string>,
   interpolated: ReadonlyArray<unknown>,
@@ -229,7 +231,7 @@ const compose = (
   return new Template(chunks, values, fault, undefined)
 }
 
-/** Looking at an argument may throw, if it is a Proxy or has a getter: that is a fault of the statement. */
+/** Inspecting an argument may throw, if it is a Proxy or has a getter; that is recorded as a fault of the statement. */
 const total =
   <Given extends ReadonlyArray<unknown>>(name: string, build: (...given: Given) => Statement) =>
   (...given: Given): Statement => {
@@ -249,7 +251,7 @@ const id = (...path: readonly [string, ...ReadonlyArray<string>]): Statement => 
 
 const utf8 = new TextEncoder()
 
-/** The server would cut a longer name, and two that differ in the end would be one. */
+/** The server would truncate a longer name, so that two names that differ only at the end would be the same. */
 const nameFault = (name: unknown): string | undefined => {
   if (typeof name !== "string") return "a part of an identifier is not a string"
   if (name === "") return "a part of an identifier is empty"
@@ -283,7 +285,9 @@ const set = (columns: Readonly<Record<string, unknown>>): Statement => {
   if (entries.length === 0) return faulty("sql.set takes at least one column")
   const missing = entries.find(([, value]) => value === undefined)
   if (missing !== undefined) {
-    return faulty(`sql.set takes no undefined, as column ${quoteName(missing[0])} has it: give null, or leave it out`)
+    return faulty(
+      `sql.set does not accept undefined for column ${quoteName(missing[0])}: use null, or leave the column out`
+    )
   }
   return join(entries.map(([column, value]) => tag`${id(column)} = ${value}`))
 }
@@ -298,7 +302,7 @@ const join = (parts: ReadonlyArray<unknown>, separator: Statement = COMMA): Stat
 const COMMA = tag`, `
 
 /**
- * The tag for statements, and for parts of statements.
+ * The tag for statements, with the functions that build parts of statements.
  *
  * @category constructors
  * @since 0.1.0
@@ -312,7 +316,7 @@ export const sql: Sql = Object.assign(total("sql", tag), {
 })
 
 /**
- * Whether something is a statement that this module has made, and no object that looks like one.
+ * Whether a value is a statement made by this module, and not an object that looks like one.
  *
  * @category guards
  * @since 0.1.0

@@ -1,6 +1,6 @@
 /**
- * A prepared statement as a value. All calls prepare what they run, and so this is for those who want to know the types
- * of a statement, to see its plan, or to give it a name that SQL can `EXECUTE`.
+ * A prepared statement as a value. Every call prepares its statement anyway, so you need this only to learn the types
+ * of a statement, to see its plan, or to give it a name for SQL's `EXECUTE`.
  *
  * @example
  * ```ts
@@ -47,7 +47,7 @@ import type * as PgError from "./PgError.ts"
  */
 export interface Type {
   readonly oid: number
-  /** `int4`, `text[]`; with its schema where that is none of the usual ones. */
+  /** The name, such as `int4` or `text[]`; with the schema unless it is `pg_catalog` or `public`. */
   readonly name: string
   readonly schema: string
 }
@@ -61,49 +61,55 @@ export interface Type {
 export interface Column {
   readonly name: string
   readonly type: Type
-  /** What the type is told in brackets, as the server encodes it (`varchar(10)` is 14); -1 where it is told nothing. */
+  /** The type modifier, as the server encodes it (`varchar(10)` is 14); -1 if there is none. */
   readonly typeModifier: number
-  /** The table that it is a column of, by its OID (cast it to `regclass` for the name), and its number there. */
+  /**
+   * The table that the column belongs to, by its OID (cast it to `regclass` for the name), and the column's number in
+   * it.
+   */
   readonly table: { readonly oid: number; readonly column: number } | undefined
 }
 
 /**
- * How a statement is prepared.
+ * The options of `prepare`.
  *
  * @category models
  * @since 0.1.0
  */
 export interface PrepareOptions extends CallOptions {
-  /** The name on the server, for SQL's `EXECUTE`; one of its own by default. */
+  /** The name on the server, for SQL's `EXECUTE`. By default the client chooses a name. */
   readonly name?: string | undefined
 }
 
 /**
- * How a plan is asked for.
+ * The options of `explain`.
  *
  * @category models
  * @since 0.1.0
  */
 export interface ExplainOptions extends CallOptions {
-  /** Whether to run the statement, in a transaction that is rolled back, and tell what it took. */
+  /**
+   * Whether to run the statement, in a transaction that is rolled back, and report the actual times.
+   * @default false
+   */
   readonly analyze?: boolean | undefined
 }
 
 /**
- * A statement that is prepared on one connection, until its scope ends. Where the server forgets it, or a change of the
- * schema makes its plan stale, it is prepared again; inside of a transaction that has to be run again then. Calls fail
- * as those of `Queryable` do, and with `ConnectionLostError` where the connection is gone or was given back.
+ * A statement prepared on one connection, for as long as its scope. If the server forgets it, or a schema change makes
+ * its plan stale, the client prepares it again; inside a transaction, the transaction must then be run again. Calls
+ * fail as those of `Queryable` do, and with `ConnectionLostError` if the connection is gone or was returned.
  *
  * @category models
  * @since 0.1.0
  */
 export interface PgStatement {
   readonly sql: string
-  /** The name on the server; empty where statements are not kept (`statementCacheSize: 0`). */
+  /** The name on the server; empty if statements are not cached (`statementCacheSize: 0`). */
   readonly name: string
-  /** The types of `$1`, `$2`... when it was prepared. */
+  /** The types of `$1`, `$2`... when the statement was prepared. */
   readonly parameters: ReadonlyArray<Type>
-  /** The columns of its rows when it was prepared; none where it returns no rows. */
+  /** The columns of its rows when it was prepared; empty if it returns no rows. */
   readonly columns: ReadonlyArray<Column>
   readonly fetch: {
     <A, R>(

@@ -1,8 +1,7 @@
 /**
- * Transactions as values of the fiber: what an effect does inside of `withTransaction` is committed when it succeeds,
- * and rolled back when it fails or is interrupted. A transaction inside of a transaction is a savepoint. The methods
- * are those of `PgConnection.Queryable`; here are their options, and what to do with a transaction of which nobody
- * knows whether it was committed.
+ * Transactions: what an effect does inside `withTransaction` is committed if it succeeds, and rolled back if it fails
+ * or is interrupted. A transaction inside a transaction is a savepoint. The methods are those of
+ * `PgConnection.Queryable`; this module has their options, and a way to find out whether a transaction was committed.
  *
  * @since 0.1.0
  */
@@ -21,7 +20,7 @@ export type {
 } from "./connection/queryable.ts"
 
 /**
- * What became of a transaction. `unknown` is also the answer to an id that is too old for the server to remember.
+ * How a transaction ended. `unknown` is also the answer if the transaction is too old for the server to remember.
  *
  * @category models
  * @since 0.1.0
@@ -29,8 +28,9 @@ export type {
 export type TransactionOutcome = "committed" | "aborted" | "in progress" | "unknown"
 
 /**
- * Asks the server what became of a transaction whose COMMIT was not answered. It must have been run with
- * `trackOutcome: true`; one that had written nothing has no id, and nothing that could be lost: it is `unknown`.
+ * Asks the server how a transaction ended whose COMMIT was not answered. The transaction must have been run with
+ * `trackOutcome: true`. A transaction that wrote nothing has no ID, so its outcome is `unknown`, but it has nothing to
+ * lose.
  *
  * @example
  * ```ts

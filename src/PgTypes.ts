@@ -1,6 +1,6 @@
 /**
- * Values that PostgreSQL has and JavaScript has not, schemas of them, for rows and for JSON, and codecs: for types that
- * you want to read and write in another way.
+ * The PostgreSQL types that JavaScript lacks, as classes with schemas for rows and JSON, and codecs that change how a
+ * type is read and written.
  *
  * @since 0.1.0
  */
@@ -63,20 +63,21 @@ export {
 } from "./codec/pack/timestamps.ts"
 
 /**
- * Reads `numeric` as Effect's `BigDecimal`, with the scale that it has: `1.50` is not `1.5`. NaN and infinity are a
- * `DecodeError`. As parameters strings, bigints and numbers are taken too.
+ * Reads `numeric` as Effect's `BigDecimal`, keeping its scale: `1.50` is not `1.5`. NaN and infinity fail with a
+ * `DecodeError`. Strings, bigints and numbers are accepted as parameters too.
  *
  * @category codecs
  * @since 0.1.0
  */
 export const numericAsBigDecimal: TypeCodec = builtinTypeCodec(
-  // A string that a BigDecimal has become needs no server to parse it.
+  // A string made from a BigDecimal does not have to be parsed by the server.
   mapped(
     { ...numericCodec, writesStrings: true },
     {
       decode: (value) => {
         const [, whole, fraction = ""] = DECIMAL.exec(String(value)) ?? []
-        if (whole === undefined) throw new Undecodable("a numeric that is NaN or infinite, which BigDecimal has not")
+        if (whole === undefined)
+          throw new Undecodable("a numeric that is NaN or infinite, which BigDecimal cannot represent")
         return BigDecimal.make(BigInt(whole + fraction), fraction.length)
       },
       encode: (value) => (BigDecimal.isBigDecimal(value) ? `${value.value}e${-value.scale}` : value),
@@ -92,7 +93,7 @@ const dateTimes = (base: Codec): TypeCodec =>
     mapped(base, {
       decode: (value) => {
         if (value instanceof Date) return DateTime.fromDateUnsafe(value)
-        throw new Undecodable(`a ${base.name} that is infinite or after 275760, which DateTime does not hold`)
+        throw new Undecodable(`a ${base.name} that is infinite or after 275760, which DateTime cannot represent`)
       },
       encode: (value) => (DateTime.isDateTime(value) ? DateTime.toDateUtc(value) : value),
       encodesStrings: false
@@ -100,8 +101,9 @@ const dateTimes = (base: Codec): TypeCodec =>
   )
 
 /**
- * Reads `timestamptz` as Effect's `DateTime.Utc`, which has milliseconds: the digits below are cut off. Infinity is a
- * `DecodeError`. As parameters zoned date-times, and all that the type takes without this, are taken too.
+ * Reads `timestamptz` as Effect's `DateTime.Utc`, which has milliseconds: digits below them are cut off. Infinity fails
+ * with a `DecodeError`. As parameters, zoned date-times are accepted, and everything that the type accepts without this
+ * codec.
  *
  * @category codecs
  * @since 0.1.0
@@ -109,7 +111,9 @@ const dateTimes = (base: Codec): TypeCodec =>
 export const timestamptzAsDateTime: TypeCodec = dateTimes(timestamptzCodec)
 
 /**
- * Reads `timestamp` as Effect's `DateTime.Utc`, as if it were in UTC; otherwise as `timestamptzAsDateTime`.
+ * Reads `timestamp` as Effect's `DateTime.Utc`, as if it were in UTC; digits below the millisecond are cut off.
+ * Infinity fails with a `DecodeError`. As parameters, zoned date-times are accepted, and everything that the type
+ * accepts without this codec.
  *
  * @category codecs
  * @since 0.1.0
@@ -149,7 +153,7 @@ const instantOf = (text: string): Date => {
   return microsecond === 0 ? date : new PgTimestamp(date.getTime(), microsecond)
 }
 
-/** A Date as it is in a row: with the microseconds below its milliseconds, which JSON keeps. */
+/** A Date as it stands in a row, with the microseconds below its milliseconds, which JSON keeps. */
 const Instant = Schema.declare((value): value is Date => value instanceof Date && !Number.isNaN(value.getTime()), {
   expected: "a valid Date",
   toCodecJson: () =>
@@ -160,8 +164,8 @@ const Instant = Schema.declare((value): value is Date => value instanceof Date &
 })
 
 /**
- * A `timestamp` or `timestamptz` with all its digits: every Date of a row is a `PgTimestamp`. In JSON it is a string
- * with six digits of a second. What is no Date in a row, as infinity, does not fit.
+ * A schema for `timestamp` or `timestamptz` with all digits: every Date of a row becomes a `PgTimestamp`. In JSON it is
+ * a string with six digits of a second. A value in a row that is not a Date, such as infinity, is rejected.
  *
  * @category schemas
  * @since 0.1.0
@@ -197,7 +201,7 @@ const intervalOf = (text: string): PgInterval => {
 }
 
 /**
- * An `interval`. In JSON it is the string of `PgInterval`, ISO 8601 with signs: `P1Y2M-3DT4H`.
+ * A schema for `interval`. In JSON it is the string of `PgInterval`, which is ISO 8601 with signs: `P1Y2M-3DT4H`.
  *
  * @category schemas
  * @since 0.1.0
@@ -212,8 +216,8 @@ export const Interval: Schema.Codec<PgInterval> = Schema.instanceOf(PgInterval, 
 })
 
 /**
- * A range whose bounds have a schema of their own. In JSON it is an object with the fields of `PgRange`. A multirange is
- * `Schema.Array` of it.
+ * A schema for ranges, given a schema for their bounds. In JSON a range is an object with the fields of `PgRange`. For
+ * a multirange, use `Schema.Array` of it.
  *
  * @example
  * ```ts
@@ -285,9 +289,9 @@ export const Range = <Bound extends Schema.Constraint>(
   )
 
 /**
- * A `PgArray`, which `losslessArrayOf` reads, whose elements have a schema of their own; of two dimensions it is that of
- * a list of lists: `PgTypes.ArrayOf(Schema.Array(Schema.Int))`. In JSON it is an object with the fields of `PgArray`.
- * Throws a TypeError where it is given no schema, as `Range` does.
+ * A schema for a `PgArray`, which `losslessArrayOf` reads, given a schema for its elements. For two dimensions, give
+ * the schema of an inner list: `PgTypes.ArrayOf(Schema.Array(Schema.Int))`. In JSON it is an object with the fields of
+ * `PgArray`. Throws a TypeError if it is given no schema, as `Range` does.
  *
  * @category schemas
  * @since 0.1.0

@@ -130,10 +130,7 @@ describe("the password", () => {
   it.effect("that an Effect fails to yield is an AuthenticationError, which tells the tag and no more", () =>
     Effect.gen(function* () {
       const failing = [
-        [
-          Effect.fail(new TokenExpired({ token: "hunter2" })),
-          /Effect that was given as password failed with TokenExpired$/
-        ],
+        [Effect.fail(new TokenExpired({ token: "hunter2" })), /Effect given as password failed with TokenExpired$/],
         [Effect.fail("hunter2"), /failed$/],
         [Effect.succeed("hunter2"), /did not yield a Redacted string/],
         [Effect.succeed(Redacted.make("hunter2\0")), /without NULs$/]

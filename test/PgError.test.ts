@@ -263,7 +263,7 @@ const clientErrors: ReadonlyArray<readonly [PgError.PgError, PgError.Outcome, st
   [
     new PgError.ProtocolError({ received: "DataRow", expected: "ReadyForQuery" }),
     "unknown",
-    "the server sent DataRow, expected was ReadyForQuery"
+    "the server sent DataRow, but ReadyForQuery was expected"
   ],
   [
     new PgError.EncodeError({ parameter: 2, type: "int4", reason: "int4 takes a number, not a boolean", sql }),
@@ -280,13 +280,17 @@ const clientErrors: ReadonlyArray<readonly [PgError.PgError, PgError.Outcome, st
     "unknown",
     'cannot read column "at" as timestamptz: it is out of range'
   ],
-  [new PgError.ParameterCountError({ expected: 1, actual: 3, sql }), "none", "the statement takes 1 parameter, 3 came"],
+  [
+    new PgError.ParameterCountError({ expected: 1, actual: 3, sql }),
+    "none",
+    "the statement takes 1 parameter, but got 3"
+  ],
   [
     new PgError.ParameterCountError({ expected: 2, actual: 0, sql }),
     "none",
-    "the statement takes 2 parameters, 0 came"
+    "the statement takes 2 parameters, but got 0"
   ],
-  [new PgError.EmptyQueryError({ sql: "-- nothing" }), "none", "the text holds no statement"],
+  [new PgError.EmptyQueryError({ sql: "-- nothing" }), "none", "the text contains no statement"],
   [
     new PgError.UnexpectedRowCountError({ expected: "exactly one row", actual: 2, sql }),
     "unknown",
@@ -305,12 +309,12 @@ const clientErrors: ReadonlyArray<readonly [PgError.PgError, PgError.Outcome, st
   [
     new PgError.AcquireTimeoutError({ waitedMillis: 5000, waiting: 3, inUse: 10, connecting: 0 }),
     "none",
-    "no connection came free in 5000 ms: 10 in use, 0 connecting, 3 more waiting"
+    "no connection became available in 5000 ms: 10 in use, 0 connecting, 3 more waiting"
   ],
   [
     new PgError.TooManyWaitersError({ waiting: 20, inUse: 10 }),
     "none",
-    "20 wait for a connection already, with 10 in use; try later, or raise maxWaiters"
+    "20 calls already wait for a connection, with 10 in use; try later, or raise maxWaiters"
   ],
   [new PgError.PoolClosedError(), "none", "the pool is closed"],
   [

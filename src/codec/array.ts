@@ -1,20 +1,21 @@
 /**
- * Arrays of any type, as nested JavaScript arrays of up to six dimensions, with null for NULL. Where the indexes of a
- * dimension begin is not kept, but in a `PgArray`, which is taken wherever an array is and read where that is asked for.
- * Where the elements may be JavaScript arrays themselves, as JSON documents may, nesting does not tell how many
- * dimensions there are: an array within is an element then, and several dimensions are read as a `PgArray` and written
- * from one, for that has a lower bound for each of them.
- * A typed array such as Int32Array is taken too, as one dimension.
+ * Reads and writes arrays of any type as nested JavaScript arrays of up to six dimensions, with null for NULL.
+ *
+ * A plain array does not keep the index at which a dimension begins. A `PgArray` does: it is accepted wherever an array
+ * is, and read if the user asks for it. Values of some types, such as JSON documents, may themselves be JavaScript
+ * arrays, so nesting does not reveal the number of dimensions. For such types an inner array is an element, and several
+ * dimensions are read as a `PgArray` and written from one, because it has a lower bound for each dimension. A typed
+ * array such as Int32Array is accepted as one dimension.
  *
  * Binary:
  * ```
- * Int32  number of dimensions, 0 where the array is empty
+ * Int32  number of dimensions, 0 if the array is empty
  * Int32  1 if there may be a NULL among the elements, else 0
  * Int32  OID of the elements' type
  * for each dimension: Int32 number of elements, Int32 first index
  * for each element, the last dimension running fastest: Int32 length (-1 for NULL) and its bytes
  * ```
- * Text, for arrays whose elements are read from text, or with an element that can only travel so.
+ * The text form is used if the elements are read from text, or if one of them can only be sent as text.
  */
 import type { Buffer } from "node:buffer"
 import { Format } from "../wire/backendMessage.ts"
@@ -34,14 +35,14 @@ const MIN_INT32 = -0x80000000
 const MAX_INT32 = 0x7fffffff
 
 /**
- * An array together with the index at which each of its dimensions begins, which is 1 unless somebody chose another.
- * Give one as a parameter to choose: `new PgArray([1, 2], [0])` is PostgreSQL's `[0:1]={1,2}`.
+ * An array together with the first index of each of its dimensions, which is 1 by default. Use one as a parameter to
+ * choose other indexes: `new PgArray([1, 2], [0])` is PostgreSQL's `[0:1]={1,2}`.
  *
  * @category models
  * @since 0.1.0
  */
 export class PgArray<A = unknown> {
-  /** The elements, nested where there is more than one dimension. */
+  /** The elements, nested if there is more than one dimension. */
   readonly values: ReadonlyArray<A>
   /** The first index of each dimension, outermost first. An empty array has no dimensions. */
   readonly lowerBounds: ReadonlyArray<number>
@@ -71,7 +72,7 @@ type TypedArray =
 
 const isTypedArray = (value: unknown): value is TypedArray => ArrayBuffer.isView(value) && !(value instanceof DataView)
 
-/** Throws where the bytes that came cannot hold so many elements. */
+/** Reads the header. Throws if the remaining bytes cannot hold that many elements. */
 const readDimensions = (
   bytes: Buffer,
   start: number,
@@ -103,7 +104,7 @@ const readDimensions = (
   return { lengths, lowerBounds }
 }
 
-/** Folds the elements of one dimension after the other, the innermost first, into arrays of that length. */
+/** Nests a flat list of elements, one dimension after the other, the innermost first. */
 const nest = ({ elements, lengths }: FlatArray<unknown>): ReadonlyArray<unknown> => {
   let folded = elements
   for (let dimension = lengths.length - 1; dimension > 0 && elements.length > 0; dimension--) {
@@ -119,12 +120,14 @@ const nestWithBounds = (flat: FlatArray<unknown>): PgArray => new PgArray(nest(f
 
 const isNull = (value: unknown): value is null | undefined => value === null || value === undefined
 
-/** Whether a value at a depth, which is the number of dimensions around it, is a dimension itself and no element. */
+/** Whether a value is a dimension rather than an element. The depth is the number of dimensions around the value. */
 type IsDimension = (value: unknown, depth: number) => value is ReadonlyArray<unknown>
 
 const isAnyArray: IsDimension = (value): value is ReadonlyArray<unknown> => Array.isArray(value)
 
-/** How the arrays within an array of such elements are told apart: by themselves, or by the bounds of a `PgArray`. */
+/**
+ * How to tell a dimension from an element that is an array: by the element's codec, or by the bounds of a `PgArray`.
+ */
 const dimensionsBy = (element: Codec): ((array: unknown) => IsDimension) => {
   const { isElement } = element
   if (isElement === undefined) return () => isAnyArray
@@ -136,7 +139,7 @@ const dimensionsBy = (element: Codec): ((array: unknown) => IsDimension) => {
       : byItself
 }
 
-/** The lengths of the dimensions, outermost first. Throws where a dimension has not one length throughout. */
+/** The lengths of the dimensions, outermost first. Throws if the array is not rectangular. */
 const lengthsOf = (name: string, isDimension: IsDimension, value: ReadonlyArray<unknown>): ReadonlyArray<number> => {
   const lengths = [value.length]
   let current = value[0]
@@ -159,7 +162,7 @@ const isRectangular = (
 ): boolean => {
   if (value.length !== lengths[depth - 1]) return false
   const isInnermost = depth === lengths.length
-  // By index, for `every` would pass over the holes of a sparse array.
+  // Iterate by index, because `every` would skip the holes of a sparse array.
   for (let index = 0; index < value.length; index++) {
     const inner = value[index]
     if (isDimension(inner, depth)) {
@@ -169,7 +172,7 @@ const isRectangular = (
   return true
 }
 
-/** The first indexes of the dimensions that a value has. */
+/** The first index of each dimension of a value. */
 const lowerBoundsOf = (name: string, value: unknown, lengths: ReadonlyArray<number>): ReadonlyArray<number> => {
   if (!(value instanceof PgArray)) return lengths.map(() => FIRST_INDEX)
   const { lowerBounds } = value
@@ -183,7 +186,7 @@ const lowerBoundsOf = (name: string, value: unknown, lengths: ReadonlyArray<numb
   return lowerBounds
 }
 
-/** Writes the elements in order; tells whether a NULL was among them. */
+/** Writes the elements in order; returns whether a NULL was among them. */
 const writeElements = (
   writer: ByteWriter,
   element: Codec,
@@ -208,7 +211,7 @@ const writeElements = (
   return hasNull
 }
 
-/** Whether an element anywhere in the array travels as text. Depth is bounded, for an array may contain itself. */
+/** Whether any element of the array is sent as text. The depth is limited, because an array may contain itself. */
 const hasTextElement = (
   element: Codec,
   isDimension: IsDimension,
@@ -249,7 +252,7 @@ const arrayCodec = <A>(
   const isAmbiguous = element.isElement === everyArray
   const build = (flat: FlatArray<unknown>): A | PgArray =>
     isAmbiguous && flat.lengths.length > 1 ? nestWithBounds(flat) : nestAs(flat)
-  // Elements that have no binary form have none in any array, not even in one that holds no element to say so.
+  // If elements have no binary form, no array of them has one, not even an empty array.
   const isAlwaysText = formatOf(element, null) === Format.text
   const elementsOf = (value: unknown): ReadonlyArray<unknown> => {
     if (Array.isArray(value)) return value
@@ -257,7 +260,7 @@ const arrayCodec = <A>(
     if (isTypedArray(value)) return Array.from<unknown>(value)
     throw refusedKind(name, "an array", value)
   }
-  // Most array types are never read: the loop is made for the first array of its type.
+  // The loop is built for the first array of its type, because most array types are never read.
   let readElements: ElementReader | undefined
   return {
     name,
@@ -313,13 +316,15 @@ const arrayCodec = <A>(
 
 const COMMA = ","
 
-/** The codec of arrays of a type. The delimiter of the text form is a comma but for box, where it is a semicolon. */
+/**
+ * The codec for arrays of a type. The delimiter of the text form is a comma, except for box, which uses a semicolon.
+ */
 export const arrayOf = (
   element: Codec,
   elementOid: number,
   delimiter = COMMA
 ): Codec<ReadonlyArray<unknown> | PgArray> => arrayCodec(element, elementOid, delimiter, nest)
 
-/** The codec of arrays that are read as `PgArray`, which keeps where their indexes begin. */
+/** The codec for arrays that are read as `PgArray`, which keeps the first index of each dimension. */
 export const losslessArrayOf = (element: Codec, elementOid: number, delimiter = COMMA): Codec<PgArray> =>
   arrayCodec(element, elementOid, delimiter, nestWithBounds)

@@ -1,19 +1,19 @@
 /**
- * The text form of arrays, as the server prints it: `{{"1","2"},{NULL,"4"}}`, after `[0:1][5:6]=` where the indexes of a
- * dimension do not begin at 1. An element is quoted where it holds a brace, a quote, a backslash, white space or the
- * delimiter, where it is empty, and where it would be taken for NULL.
+ * Parses and prints the text form of arrays as the server does: `{{"1","2"},{NULL,"4"}}`. If a dimension's indexes do
+ * not begin at 1, the bounds come first: `[0:1][5:6]=`. An element is quoted if it contains a brace, a quote, a
+ * backslash, white space or the delimiter, if it is empty, or if it would be taken for NULL.
  */
 import { Undecodable } from "../wire/failure.ts"
 
 /** PostgreSQL's MAXDIM. */
 export const MAX_DIMENSIONS = 6
 
-/** An array without its nesting: the elements in order, the last dimension running fastest. */
+/** An array as a flat list: the elements in order, the last dimension running fastest. */
 export interface FlatArray<A> {
   readonly elements: ReadonlyArray<A>
-  /** The lengths of the dimensions, outermost first; none where the array is empty. */
+  /** The lengths of the dimensions, outermost first; empty if the array is. */
   readonly lengths: ReadonlyArray<number>
-  /** Where the indexes of each dimension begin. */
+  /** The first index of each dimension. */
   readonly lowerBounds: ReadonlyArray<number>
 }
 
@@ -24,17 +24,17 @@ const ESCAPED = /\\(.)/gs
 
 const malformed = (why: string): Undecodable => new Undecodable(`the text of an array ${why}`)
 
-/** Takes the text of an array apart in one pass; `delimiter` is that of the elements' type. */
+/** Parses the text of an array in one pass; `delimiter` is the delimiter of the elements' type. */
 class ArrayParser {
   private readonly text: string
   private readonly delimiter: string
   private at: number
   private readonly elements: Array<string | null> = []
-  /** How many elements the open dimensions have so far, outermost first. */
+  /** The number of elements read so far in each open dimension, outermost first. */
   private readonly counts: Array<number> = []
-  /** The lengths of the dimensions of which one has been closed. */
+  /** The lengths of the dimensions, as far as one array of the dimension has been closed. */
   private readonly lengths: Array<number> = []
-  /** How deep the elements lie; known from the first. */
+  /** The depth of the elements; known from the first one. */
   private depth = 0
 
   constructor(text: string, delimiter: string, at: number) {
@@ -55,7 +55,7 @@ class ArrayParser {
     return { elements: this.elements, lengths: this.lengths }
   }
 
-  /** An element with the braces that open before it and those that close after it. */
+  /** Reads an element, with the braces that open before it and those that close after it. */
   private elementInBraces(): void {
     this.open()
     this.elements.push(this.text[this.at] === '"' ? this.quoted() : this.unquoted())
@@ -116,7 +116,7 @@ class ArrayParser {
   }
 }
 
-/** Reads what `array_out` of PostgreSQL prints. Throws `Undecodable` for anything else. */
+/** Parses what PostgreSQL's `array_out` prints. Throws `Undecodable` for anything else. */
 export const parseArray = (text: string, delimiter: string): FlatArray<string | null> => {
   const prefix = BOUNDS.exec(text)?.[0] ?? ""
   const { elements, lengths } = new ArrayParser(text, delimiter, prefix.length).parse()
@@ -128,7 +128,7 @@ export const parseArray = (text: string, delimiter: string): FlatArray<string | 
   return { elements, lengths, lowerBounds: bounds.map(([lower]) => lower) }
 }
 
-/** What precedes the braces: nothing where all indexes begin at 1. */
+/** The bounds before the braces; empty if all indexes begin at 1. */
 export const formatBounds = (lengths: ReadonlyArray<number>, lowerBounds: ReadonlyArray<number>): string => {
   if (lowerBounds.every((lower) => lower === FIRST_INDEX)) return ""
   return `${lowerBounds.map((lower, dimension) => `[${lower}:${lower + lengths[dimension]! - 1}]`).join("")}=`

@@ -1,8 +1,11 @@
-/** Integers at a place in the receive buffer; the caller has checked that the bytes are there. And one way back. */
+/**
+ * Reads integers at a position in the receive buffer, and writes a 64-bit one. The caller has checked that the bytes
+ * are there.
+ */
 import type { Buffer } from "node:buffer"
 import type { ByteWriter } from "../wire/byteWriter.ts"
 
-// Eight bytes that are seen both as words and as a bigint: the fastest exact way from the one to the other.
+// Eight bytes seen both as words and as a bigint: the fastest exact conversion between the two.
 const bigints = new BigInt64Array(1)
 const words = new Int32Array(bigints.buffer)
 bigints[0] = 1n
@@ -24,11 +27,14 @@ export const int64At = (bytes: Buffer, at: number): bigint => {
 
 let view: DataView = new DataView(new ArrayBuffer(0))
 
-/** A view of all the memory that `bytes` lies in. The last one is kept: a connection reads into the same again and again. */
+/**
+ * A view of all the memory that `bytes` lies in. The last view is cached, because a connection reads into the same
+ * memory again and again.
+ */
 export const viewOf = (bytes: Buffer): DataView =>
   bytes.buffer === view.buffer ? view : (view = new DataView(bytes.buffer))
 
-/** Int64 from a number that is a safe integer, without a bigint on the way. */
+/** Writes a safe integer as an Int64 without creating a bigint. */
 export const writeSafeInt64 = (writer: ByteWriter, value: number): void => {
   writer.int32(Math.floor(value / 0x100000000))
   writer.int32(value | 0)

@@ -1,6 +1,7 @@
 /**
- * bit and varbit: Int32 number of bits, then the bits from the highest of each byte on, the last byte filled up with
- * zeros. As a string of 0 and 1, which keeps the length. Strings travel as text, for the server also takes `x1F`.
+ * bit and varbit, as a string of 0 and 1, which keeps the length. On the wire: Int32 number of bits, then the bits from
+ * the highest of each byte on, with zeros filling the last byte. Strings are sent as text, because the server also
+ * accepts `x1F`.
  */
 import { Undecodable, Unencodable } from "../wire/failure.ts"
 import { int32At } from "./bigEndian.ts"

@@ -1,4 +1,4 @@
-/** bool: one byte, 0 or 1. Only a boolean is taken: whether 0, "" or "f" is false is not for a client to guess. */
+/** bool: one byte, 0 or 1. Only a boolean is accepted: a client should not guess whether 0, "" or "f" is false. */
 import { type Codec, expectWidth, refusedKind } from "./codec.ts"
 
 export const bool: Codec<boolean> = {

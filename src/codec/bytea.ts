@@ -1,5 +1,5 @@
 /**
- * bytea: the bytes as they are. A value that is read has an ArrayBuffer of its own. Any view of any buffer may be written.
+ * bytea: the bytes unchanged. Each value that is read has its own ArrayBuffer. Any view of any buffer may be written.
  */
 import { Buffer } from "node:buffer"
 import type { ByteWriter } from "../wire/byteWriter.ts"
@@ -16,7 +16,9 @@ const bytesOf = (value: unknown): Uint8Array => {
 /** V8 keeps arrays up to this size in its own heap. */
 const MAX_HEAP_BYTES = 64
 
-/** Each value has memory of its own: its reader may transfer it to a worker, which empties the whole ArrayBuffer. */
+/**
+ * Each value has its own memory, because its reader may transfer it to a worker, which empties the whole ArrayBuffer.
+ */
 const copyOf = (bytes: Buffer, start: number, end: number): Uint8Array => {
   const value = bytes.subarray(start, end)
   // What V8 does not keep in its own heap is copied without being filled with zeros before.

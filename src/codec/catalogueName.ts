@@ -1,7 +1,8 @@
 /**
- * The reg types: OIDs of catalogue rows that the server prints as names. Only the server knows the names, so these types
- * are read as its text, "pg_class", and names are taken as parameters, as OIDs are in numbers and bigints. Within a
- * binary value there is no name: there they are read as the digits of the OID, which the server takes for a name's.
+ * The reg types, such as regclass: OIDs of catalog rows that the server prints as names. Only the server knows the
+ * names, so values are read as the server's text ("pg_class"). As parameters, names are accepted as well as OIDs in
+ * numbers and bigints. A binary value contains no name: there the value is read as the digits of the OID, which the
+ * server also accepts in place of a name.
  */
 import { Format } from "../wire/backendMessage.ts"
 import type { Codec } from "./codec.ts"

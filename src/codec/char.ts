@@ -1,7 +1,7 @@
 /**
- * "char", the type with the quotes: one byte. It is read as the server prints it: a character of ASCII, the empty string
- * for the byte 0, `\ooo` in octal for a byte beyond ASCII. A longer string, of which the server would keep the first
- * byte, is refused.
+ * "char", the one-byte type whose name is quoted. It is read as the server prints it: an ASCII character, the empty
+ * string for the byte 0, or `\ooo` in octal for a byte beyond ASCII. A longer string is refused, because the server
+ * would silently keep only its first byte.
  */
 import { Unencodable } from "../wire/failure.ts"
 import { type Codec, expectWidth, refusedKind } from "./codec.ts"

@@ -1,8 +1,8 @@
 /**
- * What a codec is: the two directions between one PostgreSQL type and JavaScript values, in PostgreSQL's binary format.
- * Codecs are pure and synchronous, and they are plain functions because they run once per value. A codec reports bad
- * bytes by throwing `Undecodable` and a bad value by throwing `Unencodable`; the message says why in words that can
- * follow "because": it never contains the value itself.
+ * Defines what a codec is: the conversion between one PostgreSQL type and JavaScript values, in PostgreSQL's binary
+ * format. Codecs are pure, synchronous, plain functions, because they run once per value. A codec throws `Undecodable`
+ * for bad bytes and `Unencodable` for a bad value. The message reads well after "because", and never contains the value
+ * itself.
  */
 import type { Buffer } from "node:buffer"
 import { Format } from "../wire/backendMessage.ts"
@@ -11,46 +11,52 @@ import { Undecodable, Unencodable } from "../wire/failure.ts"
 import { PgLiteral } from "./pgLiteral.ts"
 
 export interface Codec<A = unknown> {
-  /** PostgreSQL's name of the type, for reports. */
+  /** PostgreSQL's name of the type, for error messages. */
   readonly name: string
-  /** Reads the value that lies in `bytes[start, end)`. The bytes are reused afterwards: nothing may keep a view. */
+  /** Reads the value in `bytes[start, end)`. The bytes are reused afterwards, so no view of them may be kept. */
   readonly read: (bytes: Buffer, start: number, end: number) => A
-  /** Appends the value's bytes, without their length. What it takes is wider than what `read` gives. */
+  /** Appends the value's bytes, without their length. It accepts more than `read` returns. */
   readonly write: (writer: ByteWriter, value: unknown) => void
   /**
-   * True where strings are values like any other, so that `write` takes every string that the type has. Elsewhere a
-   * string travels in the text format and the server parses it; `write` may still take the strings that `read` gives,
-   * for what can only be binary (COPY).
+   * True if strings are ordinary values, so that `write` accepts every string that the type allows. Otherwise a string
+   * is sent in the text format and the server parses it; `write` may still accept the strings that `read` returns, for
+   * what can only be binary (COPY).
    */
   readonly writesStrings: boolean
-  /** The format for values; binary where this is left out. Never throws. */
+  /**
+   * The format of a value. Never throws.
+   * @default binary
+   */
   readonly formatOf?: (value: unknown) => Format
-  /** The text form of values. Where this is left out, numbers, bigints, booleans and strings have one. */
+  /** The text form of a value. By default numbers, bigints, booleans and strings have one. */
   readonly textOf?: (value: unknown) => string
-  /** The format that results are asked for in; binary where this is left out. Text for what has no other. */
+  /**
+   * The format in which results are requested: text for a type that has no other.
+   * @default binary
+   */
   readonly resultFormat?: Format
-  /** The value that a text form of the type stands for; where this is left out, the text itself. */
+  /** Parses the text form of the type. By default the value is the text itself. */
   readonly ofText?: (text: string) => A
-  /** Whether a JavaScript array is one value of the type; where this is left out it is a dimension of an array of them. */
+  /** Whether a JavaScript array is one value of the type. By default it is a dimension of an array of values. */
   readonly isElement?: (value: ReadonlyArray<unknown>) => boolean
 }
 
-/** For `isElement`, where a value of the type is an array that holds neither arrays nor NULL. */
+/** An `isElement` for types whose values are arrays that contain neither arrays nor NULL. */
 export const isFlat = (value: ReadonlyArray<unknown>): boolean =>
   !value.some((inner) => Array.isArray(inner) || inner === null)
 
-/** For `isElement`, where every JavaScript array may be a value of the type. */
+/** An `isElement` for types of which every JavaScript array may be a value. */
 export const everyArray = (): boolean => true
 
-/** The format that a value travels in. Never throws. */
+/** The format in which a value is sent. Never throws. */
 export const formatOf = (codec: Codec, value: unknown): Format => {
   if (typeof value === "string" ? !codec.writesStrings : value instanceof PgLiteral) return Format.text
   return codec.formatOf === undefined ? Format.binary : codec.formatOf(value)
 }
 
 /**
- * The text form of a value: of one whose format is text, and of one that stands beside a string in a container, which
- * travels in one format as a whole.
+ * The text form of a value: for a value whose format is text, and for one in a container that holds such a value,
+ * because a container is sent in one format as a whole.
  */
 export const textOf = (codec: Codec, value: unknown): string => {
   if (typeof value === "string" && !codec.writesStrings) return value
@@ -78,11 +84,11 @@ const kindOf = (value: unknown): string => {
   return typeof value === "object" ? "an object" : `a ${typeof value}`
 }
 
-/** The failure for a value of a kind that a codec does not take. */
+/** The failure for a value of a kind that a codec does not accept. */
 export const refusedKind = (name: string, wanted: string, value: unknown): Unencodable =>
   new Unencodable(`${name} takes ${wanted}, not ${kindOf(value)}`)
 
-/** Refuses a value of a fixed-width type whose bytes have another width. */
+/** Throws if a value of a fixed-width type has another width. */
 export const expectWidth = (name: string, width: number, start: number, end: number): void => {
-  if (end - start !== width) throw new Undecodable(`${name} has ${width} bytes on the wire, ${end - start} came`)
+  if (end - start !== width) throw new Undecodable(`${name} has ${width} bytes on the wire, but got ${end - start}`)
 }

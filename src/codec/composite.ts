@@ -1,8 +1,8 @@
 /**
- * Composite types and the rows of tables, as plain objects by the names of their attributes. Also written from an array
- * of the attributes in their order, except inside of an array, where it would be a dimension. An object has to have all
- * attributes and no other keys of its own: `null` is NULL, and a key that is `undefined` is taken for none. On the wire they are as
- * `fields.ts` says; in text, where an attribute can only travel so, as `literal.ts` does.
+ * Composite types and table rows, as plain objects keyed by attribute name. They are also written from an array of the
+ * attributes in order, except inside an array, where an inner array is a dimension. An object must have all attributes
+ * and no other keys of its own: `null` is NULL, and a key that is `undefined` counts as absent. `fields.ts` describes the
+ * binary form; `literal.ts` the text form, which is used if an attribute can only be sent as text.
  */
 import { Format } from "../wire/backendMessage.ts"
 import { reasonOfThrown, Undecodable, Unencodable, UnresolvedType } from "../wire/failure.ts"
@@ -12,7 +12,7 @@ import { LiteralReader, quoted } from "./literal.ts"
 
 export interface Attribute {
   readonly name: string
-  /** The OID of its type. */
+  /** The OID of the attribute's type. */
   readonly oid: number
   readonly codec: Codec
 }
@@ -20,7 +20,7 @@ export interface Attribute {
 export interface CompositeType {
   readonly oid: number
   readonly name: string
-  /** Without those that were dropped. */
+  /** The attributes, without dropped ones. */
   readonly attributes: ReadonlyArray<Attribute>
 }
 
@@ -28,16 +28,17 @@ type CompositeValue = Readonly<Record<string, unknown>>
 
 const isNull = (value: unknown): value is null | undefined => value === null || value === undefined
 
-/** Whether an object has an attribute, also one of its class; what every object inherits is none. */
+/** Whether an object has an attribute, its own or inherited from its class, but not from `Object.prototype`. */
 const hasAttribute = (value: object, name: string): value is CompositeValue =>
   Object.hasOwn(value, name) || (name in value && !(name in Object.prototype))
 
 const hasOtherFields = ({ name, oid }: CompositeType): UnresolvedType =>
-  new UnresolvedType(`${name} came with other attributes than it is known to have`, [oid], { isOutdated: true })
+  new UnresolvedType(`${name} has other attributes than the client knows`, [oid], { isOutdated: true })
 
 /**
- * Text does not say the types of the attributes, so that any value which cannot be read may be of another type than is
- * known. Where the catalogue says that it is not, the failure is told as it was.
+ * Wraps a decoding failure as "the known type may be outdated". The text form does not name the attributes' types, so a
+ * value that cannot be decoded may be of a newer version of the type. If the catalog shows that the type has not
+ * changed, the original failure is reported.
  */
 const asOutdated = ({ name, oid }: CompositeType, thrown: unknown): UnresolvedType =>
   thrown instanceof UnresolvedType
@@ -52,9 +53,9 @@ const asOutdated = ({ name, oid }: CompositeType, thrown: unknown): UnresolvedTy
 
 export const compositeOf = (type: CompositeType): Codec<CompositeValue> => {
   const { attributes, name } = type
-  // A copy of this already owns every name, `__proto__` too, so that filling it in never reaches a prototype.
+  // Copies of this object already own every name, even `__proto__`, so filling one in never reaches a prototype.
   const blank = Object.fromEntries<unknown>(attributes.map((attribute) => [attribute.name, null]))
-  // An attribute without a binary form leaves none to the whole, whatever its value.
+  // If an attribute has no binary form, the whole has none, whatever its value.
   const isAlwaysText = attributes.some(({ codec }) => formatOf(codec, null) === Format.text)
 
   const names = new Set(attributes.map((attribute) => attribute.name))

@@ -1,7 +1,7 @@
 /**
- * Rows as COPY takes them in: in the binary format by the codecs of the columns, or as lines of CSV, in which the server
- * reads every value from its text. What is refused is `Unencodable`, with the number of the column from 1 as `parameter`
- * where one is to blame; whoever calls rewinds the writer.
+ * Writes the rows for COPY FROM: in the binary format with the codecs of the columns, or as lines of CSV, in which the
+ * server parses every value from text. A bad value throws `Unencodable`, with the number of its column from 1 as
+ * `parameter` if one column causes it; the caller then rewinds the writer.
  */
 import { Format } from "../wire/backendMessage.ts"
 import { ByteWriter } from "../wire/byteWriter.ts"
@@ -10,7 +10,7 @@ import { type Codec, formatOf } from "./codec.ts"
 import { parameterEncoders, type TypedParameterEncoder } from "./parameters.ts"
 import type { TypeRegistry } from "./registry.ts"
 
-/** The columns that are copied: their types, and how to write values of them. */
+/** The columns that are copied: their types, and the encoders for their values. */
 export interface CopyColumns {
   readonly codecs: ReadonlyArray<Codec | undefined>
   readonly encoders: ReadonlyArray<TypedParameterEncoder>
@@ -30,8 +30,8 @@ const NULL_LENGTH = -1
 const isNull = (value: unknown): value is null | undefined => value === null || value === undefined
 
 /**
- * Whether a row can be written in the binary format only by having the server read some of its values: those of types
- * that have no binary form, and strings that a codec does not know.
+ * Whether the server has to parse some of a row's values from text. That is the case for types without a binary form,
+ * and for strings that a codec does not write.
  */
 export const needsText = ({ codecs }: CopyColumns, row: ReadonlyArray<unknown>): boolean =>
   codecs.some((codec, index) => codec === undefined || needsTextAs(codec, row[index]))
@@ -47,7 +47,7 @@ const needsTextAs = (codec: Codec, value: unknown): boolean => {
   }
 }
 
-/** Writes one row, which has as many values as there are columns. */
+/** Writes one row, which has one value for each column. */
 export const rowWriter = ({ encoders }: CopyColumns, format: CopyFormat): WriteRow =>
   format === "binary" ? binaryRow(encoders) : csvRow(encoders)
 
@@ -78,7 +78,7 @@ const QUOTE = 0x22
 const COMMA = 0x2c
 const NEWLINE = 0x0a
 
-/** Values in quotes, so that no text in them has a meaning, NULL as nothing at all. */
+/** Quotes every value, so that no text in it has a special meaning; NULL is written as nothing at all. */
 const csvRow = (encoders: ReadonlyArray<TypedParameterEncoder>): WriteRow => {
   const text = new ByteWriter()
   return (writer, values) => {

@@ -1,7 +1,6 @@
 /**
- * The types of one database: those of every server, and those that its catalogue has told of, each with the codec that
- * the user has chosen for it or else with ours. It only ever grows; when a type has changed, all that is known is given
- * up for a new one of these.
+ * The known types of one database: the built-in ones, and those looked up in its catalog, each with the codec that the
+ * user chose for it or our own. An instance only grows; if a type changes, a new instance replaces it.
  */
 import type { Codec } from "./codec.ts"
 import { type Attribute, compositeOf } from "./composite.ts"
@@ -14,7 +13,7 @@ import { TypeCodecs } from "./typeCodec.ts"
 import type { TypeDescription } from "./typeDescription.ts"
 import { CATALOGUE_SCHEMA, DEFAULT_SCHEMA, type QualifiedName } from "./typeName.ts"
 
-/** The schemas whose types are named without them. */
+/** The schemas whose types are named without a schema. */
 const PLAIN_SCHEMAS: ReadonlySet<string> = new Set([CATALOGUE_SCHEMA, DEFAULT_SCHEMA])
 
 type ArrayDescription = Extract<TypeDescription, { readonly kind: "array" }>
@@ -39,7 +38,7 @@ export class DatabaseTypes implements TypeRegistry {
     if (!this.codecs.has(arrayOid)) this.codecs.set(arrayOid, makeArray(record, oid))
   }
 
-  /** How many there are besides those of every server. */
+  /** The number of known types besides the built-in ones. */
   get size(): number {
     return this.descriptions.size
   }
@@ -55,12 +54,12 @@ export class DatabaseTypes implements TypeRegistry {
     return isBuiltin(oid) || this.descriptions.has(oid)
   }
 
-  /** Whether the type, and all that it is made of, is the same on every server. */
+  /** Whether a type, and everything that it consists of, is the same on every server. */
   isFixed(oid: number): boolean {
     return isBuiltin(oid) && !this.codecs.has(oid)
   }
 
-  /** Whether `others`, which know the type and all that it is made of, know the same of these. */
+  /** Whether `others` describes a type, and everything that it consists of, in the same way. */
   agreesWith(others: DatabaseTypes, oid: number): boolean {
     if (!others.isKnown(oid)) return false
     for (const [part, description] of others.descriptions) {
@@ -91,12 +90,12 @@ export class DatabaseTypes implements TypeRegistry {
     return PLAIN_SCHEMAS.has(schema) ? name : `${schema}.${name}`
   }
 
-  /** The schema that a type is in. */
+  /** The schema of a type. */
   schemaOf(oid: number): string {
     return this.descriptions.get(oid)?.schema ?? "pg_catalog"
   }
 
-  /** The codec of a type that another is made of. One that is not known can be exchanged as text at least. */
+  /** The codec of a type that is part of another. An unknown type is exchanged as text. */
   private part(oid: number): Codec {
     return this.codec(oid) ?? textOnlyOf(this.typeName(oid))
   }

@@ -1,6 +1,6 @@
 /**
- * date: Int32 days since 2000-01-01, as the string that the server prints: "2024-02-29", "0044-03-15 BC",
- * "5874897-12-31", "infinity", "-infinity". Also written from a `Date`, which means its day in UTC, and from
+ * date: Int32 days since 2000-01-01, read as the string that the server prints: "2024-02-29", "0044-03-15 BC",
+ * "5874897-12-31", "infinity", "-infinity". Also written from a `Date`, which stands for its day in UTC, and from
  * +-Infinity.
  */
 import { Undecodable, Unencodable } from "../wire/failure.ts"
@@ -10,7 +10,7 @@ import { type Codec, expectWidth, refusedKind } from "./codec.ts"
 const INFINITY = 0x7fffffff
 const NEGATIVE_INFINITY = -0x80000000
 
-/** 4714-11-24 BC, where the Julian day numbers begin. */
+/** 4714-11-24 BC, the first Julian day. */
 export const MIN_DAYS = -2_451_545
 /** 5874897-12-31. */
 const MAX_DAYS = 2_145_031_948
@@ -20,14 +20,14 @@ const FIRST_DAY_AD = -730_119
 const MILLISECONDS_PER_DAY = 86_400_000
 const DAYS_FROM_1970_TO_2000 = 10_957
 
-// The calendar is counted from 0000-03-01, so that the leap day is the last one of a year; it repeats every 400 years.
+// The calendar is computed from 0000-03-01, so that the leap day is the last day of a year; it repeats every 400 years.
 const DAYS_FROM_ORIGIN_TO_2000 = 730_425
 const DAYS_PER_400_YEARS = 146_097
 
 const ZERO = 0x30
 const HYPHEN = 0x2d
 
-/** "YYYY-MM-DD" without the era, of a day counted from 2000-01-01. */
+/** Formats a day, counted from 2000-01-01, as "YYYY-MM-DD" without the era. */
 export const formatDay = (days: number): string => {
   const sinceOrigin = days + DAYS_FROM_ORIGIN_TO_2000
   const era = Math.floor(sinceOrigin / DAYS_PER_400_YEARS)
@@ -63,7 +63,7 @@ export const formatEra = (days: number): string => (days < FIRST_DAY_AD ? " BC" 
 
 const FORM = /^(\d{4,7})-(\d\d)-(\d\d)$/
 
-/** The day that `formatDay` prints exactly so, in the era "" or " BC"; undefined where there is none. */
+/** Parses exactly what `formatDay` prints, in the era "" or " BC"; undefined if there is no such day. */
 export const parseDay = (day: string, era: string): number | undefined => {
   const [, years = "", months = "", days = ""] = FORM.exec(day) ?? []
   const month = Number(months)

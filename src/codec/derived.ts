@@ -1,13 +1,13 @@
 /**
- * The codecs of types that a user makes out of nothing but a name: enums, domains, and base types of extensions, of
- * which only the text form is known.
+ * Codecs for user-defined types that need no more than a name: enums, domains, and base types of extensions, of which
+ * only the text form is known.
  */
 import { Format } from "../wire/backendMessage.ts"
 import { Undecodable, Unencodable } from "../wire/failure.ts"
 import { type Codec, everyArray, refusedKind } from "./codec.ts"
 import { text } from "./text.ts"
 
-/** The codec of a type whose values travel as text in the binary format too, which enums do. */
+/** The codec of a type, such as an enum, whose binary format is its text. */
 export const textualOf = (name: string): Codec<string> => ({
   ...text,
   name,
@@ -17,11 +17,14 @@ export const textualOf = (name: string): Codec<string> => ({
   }
 })
 
-/** A domain travels as the type that it restricts. In an array of domains over arrays each inner array is an element. */
+/**
+ * The codec of a domain: its values are sent as the type that it restricts. In an array of domains over arrays, each
+ * inner array is an element.
+ */
 export const domainOf = (name: string, base: Codec, options: { readonly isOverArray: boolean }): Codec =>
   options.isOverArray ? { ...base, name, isElement: everyArray } : { ...base, name }
 
-/** The codec of a type that has no binary form, or one that nobody here knows: its values are their texts. */
+/** The codec of a type without a binary form, or of an unknown type: its values are their texts. */
 export const textOnlyOf = (name: string): Codec => ({
   name,
   read: () => {

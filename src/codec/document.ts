@@ -1,7 +1,7 @@
 /**
- * Whether a JSON document is being written. A parameter that is asked for its JSON cannot tell otherwise whether it is to be
- * printed, where it shows no value, or is a part of a document, where it has no place. JSON.stringify runs to its end, so
- * there is only ever one at a time.
+ * Tracks whether a JSON document is being written. Without this, a parameter's `toJSON` could not tell two cases apart:
+ * being printed, where it shows no value, and being part of a document, where it is an error. JSON.stringify is
+ * synchronous, so only one document is ever being written.
  */
 import { Unencodable } from "../wire/failure.ts"
 
@@ -17,7 +17,7 @@ export const documentOf = (value: unknown): string | undefined => {
   }
 }
 
-/** Refuses to be a part of a document. */
+/** Throws if called while a JSON document is being written. */
 export const refuseWithinDocument = (what: string): void => {
-  if (isBeingWritten) throw new Unencodable(`${what} is a value by itself, and no part of a JSON document`)
+  if (isBeingWritten) throw new Unencodable(`${what} is a parameter of its own and cannot be part of a JSON document`)
 }

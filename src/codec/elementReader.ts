@@ -1,8 +1,8 @@
 /**
- * Reads the elements of an array. Each codec is given a loop of its own: in one that all codecs share V8 cannot inline
- * the read, which costs more than the read itself. The source of that loop is the same for every codec but those whose
- * read is short enough to be spelled out. A runtime that forbids code generation gets the shared one, which also is the
- * one that tells what is wrong with bad bytes.
+ * Reads the elements of an array with a loop built for each codec. In a loop that all codecs share, V8 cannot inline
+ * the read, which costs more than the read itself. The loop's source is the same for every codec, except that very
+ * short reads are spelled out. A runtime that forbids code generation gets the shared loop, which also reports what is
+ * wrong with bad bytes.
  */
 import type { Buffer } from "node:buffer"
 import { Undecodable } from "../wire/failure.ts"
@@ -10,7 +10,7 @@ import { int32At, viewOf } from "./bigEndian.ts"
 import type { Codec } from "./codec.ts"
 import { type InlineRead, inlineReads } from "./inlineRead.ts"
 
-/** Reads `count` elements that fill `bytes[start, end)`: each Int32 length (-1 for NULL) and its bytes. */
+/** Reads `count` elements that fill `bytes[start, end)`; for each: Int32 length (-1 for NULL) and its bytes. */
 export type ElementReader = (bytes: Buffer, start: number, end: number, count: number) => ReadonlyArray<unknown>
 
 const LENGTH_BYTES = 4
@@ -42,9 +42,9 @@ const interpret =
 const INT32_BY_VIEW = "view.getInt32(at + offset)"
 
 /**
- * As above, but for what is to be said of bad bytes: a negative length is a huge one once it is unsigned. There are no
- * more elements than the bytes that came have room for, so that memory for all of them can be had at once. An Int32 is
- * one load by way of a DataView, where four bytes put together are four; a row has too few of them to make up for that.
+ * Source of the same loop without the error reports: once it is unsigned, a negative length is a huge one. There are no
+ * more elements than the bytes have room for, so memory for all of them can be allocated at once. A DataView reads an
+ * Int32 in one load instead of four; that pays off here but not in a row, which has too few of them.
  */
 const source = (readElement: string): string => `"use strict"
 return (bytes, start, end, count) => {

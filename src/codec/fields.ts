@@ -1,5 +1,5 @@
 /**
- * The fields of a row value on the wire, the same in composites and in anonymous records:
+ * Reads and writes the fields of a row value, which have the same form in composites and anonymous records:
  * ```
  * Int32  number of fields
  * for each field: Int32 OID of its type, Int32 length (-1 for NULL) and its bytes
@@ -14,7 +14,7 @@ const FIELD_HEADER_BYTES = 8
 
 export const NULL_LENGTH = -1
 
-/** The number of fields. Throws where the bytes that came cannot hold so many. */
+/** The number of fields. Throws if the remaining bytes cannot hold that many. */
 export const fieldCount = (what: string, bytes: Buffer, start: number, end: number): number => {
   if (end - start < COUNT_BYTES) throw new Undecodable(`a ${what} that ends within its header`)
   const count = int32At(bytes, start)
@@ -24,7 +24,9 @@ export const fieldCount = (what: string, bytes: Buffer, start: number, end: numb
   return count
 }
 
-/** Calls back for each field with the bounds of its bytes; NULL has a negative length, and `to` is then before `from`. */
+/**
+ * Calls back for each field with the bounds of its bytes. NULL has a negative length, so that `to` is before `from`.
+ */
 export const eachField = (
   what: string,
   bytes: Buffer,

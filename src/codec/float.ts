@@ -1,7 +1,7 @@
 /**
- * float4 and float8. A float4 is read as the number that it is, widened: `1.1` stored in a float4 reads as
- * 1.100000023841858, just as `1.1::float4::float8` does, and writes back unchanged. The shortest text that the server
- * prints for it, "1.1", is another number.
+ * float4 and float8. A float4 is read as the exact number that it stores: `1.1` in a float4 reads as 1.100000023841858,
+ * as `1.1::float4::float8` does, and is written back unchanged. The server prints "1.1" because that is the shortest
+ * text for the same float4, but it is another number.
  */
 import { Undecodable, Unencodable } from "../wire/failure.ts"
 import { type Codec, expectWidth, refusedKind } from "./codec.ts"

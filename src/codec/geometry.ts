@@ -1,6 +1,6 @@
 /**
- * The geometric types, as plain objects of float8 coordinates, which may be infinite. The server orders the corners of a
- * box, so that one is read with the upper right corner first.
+ * The geometric types, as plain objects of float8 coordinates, which may be infinite. The server orders the corners of
+ * a box, so a box is always read with the upper right corner first.
  *
  * ```
  * point    x, y
@@ -19,6 +19,8 @@ import { int32At } from "./bigEndian.ts"
 import { type Codec, expectWidth, refusedKind } from "./codec.ts"
 
 /**
+ * A point in the plane.
+ *
  * @category models
  * @since 0.1.0
  */
@@ -62,7 +64,7 @@ export interface PgBox {
 }
 
 /**
- * One point or more, joined by lines; closed where the last is joined to the first.
+ * One or more points joined by lines; closed if the last point is joined to the first.
  *
  * @category models
  * @since 0.1.0
@@ -73,7 +75,7 @@ export interface PgPath {
 }
 
 /**
- * A closed figure of one point or more.
+ * A closed figure with one or more corners.
  *
  * @category models
  * @since 0.1.0
@@ -83,6 +85,8 @@ export interface PgPolygon {
 }
 
 /**
+ * A circle by its center and radius.
+ *
  * @category models
  * @since 0.1.0
  */
@@ -122,7 +126,7 @@ const formatNumber = (value: number): string => (Object.is(value, -0) ? "-0" : S
 const formatPoint = ({ x, y }: PgPoint): string => `(${formatNumber(x)},${formatNumber(y)})`
 const formatPoints = (points: ReadonlyArray<PgPoint>): string => points.map(formatPoint).join(",")
 
-/** Takes the parts of an object of one type; what is not such an object is refused, whichever part is to blame. */
+/** Takes a parameter object apart, and refuses it with the expected shape whichever part is wrong. */
 class Shape {
   private readonly name: string
   private readonly wanted: string
@@ -172,14 +176,14 @@ class Shape {
 
 interface Geometry<A> {
   readonly name: string
-  /** What an object of the type looks like. */
+  /** The shape of a parameter, for error messages. */
   readonly wanted: string
   readonly read: (bytes: Buffer, start: number, end: number) => A
-  /** Takes a value that may be anything to a value of the type. */
+  /** Converts any value to a value of the type, or throws. */
   readonly take: (shape: Shape, value: unknown) => A
   readonly write: (writer: ByteWriter, value: A) => void
   readonly format: (value: A) => string
-  /** How many numbers a value has. */
+  /** How many numbers the text form has. */
   readonly numbers: number | "those of its points"
   readonly parse: (numbers: ReadonlyArray<number>, text: string) => A
 }
@@ -188,7 +192,7 @@ const NUMBER = /[^()[\]{}<>,]+/g
 
 const isEvenAndPositive = (count: number): boolean => count > 0 && count % 2 === 0
 
-/** The numbers in the text form of a geometric type; the server prints no space. */
+/** The numbers in the text form of a geometric type; the server prints no spaces. */
 const numbersIn = (name: string, text: string, expected: Geometry<unknown>["numbers"]): ReadonlyArray<number> => {
   const words = text.match(NUMBER) ?? []
   const numbers = words.map(Number)

@@ -1,14 +1,14 @@
 /**
- * What the functions of PgTypes are given. They make constants of a program, and ask nobody: a wrong argument is a slip
- * in the program, and throws a TypeError where it stands, which says what would be right.
+ * Checks the arguments of the functions in PgTypes. Those functions make constants of a program, so a wrong argument is
+ * a mistake in the program: it throws a TypeError at once, which says what would be right.
  */
 
-/** Hands on what was given where it is sound. Looking at it may throw, if it is a Proxy or has a getter. */
+/** Returns the argument if it is valid. Checking it may throw, if it is a Proxy or has a getter. */
 export const sound = <A>(maker: string, takes: string, given: A, isSound: (given: A) => boolean): A => {
   try {
     if (isSound(given)) return given
   } catch {
-    // It is not what is taken here.
+    // A value that throws when inspected is not valid either.
   }
   throw new TypeError(`PgTypes.${maker} takes ${takes}`)
 }

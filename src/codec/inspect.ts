@@ -1,2 +1,2 @@
-/** What Node asks an object for that is to be printed. */
+/** The symbol of the method that Node calls to print an object. */
 export const INSPECT = Symbol.for("nodejs.util.inspect.custom")

@@ -1,7 +1,7 @@
 /**
- * Whole numbers. What fits a JavaScript number without loss is read as one (int2, int4, and the unsigned oid, xid and
- * cid); int8 and xid8 are read as bigints. Numbers and bigints are taken for each of them, within its range; a fraction is never
- * cut off.
+ * The integer types. What fits a JavaScript number without loss is read as one: int2, int4, and the unsigned oid, xid
+ * and cid. int8 and xid8 are read as bigints. Numbers and bigints are accepted for each type within its range; a
+ * fraction is never cut off.
  */
 import type { ByteWriter } from "../wire/byteWriter.ts"
 import { Undecodable, Unencodable } from "../wire/failure.ts"
@@ -50,7 +50,7 @@ export const int4: Codec<number> = {
 const INT8_MIN = -(2n ** 63n)
 const INT8_MAX = 2n ** 63n - 1n
 
-/** A number is taken where it is exact: beyond 2^53 only a bigint says which value is meant. */
+/** Accepts a number only if it is exact: beyond 2^53 only a bigint is unambiguous. */
 const write64 = (writer: ByteWriter, name: string, min: bigint, max: bigint, value: unknown): void => {
   if (typeof value === "number") {
     if (!Number.isSafeInteger(value)) {
@@ -78,7 +78,7 @@ export const int8: Codec<bigint> = {
 
 const XID8_MAX = 2n ** 64n - 1n
 
-/** The identifier of a transaction, which unlike xid never wraps around. */
+/** A transaction ID that, unlike xid, never wraps around. */
 export const xid8: Codec<bigint> = {
   name: "xid8",
   read: (bytes, start, end) => {

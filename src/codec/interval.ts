@@ -1,6 +1,6 @@
 /**
- * interval: Int64 microseconds, Int32 days, Int32 months. The three are read and written as they are, for a month has
- * no fixed number of days nor a day of hours. The infinite intervals of PostgreSQL 17 are +-Infinity.
+ * interval: Int64 microseconds, Int32 days, Int32 months. The three parts are read and written unchanged, because
+ * months differ in days, and days in hours. PostgreSQL 17's infinite intervals are +-Infinity.
  */
 import { Undecodable, Unencodable } from "../wire/failure.ts"
 import { int32At, int64At } from "./bigEndian.ts"
@@ -16,8 +16,8 @@ const MICROSECONDS_PER_MINUTE = 60n * MICROSECONDS_PER_SECOND
 const MICROSECONDS_PER_HOUR = 60n * MICROSECONDS_PER_MINUTE
 
 /**
- * A span of time as PostgreSQL keeps it: months, days and microseconds, each with its own sign and none converted into
- * another. Its text is ISO 8601's, with signs, as the server prints it under `intervalstyle = iso_8601`.
+ * A span of time as PostgreSQL stores it: months, days and microseconds, each with its own sign and none converted into
+ * another. It prints as ISO 8601 with signs, as the server does under `intervalstyle = iso_8601`.
  *
  * @category models
  * @since 0.1.0
@@ -27,7 +27,7 @@ export class PgInterval {
   readonly days: number
   readonly microseconds: bigint
 
-  /** What is left out is 0. */
+  /** Parts that are left out are 0. */
   constructor(parts: {
     readonly months?: number | undefined
     readonly days?: number | undefined
@@ -92,7 +92,10 @@ const intervalOf = (value: unknown): PgInterval => {
   })
 }
 
-/** "1 year 2 mons 3 days -04:05:06.789", as the server prints under its default intervalstyle; each part may be missing. */
+/**
+ * Matches "1 year 2 mons 3 days -04:05:06.789", as the server prints under its default intervalstyle; each part may be
+ * missing.
+ */
 const FORM =
   /^(?:([+-]?\d+) years?)? ?(?:([+-]?\d+) mons?)? ?(?:([+-]?\d+) days?)? ?(?:([+-]?)(\d+):(\d\d):(\d\d)(?:\.(\d{1,6}))?)?$/
 

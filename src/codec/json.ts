@@ -1,7 +1,7 @@
 /**
- * json and jsonb: read as what `JSON.parse` makes of them, so numbers beyond a double lose digits; written as what
- * `JSON.stringify` makes of any value. A string is a JSON string then, as it is read: text that is JSON already is a
- * `PgLiteral`. And jsonpath, which is text.
+ * json, jsonb and jsonpath. Documents are read with `JSON.parse`, so numbers beyond a double lose digits, and any value
+ * is written with `JSON.stringify`. So a string becomes a JSON string, as it is read; use a `PgLiteral` for text that
+ * is JSON already. A jsonpath is its text.
  */
 import type { Buffer } from "node:buffer"
 import { limitMet, Undecodable, Unencodable } from "../wire/failure.ts"
@@ -11,8 +11,9 @@ import { PgLiteral } from "./pgLiteral.ts"
 import { readText } from "./text.ts"
 
 /**
- * JSON's null as a parameter, where `null` is SQL's NULL: `[jsonNull]` stores the document `null`, `[null]` no document.
- * Within a document both are the same. A stored `null` is read as `null`; `jsonAsText` and `jsonbAsText` tell it from NULL.
+ * JSON's null as a parameter, since `null` is SQL's NULL: `[jsonNull]` stores the document `null`, `[null]` stores no
+ * document. Within a document both are the same. A stored `null` is read as `null`; `jsonAsText` and `jsonbAsText` tell
+ * it from NULL.
  *
  * @category constants
  * @since 0.1.0
@@ -22,7 +23,7 @@ export const jsonNull: { readonly toJSON: () => null } = Object.freeze({ toJSON:
 /** The first byte of a jsonb; there is no other version yet. */
 const JSONB_VERSION = 1
 
-// What JSON.parse and JSON.stringify have to say quotes the value, so neither's error is passed on.
+// The errors of JSON.parse and JSON.stringify quote the value, so they are not passed on.
 
 const parse = (name: string, json: string): unknown => {
   try {
@@ -80,7 +81,7 @@ export const jsonb: Codec = {
 /** The first byte of a jsonpath; there is no other version yet. */
 const JSONPATH_VERSION = 1
 
-/** A path as its text, `$."a"[*]`. */
+/** A path as its text, such as `$."a"[*]`. */
 export const jsonpath: Codec<string> = {
   name: "jsonpath",
   read: (bytes, start, end) => {

@@ -1,14 +1,14 @@
 /**
- * The text forms of rows and ranges: `(1,"a ""b""",)` and `[1,"2024-02-29 12:00:00")`. Both put a part in double quotes
- * where it needs them, in which a quote or a backslash is doubled or has a backslash before it; a part of no characters
- * is NULL, or no bound.
+ * Parses and quotes the text forms of rows and ranges: `(1,"a ""b""",)` and `[1,"2024-02-29 12:00:00")`. In both, a
+ * part is put in double quotes if necessary; a quote or backslash within them is doubled or escaped with a backslash.
+ * An empty part is NULL, or an infinite bound.
  */
 import { Undecodable } from "../wire/failure.ts"
 
-/** A part as it may stand in any of them. */
+/** Quotes a part, for rows and ranges alike. */
 export const quoted = (text: string): string => `"${text.replace(/["\\]/g, "$&$&")}"`
 
-/** A cursor over a text form. What is malformed is `Undecodable`. */
+/** A cursor over a text form. Malformed text throws `Undecodable`. */
 export class LiteralReader {
   private readonly text: string
   private readonly what: string
@@ -19,7 +19,7 @@ export class LiteralReader {
     this.text = text
   }
 
-  /** Takes one of the characters, or throws. */
+  /** Reads one of the characters, or throws. */
   take(characters: string): string {
     const character = this.text.charAt(this.at)
     if (character === "" || !characters.includes(character)) throw this.malformed()
@@ -27,19 +27,19 @@ export class LiteralReader {
     return character
   }
 
-  /** Takes the text where it comes next. */
+  /** Reads the text if it comes next; returns whether it did. */
   takes(text: string): boolean {
     if (!this.text.startsWith(text, this.at)) return false
     this.at += text.length
     return true
   }
 
-  /** The part up to one of the characters, which is left; undefined where there is none. */
+  /** Reads a part up to one of the characters, which is not consumed; undefined if the part is empty. */
   part(terminators: string): string | undefined {
     const { text } = this
     const start = this.at
     let part = ""
-    /** Where what is not yet in the part begins. */
+    /** The beginning of what has not been added to the part. */
     let from = start
     let isQuoted = false
     for (; this.at < text.length; this.at++) {

@@ -1,14 +1,14 @@
-/** A codec on top of another: what the other reads becomes another value, and is made of one before the other writes. */
+/** Builds a codec on top of another: `decode` converts what the other reads, and `encode` what the other writes. */
 import { Format } from "../wire/backendMessage.ts"
 import { type Codec, formatOf, ofText, textOf } from "./codec.ts"
 import { refuseLiteral } from "./pgLiteral.ts"
 
 export interface Mapping<B> {
-  /** Given what the codec below reads; what it throws says why, as in any codec. */
+  /** Converts what the codec below reads. If it throws, the message says why, as in any codec. */
   readonly decode: (value: unknown) => B
-  /** Gives what the codec below takes. */
+  /** Converts a parameter into what the codec below accepts. */
   readonly encode: (value: unknown) => unknown
-  /** True where `encode` wants the strings too, which otherwise go to the server as the type's text. */
+  /** True if `encode` also takes strings, which are otherwise sent to the server as the type's text. */
   readonly encodesStrings: boolean
   readonly isElement?: Codec["isElement"]
 }
@@ -18,7 +18,7 @@ export const mapped = <B>(base: Codec, { decode, encode, encodesStrings, isEleme
     try {
       return formatOf(base, value === null ? null : encode(value))
     } catch {
-      // Whatever is wrong with the value is told where it is written.
+      // A bad value is reported when it is written.
       return formatOf(base, null)
     }
   }

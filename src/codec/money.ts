@@ -1,8 +1,8 @@
 /**
- * money: Int64 count of the currency's smallest unit. How many of those make one of the currency, and how it is written,
- * only the server knows, by its lc_monetary. So it is read and written as the server's text, "$1,234.56". A number is
- * not taken: SQL takes it for units of the currency, others for the smallest. Where there is no text, in a record and in
- * binary COPY, it is the bigint of its smallest unit.
+ * money: an Int64 count of the currency's smallest unit. Only the server knows how many of them make one unit of the
+ * currency and how an amount is written, from its lc_monetary. So money is read and written as the server's text,
+ * "$1,234.56". A number is not accepted, because SQL takes it for units of the currency, and others take it for the
+ * smallest unit. If there is no text, in a record or in binary COPY, the value is a bigint of the smallest unit.
  */
 import { Format } from "../wire/backendMessage.ts"
 import { type Codec, refusedKind } from "./codec.ts"

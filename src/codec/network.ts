@@ -1,6 +1,6 @@
 /**
- * Network addresses, as strings in the server's own spelling. Strings travel as text, for the server takes many more
- * spellings than it prints; `write` takes those that `read` gives.
+ * Network addresses, as strings in the server's own spelling. Strings are sent as text, because the server accepts many
+ * more spellings than it prints; `write` accepts those that `read` returns.
  *
  * inet and cidr:
  * ```
@@ -20,14 +20,14 @@ const HEADER_BYTES = 4
 const IPV4 = { family: 2, bytes: 4, bits: 32 } as const
 const IPV6 = { family: 3, bytes: 16, bits: 128 } as const
 const IPV6_WORDS = 8
-/** Where the last four bytes of an IPv6 address begin, in words. */
+/** The index of the word at which the last four bytes of an IPv6 address begin. */
 const EMBEDDED_IPV4 = 6
 const MAPPED = 0xffff
 
 const formatIpv4 = (bytes: Buffer, at: number): string =>
   `${bytes[at]}.${bytes[at + 1]}.${bytes[at + 2]}.${bytes[at + 3]}`
 
-/** The longest run of zeros, the first of several; a single zero is none. */
+/** The longest run of zeros, or the first of several; a single zero does not count. */
 const longestZeros = (words: ReadonlyArray<number>): { readonly start: number; readonly length: number } => {
   let longest = { start: -1, length: 1 }
   let start = 0
@@ -53,7 +53,7 @@ const IPV4_FORM = /^\d{1,3}(?:\.\d{1,3}){3}$/
 const IPV6_GROUPS = /^(?:[\da-f]{1,4}(?::[\da-f]{1,4})*)?$/i
 const EMBEDDED_FORM = /[\d.]+\.\d+$/
 
-/** The bytes of an address; undefined where it is none. */
+/** The bytes of an IPv4 address; undefined if it is not one. */
 const parseIpv4 = (address: string): ReadonlyArray<number> | undefined => {
   const bytes = IPV4_FORM.test(address) ? address.split(".").map(Number) : []
   return bytes.length > 0 && bytes.every((byte) => byte <= 0xff) ? bytes : undefined
@@ -61,7 +61,7 @@ const parseIpv4 = (address: string): ReadonlyArray<number> | undefined => {
 
 const groupsOf = (groups: string): ReadonlyArray<string> => (groups === "" ? [] : groups.split(":"))
 
-/** The same; two colons that follow one another stand for one zero or more. */
+/** The bytes of an IPv6 address; undefined if it is not one. A double colon stands for one or more zeros. */
 const parseIpv6 = (address: string): ReadonlyArray<number> | undefined => {
   const embedded = EMBEDDED_FORM.exec(address)?.[0]
   if (embedded !== undefined) {
@@ -111,7 +111,7 @@ const network = (name: string, isCidr: 0 | 1): Codec<string> => ({
   writesStrings: false
 })
 
-/** The length of the network is left out where it is the whole address. */
+/** The length of the network is omitted if it is the whole address. */
 export const inet: Codec<string> = network("inet", 0)
 export const cidr: Codec<string> = network("cidr", 1)
 

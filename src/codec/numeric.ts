@@ -1,7 +1,7 @@
 /**
- * numeric, as a string of its decimal digits with the scale kept: "1.50" is not "1.5". Also "NaN", "Infinity" and
- * "-Infinity". Strings with an exponent, bigints and numbers are taken too; a number means the shortest decimal that
- * denotes it, 1.1 and not the 1.100000000000000088817... that it is.
+ * numeric, as a string of decimal digits that keeps the scale: "1.50" is not "1.5". Also "NaN", "Infinity" and
+ * "-Infinity". Strings with an exponent, bigints and numbers are accepted too; a number stands for the shortest decimal
+ * that denotes it: 1.1, not 1.100000000000000088817...
  *
  * ```
  * Int16   number of groups, unsigned     each group is four decimal digits: 0 to 9999
@@ -27,7 +27,7 @@ const NEGATIVE_INFINITY = 0xf000
 const HEADER_BYTES = 8
 const DIGITS_PER_GROUP = 4
 const MAX_GROUP = 9_999
-/** The most that numeric holds: 131,072 digits before the point and 16,383 behind it. */
+/** The limits of numeric: 131,072 digits before the point and 16,383 after it. */
 const MAX_WEIGHT = 0x7fff
 const MAX_SCALE = 0x3fff
 
@@ -37,7 +37,7 @@ const MINUS = 0x2d
 const PLUS = 0x2b
 const POINT = 0x2e
 
-/** Where the usual, short numeric is put together. */
+/** Buffer for formatting short numerics, the usual case. */
 const shortDigits = Buffer.alloc(64)
 
 const readNumeric = (bytes: Buffer, start: number, end: number): string => {
@@ -55,7 +55,8 @@ const readNumeric = (bytes: Buffer, start: number, end: number): string => {
   }
   if (scale > MAX_SCALE) throw new Undecodable(`numeric with a scale above ${MAX_SCALE}`)
 
-  // A sign, a zero or the groups before the point, the point, and the fraction up to the end of its last group.
+  // Room for a sign, a zero or the groups before the point, the point, and the fraction up to the end of its last
+  // group.
   const room = 3 + (Math.max(weight, 0) + 1) * DIGITS_PER_GROUP + scale + DIGITS_PER_GROUP
   const digits = room <= shortDigits.length ? shortDigits : Buffer.allocUnsafe(room)
   const first = start + HEADER_BYTES
@@ -126,7 +127,8 @@ const writeNumeric = (writer: ByteWriter, text: string): void => {
   let last = count
   while (digitAt(last - 1) === 0) last--
 
-  // The digits from `leading` to `last` count; so many of them, or fewer than none, stand before the point.
+  // The digits from `leading` to `last` are significant; this many of them stand before the point, or a negative
+  // number.
   const beforePoint = point - first + exponent - leading
   const weight = Math.ceil(beforePoint / DIGITS_PER_GROUP) - 1
   if (weight > MAX_WEIGHT) throw outOfRange()

@@ -1,7 +1,7 @@
 /**
- * Encoders for the parameters of one statement, by the types that the server described. A string is taken for every
- * type: where the codec does not write strings itself, it travels as text and the server parses it, and so does a
- * `PgLiteral`. NULL never comes here.
+ * Encodes the parameters of one statement, by the types that the server described. Every type accepts a string: if the
+ * codec does not write strings itself, the string is sent as text and the server parses it. A `PgLiteral` is always
+ * sent as text. NULL is handled before this.
  */
 import { Format } from "../wire/backendMessage.ts"
 import type { ByteWriter } from "../wire/byteWriter.ts"
@@ -35,13 +35,13 @@ class CodecParameter implements TypedParameterEncoder {
       else writer.utf8(textOf(this.codec, value))
     } catch (thrown) {
       if (thrown instanceof Unencodable) throw thrown
-      // Other errors may quote the value in their message, so that only their kind is told.
+      // Other errors may quote the value in their message, so only their kind is reported.
       throw new Unencodable(reasonOfThrown(thrown))
     }
   }
 }
 
-/** A parameter whose type has no codec: the server parses the text of what has an obvious one. */
+/** A parameter whose type has no codec: a value with an obvious text is sent as that text, and the server parses it. */
 class TextParameter implements TypedParameterEncoder {
   readonly typeName: string
 

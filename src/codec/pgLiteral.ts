@@ -1,10 +1,10 @@
-/** Values that are given as the text which the server parses, whatever their type. */
+/** Parameters given as text that the server parses, whatever their type. */
 import { Unencodable } from "../wire/failure.ts"
 import { refuseWithinDocument } from "./document.ts"
 import { INSPECT } from "./inspect.ts"
 
 /**
- * A parameter as the text of its type, made by `literal`.
+ * A parameter given as the text of its type; made by `literal`.
  *
  * @category models
  * @since 0.1.0
@@ -16,7 +16,7 @@ export class PgLiteral {
     this.text = text
   }
 
-  /** A value is nothing to be printed or logged in passing. */
+  /** Keeps the value out of logs and printed output. */
   toJSON(): unknown {
     refuseWithinDocument("a literal")
     return { length: this.text.length }
@@ -31,16 +31,16 @@ export class PgLiteral {
   }
 }
 
-/** Refuses a literal where nothing but a type's binary form can be sent, or a codec of the user's would be handed it. */
+/** Throws for a literal if only a type's binary form can be sent, or if a user's codec would receive it. */
 export const refuseLiteral = (value: unknown): void => {
   if (value instanceof PgLiteral) throw new Unencodable("a literal is text, which this request cannot carry")
 }
 
 /**
- * A parameter of any type as the server reads its text, which is what would stand between the quotes of a literal in the
- * SQL: `literal(document)` for a json column is `'...'::json`. Most types take a string for that anyway. It is wanted
- * where a string is a value: for text that is JSON already, which would be sent as a JSON string otherwise, and for a
- * type with a codec of your own, which is passed over.
+ * A parameter given as text that the server parses, as if it stood in quotes in the SQL: `literal(document)` for a json
+ * column is `'...'::json`. Most types accept a plain string for this. You need `literal` if a string is already a value
+ * of the type: for text that is JSON already, which would otherwise be sent as a JSON string, and to bypass your own
+ * codec for a type.
  *
  * @example
  * ```ts
@@ -49,7 +49,7 @@ export const refuseLiteral = (value: unknown): void => {
  *
  * export const store = Effect.fn(function* (body: string) {
  *   const pg = yield* PgClient.PgClient
- *   // The body of a request, as the JSON document that it is.
+ *   // The body of a request is a JSON document already.
  *   yield* pg.execute("INSERT INTO events (payload) VALUES ($1)", [PgTypes.literal(body)])
  * })
  * ```

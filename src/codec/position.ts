@@ -1,6 +1,6 @@
 /**
- * Where something is: pg_lsn, a place in the write-ahead log, and tid, a row's place in its table. Both are strings as
- * the server prints them; a pg_lsn is taken as a bigint too.
+ * pg_lsn, a position in the write-ahead log, and tid, a row's position in its table. Both are read as the server prints
+ * them; a pg_lsn is also accepted as a bigint.
  *
  * ```
  * pg_lsn   UInt64                        "16/B374D848", two halves in hexadecimal

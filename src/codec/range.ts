@@ -1,11 +1,11 @@
 /**
- * Ranges and multiranges of any type.
+ * Reads and writes ranges and multiranges of any type.
  *
  * ```
- * range       Byte1 flags, then the lower and the upper bound, each where it is finite: Int32 length and its bytes
+ * range       Byte1 flags, then the lower and the upper bound, each only if it is finite: Int32 length and its bytes
  * multirange  Int32 number of ranges, then for each: Int32 length and its bytes
  * ```
- * Text, for bounds that can only travel so: `empty`, `["1","5")`, `{["1","5"),["7",)}`.
+ * The text form, used if a bound can only be sent as text: `empty`, `["1","5")`, `{["1","5"),["7",)}`.
  */
 import type { Buffer } from "node:buffer"
 import { Format } from "../wire/backendMessage.ts"
@@ -16,7 +16,7 @@ import { type Codec, formatOf, isFlat, ofText, refusedKind, textOf } from "./cod
 import { LiteralReader, quoted } from "./literal.ts"
 
 /**
- * A range of PostgreSQL. A bound that is null is none: the range goes on for ever on that side.
+ * A PostgreSQL range. A bound of null means that the range is infinite on that side.
  *
  * @example
  * ```ts
@@ -33,14 +33,22 @@ import { LiteralReader, quoted } from "./literal.ts"
  * @since 0.1.0
  */
 export class PgRange<A = unknown> {
-  /** The range that holds nothing. */
+  /** The empty range, which contains no value. */
   static readonly empty: PgRange<never> = new PgRange<never>({ lower: null, upper: null, isEmpty: true })
 
   readonly lower: A | null
   readonly upper: A | null
-  /** True by default, and false where there is no lower bound. */
+  /**
+   * Whether the lower bound belongs to the range; false if there is no lower bound.
+   *
+   * @default true
+   */
   readonly lowerInclusive: boolean
-  /** False by default. */
+  /**
+   * Whether the upper bound belongs to the range.
+   *
+   * @default false
+   */
   readonly upperInclusive: boolean
   readonly isEmpty: boolean
 
@@ -58,7 +66,7 @@ export class PgRange<A = unknown> {
     this.upperInclusive = this.upper !== null && (parts.upperInclusive ?? false)
   }
 
-  /** PostgreSQL's text form. */
+  /** The range in PostgreSQL's text form. */
   toString(): string {
     return rangeText(this, (bound) => (bound instanceof Date ? bound.toISOString() : String(bound)))
   }
@@ -78,7 +86,7 @@ const Flag = {
 
 const LENGTH_BYTES = 4
 
-/** A bound is quoted where its text would not stand by itself. */
+/** Quotes a bound if its text could be misread. */
 const boundText = (text: string): string => (/^[^\s"\\(),[\]]+$/.test(text) ? text : quoted(text))
 
 const rangeText = (range: PgRange, text: (bound: unknown) => string): string => {
@@ -108,7 +116,7 @@ const rangeValue = (name: string, value: unknown): PgRange => {
   throw refusedKind(name, "a PgRange or { lower, upper, lowerInclusive, upperInclusive }", value)
 }
 
-/** The bounds of a value that is preceded by its length; throws where it passes the end. */
+/** The bounds of a value that follows its length; throws if the value passes the end. */
 const lengthAt = (what: string, bytes: Buffer, at: number, end: number): number => {
   if (end - at < LENGTH_BYTES) throw new Undecodable(`a ${what} that ends before a length`)
   const length = int32At(bytes, at)
@@ -118,7 +126,7 @@ const lengthAt = (what: string, bytes: Buffer, at: number, end: number): number 
   return length
 }
 
-/** The codec of the ranges of a type. */
+/** The codec for the ranges of a type. */
 export const rangeOf = (name: string, bound: Codec): Codec<PgRange> => ({
   name,
   read: (bytes, start, end) => {
@@ -152,7 +160,7 @@ export const rangeOf = (name: string, bound: Codec): Codec<PgRange> => ({
   },
   writesStrings: false,
   formatOf: (value) => {
-    // A bound without a binary form leaves none to the range, not even to one without bounds.
+    // If a bound has no binary form, the range has none, not even a range without bounds.
     if (formatOf(bound, null) === Format.text) return Format.text
     if (typeof value !== "object" || value === null || !("lower" in value && "upper" in value)) return Format.binary
     const { lower, upper } = value
@@ -200,7 +208,7 @@ const readRangeText = (reader: LiteralReader, bound: Codec): PgRange => {
   })
 }
 
-/** The codec of the multiranges of a type, given that of its ranges: arrays of ranges in their order. */
+/** The codec for the multiranges of a type, given the codec of its ranges: arrays of ranges in order. */
 export const multirangeOf = (name: string, bound: Codec, range: Codec<PgRange>): Codec<ReadonlyArray<PgRange>> => {
   const rangesOf = (value: unknown): ReadonlyArray<unknown> => {
     if (!Array.isArray(value)) throw refusedKind(name, "an array of ranges", value)

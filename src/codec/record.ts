@@ -1,26 +1,26 @@
 /**
- * record: an anonymous row, `ROW(1, 'a')`, as an array of its values in order. Each field carries the OID of its type,
- * which is all that there is to know of it: a type that is not known yet has to be looked up before the value can be
- * read. PostgreSQL takes no anonymous rows.
+ * record: an anonymous row such as `ROW(1, 'a')`, read as an array of its values. Each field carries the OID of its
+ * type and nothing else about it, so an unknown type must be looked up before the value can be read. PostgreSQL does
+ * not accept anonymous rows as parameters.
  */
 import type { Buffer } from "node:buffer"
 import { Undecodable, Unencodable, UnresolvedType } from "../wire/failure.ts"
 import type { Codec } from "./codec.ts"
 import { eachField } from "./fields.ts"
 
-/** What a record has to know of the types of its fields. */
+/** What a record has to know about the types of its fields. */
 export interface FieldTypes {
   codec(oid: number): Codec | undefined
   unknownAmong(oids: ReadonlyArray<number>): ReadonlyArray<number>
 }
 
-/** No server nests so deep, but bytes can. */
+/** No server sends such deep nesting, but malicious bytes could. */
 const MAX_DEPTH = 500
 
 export const recordOf = (types: FieldTypes): Codec<ReadonlyArray<unknown>> => {
   let depth = 0
 
-  /** Asks for all unknown types of the fields at once, where there are any. */
+  /** Asks for all unknown types of the fields at once, if there are any. */
   const assertKnown = (bytes: Buffer, start: number, end: number): void => {
     const oids = new Set<number>()
     eachField("record", bytes, start, end, (_, oid) => void oids.add(oid))
@@ -46,7 +46,7 @@ export const recordOf = (types: FieldTypes): Codec<ReadonlyArray<unknown>> => {
   return {
     name: "record",
     read: (bytes, start, end) => {
-      if (depth === MAX_DEPTH) throw new Undecodable(`a record inside of ${MAX_DEPTH} others`)
+      if (depth === MAX_DEPTH) throw new Undecodable(`a record nested in ${MAX_DEPTH} others`)
       depth++
       try {
         return readFields(bytes, start, end)
@@ -55,7 +55,7 @@ export const recordOf = (types: FieldTypes): Codec<ReadonlyArray<unknown>> => {
       }
     },
     write: () => {
-      throw new Unencodable("PostgreSQL takes no anonymous records; cast the parameter to a composite type")
+      throw new Unencodable("PostgreSQL accepts no anonymous records; cast the parameter to a composite type")
     },
     writesStrings: false,
     ofText: () => {

@@ -1,4 +1,4 @@
-/** Which codec serves which type, for the types that every server has. */
+/** Maps every built-in type to its codec. */
 import { arrayOf } from "./array.ts"
 import { bit, varbit } from "./bit.ts"
 import { bool } from "./boolean.ts"
@@ -50,9 +50,9 @@ import { int2vector, oidvector } from "./vector.ts"
 import { voidType } from "./void.ts"
 
 export interface TypeRegistry {
-  /** Undefined where the type has none: its values travel as text. */
+  /** The codec of a type; undefined if it has none, so that its values are sent as text. */
   codec(oid: number): Codec | undefined
-  /** PostgreSQL's name of the type, for reports; `int4[]` for an array, `type 12345` where it is not known. */
+  /** PostgreSQL's name of the type, for error messages: `int4[]` for an array, `type 12345` if it is unknown. */
   typeName(oid: number): string
 }
 
@@ -152,12 +152,12 @@ const builtinCodecs: ReadonlyArray<readonly [BuiltinType, Codec]> = [
 /** The delimiter of the text form of arrays: a semicolon for box, a comma for all others. */
 const arrayDelimiter = (oid: number): string => (oid === pgType.box.oid ? ";" : ",")
 
-/** How the codec of an array is made from that of its elements. */
+/** Makes the codec of an array from the codec of its elements. */
 export type MakeArray = (element: Codec, elementOid: number, delimiter?: string) => Codec
 
 /**
- * The codecs of `given`, and of the types of every server that are made of them: ranges, multiranges and arrays. Arrays
- * of what is not given are left out.
+ * Adds to the codecs in `given` those of the built-in types made from them: ranges, multiranges and arrays. It adds no
+ * array whose element is not in `given`.
  */
 export const withDerived = (
   given: ReadonlyMap<number, Codec>,
@@ -196,7 +196,7 @@ const names: ReadonlyMap<number, string> = new Map(
   })
 )
 
-/** The types that every server has, each with its array. */
+/** The built-in types, each with its array. */
 export const builtinTypes: TypeRegistry = {
   codec: (oid) => codecs.get(oid),
   typeName: (oid) => names.get(oid) ?? `type ${oid}`

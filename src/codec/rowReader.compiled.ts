@@ -1,20 +1,20 @@
 /**
- * Turns the shape of a result into source text: one straight line of reads and one object literal per row. Only plain
- * ASCII identifiers and our own expressions ever enter that source, codecs are passed to it as values, and it reports
- * nothing by itself: a row in which anything is odd, from a wrong count to a codec that throws, is read again by the
- * interpreter.
+ * Generates source text that reads a result's rows: one straight line of reads and one object literal per row. Only
+ * plain ASCII identifiers and our own expressions become part of that source; codecs are passed in as values. The
+ * compiled reader reports no errors itself: if anything about a row is odd, from a wrong count to a codec that throws,
+ * the interpreter reads the row again.
  */
 import { type InlineRead, inlineReads, INT32 } from "./inlineRead.ts"
 import type { ObjectRow, ReadableColumn, RowReader, TupleRow } from "./rowReader.interpreted.ts"
 
-/** Above this many columns the source grows too long to pay off. */
+/** With more columns than this, the source grows too long to pay off. */
 export const MAX_COMPILED_COLUMNS = 200
 
 const PLAIN_NAME = /^[A-Za-z_$][A-Za-z0-9_$]*$/
 
 const isPlain = (name: string): boolean => PLAIN_NAME.test(name) && name !== "__proto__"
 
-/** Undefined where a name is not plain or not unique, or where the runtime forbids code generation. */
+/** Undefined if a name is not plain or not unique, or if the runtime forbids code generation. */
 export const compileObjects = (
   columns: ReadonlyArray<ReadableColumn>,
   interpret: RowReader<ObjectRow>
@@ -24,7 +24,7 @@ export const compileObjects = (
   return compile(columns, interpret, `{ ${names.map((name, index) => `${name}: value${index}`).join(", ")} }`)
 }
 
-/** Undefined where the runtime forbids code generation. */
+/** Undefined if the runtime forbids code generation. */
 export const compileTuples = (
   columns: ReadonlyArray<ReadableColumn>,
   interpret: RowReader<TupleRow>
@@ -43,15 +43,15 @@ const compile = <R>(
       interpret
     )
   } catch {
-    // An EvalError in V8; no runtime's way to forbid code generation is to fail a query.
+    // An EvalError in V8. If a runtime forbids code generation, no query may fail because of it.
     return undefined
   }
 }
 
 /**
- * `at` only ever grows, so a row that ends too early is noticed at the latest by the last comparison, and no codec is
- * given bytes past the end: a negative length is a huge one once it is unsigned. The parentheses around the reader make
- * V8 compile it at once instead of twice.
+ * `at` only ever grows, so the last comparison at the latest notices a row that ends too early, and no codec gets bytes
+ * past the end: once it is unsigned, a negative length is a huge one. The parentheses around the reader make V8 compile
+ * it at once instead of twice.
  */
 const source = (columns: ReadonlyArray<ReadableColumn>, row: string): string => `"use strict"
 ${columns.map((_, index) => `const read${index} = reads[${index}]`).join("\n")}

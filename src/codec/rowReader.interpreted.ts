@@ -1,32 +1,32 @@
 /**
- * Reads rows column by column, for any column names and any number of them, and says exactly what is wrong with a row
- * that cannot be read. It is the meaning of a row; the compiled reader is the same thing, faster, and hands over to
- * this one whenever a row is not as it should be.
+ * Reads rows column by column, for any names and any number of columns, and reports exactly what is wrong with a row.
+ * It defines how a row is read; the compiled reader does the same faster, and falls back to this one whenever a row is
+ * not as expected.
  */
 import type { Buffer } from "node:buffer"
 import { ProtocolViolation, Undecodable, reasonOfThrown, Unencodable, UnresolvedType } from "../wire/failure.ts"
 import type { Codec } from "./codec.ts"
 
-/** Reads the body of a DataRow that lies in `bytes[start, end)`. The bytes are reused afterwards. */
+/** Reads the body of a DataRow in `bytes[start, end)`. The bytes are reused afterwards. */
 export type RowReader<R> = (bytes: Buffer, start: number, end: number) => R
 
 export type ObjectRow = Readonly<Record<string, unknown>>
 export type TupleRow = ReadonlyArray<unknown>
 
-/** What the readers need to know of a column. */
+/** What the readers need to know about a column. */
 export interface ReadableColumn {
   readonly name: string
   readonly typeName: string
   readonly read: Codec["read"]
 }
 
-/** A value that its codec refuses, with the column that holds it. The row itself is sound, and so is the session. */
+/** A value that its codec cannot decode, with its column. The row itself is well-formed, and the session continues. */
 export class UndecodableColumn extends Undecodable {
   readonly column: string
   /** The position of the column in the row, from 0. */
   readonly index: number
   readonly typeName: string
-  /** Where the value can be read once its types have been looked up. */
+  /** Set if the value can be read once its types have been looked up. */
   readonly unresolved: UnresolvedType | undefined
 
   constructor(column: Pick<ReadableColumn, "name" | "typeName">, index: number, thrown: unknown) {
@@ -39,8 +39,8 @@ export class UndecodableColumn extends Undecodable {
 }
 
 /**
- * Why a codec gave up. Only our own failures promise that their message holds no value; of anything else that a codec
- * throws the kind is told, because messages such as JSON.parse's quote what they were given.
+ * Why a codec failed. Only our own failures promise that their message contains no value. Of any other error only the
+ * kind is reported, because messages such as JSON.parse's quote their input.
  */
 const reasonOf = (thrown: unknown): string =>
   thrown instanceof Undecodable || thrown instanceof ProtocolViolation || thrown instanceof Unencodable
@@ -49,13 +49,13 @@ const reasonOf = (thrown: unknown): string =>
 
 // DataRow: Int16 number of columns, then for each of them Int32 length of the value (-1 for NULL) and its bytes.
 
-/** How many columns the row in `bytes[start, end)` says that it has. */
+/** The number of columns that the row in `bytes[start, end)` declares. */
 const countOf = (bytes: Buffer, start: number, end: number): number => {
   if (end - start < 2) throw new ProtocolViolation("a row without its number of columns")
   return (bytes[start]! << 8) | bytes[start + 1]!
 }
 
-/** The length of the value that stands at `at` in a row that ends at `end`; -1 for NULL. */
+/** The length of the value at `at` in a row that ends at `end`; -1 for NULL. */
 const lengthAt = (bytes: Buffer, at: number, end: number, index: number): number => {
   if (end - at < 4) throw new ProtocolViolation(`a row that ends before the length of column ${index + 1}`)
   const length = (bytes[at]! << 24) | (bytes[at + 1]! << 16) | (bytes[at + 2]! << 8) | bytes[at + 3]!
@@ -70,7 +70,7 @@ const expectEnd = (at: number, end: number): void => {
   if (at !== end) throw new ProtocolViolation(`${end - at} bytes too many at the end of a row`)
 }
 
-/** The number of columns of a row, of which no value is read; throws `ProtocolViolation` where it is no row. */
+/** The number of columns of a row whose values are not read; throws `ProtocolViolation` if the row is malformed. */
 export const columnsOfRow = (bytes: Buffer, start: number, end: number): number => {
   const count = countOf(bytes, start, end)
   let at = start + 2
@@ -79,7 +79,7 @@ export const columnsOfRow = (bytes: Buffer, start: number, end: number): number 
   return count
 }
 
-/** Rows as arrays in column order. */
+/** Reads rows as arrays in column order. */
 export const interpretTuples =
   (columns: ReadonlyArray<ReadableColumn>): RowReader<TupleRow> =>
   (bytes, start, end) => {
@@ -110,11 +110,11 @@ export const interpretTuples =
     return row
   }
 
-/** Rows as objects; of columns with the same name the last one wins. */
+/** Reads rows as objects. If several columns have the same name, the last one wins. */
 export const interpretObjects = (columns: ReadonlyArray<ReadableColumn>): RowReader<ObjectRow> => {
   const tuple = interpretTuples(columns)
   const names = columns.map((column) => column.name)
-  // A copy of this already owns every name, `__proto__` too, so that filling it in never reaches a prototype.
+  // Copies of this object already own every name, even `__proto__`, so filling one in never reaches a prototype.
   const blank = Object.fromEntries<unknown>(names.map((name) => [name, null]))
   return (bytes, start, end) => {
     const values = tuple(bytes, start, end)

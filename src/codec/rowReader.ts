@@ -1,7 +1,7 @@
 /**
- * How the rows of one statement are read: the formats to ask for, and readers that turn a DataRow into an object or a
- * tuple. A shape is read by the interpreter until it has had enough rows to pay for a compiled reader, and connections
- * that run the same statement share both.
+ * Decides how the rows of a statement are read: which formats to request, and which readers turn a DataRow into an
+ * object or a tuple. The interpreter reads the rows of a shape until there have been enough of them to pay for a
+ * compiled reader. Connections that run the same statement share both readers.
  */
 import { type ColumnDescription, Format } from "../wire/backendMessage.ts"
 import { type Codec, ofText } from "./codec.ts"
@@ -29,24 +29,24 @@ export {
 /** A statement's columns and how to read them. */
 export interface RowShape {
   readonly columns: ReadonlyArray<ColumnDescription>
-  /** Binary where the type has a codec that does not ask for text; text elsewhere. */
+  /** Binary if the type has a codec that does not ask for text; otherwise text. */
   readonly resultFormats: ReadonlyArray<Format>
-  /** Rows by column name; of columns with the same name the last one wins. */
+  /** Rows by column name. If several columns have the same name, the last one wins. */
   readonly object: RowReader<ObjectRow>
-  /** Rows in column order, which keep every column. */
+  /** Rows in column order, with every column. */
   readonly tuple: RowReader<TupleRow>
 }
 
-/** Compiling costs as much as the interpreter loses over about this many rows. */
+/** Compiling costs about as much as the interpreter loses over this many rows. */
 export const COMPILE_AFTER_ROWS = 500
 
-/** How many shapes of a registry are remembered; the one that was asked for longest ago goes first. */
+/** How many shapes a registry caches; the least recently used one is dropped first. */
 const MAX_REMEMBERED_SHAPES = 500
 
-/** The columns of a shape that is remembered have no longer description: 1,600 columns of ordinary names fit. */
+/** The longest description of a shape that is cached: enough for 1,600 columns with ordinary names. */
 const MAX_REMEMBERED_CHARACTERS = 131_072
 
-/** A reader that replaces itself by a compiled one. What holds on to the first is led to the second. */
+/** A reader that replaces itself with a compiled one. Callers that still hold the first one are redirected. */
 class WarmingReader<R> {
   read: RowReader<R>
 
@@ -66,7 +66,7 @@ class WarmingReader<R> {
   }
 }
 
-/** The readers of all results that have the same column names and types. */
+/** The readers for all results with the same column names and types. */
 class SharedReaders {
   private readonly columns: ReadonlyArray<ReadableColumn>
   private objects: WarmingReader<ObjectRow> | undefined
@@ -99,7 +99,7 @@ const resultFormat = (codec: Codec | undefined): Format =>
 const resultFormats = (columns: ReadonlyArray<ColumnDescription>, types: TypeRegistry): ReadonlyArray<Format> =>
   columns.map(({ typeOid }) => resultFormat(types.codec(typeOid)))
 
-/** Reads a column's values in the format that they come in. */
+/** Reads a column's values in the given format. */
 const columnReader = (codec: Codec | undefined, format: Format): Codec["read"] => {
   if (format === Format.binary)
     return resultFormat(codec) === Format.text || codec === undefined ? unreadable : codec.read
@@ -107,7 +107,7 @@ const columnReader = (codec: Codec | undefined, format: Format): Codec["read"] =
 }
 
 const unreadable = (): never => {
-  throw new Undecodable("its type is not the one that it was when the statement was described; ask again")
+  throw new Undecodable("its type has changed since the statement was described; run the statement again")
 }
 
 const remembered = new WeakMap<TypeRegistry, Map<string, SharedReaders>>()
@@ -119,7 +119,8 @@ const sharedReaders = (
 ): SharedReaders => {
   let shapes = remembered.get(types)
   if (shapes === undefined) remembered.set(types, (shapes = new Map()))
-  // A name cannot hold NUL: it came as a NUL-terminated string. A type without a codec may get one.
+  // A name cannot contain NUL, because it arrived as a NUL-terminated string. The `?` marks a type that has no codec
+  // yet but may get one.
   const key = columns
     .map(
       ({ name, typeOid }, index) =>
@@ -143,7 +144,7 @@ const sharedReaders = (
   return readers
 }
 
-/** `formats` are those that the values come in; by default those that suit the types best. */
+/** `formats` are the formats of the values; by default those that suit the types best. */
 export const makeRowShape = (
   columns: ReadonlyArray<ColumnDescription>,
   types: TypeRegistry,

@@ -1,5 +1,5 @@
 /**
- * pg_snapshot, and txid_snapshot as it was called before PostgreSQL 13: which transactions were running.
+ * pg_snapshot, which lists the running transactions; before PostgreSQL 13 it was called txid_snapshot.
  *
  * ```
  * Int32  number of running transactions
@@ -14,16 +14,16 @@ import { int32At, int64At } from "./bigEndian.ts"
 import { type Codec, refusedKind } from "./codec.ts"
 
 /**
- * Which transactions a snapshot sees: all below `xmin`, none from `xmax` on, and of those between all but the running
- * ones.
+ * The transactions that a snapshot sees: all below `xmin`, none from `xmax` on, and between the two all but those that
+ * were running.
  *
  * @category models
  * @since 0.1.0
  */
 export interface PgSnapshot {
-  /** The first transaction that was still running. */
+  /** The oldest transaction that was still running. */
   readonly xmin: bigint
-  /** One past the last transaction that was complete. */
+  /** One past the latest completed transaction. */
   readonly xmax: bigint
   /** The transactions that were running, in ascending order. */
   readonly xip: ReadonlyArray<bigint>

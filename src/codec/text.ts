@@ -1,22 +1,22 @@
 /**
- * The types whose values are text: UTF-8, for the session's client_encoding is always that. Bytes that are not UTF-8
- * are refused, never replaced; so are strings that PostgreSQL or UTF-8 cannot hold.
+ * The types whose values are text, always in UTF-8, because the session's client_encoding is always UTF8. Bytes that
+ * are not UTF-8 are refused, never replaced; so are strings that PostgreSQL or UTF-8 cannot hold.
  */
 import { type Buffer, isUtf8 } from "node:buffer"
 import { Undecodable } from "../wire/failure.ts"
 import { type Codec, refusedKind } from "./codec.ts"
 
-/** ASCII up to this length is decoded here: that is faster than the call into the runtime. */
+/** ASCII up to this length is decoded in JavaScript, which is faster than calling the runtime. */
 const SHORT_TEXT = 20
 /** ASCII up to this length is decoded by one call with the codes spelled out, which V8 turns into a flat string. */
 const TINY_TEXT = 8
 const MAX_ASCII = 0x7f
 const REPLACEMENT_CHARACTER = "\ufffd"
 
-/** For each short length an array to hold the codes while they are made a string. */
+/** One reusable array of character codes for each short length. */
 const codesOfLength = Array.from({ length: SHORT_TEXT + 1 }, (_, length) => Array.from({ length }, () => 0))
 
-/** The text that lies in `bytes[start, end)`; also the text form of any other type. */
+/** The text in `bytes[start, end)`; also used for the text form of any other type. */
 export const readText = (bytes: Buffer, start: number, end: number): string => {
   const length = end - start
   if (length > SHORT_TEXT) return readLongText(bytes, start, end)
@@ -80,13 +80,13 @@ export const bpchar: Codec<string> = textual("bpchar")
 export const name: Codec<string> = textual("name")
 export const cstring: Codec<string> = textual("cstring")
 export const refcursor: Codec<string> = textual("refcursor")
-/** The trees that the server keeps of defaults, rules and the like; it takes none. */
+/** Trees in which the server keeps defaults, rules and so on; it does not accept them as parameters. */
 export const pgNodeTree: Codec<string> = textual("pg_node_tree")
-/** The type of a literal that nothing has given a type. */
+/** The type of a literal whose type nothing determines. */
 export const unknown: Codec<string> = textual("unknown")
 
 /**
- * In binary the server believes the encoding that an XML declaration names, in text it knows that the text is in the
- * client's: so strings go as text.
+ * Strings are sent as text. For binary XML the server would trust the encoding that the XML declaration names; for text
+ * it knows that the encoding is the client's.
  */
 export const xml: Codec<string> = { ...textual("xml"), writesStrings: false }

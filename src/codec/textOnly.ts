@@ -1,6 +1,6 @@
 /**
- * The types of every server that travel as text, because it has no binary form of them, or none that says anything to
- * others than itself.
+ * The built-in types that are exchanged as text, because the server has no binary form for them, or one that only the
+ * server itself understands.
  */
 import { arrayOf } from "./array.ts"
 import type { Codec } from "./codec.ts"
@@ -15,5 +15,5 @@ export const pgMcvList: Codec = textOnlyOf("pg_mcv_list")
 export const pgBrinBloomSummary: Codec = textOnlyOf("pg_brin_bloom_summary")
 export const pgBrinMinmaxMultiSummary: Codec = textOnlyOf("pg_brin_minmax_multi_summary")
 
-/** Arrays of another element type in each row, such as those of pg_stats: they are read as arrays of texts. */
+/** Arrays whose element type may differ in each row, as in pg_stats; they are read as arrays of texts. */
 export const anyarray: Codec = { ...arrayOf(textOnlyOf("anyelement"), pgType.text.oid), name: "anyarray" }

@@ -1,6 +1,6 @@
 /**
- * tsvector and tsquery, as the text that the server prints. Strings travel as text, for only the server can parse all
- * that it takes; a tsvector is also written from the text that it is read as.
+ * tsvector and tsquery, as the text that the server prints. Strings are sent as text, because only the server can parse
+ * everything that it accepts; a tsvector can also be written in binary from the text that it is read as.
  *
  * tsvector:
  * ```
@@ -173,7 +173,7 @@ const symbolOf = ({ distance, operator }: OperatorItem): string => {
   return distance === 1 ? "<->" : `<${distance}>`
 }
 
-/** A part of a query that has been printed, and how tightly it holds together. */
+/** A part of a query that has been printed, and how tightly it binds. */
 interface Printed {
   readonly text: string
   readonly precedence: number
@@ -191,7 +191,7 @@ const print = (item: OperatorItem, printed: Array<Printed>): Printed => {
     throw new Undecodable("tsquery with an operator that lacks an operand")
   }
   if (left === undefined) return { text: `!${within(right, right.precedence < precedence)}`, precedence }
-  // A phrase is read from the left, so that one on the right of another needs its parentheses.
+  // A phrase associates to the left, so a phrase on the right of another one needs parentheses.
   const isLoose =
     right.precedence < precedence || (item.operator === Operator.phrase && right.precedence === precedence)
   const text = `${within(left, left.precedence < precedence)} ${symbolOf(item)} ${within(right, isLoose)}`

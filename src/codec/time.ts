@@ -1,6 +1,7 @@
 /**
- * time and timetz. A time is read as a bigint of microseconds since midnight; 24:00, which PostgreSQL tells from 00:00,
- * is 86400000000n. A timetz is the string that the server prints: "13:37:00.5+05:30", seconds of the offset included.
+ * time and timetz. A time is read as a bigint of microseconds since midnight; PostgreSQL distinguishes 24:00 from
+ * 00:00, and it is 86400000000n. A timetz is the string that the server prints: "13:37:00.5+05:30", including the
+ * seconds of the offset.
  */
 import { Undecodable, Unencodable } from "../wire/failure.ts"
 import { int32At, int64At } from "./bigEndian.ts"
@@ -14,7 +15,7 @@ const OFFSET_LIMIT = 16 * 3_600
 
 const pad = (value: number, digits: number): string => String(value).padStart(digits, "0")
 
-/** "hh:mm:ss" and as many digits of the fraction as there are, of a time of day in microseconds. */
+/** Formats a time of day in microseconds as "hh:mm:ss" with only the necessary digits of the fraction. */
 export const formatTime = (microseconds: number): string => {
   const fraction = microseconds % MICROSECONDS_PER_SECOND
   const clock = formatClock((microseconds - fraction) / MICROSECONDS_PER_SECOND)
@@ -26,7 +27,7 @@ const formatClock = (seconds: number): string =>
 
 const TIME = /^(\d\d):([0-5]\d)(?::([0-5]\d)(?:\.(\d{1,6}))?)?$/
 
-/** The microseconds since midnight of a time such as "13:37" or "13:37:00.000001"; undefined where it is not one. */
+/** The microseconds since midnight of a time such as "13:37" or "13:37:00.000001"; undefined if it is not one. */
 export const parseTime = (text: string): number | undefined => {
   const match = TIME.exec(text)
   if (match === null) return undefined
@@ -36,7 +37,7 @@ export const parseTime = (text: string): number | undefined => {
   return microseconds <= MICROSECONDS_PER_DAY ? microseconds : undefined
 }
 
-// On the wire an offset counts seconds west of Greenwich; in text it is east.
+// The binary form counts the offset in seconds west of Greenwich; the text shows it east.
 
 const formatOffset = (west: number): string => {
   const clock = formatClock(Math.abs(west))
@@ -45,7 +46,7 @@ const formatOffset = (west: number): string => {
 
 const OFFSET = /^([+-])(\d\d(?::\d\d){0,2})$/
 
-/** The seconds west of Greenwich of an offset such as "+05:30"; undefined where it is not one. */
+/** The seconds west of Greenwich of an offset such as "+05:30"; undefined if it is not one. */
 export const parseOffset = (text: string): number | undefined => {
   const [, sign, clock = ""] = OFFSET.exec(text) ?? []
   const [hours = "", minutes = "0", seconds = "0"] = clock.split(":")

@@ -1,9 +1,9 @@
 /**
- * timestamp and timestamptz: Int64 microseconds since 2000-01-01 00:00, read as a `Date`; a timestamp, which knows no
- * time zone, is taken to be in UTC. What a Date cannot hold is read as
- * - a `PgTimestamp`, a Date with its microseconds, where there are digits below the millisecond,
+ * timestamp and timestamptz: Int64 microseconds since 2000-01-01 00:00, read as a `Date`. A timestamp has no time zone
+ * and is taken to be in UTC. A value that a Date cannot hold is read as
+ * - a `PgTimestamp`, a Date with microseconds, if it has digits below the millisecond,
  * - `Infinity` or `-Infinity`,
- * - the server's text, "294276-12-31 23:59:59.999999", beyond the year 275760 where Date ends.
+ * - the server's text, "294276-12-31 23:59:59.999999", if it lies beyond the year 275760, where Date ends.
  */
 import { Buffer } from "node:buffer"
 import { Undecodable, Unencodable } from "../wire/failure.ts"
@@ -14,8 +14,8 @@ import { formatDay, formatEra, MIN_DAYS, parseDay } from "./date.ts"
 import { formatTime, MICROSECONDS_PER_DAY, parseOffset, parseTime } from "./time.ts"
 
 /**
- * A point in time to the microsecond: a `Date` that also carries the digits below its millisecond. Everything that
- * takes a Date takes it, and it prints and serialises with all six digits: `2024-02-29T12:00:00.123456Z`.
+ * A point in time to the microsecond: a `Date` that also carries the digits below its millisecond. Use it anywhere a
+ * Date is accepted. It prints and serializes with all six digits: `2024-02-29T12:00:00.123456Z`.
  *
  * @category models
  * @since 0.1.0
@@ -24,7 +24,7 @@ export class PgTimestamp extends Date {
   /** The microseconds since the millisecond that `getTime` gives: a whole number from 0 to 999. */
   readonly microsecond: number
 
-  /** @param milliseconds since 1970-01-01 UTC, rounded down, as for `Date` */
+  /** @param milliseconds since 1970-01-01 UTC, rounded down, as in `Date` */
   constructor(milliseconds: number, microsecond: number) {
     super(milliseconds)
     this.microsecond = microsecond
@@ -41,9 +41,9 @@ const MILLISECONDS_PER_DAY = 86_400_000
 const MICROSECONDS_PER_MILLISECOND = 1_000
 const MICROSECONDS_PER_SECOND = 1_000_000n
 const MIN_MILLISECONDS = MIN_DAYS * MILLISECONDS_PER_DAY
-/** Since 2000, as all that follows here. */
+/** Counted from 2000, as everything below. */
 export const MIN_MICROSECONDS = BigInt(MIN_DAYS) * MICROSECONDS_PER_DAY
-/** 294277-01-01 is the first moment that PostgreSQL does not hold. */
+/** 294277-01-01, the first moment that PostgreSQL cannot store. */
 export const END_MICROSECONDS = 9_223_371_331_200_000_000n
 
 const INFINITY = 2n ** 63n - 1n
@@ -64,7 +64,7 @@ const formatInstant = (microseconds: bigint, offset: string): string => {
 
 const FORM = /^(\d+-\d\d-\d\d) ([\d:.]+)([+-][\d:]+)?( BC)?$/
 
-/** The microseconds since 2000 of a text such as the server prints; undefined where it is not one. */
+/** The microseconds since 2000 of a text as the server prints it; undefined if it is not one. */
 const parseInstant = (text: string, hasOffset: boolean): bigint | undefined => {
   const [, day = "", clock = "", offset, era = ""] = FORM.exec(text) ?? []
   const days = parseDay(day, era)
@@ -124,7 +124,7 @@ const instant = (name: string, offset: "" | "+00"): Codec<Date | number | string
     const low = int32At(bytes, start + 4) >>> 0
     const rest = high * MICROSECONDS_LEFT_PER_HIGH_WORD + low
     const carry = Math.floor(rest / MICROSECONDS_PER_MILLISECOND)
-    // Exact in the range of Date; past it the sum may be rounded, but stays past it.
+    // Exact within the range of Date. Beyond it the sum may be rounded, but stays beyond it.
     const milliseconds = high * MILLISECONDS_PER_HIGH_WORD + carry
     if (milliseconds > MAX_DATE_MILLISECONDS - MILLISECONDS_FROM_1970_TO_2000) {
       if (high === MAX_INT32 && low === MAX_UINT32) return Infinity

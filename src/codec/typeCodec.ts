@@ -1,6 +1,6 @@
 /**
- * A codec with the type that it is for, which a user hands to a connection; and all those that one has been handed. They
- * belong to what they were handed to: nothing is registered for the whole process.
+ * Represents the codecs that a user chooses: one for a type, and all those that a connection was given. They belong to
+ * that connection; nothing is registered for the whole process.
  */
 import { arrayOf, losslessArrayOf } from "./array.ts"
 import type { Codec } from "./codec.ts"
@@ -9,31 +9,37 @@ import { builtinTypes, type MakeArray, withDerived } from "./registry.ts"
 import type { TypeDescription } from "./typeDescription.ts"
 import { builtinNamed, CATALOGUE_SCHEMA, type QualifiedName, qualified } from "./typeName.ts"
 
-/** The type that a codec is wanted for, as the server's catalogue has it. */
+/** The type for which a codec is built, as the server's catalog describes it. */
 export interface CodecSubject {
   readonly oid: number
-  /** As reports name it. */
+  /** The type's name in error messages. */
   readonly name: string
   readonly kind: TypeDescription["kind"]
-  /** Whether its binary form is its text. */
+  /** Whether the type's binary form is its text. */
   readonly isTextual: boolean
-  /** Those of a composite type. */
+  /** The attributes of a composite type; empty for other types. */
   readonly attributes: ReadonlyArray<Attribute>
 }
 
 /**
- * A codec of your choice for one type, by its name: made by `codec` or `composite`, or one of those that are ready made.
- * It does nothing until it stands in the setting `types`, or is given to `setTypeCodec` of a connection.
+ * A codec for one type, identified by name: the result of `codec`, `composite` or `losslessArrayOf`, or one of the
+ * ready-made ones. It has no effect until you put it in the setting `types` or pass it to a connection's
+ * `setTypeCodec`.
  *
  * @category models
  * @since 0.1.0
  */
 export class TypeCodec {
-  /** As it stands in pg_type. */
+  /** The type's name in pg_type. */
   readonly name: string
-  /** Undefined for the base type of that name wherever it is: extensions can be installed in any schema. */
+  /**
+   * The type's schema; undefined for the base type of that name in any schema, because extensions can be installed
+   * anywhere.
+   */
   readonly schema: string | undefined
-  /** Undefined where not the type itself is meant but its arrays, which are then read as `PgArray`. */
+  /**
+   * Builds the codec; undefined if the choice concerns not the type but its arrays, which are then read as `PgArray`.
+   */
   readonly make: ((subject: CodecSubject) => Codec) | undefined
 
   constructor(name: string, schema: string | undefined, make: ((subject: CodecSubject) => Codec) | undefined) {
@@ -43,13 +49,13 @@ export class TypeCodec {
   }
 }
 
-/** The codec of a type of every server, which needs to know no more of it. */
+/** The codec of a built-in type, which needs to know nothing more about the type. */
 export const builtinTypeCodec = (codec: Codec): TypeCodec => new TypeCodec(codec.name, CATALOGUE_SCHEMA, () => codec)
 
-/** The codec of a type that an extension makes, in any schema. */
+/** The codec of a type that an extension defines, in any schema. */
 export const extensionTypeCodec = (codec: Codec): TypeCodec => new TypeCodec(codec.name, undefined, () => codec)
 
-/** Those of every server whose binary form is their text. */
+/** The built-in types whose binary form is their text. */
 const TEXTUAL: ReadonlySet<string> = new Set([
   "bpchar",
   "cstring",
@@ -63,17 +69,17 @@ const TEXTUAL: ReadonlySet<string> = new Set([
 
 const keyOf = ({ name, schema }: Pick<TypeCodec, "name" | "schema">): string => `${schema ?? ""}\0${name}`
 
-/** The codecs of a connection. They never change: another choice is another one of these. */
+/** The codecs of a connection. Immutable: `with` and `without` return a new instance. */
 export class TypeCodecs {
   static readonly none: TypeCodecs = new TypeCodecs([])
 
   readonly chosen: ReadonlyArray<TypeCodec>
   private readonly codecs = new Map<string, TypeCodec>()
   private readonly lossless = new Set<string>()
-  /** Of the types of every server those that are not read and written as usual, by OID. */
+  /** The built-in types with a codec of their own here, by OID. */
   readonly builtins: ReadonlyMap<number, Codec>
 
-  /** Of several codecs for one type the last one counts. */
+  /** If several codecs are for the same type, the last one wins. */
   constructor(chosen: ReadonlyArray<TypeCodec>) {
     this.chosen = chosen
     for (const codec of chosen) {
@@ -87,7 +93,10 @@ export class TypeCodecs {
     return new TypeCodecs([...this.chosen, codec])
   }
 
-  /** Without those of a type; undefined for the schema means what it means when a codec is made. */
+  /**
+   * Returns a copy without the codecs of a type. If `schema` is undefined: pg_catalog for built-in names, otherwise
+   * public.
+   */
   without(name: string, schema: string | undefined): TypeCodecs {
     const type = qualified(name, schema)
     return new TypeCodecs(
@@ -107,7 +116,7 @@ export class TypeCodecs {
     return (found ?? (kind === "base" ? this.codecs.get(keyOf({ name, schema: undefined })) : undefined))?.make
   }
 
-  /** How arrays of a type are made. */
+  /** How arrays of a type are built. */
   makeArray(element: QualifiedName): MakeArray {
     return this.lossless.has(keyOf(element)) ? losslessArrayOf : arrayOf
   }

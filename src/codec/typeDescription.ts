@@ -1,4 +1,4 @@
-/** What a server's catalogue tells of its types, as plain data; and of what one type is made. */
+/** Describes the types in a server's catalog as plain data, and lists the types that each consists of. */
 
 interface Common {
   readonly oid: number

@@ -1,4 +1,4 @@
-/** What a type is called in pg_type, for those that SQL calls otherwise; and which names every server has. */
+/** Translates SQL's type names to those in pg_type, and knows the names of the built-in types. */
 import { type BuiltinType, pgType } from "./oid.generated.ts"
 
 /** SQL's own names, in lower case. */
@@ -26,7 +26,7 @@ interface NamedType {
   readonly isArray: boolean
 }
 
-/** The types of every server by the names that they have in pg_type, where that of an array begins with `_`. */
+/** The built-in types by their names in pg_type, where the name of an array begins with `_`. */
 const builtins: ReadonlyMap<string, NamedType> = new Map(
   Object.entries<BuiltinType>(pgType).flatMap(
     ([name, { arrayOid, oid }]): ReadonlyArray<readonly [string, NamedType]> => [
@@ -46,16 +46,16 @@ export interface QualifiedName {
   readonly name: string
 }
 
-/** Without a schema a type of every server is meant where there is one of that name, and else one in `public`. */
+/** Without a schema: the built-in type of that name if there is one, otherwise the type in `public`. */
 export const qualified = (name: string, schema: string | undefined): QualifiedName => {
   if (schema !== undefined && schema !== CATALOGUE_SCHEMA) return { schema, name }
   const isArray = name.endsWith(ARRAY_SUFFIX)
   const elementName = isArray ? name.slice(0, -ARRAY_SUFFIX.length).trimEnd() : name
   const known = aliases.get(elementName.toLowerCase()) ?? elementName
-  // An array of the user's own keeps its suffix: what pg_type calls it is the server's choice.
+  // A user-defined array type keeps the suffix, because the server chooses its name in pg_type.
   const catalogueName = isArray ? (builtins.has(`_${known}`) ? `_${known}` : `${known}${ARRAY_SUFFIX}`) : known
   return { schema: schema ?? (builtins.has(catalogueName) ? CATALOGUE_SCHEMA : DEFAULT_SCHEMA), name: catalogueName }
 }
 
-/** Undefined where no server has it. */
+/** Undefined if the name is not that of a built-in type. */
 export const builtinNamed = (name: string): NamedType | undefined => builtins.get(name)

@@ -1,6 +1,6 @@
 /**
- * Parameters whose type the caller names. Where all of a statement's are such, nobody has to ask the server for their
- * types before it is run for the first time.
+ * Parameters whose type the caller names. If all of a statement's parameters are typed, the client need not ask the
+ * server for their types before the first run.
  */
 import { refuseWithinDocument } from "./document.ts"
 import { INSPECT } from "./inspect.ts"
@@ -9,7 +9,7 @@ import { type BuiltinType, pgType } from "./oid.generated.ts"
 type ElementName = keyof typeof pgType
 
 /**
- * A type of every server, by its name in `pg_type`, or an array of it: `"int4"`, `"timestamptz"`, `"text[]"`.
+ * The name in `pg_type` of a built-in type, or of an array of it: `"int4"`, `"timestamptz"`, `"text[]"`.
  *
  * @category models
  * @since 0.1.0
@@ -17,15 +17,15 @@ type ElementName = keyof typeof pgType
 export type BuiltinTypeName = ElementName | `${ElementName}[]`
 
 /**
- * A parameter with its type, made by `typed`, `int4` and the others of their kind. Printed or serialised it
- * shows its type, and no value.
+ * A parameter with its type; made by `typed`, `int4` and similar functions. If it is printed or serialized, it shows
+ * its type but not its value.
  *
  * @category models
  * @since 0.1.0
  */
 export class TypedParameter {
   readonly oid: number
-  /** What the type's codec takes, a string, or null. */
+  /** The value: whatever the type's codec accepts, a string, or null. */
   readonly value: unknown
 
   constructor(oid: number, value: unknown) {
@@ -33,7 +33,7 @@ export class TypedParameter {
     this.value = value
   }
 
-  /** A value is nothing to be printed or logged in passing. */
+  /** Keeps the value out of logs and printed output. */
   toJSON(): unknown {
     refuseWithinDocument("a typed parameter")
     return { oid: this.oid }
@@ -57,16 +57,18 @@ const oidOf = (name: unknown): number | undefined =>
       ? builtinTypes[name.slice(0, -2)]?.arrayOid
       : builtinTypes[name]?.oid
 
-/** What an untyped caller may get wrong is left to the server, which names the type in its error. */
+/** JavaScript callers may pass a wrong name; the server then names the type in its error. */
 const UNSPECIFIED = 0
 
 /**
- * A parameter of a type that you name, as a cast in the SQL would. Its value is what the type takes, with your codecs if
- * you have given any. An `execute` all of whose parameters are typed takes one round trip the first time too, and others
- * take two, because the server is asked for their types. So does any call whose rows are read: the server is asked for the
- * types of the columns, without which the first run would not always give the values that later runs give.
+ * A parameter whose type you name, as a cast in the SQL would. It accepts the values that the type accepts, including
+ * those of your own codecs. If all the parameters of an `execute` are typed, even its first run takes one round trip.
+ * Otherwise the first run takes two, because the client asks the server for the types. A call that reads rows also
+ * takes two the first time, because the client asks for the types of the columns; without them, the first run might
+ * return other values than later runs.
  *
- * In `executeMany`, `fetchMany` and for a statement that is prepared, the server says the types: there they are ignored.
+ * `executeMany`, `fetchMany` and prepared statements use the types that the server reports, and ignore the ones given
+ * here.
  *
  * @example
  * ```ts
@@ -194,8 +196,8 @@ export const timestamp: (value: Date | string | null) => TypedParameter = typedA
 export const timestamptz: (value: Date | string | null) => TypedParameter = typedAs("timestamptz")
 
 /**
- * A parameter of the type `jsonb`: what `JSON.stringify` takes, a string too. `literal` is JSON that is written out
- * already; `jsonNull` is JSON's null, and null is NULL.
+ * A parameter of the type `jsonb`: any value that `JSON.stringify` accepts; a string becomes a JSON string. Use
+ * `literal` for text that is JSON already and `jsonNull` for JSON's null; null is NULL.
  *
  * @category typed parameters
  * @since 0.1.0
@@ -207,17 +209,17 @@ const isTyped = (value: unknown): value is TypedParameter => {
   try {
     return value instanceof TypedParameter
   } catch {
-    // A Proxy can be none, and says so when it is encoded.
+    // A Proxy that throws here is no typed parameter; it fails when it is encoded.
     return false
   }
 }
 
-/** The type of each value as OID, 0 where the server is to say; none where it is to say all. */
+/** The OID of each value's type, 0 if the server decides; empty if the server decides all of them. */
 export const namedTypes = (values: ReadonlyArray<unknown>): ReadonlyArray<number> =>
   values.some(isTyped) ? values.map((value) => (isTyped(value) ? value.oid : UNSPECIFIED)) : NONE
 
 const NONE: ReadonlyArray<number> = []
 
-/** The values without the types. */
+/** The values without their types. */
 export const bareValues = (values: ReadonlyArray<unknown>): ReadonlyArray<unknown> =>
   values.some(isTyped) ? values.map((value) => (isTyped(value) ? value.value : value)) : values

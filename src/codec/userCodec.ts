@@ -1,6 +1,6 @@
 /**
- * Codecs that users write: of a type's bytes, of its text, or of the attributes of a composite type. What they throw is
- * told by its kind only, for it may quote the value.
+ * Makes codecs from the functions that users write: for a type's bytes, its text, or the attributes of a composite
+ * type. If such a function throws, only the kind of error is reported, because the message may quote the value.
  */
 import { Buffer } from "node:buffer"
 import { Format } from "../wire/backendMessage.ts"
@@ -16,45 +16,54 @@ import { type CodecSubject, TypeCodec } from "./typeCodec.ts"
 import { qualified } from "./typeName.ts"
 
 /**
- * A type by its name.
+ * A type, identified by its name.
  *
  * @category models
  * @since 0.1.0
  */
 export interface TypeName {
   /**
-   * As in pg_type (`"int8"`, `"geometry"`), or as SQL calls a type that every server has (`"bigint"`); of an array that of
-   * its elements with brackets (`"int8[]"`).
+   * The name in pg_type (`"int8"`, `"geometry"`), or SQL's name of a built-in type (`"bigint"`). For an array: the name
+   * of the element type with brackets (`"int8[]"`).
    */
   readonly name: string
-  /** By default `"pg_catalog"` where every server has a type of that name, and otherwise `"public"`. */
+  /**
+   * The type's schema.
+   *
+   * @default `"pg_catalog"` for the name of a built-in type, otherwise `"public"`
+   */
   readonly schema?: string | undefined
 }
 
 interface Encoding extends TypeName {
   /**
-   * Say true where a value of the type is a JavaScript array: then each array within an array of the type is a value, and
-   * not a dimension. `false`, but true for tuples.
+   * Set this to true if values of the type are JavaScript arrays. Each array within an array of the type is then a
+   * value, not a dimension.
+   *
+   * @default false, but true for tuples
    */
   readonly valuesAreArrays?: boolean | undefined
 }
 
 /**
- * How the values of a type come from bytes and go to bytes, in PostgreSQL's binary format for the type.
+ * How to convert between the values of a type and its bytes in PostgreSQL's binary format.
  *
  * @category models
  * @since 0.1.0
  */
 export interface BinaryEncoding extends Encoding {
   readonly format: "binary"
-  /** The bytes are a copy that nobody else holds. */
+  /** Converts the bytes of a value. They are a copy that nobody else holds. */
   readonly decode: (bytes: Uint8Array) => unknown
-  /** Given each parameter of the type, strings too, but never null. Throw to refuse one. */
+  /**
+   * Converts a parameter to bytes. It gets every parameter of the type, including strings, but never null. Throw to
+   * refuse a value.
+   */
   readonly encode: (value: unknown) => Uint8Array
 }
 
 /**
- * How the values of a type come from its text and go to it, as the server prints and parses the type.
+ * How to convert between the values of a type and its text, as the server prints and parses it.
  *
  * @category models
  * @since 0.1.0
@@ -62,22 +71,26 @@ export interface BinaryEncoding extends Encoding {
 export interface TextEncoding extends Encoding {
   readonly format: "text"
   readonly decode: (text: string) => unknown
-  /** Given each parameter of the type, strings too, but never null. Throw to refuse one. */
+  /**
+   * Converts a parameter to text. It gets every parameter of the type, including strings, but never null. Throw to
+   * refuse a value.
+   */
   readonly encode: (value: unknown) => string
 }
 
 /**
- * A codec of your own for a type. It also serves the type's arrays, domains over it, and composite types and ranges
- * that hold it; types that every server has may be given another codec too, and so may an array type by itself
- * (`"int4[]"`). A codec for a domain is refused with an `InvalidConfigError` when a connection is given it: the server
- * does not tell a column of a domain from one of the type that it restricts. Values that are NULL never come to it. What
- * it throws becomes a `DecodeError` or an `EncodeError` that tells the kind of what was thrown, and not its message,
- * which may quote the value; the connection goes on.
+ * Makes your own codec for a type. It also serves the type's arrays, domains over the type, and composite types and
+ * ranges that contain it. You may replace the codec of a built-in type, and give an array type its own codec
+ * (`"int4[]"`). A connection refuses a codec for a domain with an `InvalidConfigError`, because the server does not
+ * distinguish a column of a domain from one of its base type. The codec never receives NULL. If it throws, the call
+ * fails with a `DecodeError` or an `EncodeError` that names the kind of error but not its message, which may quote the
+ * value; the connection stays usable.
  *
- * A type whose codec is of its text is exchanged as text, and so is what holds it. Anonymous records (`ROW(...)`) and
- * binary COPY cannot hold it then, unless its binary form is its text (`text`, `json`, `xml`, enums, `citext`).
+ * With a text codec, values of the type and of the types that contain it are exchanged as text. Anonymous records
+ * (`ROW(...)`) and binary COPY then cannot contain it, unless the type's binary form is its text (`text`, `json`,
+ * `xml`, enums, `citext`).
  *
- * Throws a TypeError where `encoding` is no encoding, at once: it is a slip in the program.
+ * Throws a TypeError at once if `encoding` is invalid, because that is a mistake in the program.
  *
  * @example
  * ```ts
@@ -175,22 +188,24 @@ const textCodec = ({ isTextual, name }: CodecSubject, { decode, encode }: TextEn
 }
 
 /**
- * How the values of a composite type come from its attributes and go to them.
+ * How to convert between the values of a composite type and its attributes.
  *
  * @category models
  * @since 0.1.0
  */
 export interface CompositeEncoding extends Encoding {
-  /** Given the values of the attributes, in their order. By default it is that array which is read. */
+  /** Converts the values of the attributes, in order. By default the value is that array. */
   readonly decode?: ((values: ReadonlyArray<unknown>) => unknown) | undefined
-  /** Gives the values of the attributes, in their order. By default such an array is taken. Throw to refuse a value. */
+  /**
+   * Returns the values of the attributes, in order. By default a parameter is such an array. Throw to refuse a value.
+   */
   readonly encode?: ((value: unknown) => ReadonlyArray<unknown>) | undefined
 }
 
 /**
- * A codec of your own for a composite type or the rows of a table, which without one are plain objects that have all
- * attributes and no other key. Each attribute has the codec of its type. Without `decode` and `encode` values of the type are tuples: arrays of the attributes. Throws
- * a TypeError, as `codec` does.
+ * Makes your own codec for a composite type or the rows of a table, whose values are otherwise plain objects that have all
+ * attributes and no other key. Each attribute uses the codec of its type. Without `decode` and `encode`, values of the type
+ * are tuples: arrays of the attributes. Throws a TypeError if `encoding` is invalid.
  *
  * @example
  * ```ts
@@ -224,7 +239,7 @@ export const composite = (encoding: CompositeEncoding): TypeCodec => {
   const { name, schema } = qualified(encoding.name, encoding.schema)
   return new TypeCodec(name, schema, (subject) => {
     if (subject.kind !== "composite") return refusing(subject.name, "is no composite type: use PgTypes.codec for it")
-    // Named by their numbers, they are in order in the object that they are read as.
+    // The attributes are named by their numbers, so that they are in order in the object that is read.
     const attributes = subject.attributes.map((attribute, index) => ({ ...attribute, name: String(index) }))
     return mapped(compositeOf({ oid: subject.oid, name: subject.name, attributes }), {
       decode: (value) => {
@@ -248,8 +263,8 @@ const isComposite = (given: CompositeEncoding): boolean =>
   isNamed(given) && isOptional("function", given.decode) && isOptional("function", given.encode)
 
 /**
- * Reads the arrays of a type as `PgArray`, which keeps where the indexes of each dimension begin. Written are the same
- * arrays as without it. Throws a TypeError, as `codec` does.
+ * Reads the arrays of a type as `PgArray`, which keeps the first index of each dimension. Parameters are unaffected:
+ * both plain arrays and `PgArray` are accepted. Throws a TypeError if `element` is invalid.
  *
  * @example
  * ```ts
@@ -262,12 +277,12 @@ const isComposite = (given: CompositeEncoding): boolean =>
  */
 export const losslessArrayOf = (element: TypeName): TypeCodec => {
   sound("losslessArrayOf", "the name of a type, { name } or { name, schema }", element, isNamed)
-  // Whatever its dimensions, PostgreSQL has one array type for each type.
+  // PostgreSQL has one array type for each type, whatever the number of dimensions.
   const { name, schema } = qualified(element.name.replace(/(?:\[\])+$/, ""), element.schema)
   return new TypeCodec(name, schema, undefined)
 }
 
-/** The codec of a type that cannot have the codec which was chosen for it. */
+/** A codec that refuses every value, for a type that cannot have the codec chosen for it. */
 const refusing = (name: string, why: string): Codec => ({
   name,
   read: () => {

@@ -1,6 +1,6 @@
 /**
- * uuid: 16 bytes, as a string of lower-case hexadecimal digits in groups of 8-4-4-4-12. Written in every form that the
- * server takes: digits of either case, a hyphen after any group of four, braces around the whole.
+ * uuid: 16 bytes, read as a string of lower-case hexadecimal digits in groups of 8-4-4-4-12. Every form that the server
+ * accepts can be written: digits of either case, a hyphen after any group of four, braces around the whole.
  */
 import { Unencodable } from "../wire/failure.ts"
 import { type Codec, expectWidth, refusedKind } from "./codec.ts"
@@ -12,7 +12,7 @@ const CLOSING_BRACE = 0x7d
 const NOT_A_DIGIT = 0xff
 
 const digits = "0123456789abcdef"
-/** For each byte the character code of its first and of its second hexadecimal digit. */
+/** For each byte, the character codes of its first and its second hexadecimal digit. */
 const FIRST = Uint8Array.from({ length: 256 }, (_, byte) => digits.charCodeAt(byte >> 4))
 const SECOND = Uint8Array.from({ length: 256 }, (_, byte) => digits.charCodeAt(byte & 0xf))
 
@@ -32,7 +32,7 @@ const malformed = (): Unencodable => new Unencodable("uuid takes 32 hexadecimal 
 
 export const uuid: Codec<string> = {
   name: "uuid",
-  // One call with every code spelled out makes a flat string; pieces that are joined are flattened later, at a cost.
+  // One call with every code spelled out makes a flat string; concatenated pieces would be flattened later, at a cost.
   read: (b, at, end) => {
     expectWidth("uuid", BYTES, at, end)
     return String.fromCharCode(

@@ -1,6 +1,6 @@
 /**
- * int2vector and oidvector, the lists of the catalogue: arrays of one dimension whose indexes begin at 0. The server
- * sends an empty one but takes none in binary, so that it goes as text: the numbers with spaces between them.
+ * int2vector and oidvector, list types of the catalog: arrays of one dimension whose indexes begin at 0. The server
+ * sends an empty one in binary but does not accept it, so it is sent as text: the numbers separated by spaces.
  */
 import type { Buffer } from "node:buffer"
 import { Format } from "../wire/backendMessage.ts"

@@ -1,4 +1,6 @@
-/** void: what functions return that return nothing. It is read as null; as a parameter it is the empty string. */
+/**
+ * void: the result type of functions that return nothing. It is read as null; as a parameter it is the empty string.
+ */
 import { Unencodable } from "../wire/failure.ts"
 import { type Codec, expectWidth } from "./codec.ts"
 

@@ -1,4 +1,4 @@
-/** Where libpq keeps what it reads, and how we read it. */
+/** Finds and reads the files that libpq reads: the password file, the service file and the TLS files. */
 import * as fs from "node:fs/promises"
 import * as os from "node:os"
 import * as path from "node:path"
@@ -26,7 +26,7 @@ const inHome = (environment: Environment, ...names: ReadonlyArray<string>): stri
   return home === undefined ? undefined : path.join(home, ...names)
 }
 
-/** A process may run under a number that has no home. */
+/** Undefined if the process runs under a user ID that has no home directory. */
 const systemHome = (): string | undefined => {
   try {
     return os.homedir()
@@ -35,11 +35,11 @@ const systemHome = (): string | undefined => {
   }
 }
 
-/** The text of a file; fails with the code of what went wrong (`ENOENT`), which is all that may be told of it. */
+/** The text of a file. Fails with the code of the error (`ENOENT`), because nothing else of it may be reported. */
 export const readFile = (file: string): Effect.Effect<string, string> =>
   Effect.tryPromise({ try: () => fs.readFile(file, "utf8"), catch: codeOf })
 
-/** The text of a file that need not be there. */
+/** The text of a file; undefined if the file does not exist or cannot be read. */
 export const readFileIfAny = (file: string | undefined): Effect.Effect<string | undefined> =>
   file === undefined ? Effect.succeed(undefined) : Effect.catch(readFile(file), () => Effect.succeed(undefined))
 

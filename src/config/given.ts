@@ -1,6 +1,6 @@
 /**
- * A value that was given for a setting, and how it is read. No error repeats a value: what stands where a port should
- * be may be half a password.
+ * Reads and checks one value that was given for a setting. No error repeats a value: what stands in the place of a port
+ * may be half a password.
  */
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
@@ -9,9 +9,9 @@ import * as Redacted from "effect/Redacted"
 import * as PgError from "../PgError.ts"
 
 export interface Given {
-  /** What the user knows it as: `port`, `PGPORT`, `port of the URL`. */
+  /** The name by which the user knows the setting: `port`, `PGPORT`, `port of the URL`. */
   readonly name: string
-  /** An option has a type; a text is spelled as libpq spells it. */
+  /** Whether the value is text in libpq's spelling, rather than an option of the right type. */
   readonly isText: boolean
   readonly value: unknown
 }
@@ -21,11 +21,11 @@ type Read<A> = Effect.Effect<A, PgError.InvalidConfigError>
 export const invalid = (setting: string | undefined, reason: string): PgError.InvalidConfigError =>
   new PgError.InvalidConfigError({ setting, reason })
 
-/** Reads what was given, or falls back. */
+/** Reads the given value, or uses the fallback if there is none. */
 export const readOr = <A, B>(given: Given | undefined, read: (given: Given) => Read<A>, fallback: B): Read<A | B> =>
   given === undefined ? Effect.succeed(fallback) : readSafely(given, read)
 
-/** Looking at a value may throw, if it is a Proxy or has a getter: that is a fault of the value. */
+/** Inspecting a value may throw, if it is a Proxy or has a getter; the value is then invalid. */
 export const readSafely = <A>(given: Given, read: (given: Given) => Read<A>): Read<A> =>
   Effect.catchDefect(
     Effect.suspend(() => read(given)),
@@ -37,10 +37,10 @@ export const readText = ({ name, value }: Given): Read<string> => {
   return canBeSent(value) ? Effect.succeed(value) : invalid(name, "holds a NUL or half a surrogate pair")
 }
 
-/** A text of the protocol ends at its first NUL, and has no form for half a surrogate pair. */
+/** A protocol string ends at its first NUL, and UTF-8 cannot hold half a surrogate pair. */
 export const canBeSent = (text: string): boolean => !text.includes("\0") && text.isWellFormed()
 
-/** A text that may also come `Redacted`. */
+/** Reads a text that may also be `Redacted`. */
 export const readSecretText = (given: Given): Read<string> =>
   readText({ ...given, value: Redacted.isRedacted(given.value) ? Redacted.value(given.value) : given.value })
 
@@ -66,10 +66,12 @@ export const readInteger =
         )
   }
 
-/** The longest time that a timer of Node can wait. */
+/** The longest time that a Node timer can wait. */
 const MAX_TIMER_MILLIS = 2_147_483_647
 
-/** A duration in milliseconds, between 0 and what a timer can wait; `Infinity` as 0 where that means "no limit". */
+/**
+ * Reads a duration in milliseconds, between 0 and what a timer can wait; `Infinity` becomes 0 if that means "no limit".
+ */
 export const readMillis =
   ({ infinity }: { readonly infinity: "zero" | "refused" }) =>
   (given: Given): Read<number> => {
@@ -84,7 +86,7 @@ export const readMillis =
     )
   }
 
-/** As in libpq, what is negative is no limit. */
+/** As in libpq, a negative value means no limit. */
 const secondsOf = (value: unknown): number | undefined =>
   typeof value === "string" && /^ *-?\d+ *$/.test(value) ? Math.max(0, Number(value) * 1000) : undefined
 
@@ -93,6 +95,6 @@ const durationOf = (value: unknown): number | undefined =>
     ? Option.getOrUndefined(Option.map(Duration.fromInput(value), Duration.toMillis))
     : undefined
 
-/** `Duration.fromInput` takes it from there, and gives none for what only looks like one. */
+/** Whether `Duration.fromInput` may be called with the value; it returns undefined for an invalid one. */
 const isDurationInput = (value: unknown): value is Duration.Input =>
   ["number", "bigint", "string"].includes(typeof value) || (typeof value === "object" && value !== null)

@@ -1,4 +1,4 @@
-/** Which servers to try, in which order. */
+/** Determines which servers to try, and in which order. */
 import * as fs from "node:fs/promises"
 import * as path from "node:path"
 import * as Effect from "effect/Effect"
@@ -9,21 +9,21 @@ import { type Given, invalid, readInteger, readText } from "./given.ts"
 /**
  * A server that a connection tries.
  *
- * @since 0.1.0
  * @category models
+ * @since 0.1.0
  */
 export type HostAddress = (
   | { readonly _tag: "Tcp"; readonly host: string; readonly port: number }
   | {
       readonly _tag: "Unix"
-      /** The socket itself: `/run/postgresql/.s.PGSQL.5432`. */
+      /** The path of the socket itself: `/run/postgresql/.s.PGSQL.5432`. */
       readonly path: string
       readonly port: number
     }
 ) & {
   /**
-   * Where nothing but a password file may know the password: what the file has for this host, read anew for each
-   * connection. It goes before the password of the configuration.
+   * The password that the password file has for this host, read again for each connection; set only if no other source
+   * gives one. It takes precedence over the configuration's password.
    */
   readonly password?: Effect.Effect<Redacted.Redacted | undefined, PgError.PgError>
 }
@@ -31,7 +31,7 @@ export type HostAddress = (
 const DEFAULT_PORT = 5432
 const MAX_PORT = 65_535
 
-/** Where servers of the common distributions put their sockets. */
+/** The directories in which common distributions put the server's socket. */
 const SOCKET_DIRECTORIES = ["/run/postgresql", "/var/run/postgresql", "/tmp"]
 
 export const resolveHosts = Effect.fnUntraced(function* (
@@ -47,7 +47,7 @@ export const resolveHosts = Effect.fnUntraced(function* (
     )
   }
   const addresses: Array<HostAddress> = []
-  // A list may leave out thousands, and to look for sockets takes time.
+  // A list may leave out thousands of hosts, and looking for sockets takes time, so the result is cached by port.
   const defaults = new Map<number, ReadonlyArray<HostAddress>>()
   for (const [at, host] of hosts.entries()) {
     const port = ports[at] ?? ports[0] ?? DEFAULT_PORT
@@ -69,13 +69,13 @@ const readHosts = Effect.fnUntraced(function* (
   const hosts: Array<string> = []
   for (const each of elementsOf(given)) {
     const host = (yield* readText({ ...given, value: each })).trim()
-    // A URL has been cut already: what such characters are left in a host were percent-encoded on purpose.
+    // A URL has been split already; a separator that is left in a host was percent-encoded on purpose.
     const isCut = given.isText && Array.isArray(given.value)
     const isAddress = isCut || host.startsWith("/") || /^[\da-f]*:[\da-f]*:[\da-f:.]*(%.+)?$/i.test(host)
     if (!isAddress && /[:@[\]/]/.test(host)) {
       return yield* invalid(
         given.name,
-        "must be a name, an IP address (IPv6 without brackets) or a directory that begins with /; the port has its own"
+        "must be a name, an IP address (IPv6 without brackets) or a directory that begins with /; set the port separately"
       )
     }
     hosts.push(host)
@@ -83,7 +83,7 @@ const readHosts = Effect.fnUntraced(function* (
   return hosts.length === 0 ? yield* invalid(given.name, "names no host") : hosts
 })
 
-/** Undefined where the list leaves one out. */
+/** A port is undefined if the list leaves it out. */
 const readPorts = Effect.fnUntraced(function* (
   given: Given | undefined
 ): Effect.fn.Return<ReadonlyArray<number>, PgError.InvalidConfigError> {
@@ -103,7 +103,7 @@ const addressOf = (host: string, port: number): HostAddress =>
 
 const socketIn = (directory: string, port: number): string => path.posix.join(directory, `.s.PGSQL.${port}`)
 
-/** The sockets that there are, each once where one directory is a link to another, then localhost. */
+/** The sockets that exist, then localhost. If one directory is a link to another, their socket appears only once. */
 export const defaultAddresses = Effect.fnUntraced(function* (
   directories: ReadonlyArray<string>,
   port: number

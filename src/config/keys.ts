@@ -1,7 +1,6 @@
 /**
- * libpq's keys, as URLs and service files have them. What libpq can and this client cannot is never passed over in
- * silence, since it may be what somebody's safety rests on; a value that asks for nothing beyond what holds anyway is
- * welcome.
+ * Checks the keys of URLs and service files against libpq's. A key that libpq supports and this client does not is
+ * never ignored, because somebody's security may depend on it; it is accepted only with a value that changes nothing.
  */
 import * as Effect from "effect/Effect"
 import type * as PgError from "../PgError.ts"
@@ -33,8 +32,8 @@ const unsupported: ReadonlyMap<string, Unsupported> = new Map<string, Unsupporte
 ])
 
 /**
- * `where` is for the message: "has", "in line 3 has". A key that is not known may be half a password, so it is not
- * repeated.
+ * Checks one key. `where` is for the message: "has", "in line 3 has". An unknown key may be half a password, so the
+ * message does not repeat it.
  */
 export const checkKey = (
   setting: string,

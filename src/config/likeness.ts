@@ -1,16 +1,16 @@
 /**
- * Which known word somebody may have meant. The word that was given is never told again: where a slip has made a
- * password a part of it, that would be to tell the password.
+ * Guesses which known word the user meant. The given word is never repeated, because by mistake it may contain a
+ * password.
  */
 
-/** More differences than this make another word; in a short word, fewer do. */
+/** With more differences than this, it is another word. A short word allows fewer. */
 const MAX_DIFFERENCES = 2
 const SHORT_WORD = 5
 
-/** How a word is compared: `sslMode`, `SSLMODE` and `ssl_mode` are the same. */
+/** The form in which words are compared: `sslMode`, `SSLMODE` and `ssl_mode` are the same. */
 const folded = (word: string): string => word.toLowerCase().replaceAll(/[_-]/g, "")
 
-/** The known word that resembles the given one most; undefined where none does. */
+/** The known word that most resembles the given one; undefined if none does. */
 export const resembled = (word: string, known: ReadonlyArray<string>): string | undefined => {
   const longest = Math.max(...known.map(({ length }) => length))
   if (word.length > 2 * longest) return undefined
@@ -29,7 +29,7 @@ export const resembled = (word: string, known: ReadonlyArray<string>): string | 
   return found
 }
 
-/** How many letters have to be put in, left out, replaced or swapped with their neighbour to make one of the other. */
+/** How many letters must be inserted, deleted, replaced or swapped with a neighbor to turn one word into the other. */
 const differencesOf = (one: string, other: string): number => {
   let beforeLast: Array<number> = []
   let last = Array.from({ length: other.length + 1 }, (_, column) => column)

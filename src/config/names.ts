@@ -1,15 +1,15 @@
 /**
- * What each setting is called: as an option, as a key of a URL's query or of a service file, and in the environment.
+ * Lists the names of each setting: as an option, as a key in URLs and service files, and as an environment variable.
  */
 interface Names {
-  /** libpq's name first. */
+  /** The keys; libpq's name comes first. */
   readonly keys: ReadonlyArray<string>
   readonly variable: string | undefined
 }
 
 const libpq = (key: string, variable: string): Names => ({ keys: [key], variable })
 
-/** libpq knows nothing of these: they are options only. */
+/** Settings that libpq does not have are options only. */
 const ours: Names = { keys: [], variable: undefined }
 
 const options = {
@@ -51,7 +51,10 @@ const options = {
   closeTimeout: ours
 }
 
-/** Run-time parameters that libpq takes from text only; the option `settings` holds them as it holds any other. */
+/**
+ * Run-time parameters that libpq reads from text only; among the options they belong in `settings`, like any other
+ * parameter.
+ */
 const parameters = {
   options: libpq("options", "PGOPTIONS"),
   DateStyle: { keys: [], variable: "PGDATESTYLE" },

@@ -1,6 +1,6 @@
 /**
- * Password files: the password of the first line whose fields all match. A field is `*` or the value itself, in which
- * a backslash stands before each colon and backslash.
+ * Reads password files. The password is that of the first line whose fields all match. A field is `*` or the value
+ * itself, with a backslash before each colon and backslash.
  *
  * ```
  * host:port:database:user:password
@@ -19,7 +19,7 @@ export interface Login {
   readonly user: string
 }
 
-/** As in libpq a file that is not there, or that others may read, has no password. */
+/** The password for a host. As in libpq, a file that does not exist or that others can read gives no password. */
 export const passwordFromFile = Effect.fnUntraced(function* (
   file: string | undefined,
   login: Login
@@ -58,7 +58,7 @@ export const findPassword = (text: string, { database, host, user }: Login): str
   return undefined
 }
 
-/** The fields as they stand, split at each colon that no backslash escapes. */
+/** The fields before unescaping, split at each colon that no backslash escapes. */
 const fieldsOf = (line: string): ReadonlyArray<string> => {
   const fields: Array<string> = []
   let start = 0

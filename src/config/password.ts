@@ -1,4 +1,4 @@
-/** Where the password comes from, for each connection anew. */
+/** Provides the password, again for each connection. */
 import * as Effect from "effect/Effect"
 import * as Redacted from "effect/Redacted"
 import * as PgError from "../PgError.ts"
@@ -19,18 +19,18 @@ export const readPassword = ({ isText, name, value }: Given): Effect.Effect<Pass
 const isRedactedText = (value: unknown): value is Redacted.Redacted =>
   Redacted.isRedacted(value) && typeof Redacted.value(value) === "string"
 
-/** The type of `Settings` promises that it needs no context. */
+/** The type of `Settings` guarantees that the Effect needs no context. */
 const isClosedEffect = (value: unknown): value is Effect.Effect<unknown, unknown> => Effect.isEffect(value)
 
-/** Of a failure only its tag is told: its message may hold what was asked for. */
+/** Of a failure only the tag is reported, because its message may contain the secret. */
 const asked = Effect.fnUntraced(function* (
   effect: Effect.Effect<unknown, unknown>
 ): Effect.fn.Return<Redacted.Redacted, PgError.AuthenticationError> {
   const password = yield* Effect.mapError(effect, (error) =>
-    unavailable(`the Effect that was given as password failed${tagOf(error)}`)
+    unavailable(`the Effect given as password failed${tagOf(error)}`)
   )
   if (isRedactedText(password) && canBeSent(Redacted.value(password))) return password
-  return yield* unavailable("the Effect that was given as password did not yield a Redacted string without NULs")
+  return yield* unavailable("the Effect given as password did not yield a Redacted string without NULs")
 })
 
 const unavailable = (reason: string): PgError.AuthenticationError =>

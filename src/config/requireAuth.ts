@@ -1,13 +1,14 @@
-/** Which methods of authentication the user allows. */
+/** Reads the setting that says which authentication methods the user allows. */
 import * as Effect from "effect/Effect"
 import type * as PgError from "../PgError.ts"
 import { type Given, invalid, readChoice } from "./given.ts"
 
 /**
- * A method of authentication, as libpq's `require_auth` calls it. `none` is a server that asks for nothing.
+ * An authentication method, named as in libpq's `require_auth`. `none` means that the server requires no
+ * authentication.
  *
- * @since 0.1.0
  * @category models
+ * @since 0.1.0
  */
 export type RequireAuth = "none" | "password" | "md5" | "scram-sha-256"
 

@@ -1,5 +1,5 @@
 /**
- * Connection service files: sections of settings under a name.
+ * Reads connection service files, which hold sections of settings, each under a name.
  *
  * ```
  * # a comment
@@ -18,7 +18,7 @@ import { checkKey } from "./keys.ts"
 type Settings = ReadonlyMap<string, string>
 type Read<A> = Effect.fn.Return<A, PgError.InvalidConfigError>
 
-/** What the user's file, or else the system's, has under a name. */
+/** Reads a service from the user's file, or otherwise from the system's. */
 export const readService = Effect.fnUntraced(function* (
   { name: setting, value: service }: Given & { readonly value: string },
   environment: Environment
@@ -40,7 +40,7 @@ const serviceFiles = Effect.fnUntraced(function* (environment: Environment): Rea
   return [user, system].filter((text) => text !== undefined)
 })
 
-/** Undefined where the text has no such section. Lines of other sections are not looked into. */
+/** Undefined if the text has no such section. Lines of other sections are not checked. */
 export const parseService = Effect.fnUntraced(function* (
   text: string,
   service: string,

@@ -1,6 +1,6 @@
 /**
- * Who is asked for a setting, in this order: the options, the URL, its query, the service file, the environment. An
- * empty text asks on, and what is never asked for is never judged.
+ * Looks up a setting in its sources, in this order: the options, the URL, its query, the service file, the environment.
+ * An empty text counts as missing, and a value that no lookup reaches is not checked.
  */
 import * as Effect from "effect/Effect"
 import type * as PgError from "../PgError.ts"

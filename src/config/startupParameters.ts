@@ -1,11 +1,11 @@
-/** What the startup message tells the server: who comes, and the run-time parameters that hold for the session. */
+/** Builds the parameters of the startup message: the user, the database, and the run-time parameters of the session. */
 import * as Effect from "effect/Effect"
 import type * as PgError from "../PgError.ts"
 import { type Given, invalid, readOr, readText } from "./given.ts"
 import type { OptionName, ParameterName } from "./names.ts"
 import type { Source } from "./sources.ts"
 
-/** Run-time parameters that have a setting of their own, or that only text gives. */
+/** Run-time parameters that have their own setting, or that can only be given as text. */
 const PARAMETERS: ReadonlyArray<readonly [parameter: string, setting: OptionName | ParameterName]> = [
   ["application_name", "applicationName"],
   ["options", "options"],
@@ -13,7 +13,7 @@ const PARAMETERS: ReadonlyArray<readonly [parameter: string, setting: OptionName
   ["TimeZone", "TimeZone"]
 ]
 
-/** What `settings` may not hold, and what to do instead. */
+/** What `settings` may not contain, and what to use instead. */
 const RESERVED: ReadonlyMap<string, string> = new Map([
   ["user", "set user"],
   ["database", "set database"],
@@ -35,7 +35,7 @@ export const startupParameters = Effect.fnUntraced(function* (
     if (value !== undefined) parameters.set(parameter, value)
   }
   for (const [parameter, value] of yield* readOr(source("settings"), readSettings, [])) {
-    // Names of run-time parameters know no case: the one from here takes the place of the other.
+    // Names of run-time parameters are case-insensitive, so the setting replaces one that is spelled differently.
     for (const name of parameters.keys()) {
       if (name.toLowerCase() === parameter.toLowerCase()) parameters.delete(name)
     }

@@ -1,4 +1,4 @@
-/** How a connection is encrypted, and whom it trusts. */
+/** Reads the settings for TLS: whether a connection is encrypted, and which certificates it trusts. */
 import * as Effect from "effect/Effect"
 import type * as PgError from "../PgError.ts"
 import { defaultPemFile, type Environment, readFile, readFileIfAny } from "./files.ts"
@@ -6,23 +6,24 @@ import { type Given, invalid, readChoice, readOr, readSecretText } from "./given
 import type { Source } from "./sources.ts"
 
 /**
- * libpq's `sslmode`. Only `verify-full` knows whom it talks to; `verify-ca` asks for a certificate of a given
- * authority, `require` for encryption (and, where there is a root certificate, for what `verify-ca` asks), `prefer`
- * takes encryption where the server offers it, `disable` never does. A unix socket is never encrypted.
+ * libpq's `sslmode`. `disable` never encrypts. `prefer` encrypts if the server offers it. `require` insists on
+ * encryption, and if there is a root certificate, checks what `verify-ca` checks. `verify-ca` requires a certificate
+ * from a given authority. `verify-full` also checks the host's name, and is the only mode that proves which server
+ * answered. A Unix socket is never encrypted.
  *
- * @since 0.1.0
  * @category models
+ * @since 0.1.0
  */
 export type SslMode = "disable" | "prefer" | "require" | "verify-ca" | "verify-full"
 
 const MODES: ReadonlyArray<SslMode> = ["disable", "prefer", "require", "verify-ca", "verify-full"]
 
-/** As a root certificate: what Node trusts. */
+/** As a root certificate, stands for the authorities that Node trusts. */
 const SYSTEM = "system"
 
 export interface Tls {
   readonly sslMode: SslMode
-  /** PEM, each. Without a root certificate the authorities that Node trusts count. */
+  /** Each of these is PEM text. Without a root certificate, the authorities that Node trusts are used. */
   readonly sslRootCert: string | undefined
   readonly sslCert: string | undefined
   readonly sslKey: string | undefined
@@ -82,7 +83,7 @@ const readRoot = Effect.fnUntraced(function* (
   return found
 })
 
-/** PEM text itself, or that of the file that is named, or that of the default file if there is one. */
+/** PEM text given directly, or read from the file that is named, or from the default file if it exists. */
 const readPem = Effect.fnUntraced(function* (
   given: Given | undefined,
   defaultFile: string | undefined,

@@ -1,4 +1,4 @@
-/** The codecs of the user's choice. */
+/** Reads the setting `types`: the codecs that the user chose. */
 import * as Effect from "effect/Effect"
 import { TypeCodec, TypeCodecs } from "../codec/typeCodec.ts"
 import type * as PgError from "../PgError.ts"

@@ -1,6 +1,6 @@
 /**
- * A connection URL, read by libpq's grammar. `new URL` would not do: it knows one host only, and its errors repeat the
- * URL, password and all.
+ * Parses a connection URL by libpq's grammar. `new URL` is unsuitable: it knows only one host, and its errors repeat
+ * the URL, including the password.
  *
  * ```
  * postgresql://[user[:password]@][host[:port][,...]][/database][?key=value[&...]]
@@ -15,7 +15,7 @@ import { checkKey } from "./keys.ts"
 export interface ConnectionUrl {
   readonly user: string
   readonly password: Redacted.Redacted | undefined
-  /** Empty where the URL names none; a host or port that is left out in a list is an empty string. */
+  /** Empty if the URL names no host; a host or port that the list leaves out is an empty string. */
   readonly hosts: ReadonlyArray<string>
   readonly ports: ReadonlyArray<string>
   readonly database: string
@@ -33,7 +33,8 @@ export const parseUrl = Effect.fnUntraced(function* (text: string): Read<Connect
   const rest = url.slice(scheme[0].length)
   const authorityEnd = indexOfAny(rest, "/?", 0)
   const authority = rest.slice(0, authorityEnd)
-  // libpq splits at the first @ and takes the rest for a host, a database, a key: half a password ends in a message.
+  // libpq splits at the first @ and takes the rest for a host, a database or a key, so half a password would end up in
+  // a message.
   if (rest.indexOf("@") !== rest.lastIndexOf("@") || rest.indexOf("@") > authorityEnd) {
     return yield* refuse(
       "has an @ that is not the one between password and host; " +
@@ -54,7 +55,7 @@ export const parseUrl = Effect.fnUntraced(function* (text: string): Read<Connect
   }
 })
 
-/** The end of the text where none of them comes. */
+/** The position of the first of the characters; the end of the text if there is none. */
 const indexOfAny = (text: string, characters: string, from: number): number => {
   for (let index = from; index < text.length; index++) {
     if (characters.includes(text.charAt(index))) return index
@@ -62,7 +63,7 @@ const indexOfAny = (text: string, characters: string, from: number): number => {
   return text.length
 }
 
-/** Cut first and decoded then, so that what is percent-encoded is a part of its host or port, whatever it is. */
+/** Splits first and decodes then, so that a percent-encoded separator stays part of its host or port. */
 const parseHosts = Effect.fnUntraced(function* (text: string): Read<Pick<ConnectionUrl, "hosts" | "ports">> {
   const hosts: Array<string> = []
   const ports: Array<string> = []
@@ -70,7 +71,7 @@ const parseHosts = Effect.fnUntraced(function* (text: string): Read<Pick<Connect
   for (const part of text.split(",")) {
     const bracketed = /^\[([^[\]]+)\](?::(.*))?$/.exec(part)
     if (bracketed === null && /[[\]]/.test(part)) {
-      return yield* refuse("has an IPv6 address that is not one pair of brackets, with :port behind it or nothing")
+      return yield* refuse("has an IPv6 address that is not one pair of brackets, followed by :port or nothing")
     }
     const colon = indexOfAny(part, ":", 0)
     hosts.push(yield* decode(bracketed?.[1] ?? part.slice(0, colon), "a host"))
@@ -84,15 +85,15 @@ const parseQuery = Effect.fnUntraced(function* (text: string): Read<ReadonlyMap<
   for (const [at, pair] of text.split("&").entries()) {
     if (pair === "") continue
     const equals = pair.indexOf("=")
-    if (equals === -1) return yield* refuse("has something other than key=value, joined by &, behind its ?")
+    if (equals === -1) return yield* refuse("has something other than key=value, joined by &, after its ?")
     const key = yield* decode(pair.slice(0, equals), "a key")
     const value = yield* decode(pair.slice(equals + 1), "a value")
     if (key === "ssl" && value === "true") {
-      // As in libpq, for the sake of those who come from JDBC; but it never weakens what sslmode says.
+      // As in libpq, `ssl=true` is accepted because JDBC URLs use it. It never weakens sslmode.
       if (!query.has("sslmode")) query.set("sslmode", "require")
       continue
     }
-    yield* checkKey("url", `in place ${at + 1} behind its ? has`, key, value)
+    yield* checkKey("url", `in place ${at + 1} after its ? has`, key, value)
     query.set(key, value)
   }
   return query

@@ -1,20 +1,20 @@
-/** Who is to be told of operations. */
+/** Reads the settings that observe operations: the `onQuery` hook and the threshold for slow queries. */
 import * as Effect from "effect/Effect"
 import type * as PgError from "../PgError.ts"
 import { type Given, invalid, readBoolean, readMillis, readOr } from "./given.ts"
 import type { Source } from "./sources.ts"
 
 /**
- * An operation that has ended. It holds the text of the statement, with its placeholders, and no value.
+ * An operation that has ended. It contains the statement's text with its placeholders, but no values.
  *
- * @since 0.1.0
  * @category models
+ * @since 0.1.0
  */
 export interface QueryEvent {
-  /** What was called: `fetch`, `execute`, `copyIn`... */
+  /** The method that was called: `fetch`, `execute`, `copyIn`... */
   readonly operation: string
   readonly sql: string
-  /** From the call to its end, the wait for a connection included. */
+  /** The time from the call to its end, including the wait for a connection. */
   readonly durationMillis: number
   readonly outcome: "success" | "failure" | "interrupted"
   readonly error: PgError.PgError | undefined
@@ -22,10 +22,10 @@ export interface QueryEvent {
 
 type Hook = (event: QueryEvent) => Effect.Effect<void>
 
-/** What is to be done for each operation, beside running it. */
+/** What to do for each operation, besides running it. */
 export interface Watch {
   readonly onQuery: Hook | undefined
-  /** Undefined logs none. */
+  /** Undefined disables the log of slow queries. */
   readonly slowQueryMillis: number | undefined
   readonly metrics: boolean
 }
@@ -43,5 +43,5 @@ export const resolveWatch = Effect.fnUntraced(function* (
 const readHook = ({ name, value }: Given): Effect.Effect<Hook, PgError.InvalidConfigError> =>
   isHook(value) ? Effect.succeed(value) : Effect.fail(invalid(name, "must be a function that returns an Effect"))
 
-/** The type of `Settings` promises what it takes and returns. */
+/** The type of `Settings` guarantees the hook's parameters and result. */
 const isHook = (value: unknown): value is Hook => typeof value === "function"

@@ -1,4 +1,4 @@
-/** What fails of the work on a connection, on our side of it. */
+/** The errors that the client itself raises for work on a connection or a pool. */
 import type {
   AuthenticationError,
   ConnectError,
@@ -10,20 +10,21 @@ import type { Outcome, PostgresErrors } from "./postgresError.ts"
 import { TaggedError } from "./taggedError.ts"
 
 /**
- * A value cannot be sent as the type that the statement has there. Nothing was done; the connection goes on.
+ * A value cannot be sent as the type that the statement expects there. Nothing was run, and the connection stays
+ * usable.
  *
- * @since 0.1.0
  * @category errors
+ * @since 0.1.0
  */
 export class EncodeError extends TaggedError("EncodeError")<{
-  /** The number of the parameter, or of the column that is copied, from 1; 0 is the statement, or the row, as a whole. */
+  /** The number of the parameter, or of the column in COPY, from 1; 0 means the statement or the row as a whole. */
   readonly parameter: number
   /** PostgreSQL's name of the type. */
   readonly type: string
-  /** Why, without the value. */
+  /** The reason, without the value. */
   readonly reason: string
   readonly sql: string
-  /** The number of the row, from 1, where many were given. */
+  /** The number of the row, from 1, if the call takes many rows. */
   readonly row?: number | undefined
   /** The name of the column, in COPY. */
   readonly column?: string | undefined
@@ -46,7 +47,7 @@ export class EncodeError extends TaggedError("EncodeError")<{
     this.#thrown = thrown
   }
 
-  /** What an iterable of the user threw, which was the source of the rows. It can hold a value, and is never printed. */
+  /** What the user's iterable of rows threw. It may contain a value, so it is never printed. */
   get thrown(): unknown {
     return this.#thrown
   }
@@ -65,17 +66,17 @@ const refusedPart = (fields: {
 }
 
 /**
- * A value of the result is not what its type says, or JavaScript has no room for it. This query fails; the connection
- * goes on. The statement has run.
+ * A value in the result does not match its type, or has no JavaScript equivalent. The statement has run; the call
+ * fails, and the connection stays usable.
  *
- * @since 0.1.0
  * @category errors
+ * @since 0.1.0
  */
 export class DecodeError extends TaggedError("DecodeError")<{
   readonly column: string
   /** PostgreSQL's name of the type. */
   readonly type: string
-  /** Why, without the value. */
+  /** The reason, without the value. */
   readonly reason: string
   readonly sql: string
   readonly message: string
@@ -94,18 +95,18 @@ export class DecodeError extends TaggedError("DecodeError")<{
 }
 
 /**
- * The statement has another number of parameters than were given. Nothing was run.
+ * The call gave another number of parameters than the statement has. Nothing was run.
  *
- * @since 0.1.0
  * @category errors
+ * @since 0.1.0
  */
 export class ParameterCountError extends TaggedError("ParameterCountError")<{
-  /** How many the statement has. */
+  /** The number of parameters that the statement has. */
   readonly expected: number
-  /** How many were given. */
+  /** The number of parameters that were given. */
   readonly actual: number
   readonly sql: string
-  /** Of many rows, the number of the one that is to blame, from 1. */
+  /** The number of the offending row, from 1, if the call takes many rows. */
   readonly row?: number | undefined
   readonly message: string
 }> {
@@ -118,37 +119,37 @@ export class ParameterCountError extends TaggedError("ParameterCountError")<{
     readonly row?: number | undefined
   }) {
     const { actual, expected, row } = fields
-    super({ ...fields, message: `${ofRow(row)}the statement takes ${count(expected, "parameter")}, ${actual} came` })
+    super({ ...fields, message: `${ofRow(row)}the statement takes ${count(expected, "parameter")}, but got ${actual}` })
   }
 }
 
 /**
- * The text holds no statement: it is empty, or only comments.
+ * The text contains no statement: it is empty, or only comments.
  *
- * @since 0.1.0
  * @category errors
+ * @since 0.1.0
  */
 export class EmptyQueryError extends TaggedError("EmptyQueryError")<{
   readonly sql: string
-  /** `unknown` where other statements of the same request have run. */
+  /** `unknown` if other statements of the same request have run. */
   readonly outcome: Outcome
   readonly message: string
 }> {
   constructor(fields: { readonly sql: string; readonly outcome?: Outcome }) {
-    super({ outcome: "none", ...fields, message: "the text holds no statement" })
+    super({ outcome: "none", ...fields, message: "the text contains no statement" })
   }
 }
 
 /**
- * The result has another number of rows than the call asks for. The statement has run.
+ * The result has another number of rows than the call requires. The statement has run.
  *
- * @since 0.1.0
  * @category errors
+ * @since 0.1.0
  */
 export class UnexpectedRowCountError extends TaggedError("UnexpectedRowCountError")<{
-  /** In words: `exactly one row`. */
+  /** The required number in words: `exactly one row`. */
   readonly expected: string
-  /** How many rows came: 0, 1, or 2 if there are more than one. */
+  /** The number of rows: 0, 1, or 2 if there is more than one. */
   readonly actual: number
   readonly sql: string
   readonly message: string
@@ -157,24 +158,24 @@ export class UnexpectedRowCountError extends TaggedError("UnexpectedRowCountErro
 
   constructor(fields: { readonly expected: string; readonly actual: number; readonly sql: string }) {
     const { expected, actual } = fields
-    // The server is asked for no more than two, so that more than one is all that is known of their number.
+    // The call requests at most two rows, so "more than one" is all that is known.
     const given = actual === 0 ? "no row" : actual === 1 ? "one row" : "more than one row"
     super({ ...fields, message: `expected ${expected}, but the statement returned ${given}` })
   }
 }
 
 /**
- * A statement of a kind that the call cannot run. Another call can.
+ * The call cannot run a statement of this kind; another call can.
  *
- * @since 0.1.0
  * @category errors
+ * @since 0.1.0
  */
 export class UnsupportedError extends TaggedError("UnsupportedError")<{
   readonly feature: string
-  /** What to do, such as `call copyIn`. */
+  /** What to do instead, such as `call copyIn`. */
   readonly instead: string
   readonly sql: string
-  /** `unknown` where the server had run it before it was seen to be of that kind. */
+  /** `unknown` if the server ran the statement before its kind was known. */
   readonly outcome: Outcome
   readonly message: string
 }> {
@@ -189,15 +190,15 @@ export class UnsupportedError extends TaggedError("UnsupportedError")<{
 }
 
 /**
- * No connection of the pool came free in time. The numbers say why: a pool that is all in use is too small or leaks,
- * and one that is connecting waits for the server.
+ * No connection of the pool became available in time. The numbers show why: if all connections are in use, the pool is
+ * too small or connections leak; if some are connecting, the pool waits for the server.
  *
- * @since 0.1.0
  * @category errors
+ * @since 0.1.0
  */
 export class AcquireTimeoutError extends TaggedError("AcquireTimeoutError")<{
   readonly waitedMillis: number
-  /** How many others were waiting. */
+  /** The number of other callers that were waiting. */
   readonly waiting: number
   readonly inUse: number
   readonly connecting: number
@@ -215,17 +216,17 @@ export class AcquireTimeoutError extends TaggedError("AcquireTimeoutError")<{
     super({
       ...fields,
       message:
-        `no connection came free in ${waitedMillis} ms: ${inUse} in use, ${connecting} connecting, ` +
+        `no connection became available in ${waitedMillis} ms: ${inUse} in use, ${connecting} connecting, ` +
         `${waiting} more waiting`
     })
   }
 }
 
 /**
- * As many as may wait for a connection of the pool are waiting already. Nothing was sent.
+ * The maximum number of callers is already waiting for a connection of the pool. Nothing was sent.
  *
- * @since 0.1.0
  * @category errors
+ * @since 0.1.0
  */
 export class TooManyWaitersError extends TaggedError("TooManyWaitersError")<{
   readonly waiting: number
@@ -238,16 +239,16 @@ export class TooManyWaitersError extends TaggedError("TooManyWaitersError")<{
     const { waiting, inUse } = fields
     super({
       ...fields,
-      message: `${waiting} wait for a connection already, with ${inUse} in use; try later, or raise maxWaiters`
+      message: `${waiting} calls already wait for a connection, with ${inUse} in use; try later, or raise maxWaiters`
     })
   }
 }
 
 /**
- * The pool is closed, or closing, and gives no more connections.
+ * The pool is closed or closing, and provides no more connections.
  *
- * @since 0.1.0
  * @category errors
+ * @since 0.1.0
  */
 export class PoolClosedError extends TaggedError("PoolClosedError")<{ readonly message: string }> {
   readonly outcome = "none"
@@ -258,11 +259,11 @@ export class PoolClosedError extends TaggedError("PoolClosedError")<{ readonly m
 }
 
 /**
- * COMMIT was answered by ROLLBACK: a statement of the transaction had failed, and its error was caught without a
- * savepoint. Nothing of the transaction happened.
+ * The server answered COMMIT with ROLLBACK: a statement of the transaction had failed, and the program caught its error
+ * without a savepoint. Nothing in the transaction took effect.
  *
- * @since 0.1.0
  * @category errors
+ * @since 0.1.0
  */
 export class TransactionRolledBackError extends TaggedError("TransactionRolledBackError")<{
   readonly reason: string
@@ -276,14 +277,17 @@ export class TransactionRolledBackError extends TaggedError("TransactionRolledBa
 }
 
 /**
- * The transaction is over, and what still wants to use it comes too late.
+ * The transaction has ended, and something still tried to use it.
  *
- * @since 0.1.0
  * @category errors
+ * @since 0.1.0
  */
 export class TransactionClosedError extends TaggedError("TransactionClosedError")<{
   readonly reason: string
-  /** `unknown` where its body has ended it by SQL, or may have as the connection was lost: it may be committed. */
+  /**
+   * `unknown` if the body ended the transaction with SQL, or may have done so before the connection was lost: the
+   * transaction may be committed.
+   */
   readonly outcome: Outcome
   readonly message: string
 }> {
@@ -293,16 +297,16 @@ export class TransactionClosedError extends TaggedError("TransactionClosedError"
 }
 
 /**
- * An operation took longer than its option allows. What the server was told to do, it may have done.
+ * An operation took longer than its `timeout` allows. The server may already have done the work.
  *
- * @since 0.1.0
  * @category errors
+ * @since 0.1.0
  */
 export class TimeoutError extends TaggedError("TimeoutError")<{
-  /** What was called: `fetch`, `withAdvisoryLock`... */
+  /** The method that was called: `fetch`, `withAdvisoryLock`... */
   readonly operation: string
   readonly durationMillis: number
-  /** The statement, or of several the first one. */
+  /** The statement; if there are several, the first one. */
   readonly sql: string | undefined
   readonly message: string
 }> {
@@ -318,16 +322,16 @@ export class TimeoutError extends TaggedError("TimeoutError")<{
 }
 
 /**
- * COMMIT was sent and its answer never came: nobody knows whether the transaction happened. To repeat it may do it
- * twice; look first.
+ * COMMIT was sent but its answer never arrived, so the transaction may or may not have been committed. Check before you
+ * run it again, or it may take effect twice.
  *
- * @since 0.1.0
  * @category errors
+ * @since 0.1.0
  */
 export class CommitOutcomeUnknownError extends TaggedError("CommitOutcomeUnknownError")<{
-  /** What came instead of the answer. */
+  /** The error that occurred instead of the answer. */
   readonly lost: PostgresErrors | ClientErrors
-  /** The server's id of the transaction, if it was asked for (`trackOutcome`) and there is one. */
+  /** The server's ID of the transaction, if `trackOutcome` is set and the transaction has an ID. */
   readonly transactionId: string | undefined
   readonly message: string
 }> {
@@ -339,10 +343,10 @@ export class CommitOutcomeUnknownError extends TaggedError("CommitOutcomeUnknown
 }
 
 /**
- * Every error that is the client's own.
+ * Every error that the client itself raises.
  *
- * @since 0.1.0
  * @category errors
+ * @since 0.1.0
  */
 export type ClientErrors =
   | InvalidConfigError

@@ -1,15 +1,15 @@
-/** What fails of a connection: before there is one, and when it ends. */
+/** The errors of a connection itself: when it cannot be opened, and when it is lost. */
 import type { Outcome, PostgresErrors } from "./postgresError.ts"
 import { TaggedError } from "./taggedError.ts"
 
 /**
- * A setting is missing, malformed, or at odds with another. Nothing was connected.
+ * A setting is missing, malformed, or inconsistent with another. No connection was attempted.
  *
- * @since 0.1.0
  * @category errors
+ * @since 0.1.0
  */
 export class InvalidConfigError extends TaggedError("InvalidConfigError")<{
-  /** The name of the setting, where one is to blame. */
+  /** The name of the setting, if one setting causes the error. */
   readonly setting: string | undefined
   /** What is wrong and what would be right; never the value of a secret. */
   readonly reason: string
@@ -24,38 +24,39 @@ export class InvalidConfigError extends TaggedError("InvalidConfigError")<{
 }
 
 /**
- * How far an attempt to connect had come: looking up the host's name, opening the connection, agreeing on TLS, or the
- * conversation that ends with a session that is ready.
+ * How far an attempt to connect got: looking up the host name (`resolve`), opening the connection (`tcp`), negotiating
+ * TLS (`tls`), or the conversation until the session is ready (`startup`).
  *
- * @since 0.1.0
  * @category models
+ * @since 0.1.0
  */
 export type ConnectStage = "resolve" | "tcp" | "tls" | "startup"
 
 /**
- * One address that was tried, and why it came to nothing.
+ * One address that was tried, and the reason it failed.
  *
- * @since 0.1.0
  * @category models
+ * @since 0.1.0
  */
 export interface ConnectAttempt {
   /** A name or an address as configured, or the path of a Unix socket. */
   readonly host: string
   readonly port: number | undefined
-  /** The address that the host's name stands for, where it was looked up. */
+  /** The address to which the host name was resolved, if it was. */
   readonly address: string | undefined
   readonly stage: ConnectStage
   readonly reason: string
 }
 
 /**
- * No connection could be made. Nothing ran.
+ * No connection could be opened. Nothing was run.
  *
- * An error that the server answered with is that error, such as `InvalidCatalogNameError` or `InvalidPasswordError`. Only
- * where several hosts were tried in vain is it among the attempts.
+ * If the server answers with an error, the call fails with that error instead, such as `InvalidCatalogNameError` or
+ * `InvalidPasswordError`. Only if several hosts were tried without success does such an error appear among the
+ * attempts.
  *
- * @since 0.1.0
  * @category errors
+ * @since 0.1.0
  */
 export class ConnectError extends TaggedError("ConnectError")<{
   /** The stage of the last attempt. */
@@ -85,12 +86,12 @@ const describeAttempt = ({ host, port, address, stage, reason }: ConnectAttempt)
 }
 
 /**
- * Client and server did not agree on who is there: the server wants a method that is not supported or not allowed, a
- * password is missing, or the server could not prove that it knows it. A password that the server refuses is its own
- * `InvalidPasswordError`.
+ * Client and server did not agree on authentication: the server requires a method that is unsupported or not allowed,
+ * the password is missing, or the server could not prove that it knows the password. If the server rejects the
+ * password, the error is its own `InvalidPasswordError`.
  *
- * @since 0.1.0
  * @category errors
+ * @since 0.1.0
  */
 export class AuthenticationError extends TaggedError("AuthenticationError")<{
   /** PostgreSQL's name of the method: `scram-sha-256`, `md5`, `password`, ... */
@@ -107,16 +108,16 @@ export class AuthenticationError extends TaggedError("AuthenticationError")<{
 }
 
 /**
- * The connection is gone: broken, closed by the server, or closed by us.
+ * The connection is gone: it broke, or the server or the client closed it.
  *
- * @since 0.1.0
  * @category errors
+ * @since 0.1.0
  */
 export class ConnectionLostError extends TaggedError("ConnectionLostError")<{
   readonly reason: string
-  /** The error that the server sent before it closed, where one came: `AdminShutdownError`, ... */
+  /** The error that the server sent before it closed the connection, if it sent one: `AdminShutdownError`, ... */
   readonly server: PostgresErrors | undefined
-  /** True only if no byte of the request left the process: the same request on another connection cannot run twice. */
+  /** True only if no byte of the request was sent, so that sending it on another connection cannot run it twice. */
   readonly safeToRetry: boolean
   readonly outcome: Outcome
   readonly message: string
@@ -134,11 +135,11 @@ export class ConnectionLostError extends TaggedError("ConnectionLostError")<{
 }
 
 /**
- * The server sent what the protocol does not allow at this point. The connection is closed, since nothing that comes
- * after can be trusted. It is a defect of the server, of something between, or of effectpg: please report it.
+ * The server sent something that the protocol does not allow at this point. The connection is closed, because nothing
+ * that follows can be trusted. This is a bug in the server, in something between, or in effectpg: please report it.
  *
- * @since 0.1.0
  * @category errors
+ * @since 0.1.0
  */
 export class ProtocolError extends TaggedError("ProtocolError")<{
   readonly received: string
@@ -148,6 +149,6 @@ export class ProtocolError extends TaggedError("ProtocolError")<{
   readonly outcome = "unknown"
 
   constructor(fields: { readonly received: string; readonly expected: string }) {
-    super({ ...fields, message: `the server sent ${fields.received}, expected was ${fields.expected}` })
+    super({ ...fields, message: `the server sent ${fields.received}, but ${fields.expected} was expected` })
   }
 }

@@ -1,4 +1,4 @@
-/** What the server reports, as one class of error whose tag is the name of the SQLSTATE. */
+/** The errors that the server reports: one class whose tag is the name of the SQLSTATE. */
 import * as Data from "effect/Data"
 import * as Inspectable from "effect/Inspectable"
 import { sqlStates } from "../sqlState.generated.ts"
@@ -6,24 +6,24 @@ import type { ErrorFields } from "../wire/errorFields.ts"
 import { renderEssentials, renderReport } from "./report.ts"
 
 /**
- * What became of the work when a call failed.
+ * Whether the work happened when a call failed.
  *
  * - `none`: it did not happen. It never ran, or the server rolled it back, or (inside a transaction) it will be rolled
- *   back. To repeat it cannot do it twice.
- * - `unknown`: it may have happened. The request was written and its answer never came, or came and was of no use.
+ *   back. Running it again cannot apply it twice.
+ * - `unknown`: it may have happened. The request was sent, but its answer never arrived, or could not be used.
  *
- * @since 0.1.0
  * @category models
+ * @since 0.1.0
  */
 export type Outcome = "none" | "unknown"
 
 type SqlStates = typeof sqlStates
 
 /**
- * The first two characters of a SQLSTATE, which name its class: `"23"` is Integrity Constraint Violation.
+ * The first two characters of a SQLSTATE, which identify its class: `"23"` is Integrity Constraint Violation.
  *
- * @since 0.1.0
  * @category models
+ * @since 0.1.0
  */
 export type SqlStateClass = keyof SqlStates
 
@@ -32,38 +32,38 @@ type TagOfClass<Class extends SqlStateClass> = Class extends SqlStateClass
   : never
 
 /**
- * The tags of `PostgresError`: one for each SQLSTATE, and `UnknownPostgresError` for codes of no class that PostgreSQL
- * has.
+ * The tags of `PostgresError`: one for each SQLSTATE, and `UnknownPostgresError` for codes whose class PostgreSQL does
+ * not define.
  *
- * @since 0.1.0
  * @category models
+ * @since 0.1.0
  */
 export type SqlStateTag = TagOfClass<SqlStateClass> | "UnknownPostgresError"
 
 /**
- * What happened around an error that the server reported.
+ * The circumstances of an error that the server reported.
  *
- * @since 0.1.0
  * @category models
+ * @since 0.1.0
  */
 export interface PostgresErrorContext {
-  /** The statement that was running, if one was. */
+  /** The statement that was running, if there was one. */
   readonly sql: string | undefined
   readonly outcome: Outcome
-  /** Of the rows of `executeMany` or `fetchMany`, or the statements of `batch`, the number of the failed one, from 1. */
+  /** The number, from 1, of the failed row of `executeMany` or `fetchMany`, or of the failed statement of `batch`. */
   readonly row?: number | undefined
 }
 
-/** What can quote rows and parameters. */
+/** The fields that may quote rows and parameters. */
 type Confidential = "detail" | "where" | "internalQuery"
 
 /**
- * An error that the server reported. Its `_tag` is the name of the SQLSTATE, so that `Effect.catchTag` picks a
- * condition by name; its `code` is the SQLSTATE itself. A code that PostgreSQL does not list, as `RAISE` can send, has
- * the tag of the general condition of its class.
+ * An error that the server reported. Its `_tag` is the name of the SQLSTATE, so `Effect.catchTag` selects a condition
+ * by name; its `code` is the SQLSTATE itself. A code that PostgreSQL does not list, which `RAISE` can send, gets the
+ * tag of the general condition of its class.
  *
- * `detail`, `where` and `internalQuery` can quote rows and parameters. They are there to read and in `report`, but what
- * prints or logs an error by itself (`toString`, `inspect`, JSON) leaves them out.
+ * `detail`, `where` and `internalQuery` may quote rows and parameters. You can read them, and `report` includes them,
+ * but they are left out whenever an error is printed or logged (`toString`, `inspect`, JSON).
  *
  * @example
  * ```ts
@@ -73,7 +73,7 @@ type Confidential = "detail" | "where" | "internalQuery"
  * declare const insert: Effect.Effect<void, PgError.PgError>
  *
  * export const insertOnce = insert.pipe(
- *   Effect.catchTag("UniqueViolationError", (error) => Effect.logDebug(`${error.constraintName} holds already`))
+ *   Effect.catchTag("UniqueViolationError", (error) => Effect.logDebug(`${error.constraintName} already exists`))
  * )
  * ```
  *
@@ -87,17 +87,17 @@ export class PostgresError<out Tag extends SqlStateTag = SqlStateTag>
   readonly _tag: Tag
   readonly #confidential: Pick<ErrorFields, Confidential>
 
-  /** `fromServer` finds the tag. */
+  /** Use `fromServer`, which determines the tag. */
   constructor(tag: Tag, fields: ErrorFields, context: PostgresErrorContext) {
     const { detail, where, internalQuery, ...shown } = fields
     super({ ...shown, ...context })
     this._tag = tag
     this.#confidential = { detail, where, internalQuery }
-    // Which function of the driver met the error says nothing to the reader; the statement does.
+    // The stack within the driver tells the reader nothing; the statement does.
     this.stack = renderEssentials(this)
   }
 
-  /** A private name is part of no Proxy, and asking for it runs no code of the object. */
+  /** A Proxy does not expose a private name, and checking for one runs no code of the object. */
   static isOne(value: unknown): value is PostgresError {
     return typeof value === "object" && value !== null && #confidential in value
   }
@@ -106,24 +106,24 @@ export class PostgresError<out Tag extends SqlStateTag = SqlStateTag>
     return this._tag
   }
 
-  /** More about the error; can quote rows: `Key (email)=(ada@example.com) already exists.` */
+  /** More about the error. May quote rows: `Key (email)=(ada@example.com) already exists.` */
   get detail(): string | undefined {
     return this.#confidential.detail
   }
 
-  /** The calls that led there, innermost first; can quote statements and values. */
+  /** The server-side calls that led to the error, innermost first. May quote statements and values. */
   get where(): string | undefined {
     return this.#confidential.where
   }
 
-  /** The statement that the server ran by itself, from a function for one, and that failed. */
+  /** The failed statement, if the server itself ran it, for example inside a function. May quote values. */
   get internalQuery(): string | undefined {
     return this.#confidential.internalQuery
   }
 
   /**
-   * All that is known, for people: severity, code, message, detail, hint, where, and the statement with a caret under
-   * the position. It can quote rows and parameters.
+   * The whole error as text for people: severity, code, message, detail, hint, where, and the statement with a caret
+   * under the position. May quote rows and parameters.
    */
   get report(): string {
     return renderReport(this)
@@ -143,10 +143,10 @@ export class PostgresError<out Tag extends SqlStateTag = SqlStateTag>
 }
 
 /**
- * Every error that the server can report: one member for each tag, so that `_tag` tells them apart.
+ * Every error that the server can report, as a union with one member for each tag.
  *
- * @since 0.1.0
  * @category errors
+ * @since 0.1.0
  */
 export type PostgresErrors = { [Tag in SqlStateTag]: PostgresError<Tag> }[SqlStateTag]
 
@@ -174,28 +174,29 @@ const classOf = (code: string): string => code.slice(0, 2)
 const tagOf = (code: string): SqlStateTag => tags.get(code) ?? classTags.get(classOf(code)) ?? "UnknownPostgresError"
 
 /**
- * The error for what the server sent.
+ * Makes the error from the fields that the server sent.
  *
- * @since 0.1.0
  * @category constructors
+ * @since 0.1.0
  */
 export const fromServer = (fields: ErrorFields, context: PostgresErrorContext): PostgresErrors =>
-  // The compiler does not see that an error with one of the tags is one of the errors.
+  // The compiler cannot see that an error with one of the tags is a member of the union.
   new PostgresError(tagOf(fields.code), fields, context) as PostgresErrors
 
 /**
  * Whether a value is an error that the server reported.
  *
- * @since 0.1.0
  * @category guards
+ * @since 0.1.0
  */
 export const isPostgresError = (value: unknown): value is PostgresErrors => PostgresError.isOne(value)
 
 /**
- * The guard for one class of SQLSTATEs. Each class also has one by name, such as `isIntegrityConstraintViolation`.
+ * Makes the guard for one class of SQLSTATEs. Each class also has a guard by name, such as
+ * `isIntegrityConstraintViolation`.
  *
- * @since 0.1.0
  * @category guards
+ * @since 0.1.0
  */
 export const isOfClass =
   <Class extends SqlStateClass>(sqlStateClass: Class) =>

@@ -1,4 +1,4 @@
-/** An error of the server as text for people, with the statement and a caret under the place that it is about. */
+/** Prints a server's error as text for people, with the statement and a caret under the position. */
 import type { ErrorFields } from "../wire/errorFields.ts"
 
 interface Reported extends ErrorFields {
@@ -7,7 +7,7 @@ interface Reported extends ErrorFields {
   readonly row?: number | undefined
 }
 
-/** All that is known. It can quote rows and parameters. */
+/** The whole error. It may quote rows and parameters. */
 export const renderReport = (error: Reported): string =>
   present([
     `${error.severityUnlocalized} ${error.code}: ${error.message}`,
@@ -19,7 +19,7 @@ export const renderReport = (error: Reported): string =>
     statement("INTERNAL QUERY", error.internalQuery, error.internalPosition)
   ])
 
-/** What may stand in any log. The first line is as JavaScript begins the stack of an error. */
+/** The parts that are safe in any log. The first line has the form of the first line of a JavaScript stack. */
 export const renderEssentials = (error: Reported): string =>
   present([
     `${error._tag}: ${error.message}`,
@@ -29,7 +29,7 @@ export const renderEssentials = (error: Reported): string =>
     statement("SQL", error.sql, error.position)
   ])
 
-/** A statement alone, for errors that are about it as a whole. */
+/** The statement alone, for errors that concern it as a whole. */
 export const renderSql = (sql: string): string => present([statement("SQL", sql, undefined)])
 
 const present = (parts: ReadonlyArray<string | undefined>): string =>
@@ -38,7 +38,7 @@ const present = (parts: ReadonlyArray<string | undefined>): string =>
 const field = (label: string, text: string | undefined): string | undefined =>
   text === undefined ? undefined : `${label}: ${text.replaceAll("\n", "\n  ")}`
 
-/** Longer statements are cut to the lines around the caret, or to the first ones. */
+/** Longer statements are cut to the lines around the caret, or to the first lines. */
 const MAX_LINES = 20
 /** Longer lines are cut to the part around the caret, or to the beginning. */
 const MAX_LINE_LENGTH = 160
@@ -67,7 +67,10 @@ const statement = (label: string, sql: string | undefined, position: string | un
   return out.join("\n")
 }
 
-/** The index, in JavaScript's units, of a position, which counts characters from 1. The end for one past it. */
+/**
+ * Converts a position, which counts characters from 1, into an index in UTF-16 units. One past the last character is
+ * the end.
+ */
 const indexOfPosition = (sql: string, position: string | undefined): number | undefined => {
   if (position === undefined || !/^[1-9]\d*$/.test(position)) return undefined
   let index = 0
@@ -77,7 +80,7 @@ const indexOfPosition = (sql: string, position: string | undefined): number | un
   return index
 }
 
-/** Two for a character that JavaScript holds as two units. */
+/** 2 for a character that takes two UTF-16 units, otherwise 1. */
 const sizeAt = (text: string, index: number): number => ((text.codePointAt(index) ?? 0) > 0xffff ? 2 : 1)
 
 const placeOf = (lines: ReadonlyArray<string>, index: number): { readonly row: number; readonly column: number } => {
@@ -91,13 +94,13 @@ const placeOf = (lines: ReadonlyArray<string>, index: number): { readonly row: n
   return { row, column }
 }
 
-/** Where to begin so that what is marked stands in the middle of at most `size`, and the room is used up. */
+/** Where a window of `size` begins so that the marked place is in the middle and no room is wasted. */
 const windowStart = (marked: number | undefined, length: number, size: number): number =>
   marked === undefined ? 0 : Math.max(0, Math.min(marked - Math.floor(size / 2), length - size))
 
 interface CutLine {
   readonly text: string
-  /** What stands left of the caret, if it is in this line. */
+  /** The text to the left of the caret, if the caret is in this line. */
   readonly beforeCaret: string | undefined
 }
 
@@ -112,7 +115,7 @@ const cutLine = (line: string, column: number | undefined): CutLine => {
   }
 }
 
-/** The same index, or the one before where it would split a character in two. */
+/** The same index, or the one before if the index would split a character. */
 const characterStart = (text: string, index: number): number =>
   index > 0 && index < text.length && sizeAt(text, index - 1) === 2 ? index - 1 : index
 
@@ -120,7 +123,7 @@ const WIDE =
   /[\p{Script=Han}\p{Script=Hiragana}\p{Script=Katakana}\p{Script=Hangul}\p{Emoji_Presentation}\u3000-\u303e\uff01-\uff60]/u
 const WITHOUT_WIDTH = /[\p{Mn}\p{Me}\p{Cf}]/u
 
-/** Blanks as wide as the text: a tab for a tab, two for what a terminal shows on two columns. */
+/** Blanks as wide as the text: a tab for a tab, two for a character that a terminal shows in two columns. */
 const blank = (text: string): string =>
   Array.from(text, (character) => {
     if (character === "\t") return "\t"

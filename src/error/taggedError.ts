@@ -1,9 +1,9 @@
-/** What the errors of the client are made from. */
+/** The base class of the client's errors. */
 import * as Data from "effect/Data"
 import * as Inspectable from "effect/Inspectable"
 import { renderSql } from "./report.ts"
 
-/** A tagged error that `inspect` prints as it prints every error, where Effect's own print their fields only. */
+/** A tagged error that `inspect` prints like any other error; Effect's own tagged errors print only their fields. */
 export const TaggedError = <Tag extends string>(tag: Tag) => {
   const Base = Data.TaggedError(tag)
   Object.defineProperty(Base.prototype, Inspectable.NodeInspectSymbol, {

@@ -1,13 +1,16 @@
-/** What a pool has to know of those who want a session. */
+/** Defines what a pool has to know about a caller that wants a session. */
 import type * as Cause from "effect/Cause"
 import type * as PgError from "../PgError.ts"
 import type { Member } from "./member.ts"
 
-/** Somebody who wants a session. Exactly one of the two is called, once, unless the wait is given up. */
+/**
+ * A caller that wants a session. The pool calls exactly one of `take` and `refuse`, once, unless the caller gives up
+ * the wait.
+ */
 export interface Borrower {
-  /** Whether it waits for others who have been counted among those that may wait. */
+  /** Whether it waits on behalf of callers that have already been counted as waiting. */
   readonly isCounted?: boolean
   lend(member: Member): void
-  /** With `timeIsUp` those who came later may still get a session. */
+  /** If `timeIsUp` is true, callers that came later may still get a session. */
   refuse(cause: Cause.Cause<PgError.PgError>, timeIsUp: boolean): void
 }

@@ -1,4 +1,4 @@
-/** What the user of a pool wants done at the stations of a connection's life. */
+/** The hooks with which a user of a pool prepares and resets its connections. */
 import * as Effect from "effect/Effect"
 import { answerOf } from "../connection/shape.ts"
 import type * as PgConfig from "../PgConfig.ts"
@@ -10,29 +10,32 @@ import { TransactionLevel } from "../session/transaction.ts"
 type Hook = (connection: PgConnection.PgConnection) => Effect.Effect<unknown, PgError.PgError>
 
 /**
- * What a pool runs at the stations of a connection's life. A hook that fails makes its connection useless: it is closed.
+ * What a pool runs when it opens, lends and resets a connection. If a hook fails, the pool closes the connection.
  *
  * @category models
  * @since 0.1.0
  */
 export interface Hooks {
-  /** Run before each new connection: settings that go before the pool's own, for this connection. */
+  /** Runs before each new connection; its settings take precedence over the pool's own, for this connection. */
   readonly onConnect?: Effect.Effect<PgConfig.Settings, PgError.PgError> | undefined
   /**
-   * Run on each new connection, and again after each reset by the pool: what it makes (settings, a role, temporary
-   * tables, locks...) is there for each borrower. Something to be done once belongs into `onConnect`.
+   * Runs on each new connection, and again after each reset by the pool. So whatever it creates (settings, a role,
+   * temporary tables, locks...) is there for each borrower. To do something only once per connection, use `onConnect`.
    */
   readonly init?: Hook | undefined
-  /** Run on a connection each time it is lent, before whoever borrows it. Single statements then also borrow one. */
+  /**
+   * Runs each time a connection is lent, before the borrower uses it. With this hook, even a single statement borrows a
+   * connection.
+   */
   readonly setup?: Hook | undefined
   /**
-   * Run on a connection each time it comes back changed, in the place of the reset that a pool does by itself, and of
-   * the run of `init` after that.
+   * Runs each time a connection is returned after it may have been changed. It replaces the pool's own reset, and the
+   * run of `init` after it.
    */
   readonly reset?: Hook | undefined
 }
 
-/** Runs a hook on a session. The connection that it is given is of no use to anybody afterwards. */
+/** Runs a hook on a session. The `PgConnection` passed to the hook is unusable afterwards. */
 export const runHook = (session: Session, name: keyof Hooks, hook: Hook): Effect.Effect<void, PgError.PgError> =>
   Effect.suspend(() => {
     const root = TransactionLevel.root(session)

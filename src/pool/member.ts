@@ -1,4 +1,4 @@
-/** A session with what its pool has to know of it. */
+/** A session together with what its pool knows about it. */
 import type { TypeCatalogue } from "../session/catalogue.ts"
 import type { Session } from "../session/session.ts"
 
@@ -10,16 +10,18 @@ export interface PendingReset {
 
 export interface Member {
   readonly session: Session
-  /** Of the pool's generation when it was opened; a pool that has expired its connections is in a later one. */
+  /**
+   * The pool's generation at the time when the session was opened. Expiring all connections starts a new generation.
+   */
   readonly generation: number
-  /** When its life is over, by the pool's clock; Infinity is never. */
+  /** When the session must be replaced, by the pool's clock; Infinity means never. */
   readonly expiresAt: number
-  /** With the codecs that its `init` gave it. */
+  /** The session's types, with the codecs that the `init` hook set. */
   readonly catalogue: TypeCatalogue
-  /** Where it is being reset already, and nothing has been asked of it since. */
+  /** The reset that has already been sent for the session, if nothing has been asked of it since. */
   earlyReset?: PendingReset | undefined
-  /** How often it has been lent. */
+  /** How often the session has been lent. */
   uses: number
-  /** Since when it has been idle, by the pool's clock. */
+  /** Since when the session has been idle, by the pool's clock. */
   idleSince: number
 }

@@ -1,11 +1,11 @@
-/** What a pool does, as metrics, under OpenTelemetry's names for connection pools. */
+/** Records a pool's activity as metrics, under OpenTelemetry's names for connection pools. */
 import type * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as Metric from "effect/Metric"
 
 /** What a pool is doing at a moment. */
 export interface PoolCounts {
-  /** Sessions that are open, idle or not. */
+  /** How many sessions are open, idle or not. */
   readonly size: number
   readonly idle: number
   readonly connecting: number
@@ -19,17 +19,17 @@ const pending = Metric.gauge("db.client.connection.pending_requests", {
   description: "Calls that wait for a connection of a pool"
 })
 const timeouts = Metric.counter("db.client.connection.timeouts", {
-  description: "Calls that no connection of a pool came free for in time",
+  description: "Calls that timed out while waiting for a connection of the pool",
   incremental: true
 })
 
-/** Is told of a pool whenever something in it changes. */
+/** Receives every change in a pool. */
 export interface PoolMeter {
   readonly changed: (counts: PoolCounts) => void
   readonly timedOut: () => void
 }
 
-/** A meter of the pool with that name. */
+/** Creates the meter of the pool with that name. */
 export const make = (name: string): Effect.Effect<PoolMeter> =>
   Effect.map(Effect.context<never>(), (context: Context.Context<never>) => {
     const attributes = { "db.client.connection.pool.name": name }

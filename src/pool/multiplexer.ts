@@ -1,11 +1,13 @@
 /**
- * Many short statements on few connections: each connection that is held here takes a statement while others are still
- * unanswered on it. An idle connection of the pool goes first, then the held one that has least to do; one whose answer
- * is late takes no more, and so does one whose last statement may have to wait for a lock. What finds no place waits, and
- * brings the wait before the pool, where it takes its turn with those who want a connection for themselves.
+ * Runs many short statements on few connections. A connection that the multiplexer holds accepts a statement while
+ * others on it are still unanswered. The multiplexer uses an idle connection of the pool first, then the held
+ * connection with the fewest statements. A connection accepts no more if an answer is late, or if its last statement
+ * may have to wait for a lock. A statement for which there is no room waits, and the multiplexer then queues in the
+ * pool with the callers that want a connection to themselves.
  *
- * Nothing here waits for ever on another's statement: what has not been written leaves a connection that has fallen
- * silent, and what has been written gives up after `acquireTimeout`. These times are those of the outer world.
+ * No statement waits forever for another one. A statement that has not been written leaves a connection that has fallen
+ * silent; one that has been written gives up after `acquireTimeout`. These times are measured by the system's clock,
+ * not by Effect's.
  */
 import * as Cause from "effect/Cause"
 import * as Effect from "effect/Effect"
@@ -22,14 +24,14 @@ import type { SessionPool } from "./sessionPool.ts"
 import { type Seating, SharedCall, type Waiting } from "./sharedCall.ts"
 import { type ShareableStatement, ShortStatements } from "./shortStatements.ts"
 
-/** How often is looked for connections that have fallen silent, and for calls whose time is up. */
+/** How often to look for silent connections, and for calls whose time is up. */
 const WATCH_MILLIS = 20
 
 export interface MultiplexLimits {
   readonly maxConnections: number
-  /** How many statements may wait for a place; Infinity is no limit. */
+  /** How many statements may wait for a place; Infinity means no limit. */
   readonly maxWaiters: number
-  /** 0 waits for ever. */
+  /** 0 waits forever. */
   readonly acquireTimeoutMillis: number
 }
 
@@ -40,7 +42,7 @@ export class Multiplexer implements Seating, Stopwatch {
   private readonly roundTrips = new RoundTrips()
   private readonly seats = new Set<Seat>()
   private readonly waiting = new Fifo<Waiting>()
-  /** How many of the pool's sessions are on their way here. */
+  /** How many of the pool's sessions have been requested and not yet received. */
   private expected = 0
   private watch: ReturnType<typeof setTimeout> | undefined
 
@@ -96,17 +98,17 @@ export class Multiplexer implements Seating, Stopwatch {
     if (seat.isShared) this.keepWatch()
   }
 
-  /** How many wait in the pool who want a session for themselves. */
+  /** How many callers wait in the pool for a session of their own. */
   private get othersWaiting(): number {
     return Math.max(0, this.pool.waitingCount - this.expected)
   }
 
-  /** Where there are some, what is held drains for them. */
+  /** Whether there are such callers. If so, the held connections are drained and returned for them. */
   private get othersWait(): boolean {
     return this.pool.waitingCount > this.expected
   }
 
-  /** The held connection with the least to do that can take more. */
+  /** The held connection with the fewest statements that can take more. */
   private get freest(): Seat | undefined {
     const now = performance.now()
     let freest: Seat | undefined
@@ -116,7 +118,10 @@ export class Multiplexer implements Seating, Stopwatch {
     return freest
   }
 
-  /** Asks the pool for sessions while calls have no place: for no more than it can have, since each serves many. */
+  /**
+   * Requests sessions from the pool while calls have no place, but no more than the pool can have, because each serves
+   * many.
+   */
   private expect(): void {
     while (this.expected < Math.min(this.waiting.length, this.limits.maxConnections)) {
       this.expected++
@@ -124,7 +129,7 @@ export class Multiplexer implements Seating, Stopwatch {
     }
   }
 
-  /** A session of the pool has come; it takes what waits, and goes back at once if that is nothing. */
+  /** Receives a session from the pool. It takes the waiting calls; if there are none, it goes back at once. */
   take(member: Member): void {
     this.expected--
     this.roundTrips.measure(member.session)
@@ -133,7 +138,7 @@ export class Multiplexer implements Seating, Stopwatch {
     this.serve(seat)
   }
 
-  /** The pool has no session for us: no longer, after a wait, or not at all, which is the answer to all who wait. */
+  /** The pool provides no session: no longer, not in time, or not at all. This is the answer to all calls that wait. */
   refused(cause: Cause.Cause<PgError.PgError>, timeIsUp: boolean): void {
     this.expected--
     if (timeIsUp) this.refuseLate()
@@ -165,7 +170,7 @@ export class Multiplexer implements Seating, Stopwatch {
       if (this.seats.size === 0) this.stopWatch()
       this.pool.release(seat.member)
     }
-    // It may have gone to somebody who wants it for themselves; what still waits here stands behind them.
+    // The session may have gone to a caller that wants one to itself; calls still waiting here queue behind it.
     this.expect()
   }
 
@@ -175,7 +180,7 @@ export class Multiplexer implements Seating, Stopwatch {
     this.watch ??= setTimeout(this.look, WATCH_MILLIS)
   }
 
-  /** With no seat left there is nothing to look for but the time of those who wait. */
+  /** Without a seat, only the deadlines of the waiting calls have to be watched. */
   private stopWatch(): void {
     if (this.waiting.length > 0) return
     clearTimeout(this.watch)
@@ -200,7 +205,7 @@ export class Multiplexer implements Seating, Stopwatch {
     return false
   }
 
-  /** The time before which a call must have been asked for to be late now. */
+  /** A call requested before this time is late now. */
   private askedTooLongAgo(now: number): number {
     const { acquireTimeoutMillis } = this.limits
     return acquireTimeoutMillis === 0 ? -Infinity : now - acquireTimeoutMillis
@@ -215,7 +220,7 @@ export class Multiplexer implements Seating, Stopwatch {
   }
 }
 
-/** Waits in the pool's queue for a session to share. Those it waits for have been counted. */
+/** Waits in the pool's queue for a session to share, on behalf of calls that have already been counted. */
 class Agent implements Borrower {
   readonly isCounted = true
   private readonly multiplexer: Multiplexer

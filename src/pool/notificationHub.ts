@@ -1,10 +1,10 @@
 /**
- * The one connection of a pool that listens, for all channels and all readers. It is opened once for all who want it, and
- * closed after the last of them. Where it is lost while somebody reads, it is opened again, with growing pauses, and every
- * reader is told that there may be a gap.
+ * Manages the one connection on which a pool listens, for all channels and all readers. The first reader opens it, and
+ * it is closed after the last one. If it is lost while there are readers, it is opened again, at growing intervals, and
+ * every reader is told that there may be a gap.
  *
- * No reader waits for another. Whoever comes waits for the server, which is given up where it does not answer; whoever
- * goes waits for nobody, and what is to be closed then is closed by the pool.
+ * No reader waits for another. A new reader waits only for the server, and gives up on it if it does not answer. A
+ * reader that leaves waits for nothing; the pool closes what is to be closed.
  */
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
@@ -19,7 +19,7 @@ import type { Session } from "../session/session.ts"
 import { isTransient, reconnectDelay } from "./reconnect.ts"
 import type { Timers } from "./timers.ts"
 
-/** How often a new reader tries while the connection is lost; the pauses make three to six seconds in all. */
+/** How often a new reader tries while the connection is lost; the pauses add up to three to six seconds. */
 const NEW_READER_ATTEMPTS = 8
 
 /** The session that listens, and how to close it. */
@@ -28,20 +28,20 @@ interface Connected {
   readonly close: Effect.Effect<void>
 }
 
-/** Told of the session, or why there is none. */
+/** Receives the session, or the reason why there is none. */
 type Waiter = (opened: Exit.Exit<Session, PgError.PgError>) => void
 
-/** A connection that is being made, and who waits for it. */
+/** A connection that is being opened, and the readers that wait for it. */
 interface Opening {
   readonly waiters: Set<Waiter>
-  /** Set when it has been made, and has still to listen for those who read. */
+  /** Set when the connection is open but has not yet listened to the readers' channels. */
   session: Session | undefined
   fiber: Fiber.Fiber<unknown, unknown> | undefined
 }
 
 export interface HubOptions {
   readonly connect: Effect.Effect<Session, PgError.PgError, Scope.Scope>
-  /** Sessions are opened in scopes below this one. Its end is that of all readers. */
+  /** The sessions' scopes are children of this one. When it ends, all readers end. */
   readonly scope: Scope.Scope
   readonly timers: Timers
 }
@@ -53,9 +53,9 @@ export class NotificationHub {
   private connected: Connected | undefined
   private opening: Opening | undefined
   private recovery: Fiber.Fiber<void> | undefined
-  /** What says goodbye to connections that nobody wants any more. */
+  /** The fibers that close connections that are no longer needed. */
   private readonly partings = new Set<Fiber.Fiber<void>>()
-  /** What ends the pauses before their time. */
+  /** Functions that cut the pauses short. */
   private readonly pauses = new Set<() => void>()
 
   private constructor(options: HubOptions, run: NotificationHub["run"]) {
@@ -72,8 +72,8 @@ export class NotificationHub {
   }
 
   /**
-   * Listens for the scope; the server has confirmed it when this completes. Whoever comes while others have lost the
-   * connection waits for the next one as they do, though not as long.
+   * Listens for as long as the scope; when this completes, the server has confirmed the LISTEN. If the connection is
+   * lost, a new reader waits for the next one as the others do, though not as long.
    */
   listen(
     channel: string,
@@ -96,7 +96,7 @@ export class NotificationHub {
         this.mailboxes.add(mailbox)
         session.channels.add(mailbox.channel, mailbox.notify)
         submitListen(session, listen, (answer) => {
-          // At once: the recovery of a connection that is lost would take it for one that reads.
+          // Leave at once, because the recovery of a lost connection would otherwise count this as a reader.
           if (Exit.isFailure(answer)) this.leave(mailbox)
           resume(answer)
         })
@@ -108,7 +108,7 @@ export class NotificationHub {
         attempt,
         (error) => failures < NEW_READER_ATTEMPTS && this.mailboxes.size > 0 && isTransient(error),
         () =>
-          // What has been heard already would have a gap behind it, before there is a stream.
+          // Notifications from before the loss would need a gap after them, and there is no stream yet.
           Queue.clear(mailbox.events).pipe(
             Effect.andThen(this.pause(failures)),
             Effect.andThen(Effect.suspend(() => again(failures + 1)))
@@ -130,12 +130,12 @@ export class NotificationHub {
     return this.options.scope.state._tag === "Closed"
   }
 
-  /** One that is lost and in its place still is about to be taken away. */
+  /** A lost session is about to be replaced, so it does not count. */
   private get alive(): Session | undefined {
     return this.connected?.session.lost === undefined ? this.connected?.session : undefined
   }
 
-  /** Calls back with the session, at once if there is one. Returns how to withdraw. */
+  /** Calls back with the session, at once if there is one. Returns a function that withdraws the callback. */
   private whenConnected(waiter: Waiter): () => void {
     const { alive, isClosed } = this
     if (isClosed || alive !== undefined) {
@@ -152,7 +152,7 @@ export class NotificationHub {
     }
   }
 
-  /** Opens the connection for all who listen already, and tells them that there may be a gap. */
+  /** Opens the connection for all current readers, and tells them that there may be a gap. */
   private open(opening: Opening): void {
     const { connect, scope: parent } = this.options
     const connected = Effect.uninterruptibleMask((restore) =>
@@ -167,7 +167,7 @@ export class NotificationHub {
         )
       })
     )
-    // What has been opened is kept before anything can interrupt, so that it is closed with its last reader.
+    // Store what has been opened before anything can interrupt, so that it is closed with its last reader.
     const answered = Effect.onExit(connected, (exit) => Effect.sync(() => this.opened(opening, exit)))
     this.run(
       Effect.map(Effect.forkIn(answered, parent, { startImmediately: true }), (fiber) => {
@@ -189,9 +189,9 @@ export class NotificationHub {
   }
 
   /**
-   * The server may deliver before it has confirmed. So the gap is told with the first of what comes, ahead of all
-   * readers of its channel: not later, or it would stand behind what it must precede, and not earlier, or a reader
-   * might make up for it before anybody listens.
+   * Listens to all channels again. The server may deliver a notification before it confirms the LISTEN, so the gap is
+   * reported with the first notification, ahead of all readers of its channel. If it came later, it would follow what
+   * it must precede; if earlier, a reader might catch up before the server listens.
    */
   private listenAgain(session: Session): Effect.Effect<void, PgError.PgError> {
     if (this.mailboxes.size === 0) return Effect.void
@@ -227,7 +227,7 @@ export class NotificationHub {
     })
   }
 
-  /** Closes the connection. Nobody waits for that, but for the end of the pool. */
+  /** Closes the connection. Only the end of the pool waits for this. */
   private part(connected: Connected): void {
     if (this.connected === connected) this.connected = undefined
     const parting = this.run(connected.close)
@@ -246,7 +246,7 @@ export class NotificationHub {
     if (connected !== undefined) this.part(connected)
   }
 
-  /** Takes the place of a session that was lost while somebody read. */
+  /** Replaces a session that was lost while there were readers. */
   private recover(): void {
     if (this.isClosed || this.mailboxes.size === 0 || this.recovery !== undefined || this.alive !== undefined) return
     const attempt = Effect.callback<void, PgError.PgError>((resume) =>
@@ -286,6 +286,6 @@ export class NotificationHub {
   }
 }
 
-/** The server has nothing to think about: where it does not answer within the bound, the connection is lost. */
+/** LISTEN takes the server no time, so if it does not answer within the limit, the connection counts as lost. */
 const submitListen = (session: Session, sql: string, done: (answer: Exit.Exit<void, PgError.PgError>) => void): void =>
   submitControl(session, { operation: "LISTEN", sql }, (answer) => done(Exit.asVoid(answer)))

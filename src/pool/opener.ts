@@ -1,4 +1,4 @@
-/** Opens the sessions of a pool, each in a scope of its own, so that one which has ended leaves nothing behind. */
+/** Opens the sessions of a pool, each in a scope of its own, so that a session that has ended leaves nothing behind. */
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Scope from "effect/Scope"
@@ -12,7 +12,7 @@ import type { Member } from "./member.ts"
 import type { OpenMember } from "./sessionPool.ts"
 import type { Timers } from "./timers.ts"
 
-/** Opens a session in the scope, with the pool's settings and those that are made anew for each connection. */
+/** Opens a session in the scope, with the pool's settings and those that `onConnect` provides for each connection. */
 export const connector = (
   config: PgConfig.ResolvedConfig,
   databases: KnownDatabases,
@@ -20,17 +20,17 @@ export const connector = (
 ): Effect.Effect<Session, PgError.PgError, Scope.Scope> => {
   if (settings === undefined) return connect(config, databases)
   return Effect.flatMap(Effect.flatMap(settings, PgConfig.resolve), (resolved) =>
-    // The codecs of all connections are the same object, which is what they know each other's types by.
+    // All connections use the same codecs object, because they share what they know about types by its identity.
     connect({ ...resolved, types: config.types }, databases)
   )
 }
 
 export interface OpenerOptions {
   readonly connect: Effect.Effect<Session, PgError.PgError, Scope.Scope>
-  /** Where the sessions' scopes belong. */
+  /** The parent of the sessions' scopes. */
   readonly sessions: Scope.Scope
   readonly timers: Timers
-  /** 0 is no limit. */
+  /** 0 means no limit. */
   readonly maxLifetimeMillis: number
   readonly generation: () => number
   readonly init: Hooks["init"]
@@ -69,5 +69,5 @@ const initialised = Effect.fnUntraced(function* (
   return { session, generation, expiresAt, catalogue, earlyReset: undefined, uses: 0, idleSince: now }
 })
 
-/** The part of its life that a connection may lose, so that not all end at once. */
+/** The largest fraction of its lifetime that a connection may lose at random, so that not all end at once. */
 const MAX_JITTER = 0.1

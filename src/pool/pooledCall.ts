@@ -1,6 +1,6 @@
 /**
- * One statement on whichever session of a pool is free: it waits for a session, runs and gives the session back, in one
- * object and one suspension of the fiber.
+ * Runs one statement on any free session of a pool: it waits for a session, runs, and gives the session back, with a
+ * single object and a single suspension of the fiber.
  */
 import type * as Cause from "effect/Cause"
 import * as Effect from "effect/Effect"
@@ -13,7 +13,10 @@ import type { Member } from "./member.ts"
 import type { Borrower } from "./borrower.ts"
 import type { SessionPool } from "./sessionPool.ts"
 
-/** Is told which session is lent for a statement, before that is sent, and how long it took there, if it succeeded. */
+/**
+ * Learns which session is lent for a statement, before the statement is sent, and how long the statement took there if
+ * it succeeded.
+ */
 export interface Stopwatch {
   lent(session: Session): void
   ran(session: Session, sql: string, millis: number | undefined): void
@@ -59,7 +62,7 @@ class PooledCall<A> implements Borrower {
     this.resume(Exit.failCause(cause))
   }
 
-  /** The session goes back first: what the fiber asks next may have it. */
+  /** The session is returned first, so that the fiber's next call may get it. */
   private readonly done: Resume<A> = (exit) => {
     const { member } = this
     this.member = undefined
@@ -74,8 +77,8 @@ class PooledCall<A> implements Borrower {
   }
 
   /**
-   * The answer to a request in flight still comes; by then the session is no longer ours to give back. Nor is it where
-   * the answer has come and the fiber is interrupted before it goes on.
+   * The answer to a request in flight still arrives, but by then the session is no longer ours to return. The same is
+   * true if the answer has arrived and the fiber is interrupted before it continues.
    */
   interrupt(giveUp: () => void): void {
     const { exchange, member } = this

@@ -1,7 +1,10 @@
-/** When it is worth trying to connect again, and after how long. */
+/** Decides whether it is worth trying to connect again, and after how long. */
 import type * as PgError from "../PgError.ts"
 
-/** A server that is starting, full, failing over or out of reach may be there in a moment; a wrong password stays wrong. */
+/**
+ * Whether the failure may pass: a server that is starting, full, failing over or unreachable may recover in a moment; a
+ * wrong password stays wrong.
+ */
 export const isTransient = (error: PgError.PgError): boolean => {
   switch (error._tag) {
     case "ConnectError":
@@ -20,7 +23,7 @@ export const isTransient = (error: PgError.PgError): boolean => {
 const FIRST_PAUSE_MILLIS = 50
 const MAX_PAUSE_MILLIS = 5000
 
-/** Doubles with each failure in a row, and varies by half, so that many processes do not come back at once. */
+/** Doubles with each consecutive failure, and varies by half, so that many processes do not come back at once. */
 export const reconnectDelay = (failures: number): number => {
   const pause = Math.min(FIRST_PAUSE_MILLIS * 2 ** (failures - 1), MAX_PAUSE_MILLIS)
   return pause * (0.5 + Math.random() / 2)

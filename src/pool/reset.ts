@@ -1,4 +1,4 @@
-/** What takes a session that somebody had back to the state in which its pool opened it. */
+/** Resets a session that was used to the state in which its pool opened it. */
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import type * as PgError from "../PgError.ts"
@@ -8,12 +8,13 @@ import { submitControl } from "../session/control.ts"
 import { type Hooks, runHook } from "./hooks.ts"
 import type { Member } from "./member.ts"
 
-/** Resets a session that nobody has, and tells whether it may be lent again. */
+/** Resets a session that nobody is using, and reports whether it may be lent again. */
 export type Reset = (member: Member, done: (isClean: boolean) => void) => void
 
 /**
- * How a pool with these hooks resets. Its own script takes the session back to where its startup left it, and then
- * `init` runs again: what it made is more than settings, and not all of that can be read back from the server.
+ * Chooses how a pool with these hooks resets. Without a `reset` hook, a script restores the state after startup, and
+ * then `init` runs again, because what `init` creates is more than settings, and not all of it can be read back from
+ * the server.
  */
 export const resetWith = ({ init, reset }: Pick<Hooks, "init" | "reset">): Effect.Effect<Reset> =>
   Effect.map(Effect.context<never>(), (context): Reset => {
@@ -30,11 +31,13 @@ export const resetWith = ({ init, reset }: Pick<Hooks, "init" | "reset">): Effec
       })
   })
 
-/** The codecs that it gives are those that the session has already, with what is known of their types. */
+/**
+ * The session keeps the codecs that it already has, with what is known of their types; `init` would set the same ones.
+ */
 const initAgain = ({ catalogue, session }: Member, init: NonNullable<Hooks["init"]>) =>
   Effect.onExit(runHook(session, "init", init), () => Effect.sync(() => void (session.catalogue = catalogue)))
 
-/** Nothing else is written meanwhile: who comes next never meets a session whose reset has failed. */
+/** Nothing else is written in the meantime, so the next borrower never gets a session whose reset has failed. */
 export const resetByScript: Reset = ({ session }, done) => {
   const { mayHavePrepared } = session.residue
   session.residue.mayHavePrepared = false
@@ -44,7 +47,7 @@ export const resetByScript: Reset = ({ session }, done) => {
   })
 }
 
-/** Ours go too, and are prepared again when they are asked for. */
+/** This also removes the client's own statements; they are prepared again on demand. */
 const deallocateAll = (session: Session, done: (isClean: boolean) => void): void =>
   submitControl(session, { operation: "the reset", sql: "DEALLOCATE ALL" }, (exit) => {
     session.statements.clear()

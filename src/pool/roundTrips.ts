@@ -1,18 +1,18 @@
 /**
- * How long the line to each session of a pool takes there and back. An empty query, sent ahead of the first statement
- * that is timed there, shows it; a quicker answer to anything else later shows it better.
+ * Measures the network round trip to each session of a pool. An empty query, sent before the first timed statement,
+ * measures it; a faster answer to anything else later improves the measurement.
  */
 import * as Exit from "effect/Exit"
 import type { Session } from "../session/session.ts"
 import { submitControl } from "../session/control.ts"
 
-/** Its answer proves that a session is alive, and takes no longer than the line. */
+/** Its answer proves that a session is alive, and takes the server no time. */
 export const EMPTY_QUERY = ""
 
 export class RoundTrips {
   private readonly millis = new WeakMap<Session, number>()
 
-  /** Sends the empty query, unless that has been done; what is asked of the session next is written with it. */
+  /** Sends the empty query, unless it has been sent before; the session's next request is written together with it. */
   measure(session: Session): void {
     if (this.millis.has(session)) return
     this.millis.set(session, Infinity)
@@ -22,12 +22,12 @@ export class RoundTrips {
     })
   }
 
-  /** Takes note of how long something took that nothing stood before. */
+  /** Records how long something took that did not have to wait for anything before it. */
   saw(session: Session, millis: number): void {
     if (millis < (this.millis.get(session) ?? Infinity)) this.millis.set(session, millis)
   }
 
-  /** 0 where it is not known yet. */
+  /** 0 if it is not yet known. */
   of(session: Session): number {
     const millis = this.millis.get(session)
     return millis === undefined || millis === Infinity ? 0 : millis

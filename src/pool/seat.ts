@@ -1,6 +1,6 @@
 /**
- * A session that several calls share at once: which of them it has, and whether it can take more. A call that was
- * abandoned stays until its answer has come, because the server still works on it.
+ * A session that several calls share at once: which calls it has, and whether it can take more. An abandoned call stays
+ * until its answer has arrived, because the server is still working on it.
  */
 import { Fifo } from "../session/fifo.ts"
 import type { Member } from "./member.ts"
@@ -8,33 +8,33 @@ import type { RoundTrips } from "./roundTrips.ts"
 
 /** How many statements may be unanswered on one connection. */
 const MAX_RUNNING = 64
-/** A server that has not answered for so long takes no more statements; the time that the line takes is added. */
+/** A server that has not answered for this long, plus the round trip, gets no more statements. */
 const MAX_SILENCE_MILLIS = 20
 
-/** What a seat has to know of a call, and what it asks of it. */
+/** What a seat needs from a call. */
 export interface Seated {
-  /** When it came here, in milliseconds. */
+  /** When the call got its seat, in milliseconds. */
   readonly seatedAt: number
-  /** Since when it has wanted a connection. */
+  /** Since when the call has wanted a connection. */
   readonly askedAt: number
-  /** Whether nothing may be sent behind it. */
+  /** Whether nothing may be sent behind this call. */
   readonly locksRows: boolean
-  /** Whether nobody waits for its answer any more. */
+  /** Whether nobody waits for the answer any more. */
   readonly isAbandoned: boolean
-  /** Looks for another place, if the server has not been told of it; false if it has. */
+  /** Moves to another place if the call has not been written; returns false if it has. */
   moveAway(): boolean
-  /** Its time for getting a connection is up, and the server has not come to it. */
+  /** Fails the call: its time for getting a connection is up, and the server has not started it. */
   giveUp(): void
 }
 
 export class Seat {
   readonly member: Member
-  /** How many of its calls have somebody who waits for the answer. */
+  /** How many of its calls somebody still waits for. */
   running = 0
-  /** In the order in which they are answered. */
+  /** The calls in the order of their answers. */
   private readonly calls = new Fifo<Seated>()
   private readonly roundTrips: RoundTrips
-  /** When the last answer came. */
+  /** When the last answer arrived. */
   private answeredAt = 0
 
   constructor(member: Member, roundTrips: RoundTrips) {
@@ -42,7 +42,7 @@ export class Seat {
     this.roundTrips = roundTrips
   }
 
-  /** How long the line takes there and back, in milliseconds. */
+  /** The network round trip in milliseconds. */
   get roundTrip(): number {
     return this.roundTrips.of(this.member.session)
   }
@@ -55,18 +55,18 @@ export class Seat {
     return !last.locksRows && this.calls.length < MAX_RUNNING && !this.isSilent(now)
   }
 
-  /** Whether the server has been at its first call for so long that it may wait for something. */
+  /** Whether the server has been working on the first call for so long that it may be waiting for something. */
   isSilent(now: number): boolean {
     const head = this.calls.peek()
     return head !== undefined && now - this.hadSince(head) > MAX_SILENCE_MILLIS
   }
 
-  /** When the answer to the first call could have come, had the server nothing to do for it. */
+  /** The time at which the answer to the first call could have arrived if the server needed no time for it. */
   private hadSince(head: Seated): number {
     return Math.max(this.answeredAt, head.seatedAt + this.roundTrip)
   }
 
-  /** Whether there is a call behind another. */
+  /** Whether a call waits behind another one. */
   get isShared(): boolean {
     return this.calls.length > 1
   }
@@ -76,11 +76,11 @@ export class Seat {
     this.running++
   }
 
-  /** A call was answered. Tells how long the server had it, if that can be told. */
+  /** A call was answered. Returns how long the server took for it, if that can be determined. */
   answered(call: Seated, now: number): number | undefined {
     this.running--
     const { calls } = this
-    // Answers come in order: those before it that nobody waited for have come too.
+    // Answers arrive in order, so the answers to abandoned calls before this one have arrived too.
     while (calls.peek()?.isAbandoned === true) calls.shift()
     const isHead = calls.peek() === call
     const millis = isHead ? Math.max(0, now - this.hadSince(call)) : undefined
@@ -89,25 +89,25 @@ export class Seat {
     return millis
   }
 
-  /** Nobody waits for a call any more. The silence goes on: what the server is at has not been answered. */
+  /** Nobody waits for a call any more. The silence continues, because the server has not answered. */
   abandoned(): void {
     this.running--
   }
 
-  /** A call has left before the server was told of it. */
+  /** A call left before it was written. */
   left(call: Seated): void {
     this.running--
     this.calls.remove(call)
   }
 
-  /** Sends those away that have not been written, the last first. */
+  /** Moves away the calls that have not been written, the last one first. */
   moveUnwritten(): void {
     for (let call = this.calls.last(); call !== undefined && this.isShared; call = this.calls.last()) {
       if (call.isAbandoned || !call.moveAway()) return
     }
   }
 
-  /** Has those give up that were asked for before that time, and that the server has not come to. */
+  /** Fails the calls that were requested before that time, and that the server has not started. */
   giveUpBehind(askedUntil: number): void {
     const [, ...behind] = this.calls.toArray()
     for (const call of behind) if (!call.isAbandoned && call.askedAt <= askedUntil) call.giveUp()

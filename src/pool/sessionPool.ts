@@ -1,9 +1,9 @@
 /**
- * Which sessions a pool has, and who gets the next one: plain state and callbacks, because every query of a pool passes
- * here. Idle sessions are lent last in first out, so that few stay warm; those who wait are served in their order.
+ * Manages the sessions of a pool and decides which caller gets the next one, with plain state and callbacks, because
+ * every query of a pool passes here. The session used last is lent first; waiting callers are served in order.
  *
- * A session is in one of these states, and only the pool moves it: being opened (`connecting`), idle, or with somebody,
- * which includes those that are still being rolled back, checked or closed. Together they never exceed the maximum.
+ * A session is in one of three states, and only the pool changes it: being opened (`connecting`), idle, or in use,
+ * which includes being rolled back, checked or closed. Together they never exceed the maximum.
  */
 import * as Cause from "effect/Cause"
 import * as Exit from "effect/Exit"
@@ -23,20 +23,20 @@ import type { Timers } from "./timers.ts"
 export interface PoolLimits {
   readonly minConnections: number
   readonly maxConnections: number
-  /** 0 waits for ever. */
+  /** 0 waits forever. */
   readonly acquireTimeoutMillis: number
-  /** How many may wait at once; Infinity is no limit. */
+  /** How many callers may wait at once; Infinity means no limit. */
   readonly maxWaiters: number
-  /** 0 is for ever. */
+  /** 0 means forever. */
   readonly idleTimeoutMillis: number
-  /** How often a session is lent before it is replaced; 0 is without limit. */
+  /** How often a session is lent before it is replaced; 0 means no limit. */
   readonly maxUses: number
 }
 
-/** Opens one more session, and tells how that went. */
+/** Opens one more session, and reports the result. */
 export type OpenMember = (done: (opened: Exit.Exit<Member, PgError.PgError>) => void) => void
 
-/** Somebody who has to wait. */
+/** A caller that has to wait. */
 interface Waiting {
   readonly borrower: Borrower
   /** Both by the pool's clock. */
@@ -44,9 +44,9 @@ interface Waiting {
   readonly deadline: number
 }
 
-/** A session that has been idle for longer is asked whether it is still there before it is lent. */
+/** A session that has been idle for longer than this is checked before it is lent. */
 const CHECK_AFTER_IDLE_MILLIS = 30_000
-/** Who has waited for so long for a session that is being reset or checked gets a new one, if there is room. */
+/** A caller that has waited this long for a session being reset or checked gets a new one, if there is room. */
 const RETURN_MILLIS = 100
 
 export class SessionPool {
@@ -57,21 +57,21 @@ export class SessionPool {
   private readonly meter: PoolMeter | undefined
   private readonly members = new Set<Member>()
   private readonly idle: Array<Member> = []
-  /** Those that are on their way out; they count until they have gone. */
+  /** Sessions that are being closed; they count until they are gone. */
   private readonly leaving = new Set<Member>()
   private readonly waiting = new Fifo<Waiting>()
   private readonly emptyListeners = new Set<() => void>()
   private connecting = 0
-  /** How many sessions come back in a moment, since they are being reset or asked whether they are still there. */
+  /** How many sessions will soon be back, because they are being reset or checked. */
   private returning = 0
-  /** Those of them that are being reset: nobody has them. */
+  /** How many of those are being reset; nobody is using them. */
   private resetting = 0
   private generation = 0
   private isClosed = false
-  /** How many attempts to connect have failed in a row, and the last failure. */
+  /** How many consecutive attempts to connect have failed, and the last failure. */
   private failures = 0
   private lastFailure: Cause.Cause<PgError.PgError> | undefined
-  /** Whether that was an answer, such as a wrong password, and not a failure to get one. */
+  /** Whether the last failure was an answer, such as a wrong password, rather than no answer. */
   private isRefused = false
   private cancelRetry: (() => void) | undefined
   private cancelSweep: (() => void) | undefined
@@ -91,7 +91,7 @@ export class SessionPool {
     return this.idle.length > 0
   }
 
-  /** Whether a session could be lent at once, or comes back in a moment and nobody waits for it. */
+  /** Whether a session could be lent at once, or will soon be back with nobody waiting for it. */
   get lendsSoon(): boolean {
     return this.hasIdle || this.returning > this.waiting.length
   }
@@ -115,7 +115,7 @@ export class SessionPool {
 
   // ------------------------------------------------------------------------------------------------- lending
 
-  /** Lends a session at once where one is idle, else when one is free. Returns how to give up the wait. */
+  /** Lends an idle session at once, or the next one to become free. Returns a function that gives up the wait. */
   acquire(borrower: Borrower): () => void {
     if (this.isClosed) {
       borrower.refuse(Cause.fail(new PgError.PoolClosedError()), false)
@@ -163,7 +163,7 @@ export class SessionPool {
     borrower.lend(member)
   }
 
-  /** Lends a session that proves to be alive; one that does not is lost, and another takes its place. */
+  /** Lends a session if it proves to be alive; otherwise the session is lost, and another one takes its place. */
   private check(member: Member): void {
     this.returning++
     submitControl(member.session, { operation: "the check after idling", sql: EMPTY_QUERY }, (exit) =>
@@ -171,7 +171,7 @@ export class SessionPool {
     )
   }
 
-  /** Resets a session at once, whether somebody waits for it or not: what a borrower has left must not stay for long. */
+  /** Resets a session at once, awaited or not, because what a borrower left behind must not stay for long. */
   private clean(member: Member): void {
     this.returning++
     this.resetting++
@@ -186,7 +186,7 @@ export class SessionPool {
     else member.earlyReset.onAnswer(done)
   }
 
-  /** What has come behind the answer is read first: it may say that the server ends the session. */
+  /** Data behind the answer is read first, because it may say that the server ends the session. */
   private returned(member: Member, isUsable: boolean): void {
     queueMicrotask(() => {
       this.returning--
@@ -197,8 +197,8 @@ export class SessionPool {
   }
 
   /**
-   * Takes a session back. It is lent again only when all that was asked of it is answered, no cancel is under way, no
-   * transaction is open and nothing is left of its last borrower; until then it stays with nobody.
+   * Takes a session back. It is lent again only when all requests on it are answered, no cancel is in progress, no
+   * transaction is open, and nothing is left of its last borrower. Until then nobody gets it.
    */
   release(member: Member): void {
     const { session } = member
@@ -236,7 +236,7 @@ export class SessionPool {
     this.scheduleSweep()
   }
 
-  /** A reset or a check that is slow, or never answered, holds up nobody for whom there is room. */
+  /** Makes sure that a slow or unanswered reset or check delays no caller for which there is room. */
   private watchReturns(): void {
     const first = this.waiting.peek()
     if (first === undefined || this.returning === 0 || this.cancelImpatience !== undefined || !this.hasRoom) return
@@ -248,7 +248,7 @@ export class SessionPool {
     })
   }
 
-  /** All wait equally long, so that the first in the queue is the first whose time is up. */
+  /** All callers wait equally long, so the first in the queue is the first whose time is up. */
   private watchDeadlines(): void {
     const first = this.waiting.peek()
     if (first === undefined || first.deadline === Infinity || this.cancelDeadline !== undefined) return
@@ -264,13 +264,13 @@ export class SessionPool {
     })
   }
 
-  /** Why somebody gets no session after having waited for it as long as one may. */
+  /** The error for a caller that has waited for a session as long as it may. */
   timeIsUp(): Cause.Cause<PgError.PgError> {
     this.meter?.timedOut()
     return this.timedOut
   }
 
-  /** Nobody was slow where no session could be opened: then that is the reason. */
+  /** If no session could be opened, report that failure instead of a timeout. */
   private get timedOut(): Cause.Cause<PgError.PgError> {
     if (this.members.size === 0 && this.lastFailure !== undefined) return this.lastFailure
     return Cause.fail(
@@ -327,9 +327,9 @@ export class SessionPool {
   }
 
   /**
-   * Opens sessions for those who wait and have none coming, and up to the minimum, as far as the maximum allows. After
-   * a failure one at a time tries again for all, after a pause that grows. A server that has refused answers at once:
-   * who asks for a session then waits for that answer and for no pause.
+   * Opens sessions for waiting callers that have none coming, and up to the minimum, as far as the maximum allows.
+   * After a failure, a single attempt is made for all, after a growing pause. A server that has refused a connection
+   * answers at once, so a new caller waits for its answer and not for the pause.
    */
   private grow(): void {
     while (!this.isClosed && this.mayTry && this.lacks && this.hasRoom) {
@@ -379,7 +379,7 @@ export class SessionPool {
     const { idleTimeoutMillis } = this.limits
     const first = this.idle[0]
     if (this.cancelSweep !== undefined || first === undefined) return
-    // While none is to spare none has to go, and whichever joins them has all its time before it.
+    // With no session to spare, none has to be closed, and one that becomes spare has its full idle time ahead.
     const idleSince = this.spare > 0 ? first.idleSince : this.timers.now()
     const idleUntil = idleTimeoutMillis === 0 ? Infinity : idleSince + idleTimeoutMillis
     const next = this.idle.reduce((earliest, { expiresAt }) => Math.min(earliest, expiresAt), idleUntil)
@@ -391,7 +391,7 @@ export class SessionPool {
     })
   }
 
-  /** Closes what has been idle for too long, down to the minimum, and what is worn out; the minimum is then restored. */
+  /** Closes sessions that are worn out or, down to the minimum, idle for too long; then restores the minimum. */
   private sweep(): void {
     const { idleTimeoutMillis } = this.limits
     const now = this.timers.now()
@@ -416,13 +416,13 @@ export class SessionPool {
     member.session.close()
   }
 
-  /** Replaces every session: the idle ones now, the others when they come back. */
+  /** Replaces every session: idle ones now, the others when they are returned. */
   expire(): void {
     this.generation++
     for (const member of this.idle.splice(0)) this.dismiss(member)
   }
 
-  /** Refuses all who wait and all who come, and closes each session when it comes back. */
+  /** Refuses all waiting and future callers, and closes each session when it is returned. */
   close(): void {
     this.isClosed = true
     this.cancelRetry?.()
@@ -433,7 +433,7 @@ export class SessionPool {
     for (const member of this.idle.splice(0)) this.dismiss(member)
   }
 
-  /** Calls back when the last session has gone. Returns how to unsubscribe. */
+  /** Calls back when the last session has gone. Returns a function that unsubscribes. */
   onEmpty(listener: () => void): () => void {
     if (this.members.size === 0) {
       listener()

@@ -1,4 +1,4 @@
-/** One statement that shares a connection with others, from its wait for a place to its answer. */
+/** Runs one statement that shares a connection with others, from its wait for a place to its answer. */
 import type * as Cause from "effect/Cause"
 import * as Exit from "effect/Exit"
 import * as PgError from "../PgError.ts"
@@ -14,13 +14,13 @@ export interface Waiting {
   refuse(cause: Cause.Cause<PgError.PgError>): void
 }
 
-/** Who gives calls their places. */
+/** Assigns places to calls. */
 export interface Seating {
-  /** A call that waits for a place has gone. */
+  /** A waiting call has given up. */
   withdraw(call: Waiting): void
   /** A call that had a place looks for another one. */
   moved(call: Waiting): void
-  /** One call of a seat is done with: the server had it for so long, if that is known. */
+  /** A call of a seat is done; `millis` is how long the server took for it, if known. */
   finished(seat: Seat, sql: string, millis: number | undefined): void
 }
 
@@ -77,7 +77,7 @@ export class SharedCall<A> implements Waiting, Seated {
     return true
   }
 
-  /** It may still be run, when the server comes to it. */
+  /** The server may still run the statement later. */
   giveUp(): void {
     const durationMillis = Math.round(performance.now() - this.askedAt)
     const operation = "the wait behind another call on a shared connection"

@@ -1,60 +1,60 @@
 /**
- * Which statements may share a connection with others: those that cannot change the session, and that have shown by
- * their last runs that they are short. How long the line takes does not count: sharing pays most where it is slow.
+ * Decides which statements may share a connection with others: those that cannot change the session, and whose last
+ * runs were short. The network round trip does not count, because sharing pays off most on a slow network.
  */
 
-/** What takes longer holds others up for longer than it would cost to give it a connection of its own. */
+/** A statement that takes longer delays others by more than a connection of its own would cost. */
 const MAX_SHORT_MILLIS = 5
-/** How many statements are remembered; the one that was added first goes first. */
+/** How many statements are remembered; the oldest entry is dropped first. */
 const MAX_STATEMENTS = 1000
-/** A longer text is not remembered, in characters. */
+/** The longest text that is remembered, in characters. */
 const MAX_SQL_LENGTH = 8_192
-/** The most that the parameters of a shared statement may hold, in characters and bytes. */
+/** The maximum size of the parameters of a shared statement, in characters and bytes. */
 const MAX_PARAMETER_SIZE = 16_384
 
-/** Everything else may begin a transaction, or leave a setting or a lock behind. */
+/** Any other statement may begin a transaction, or leave a setting or a lock behind. */
 const SHAREABLE = /^\s*(select|insert|update|delete|merge|values|table|with)\b/i
 /** Session state that a SELECT can change. */
 const CHANGES_SESSION = /\bset_config\b|advisory|\bsetseed\b|\binto\s+((local|global)\s+)?temp(orary)?\b/i
-/** What can wait for a lock that another transaction holds on a row, wherever it stands in the text. */
+/** Words of statements that may wait for a row lock of another transaction, anywhere in the text. */
 const LOCKS_ROWS = /\b(insert|update|delete|merge|share|into)\b/i
 
-/** What is known of a statement that may be shared. */
+/** What is known about a statement that may be shared. */
 export interface ShareableStatement {
   /**
-   * Whether it may have to wait for another transaction, which may itself wait for somebody behind this statement. The
-   * server does not see such a circle, so nothing is sent behind this statement before it is answered.
+   * Whether the statement may have to wait for another transaction, which may itself wait for a call behind this
+   * statement. The server cannot detect such a deadlock, so nothing is sent behind this statement until it is answered.
    */
   readonly locksRows: boolean
 }
 
 interface Known extends ShareableStatement {
   isShareable: boolean
-  /** How long the server had it, in its last runs. */
+  /** How long the server took in the last runs. */
   millis: number
 }
 
 export class ShortStatements {
   private readonly statements = new Map<string, Known>()
 
-  /** A statement that may be shared, with these parameters; undefined if it may not. */
+  /** The statement, if it may be shared with these parameters; otherwise undefined. */
   find(sql: string, params: ReadonlyArray<unknown> | undefined): ShareableStatement | undefined {
     const known = this.statements.get(sql)
     if (known === undefined || !known.isShareable || known.millis > MAX_SHORT_MILLIS) return undefined
     return params !== undefined && isKnownToBeSmall(params) ? known : undefined
   }
 
-  /** Takes note of how long a run took the server, on a line that takes so long there and back. */
+  /** Records how long the server took for a run on a connection with that network round trip. */
   ran(sql: string, millis: number, roundTripMillis: number): void {
     const known = this.statements.get(sql)
     if (known === undefined) return void this.add(sql, millis)
-    // It may have been prepared first, which takes the line once more.
+    // The statement may have been prepared first, which takes another round trip.
     if (millis > MAX_SHORT_MILLIS && millis <= MAX_SHORT_MILLIS + roundTripMillis) return
-    // One late answer says little: the machine may have been busy. Several make a statement long.
+    // One late answer says little, because the machine may have been busy. Several mark the statement as long.
     known.millis = Math.min(millis, known.millis * 2 + 1)
   }
 
-  /** Takes note that a run has left something on its session: that one is to be shared with nobody. */
+  /** Records that a run changed its session, so the statement is never shared again. */
   soils(sql: string): void {
     const known = this.statements.get(sql) ?? this.add(sql, Infinity)
     if (known !== undefined) known.isShareable = false
@@ -70,7 +70,7 @@ export class ShortStatements {
   }
 }
 
-/** What cannot even be looked at is refused by the session that is to have it, and by that session alone. */
+/** A value that throws when inspected is refused by the session that is to send it, and only there. */
 const isKnownToBeSmall = (params: ReadonlyArray<unknown>): boolean => {
   try {
     return isSmall(params)

@@ -1,13 +1,13 @@
-/** The clock of a pool. It measures the outer world, so a test that stops Effect's clock does not stop it. */
+/** The clock of a pool. It follows the system's clock, so a test that stops Effect's clock does not stop it. */
 
 export interface Timers {
-  /** In milliseconds. */
+  /** The current time in milliseconds. */
   now(): number
-  /** Calls back once after so many milliseconds. Returns how to call it off. */
+  /** Calls back once after that many milliseconds. Returns a function that cancels the call. */
   after(millis: number, callback: () => void): () => void
 }
 
-/** The longest that a timer of the platform can wait. */
+/** The longest time that a timer of the platform can wait. */
 const MAX_DELAY_MILLIS = 2 ** 31 - 1
 
 export const realTimers: Timers = {

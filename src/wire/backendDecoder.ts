@@ -1,12 +1,12 @@
 /**
- * Cuts the byte stream of a server into frames, whatever the chunks it arrives in.
+ * Cuts the server's byte stream into frames, however the stream is split into chunks.
  *
- * - A frame that lies wholly in a chunk is handed over where it lies. One that the chunk cuts is completed in a carry.
- * - Of an error or a notice that is longer than anybody reads, the beginning is kept and handed over.
- * - The length is judged as soon as the five bytes of the header are there. Types are not: which message may stand
- *   where is the sink's business, and so are unknown ones.
- * - What `frame` and `dataRows` are given is valid until they return. They may replace the sink, raise the limit, stop
- *   the decoder or throw; they must not push. After a throw nothing more is delivered.
+ * - A frame that lies wholly in one chunk is handed over in place. A frame that spans chunks is assembled in a carry.
+ * - Only the beginning of a very long error or notice is kept and handed over.
+ * - The length is checked as soon as the five header bytes have arrived. The type is not checked: the sink decides
+ *   which message may come next, and what to do with an unknown one.
+ * - The bytes given to `frame` and `dataRows` are valid until the call returns. The sink's methods may replace the
+ *   sink, raise the limit, stop the decoder or throw; they must not push. After a throw nothing more is delivered.
  */
 import type { Buffer } from "node:buffer"
 import { Backend, backendMessageName } from "./backendMessage.ts"
@@ -26,8 +26,8 @@ import {
 export interface FrameSink {
   frame(type: number, bytes: Buffer, start: number, end: number): void
   /**
-   * Takes the DataRow that begins at `at` with its header, and as many as it likes of those that lie whole in
-   * `bytes[0, limit)` behind it; returns where the last that it took ends. A sink without this gets rows as frames.
+   * Takes the DataRow whose header begins at `at`, and as many as it likes of the complete DataRows that follow it in
+   * `bytes[0, limit)`. Returns the end of the last row that it took. A sink without this method gets rows as frames.
    */
   dataRows?(bytes: Buffer, at: number, limit: number): number
 }
@@ -35,35 +35,37 @@ export interface FrameSink {
 /** Byte1 type, Int32 length (which counts itself but not the type). */
 export const HEADER_BYTES = 5
 
-/** The least that a message's length can be: it counts itself. */
+/** The smallest valid length of a message: the length counts itself. */
 const LENGTH_BYTES = 4
 
-/** The longest that a message may be, where it may be longer than most; the length counts itself. */
+/** The maximum length of the messages that may be long; the length counts itself. */
 const LONG_MESSAGES: ReadonlyMap<number, number> = new Map<number, number>([
   [Backend.DataRow, MAX_MESSAGE_BYTES],
   [Backend.CopyData, MAX_MESSAGE_BYTES],
   [Backend.ErrorResponse, MAX_MESSAGE_BYTES],
   [Backend.NoticeResponse, MAX_MESSAGE_BYTES],
-  // A name with its NUL and 18 bytes more for each column.
+  // Each column has a name with its NUL, and 18 more bytes.
   [Backend.RowDescription, LENGTH_BYTES + 2 + MAX_COUNT * (MAX_NAME_BYTES + 1 + 18)],
   [Backend.ParameterDescription, LENGTH_BYTES + 2 + MAX_COUNT * 4],
   [Backend.CopyInResponse, LENGTH_BYTES + 3 + MAX_COUNT * 2],
   [Backend.CopyOutResponse, LENGTH_BYTES + 3 + MAX_COUNT * 2],
-  // PostgreSQL takes payloads of less than 8,000 bytes.
+  // PostgreSQL limits payloads to less than 8,000 bytes.
   [Backend.NotificationResponse, 0x10000]
 ])
 
-/** How much is kept of the body of a message that may be cut. */
+/** How many bytes of the body are kept, for the messages that may be cut. */
 const KEPT_BYTES: ReadonlyMap<number, number> = new Map<number, number>([
   [Backend.ErrorResponse, MAX_ERROR_BYTES],
   [Backend.NoticeResponse, MAX_NOTICE_BYTES]
 ])
 
-/** The Int32 behind the type byte at `at`. */
+/** The Int32 that follows the type byte at `at`. */
 const declaredLength = (bytes: Buffer, at: number): number =>
   (bytes[at + 1]! << 24) | (bytes[at + 2]! << 16) | (bytes[at + 3]! << 8) | bytes[at + 4]!
 
-/** Where the DataRow ends that begins at `at`; 0 where none does, or not all of it lies in `bytes[0, limit)`. */
+/**
+ * The end of the DataRow that begins at `at`; 0 if there is none, or if it does not lie wholly in `bytes[0, limit)`.
+ */
 export const dataRowEnd = (bytes: Buffer, at: number, limit: number): number => {
   if (limit - at < HEADER_BYTES || bytes[at] !== Backend.DataRow) return 0
   const length = declaredLength(bytes, at)
@@ -73,15 +75,15 @@ export const dataRowEnd = (bytes: Buffer, at: number, limit: number): number => 
 
 export class BackendDecoder {
   sink: FrameSink
-  /** The longest message that is accepted. Small until the server has authenticated us; the session raises it then. */
+  /** The longest message that is accepted. The session raises this small limit once the server has authenticated us. */
   maxMessageBytes: number = MAX_STARTUP_MESSAGE_BYTES
-  /** What is kept of a frame of which only a part has come. */
+  /** The bytes kept of a frame that has arrived only in part. */
   private readonly carry = new Carry()
-  /** How much of it has come. */
+  /** How many of the frame's bytes have arrived. */
   private carried = 0
-  /** Its size, header included; known once the header is. */
+  /** The frame's size, header included; known once the header has arrived. */
   private frameBytes = 0
-  /** How much of it is kept. */
+  /** How many of the frame's bytes are kept. */
   private keptBytes = 0
   private stopped = false
 
@@ -89,12 +91,12 @@ export class BackendDecoder {
     this.sink = sink
   }
 
-  /** The type byte of a frame of which only a part has come. */
+  /** The type byte of a frame that has arrived only in part. */
   get partialType(): number | undefined {
     return this.carried === 0 ? undefined : this.carry.bytes[0]
   }
 
-  /** Delivers no further frame, not even of the chunk that is being read. */
+  /** Delivers no further frame, not even from the current chunk. */
   stop(): void {
     this.stopped = true
     this.carried = 0
@@ -103,7 +105,7 @@ export class BackendDecoder {
 
   /**
    * Delivers every frame that `bytes[0, length)` completes. The caller may reuse the bytes afterwards. Throws
-   * `ProtocolViolation` at a length that no honest server declares, and whatever the sink throws.
+   * `ProtocolViolation` if a frame declares an invalid or excessive length, and whatever the sink throws.
    */
   push(bytes: Buffer, length: number = bytes.length): void {
     try {
@@ -128,7 +130,10 @@ export class BackendDecoder {
     }
   }
 
-  /** Delivers the frame in `bytes[at, end)`, and of rows also those behind it; returns where the next one begins. */
+  /**
+   * Delivers the frame in `bytes[at, end)`; a sink that takes rows may also take the rows that follow. Returns where
+   * the next frame begins.
+   */
   private deliver(bytes: Buffer, at: number, end: number, limit: number): number {
     const { sink } = this
     const type = bytes[at]!
@@ -137,7 +142,10 @@ export class BackendDecoder {
     return end
   }
 
-  /** Adds to the cut frame what it still lacks, delivers it if it is whole then, and returns where the next begins. */
+  /**
+   * Appends the missing bytes to the partial frame, delivers it if that completes it, and returns where the next one
+   * begins.
+   */
   private completeCarried(bytes: Buffer, length: number): number {
     let at = 0
     if (this.carried < HEADER_BYTES) {
@@ -157,7 +165,7 @@ export class BackendDecoder {
     return next
   }
 
-  /** Takes note of the frame that is cut; its size is 0 where its header is not all there. */
+  /** Records the size of the partial frame; the size is 0 as long as its header is incomplete. */
   private begin(type: number, frameBytes: number): void {
     this.frameBytes = frameBytes
     this.keptBytes = Math.min(Math.max(frameBytes, HEADER_BYTES), HEADER_BYTES + (KEPT_BYTES.get(type) ?? frameBytes))

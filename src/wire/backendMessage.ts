@@ -1,6 +1,6 @@
 /**
- * The names of everything that the server may say: type bytes of backend messages, and the shapes of those that are
- * decoded into values. Rows and COPY data have no shape here; they are read where they lie.
+ * The vocabulary of what the server may send: the type bytes of backend messages, and the shapes of those that are
+ * decoded into values. Rows and COPY data have no shape here; they are read in place.
  */
 import type { Buffer } from "node:buffer"
 
@@ -34,11 +34,11 @@ export const Backend = {
 
 const names = new Map<number, string>(Object.entries(Backend).map(([name, type]) => [type, name]))
 
-/** The name of a backend message for a report; an unknown type byte is shown as it is. */
+/** The name of a backend message for error messages; an unknown type byte is shown in hexadecimal. */
 export const backendMessageName = (type: number): string =>
   names.get(type) ?? `an unknown message (type 0x${type.toString(16).padStart(2, "0")})`
 
-/** What the server may send though nothing was asked. */
+/** The messages that the server may send at any time, without a request. */
 const unasked: ReadonlySet<number> = new Set([
   Backend.ErrorResponse,
   Backend.NoticeResponse,
@@ -62,7 +62,7 @@ export const isTransactionStatus = (byte: number): byte is TransactionStatus =>
 /** One column of a RowDescription. */
 export interface ColumnDescription {
   readonly name: string
-  /** The table's OID and the column's attribute number, both 0 where the column is not one of a table. */
+  /** The table's OID and the column's attribute number; both are 0 if the column does not come from a table. */
   readonly tableOid: number
   readonly attributeNumber: number
   readonly typeOid: number
@@ -71,7 +71,7 @@ export interface ColumnDescription {
   readonly typeModifier: number
 }
 
-/** A request of the server while it authenticates us. */
+/** What the server asks for during authentication. */
 export type AuthenticationRequest =
   | { readonly _tag: "Ok" }
   | { readonly _tag: "CleartextPassword" }

@@ -1,6 +1,6 @@
 /**
- * A bounds-checked cursor over one message or one value. Every read that would pass the end, and every string without
- * its terminator, is a `ProtocolViolation`; nothing is ever read from beyond `end`.
+ * A bounds-checked cursor over one message or one value. Reading past the end, or a string without its terminator,
+ * throws a `ProtocolViolation`; nothing beyond `end` is ever read.
  */
 import type { Buffer } from "node:buffer"
 import { ProtocolViolation } from "./failure.ts"
@@ -52,13 +52,13 @@ export class ByteReader {
     return this.int32() >>> 0
   }
 
-  /** The string up to the next NUL, which is consumed. */
+  /** Reads the string up to the next NUL, and consumes the NUL. */
   cstring(): string {
     const start = this.position
     return this.bytes.toString("utf8", start, start + this.skipString())
   }
 
-  /** Passes over a string and its NUL; returns its length in bytes, without the NUL. */
+  /** Skips a string and its NUL; returns the string's length in bytes, without the NUL. */
   skipString(): number {
     const start = this.position
     const zero = this.bytes.indexOf(0, start)
@@ -71,7 +71,7 @@ export class ByteReader {
     this.advance(count)
   }
 
-  /** A view of the next `count` bytes; valid until the receive buffer is used again. */
+  /** A view of the next `count` bytes, valid until the receive buffer is reused. */
   view(count: number): Buffer {
     const at = this.advance(count)
     return this.bytes.subarray(at, at + count)

@@ -1,7 +1,7 @@
 /**
- * A growing buffer of frontend messages. Bytes are appended, lengths are backfilled, and `take` hands over all that was
- * written since the last `take`. Bytes once taken are never written again, so a socket may keep them for as long as it
- * likes. Nothing here knows what a message or a codec is.
+ * A growing buffer in which frontend messages are built. Bytes are appended, lengths are backfilled, and `take` hands
+ * over everything written since the last `take`. Bytes that were taken are never written again, so a socket may keep
+ * them as long as it likes. This file knows neither messages nor codecs.
  */
 import { Buffer } from "node:buffer"
 import { Unencodable } from "./failure.ts"
@@ -9,13 +9,13 @@ import { MAX_MESSAGE_BYTES } from "./limits.ts"
 
 const SLAB_BYTES = 16_384
 
-/** A buffer that has grown beyond this for one large request is given up once that has been taken. */
+/** After a large request has been taken, a buffer that has grown beyond this size is released. */
 const MAX_IDLE_BYTES = 1_048_576
 
-/** More than one message of the largest size and all that is let wait before it: nobody means to write that. */
+/** A safety limit: more than one message of the maximum size plus everything that may be queued before it. */
 const MAX_PENDING_BYTES = 2 * MAX_MESSAGE_BYTES
 
-/** Below this length a JavaScript loop over an ASCII string is faster than the call into the runtime. */
+/** Up to this length, a JavaScript loop over an ASCII string is faster than calling the runtime. */
 const SHORT_TEXT = 24
 
 const scratch = new DataView(new ArrayBuffer(8))
@@ -25,12 +25,12 @@ export class ByteWriter {
   private base = 0
   private position = 0
 
-  /** How many bytes wait to be taken. It also serves as a mark for `rewind` and the backfills. */
+  /** How many bytes wait to be taken. Also used as the mark for `rewind` and for backfilling. */
   get length(): number {
     return this.position - this.base
   }
 
-  /** Forgets everything written since the mark. */
+  /** Discards everything written since the mark. */
   rewind(mark: number): void {
     this.position = this.base + mark
   }
@@ -56,7 +56,7 @@ export class ByteWriter {
     this.moveTo(Math.max(SLAB_BYTES, (pending + count) * 2))
   }
 
-  /** Makes room at once where so much is about to be written, instead of bit by bit. */
+  /** Makes room for many bytes at once, instead of growing step by step. */
   reserve(count: number): void {
     if (this.position + count > this.bytes.length) this.moveTo(this.length + count)
   }
@@ -75,7 +75,7 @@ export class ByteWriter {
     this.bytes[this.position++] = value
   }
 
-  /** Also writes unsigned 16-bit values. */
+  /** Writes a signed or unsigned 16-bit value. */
   int16(value: number): void {
     this.ensure(2)
     const { bytes, position } = this
@@ -84,7 +84,7 @@ export class ByteWriter {
     this.position = position + 2
   }
 
-  /** Also writes unsigned 32-bit values. */
+  /** Writes a signed or unsigned 32-bit value. */
   int32(value: number): void {
     this.ensure(4)
     const { bytes, position } = this
@@ -118,7 +118,7 @@ export class ByteWriter {
     this.position += value.length
   }
 
-  /** UTF-8, without a terminator. Refuses what UTF-8 or PostgreSQL's text cannot hold. */
+  /** Writes UTF-8 without a terminator. Throws if neither UTF-8 nor a PostgreSQL text can hold the string. */
   utf8(text: string): void {
     const length = text.length
     if (length <= SHORT_TEXT) {
@@ -147,13 +147,13 @@ export class ByteWriter {
     this.position += this.bytes.write(text, this.position, "utf8")
   }
 
-  /** UTF-8 and the terminating NUL. */
+  /** Writes UTF-8 and a terminating NUL. */
   cstring(text: string): void {
     this.utf8(text)
     this.uint8(0)
   }
 
-  /** Leaves room for an Int16 that is known later; returns where. */
+  /** Leaves room for an Int16 that is filled in later; returns its position. */
   reserveInt16(): number {
     const mark = this.length
     this.int16(0)
@@ -166,7 +166,7 @@ export class ByteWriter {
     this.bytes[at + 1] = value
   }
 
-  /** Leaves room for an Int32 that is known later; returns where. */
+  /** Leaves room for an Int32 that is filled in later; returns its position. */
   reserveInt32(): number {
     const mark = this.length
     this.int32(0)
@@ -181,7 +181,7 @@ export class ByteWriter {
     this.bytes[at + 3] = value
   }
 
-  /** Backfills the length of a value: the bytes after the Int32 at the mark. */
+  /** Backfills the length of a value: the number of bytes that follow the Int32 at the mark. */
   backfillValueLength(mark: number): void {
     const length = this.length - mark - 4
     if (length > MAX_MESSAGE_BYTES) throw new Unencodable(tooLarge(length))

@@ -1,26 +1,27 @@
 /**
- * Bytes that wait for the rest of what they begin. The memory grows with the bytes that came, never by a length that was
- * only declared, and what it costs to grow is in proportion to them, however small the pieces are.
+ * Collects the bytes of something that has arrived only in part. Memory grows with the bytes that actually arrived,
+ * never because of a declared length, and growing costs time in proportion to those bytes, however small the pieces
+ * are.
  */
 import { Buffer } from "node:buffer"
 
 const INITIAL_BYTES = 8_192
 
-/** Memory that has grown beyond this for one large thing is given up after it. */
+/** After one large item, memory that has grown beyond this size is released. */
 const MAX_IDLE_BYTES = 65_536
 
 /**
- * Beyond this the memory is no longer doubled but reserved for all that is still to come: to copy more at once would keep
- * the event loop, and what is reserved costs nothing before it is written.
+ * Above this size the memory is no longer doubled; all that is still missing is reserved at once. Copying more would
+ * block the event loop, and reserved memory costs nothing before it is written.
  */
 const MAX_DOUBLED_BYTES = 8_388_608
 
 export class Carry {
   bytes: Buffer = Buffer.allocUnsafeSlow(INITIAL_BYTES)
-  /** How many bytes wait. */
+  /** How many bytes are held. */
   length = 0
 
-  /** Appends `source[start, end)`; `most` is what the whole may have at the most. */
+  /** Appends `source[start, end)`; `most` is the maximum size of the whole. */
   append(source: Buffer, start: number, end: number, most: number): void {
     const total = this.length + end - start
     if (total > this.bytes.length) this.grow(total, most)
@@ -35,7 +36,7 @@ export class Carry {
     this.bytes = grown
   }
 
-  /** Nothing waits any more. Who still looks at the bytes may do so until the next `append`. */
+  /** Empties the carry. A view of its bytes stays valid until the next `append`. */
   clear(): void {
     this.length = 0
     if (this.bytes.length > MAX_IDLE_BYTES) this.bytes = Buffer.allocUnsafeSlow(INITIAL_BYTES)

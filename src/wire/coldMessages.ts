@@ -1,9 +1,9 @@
 /**
- * The rare messages, built and read by pg-protocol behind guards. This is the only file that knows pg-protocol.
+ * Builds and reads the rare messages with pg-protocol, behind guards. This is the only file that knows pg-protocol.
  *
- * Requests refuse with `Unencodable` what its C strings and counts would silently turn into something else. Of a
- * response the layout is checked first, so that what it reads leniently (strings without an end, wrong lengths,
- * negative counts) never reaches it; everything else is a `ProtocolViolation`. What is read owns its bytes.
+ * A request throws `Unencodable` if pg-protocol's C strings and counts would silently change it. The layout of a
+ * response is checked before pg-protocol sees it, because pg-protocol accepts strings without an end, wrong lengths and
+ * negative counts; a malformed response is a `ProtocolViolation`. The decoded values own their bytes.
  */
 import { Buffer } from "node:buffer"
 import { serialize } from "pg-protocol"
@@ -31,15 +31,16 @@ import { MAX_COUNT, MAX_MESSAGE_BYTES, MAX_NAME_BYTES, MAX_STARTUP_PACKET_BYTES 
 // ------------------------------------------------------------------------------------------------------- requests
 
 /**
- * pg-protocol builds its messages in one buffer for the whole process, which node-postgres shares where it is there
- * too. A call that failed leaves its beginning there, and the next message would start with it: send it nowhere first.
+ * pg-protocol builds its messages in one buffer for the whole process, which it may share with node-postgres. A call
+ * that failed leaves the beginning of its message there, and the next message would start with it. So flush that buffer
+ * first.
  */
 const serializer = (): typeof serialize => {
   serialize.query("")
   return serialize
 }
 
-/** Refuses text that would end early as a C string, or that UTF-8 cannot hold, or that is too long for any message. */
+/** Refuses text that contains a NUL, that UTF-8 cannot hold, or that is too long for any message. */
 const checkText = (what: string, text: string): void => {
   if (text.includes("\0")) throw new Unencodable(`${what} has a NUL character (\\u0000), which PostgreSQL cannot hold`)
   if (!text.isWellFormed()) throw new Unencodable(`${what} has a lone surrogate, which UTF-8 cannot hold`)
@@ -48,7 +49,10 @@ const checkText = (what: string, text: string): void => {
   }
 }
 
-/** No message has more beside its one long text: the length, a name, the count and OIDs of all possible parameters. */
+/**
+ * What a message needs besides its one long text: the length, a name, the count and the OIDs of all possible
+ * parameters.
+ */
 const MAX_FRAME_BYTES = 4 + MAX_NAME_BYTES + 2 + 2 + 4 * MAX_COUNT
 
 const checkName = (name: string): void => {
@@ -58,9 +62,7 @@ const checkName = (name: string): void => {
   }
 }
 
-/**
- * The first message, for protocol 3.0. `client_encoding` is added here (UTF8) and cannot be asked for otherwise.
- */
+/** The first message, for protocol 3.0. `client_encoding` is always set to UTF8 here, and cannot be passed. */
 export const encodeStartup = (parameters: ReadonlyMap<string, string>): Buffer => {
   for (const [name, value] of parameters) {
     checkText("the name of a startup parameter", name)
@@ -77,7 +79,7 @@ export const encodeStartup = (parameters: ReadonlyMap<string, string>): Buffer =
 
 export const encodeSslRequest = (): Buffer => serialize.requestSsl()
 
-/** Not a message of a session: it is all that is ever sent over a connection of its own. */
+/** A cancel request does not belong to a session: it is the only message on a connection of its own. */
 export const encodeCancelRequest = (key: BackendKey): Buffer => serialize.cancel(key.processId, key.secret)
 
 /** The answer to CleartextPassword and MD5Password. */
@@ -99,7 +101,9 @@ export const encodeSaslResponse = (data: string): Buffer => {
 
 export const encodeTerminate = (): Buffer => serialize.end()
 
-/** Prepares `sql` under a name; the empty one is the unnamed statement. An OID of 0 leaves the type to the server. */
+/**
+ * Prepares `sql` under a name; the empty name is the unnamed statement. With an OID of 0 the server infers the type.
+ */
 export const encodeParse = (name: string, sql: string, parameterOids: ReadonlyArray<number>): Buffer => {
   checkName(name)
   checkText("the SQL text", sql)
@@ -126,7 +130,7 @@ export const encodeClosePortal = (name: string): Buffer => {
 
 export const encodeCopyDone = (): Buffer => serialize.copyDone()
 
-/** Ends a COPY FROM STDIN with an error, of which `reason` becomes a part. */
+/** Ends a COPY FROM STDIN with an error; the server includes `reason` in its message. */
 export const encodeCopyFail = (reason: string): Buffer => {
   checkText("the reason for the end of a COPY", reason)
   return serialize.copyFail(reason)
@@ -138,8 +142,8 @@ export const encodeCopyFail = (reason: string): Buffer => {
 const HEADER_BYTES = 5
 
 /**
- * Has one message read by pg-protocol: a new parser each time, which is given one whole frame and nothing else, in
- * memory of its own. So it cannot wait for more, read beyond the end, or keep anything of a message that it refused.
+ * Lets pg-protocol read one message. A new parser is used each time, and gets a copy of one whole frame and nothing
+ * else. So it cannot wait for more, read beyond the end, or keep anything of a message that it refused.
  */
 const parse = (type: number, bytes: Buffer, start: number, end: number): BackendMessage => {
   const frame = Buffer.allocUnsafeSlow(HEADER_BYTES + end - start)
@@ -160,7 +164,7 @@ const parse = (type: number, bytes: Buffer, start: number, end: number): Backend
 const malformed = (type: number): ProtocolViolation =>
   new ProtocolViolation(`${backendMessageName(type)} that cannot be read`)
 
-/** Int32 request; what follows depends on it. The salt is 4 bytes, mechanisms are strings up to an empty one. */
+/** Int32 request, then data that depends on it. The salt is 4 bytes; mechanisms are strings, ended by an empty one. */
 export const decodeAuthentication = (bytes: Buffer, start: number, end: number): AuthenticationRequest => {
   const layout = new ByteReader(bytes, start, end)
   const request = layout.int32()
@@ -266,10 +270,10 @@ export const decodeNotification = (bytes: Buffer, start: number, end: number): N
   return { processId: message.processId, channel: message.channel, payload: message.payload }
 }
 
-/** Int32 table, Int16 attribute, Int32 type, Int16 type size, Int32 type modifier, Int16 format: after each name. */
+/** After each name: Int32 table, Int16 attribute, Int32 type, Int16 type size, Int32 type modifier, Int16 format. */
 const COLUMN_BYTES = 18
 
-/** Int16 number of columns; each: String name, and its `COLUMN_BYTES`. */
+/** Int16 number of columns; for each: String name, and `COLUMN_BYTES` more. */
 export const decodeRowDescription = (bytes: Buffer, start: number, end: number): ReadonlyArray<ColumnDescription> => {
   const layout = new ByteReader(bytes, start, end)
   for (let left = layout.uint16(); left > 0; left--) {
@@ -290,8 +294,8 @@ export const decodeRowDescription = (bytes: Buffer, start: number, end: number):
 }
 
 /**
- * Int16 number of parameters, Int32 type of each. Read here, since pg-protocol takes the number for a signed one and
- * fails beyond 32,767.
+ * Int16 number of parameters, Int32 type of each. This message is read here because pg-protocol treats the number as
+ * signed and fails beyond 32,767.
  */
 export const decodeParameterDescription = (bytes: Buffer, start: number, end: number): ReadonlyArray<number> => {
   const reader = new ByteReader(bytes, start, end)

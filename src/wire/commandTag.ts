@@ -1,11 +1,11 @@
-/** The body of a CommandComplete: what was done, and to how many rows. */
+/** Reads the body of a CommandComplete: which command ran, and how many rows it affected. */
 import type { Buffer } from "node:buffer"
 import { ProtocolViolation } from "./failure.ts"
 
 export interface CommandTag {
   /** `SELECT`, `INSERT`, `CREATE TABLE`... */
   readonly command: string
-  /** How many rows were returned, written or copied; 0 where the command does not count. */
+  /** How many rows were returned, written or copied; 0 if the command reports no number. */
   readonly rowCount: number
 }
 
@@ -16,8 +16,8 @@ const NINE = 0x39
 
 /**
  * ```
- * String command tag: the command; then, where it counts, a space and the number of rows. INSERT has an OID before
- *        that, which has been 0 since PostgreSQL 12.
+ * String command tag: the command; if it counts rows, a space and their number. INSERT has an OID before
+ *        the number, which has been 0 since PostgreSQL 12.
  * ```
  */
 export const readCommandTag = (bytes: Buffer, start: number, bodyEnd: number): CommandTag => {
@@ -29,12 +29,12 @@ export const readCommandTag = (bytes: Buffer, start: number, bodyEnd: number): C
   }
   let rowCount = 0
   for (let at = counted + 1; at < terminator; at++) rowCount = rowCount * 10 + (bytes[at]! - ZERO)
-  if (rowCount > Number.MAX_SAFE_INTEGER) throw new ProtocolViolation("a command tag with an absurd number of rows")
+  if (rowCount > Number.MAX_SAFE_INTEGER) throw new ProtocolViolation("a command tag with an impossible number of rows")
   const end = beforeNumber(bytes, start, counted)
   return { command: commonAt(bytes, start, end)?.command ?? textAt(bytes, start, end), rowCount }
 }
 
-/** Where the space stands before a number that ends at `end`; `end` itself where no number does. */
+/** The position of the space before a number that ends at `end`; `end` itself if there is no number. */
 const beforeNumber = (bytes: Buffer, start: number, end: number): number => {
   let at = end - 1
   while (at > start && bytes[at]! >= ZERO && bytes[at]! <= NINE) at--
@@ -44,8 +44,9 @@ const beforeNumber = (bytes: Buffer, start: number, end: number): number => {
 const slot = (length: number, firstByte: number): number => (length << 8) | firstByte
 
 /**
- * What programs and pools run all day costs no new string, and no new tag where it does not count. No two of these share
- * both their length and their first letter.
+/**
+ * Frequent tags, so that reading one allocates no new string, and no new tag if it counts no rows. No two share both their
+ * length and their first letter.
  */
 const commonTags: ReadonlyMap<number, CommandTag> = new Map(
   [

@@ -1,11 +1,11 @@
 /**
- * PostgreSQL's binary COPY format, as far as it is not values:
+ * PostgreSQL's binary COPY format, except for the values themselves:
  * ```
  * header   "PGCOPY\n\xff\r\n\0", Int32 flags, Int32 length of an extension, the extension
  * rows     Int16 number of columns, each: Int32 length (-1 for NULL), the value's bytes
  * trailer  Int16 -1
  * ```
- * A row is laid out as the body of a DataRow, and read by the same readers.
+ * A row has the layout of a DataRow's body, and the row readers read both.
  */
 import type { Buffer } from "node:buffer"
 import { Carry } from "./carry.ts"
@@ -23,7 +23,7 @@ const FLAGS_AT = SIGNATURE.length
 const EXTENSION_LENGTH_AT = FLAGS_AT + 4
 const HEADER_BYTES = EXTENSION_LENGTH_AT + 4
 
-/** The upper half of the flags: what they stand for has to be known to read on. */
+/** The upper half of the flags. A reader that does not know one of these must not continue. */
 const CRITICAL_FLAGS = 0xffff0000
 
 const COUNT_BYTES = 2
@@ -31,33 +31,36 @@ const LENGTH_BYTES = 4
 const NULL_LENGTH = -1
 const END_OF_ROWS = -1
 
-/** Takes a row: the bytes in `bytes[start, end)`, which are reused afterwards. */
+/** Takes a row in `bytes[start, end)`; the bytes are reused afterwards. */
 export type TakeRow = (bytes: Buffer, start: number, end: number) => void
 
-/** No server sends a longer row: it would not fit into its message. */
+/** The server cannot send a longer row, because it would not fit into a message. */
 const MAX_ROW_BYTES = MAX_MESSAGE_BYTES
 
 /**
- * Cuts what comes in the binary COPY format into rows, whatever the pieces it comes in. A row that a piece cuts is
- * completed in a carry. Where its next length stands is remembered, so that no byte is looked at twice.
+ * Cuts the binary COPY format into rows, however the data is split into pieces. A row that spans pieces is assembled in
+ * a carry. The decoder remembers where the row's next length stands, so it looks at no byte twice.
  */
 export class CopyRowDecoder {
   private readonly take: TakeRow
   private state: "header" | "extension" | "rows" | "end" = "header"
-  /** The beginning of what the last piece has cut. */
+  /** The part of a row, or of the header, that has arrived so far. */
   private readonly carry = new Carry()
-  /** How many bytes of the header's extension are still to be passed over. */
+  /** How many bytes of the header's extension are still to be skipped. */
   private extensionLeft = 0
-  /** How many columns of the row are still to be passed; undefined before their number is known. */
+  /** How many columns of the row are still to be skipped; undefined until their number is known. */
   private columnsLeft: number | undefined
-  /** Where in the row the next length stands, or its end after the last column. What it passes over may be to come. */
+  /**
+   * The position in the row of the next length, or the row's end after the last column. It may lie beyond the bytes
+   * that have arrived.
+   */
   private passed = 0
 
   constructor(take: TakeRow) {
     this.take = take
   }
 
-  /** Takes the next piece. Throws `ProtocolViolation` where it is not the format, and whatever `take` throws. */
+  /** Takes the next piece. Throws `ProtocolViolation` if the data is malformed, and whatever `take` throws. */
   push(bytes: Buffer, start: number, end: number): void {
     let at = start
     while (at < end) {
@@ -76,14 +79,14 @@ export class CopyRowDecoder {
           at = this.carry.length === 0 ? this.readRow(bytes, at, end) : this.completeRow(bytes, at, end)
           break
         case "end":
-          throw new ProtocolViolation("COPY data after their end")
+          throw new ProtocolViolation("COPY data after its end")
       }
     }
   }
 
-  /** What has come must be whole. */
+  /** Throws if the data ended in the middle of a row or without the trailer. */
   expectEnd(): void {
-    if (this.state !== "end") throw new ProtocolViolation("COPY data that end within a row")
+    if (this.state !== "end") throw new ProtocolViolation("COPY data that ends within a row")
   }
 
   private readHeader(bytes: Buffer, start: number, end: number): number {
@@ -98,14 +101,14 @@ export class CopyRowDecoder {
     return at
   }
 
-  /** Reads the row, or the end of the rows, that begins at `start`, or keeps what is there of it. */
+  /** Reads the row or the trailer that begins at `start`; keeps what has arrived of it if it is incomplete. */
   private readRow(bytes: Buffer, start: number, end: number): number {
     if (this.pass(bytes, start, end)) return this.deliver(bytes, start)
     this.carry.append(bytes, start, end, MAX_ROW_BYTES)
     return end
   }
 
-  /** Adds to the row that was cut as much as it takes to look on in it. */
+  /** Appends to the partial row as many bytes as are needed to continue. */
   private completeRow(bytes: Buffer, start: number, end: number): number {
     const { carry } = this
     const at = Math.min(end, start + this.wanted - carry.length)
@@ -117,13 +120,13 @@ export class CopyRowDecoder {
     return at
   }
 
-  /** How many bytes of the row have to be there to look on in it. */
+  /** How many bytes of the row must have arrived to continue. */
   private get wanted(): number {
     if (this.columnsLeft === undefined) return COUNT_BYTES
     return this.columnsLeft > 0 ? this.passed + LENGTH_BYTES : this.passed
   }
 
-  /** Looks on in the row of which `bytes[start, end)` is there; true where all of it is. */
+  /** Continues through the row as far as `bytes[start, end)` goes; returns true if the row is complete. */
   private pass(bytes: Buffer, start: number, end: number): boolean {
     const there = end - start
     if (this.columnsLeft === undefined) {
@@ -146,7 +149,7 @@ export class CopyRowDecoder {
     return columnsLeft === 0 && passed <= there
   }
 
-  /** Hands over the row that begins at `start` and is all there; returns where it ends. */
+  /** Hands over the complete row that begins at `start`; returns where it ends. */
   private deliver(bytes: Buffer, start: number): number {
     const end = start + this.passed
     this.columnsLeft = undefined
@@ -155,17 +158,17 @@ export class CopyRowDecoder {
   }
 }
 
-/** The length of the extension behind the header of which `bytes[0, length)` is there; undefined where not all is. */
+/** The length of the extension that follows the header in `bytes[0, length)`; undefined if the header is incomplete. */
 const extensionOf = (bytes: Buffer, length: number): number | undefined => {
   const signed = Math.min(length, SIGNATURE.length)
   for (let index = 0; index < signed; index++) {
-    if (bytes[index] !== SIGNATURE[index]) throw new ProtocolViolation("COPY data that are not binary")
+    if (bytes[index] !== SIGNATURE[index]) throw new ProtocolViolation("COPY data that is not binary")
   }
   if (length < HEADER_BYTES) return undefined
   if ((bytes.readInt32BE(FLAGS_AT) & CRITICAL_FLAGS) !== 0) {
-    throw new ProtocolViolation("binary COPY data with flags that are not known")
+    throw new ProtocolViolation("binary COPY data with unknown flags")
   }
   const extension = bytes.readInt32BE(EXTENSION_LENGTH_AT)
-  if (extension < 0) throw new ProtocolViolation("binary COPY data with a header of no length")
+  if (extension < 0) throw new ProtocolViolation("binary COPY data with a negative header length")
   return extension
 }

@@ -1,18 +1,18 @@
-/** The body of an ErrorResponse or NoticeResponse: its fields by name. */
+/** Reads the body of an ErrorResponse or NoticeResponse: its fields by name. */
 import type { Buffer } from "node:buffer"
 import { ByteReader } from "./byteReader.ts"
 import { MAX_ERROR_BYTES, MAX_NOTICE_BYTES } from "./limits.ts"
 
-/** All that the server tells of an error or a notice, as text, under asyncpg's names. */
+/** Everything that the server reports about an error or a notice, as text. The names are asyncpg's. */
 export interface ErrorFields {
-  /** Localised where the server's `lc_messages` says so; decide by `severityUnlocalized`. */
+  /** Localized if the server's `lc_messages` asks for it; base decisions on `severityUnlocalized`. */
   readonly severity: string
   readonly severityUnlocalized: string
   readonly code: string
   readonly message: string
   readonly detail: string | undefined
   readonly hint: string | undefined
-  /** The 1-based character of the statement that the error is about. */
+  /** The position in the statement that the error is about: a character, counted from 1. */
   readonly position: string | undefined
   readonly internalPosition: string | undefined
   readonly internalQuery: string | undefined
@@ -32,8 +32,8 @@ export interface ErrorFields {
  * Byte1  field type; 0 ends the message
  * String field value
  * ```
- * Field types that we do not know are passed over, as the protocol asks. Of a body of `maxBytes` or more only the
- * beginning is looked at: its last field ends in an ellipsis, and those behind it are lost.
+ * Unknown field types are skipped, as the protocol asks. If the body has `maxBytes` or more, only its beginning is
+ * read: the last field that is read ends in an ellipsis, and those after it are lost.
  */
 export const readErrorFields = (bytes: Buffer, start: number, end: number, maxBytes = MAX_ERROR_BYTES): ErrorFields => {
   const fields = end - start < maxBytes ? readWhole(bytes, start, end) : readBeginning(bytes, start, start + maxBytes)
@@ -60,7 +60,7 @@ export const readErrorFields = (bytes: Buffer, start: number, end: number, maxBy
   }
 }
 
-/** The same for a NoticeResponse, of which less is kept. */
+/** Reads a NoticeResponse, of which less is kept than of an error. */
 export const readNoticeFields = (bytes: Buffer, start: number, end: number): ErrorFields =>
   readErrorFields(bytes, start, end, MAX_NOTICE_BYTES)
 
@@ -89,7 +89,7 @@ const readBeginning = (bytes: Buffer, start: number, end: number): ReadonlyMap<s
   return fields
 }
 
-/** Where the last character of UTF-8 text ends that lies whole before `end`. */
+/** The end of the last UTF-8 character that lies wholly before `end`. */
 const endOfCharacters = (bytes: Buffer, start: number, end: number): number => {
   for (let at = end - 1; at >= Math.max(start, end - 4); at--) {
     const byte = bytes[at]!

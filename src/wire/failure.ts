@@ -1,27 +1,30 @@
 /**
- * What can go wrong between values and bytes. These are thrown inside the pure storeys and never leave the session: it
- * turns each of them into a `PgError` that also names the statement.
+ * The failures that can occur between values and bytes. The pure layers throw them, and they never leave the session,
+ * which turns each of them into a `PgError` that also names the statement.
  */
 import { constants } from "node:buffer"
 
-/** The server sent bytes that the protocol does not allow here. The session that reads them must die. */
+/** The server sent bytes that the protocol does not allow here. The session cannot continue. */
 export class ProtocolViolation extends Error {
   override readonly name = "ProtocolViolation"
 }
 
-/** A value cannot be put on the wire. Nothing of the request has been written; the session goes on. */
+/** A value cannot be encoded. Nothing of the request has been written, and the session continues. */
 export class Unencodable extends Error {
   override readonly name = "Unencodable"
-  /** The number of the parameter that is to blame, from 1; whoever knows it sets it on the way up. */
+  /**
+   * The number of the offending parameter, from 1; the code that knows the number sets it as the failure passes
+   * through.
+   */
   parameter: number | undefined = undefined
 }
 
-/** The bytes of one value are not a value of its type. That query fails; the session goes on. */
+/** The bytes of a value are not valid for its type. The query fails, and the session continues. */
 export class Undecodable extends Error {
   override readonly name = "Undecodable"
 }
 
-/** The most UTF-16 code units that a JavaScript string can have, as the runtime says it: some 512 MB of ASCII. */
+/** The maximum length of a JavaScript string in UTF-16 code units: about 512 MB of ASCII. */
 const LONGEST_STRING = constants.MAX_STRING_LENGTH.toLocaleString("en-US")
 
 const isTooLong = (thrown: Error): boolean =>
@@ -31,7 +34,7 @@ const isTooLong = (thrown: Error): boolean =>
 const isTooDeep = (thrown: Error): boolean =>
   thrown instanceof RangeError && thrown.message === "Maximum call stack size exceeded"
 
-/** That a limit of the runtime was met, where that is what was thrown. */
+/** Describes the runtime limit that was exceeded; undefined if something else was thrown. */
 export const limitMet = (thrown: unknown): string | undefined => {
   if (!(thrown instanceof Error)) return undefined
   if (isTooLong(thrown)) {
@@ -41,19 +44,19 @@ export const limitMet = (thrown: unknown): string | undefined => {
 }
 
 /**
- * What is told of a failure that none of ours is the reason for: which limit of the runtime was met, or else its kind
- * only, since its message may quote a value.
+ * Describes an error that this library did not throw: the runtime limit that was exceeded, or otherwise only the kind
+ * of error, because its message may quote a value.
  */
 export const reasonOfThrown = (thrown: unknown, who = "its codec"): string =>
   limitMet(thrown) ?? `${who} threw ${thrown instanceof Error ? thrown.name : typeof thrown}`
 
 /**
- * A value holds types that the client does not know, or not as they are now. Once they have been looked up the same
- * bytes can be read again.
+ * A value contains types that the client does not know, or knows only in an outdated form. Once the types have been
+ * looked up, the same bytes can be read again.
  */
 export class UnresolvedType extends Undecodable {
   readonly oids: ReadonlyArray<number>
-  /** True where the types are known and have changed since. */
+  /** True if the types are known but have changed since. */
   readonly isOutdated: boolean
 
   constructor(reason: string, oids: ReadonlyArray<number>, options: { readonly isOutdated: boolean }) {

@@ -1,7 +1,7 @@
 /**
- * The requests that run statements, appended to a `ByteWriter`. Bind, Execute and Sync, which every query sends, and
- * Query, which begins and ends every transaction, are written here byte by byte; the rare ones come from `coldMessages`.
- * What throws leaves a part of a message behind: whoever calls takes a mark first and rewinds to it.
+ * Writes the requests that run statements into a `ByteWriter`. Bind, Execute and Sync, which every query sends, and
+ * Query, which begins and ends every transaction, are written here byte by byte; `coldMessages` builds the rare ones. A
+ * function that throws leaves part of a message behind, so the caller takes a mark first and rewinds to it.
  */
 import { Format } from "./backendMessage.ts"
 import type { ByteWriter } from "./byteWriter.ts"
@@ -11,18 +11,23 @@ import { MAX_COUNT } from "./limits.ts"
 
 /** Encodes the values of one parameter. */
 export interface ParameterEncoder {
-  /** The format that this value travels in. Never throws; asked more than once. The value is never null or undefined. */
+  /**
+   * The format in which this value is sent. Never throws, and may be called more than once. The value is never null or
+   * undefined.
+   */
   formatOf(value: unknown): Format
   /** Appends the value's bytes, without their length. The value is never null or undefined. */
   write(writer: ByteWriter, value: unknown, format: Format): void
 }
 
-/** What Bind needs to know of a prepared statement; all that is the same in every run is encoded beforehand. */
+/**
+ * What Bind needs to know about a prepared statement. Everything that is the same in every run is encoded in advance.
+ */
 export interface BoundStatement {
   /** The name with its terminating NUL. */
   readonly nameBytes: Uint8Array
   readonly parameters: ReadonlyArray<ParameterEncoder>
-  /** From `encodeResultFormats`. */
+  /** The result of `encodeResultFormats`. */
   readonly resultFormats: Uint8Array
 }
 
@@ -53,8 +58,8 @@ const EXECUTE_ALL_AND_SYNC_BYTES = Uint8Array.of(...EXECUTE_ALL_BYTES, ...SYNC_B
  * Execute  Byte1 'E', Int32 length, String portal, Int32 maximum number of rows (0 for all)
  * Sync     Byte1 'S', Int32 length
  * ```
- * The portal is the unnamed one. `null` and `undefined` are NULL. Throws `Unencodable`, with the number of the parameter
- * where one is to blame.
+ * Uses the unnamed portal. `null` and `undefined` are sent as NULL. Throws `Unencodable`, with the number of the
+ * parameter if one parameter causes it.
  */
 export const writeBindExecuteSync = (
   writer: ByteWriter,
@@ -68,7 +73,7 @@ export const writeBindExecuteSync = (
   writer.raw(SYNC_BYTES)
 }
 
-/** One of many runs of a statement, to its end, with one Sync behind them all. */
+/** Writes one of many runs of a statement, without a row limit. One Sync follows them all. */
 export const writeBindExecute = (
   writer: ByteWriter,
   statement: BoundStatement,
@@ -78,7 +83,7 @@ export const writeBindExecute = (
   writer.raw(EXECUTE_ALL_BYTES)
 }
 
-/** Opens a portal, by default the unnamed one, which lives until the next Bind. The name comes with its NUL. */
+/** Opens a portal, by default the unnamed one, which lives until the next Bind. The name includes its NUL. */
 export const writeBind = (
   writer: ByteWriter,
   statement: BoundStatement,
@@ -134,7 +139,7 @@ const writeParameters = (
   }
 }
 
-/** The format that all the values share, so that one code stands for all; undefined where they differ. */
+/** The format that all the values share, so that one format code serves them all; undefined if they differ. */
 const commonFormat = (
   parameters: ReadonlyArray<ParameterEncoder>,
   values: ReadonlyArray<unknown>
@@ -153,8 +158,8 @@ const commonFormat = (
 const isNull = (value: unknown): value is null | undefined => value === null || value === undefined
 
 /**
- * Asks what rows a portal returns, by default the unnamed one: Byte1 'D', Int32 length, Byte1 'P', String portal. The
- * name comes with its NUL.
+ * Asks which columns a portal returns, by default the unnamed one: Byte1 'D', Int32 length, Byte1 'P', String portal.
+ * The name includes its NUL.
  */
 export const writeDescribePortal = (writer: ByteWriter, portal: Uint8Array = UNNAMED_PORTAL_BYTES): void => {
   const describe = writer.beginMessage(DESCRIBE)
@@ -163,7 +168,7 @@ export const writeDescribePortal = (writer: ByteWriter, portal: Uint8Array = UNN
   writer.endMessage(describe)
 }
 
-/** Runs a portal, by default the unnamed one, up to a number of rows, or to its end where that is 0. */
+/** Runs a portal, by default the unnamed one, up to a number of rows; 0 means to its end. The name includes its NUL. */
 export const writeExecute = (writer: ByteWriter, maxRows: number, portal: Uint8Array = UNNAMED_PORTAL_BYTES): void => {
   if (!Number.isInteger(maxRows) || maxRows < 0 || maxRows > MAX_ROWS) {
     throw new Unencodable(`${maxRows} as the number of rows to fetch; it is a whole number from 0 to ${MAX_ROWS}`)
@@ -174,7 +179,7 @@ export const writeExecute = (writer: ByteWriter, maxRows: number, portal: Uint8A
   writer.endMessage(execute)
 }
 
-/** The formats of the result columns as Bind carries them: none for all in text, one where all are the same. */
+/** The formats of the result columns as Bind encodes them: no code if all are text, one code if all are the same. */
 export const encodeResultFormats = (formats: ReadonlyArray<Format>): Uint8Array => {
   if (formats.length > MAX_COUNT) throw new Unencodable(`${formats.length} columns; at most ${MAX_COUNT} can be named`)
   const first = formats[0] ?? Format.text
@@ -184,24 +189,26 @@ export const encodeResultFormats = (formats: ReadonlyArray<Format>): Uint8Array 
 }
 
 /**
- * Begins a CopyData: Byte1 'd', Int32 length, the bytes. Returns the mark for `endMessage`. Where one ends and the next
- * begins has no meaning.
+ * Begins a CopyData: Byte1 'd', Int32 length, the bytes. Returns the mark for `endMessage`. The boundaries between
+ * CopyData messages have no meaning.
  */
 export const beginCopyData = (writer: ByteWriter): number => writer.beginMessage(COPY_DATA)
 
 export const writeSync = (writer: ByteWriter): void => writer.raw(SYNC_BYTES)
 
-/** One or more statements, by the simple protocol: Byte1 'Q', Int32 length, String text. */
+/** Sends one or more statements in the simple protocol: Byte1 'Q', Int32 length, String text. */
 export const writeQuery = (writer: ByteWriter, sql: string): void => {
   const query = writer.beginMessage(QUERY)
   writer.cstring(sql)
   writer.endMessage(query)
 }
 
-/** Has the server answer what it has been sent, while more is to come before the Sync. */
+/** Asks the server to answer what it has received, although more will follow before the Sync. */
 export const writeFlush = (writer: ByteWriter): void => writer.raw(FLUSH_BYTES)
 
-/** Prepares `sql` under a name; the empty one is the unnamed statement. An OID of 0 leaves the type to the server. */
+/**
+ * Prepares `sql` under a name; the empty name is the unnamed statement. With an OID of 0 the server infers the type.
+ */
 export const writeParse = (writer: ByteWriter, name: string, sql: string, parameterOids: ReadonlyArray<number>): void =>
   writer.raw(encodeParse(name, sql, parameterOids))
 

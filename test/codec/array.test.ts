@@ -380,7 +380,7 @@ describe("bytes that are no array", () => {
     [
       "an element of a width that is not its type's, though all bytes together are as many as they should be",
       "00000001 00000000 00000017 00000001 00000001 00000003 00000000",
-      "int4 has 4 bytes on the wire, 3 came"
+      "int4 has 4 bytes on the wire, but got 3"
     ],
     ["bytes left over", "00000001 00000000 00000017 00000001 00000001 ffffffff 00", "an array with 1 bytes too many"],
     ["bytes left over after no elements", "00000000 00000000 00000017 00", "an array with 1 bytes too many"]

@@ -131,7 +131,7 @@ describe("compositeOf", () => {
       } catch (thrown) {
         if (!(thrown instanceof UnresolvedType)) throw thrown
         assert.deepStrictEqual([thrown.oids, thrown.isOutdated], [[PAIR], true])
-        assert.strictEqual(thrown.message, "pair came with other attributes than it is known to have")
+        assert.strictEqual(thrown.message, "pair has other attributes than the client knows")
       }
     }
   })

@@ -172,7 +172,7 @@ describe("record", () => {
   it("refuses to nest without end", () => {
     let nested = row(one)
     for (let depth = 0; depth < 501; depth++) nested = row(field(pgType.record.oid, nested))
-    assert.include(undecodable(record, nested), "inside of 500 others")
+    assert.include(undecodable(record, nested), "nested in 500 others")
     assert.deepStrictEqual(read(record, row(one)), [1])
   })
 

@@ -90,7 +90,7 @@ describe("date", () => {
   })
 
   it("is not read from other widths, nor from days that PostgreSQL does not have", () => {
-    assert.strictEqual(undecodable(date, "000000"), "date has 4 bytes on the wire, 3 came")
+    assert.strictEqual(undecodable(date, "000000"), "date has 4 bytes on the wire, but got 3")
     for (const hex of ["7ffffffe", "80000001", "ffda97a6", "7fda970d"]) {
       assert.strictEqual(undecodable(date, hex), "a date beyond what PostgreSQL holds")
     }

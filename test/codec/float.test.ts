@@ -60,7 +60,7 @@ for (const [codec, rows] of [
     })
 
     it("is read from its own width only", () => {
-      assert.match(undecodable(codec, "000000"), /bytes on the wire, 3 came$/)
+      assert.match(undecodable(codec, "000000"), /bytes on the wire, but got 3$/)
     })
 
     it.prop("lets nothing escape but Undecodable", [hostile(4, 8)], ([values]) => assertWithstands(codec, values))

@@ -117,7 +117,7 @@ for (const [codec, min, max] of ranges) {
       for (const other of [0, width - 1, width + 1]) {
         assert.strictEqual(
           undecodable(codec, "00".repeat(other)),
-          `${codec.name} has ${width} bytes on the wire, ${other} came`
+          `${codec.name} has ${width} bytes on the wire, but got ${other}`
         )
       }
     })

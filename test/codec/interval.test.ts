@@ -125,7 +125,7 @@ describe("interval", () => {
   })
 
   it("is read from 16 bytes only", () => {
-    assert.strictEqual(undecodable(interval, "00"), "interval has 16 bytes on the wire, 1 came")
+    assert.strictEqual(undecodable(interval, "00"), "interval has 16 bytes on the wire, but got 1")
   })
 
   it.prop(

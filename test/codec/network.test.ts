@@ -103,7 +103,7 @@ describe("a network address", () => {
     ["another family", "01 20 00 04 0a000001", "inet of an unknown address family"],
     ["a network longer than the address", "02 21 00 04 0a000001", "inet with a network of 33 bits"],
     ["a length of the other family", "02 20 00 10 0a000001", "inet with an address of the wrong length"],
-    ["an address cut short", "02 20 00 04 0a0000", "inet has 8 bytes on the wire, 7 came"]
+    ["an address cut short", "02 20 00 04 0a0000", "inet has 8 bytes on the wire, but got 7"]
   ] as const) {
     it(`is not read from ${what}`, () => {
       assert.strictEqual(undecodable(inet, hex), message)

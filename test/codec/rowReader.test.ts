@@ -346,13 +346,13 @@ const refusedBy = (thrown: unknown): unknown => {
 
 describe("a value that its codec refuses", () => {
   it("is reported with its column, position and type, and the codec's reason", () => {
-    const failure = refusedBy(new Undecodable("a vault has 9 bytes, 7 came"))
+    const failure = refusedBy(new Undecodable("a vault has 9 bytes, but got 7"))
     assert.instanceOf(failure, UndecodableColumn)
     assert.instanceOf(failure, Undecodable)
     assert.strictEqual(failure.column, "secret")
     assert.strictEqual(failure.index, 1)
     assert.strictEqual(failure.typeName, "vault")
-    assert.strictEqual(failure.message, "a vault has 9 bytes, 7 came")
+    assert.strictEqual(failure.message, "a vault has 9 bytes, but got 7")
   })
 
   it("fails alone when the codec ran over its bytes: the row around it is sound", () => {

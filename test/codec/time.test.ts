@@ -56,7 +56,7 @@ describe("time", () => {
   })
 
   it("is not read from other widths, nor from beyond the day", () => {
-    assert.strictEqual(undecodable(time, "00"), "time has 8 bytes on the wire, 1 came")
+    assert.strictEqual(undecodable(time, "00"), "time has 8 bytes on the wire, but got 1")
     for (const hex of ["ffffffffffffffff", "000000141dd76001", "7fffffffffffffff"]) {
       assert.strictEqual(undecodable(time, hex), "a time beyond 24:00:00")
     }
@@ -98,7 +98,7 @@ describe("timetz", () => {
   })
 
   it("is not read from other widths, other times, other offsets", () => {
-    assert.strictEqual(undecodable(timetz, "0000000000000000"), "timetz has 12 bytes on the wire, 8 came")
+    assert.strictEqual(undecodable(timetz, "0000000000000000"), "timetz has 12 bytes on the wire, but got 8")
     assert.strictEqual(undecodable(timetz, "ffffffffffffffff 00000000"), "a timetz beyond 24:00:00")
     for (const offset of ["0000e100", "ffff1f00", "7fffffff", "80000000"]) {
       assert.strictEqual(

@@ -101,7 +101,7 @@ for (const [codec, textFor] of [
     })
 
     it("is not read from other widths, nor from beyond what PostgreSQL holds", () => {
-      assert.strictEqual(undecodable(codec, "00000000"), `${codec.name} has 8 bytes on the wire, 4 came`)
+      assert.strictEqual(undecodable(codec, "00000000"), `${codec.name} has 8 bytes on the wire, but got 4`)
       for (const hex of ["7fffff5bb3b2a000", "7ffffffffffffffe", "8000000000000001", "fd0f7cc1411f9fff"]) {
         assert.strictEqual(undecodable(codec, hex), `a ${codec.name} beyond what PostgreSQL holds`)
       }

@@ -58,7 +58,7 @@ describe("uuid", () => {
 
   it("takes strings only, and reads 16 bytes only", () => {
     assert.strictEqual(unencodable(uuid, Buffer.alloc(16)), "uuid takes a string, not an object")
-    assert.strictEqual(undecodable(uuid, "00".repeat(15)), "uuid has 16 bytes on the wire, 15 came")
+    assert.strictEqual(undecodable(uuid, "00".repeat(15)), "uuid has 16 bytes on the wire, but got 15")
   })
 
   it.prop("gives back any 16 bytes", [sixteenBytes], ([values]) => {

@@ -131,8 +131,8 @@ describe("a slip", () => {
 
   const certain: ReadonlyArray<readonly [url: string, reason: RegExp]> = [
     [`postgres://db/app?user=bob&password${SECRET}`, /something other than key=value/],
-    [`postgres://db/app?user=bob&password${SECRET}=`, /in place 2 behind its \? has an unknown key;/],
-    [`postgres://db/app?${SECRET}=password`, /in place 1 behind its \? has an unknown key;/],
+    [`postgres://db/app?user=bob&password${SECRET}=`, /in place 2 after its \? has an unknown key;/],
+    [`postgres://db/app?${SECRET}=password`, /in place 1 after its \? has an unknown key;/],
     [`postgres://db/app?user=bob&pass%20word${SECRET}=1`, /in place 2/]
   ]
   it.effect.each(certain)("such as %s is told by its place", ([url, reason]) =>

@@ -90,11 +90,11 @@ const refused: ReadonlyArray<readonly [url: string, reason: RegExp]> = [
   ["postgres:///?app", /something other than key=value/],
   [
     "postgres:///?pool_size=3",
-    /in place 1 behind its \? has an unknown key; the known ones are: host, port, user, password, dbname/
+    /in place 1 after its \? has an unknown key; the known ones are: host, port, user, password, dbname/
   ],
   ["postgres:///?SSLMODE=require", /has an unknown key that resembles sslmode;/],
   ["postgres:///?sslMode=require", /that resembles sslmode;/],
-  ["postgres:///?user=bob&pasword=x", /in place 2 behind its \? has an unknown key that resembles password;/],
+  ["postgres:///?user=bob&pasword=x", /in place 2 after its \? has an unknown key that resembles password;/],
   ["postgres:///?conect_timeout=1", /that resembles connect_timeout;/],
   ["postgres:///?hots=db", /that resembles host;/],
   ["postgres:///?keepalive=1", /that resembles keepalives;/],

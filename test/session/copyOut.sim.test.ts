@@ -168,11 +168,11 @@ describe("COPY TO STDOUT", () => {
   )
 
   const intruders: ReadonlyArray<readonly [string, Buffer, string]> = [
-    ["CommandComplete before CopyDone", Say.commandComplete("COPY 0"), "expected was CopyData or CopyDone"],
-    ["ReadyForQuery before CopyDone", Say.ready(), "expected was CopyData or CopyDone"],
-    ["data after CopyDone", Buffer.concat([Say.copyDone, Say.copyData("x")]), "expected was CommandComplete"],
-    ["CopyInResponse", Say.copyIn, "expected was CopyData or CopyDone"],
-    ["a row", Say.row(Say.int4(1)), "expected was CopyData or CopyDone"]
+    ["CommandComplete before CopyDone", Say.commandComplete("COPY 0"), "CopyData or CopyDone was expected"],
+    ["ReadyForQuery before CopyDone", Say.ready(), "CopyData or CopyDone was expected"],
+    ["data after CopyDone", Buffer.concat([Say.copyDone, Say.copyData("x")]), "CommandComplete was expected"],
+    ["CopyInResponse", Say.copyIn, "CopyData or CopyDone was expected"],
+    ["a row", Say.row(Say.int4(1)), "CopyData or CopyDone was expected"]
   ]
   for (const [what, message, expected] of intruders) {
     it.live(`does not survive ${what}`, () =>

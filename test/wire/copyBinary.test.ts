@@ -54,10 +54,14 @@ describe("CopyRowDecoder", () => {
   const refused: ReadonlyArray<readonly [string, Uint8Array, string]> = [
     ["other data", Buffer.from("a\tb\n"), "not binary"],
     ["flags that change the meaning", Buffer.concat([COPY_HEADER.subarray(0, 11), hex("00010000 00000000")]), "flags"],
-    ["a negative extension", Buffer.concat([COPY_HEADER.subarray(0, 11), hex("00000000 ffffffff")]), "no length"],
+    [
+      "a negative extension",
+      Buffer.concat([COPY_HEADER.subarray(0, 11), hex("00000000 ffffffff")]),
+      "negative header length"
+    ],
     ["a negative count", Buffer.concat([COPY_HEADER, hex("fffe")]), "-2 columns"],
     ["a negative length", Buffer.concat([COPY_HEADER, hex("0001 fffffffe")]), "length -2"],
-    ["data after the end", Buffer.concat([COPY_HEADER, COPY_TRAILER, hex("00")]), "after their end"]
+    ["data after the end", Buffer.concat([COPY_HEADER, COPY_TRAILER, hex("00")]), "after its end"]
   ]
   for (const [what, data, reason] of refused) {
     it(`refuses ${what}`, () => {
@@ -68,7 +72,7 @@ describe("CopyRowDecoder", () => {
   it("refuses data that end too early", () => {
     const all = Buffer.concat([COPY_HEADER, row([hex("0102"), null]), COPY_TRAILER])
     for (let end = 0; end < all.length; end++) {
-      assert.throws(() => decoded([all.subarray(0, end)]), ProtocolViolation, "end within a row")
+      assert.throws(() => decoded([all.subarray(0, end)]), ProtocolViolation, "ends within a row")
     }
   })
 })

@@ -1,10 +1,10 @@
-/** citext: text that is compared without regard to case. It travels as text does. */
+/** citext: text that is compared without regard to case. It is sent like text. */
 import { textualOf } from "../derived.ts"
 import { extensionTypeCodec, type TypeCodec } from "../typeCodec.ts"
 
 /**
- * The type of the extension citext, in any schema: strings. Values are the same without this codec; it is there for
- * those who like to name what they use.
+ * The extension type citext, in any schema: strings. Values are the same without this codec, so you need it only to
+ * name the type in your configuration.
  *
  * @category codecs
  * @since 0.1.0

@@ -2,7 +2,7 @@
  * cube: a point or a box in a space of up to 100 dimensions.
  *
  * ```
- * Int32    number of dimensions; the highest bit is set where the value is a point
+ * Int32    number of dimensions; the highest bit is set if the value is a point
  * Float8   each coordinate of the one corner, then, unless it is a point, each of the opposite corner
  * ```
  * Text: `(1, 2)`, `(1, 2),(3, 4)`.
@@ -13,7 +13,7 @@ import { type Codec, refusedKind } from "../codec.ts"
 import { extensionTypeCodec, type TypeCodec } from "../typeCodec.ts"
 
 /**
- * A cube by two opposite corners, in the order in which they were given; those of a point are the same.
+ * A cube, given by two opposite corners in the order in which they were written; the corners of a point are equal.
  *
  * @category models
  * @since 0.1.0
@@ -100,8 +100,8 @@ const cubeCodec: Codec<PgCube> = {
 }
 
 /**
- * The type of the extension cube, in any schema: `PgCube`. Without this codec values are the type's text. It needs
- * version 1.5 of the extension, which comes with PostgreSQL 14.
+ * The extension type cube, in any schema: `PgCube`. Without this codec values are the type's text. Requires version 1.5
+ * of the extension, which comes with PostgreSQL 14.
  *
  * @category codecs
  * @since 0.1.0

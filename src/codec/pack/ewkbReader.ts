@@ -1,4 +1,7 @@
-/** A cursor over EWKB. What is malformed is `Undecodable`, and no more is allocated than the bytes account for. */
+/**
+ * Reads EWKB, PostGIS's binary form of geometries. Malformed bytes throw `Undecodable`, and no more memory is allocated
+ * than the bytes account for.
+ */
 import type { Buffer } from "node:buffer"
 import { Undecodable } from "../../wire/failure.ts"
 import {
@@ -16,7 +19,7 @@ import {
 const COORDINATE_BYTES = 8
 const COUNT_BYTES = 4
 const FLAGS = HAS_Z | HAS_M | HAS_SRID
-/** The order of its bytes, its kind, and a count. */
+/** The byte order, the kind, and a count. */
 const MIN_GEOMETRY_BYTES = 1 + 4 + COUNT_BYTES
 
 interface Header {
@@ -34,7 +37,7 @@ export class EwkbReader {
   private readonly bytes: Buffer
   private readonly end: number
   private at: number
-  /** As the latest header has it; so has every geometry within one, or it has a header of its own. */
+  /** The byte order of the latest header. Every geometry within another has a header of its own. */
   private isLittleEndian = true
   private depth = 0
 
@@ -49,7 +52,7 @@ export class EwkbReader {
   }
 
   geometry(): PgGeometry {
-    if (this.depth === MAX_DEPTH) throw new Undecodable(`a geometry inside of ${MAX_DEPTH} others`)
+    if (this.depth === MAX_DEPTH) throw new Undecodable(`a geometry nested in ${MAX_DEPTH} others`)
     this.depth++
     const header = this.header()
     const geometry = this.body(header)
@@ -107,7 +110,7 @@ export class EwkbReader {
     return { code: (kind & ~FLAGS) >>> 0, layout: layoutOf(kind), srid }
   }
 
-  /** What is NaN throughout is an empty point: it has no other form. */
+  /** A point whose coordinates are all NaN is an empty point: EWKB has no other form for it. */
   private point(size: number): PgPosition {
     const position = this.position(size)
     return position.every(Number.isNaN) ? [] : position
@@ -137,7 +140,7 @@ export class EwkbReader {
     })
   }
 
-  /** Each takes at least so many bytes. */
+  /** Reads a list whose items take at least `bytesOfEach` bytes each. */
   private list<A>(bytesOfEach: number, read: () => A): ReadonlyArray<A> {
     const count = this.uint32()
     if (count * bytesOfEach > this.end - this.at) {

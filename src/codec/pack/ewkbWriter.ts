@@ -1,4 +1,4 @@
-/** Writes geometries as EWKB, in big-endian order, which PostGIS takes on every machine. */
+/** Writes geometries as EWKB in big-endian order, which PostGIS accepts on every machine. */
 import type { ByteWriter } from "../../wire/byteWriter.ts"
 import { Unencodable } from "../../wire/failure.ts"
 import {
@@ -23,7 +23,7 @@ const isType = (value: unknown): value is GeometryType => typeof value === "stri
 
 const typeNames = Object.keys(kinds).join(", ")
 
-/** A geometry of which nothing is known yet but what it may have. */
+/** A geometry as the user passed it, not yet checked. */
 interface Given {
   readonly type?: unknown
   readonly coordinates?: unknown
@@ -53,7 +53,7 @@ const layouts: ReadonlyMap<number, PgGeometryLayout> = new Map([
   [4, "XYZM"]
 ])
 
-/** The number of coordinates of the first position that there is, at most so deep. */
+/** The number of coordinates of the first position, searched to a limited depth. */
 const firstSize = (value: unknown, depth: number): number | undefined => {
   if (depth === 0 || !Array.isArray(value) || value.length === 0) return undefined
   if (typeof value[0] === "number") return value.length
@@ -64,7 +64,9 @@ const firstSize = (value: unknown, depth: number): number | undefined => {
   return undefined
 }
 
-/** What a geometry says of its layout, or shows in its first position; undefined where it is empty and says nothing. */
+/**
+ * The layout that a geometry declares, or that its first position shows; undefined if it is empty and declares none.
+ */
 const layoutOf = ({ coordinates, geometries, layout }: Given, depth = MAX_DEPTH): PgGeometryLayout | undefined => {
   if (layout !== undefined) {
     if (isLayout(layout)) return layout
@@ -99,7 +101,7 @@ export class EwkbWriter {
   }
 
   private whole(given: Given, srid: number, depth: number): void {
-    if (depth === 0) throw new Unencodable(`a geometry inside of ${MAX_DEPTH} others`)
+    if (depth === 0) throw new Unencodable(`a geometry nested in ${MAX_DEPTH} others`)
     const kind = kindOf(given)
     this.header(kind, srid)
     if (kind.depth !== undefined) {
@@ -120,7 +122,10 @@ export class EwkbWriter {
     if (srid !== 0) this.writer.int32(srid)
   }
 
-  /** Lists in lists, so deep; the innermost are positions. Each of the outermost may be a geometry of its own. */
+  /**
+   * Writes nested lists of the given depth, the innermost of which are positions. Each of the outermost may be a
+   * geometry of its own.
+   */
   private coordinates(coordinates: ReadonlyArray<unknown>, depth: number, part?: GeometryType): void {
     if (depth === 0) return this.point(coordinates)
     this.writer.int32(coordinates.length)

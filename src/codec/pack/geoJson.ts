@@ -1,7 +1,7 @@
-/** The values of PostGIS, and how EWKB numbers their kinds. */
+/** The values of PostGIS as types, and the numbers of their kinds in EWKB. */
 
 /**
- * X and Y, then Z or M or both, as the geometry's `layout` says. Of an empty point: nothing.
+ * The coordinates of a point: X and Y, then Z or M or both, as the geometry's `layout` says. Empty for an empty point.
  *
  * @category models
  * @since 0.1.0
@@ -17,17 +17,21 @@ export type PgPosition = ReadonlyArray<number>
 export type PgGeometryLayout = "XY" | "XYZ" | "XYM" | "XYZM"
 
 interface Common {
-  /** The number of the spatial reference system; left out where there is none. Within a geometry it is the outer one's. */
+  /**
+   * The number of the spatial reference system; omitted if there is none. A geometry within another has the outer
+   * one's.
+   */
   readonly srid?: number | undefined
   /**
-   * Read where it is not `"XY"`. Where it is left out in a parameter, the number of coordinates tells: three are `"XYZ"`.
+   * The coordinates that each position has; set on a value that was read, unless it is `"XY"`. If you omit it in a
+   * parameter, the number of coordinates decides: three are `"XYZ"`.
    */
   readonly layout?: PgGeometryLayout | undefined
 }
 
 /**
- * A geometry or geography of PostGIS, like that of GeoJSON: whatever is one there is one here. Geometries with curves
- * and surfaces, which GeoJSON has not, have their names in camel case.
+ * A PostGIS geometry or geography, in the form of GeoJSON: every GeoJSON geometry is one of these. The kinds with
+ * curves and surfaces, which GeoJSON lacks, have names in the same style.
  *
  * @example
  * ```ts
@@ -61,11 +65,14 @@ export type PgGeometry =
 export type GeometryType = PgGeometry["type"]
 
 export interface Kind {
-  /** As EWKB numbers it. */
+  /** The number of the kind in EWKB. */
   readonly code: number
-  /** How deep the positions lie in the coordinates: not at all in a point. Undefined where it holds geometries. */
+  /**
+   * How deeply the positions are nested in the coordinates: 0 for a point. Undefined if the geometry contains
+   * geometries.
+   */
   readonly depth: number | undefined
-  /** The kind of each part, where the parts are geometries of their own in EWKB and not in the object. */
+  /** The kind of each part, if the parts are separate geometries in EWKB but not in the object. */
   readonly part?: GeometryType
 }
 
@@ -92,5 +99,5 @@ export const HAS_M = 0x40000000
 export const HAS_SRID = 0x20000000
 export const LITTLE_ENDIAN = 1
 
-/** No geometry that anybody draws nests so deep, but bytes and objects can. */
+/** No real geometry is nested this deeply, but bytes and objects can be. */
 export const MAX_DEPTH = 100

@@ -1,4 +1,6 @@
-/** Half precision, IEEE 754 binary16: one bit of sign, five of exponent, ten of fraction. */
+/**
+ * Converts numbers to and from half precision, IEEE 754 binary16: one sign bit, five bits of exponent, ten of fraction.
+ */
 const FRACTION_BITS = 10
 const FRACTION_VALUES = 1 << FRACTION_BITS
 const EXPONENT_BIAS = 15
@@ -8,7 +10,7 @@ const INFINITY = MAX_EXPONENT << FRACTION_BITS
 const NAN = INFINITY | 1
 /** The step between the smallest numbers, which all have the exponent of the smallest normal one. */
 const MIN_STEP_EXPONENT = 1 - EXPONENT_BIAS - FRACTION_BITS
-/** Halfway from the largest number to what would come next; from here on a number rounds to infinity. */
+/** Halfway between the largest half and the next step; a number from here on rounds to infinity. */
 const OVERFLOW = 65_520
 
 export const numberOfHalf = (bits: number): number => {
@@ -20,7 +22,7 @@ export const numberOfHalf = (bits: number): number => {
   return sign * (FRACTION_VALUES + fraction) * 2 ** (exponent - EXPONENT_BIAS - FRACTION_BITS)
 }
 
-/** The nearest half; of two that are as near the even one. */
+/** The nearest half; a tie goes to the even one. */
 export const halfOf = (number: number): number => {
   if (Number.isNaN(number)) return NAN
   const sign = number < 0 || Object.is(number, -0) ? SIGN : 0
@@ -28,11 +30,11 @@ export const halfOf = (number: number): number => {
   if (magnitude >= OVERFLOW) return sign | INFINITY
   const stepExponent = Math.max(MIN_STEP_EXPONENT, exponentOf(magnitude) - FRACTION_BITS)
   const steps = roundToEven(magnitude / 2 ** stepExponent)
-  // A number of steps that needs one bit more carries into the exponent by itself.
+  // If the number of steps needs one more bit, it carries into the exponent by itself.
   return sign | (steps + (stepExponent - MIN_STEP_EXPONENT) * FRACTION_VALUES)
 }
 
-/** The exponent of the largest power of two that is not above a number. */
+/** The exponent of the largest power of two that does not exceed a number. */
 const exponentOf = (magnitude: number): number => {
   if (magnitude === 0) return -Infinity
   const exponent = Math.floor(Math.log2(magnitude))

@@ -1,5 +1,5 @@
 /**
- * hstore: texts by their keys, as plain objects; a value may be null. A Map is taken too.
+ * hstore: a map from strings to strings or null, read as a plain object. A Map is accepted too.
  *
  * ```
  * Int32  number of pairs
@@ -39,7 +39,7 @@ const unquoted = (text: string): string => text.replace(/\\(.)/gs, "$1")
 
 const malformed = (): Undecodable => new Undecodable("the text of hstore is malformed")
 
-/** Takes the text of an hstore apart in one pass, however long its texts are. */
+/** Parses the text of an hstore in one pass, however long it is. */
 const parsePairs = (text: string): ReadonlyArray<readonly [string, string | null]> => {
   const pairs: Array<readonly [string, string | null]> = []
   let at = 0
@@ -117,8 +117,8 @@ const hstoreCodec: Codec<Pairs> = {
 }
 
 /**
- * The type of the extension hstore, in any schema: plain objects of strings and nulls. Without this codec values are
- * the type's text. A Map is taken as a parameter too.
+ * The extension type hstore, in any schema: plain objects of strings and nulls. Without this codec values are the
+ * type's text. A Map is accepted as a parameter too.
  *
  * @example
  * ```ts

@@ -1,4 +1,4 @@
-/** int8 as a number, for databases whose int8s are small. */
+/** Reads int8 as a number, for databases whose int8 values are small. */
 import { Undecodable } from "../../wire/failure.ts"
 import { int32At } from "../bigEndian.ts"
 import { type Codec, expectWidth } from "../codec.ts"
@@ -24,8 +24,8 @@ const int8AsNumberCodec: Codec<number> = {
 }
 
 /**
- * Reads `int8` (`bigint`, and what `count` gives) as a number. A value beyond 2^53 - 1 is a `DecodeError`: it is never
- * rounded. As parameters bigints are still taken.
+ * Reads `int8` (SQL's `bigint`, which `count` returns) as a number. A value beyond 2^53 - 1 is never rounded: it fails
+ * with a `DecodeError`. Bigints are still accepted as parameters.
  *
  * @example
  * ```ts

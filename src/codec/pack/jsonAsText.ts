@@ -1,11 +1,11 @@
-/** json and jsonb as the text that the server has of them, for those who hand it on, or need every digit of it. */
+/** Reads json and jsonb as the server's text, for programs that pass it on or need every digit. */
 import type { Codec } from "../codec.ts"
 import { json, jsonb, jsonbText } from "../json.ts"
 import { PgLiteral } from "../pgLiteral.ts"
 import { readText } from "../text.ts"
 import { builtinTypeCodec, type TypeCodec } from "../typeCodec.ts"
 
-/** A string is the text itself, any other value what `JSON.stringify` makes of it. */
+/** A string is JSON text itself; any other value goes through `JSON.stringify`. */
 const given = (value: unknown): unknown => (typeof value === "string" ? new PgLiteral(value) : value)
 
 const asText = (codec: Codec, read: Codec<string>["read"]): TypeCodec =>
@@ -18,8 +18,8 @@ const asText = (codec: Codec, read: Codec<string>["read"]): TypeCodec =>
   })
 
 /**
- * Reads `json` as its text, exactly as it was stored. A string that is a parameter is JSON text too, and any other value
- * is what `JSON.stringify` makes of it. JSON's null is `"null"`, and NULL is null.
+ * Reads `json` as text, exactly as it was stored. As a parameter, a string is JSON text too, and any other value goes
+ * through `JSON.stringify`. JSON's null is `"null"`, and NULL is null.
  *
  * @example
  * ```ts
@@ -33,7 +33,8 @@ const asText = (codec: Codec, read: Codec<string>["read"]): TypeCodec =>
 export const jsonAsText: TypeCodec = asText(json, readText)
 
 /**
- * Reads `jsonb` as its text, with all digits of its numbers; otherwise as `jsonAsText`.
+ * Reads `jsonb` as text, with all digits of its numbers. As a parameter, a string is JSON text too, and any other value
+ * goes through `JSON.stringify`. JSON's null is `"null"`, and NULL is null.
  *
  * @category codecs
  * @since 0.1.0

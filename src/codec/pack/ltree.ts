@@ -1,6 +1,4 @@
-/**
- * The three types of the extension ltree. Their binary form is a version, which is 1, before their text.
- */
+/** The three types of the extension ltree. Their binary form is a version byte, which is 1, and the text. */
 import { Undecodable } from "../../wire/failure.ts"
 import { type Codec, refusedKind } from "../codec.ts"
 import { readText } from "../text.ts"
@@ -23,8 +21,8 @@ const versioned = (name: string): Codec<string> => ({
 })
 
 /**
- * A path of labels, `Top.Science.Astronomy`, of the extension ltree in any schema: strings, as without this codec, but
- * in the binary format, so that records, ranges and binary COPY can hold them.
+ * A path of labels, such as `Top.Science.Astronomy`: the extension type ltree, in any schema. Values are strings, as
+ * without this codec, but in the binary format, so that records, ranges and binary COPY can contain them.
  *
  * @category codecs
  * @since 0.1.0
@@ -32,7 +30,8 @@ const versioned = (name: string): Codec<string> => ({
 export const ltree: TypeCodec = extensionTypeCodec(versioned("ltree"))
 
 /**
- * A pattern of paths, `*.Astronomy.*`: strings, as `ltree`.
+ * A pattern of paths, such as `*.Astronomy.*`: the extension type lquery, in any schema. Values are strings, in the
+ * binary format.
  *
  * @category codecs
  * @since 0.1.0
@@ -40,7 +39,8 @@ export const ltree: TypeCodec = extensionTypeCodec(versioned("ltree"))
 export const lquery: TypeCodec = extensionTypeCodec(versioned("lquery"))
 
 /**
- * A search for labels, `Europe & Russia*`: strings, as `ltree`.
+ * A search for labels, such as `Europe & Russia*`: the extension type ltxtquery, in any schema. Values are strings, in
+ * the binary format.
  *
  * @category codecs
  * @since 0.1.0

@@ -93,14 +93,14 @@ const halfvecCodec = dense("halfvec", {
 })
 
 /**
- * A vector most of whose elements are zero: the others, by their indices.
+ * A vector most of whose elements are zero: the other elements, by index.
  *
  * @category models
  * @since 0.1.0
  */
 export interface PgSparseVector {
   readonly dimensions: number
-  /** Where the elements are, counted from 0. They are read in ascending order, and taken in any. */
+  /** The indices of the elements, counted from 0. They are read in ascending order, and accepted in any order. */
   readonly indices: ReadonlyArray<number>
   /** The element at each of the indices. */
   readonly values: ReadonlyArray<number>
@@ -196,8 +196,8 @@ const sparsevecCodec: Codec<PgSparseVector> = {
 }
 
 /**
- * The type vector of the extension pgvector, in any schema: arrays of numbers, each as exact as a float4. A
- * Float32Array or a Float64Array is taken as a parameter too. Without this codec values are the type's text.
+ * The type vector of the extension pgvector, in any schema: arrays of numbers, each with the precision of a float4. A
+ * Float32Array or a Float64Array is accepted as a parameter too. Without this codec values are the type's text.
  *
  * @example
  * ```ts
@@ -217,7 +217,8 @@ const sparsevecCodec: Codec<PgSparseVector> = {
 export const vector: TypeCodec = extensionTypeCodec(vectorCodec)
 
 /**
- * The type halfvec of the extension pgvector: as `vector`, with elements of half the precision.
+ * The type halfvec of the extension pgvector, in any schema: arrays of numbers, each with half the precision of a
+ * float4. A Float32Array or a Float64Array is accepted as a parameter too.
  *
  * @category codecs
  * @since 0.1.0
@@ -225,7 +226,8 @@ export const vector: TypeCodec = extensionTypeCodec(vectorCodec)
 export const halfvec: TypeCodec = extensionTypeCodec(halfvecCodec)
 
 /**
- * The type sparsevec of the extension pgvector: `PgSparseVector`.
+ * The type sparsevec of the extension pgvector, in any schema: `PgSparseVector`. Without this codec values are the
+ * type's text.
  *
  * @category codecs
  * @since 0.1.0

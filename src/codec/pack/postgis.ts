@@ -1,11 +1,11 @@
 /**
- * geometry and geography of PostGIS, as objects like those of GeoJSON, from and to EWKB:
+ * PostGIS's geometry and geography, as objects in the form of GeoJSON, read from and written to EWKB:
  *
  * ```
  * Byte1   order of the bytes that follow: 1 little endian, 0 big endian
  * UInt32  kind of the geometry, with flags: it has Z, it has M, an SRID follows
- * UInt32  SRID, where there is one
- * Point                               a position: Float8 for each coordinate; NaN for each where the point is empty
+ * UInt32  SRID, if there is one
+ * Point                               a position: Float8 for each coordinate; NaN for each if the point is empty
  * LineString, CircularString          UInt32 number of positions, then these
  * Polygon, Triangle                   UInt32 number of rings, then for each: UInt32 number of positions, then these
  * all others                          UInt32 number of geometries, then each as a whole
@@ -52,8 +52,8 @@ const geometryCodec = (name: string): Codec<PgGeometry> => {
 }
 
 /**
- * The type geometry of PostGIS, in any schema: `PgGeometry`, which is GeoJSON's where that has the kind. Without this
- * codec values are EWKB in hexadecimal digits. Strings, such as WKT, are parsed by the server.
+ * PostGIS's type geometry, in any schema: `PgGeometry`, an object in the form of GeoJSON. Without this codec values are
+ * EWKB in hexadecimal digits. The server parses strings, such as WKT.
  *
  * @example
  * ```ts
@@ -73,7 +73,8 @@ const geometryCodec = (name: string): Codec<PgGeometry> => {
 export const geometry: TypeCodec = extensionTypeCodec(geometryCodec("geometry"))
 
 /**
- * The type geography of PostGIS, as `geometry`. It is read with its srid, which is 4326 unless it was given another.
+ * PostGIS's type geography, in any schema: `PgGeometry`, an object in the form of GeoJSON. A value that is read has a
+ * srid, which is 4326 unless it was given another one.
  *
  * @category codecs
  * @since 0.1.0

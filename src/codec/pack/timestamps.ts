@@ -1,4 +1,7 @@
-/** Other ways to read timestamp and timestamptz. What they take besides is what the types take without them. */
+/**
+ * Other ways to read timestamp and timestamptz. Each codec also accepts every parameter that the type accepts without
+ * it.
+ */
 import type { Buffer } from "node:buffer"
 import { ByteWriter } from "../../wire/byteWriter.ts"
 import { Undecodable } from "../../wire/failure.ts"
@@ -19,7 +22,7 @@ const bytesOf = (codec: Codec, value: unknown): Buffer => {
   return writer.take()
 }
 
-/** Microseconds since 1970 UTC, or infinity, on top of a codec whose bytes count them from 2000. */
+/** Counts microseconds since 1970 UTC, or infinity, on top of a codec whose bytes count them from 2000. */
 const microsecondsOf = (base: Codec): Codec<bigint | number> => {
   const read: Codec<bigint | number>["read"] = (bytes, start, end) => {
     expectWidth(base.name, WIDTH, start, end)
@@ -75,7 +78,7 @@ export const timestampAsMicroseconds: TypeCodec = builtinTypeCodec(microsecondsO
 export const timestamptzAsMicroseconds: TypeCodec = builtinTypeCodec(microsecondsOf(timestamptz))
 
 /**
- * Reads `timestamp` as its text, `2024-02-29 12:00:00.123456`, whatever the session's DateStyle.
+ * Reads `timestamp` as text, `2024-02-29 12:00:00.123456`, regardless of the session's DateStyle.
  *
  * @category codecs
  * @since 0.1.0
@@ -83,7 +86,7 @@ export const timestamptzAsMicroseconds: TypeCodec = builtinTypeCodec(microsecond
 export const timestampAsText: TypeCodec = builtinTypeCodec(textsOf(timestamp))
 
 /**
- * Reads `timestamptz` as its text in UTC, `2024-02-29 12:00:00.123456+00`, whatever the session's TimeZone and
+ * Reads `timestamptz` as text in UTC, `2024-02-29 12:00:00.123456+00`, regardless of the session's TimeZone and
  * DateStyle.
  *
  * @category codecs
@@ -106,7 +109,7 @@ interface Instant {
   toZonedDateTimeISO(zone: string): Zoned
 }
 
-/** As much of the runtime's Temporal as is used here. */
+/** The part of the runtime's Temporal that is used here. */
 interface TemporalNamespace {
   readonly Instant: { fromEpochNanoseconds(nanoseconds: bigint): Instant }
 }
@@ -124,23 +127,23 @@ const isPlainDateTime = (value: unknown): value is { toZonedDateTime(zone: strin
 
 const instantOf = (name: string, microseconds: unknown): Instant => {
   const scope: object = globalThis
-  if (!hasTemporal(scope)) throw new Undecodable("Temporal, which this runtime has not; use another codec")
-  if (typeof microseconds !== "bigint") throw new Undecodable(`an infinite ${name}, which Temporal has not`)
+  if (!hasTemporal(scope)) throw new Undecodable("Temporal, which this runtime lacks; use another codec")
+  if (typeof microseconds !== "bigint") throw new Undecodable(`an infinite ${name}, which Temporal cannot represent`)
   try {
     return scope.Temporal.Instant.fromEpochNanoseconds(microseconds * NANOSECONDS_PER_MICROSECOND)
   } catch {
-    throw new Undecodable(`a ${name} beyond what Temporal holds`)
+    throw new Undecodable(`a ${name} beyond what Temporal can represent`)
   }
 }
 
-/** Rounded to the microsecond, as the server does it. */
+/** Rounds to the microsecond, as the server does. */
 const toMicroseconds = (nanoseconds: bigint): bigint =>
   (nanoseconds + (nanoseconds < 0n ? -HALF_MICROSECOND : HALF_MICROSECOND)) / NANOSECONDS_PER_MICROSECOND
 
 /**
- * Reads `timestamptz` as `Temporal.Instant`. Needs a runtime that has Temporal; elsewhere each value is a `DecodeError`,
- * as is infinity, which Temporal has not. As parameters instants and zoned date-times are taken, rounded to the
- * microsecond.
+ * Reads `timestamptz` as `Temporal.Instant`. Requires a runtime with Temporal; without it, each value fails with a
+ * `DecodeError`. So does infinity, which Temporal cannot represent. Instants and zoned date-times are accepted as
+ * parameters, and rounded to the microsecond.
  *
  * @category codecs
  * @since 0.1.0
@@ -154,7 +157,9 @@ export const timestamptzAsTemporal: TypeCodec = builtinTypeCodec(
 )
 
 /**
- * Reads `timestamp` as `Temporal.PlainDateTime`, otherwise as `timestamptzAsTemporal`.
+ * Reads `timestamp` as `Temporal.PlainDateTime`. Requires a runtime with Temporal; without it, each value fails with a
+ * `DecodeError`. So does infinity, which Temporal cannot represent. Plain date-times are accepted as parameters, and
+ * rounded to the microsecond.
  *
  * @category codecs
  * @since 0.1.0

@@ -187,7 +187,7 @@ const refusals: ReadonlyArray<readonly [unknown, RegExp]> = [
     },
     /one layout throughout/
   ],
-  [nested(101), /inside of 100 others/]
+  [nested(101), /nested in 100 others/]
 ]
 
 describe("geometry", () => {
@@ -232,7 +232,7 @@ describe("geometry", () => {
     assert.match(undecodable(codec, "00 0000000d 00000000"), /kind 13/)
     assert.match(undecodable(codec, "00 00000004 00000001 00 00000002 00000000"), /a part of kind 2/)
     assert.match(undecodable(codec, "00 00000002 00000000 00"), /1 bytes too many/)
-    assert.match(undecodable(codec, "0000000007000000 01".repeat(101)), /inside of 100 others/)
+    assert.match(undecodable(codec, "0000000007000000 01".repeat(101)), /nested in 100 others/)
     assert.throws(() => ofText(codec, "POINT(1 2)"), Undecodable)
     assert.throws(() => ofText(codec, "000"), Undecodable)
   })
