@@ -66,7 +66,8 @@ export const layer = (settings: PgPool.Settings): Layer.Layer<PgClient, PgError.
   Layer.effect(PgClient, make(settings))
 
 /**
- * The same with settings that are read from Effect's `ConfigProvider`.
+ * Provides a client whose settings are read from Effect's `ConfigProvider`, for as long as the layer lives. Takes a
+ * `Config` for each setting. Fails with `ConfigError` if one of them cannot be read, and otherwise as `layer` does.
  *
  * @example
  * ```ts
@@ -108,7 +109,8 @@ const isWrapped = (value: unknown, depth = 0): boolean =>
 const MAX_DEPTH = 3
 
 /**
- * A client with nothing but the environment's settings: `PGHOST`, `PGPORT`, `PGUSER`, `PGPASSWORD`, `PGDATABASE`...
+ * Provides a client with nothing but the environment's settings: `PGHOST`, `PGPORT`, `PGUSER`, `PGPASSWORD`,
+ * `PGDATABASE`...
  *
  * @category layers
  * @since 0.1.0

@@ -103,8 +103,9 @@ export interface PgConnection extends Queryable {
   readonly serverVersion: ServerVersion
   /** The run-time parameters that the server reports, as they are now: `TimeZone`, `server_version`... */
   readonly parameters: Effect.Effect<ReadonlyMap<string, string>>
-  /** As of the last answer. */
+  /** Tells whether the session is in a transaction, as of the server's last answer. */
   readonly transactionStatus: Effect.Effect<TransactionStatus>
+  /** Tells whether the connection is open, is closing, or has ended. */
   readonly status: Effect.Effect<Status>
   /** Waits for the end of the connection, and tells the reason. Interrupting it leaves the connection as it is. */
   readonly awaitClosed: Effect.Effect<Closed>

@@ -33,9 +33,9 @@ import type * as PgError from "./PgError.ts"
  * @since 0.1.0
  */
 export interface PgCursor {
-  /** The next rows, at the most so many; fewer at the end, and then none. */
+  /** Fetches the next rows, `count` at the most: fewer at the end, and then none. */
   readonly fetch: (count: number) => Effect.Effect<ReadonlyArray<Row>, PgError.PgError>
-  /** The next row, if there is one. */
+  /** Fetches the next row, if there is one. */
   readonly fetchRow: Effect.Effect<Option.Option<Row>, PgError.PgError>
   /** Passes rows over, and tells how many there were to pass. */
   readonly forward: (count: number) => Effect.Effect<number, PgError.PgError>
@@ -51,13 +51,13 @@ export interface ScrollCursor extends PgCursor {
   /** Goes back over rows, and tells how many there were to go back over. */
   readonly backward: (count: number) => Effect.Effect<number, PgError.PgError>
   /**
-   * The row with that number, from 1, or from -1 for those from the end; the cursor is then on it. 0 is before the first
-   * row, where there is none.
+   * Fetches the row with that number, if there is one; the cursor is then on it. The first row is 1, the last one -1; 0
+   * is before the first row, and gives none.
    */
   readonly absolute: (position: number) => Effect.Effect<Option.Option<Row>, PgError.PgError>
-  /** The first row, if there is one; the cursor is then on it. */
+  /** Fetches the first row, if there is one; the cursor is then on it. */
   readonly first: Effect.Effect<Option.Option<Row>, PgError.PgError>
-  /** The last row, if there is one; the cursor is then on it. */
+  /** Fetches the last row, if there is one; the cursor is then on it. */
   readonly last: Effect.Effect<Option.Option<Row>, PgError.PgError>
 }
 

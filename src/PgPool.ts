@@ -82,14 +82,20 @@ export interface PgPool extends PgConnection.Queryable {
     use: (connection: PgConnection.PgConnection) => Effect.Effect<A, E, R>
   ) => Effect.Effect<A, E | PgError.PgError, R>
   /**
-   * Listens to a channel, on a connection that the pool keeps for all channels beside its `maxConnections`. Where that
-   * is lost it is made again, and a `Gap` says that notifications may have been lost meanwhile. The stream ends with the
-   * scope, and fails with `PoolClosedError` where the pool ends before. A server that does not answer LISTEN within
+   * Listens to a channel, on a connection that the pool keeps for all channels beside its `maxConnections`. If that is
+   * lost it is made again, and a `Gap` says that notifications may have been lost meanwhile. The stream ends with the
+   * scope, and fails with `PoolClosedError` if the pool ends before. A server that does not answer LISTEN within
    * `cancelTimeout` counts as lost; the end of the scope waits for no server and for no other reader.
    */
   readonly listen: PgNotification.Listen
   /** Replaces every connection: the idle ones now, the others when they come back. */
   readonly expire: Effect.Effect<void>
+  /**
+   * Tells what the pool is doing at this moment: how many connections are open, idle and in use, and how many calls
+   * wait.
+   *
+   * @since 0.1.0
+   */
   readonly stats: Effect.Effect<Stats>
 }
 
