@@ -61,6 +61,7 @@ export interface BinaryEncoding extends Encoding {
  */
 export interface TextEncoding extends Encoding {
   readonly format: "text"
+  /** Given the text of each value of the type, but never NULL. What it throws becomes a `DecodeError`. */
   readonly decode: (text: string) => unknown
   /** Given each parameter of the type, strings too, but never null. Throw to refuse one. */
   readonly encode: (value: unknown) => string
