@@ -244,7 +244,7 @@ export interface ResolvedConfig {
 }
 
 /**
- * The same, for a pool.
+ * Settings of a pool, with every source asked and every default in place.
  *
  * @since 0.1.0
  * @category models

@@ -61,7 +61,7 @@ export type {
 export type PgNotice = ErrorFields
 
 /**
- * `failed` is the state after an error inside of a transaction: the server then refuses everything but its end.
+ * Whether a session is in a transaction, or in one that has `failed`: then the server refuses everything but its end.
  *
  * @category models
  * @since 0.1.0
@@ -69,7 +69,7 @@ export type PgNotice = ErrorFields
 export type TransactionStatus = "idle" | "inTransaction" | "failed"
 
 /**
- * `closing` while what runs is being cancelled and the server is told goodbye.
+ * Whether a connection is of use. It is `closing` while what runs is being cancelled and the server is told goodbye.
  *
  * @category models
  * @since 0.1.0
@@ -91,8 +91,9 @@ export interface Closed {
 export type { ServerVersion } from "./session/serverVersion.ts"
 
 /**
- * A connection. It lives as long as its scope; when that closes, what runs is cancelled and the server is told goodbye.
- * A server that says nothing is waited for no longer than `cancelTimeout` and a second. Concurrent calls are pipelined in the order in which they were made.
+ * A connection to a server. It lives as long as its scope; when that closes, what runs is cancelled and the server is
+ * told goodbye. A server that says nothing is waited for no longer than `cancelTimeout` and a second. Concurrent calls
+ * are pipelined in the order in which they were made.
  *
  * @category models
  * @since 0.1.0
@@ -101,7 +102,7 @@ export interface PgConnection extends Queryable {
   /** The server's process that serves this connection (`pg_backend_pid()`). */
   readonly processId: number
   readonly serverVersion: ServerVersion
-  /** The run-time parameters that the server reports, as they are now: `TimeZone`, `server_version`... */
+  /** Tells the run-time parameters that the server reports, as they are now: `TimeZone`, `server_version`... */
   readonly parameters: Effect.Effect<ReadonlyMap<string, string>>
   /** Tells whether the session is in a transaction, as of the server's last answer. */
   readonly transactionStatus: Effect.Effect<TransactionStatus>
@@ -139,8 +140,8 @@ export interface PgConnection extends Queryable {
    */
   readonly terminate: Effect.Effect<void>
   /**
-   * The notices that come while the stream runs; it ends with the connection, or when that is given back to its pool. Of
-   * those that a slow reader leaves waiting, the latest 1,000 are kept.
+   * Streams the notices that come while it runs. It ends with the connection, or when that is given back to its pool.
+   * Of those that a slow reader leaves waiting, the latest 1,000 are kept.
    */
   readonly notices: Stream.Stream<PgNotice>
 }

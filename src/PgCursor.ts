@@ -73,11 +73,17 @@ export interface CursorOptions {
    * call fails with `TimeoutError`. No limit by default.
    */
   readonly timeout?: Duration.Input | undefined
-  /** Whether it can go back. The statement has to be a query. */
+  /**
+   * Whether it can go back. The statement has to be a query.
+   *
+   * @default false
+   */
   readonly scroll?: boolean | undefined
   /**
    * Whether it outlives the transaction: at COMMIT the server keeps its rows aside, and it is open as long as its scope
    * on the same connection. The statement has to be a query.
+   *
+   * @default false
    */
   readonly hold?: boolean | undefined
 }

@@ -47,7 +47,7 @@ export type PgError = PostgresErrors | ClientError.ClientErrors
 const clientErrors = [...Object.values(ConnectionError), ...Object.values(ClientError)]
 
 /**
- * Whether a value is an error of effectpg.
+ * Tells whether a value is an error of effectpg.
  *
  * @since 0.1.0
  * @category guards

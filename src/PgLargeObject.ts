@@ -72,8 +72,8 @@ const noBytes = (part: unknown): PgError.EncodeError =>
   })
 
 /**
- * The bytes of a large object, in parts. Outside of a transaction each part is read as the object then is. Fails with
- * `UndefinedObjectError` where there is no such object.
+ * Reads the bytes of a large object, in parts. Outside of a transaction each part is read as the object then is. Fails
+ * with `UndefinedObjectError` where there is no such object.
  *
  * @category getters
  * @since 0.1.0

@@ -10,7 +10,7 @@ import type * as Stream from "effect/Stream"
 import type * as PgError from "./PgError.ts"
 
 /**
- * One `NOTIFY`. A connection hears its own, too.
+ * One notification of a channel, sent by `NOTIFY`. A connection hears its own, too.
  *
  * @category models
  * @since 0.1.0

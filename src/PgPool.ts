@@ -59,9 +59,9 @@ export interface Stats extends PoolCounts {
 }
 
 /**
- * A pool. Each call runs on whichever connection is free; a transaction keeps one to itself, and what its effect asks
- * of the pool goes there. Every call may also fail with `AcquireTimeoutError`, with `TooManyWaitersError`, with what a
- * new connection fails with (see `PgConnection.make`), and with `PoolClosedError`.
+ * A pool of connections. Each call runs on whichever connection is free; a transaction keeps one to itself, and what
+ * its effect asks of the pool goes there. Every call may also fail with `AcquireTimeoutError`, with
+ * `TooManyWaitersError`, with what a new connection fails with (see `PgConnection.make`), and with `PoolClosedError`.
  *
  * While no connection can be opened for a reason that may pass (the server is starting, full or out of reach), calls
  * wait for `acquireTimeout`, the pool tries again with growing pauses, and then they fail with that reason.

@@ -315,7 +315,7 @@ export const sql: Sql = Object.assign(total("sql", tag), {
 })
 
 /**
- * Whether something is a statement that this module has made, and no object that looks like one.
+ * Tells whether something is a statement that this module has made, and no object that looks like one.
  *
  * @category guards
  * @since 0.1.0

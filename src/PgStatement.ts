@@ -85,7 +85,11 @@ export interface PrepareOptions extends CallOptions {
  * @since 0.1.0
  */
 export interface ExplainOptions extends CallOptions {
-  /** Whether to run the statement, in a transaction that is rolled back, and tell what it took. */
+  /**
+   * Whether to run the statement, in a transaction that is rolled back, and tell what it took.
+   *
+   * @default false
+   */
   readonly analyze?: boolean | undefined
 }
 

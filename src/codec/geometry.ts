@@ -19,6 +19,8 @@ import { int32At } from "./bigEndian.ts"
 import { type Codec, expectWidth, refusedKind } from "./codec.ts"
 
 /**
+ * A point of the plane.
+ *
  * @category models
  * @since 0.1.0
  */
@@ -83,6 +85,8 @@ export interface PgPolygon {
 }
 
 /**
+ * A circle of the plane, by its center and its radius.
+ *
  * @category models
  * @since 0.1.0
  */

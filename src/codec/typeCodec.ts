@@ -33,7 +33,10 @@ export class TypeCodec {
   readonly name: string
   /** Undefined for the base type of that name wherever it is: extensions can be installed in any schema. */
   readonly schema: string | undefined
-  /** Undefined where not the type itself is meant but its arrays, which are then read as `PgArray`. */
+  /**
+   * Makes the codec for a type that a connection meets. Undefined if not the type itself is meant but its arrays, which
+   * are then read as `PgArray`.
+   */
   readonly make: ((subject: CodecSubject) => Codec) | undefined
 
   constructor(name: string, schema: string | undefined, make: ((subject: CodecSubject) => Codec) | undefined) {

@@ -47,9 +47,9 @@ interface Encoding extends TypeName {
  */
 export interface BinaryEncoding extends Encoding {
   readonly format: "binary"
-  /** The bytes are a copy that nobody else holds. */
+  /** Reads a value from its bytes, which are a copy that nobody else holds. Never given NULL. */
   readonly decode: (bytes: Uint8Array) => unknown
-  /** Given each parameter of the type, strings too, but never null. Throw to refuse one. */
+  /** Writes a value: it is given each parameter of the type, strings too, but never null. Throw to refuse one. */
   readonly encode: (value: unknown) => Uint8Array
 }
 
@@ -61,19 +61,19 @@ export interface BinaryEncoding extends Encoding {
  */
 export interface TextEncoding extends Encoding {
   readonly format: "text"
-  /** Given the text of each value of the type, but never NULL. What it throws becomes a `DecodeError`. */
+  /** Reads a value from its text. Never given NULL. What it throws becomes a `DecodeError`. */
   readonly decode: (text: string) => unknown
-  /** Given each parameter of the type, strings too, but never null. Throw to refuse one. */
+  /** Writes a value: it is given each parameter of the type, strings too, but never null. Throw to refuse one. */
   readonly encode: (value: unknown) => string
 }
 
 /**
- * A codec of your own for a type. It also serves the type's arrays, domains over it, and composite types and ranges
- * that hold it; types that every server has may be given another codec too, and so may an array type by itself
+ * Makes a codec of your own for a type. It also serves the type's arrays, domains over it, and composite types and
+ * ranges that hold it; types that every server has may be given another codec too, and so may an array type by itself
  * (`"int4[]"`). A codec for a domain is refused with an `InvalidConfigError` when a connection is given it: the server
- * does not tell a column of a domain from one of the type that it restricts. Values that are NULL never come to it. What
- * it throws becomes a `DecodeError` or an `EncodeError` that tells the kind of what was thrown, and not its message,
- * which may quote the value; the connection goes on.
+ * does not tell a column of a domain from one of the type that it restricts. Values that are NULL never come to it.
+ * What it throws becomes a `DecodeError` or an `EncodeError` that tells the kind of what was thrown, and not its
+ * message, which may quote the value; the connection goes on.
  *
  * A type whose codec is of its text is exchanged as text, and so is what holds it. Anonymous records (`ROW(...)`) and
  * binary COPY cannot hold it then, unless its binary form is its text (`text`, `json`, `xml`, enums, `citext`).
@@ -182,16 +182,16 @@ const textCodec = ({ isTextual, name }: CodecSubject, { decode, encode }: TextEn
  * @since 0.1.0
  */
 export interface CompositeEncoding extends Encoding {
-  /** Given the values of the attributes, in their order. By default it is that array which is read. */
+  /** Makes a value of those of the attributes, in their order. By default it is that array which is read. */
   readonly decode?: ((values: ReadonlyArray<unknown>) => unknown) | undefined
   /** Gives the values of the attributes, in their order. By default such an array is taken. Throw to refuse a value. */
   readonly encode?: ((value: unknown) => ReadonlyArray<unknown>) | undefined
 }
 
 /**
- * A codec of your own for a composite type or the rows of a table, which without one are plain objects. Each attribute
- * has the codec of its type. Without `decode` and `encode` values of the type are tuples: arrays of the attributes. Throws
- * a TypeError, as `codec` does.
+ * Makes a codec of your own for a composite type or the rows of a table, which without one are plain objects. Each
+ * attribute has the codec of its type. Without `decode` and `encode` values of the type are tuples: arrays of the
+ * attributes. Throws a TypeError, as `codec` does.
  *
  * @example
  * ```ts

@@ -6,9 +6,10 @@ import { type Given, invalid, readChoice, readOr, readSecretText } from "./given
 import type { Source } from "./sources.ts"
 
 /**
- * libpq's `sslmode`. Only `verify-full` knows whom it talks to; `verify-ca` asks for a certificate of a given
- * authority, `require` for encryption (and, where there is a root certificate, for what `verify-ca` asks), `prefer`
- * takes encryption where the server offers it, `disable` never does. A unix socket is never encrypted.
+ * Whether a connection is encrypted, and what the server has to prove; libpq's `sslmode`. Only `verify-full` knows whom
+ * it talks to; `verify-ca` asks for a certificate of a given authority, `require` for encryption (and, where there is a
+ * root certificate, for what `verify-ca` asks), `prefer` takes encryption where the server offers it, `disable` never
+ * does. A unix socket is never encrypted.
  *
  * @since 0.1.0
  * @category models

@@ -70,7 +70,7 @@ export interface TransactionOptions {
 }
 
 /**
- * The same for `withTransaction`, which can run its effect again.
+ * How `withTransaction` runs its transaction, and whether it runs its effect again.
  *
  * @category models
  * @since 0.1.0
@@ -98,7 +98,11 @@ export type AdvisoryLockKey = bigint | number | readonly [number, number]
  * @since 0.1.0
  */
 export interface AdvisoryLockOptions {
-  /** A shared lock lets others have it too, as long as they share it. False by default. */
+  /**
+   * Whether others may have the lock too, as long as they share it.
+   *
+   * @default false
+   */
   readonly shared?: boolean | undefined
   /** How long to wait for the lock before failing with `TimeoutError`. No limit by default. */
   readonly timeout?: Duration.Input | undefined

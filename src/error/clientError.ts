@@ -222,7 +222,7 @@ export class AcquireTimeoutError extends TaggedError("AcquireTimeoutError")<{
 }
 
 /**
- * As many as may wait for a connection of the pool are waiting already. Nothing was sent.
+ * The pool has as many waiting for a connection as may wait (`maxWaiters`). Nothing was sent.
  *
  * @since 0.1.0
  * @category errors

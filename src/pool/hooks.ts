@@ -16,17 +16,17 @@ type Hook = (connection: PgConnection.PgConnection) => Effect.Effect<unknown, Pg
  * @since 0.1.0
  */
 export interface Hooks {
-  /** Run before each new connection: settings that go before the pool's own, for this connection. */
+  /** Gives settings before each new connection is made, which go before the pool's own for this connection. */
   readonly onConnect?: Effect.Effect<PgConfig.Settings, PgError.PgError> | undefined
   /**
-   * Run on each new connection, and again after each reset by the pool: what it makes (settings, a role, temporary
+   * Prepares each new connection, and again after each reset by the pool: what it makes (settings, a role, temporary
    * tables, locks...) is there for each borrower. Something to be done once belongs into `onConnect`.
    */
   readonly init?: Hook | undefined
-  /** Run on a connection each time it is lent, before whoever borrows it. Single statements then also borrow one. */
+  /** Prepares a connection each time it is lent, before its borrower has it. Single statements then also borrow one. */
   readonly setup?: Hook | undefined
   /**
-   * Run on a connection each time it comes back changed, in the place of the reset that a pool does by itself, and of
+   * Resets a connection each time it comes back changed, in the place of the reset that a pool does by itself, and of
    * the run of `init` after that.
    */
   readonly reset?: Hook | undefined
