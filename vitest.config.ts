@@ -12,7 +12,8 @@ const LONG = [
   "test/bench*.test.ts",
   "test/examples.integration.test.ts",
   "test/package.test.ts",
-  "test/docstrings.test.ts"
+  "test/docstrings.test.ts",
+  "test/editorHover.test.ts"
 ]
 
 const withServer = { globalSetup: ["test/support/globalSetup.ts"], testTimeout: 30_000, hookTimeout: 60_000 }

@@ -66,7 +66,8 @@ export const layer = (settings: PgPool.Settings): Layer.Layer<PgClient, PgError.
   Layer.effect(PgClient, make(settings))
 
 /**
- * Provides a client whose settings are read from Effect's `ConfigProvider`, for as long as the layer lives.
+ * Provides a client whose settings are read from Effect's `ConfigProvider`, for as long as the layer lives. Takes a
+ * `Config` for each setting. Fails with `ConfigError` if one of them cannot be read, and otherwise as `layer` does.
  *
  * @example
  * ```ts
@@ -108,7 +109,7 @@ const isWrapped = (value: unknown, depth = 0): boolean =>
 const MAX_DEPTH = 3
 
 /**
- * Provides a client configured only by libpq's environment variables: `PGHOST`, `PGPORT`, `PGUSER`, `PGPASSWORD`,
+ * Provides a client with nothing but the environment's settings: `PGHOST`, `PGPORT`, `PGUSER`, `PGPASSWORD`,
  * `PGDATABASE`...
  *
  * @category layers

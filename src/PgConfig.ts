@@ -309,7 +309,7 @@ export interface ResolvedConfig {
 }
 
 /**
- * The settings of a pool after all sources and defaults have been applied. A limit of 0 means no limit.
+ * Settings of a pool, with every source asked and every default in place.
  *
  * @category models
  * @since 0.1.0

@@ -62,8 +62,7 @@ export type {
 export type PgNotice = ErrorFields
 
 /**
- * The state of the session's transaction. In the state `failed`, after an error inside a transaction, the server
- * refuses everything but the transaction's end.
+ * Whether a session is in a transaction, or in one that has `failed`: then the server refuses everything but its end.
  *
  * @category models
  * @since 0.1.0
@@ -71,7 +70,7 @@ export type PgNotice = ErrorFields
 export type TransactionStatus = "idle" | "inTransaction" | "failed"
 
 /**
- * The state of a connection. `closing` means that running queries are being canceled and the session is being ended.
+ * Whether a connection is of use. It is `closing` while what runs is being cancelled and the server is told goodbye.
  *
  * @category models
  * @since 0.1.0
@@ -93,9 +92,9 @@ export interface Closed {
 export type { ServerVersion } from "./session/serverVersion.ts"
 
 /**
- * A connection to a server. When its scope closes, running queries are canceled and the session is ended; a server that
- * does not answer is given `cancelTimeout` and one second. Concurrent calls are pipelined in the order in which they
- * were made.
+ * A connection to a server. It lives as long as its scope; when that closes, what runs is cancelled and the server is
+ * told goodbye. A server that says nothing is waited for no longer than `cancelTimeout` and a second. Concurrent calls
+ * are pipelined in the order in which they were made.
  *
  * @category models
  * @since 0.1.0
@@ -104,10 +103,11 @@ export interface PgConnection extends Queryable {
   /** The ID of the server process for this connection (`pg_backend_pid()`). */
   readonly processId: number
   readonly serverVersion: ServerVersion
-  /** The current values of the run-time parameters that the server reports: `TimeZone`, `server_version`... */
+  /** Tells the run-time parameters that the server reports, as they are now: `TimeZone`, `server_version`... */
   readonly parameters: Effect.Effect<ReadonlyMap<string, string>>
-  /** As of the last answer. */
+  /** Tells whether the session is in a transaction, as of the server's last answer. */
   readonly transactionStatus: Effect.Effect<TransactionStatus>
+  /** Tells whether the connection is open, is closing, or has ended. */
   readonly status: Effect.Effect<Status>
   /** Waits until the connection ends, and returns how. Interrupting the wait does not affect the connection. */
   readonly awaitClosed: Effect.Effect<Closed>
@@ -141,8 +141,8 @@ export interface PgConnection extends Queryable {
    */
   readonly terminate: Effect.Effect<void>
   /**
-   * The notices that arrive while the stream runs. It ends with the connection, or when the connection is returned to
-   * its pool. For a slow reader, the latest 1,000 are kept.
+   * Streams the notices that come while it runs. It ends with the connection, or when that is given back to its pool.
+   * Of those that a slow reader leaves waiting, the latest 1,000 are kept.
    */
   readonly notices: Stream.Stream<PgNotice>
 }

@@ -92,8 +92,8 @@ export interface Observed {
    */
   readonly timeout?: Duration.Input | undefined
   /**
-   * Runs about every 64 KiB during the COPY, and at its end. The COPY waits for it, so keep it short: update a progress
-   * bar, or a `SubscriptionRef` that others read as a stream.
+   * Watches the COPY: it is run as that goes on, with some 64 KiB between, and at its end. The COPY waits for it; a
+   * progress bar, or a `SubscriptionRef` that others read as a stream, is quick enough.
    */
   readonly onProgress?: ((progress: Progress) => Effect.Effect<void>) | undefined
 }

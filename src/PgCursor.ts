@@ -34,7 +34,7 @@ import type * as PgError from "./PgError.ts"
  * @since 0.1.0
  */
 export interface PgCursor {
-  /** Fetches the next `count` rows; fewer at the end, and an empty array after it. */
+  /** Fetches the next rows, `count` at the most: fewer at the end, and then none. */
   readonly fetch: (count: number) => Effect.Effect<ReadonlyArray<Row>, PgError.PgError>
   /** Fetches the next row, if there is one. */
   readonly fetchRow: Effect.Effect<Option.Option<Row>, PgError.PgError>
@@ -52,13 +52,13 @@ export interface ScrollCursor extends PgCursor {
   /** Moves back over up to `count` rows, and returns how many there were. */
   readonly backward: (count: number) => Effect.Effect<number, PgError.PgError>
   /**
-   * Moves to a row and fetches it. Rows are numbered from 1, or from -1 backward from the end. 0 is the position before
-   * the first row.
+   * Fetches the row with that number, if there is one; the cursor is then on it. The first row is 1, the last one -1; 0
+   * is before the first row, and gives none.
    */
   readonly absolute: (position: number) => Effect.Effect<Option.Option<Row>, PgError.PgError>
-  /** Moves to the first row and fetches it, if there is one. */
+  /** Fetches the first row, if there is one; the cursor is then on it. */
   readonly first: Effect.Effect<Option.Option<Row>, PgError.PgError>
-  /** Moves to the last row and fetches it, if there is one. */
+  /** Fetches the last row, if there is one; the cursor is then on it. */
   readonly last: Effect.Effect<Option.Option<Row>, PgError.PgError>
 }
 
@@ -75,13 +75,15 @@ export interface CursorOptions {
    */
   readonly timeout?: Duration.Input | undefined
   /**
-   * Whether the cursor can move backward. The statement must be a query.
+   * Whether it can go back. The statement has to be a query.
+   *
    * @default false
    */
   readonly scroll?: boolean | undefined
   /**
-   * Whether the cursor outlives the transaction. At COMMIT the server saves its rows, and the cursor stays open for its
-   * scope on the same connection. The statement must be a query.
+   * Whether it outlives the transaction: at COMMIT the server keeps its rows aside, and it is open as long as its scope
+   * on the same connection. The statement has to be a query.
+   *
    * @default false
    */
   readonly hold?: boolean | undefined

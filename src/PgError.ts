@@ -47,7 +47,7 @@ export type PgError = PostgresErrors | ClientError.ClientErrors
 const clientErrors = [...Object.values(ConnectionError), ...Object.values(ClientError)]
 
 /**
- * Whether a value is an error of effectpg.
+ * Tells whether a value is an error of effectpg.
  *
  * @category guards
  * @since 0.1.0
@@ -81,12 +81,42 @@ const isClientError = (value: unknown): boolean => {
  * @category error handling
  */
 export const catchClass: {
+  /**
+   * Handles the server's errors of one class of SQLSTATEs and lets all others pass; takes the effect by `pipe`. The
+   * class is named by the first two characters of its SQLSTATEs, such as `"23"` for whatever constraint was violated.
+   *
+   * @example
+   * ```ts
+   * import { Effect } from "effect"
+   * import { PgError } from "effectpg"
+   *
+   * declare const insert: Effect.Effect<void, PgError.PgError>
+   *
+   * export const insertIfValid = insert.pipe(PgError.catchClass("23", () => Effect.void))
+   * ```
+   * @since 0.1.0
+   */
   <Class extends SqlStateClass, A2, E2, R2>(
     sqlStateClass: Class,
     f: (error: PostgresErrorOfClass<Class>) => Effect.Effect<A2, E2, R2>
   ): <A, E, R>(
     self: Effect.Effect<A, E, R>
   ) => Effect.Effect<A | A2, E2 | Exclude<E, PostgresErrorOfClass<Class>>, R | R2>
+  /**
+   * Handles the server's errors of one class of SQLSTATEs in an effect and lets all others pass. The class is named by
+   * the first two characters of its SQLSTATEs, such as `"23"` for whatever constraint was violated.
+   *
+   * @example
+   * ```ts
+   * import { Effect } from "effect"
+   * import { PgError } from "effectpg"
+   *
+   * declare const insert: Effect.Effect<void, PgError.PgError>
+   *
+   * export const insertIfValid = PgError.catchClass(insert, "23", () => Effect.void)
+   * ```
+   * @since 0.1.0
+   */
   <A, E, R, Class extends SqlStateClass, A2, E2, R2>(
     self: Effect.Effect<A, E, R>,
     sqlStateClass: Class,

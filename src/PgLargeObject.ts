@@ -72,8 +72,8 @@ const noBytes = (part: unknown): PgError.EncodeError =>
   })
 
 /**
- * Streams the bytes of a large object, in parts. Outside a transaction, each part reflects the object at the time of
- * reading. Fails with `UndefinedObjectError` if there is no such object.
+ * Reads the bytes of a large object, in parts. Outside of a transaction each part is read as the object then is. Fails
+ * with `UndefinedObjectError` where there is no such object.
  *
  * @category getters
  * @since 0.1.0

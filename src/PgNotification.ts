@@ -10,7 +10,7 @@ import type * as Stream from "effect/Stream"
 import type * as PgError from "./PgError.ts"
 
 /**
- * A notification sent by `NOTIFY`. A connection also receives its own.
+ * One notification of a channel, sent by `NOTIFY`. A connection hears its own, too.
  *
  * @category models
  * @since 0.1.0
@@ -77,7 +77,11 @@ export type DecodedEvent<A> = Event<A> | Undecodable
  * @since 0.1.0
  */
 export interface ListenOptions {
-  /** How many events may wait for a slow reader; then the newest are dropped, and a `Gap` says so. 10,000. */
+  /**
+   * How many events may wait for a slow reader; then the newest are dropped, and a `Gap` says so.
+   *
+   * @default 10_000
+   */
   readonly bufferSize?: number | undefined
 }
 
@@ -101,10 +105,61 @@ export interface PayloadOptions<S extends Schema.Top> extends ListenOptions {
  * @since 0.1.0
  */
 export interface Listen {
+  /**
+   * Listens to a channel, whatever its name, for the scope, and gives the stream of its notifications. When the effect
+   * completes the server has confirmed it: what is sent from then on is in the stream. 10,000 events may wait for a
+   * slow reader by default (`bufferSize`); then the newest are dropped, and a `Gap` says so.
+   *
+   * The stream of a pool or a client outlives its connection, and a `Gap` says that notifications may have been lost
+   * meanwhile; it fails with `PoolClosedError` if the pool ends before the scope. That of a `PgConnection` fails with
+   * `ConnectionLostError`. The effect fails with `EncodeError` for a name that PostgreSQL cannot hold, and as every
+   * call of `Queryable` does.
+   *
+   * @example
+   * ```ts
+   * import { Effect, Stream } from "effect"
+   * import { PgClient } from "effectpg"
+   *
+   * const heard = Effect.gen(function* () {
+   *   const pg = yield* PgClient.PgClient
+   *   const events = yield* pg.listen("orders")
+   *   yield* Stream.runForEach(events, (event) =>
+   *     Effect.log(event._tag === "Gap" ? "read everything anew" : event.payload)
+   *   )
+   * })
+   *
+   * export const program = Effect.scoped(heard)
+   * ```
+   * @since 0.1.0
+   */
   (
     channel: string,
     options?: ListenOptions
   ): Effect.Effect<Stream.Stream<Event, PgError.PgError>, PgError.PgError, Scope.Scope>
+  /**
+   * Listens to a channel for the scope, and gives the stream of its notifications, whose payloads a schema decodes. A
+   * payload that the schema in `payload` does not take is an `Undecodable` event, and the stream goes on. It begins,
+   * ends and fails as without a schema.
+   *
+   * @example
+   * ```ts
+   * import { Effect, Schema, Stream } from "effect"
+   * import { PgClient } from "effectpg"
+   *
+   * const Order = Schema.fromJsonString(Schema.Struct({ id: Schema.Int }))
+   *
+   * const heard = Effect.gen(function* () {
+   *   const pg = yield* PgClient.PgClient
+   *   const events = yield* pg.listen("orders", { payload: Order })
+   *   yield* Stream.runForEach(events, (event) =>
+   *     event._tag === "Notification" ? Effect.log(event.payload.id) : Effect.void
+   *   )
+   * })
+   *
+   * export const program = Effect.scoped(heard)
+   * ```
+   * @since 0.1.0
+   */
   <S extends Schema.Top>(
     channel: string,
     options: PayloadOptions<S>

@@ -61,9 +61,9 @@ export interface Stats extends PoolCounts {
 }
 
 /**
- * A pool of connections. Each call runs on any free connection. A transaction has a connection to itself, and calls on
- * the pool inside its effect run there. Every call may also fail with `AcquireTimeoutError`, `TooManyWaitersError`,
- * `PoolClosedError`, and the errors of opening a connection (see `PgConnection.make`).
+ * A pool of connections. Each call runs on whichever connection is free; a transaction keeps one to itself, and what
+ * its effect asks of the pool goes there. Every call may also fail with `AcquireTimeoutError`, with
+ * `TooManyWaitersError`, with what a new connection fails with (see `PgConnection.make`), and with `PoolClosedError`.
  *
  * If no connection can be opened for a reason that may pass (the server is starting, full or unreachable), the pool
  * tries again at growing intervals. Meanwhile calls wait up to `acquireTimeout`, and then fail with that reason.
@@ -84,14 +84,20 @@ export interface PgPool extends PgConnection.Queryable {
     use: (connection: PgConnection.PgConnection) => Effect.Effect<A, E, R>
   ) => Effect.Effect<A, E | PgError.PgError, R>
   /**
-   * Listens to a channel, on a connection that the pool keeps for all channels beside its `maxConnections`. Where that
-   * is lost it is made again, and a `Gap` says that notifications may have been lost meanwhile. The stream ends with the
-   * scope, and fails with `PoolClosedError` where the pool ends before. A server that does not answer LISTEN within
+   * Listens to a channel, on a connection that the pool keeps for all channels beside its `maxConnections`. If that is
+   * lost it is made again, and a `Gap` says that notifications may have been lost meanwhile. The stream ends with the
+   * scope, and fails with `PoolClosedError` if the pool ends before. A server that does not answer LISTEN within
    * `cancelTimeout` counts as lost; the end of the scope waits for no server and for no other reader.
    */
   readonly listen: PgNotification.Listen
   /** Replaces every connection: idle ones now, the others when they are returned. */
   readonly expire: Effect.Effect<void>
+  /**
+   * Tells what the pool is doing at this moment: how many connections are open, idle and in use, and how many calls
+   * wait.
+   *
+   * @since 0.1.0
+   */
   readonly stats: Effect.Effect<Stats>
 }
 

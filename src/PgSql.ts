@@ -75,24 +75,27 @@ export interface Sql {
    * ```
    */
   (strings: TemplateStringsArray, ...interpolated: ReadonlyArray<unknown>): Statement
-  /** A quoted name: `sql.id("shop", "order")` is `"shop"."order"`. Names are case-sensitive. */
+  /**
+   * Makes a quoted name: `sql.id("shop", "order")` is `"shop"."order"`. It has upper and lower case, as it is given.
+   * One that PostgreSQL cannot hold is the statement's `fault`.
+   */
   readonly id: (...path: readonly [string, ...ReadonlyArray<string>]) => Statement
   /**
-   * The end of a condition, `= ANY ($1)`, which is true if the preceding value is among the values. With no values it
-   * is false. It always uses one parameter. Negate it with `NOT (id ${sql.in(ids)})`.
+   * Makes the end of a condition, `= ANY ($1)`, which is true where what stands before it is among the values. It is
+   * false for no values, has one parameter however many there are, and is reversed by `NOT (id ${sql.in(ids)})`.
    */
   readonly in: (values: ReadonlyArray<unknown>) => Statement
   /**
-   * Rows of values: `sql.values([["ada", 36], ["grace", 45]])` is `VALUES ($1, $2), ($3, $4)`. Requires at least one
-   * row, and the same length for all. A statement may have up to 65,535 values.
+   * Makes rows of values: `sql.values([["ada", 36], ["grace", 45]])` is `VALUES ($1, $2), ($3, $4)`. At least one row,
+   * all of the same length. A statement holds 65,535 values at most.
    */
   readonly values: (rows: ReadonlyArray<ReadonlyArray<unknown>>) => Statement
   /**
-   * The assignments of an UPDATE: `sql.set({ name: "ada", age: 36 })` is `"name" = $1, "age" = $2`. Requires at least
-   * one column. `undefined` is refused, because it could mean NULL or no change: use null, or leave the column out.
+   * Makes what UPDATE sets: `sql.set({ name: "ada", age: 36 })` is `"name" = $1, "age" = $2`. At least one column;
+   * undefined is no value here, because it may mean NULL or no change: give null, or leave the column out.
    */
   readonly set: (columns: Readonly<Record<string, unknown>>) => Statement
-  /** Joins parts with a separator, by default `, `. Each part may be a statement or a value. */
+  /** Joins parts one after the other, with `, ` or `separator` between them. Each may be a statement or a value. */
   readonly join: (parts: ReadonlyArray<unknown>, separator?: Statement) => Statement
 }
 
@@ -316,7 +319,7 @@ export const sql: Sql = Object.assign(total("sql", tag), {
 })
 
 /**
- * Whether a value is a statement made by this module, and not an object that looks like one.
+ * Tells whether something is a statement that this module has made, and no object that looks like one.
  *
  * @category guards
  * @since 0.1.0

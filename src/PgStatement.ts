@@ -89,7 +89,8 @@ export interface PrepareOptions extends CallOptions {
  */
 export interface ExplainOptions extends CallOptions {
   /**
-   * Whether to run the statement, in a transaction that is rolled back, and report the actual times.
+   * Whether to run the statement, in a transaction that is rolled back, and tell what it took.
+   *
    * @default false
    */
   readonly analyze?: boolean | undefined
@@ -111,63 +112,213 @@ export interface PgStatement {
   readonly parameters: ReadonlyArray<Type>
   /** The columns of its rows when it was prepared; empty if it returns no rows. */
   readonly columns: ReadonlyArray<Column>
+  /**
+   * Fetches all rows of the statement at once.
+   *
+   * @since 0.1.0
+   */
   readonly fetch: {
+    /**
+     * Fetches all rows of the statement, each decoded by the schema in `row`. The schema is given the row as an object
+     * by column name. Fails with `DecodeError` if a row does not fit, and as every call of `PgStatement` does.
+     *
+     * @since 0.1.0
+     */
     <A, R>(
       params: Parameters | undefined,
       options: RowOptions<A, R>
     ): Effect.Effect<ReadonlyArray<A>, PgError.PgError, R>
+    /**
+     * Fetches all rows of the statement as objects by column name. Fails with `DecodeError` if a value cannot be read,
+     * and as every call of `PgStatement` does.
+     *
+     * @since 0.1.0
+     */
     (params?: Parameters, options?: CallOptions): Effect.Effect<ReadonlyArray<Row>, PgError.PgError>
   }
+  /**
+   * Fetches all rows of the statement at once, each as a list of values in column order.
+   *
+   * @since 0.1.0
+   */
   readonly fetchTuples: {
+    /**
+     * Fetches all rows of the statement, each a list of values that the schema in `row` decodes. The values stand in
+     * column order. Fails with `DecodeError` if a row does not fit, and as every call of `PgStatement` does.
+     *
+     * @since 0.1.0
+     */
     <A, R>(
       params: Parameters | undefined,
       options: RowOptions<A, R>
     ): Effect.Effect<ReadonlyArray<A>, PgError.PgError, R>
+    /**
+     * Fetches all rows of the statement as lists of values in column order. Columns with the same name are all kept.
+     * Fails with `DecodeError` if a value cannot be read, and as every call of `PgStatement` does.
+     *
+     * @since 0.1.0
+     */
     (params?: Parameters, options?: CallOptions): Effect.Effect<ReadonlyArray<Tuple>, PgError.PgError>
   }
+  /**
+   * Fetches the first row of the statement, if there is one.
+   *
+   * @since 0.1.0
+   */
   readonly fetchRow: {
+    /**
+     * Fetches the first row of the statement, if there is one, decoded by the schema in `row`. A SELECT goes no
+     * further; a statement that writes is done whole. Fails with `DecodeError` if the row does not fit, and as every
+     * call of `PgStatement` does.
+     *
+     * @since 0.1.0
+     */
     <A, R>(
       params: Parameters | undefined,
       options: RowOptions<A, R>
     ): Effect.Effect<Option.Option<A>, PgError.PgError, R>
+    /**
+     * Fetches the first row of the statement as an object by column name, if there is one. A SELECT goes no further; a
+     * statement that writes is done whole. Fails with `DecodeError` if a value cannot be read, and as every call of
+     * `PgStatement` does.
+     *
+     * @since 0.1.0
+     */
     (params?: Parameters, options?: CallOptions): Effect.Effect<Option.Option<Row>, PgError.PgError>
   }
+  /**
+   * Fetches the only row of the statement, and fails if there is none or more than one.
+   *
+   * @since 0.1.0
+   */
   readonly fetchOne: {
+    /**
+     * Fetches the only row of the statement, decoded by the schema in `row`. Fails with `UnexpectedRowCountError` if
+     * there is none or more than one, with `DecodeError` if the row does not fit, and as every call of `PgStatement`
+     * does.
+     *
+     * @since 0.1.0
+     */
     <A, R>(params: Parameters | undefined, options: RowOptions<A, R>): Effect.Effect<A, PgError.PgError, R>
+    /**
+     * Fetches the only row of the statement as an object by column name. Fails with `UnexpectedRowCountError` if there
+     * is none or more than one, with `DecodeError` if a value cannot be read, and as every call of `PgStatement` does.
+     *
+     * @since 0.1.0
+     */
     (params?: Parameters, options?: CallOptions): Effect.Effect<Row, PgError.PgError>
   }
+  /**
+   * Fetches one value of the first row of the statement, if there is a row.
+   *
+   * @since 0.1.0
+   */
   readonly fetchValue: {
+    /**
+     * Fetches one value of the first row, if there is a row, decoded by the schema in `value`. It is the value of the
+     * first column, or of the one with the name or position (from 0) in `column`. Fails with `DecodeError` if the value
+     * does not fit or there is no such column, and as every call of `PgStatement` does.
+     *
+     * @since 0.1.0
+     */
     <A, R>(
       params: Parameters | undefined,
       options: DecodedValueOptions<A, R>
     ): Effect.Effect<Option.Option<A>, PgError.PgError, R>
+    /**
+     * Fetches one value of the first row of the statement, if there is a row. It is the value of the first column, or
+     * of the one with the name or position (from 0) in `column`; NULL is `Option.some(null)`. Fails with `DecodeError`
+     * if the value cannot be read or there is no such column, and as every call of `PgStatement` does.
+     *
+     * @since 0.1.0
+     */
     (params?: Parameters, options?: ValueOptions): Effect.Effect<Option.Option<unknown>, PgError.PgError>
   }
+  /**
+   * Runs the statement for what it does, and drops its rows, if any. Gives the command's tag and to how many rows it
+   * was applied.
+   *
+   * @since 0.1.0
+   */
   readonly execute: (params?: Parameters, options?: CallOptions) => Effect.Effect<CommandResult, PgError.PgError>
+  /**
+   * Runs the statement once for each row of values, and tells to how many rows it was applied in all. It is all or
+   * nothing, and fails as the source of the values does, too; the error has the number of the row that failed as `row`.
+   *
+   * @since 0.1.0
+   */
   readonly executeMany: <E = never, R = never>(
     rows: RowSource<E, R>,
     options?: CallOptions
   ) => Effect.Effect<ManyResult, E | PgError.PgError, R>
+  /**
+   * Runs the statement once for each row of values, and fetches the rows that each run returns.
+   *
+   * @since 0.1.0
+   */
   readonly fetchMany: {
+    /**
+     * Runs the statement once for each row of values, and fetches what each run returns, decoded by the schema in
+     * `row`. The result has a list of rows for each row of values. It is all or nothing. Fails with `DecodeError` if a
+     * row does not fit, as the source of the values does, and as every call of `PgStatement` does.
+     *
+     * @since 0.1.0
+     */
     <A, E = never, R = never, R2 = never>(
       rows: RowSource<E, R>,
       options: RowOptions<A, R2>
     ): Effect.Effect<ReadonlyArray<ReadonlyArray<A>>, E | PgError.PgError, R | R2>
+    /**
+     * Runs the statement once for each row of values, and fetches the rows that each run returns as objects. The result
+     * has a list of rows for each row of values. It is all or nothing. Fails with `DecodeError` if a value cannot be
+     * read, as the source of the values does, and as every call of `PgStatement` does.
+     *
+     * @since 0.1.0
+     */
     <E = never, R = never>(
       rows: RowSource<E, R>,
       options?: CallOptions
     ): Effect.Effect<ReadonlyArray<ReadonlyArray<Row>>, E | PgError.PgError, R>
   }
+  /**
+   * Streams the rows of the statement, a page at a time, whatever their number.
+   *
+   * @since 0.1.0
+   */
   readonly stream: {
+    /**
+     * Streams the rows of the statement, each decoded by the schema in `row`. Pages of `fetchSize` rows (1,000 by
+     * default) come as they are read. Fails with `DecodeError` if a row does not fit, and as every call of
+     * `PgStatement` does.
+     *
+     * @since 0.1.0
+     */
     <A, R>(params: Parameters | undefined, options: RowStreamOptions<A, R>): Stream.Stream<A, PgError.PgError, R>
+    /**
+     * Streams the rows of the statement as objects by column name, whatever their number. Pages of `fetchSize` rows
+     * (1,000 by default) come as they are read. Fails with `DecodeError` if a value cannot be read, and as every call
+     * of `PgStatement` does.
+     *
+     * @since 0.1.0
+     */
     (params?: Parameters, options?: StreamOptions): Stream.Stream<Row, PgError.PgError>
   }
-  /** A cursor that goes forward. A `timeout` is as in `PgCursor.CursorOptions`. */
+  /**
+   * Opens a cursor that goes forward over the statement's rows, for the scope. A `timeout` is as in
+   * `PgCursor.CursorOptions`.
+   *
+   * @since 0.1.0
+   */
   readonly cursor: (
     params?: Parameters,
     options?: CallOptions
   ) => Effect.Effect<PgCursor.PgCursor, PgError.PgError, Scope.Scope>
-  /** The plan, as `EXPLAIN (FORMAT JSON, VERBOSE)` tells it. */
+  /**
+   * Asks for the plan of the statement, as `EXPLAIN (FORMAT JSON, VERBOSE)` tells it. With `analyze` it is run, and
+   * rolled back.
+   *
+   * @since 0.1.0
+   */
   readonly explain: (
     params?: Parameters,
     options?: ExplainOptions

@@ -201,7 +201,7 @@ const intervalOf = (text: string): PgInterval => {
 }
 
 /**
- * A schema for `interval`. In JSON it is the string of `PgInterval`, which is ISO 8601 with signs: `P1Y2M-3DT4H`.
+ * A schema of `interval` values. In JSON it is the string of `PgInterval`, ISO 8601 with signs: `P1Y2M-3DT4H`.
  *
  * @category schemas
  * @since 0.1.0
@@ -216,8 +216,8 @@ export const Interval: Schema.Codec<PgInterval> = Schema.instanceOf(PgInterval, 
 })
 
 /**
- * A schema for ranges, given a schema for their bounds. In JSON a range is an object with the fields of `PgRange`. For
- * a multirange, use `Schema.Array` of it.
+ * Makes the schema of a range whose bounds have a schema of their own. In JSON it is an object with the fields of
+ * `PgRange`. A multirange is `Schema.Array` of it.
  *
  * @example
  * ```ts
@@ -289,9 +289,9 @@ export const Range = <Bound extends Schema.Constraint>(
   )
 
 /**
- * A schema for a `PgArray`, which `losslessArrayOf` reads, given a schema for its elements. For two dimensions, give
- * the schema of an inner list: `PgTypes.ArrayOf(Schema.Array(Schema.Int))`. In JSON it is an object with the fields of
- * `PgArray`. Throws a TypeError if it is given no schema, as `Range` does.
+ * Makes the schema of a `PgArray`, which `losslessArrayOf` reads, whose elements have a schema of their own. Of two
+ * dimensions it is that of a list of lists: `PgTypes.ArrayOf(Schema.Array(Schema.Int))`. In JSON it is an object with
+ * the fields of `PgArray`. Throws a TypeError where it is given no schema, as `Range` does.
  *
  * @category schemas
  * @since 0.1.0

@@ -11,7 +11,7 @@ const run = promisify(execFile)
 const repository = fileURLToPath(new URL("../", import.meta.url))
 /** Inside of the repository, where the packages are found, and ignored by git. */
 const parent = path.join(repository, ".vitest")
-const COMPILE_TIMEOUT_MILLIS = 60_000
+const COMPILE_TIMEOUT_MILLIS = 180_000
 
 interface Example {
   /** `PgClient-1.ts` is the first one in PgClient.ts. */

@@ -19,7 +19,7 @@ import { int32At } from "./bigEndian.ts"
 import { type Codec, expectWidth, refusedKind } from "./codec.ts"
 
 /**
- * A point in the plane.
+ * A point of the plane.
  *
  * @category models
  * @since 0.1.0
@@ -85,7 +85,7 @@ export interface PgPolygon {
 }
 
 /**
- * A circle by its center and radius.
+ * A circle of the plane, by its center and its radius.
  *
  * @category models
  * @since 0.1.0

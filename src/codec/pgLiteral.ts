@@ -37,10 +37,10 @@ export const refuseLiteral = (value: unknown): void => {
 }
 
 /**
- * A parameter given as text that the server parses, as if it stood in quotes in the SQL: `literal(document)` for a json
- * column is `'...'::json`. Most types accept a plain string for this. You need `literal` if a string is already a value
- * of the type: for text that is JSON already, which would otherwise be sent as a JSON string, and to bypass your own
- * codec for a type.
+ * Makes a parameter of any type from the text that the server reads for it. That is what would stand between the quotes
+ * of a literal in the SQL: `literal(document)` for a json column is `'...'::json`. Most types take a string for that
+ * anyway. It is wanted where a string is a value: for text that is JSON already, which would be sent as a JSON string
+ * otherwise, and for a type with a codec of your own, which is passed over.
  *
  * @example
  * ```ts

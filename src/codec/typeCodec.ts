@@ -38,7 +38,8 @@ export class TypeCodec {
    */
   readonly schema: string | undefined
   /**
-   * Builds the codec; undefined if the choice concerns not the type but its arrays, which are then read as `PgArray`.
+   * Makes the codec for a type that a connection meets. Undefined if not the type itself is meant but its arrays, which
+   * are then read as `PgArray`.
    */
   readonly make: ((subject: CodecSubject) => Codec) | undefined
 

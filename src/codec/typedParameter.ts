@@ -61,14 +61,14 @@ const oidOf = (name: unknown): number | undefined =>
 const UNSPECIFIED = 0
 
 /**
- * A parameter whose type you name, as a cast in the SQL would. It accepts the values that the type accepts, including
- * those of your own codecs. If all the parameters of an `execute` are typed, even its first run takes one round trip.
- * Otherwise the first run takes two, because the client asks the server for the types. A call that reads rows also
- * takes two the first time, because the client asks for the types of the columns; without them, the first run might
- * return other values than later runs.
+ * A parameter of a type that you name, as a cast in the SQL would. Its value is what the type takes, with your codecs
+ * if you have given any. An `execute` all of whose parameters are typed takes one round trip the first time too, and
+ * others take two, because the server is asked for their types. So does any call whose rows are read: the server is
+ * asked for the types of the columns, without which the first run would not always give the values that later runs
+ * give.
  *
- * `executeMany`, `fetchMany` and prepared statements use the types that the server reports, and ignore the ones given
- * here.
+ * In `executeMany`, `fetchMany` and for a statement that is prepared, the server says the types: there they are
+ * ignored.
  *
  * @example
  * ```ts
@@ -92,7 +92,7 @@ const typedAs =
     typed(type, value)
 
 /**
- * A parameter of the type `bool`.
+ * Makes a parameter of the type `bool`.
  *
  * @category typed parameters
  * @since 0.1.0
@@ -100,7 +100,7 @@ const typedAs =
 export const bool: (value: boolean | string | null) => TypedParameter = typedAs("bool")
 
 /**
- * A parameter of the type `int2`.
+ * Makes a parameter of the type `int2`.
  *
  * @category typed parameters
  * @since 0.1.0
@@ -108,7 +108,7 @@ export const bool: (value: boolean | string | null) => TypedParameter = typedAs(
 export const int2: (value: number | bigint | string | null) => TypedParameter = typedAs("int2")
 
 /**
- * A parameter of the type `int4`.
+ * Makes a parameter of the type `int4`.
  *
  * @category typed parameters
  * @since 0.1.0
@@ -116,7 +116,7 @@ export const int2: (value: number | bigint | string | null) => TypedParameter = 
 export const int4: (value: number | bigint | string | null) => TypedParameter = typedAs("int4")
 
 /**
- * A parameter of the type `int8`.
+ * Makes a parameter of the type `int8`.
  *
  * @category typed parameters
  * @since 0.1.0
@@ -124,7 +124,7 @@ export const int4: (value: number | bigint | string | null) => TypedParameter = 
 export const int8: (value: number | bigint | string | null) => TypedParameter = typedAs("int8")
 
 /**
- * A parameter of the type `float4`.
+ * Makes a parameter of the type `float4`.
  *
  * @category typed parameters
  * @since 0.1.0
@@ -132,7 +132,7 @@ export const int8: (value: number | bigint | string | null) => TypedParameter = 
 export const float4: (value: number | bigint | string | null) => TypedParameter = typedAs("float4")
 
 /**
- * A parameter of the type `float8`.
+ * Makes a parameter of the type `float8`.
  *
  * @category typed parameters
  * @since 0.1.0
@@ -140,7 +140,7 @@ export const float4: (value: number | bigint | string | null) => TypedParameter 
 export const float8: (value: number | bigint | string | null) => TypedParameter = typedAs("float8")
 
 /**
- * A parameter of the type `numeric`.
+ * Makes a parameter of the type `numeric`.
  *
  * @category typed parameters
  * @since 0.1.0
@@ -148,7 +148,7 @@ export const float8: (value: number | bigint | string | null) => TypedParameter 
 export const numeric: (value: number | bigint | string | null) => TypedParameter = typedAs("numeric")
 
 /**
- * A parameter of the type `text`.
+ * Makes a parameter of the type `text`.
  *
  * @category typed parameters
  * @since 0.1.0
@@ -156,7 +156,7 @@ export const numeric: (value: number | bigint | string | null) => TypedParameter
 export const text: (value: string | null) => TypedParameter = typedAs("text")
 
 /**
- * A parameter of the type `uuid`.
+ * Makes a parameter of the type `uuid`.
  *
  * @category typed parameters
  * @since 0.1.0
@@ -164,7 +164,7 @@ export const text: (value: string | null) => TypedParameter = typedAs("text")
 export const uuid: (value: string | null) => TypedParameter = typedAs("uuid")
 
 /**
- * A parameter of the type `bytea`.
+ * Makes a parameter of the type `bytea`.
  *
  * @category typed parameters
  * @since 0.1.0
@@ -172,7 +172,7 @@ export const uuid: (value: string | null) => TypedParameter = typedAs("uuid")
 export const bytea: (value: ArrayBufferView | ArrayBuffer | string | null) => TypedParameter = typedAs("bytea")
 
 /**
- * A parameter of the type `date`.
+ * Makes a parameter of the type `date`.
  *
  * @category typed parameters
  * @since 0.1.0
@@ -180,7 +180,7 @@ export const bytea: (value: ArrayBufferView | ArrayBuffer | string | null) => Ty
 export const date: (value: Date | string | null) => TypedParameter = typedAs("date")
 
 /**
- * A parameter of the type `timestamp`.
+ * Makes a parameter of the type `timestamp`.
  *
  * @category typed parameters
  * @since 0.1.0
@@ -188,7 +188,7 @@ export const date: (value: Date | string | null) => TypedParameter = typedAs("da
 export const timestamp: (value: Date | string | null) => TypedParameter = typedAs("timestamp")
 
 /**
- * A parameter of the type `timestamptz`.
+ * Makes a parameter of the type `timestamptz`.
  *
  * @category typed parameters
  * @since 0.1.0
@@ -196,8 +196,8 @@ export const timestamp: (value: Date | string | null) => TypedParameter = typedA
 export const timestamptz: (value: Date | string | null) => TypedParameter = typedAs("timestamptz")
 
 /**
- * A parameter of the type `jsonb`: any value that `JSON.stringify` accepts; a string becomes a JSON string. Use
- * `literal` for text that is JSON already and `jsonNull` for JSON's null; null is NULL.
+ * Makes a parameter of the type `jsonb`: what `JSON.stringify` takes, a string too. `literal` is JSON that is written
+ * out already; `jsonNull` is JSON's null, and null is NULL.
  *
  * @category typed parameters
  * @since 0.1.0

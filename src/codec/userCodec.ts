@@ -53,12 +53,9 @@ interface Encoding extends TypeName {
  */
 export interface BinaryEncoding extends Encoding {
   readonly format: "binary"
-  /** Converts the bytes of a value. They are a copy that nobody else holds. */
+  /** Reads a value from its bytes, which are a copy that nobody else holds. Never given NULL. */
   readonly decode: (bytes: Uint8Array) => unknown
-  /**
-   * Converts a parameter to bytes. It gets every parameter of the type, including strings, but never null. Throw to
-   * refuse a value.
-   */
+  /** Writes a value: it is given each parameter of the type, strings too, but never null. Throw to refuse one. */
   readonly encode: (value: unknown) => Uint8Array
 }
 
@@ -70,21 +67,19 @@ export interface BinaryEncoding extends Encoding {
  */
 export interface TextEncoding extends Encoding {
   readonly format: "text"
+  /** Reads a value from its text. Never given NULL. What it throws becomes a `DecodeError`. */
   readonly decode: (text: string) => unknown
-  /**
-   * Converts a parameter to text. It gets every parameter of the type, including strings, but never null. Throw to
-   * refuse a value.
-   */
+  /** Writes a value: it is given each parameter of the type, strings too, but never null. Throw to refuse one. */
   readonly encode: (value: unknown) => string
 }
 
 /**
- * Makes your own codec for a type. It also serves the type's arrays, domains over the type, and composite types and
- * ranges that contain it. You may replace the codec of a built-in type, and give an array type its own codec
- * (`"int4[]"`). A connection refuses a codec for a domain with an `InvalidConfigError`, because the server does not
- * distinguish a column of a domain from one of its base type. The codec never receives NULL. If it throws, the call
- * fails with a `DecodeError` or an `EncodeError` that names the kind of error but not its message, which may quote the
- * value; the connection stays usable.
+ * Makes a codec of your own for a type. It also serves the type's arrays, domains over it, and composite types and
+ * ranges that hold it; types that every server has may be given another codec too, and so may an array type by itself
+ * (`"int4[]"`). A codec for a domain is refused with an `InvalidConfigError` when a connection is given it: the server
+ * does not tell a column of a domain from one of the type that it restricts. Values that are NULL never come to it.
+ * What it throws becomes a `DecodeError` or an `EncodeError` that tells the kind of what was thrown, and not its
+ * message, which may quote the value; the connection goes on.
  *
  * With a text codec, values of the type and of the types that contain it are exchanged as text. Anonymous records
  * (`ROW(...)`) and binary COPY then cannot contain it, unless the type's binary form is its text (`text`, `json`,
@@ -194,7 +189,7 @@ const textCodec = ({ isTextual, name }: CodecSubject, { decode, encode }: TextEn
  * @since 0.1.0
  */
 export interface CompositeEncoding extends Encoding {
-  /** Converts the values of the attributes, in order. By default the value is that array. */
+  /** Makes a value of those of the attributes, in their order. By default it is that array which is read. */
   readonly decode?: ((values: ReadonlyArray<unknown>) => unknown) | undefined
   /**
    * Returns the values of the attributes, in order. By default a parameter is such an array. Throw to refuse a value.
@@ -203,9 +198,9 @@ export interface CompositeEncoding extends Encoding {
 }
 
 /**
- * Makes your own codec for a composite type or the rows of a table, whose values are otherwise plain objects that have all
- * attributes and no other key. Each attribute uses the codec of its type. Without `decode` and `encode`, values of the type
- * are tuples: arrays of the attributes. Throws a TypeError if `encoding` is invalid.
+ * Makes a codec of your own for a composite type or the rows of a table, which without one are plain objects. Each
+ * attribute has the codec of its type. Without `decode` and `encode` values of the type are tuples: arrays of the
+ * attributes. Throws a TypeError, as `codec` does.
  *
  * @example
  * ```ts

@@ -6,10 +6,10 @@ import { type Given, invalid, readChoice, readOr, readSecretText } from "./given
 import type { Source } from "./sources.ts"
 
 /**
- * libpq's `sslmode`. `disable` never encrypts. `prefer` encrypts if the server offers it. `require` insists on
- * encryption, and if there is a root certificate, checks what `verify-ca` checks. `verify-ca` requires a certificate
- * from a given authority. `verify-full` also checks the host's name, and is the only mode that proves which server
- * answered. A Unix socket is never encrypted.
+ * Whether a connection is encrypted, and what the server has to prove; libpq's `sslmode`. Only `verify-full` knows whom
+ * it talks to; `verify-ca` asks for a certificate of a given authority, `require` for encryption (and, where there is a
+ * root certificate, for what `verify-ca` asks), `prefer` takes encryption where the server offers it, `disable` never
+ * does. A unix socket is never encrypted.
  *
  * @category models
  * @since 0.1.0

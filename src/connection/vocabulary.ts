@@ -56,33 +56,41 @@ export interface CallOptions {
 }
 
 /**
- * The same, with the schema that decodes each row, as it would be without one, and gives it its type. Where it asks for
- * services, so does the call. A row that does not fit is a `DecodeError`, which names the column and not the value.
+ * How a call is to be made whose rows a schema decodes. The schema is given each row as it would be without one, and
+ * gives it its type. If it asks for services, so does the call. A row that does not fit is a `DecodeError`, which names
+ * the column and not the value.
  *
  * @category models
  * @since 0.1.0
  */
 export interface RowOptions<A, R = never> extends CallOptions {
+  /** Decodes each row. */
   readonly row: Schema.ConstraintDecoder<A, R>
 }
 
 /**
- * The same for a single value: of the first column, or of the one with that name or position from 0.
+ * How a single value is fetched: from the first column, or from the one with a name or a position.
  *
  * @category models
  * @since 0.1.0
  */
 export interface ValueOptions extends CallOptions {
+  /**
+   * The name of the column, or its position from 0.
+   *
+   * @default 0
+   */
   readonly column?: string | number | undefined
 }
 
 /**
- * The same, with the schema that decodes the value.
+ * How a single value is fetched that a schema decodes.
  *
  * @category models
  * @since 0.1.0
  */
 export interface DecodedValueOptions<A, R = never> extends ValueOptions {
+  /** Decodes the value, which is null for NULL. */
   readonly value: Schema.ConstraintDecoder<A, R>
 }
 
@@ -97,7 +105,7 @@ export type Call<Options> =
   | readonly [statement: PgSql.Statement, options?: Options | undefined]
 
 /**
- * The same where options must be there.
+ * What is to be run, with options that cannot be left out.
  *
  * @category models
  * @since 0.1.0
@@ -146,7 +154,7 @@ export interface BatchResult extends CommandResult {
 }
 
 /**
- * The same where each statement stands for itself.
+ * What one statement of a batch has done, or its error, if each statement stands for itself (`errorBarriers`).
  *
  * @category models
  * @since 0.1.0
@@ -165,16 +173,21 @@ export interface StreamOptions {
    * count. After that the stream fails with `TimeoutError`. No limit by default.
    */
   readonly timeout?: Duration.Input | undefined
-  /** How many rows are asked for at a time, and so the most that are kept in memory; 1,000 by default. */
+  /**
+   * How many rows are asked for at a time, and so the most that are kept in memory.
+   *
+   * @default 1_000
+   */
   readonly fetchSize?: number | undefined
 }
 
 /**
- * The same, with the schema that decodes each row.
+ * How a stream is read whose rows a schema decodes.
  *
  * @category models
  * @since 0.1.0
  */
 export interface RowStreamOptions<A, R = never> extends StreamOptions {
+  /** Decodes each row. */
   readonly row: Schema.ConstraintDecoder<A, R>
 }

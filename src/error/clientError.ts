@@ -223,7 +223,7 @@ export class AcquireTimeoutError extends TaggedError("AcquireTimeoutError")<{
 }
 
 /**
- * The maximum number of callers is already waiting for a connection of the pool. Nothing was sent.
+ * The pool has as many waiting for a connection as may wait (`maxWaiters`). Nothing was sent.
  *
  * @category errors
  * @since 0.1.0

@@ -97,7 +97,10 @@ export class PostgresError<out Tag extends SqlStateTag = SqlStateTag>
     this.stack = renderEssentials(this)
   }
 
-  /** A Proxy does not expose a private name, and checking for one runs no code of the object. */
+  /**
+   * Tells whether a value is an error that the server reported. A private name is part of no Proxy, and asking for it
+   * runs no code of the object.
+   */
   static isOne(value: unknown): value is PostgresError {
     return typeof value === "object" && value !== null && #confidential in value
   }
@@ -174,7 +177,7 @@ const classOf = (code: string): string => code.slice(0, 2)
 const tagOf = (code: string): SqlStateTag => tags.get(code) ?? classTags.get(classOf(code)) ?? "UnknownPostgresError"
 
 /**
- * Makes the error from the fields that the server sent.
+ * Makes the error for what the server sent.
  *
  * @category constructors
  * @since 0.1.0
@@ -184,7 +187,7 @@ export const fromServer = (fields: ErrorFields, context: PostgresErrorContext): 
   new PostgresError(tagOf(fields.code), fields, context) as PostgresErrors
 
 /**
- * Whether a value is an error that the server reported.
+ * Tells whether a value is an error that the server reported.
  *
  * @category guards
  * @since 0.1.0
@@ -192,8 +195,8 @@ export const fromServer = (fields: ErrorFields, context: PostgresErrorContext): 
 export const isPostgresError = (value: unknown): value is PostgresErrors => PostgresError.isOne(value)
 
 /**
- * Makes the guard for one class of SQLSTATEs. Each class also has a guard by name, such as
- * `isIntegrityConstraintViolation`.
+ * Makes the guard for one class of SQLSTATEs, which is given by their first two characters. Each class also has one by
+ * name, such as `isIntegrityConstraintViolation`.
  *
  * @category guards
  * @since 0.1.0

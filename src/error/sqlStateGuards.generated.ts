@@ -6,7 +6,7 @@
 import { isOfClass } from "./postgresError.ts"
 
 /**
- * Whether a value is an error of class 01, Warning.
+ * Tells whether a value is an error of class 01, Warning.
  *
  * @since 0.1.0
  * @category guards
@@ -14,7 +14,7 @@ import { isOfClass } from "./postgresError.ts"
 export const isWarning = isOfClass("01")
 
 /**
- * Whether a value is an error of class 02, No Data.
+ * Tells whether a value is an error of class 02, No Data.
  *
  * @since 0.1.0
  * @category guards
@@ -22,7 +22,7 @@ export const isWarning = isOfClass("01")
 export const isNoData = isOfClass("02")
 
 /**
- * Whether a value is an error of class 03, SQL Statement Not Yet Complete.
+ * Tells whether a value is an error of class 03, SQL Statement Not Yet Complete.
  *
  * @since 0.1.0
  * @category guards
@@ -30,7 +30,7 @@ export const isNoData = isOfClass("02")
 export const isSqlStatementNotYetComplete = isOfClass("03")
 
 /**
- * Whether a value is an error of class 08, Connection Exception.
+ * Tells whether a value is an error of class 08, Connection Exception.
  *
  * @since 0.1.0
  * @category guards
@@ -38,7 +38,7 @@ export const isSqlStatementNotYetComplete = isOfClass("03")
 export const isConnectionException = isOfClass("08")
 
 /**
- * Whether a value is an error of class 09, Triggered Action Exception.
+ * Tells whether a value is an error of class 09, Triggered Action Exception.
  *
  * @since 0.1.0
  * @category guards
@@ -46,7 +46,7 @@ export const isConnectionException = isOfClass("08")
 export const isTriggeredActionException = isOfClass("09")
 
 /**
- * Whether a value is an error of class 0A, Feature Not Supported.
+ * Tells whether a value is an error of class 0A, Feature Not Supported.
  *
  * @since 0.1.0
  * @category guards
@@ -54,7 +54,7 @@ export const isTriggeredActionException = isOfClass("09")
 export const isFeatureNotSupported = isOfClass("0A")
 
 /**
- * Whether a value is an error of class 0B, Invalid Transaction Initiation.
+ * Tells whether a value is an error of class 0B, Invalid Transaction Initiation.
  *
  * @since 0.1.0
  * @category guards
@@ -62,7 +62,7 @@ export const isFeatureNotSupported = isOfClass("0A")
 export const isInvalidTransactionInitiation = isOfClass("0B")
 
 /**
- * Whether a value is an error of class 0F, Locator Exception.
+ * Tells whether a value is an error of class 0F, Locator Exception.
  *
  * @since 0.1.0
  * @category guards
@@ -70,7 +70,7 @@ export const isInvalidTransactionInitiation = isOfClass("0B")
 export const isLocatorException = isOfClass("0F")
 
 /**
- * Whether a value is an error of class 0L, Invalid Grantor.
+ * Tells whether a value is an error of class 0L, Invalid Grantor.
  *
  * @since 0.1.0
  * @category guards
@@ -78,7 +78,7 @@ export const isLocatorException = isOfClass("0F")
 export const isInvalidGrantor = isOfClass("0L")
 
 /**
- * Whether a value is an error of class 0P, Invalid Role Specification.
+ * Tells whether a value is an error of class 0P, Invalid Role Specification.
  *
  * @since 0.1.0
  * @category guards
@@ -86,7 +86,7 @@ export const isInvalidGrantor = isOfClass("0L")
 export const isInvalidRoleSpecification = isOfClass("0P")
 
 /**
- * Whether a value is an error of class 0Z, Diagnostics Exception.
+ * Tells whether a value is an error of class 0Z, Diagnostics Exception.
  *
  * @since 0.1.0
  * @category guards
@@ -94,7 +94,7 @@ export const isInvalidRoleSpecification = isOfClass("0P")
 export const isDiagnosticsException = isOfClass("0Z")
 
 /**
- * Whether a value is an error of class 10, XQuery Error.
+ * Tells whether a value is an error of class 10, XQuery Error.
  *
  * @since 0.1.0
  * @category guards
@@ -102,7 +102,7 @@ export const isDiagnosticsException = isOfClass("0Z")
 export const isInvalidArgumentForXquery = isOfClass("10")
 
 /**
- * Whether a value is an error of class 20, Case Not Found.
+ * Tells whether a value is an error of class 20, Case Not Found.
  *
  * @since 0.1.0
  * @category guards
@@ -110,7 +110,7 @@ export const isInvalidArgumentForXquery = isOfClass("10")
 export const isCaseNotFound = isOfClass("20")
 
 /**
- * Whether a value is an error of class 21, Cardinality Violation.
+ * Tells whether a value is an error of class 21, Cardinality Violation.
  *
  * @since 0.1.0
  * @category guards
@@ -118,7 +118,7 @@ export const isCaseNotFound = isOfClass("20")
 export const isCardinalityViolation = isOfClass("21")
 
 /**
- * Whether a value is an error of class 22, Data Exception.
+ * Tells whether a value is an error of class 22, Data Exception.
  *
  * @since 0.1.0
  * @category guards
@@ -126,7 +126,7 @@ export const isCardinalityViolation = isOfClass("21")
 export const isDataException = isOfClass("22")
 
 /**
- * Whether a value is an error of class 23, Integrity Constraint Violation.
+ * Tells whether a value is an error of class 23, Integrity Constraint Violation.
  *
  * @since 0.1.0
  * @category guards
@@ -134,7 +134,7 @@ export const isDataException = isOfClass("22")
 export const isIntegrityConstraintViolation = isOfClass("23")
 
 /**
- * Whether a value is an error of class 24, Invalid Cursor State.
+ * Tells whether a value is an error of class 24, Invalid Cursor State.
  *
  * @since 0.1.0
  * @category guards
@@ -142,7 +142,7 @@ export const isIntegrityConstraintViolation = isOfClass("23")
 export const isInvalidCursorState = isOfClass("24")
 
 /**
- * Whether a value is an error of class 25, Invalid Transaction State.
+ * Tells whether a value is an error of class 25, Invalid Transaction State.
  *
  * @since 0.1.0
  * @category guards
@@ -150,7 +150,7 @@ export const isInvalidCursorState = isOfClass("24")
 export const isInvalidTransactionState = isOfClass("25")
 
 /**
- * Whether a value is an error of class 26, Invalid SQL Statement Name.
+ * Tells whether a value is an error of class 26, Invalid SQL Statement Name.
  *
  * @since 0.1.0
  * @category guards
@@ -158,7 +158,7 @@ export const isInvalidTransactionState = isOfClass("25")
 export const isInvalidSqlStatementName = isOfClass("26")
 
 /**
- * Whether a value is an error of class 27, Triggered Data Change Violation.
+ * Tells whether a value is an error of class 27, Triggered Data Change Violation.
  *
  * @since 0.1.0
  * @category guards
@@ -166,7 +166,7 @@ export const isInvalidSqlStatementName = isOfClass("26")
 export const isTriggeredDataChangeViolation = isOfClass("27")
 
 /**
- * Whether a value is an error of class 28, Invalid Authorization Specification.
+ * Tells whether a value is an error of class 28, Invalid Authorization Specification.
  *
  * @since 0.1.0
  * @category guards
@@ -174,7 +174,7 @@ export const isTriggeredDataChangeViolation = isOfClass("27")
 export const isInvalidAuthorizationSpecification = isOfClass("28")
 
 /**
- * Whether a value is an error of class 2B, Dependent Privilege Descriptors Still Exist.
+ * Tells whether a value is an error of class 2B, Dependent Privilege Descriptors Still Exist.
  *
  * @since 0.1.0
  * @category guards
@@ -182,7 +182,7 @@ export const isInvalidAuthorizationSpecification = isOfClass("28")
 export const isDependentPrivilegeDescriptorsStillExist = isOfClass("2B")
 
 /**
- * Whether a value is an error of class 2D, Invalid Transaction Termination.
+ * Tells whether a value is an error of class 2D, Invalid Transaction Termination.
  *
  * @since 0.1.0
  * @category guards
@@ -190,7 +190,7 @@ export const isDependentPrivilegeDescriptorsStillExist = isOfClass("2B")
 export const isInvalidTransactionTermination = isOfClass("2D")
 
 /**
- * Whether a value is an error of class 2F, SQL Routine Exception.
+ * Tells whether a value is an error of class 2F, SQL Routine Exception.
  *
  * @since 0.1.0
  * @category guards
@@ -198,7 +198,7 @@ export const isInvalidTransactionTermination = isOfClass("2D")
 export const isSqlRoutineException = isOfClass("2F")
 
 /**
- * Whether a value is an error of class 34, Invalid Cursor Name.
+ * Tells whether a value is an error of class 34, Invalid Cursor Name.
  *
  * @since 0.1.0
  * @category guards
@@ -206,7 +206,7 @@ export const isSqlRoutineException = isOfClass("2F")
 export const isInvalidCursorName = isOfClass("34")
 
 /**
- * Whether a value is an error of class 38, External Routine Exception.
+ * Tells whether a value is an error of class 38, External Routine Exception.
  *
  * @since 0.1.0
  * @category guards
@@ -214,7 +214,7 @@ export const isInvalidCursorName = isOfClass("34")
 export const isExternalRoutineException = isOfClass("38")
 
 /**
- * Whether a value is an error of class 39, External Routine Invocation Exception.
+ * Tells whether a value is an error of class 39, External Routine Invocation Exception.
  *
  * @since 0.1.0
  * @category guards
@@ -222,7 +222,7 @@ export const isExternalRoutineException = isOfClass("38")
 export const isExternalRoutineInvocationException = isOfClass("39")
 
 /**
- * Whether a value is an error of class 3B, Savepoint Exception.
+ * Tells whether a value is an error of class 3B, Savepoint Exception.
  *
  * @since 0.1.0
  * @category guards
@@ -230,7 +230,7 @@ export const isExternalRoutineInvocationException = isOfClass("39")
 export const isSavepointException = isOfClass("3B")
 
 /**
- * Whether a value is an error of class 3D, Invalid Catalog Name.
+ * Tells whether a value is an error of class 3D, Invalid Catalog Name.
  *
  * @since 0.1.0
  * @category guards
@@ -238,7 +238,7 @@ export const isSavepointException = isOfClass("3B")
 export const isInvalidCatalogName = isOfClass("3D")
 
 /**
- * Whether a value is an error of class 3F, Invalid Schema Name.
+ * Tells whether a value is an error of class 3F, Invalid Schema Name.
  *
  * @since 0.1.0
  * @category guards
@@ -246,7 +246,7 @@ export const isInvalidCatalogName = isOfClass("3D")
 export const isInvalidSchemaName = isOfClass("3F")
 
 /**
- * Whether a value is an error of class 40, Transaction Rollback.
+ * Tells whether a value is an error of class 40, Transaction Rollback.
  *
  * @since 0.1.0
  * @category guards
@@ -254,7 +254,7 @@ export const isInvalidSchemaName = isOfClass("3F")
 export const isTransactionRollback = isOfClass("40")
 
 /**
- * Whether a value is an error of class 42, Syntax Error or Access Rule Violation.
+ * Tells whether a value is an error of class 42, Syntax Error or Access Rule Violation.
  *
  * @since 0.1.0
  * @category guards
@@ -262,7 +262,7 @@ export const isTransactionRollback = isOfClass("40")
 export const isSyntaxErrorOrAccessRuleViolation = isOfClass("42")
 
 /**
- * Whether a value is an error of class 44, WITH CHECK OPTION Violation.
+ * Tells whether a value is an error of class 44, WITH CHECK OPTION Violation.
  *
  * @since 0.1.0
  * @category guards
@@ -270,7 +270,7 @@ export const isSyntaxErrorOrAccessRuleViolation = isOfClass("42")
 export const isWithCheckOptionViolation = isOfClass("44")
 
 /**
- * Whether a value is an error of class 53, Insufficient Resources.
+ * Tells whether a value is an error of class 53, Insufficient Resources.
  *
  * @since 0.1.0
  * @category guards
@@ -278,7 +278,7 @@ export const isWithCheckOptionViolation = isOfClass("44")
 export const isInsufficientResources = isOfClass("53")
 
 /**
- * Whether a value is an error of class 54, Program Limit Exceeded.
+ * Tells whether a value is an error of class 54, Program Limit Exceeded.
  *
  * @since 0.1.0
  * @category guards
@@ -286,7 +286,7 @@ export const isInsufficientResources = isOfClass("53")
 export const isProgramLimitExceeded = isOfClass("54")
 
 /**
- * Whether a value is an error of class 55, Object Not In Prerequisite State.
+ * Tells whether a value is an error of class 55, Object Not In Prerequisite State.
  *
  * @since 0.1.0
  * @category guards
@@ -294,7 +294,7 @@ export const isProgramLimitExceeded = isOfClass("54")
 export const isObjectNotInPrerequisiteState = isOfClass("55")
 
 /**
- * Whether a value is an error of class 57, Operator Intervention.
+ * Tells whether a value is an error of class 57, Operator Intervention.
  *
  * @since 0.1.0
  * @category guards
@@ -302,7 +302,7 @@ export const isObjectNotInPrerequisiteState = isOfClass("55")
 export const isOperatorIntervention = isOfClass("57")
 
 /**
- * Whether a value is an error of class 58, System Error.
+ * Tells whether a value is an error of class 58, System Error.
  *
  * @since 0.1.0
  * @category guards
@@ -310,7 +310,7 @@ export const isOperatorIntervention = isOfClass("57")
 export const isSystemError = isOfClass("58")
 
 /**
- * Whether a value is an error of class 72, Snapshot Failure.
+ * Tells whether a value is an error of class 72, Snapshot Failure.
  *
  * @since 0.1.0
  * @category guards
@@ -318,7 +318,7 @@ export const isSystemError = isOfClass("58")
 export const isSnapshotTooOld = isOfClass("72")
 
 /**
- * Whether a value is an error of class F0, Configuration File Error.
+ * Tells whether a value is an error of class F0, Configuration File Error.
  *
  * @since 0.1.0
  * @category guards
@@ -326,7 +326,7 @@ export const isSnapshotTooOld = isOfClass("72")
 export const isConfigFileError = isOfClass("F0")
 
 /**
- * Whether a value is an error of class HV, Foreign Data Wrapper Error.
+ * Tells whether a value is an error of class HV, Foreign Data Wrapper Error.
  *
  * @since 0.1.0
  * @category guards
@@ -334,7 +334,7 @@ export const isConfigFileError = isOfClass("F0")
 export const isFdwError = isOfClass("HV")
 
 /**
- * Whether a value is an error of class P0, PL/pgSQL Error.
+ * Tells whether a value is an error of class P0, PL/pgSQL Error.
  *
  * @since 0.1.0
  * @category guards
@@ -342,7 +342,7 @@ export const isFdwError = isOfClass("HV")
 export const isPlpgsqlError = isOfClass("P0")
 
 /**
- * Whether a value is an error of class XX, Internal Error.
+ * Tells whether a value is an error of class XX, Internal Error.
  *
  * @since 0.1.0
  * @category guards

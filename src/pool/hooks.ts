@@ -16,21 +16,18 @@ type Hook = (connection: PgConnection.PgConnection) => Effect.Effect<unknown, Pg
  * @since 0.1.0
  */
 export interface Hooks {
-  /** Runs before each new connection; its settings take precedence over the pool's own, for this connection. */
+  /** Gives settings before each new connection is made, which go before the pool's own for this connection. */
   readonly onConnect?: Effect.Effect<PgConfig.Settings, PgError.PgError> | undefined
   /**
-   * Runs on each new connection, and again after each reset by the pool. So whatever it creates (settings, a role,
-   * temporary tables, locks...) is there for each borrower. To do something only once per connection, use `onConnect`.
+   * Prepares each new connection, and again after each reset by the pool: what it makes (settings, a role, temporary
+   * tables, locks...) is there for each borrower. Something to be done once belongs into `onConnect`.
    */
   readonly init?: Hook | undefined
-  /**
-   * Runs each time a connection is lent, before the borrower uses it. With this hook, even a single statement borrows a
-   * connection.
-   */
+  /** Prepares a connection each time it is lent, before its borrower has it. Single statements then also borrow one. */
   readonly setup?: Hook | undefined
   /**
-   * Runs each time a connection is returned after it may have been changed. It replaces the pool's own reset, and the
-   * run of `init` after it.
+   * Resets a connection each time it comes back changed, in the place of the reset that a pool does by itself, and of
+   * the run of `init` after that.
    */
   readonly reset?: Hook | undefined
 }

@@ -1,6 +1,11 @@
 /** The version of a server, from the parameter `server_version` that it reports at startup. */
 
-/** @since 0.1.0 */
+/**
+ * The version of a server, in numbers and as it says it.
+ *
+ * @category models
+ * @since 0.1.0
+ */
 export interface ServerVersion {
   /** 18 for PostgreSQL 18.4. */
   readonly major: number
