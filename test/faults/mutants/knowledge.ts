@@ -29,22 +29,6 @@ export const knowledgeMutants: ReadonlyArray<Mutant> = [
     ...ORACLE
   },
   {
-    what: "takes the types of one server for those of another",
-    edits: [
-      {
-        file: "session/catalogue.ts",
-        find: "place.databases.identify(place.shared, identity)",
-        replace: 'place.databases.identify(place.shared, "any")'
-      },
-      {
-        file: "session/knownDatabase.ts",
-        find: "    for (const [identity, known] of this.identified) if (known === database) this.identified.delete(identity)\n",
-        replace: ""
-      }
-    ],
-    test: "test/session/twoServers.integration.test.ts"
-  },
-  {
     what: "does not ask again after an error of class 42",
     edits: [
       {
