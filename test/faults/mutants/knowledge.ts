@@ -3,6 +3,7 @@ import type { Mutant } from "./mutants.ts"
 
 /** Random programs, compared with connections that cache nothing. */
 const ORACLE = { test: "test/session/cachePrograms.integration.test.ts", environment: { EFFECTPG_CACHE_STEPS: "2500" } }
+const STATEMENTS = "test/session/statementKnowledge.integration.test.ts"
 const TYPES = "test/session/typesThatChange.integration.test.ts"
 
 export const knowledgeMutants: ReadonlyArray<Mutant> = [
@@ -29,22 +30,6 @@ export const knowledgeMutants: ReadonlyArray<Mutant> = [
     ...ORACLE
   },
   {
-    what: "takes the types of one server for those of another",
-    edits: [
-      {
-        file: "session/catalogue.ts",
-        find: "place.databases.identify(place.shared, identity)",
-        replace: 'place.databases.identify(place.shared, "any")'
-      },
-      {
-        file: "session/knownDatabase.ts",
-        find: "    for (const [identity, known] of this.identified) if (known === database) this.identified.delete(identity)\n",
-        replace: ""
-      }
-    ],
-    test: "test/session/twoServers.integration.test.ts"
-  },
-  {
     what: "does not ask again after an error of class 42",
     edits: [
       {
@@ -53,7 +38,8 @@ export const knowledgeMutants: ReadonlyArray<Mutant> = [
         replace: 'error.code.startsWith("22")'
       }
     ],
-    ...ORACLE
+    test: STATEMENTS,
+    only: "on every connection"
   },
   {
     what: "does not ask again after a value that it could not write",
@@ -64,7 +50,8 @@ export const knowledgeMutants: ReadonlyArray<Mutant> = [
         replace: "    if (refusedType !== undefined) return this.request.lost(error)\n"
       }
     ],
-    ...ORACLE
+    test: TYPES,
+    only: "somebody else has added"
   },
   {
     what: "reads as text what a batch returns of types that it has not met",
@@ -75,7 +62,8 @@ export const knowledgeMutants: ReadonlyArray<Mutant> = [
         replace: "if (unknown.length > 1_000 && !isGivenUp)"
       }
     ],
-    ...ORACLE
+    test: TYPES,
+    only: "by a batch that makes it"
   },
   {
     what: "copies with the types that it knew",

@@ -388,8 +388,8 @@ export const mutants: ReadonlyArray<Mutant> = [
     edits: [
       {
         file: "session/executeMany.ts",
-        find: "blockBytes: mayOutlastError(prepared.sql) ? Infinity : BLOCK_BYTES",
-        replace: 'blockBytes: mayOutlastError(prepared.sql) && prepared.name === "" ? Infinity : BLOCK_BYTES'
+        find: "blockBytes: mayOutlastError(this.sql) ? Infinity : BLOCK_BYTES",
+        replace: "blockBytes: BLOCK_BYTES"
       }
     ],
     test: OUTCOME_OF_ERRORS,

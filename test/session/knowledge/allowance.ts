@@ -54,13 +54,38 @@ export const ALLOWED: ReadonlyArray<Allowance> = [
       "the server keeps the types of parameters with which a statement was prepared, and casts what it is given; it keeps " +
       "the plan where nothing but a type has taken the place of another by its name",
     hides: isParameters,
-    explains: () => true
+    explains: (given, right) => ("value" in right ? hasSameRows(given, right.value) : isOfValue(right.failed))
   }
 ]
 
 /** The allowance that explains an answer; undefined where it is wrong. */
 export const allowanceFor = (hidden: ReadonlyArray<Hidden>, given: unknown, right: Right): string | undefined =>
   ALLOWED.find(({ explains, hides }) => hidden.some(hides) && explains(given, right))?.what
+
+/** Whether two answers differ in nothing but values: as many rows, with the same columns. */
+const hasSameRows = (given: unknown, right: unknown): boolean => {
+  if (Array.isArray(given) && Array.isArray(right)) {
+    return given.length === right.length && given.every((each, index) => hasSameRows(each, right[index]))
+  }
+  if (!isRow(given) || !isRow(right)) return true
+  return Object.keys(given).join() === Object.keys(right).join()
+}
+
+const isRow = (value: unknown): value is object =>
+  typeof value === "object" && value !== null && Object.getPrototypeOf(value) === Object.prototype
+
+/** Whether an error is about a value, or about the types that stand behind an operator or a function. */
+const isOfValue = (failed: string): boolean => failed === "EncodeError" || OF_VALUES.has(failed)
+const OF_VALUES: ReadonlySet<string> = new Set([
+  "InvalidTextRepresentationError",
+  "NumericValueOutOfRangeError",
+  "InvalidDatetimeFormatError",
+  "DatetimeFieldOverflowError",
+  "DatatypeMismatchError",
+  "CannotCoerceError",
+  "UndefinedFunctionError",
+  "CheckViolationError"
+])
 
 /** The values of objects without their names. */
 const nameless = (value: unknown): unknown => {
