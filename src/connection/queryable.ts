@@ -59,6 +59,8 @@ export interface TransactionOptions {
   /**
    * Asks the server for the transaction's id before COMMIT, which costs a round trip, so that a
    * `CommitOutcomeUnknownError` carries it and `PgTransaction.outcome` can find out what became of the transaction.
+   *
+   * @default false
    */
   readonly trackOutcome?: boolean | undefined
   /**
@@ -77,7 +79,7 @@ export interface TransactionOptions {
  */
 export interface WithTransactionOptions extends TransactionOptions {
   /**
-   * Runs the whole effect again, in a new transaction, where it failed because of others: with a serialization failure
+   * Runs the whole effect again, in a new transaction, if it failed because of others: with a serialization failure
    * or a deadlock, at COMMIT too. The schedule sets the pauses and the number. By default it is not run again.
    */
   readonly retry?: Schedule.Schedule<unknown> | undefined
@@ -114,7 +116,7 @@ export interface AdvisoryLockOptions {
  * Statements are prepared once for each connection and run in binary. Parameters are encoded for the types that the
  * server describes. A call that is interrupted cancels its query. Every failure is a `PgError`; those that any call
  * may meet are the server's errors, `ConnectionLostError`, `EncodeError`, `ParameterCountError`, `EmptyQueryError`,
- * `TimeoutError` where a timeout was set, and `UnsupportedError` for COPY. An argument or an option of the wrong kind is an
+ * `TimeoutError` if a timeout was set, and `UnsupportedError` for COPY. An argument or an option of the wrong kind is an
  * `InvalidConfigError` that names it, and SQL that is none an `EncodeError`; nothing is asked of the server then.
  *
  * @category models
