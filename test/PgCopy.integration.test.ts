@@ -1,6 +1,7 @@
 /** COPY in its four forms on a real server: what goes in comes out, and whatever fails leaves nothing half done. */
 import { assert, layer } from "@effect/vitest"
 import * as Cause from "effect/Cause"
+import * as Deferred from "effect/Deferred"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Fiber from "effect/Fiber"
@@ -651,8 +652,10 @@ layer(TestDatabase.layer, { excludeTestServices: true })("a COPY that fails", (i
   it.effect("is followed by what others ask of the connection meanwhile", () =>
     Effect.gen(function* () {
       const connection = yield* prepared
-      const other = yield* Effect.forkChild(Effect.andThen(Effect.sleep(20), count(connection, "kept")))
-      const rows = Stream.concat(Stream.make([1]), Stream.fromEffect(Effect.as(Effect.sleep(100), [2])))
+      const begun = yield* Deferred.make<void>()
+      const other = yield* Effect.forkChild(Effect.andThen(Deferred.await(begun), count(connection, "kept")))
+      const second = Effect.as(Effect.andThen(Deferred.succeed(begun, undefined), Effect.sleep(100)), [2])
+      const rows = Stream.concat(Stream.make([1]), Stream.fromEffect(second))
       yield* connection.copyInRows(table, rows)
       assert.strictEqual(yield* Fiber.join(other), 2)
     })
