@@ -1,4 +1,4 @@
-/** How a client comes into an application: a service that queries, a layer that connects, both put together once. */
+/** Shows how an application uses the client: a service that queries, and a layer that connects. */
 import "./support/databaseUrl.ts"
 import { NodeRuntime } from "@effect/platform-node"
 import { Config, Console, Context, Effect, Layer } from "effect"

@@ -1,4 +1,4 @@
-/** Half a million typed rows go in by COPY, under a progress bar where there is a terminal, and in lines where not. */
+/** Copies half a million typed rows with COPY. In a terminal it shows a progress bar, otherwise lines. */
 import "./support/databaseUrl.ts"
 import { NodeRuntime } from "@effect/platform-node"
 import { Config, Console, Effect, Stream } from "effect"
@@ -7,7 +7,7 @@ import { PgClient, type PgCopy } from "../src/index.ts"
 const READINGS = 500_000
 const SENSORS = 10
 
-/** A year of temperatures, made as they are asked for: never more of them than the socket takes. */
+/** A year of temperatures, generated on demand: never more of them than the socket accepts. */
 const readings = Stream.range(0, READINGS - 1).pipe(
   Stream.map((n) => ({
     sensor: n % SENSORS,
@@ -25,7 +25,7 @@ const bar = ({ bytes, rows = 0 }: PgCopy.Progress): string => {
   return `${"█".repeat(cells)}${"░".repeat(BAR_CELLS - cells)} ${rows.toLocaleString("en")} rows, ${megabytes} MB`
 }
 
-/** One line that is written over again, or, in a log, a line for every fifth of the way. */
+/** Rewrites one line in a terminal; in a log, prints a line for every fifth of the rows. */
 const showProgress = (): ((progress: PgCopy.Progress) => Effect.Effect<void>) => {
   if (process.stdout.isTTY) return (progress) => Effect.sync(() => void process.stdout.write(`\r${bar(progress)}`))
   let next = 0
@@ -44,7 +44,7 @@ const program = Effect.gen(function* () {
   const { rowCount } = yield* pg.copyInRows({ table: "readings" }, readings, { onProgress: showProgress() })
   yield* Console.log(`\n${rowCount} rows are in`)
 
-  // A row that its table cannot take is told by number and column, and nothing of its COPY is kept.
+  // If the table rejects a row, the error names its number and column, and nothing of the COPY is kept.
   const flawed = Stream.concat(
     Stream.take(readings, 1_000),
     Stream.make({ sensor: "eleven", at: null, celsius: 0, note: "" })

@@ -1,4 +1,4 @@
-/** Values as you want them: other codecs for the types of the server, and one that is made by hand. */
+/** Changes how types are read: with ready-made codecs, and with one made by hand. */
 import "./support/databaseUrl.ts"
 import { NodeRuntime } from "@effect/platform-node"
 import { Config, Console, Effect } from "effect"

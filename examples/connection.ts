@@ -1,4 +1,4 @@
-/** A connection without a pool: for a script, a migration, a session with settings of its own. */
+/** Uses one connection without a pool, for a script, a migration, or a session with its own settings. */
 import "./support/databaseUrl.ts"
 import { NodeRuntime } from "@effect/platform-node"
 import { Config, Console, Effect, Fiber, Stream } from "effect"

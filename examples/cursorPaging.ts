@@ -1,4 +1,4 @@
-/** A long list, a page at a time: forward, back, to its end; and all of it as a stream, in constant memory. */
+/** Reads a long list page by page: forward, backward and at its end; then all of it as a stream in constant memory. */
 import "./support/databaseUrl.ts"
 import { NodeRuntime } from "@effect/platform-node"
 import { Config, Console, Effect, Option, Stream } from "effect"

@@ -1,4 +1,4 @@
-/** A query goes into a CSV file, and the file into another table: COPY is a stream, and so is a file. */
+/** Copies a query into a CSV file, and the file into another table. COPY and files are both streams. */
 import "./support/databaseUrl.ts"
 import { NodeRuntime, NodeServices } from "@effect/platform-node"
 import { Config, Console, Effect, FileSystem, Layer, Stream } from "effect"
@@ -22,7 +22,7 @@ const program = Effect.gen(function* () {
   const { rowCount } = yield* pg.copyIn({ table: "archive" }, files.stream(file), { format: "csv", header: "match" })
   yield* Console.log(`${rowCount} orders are in the archive`)
 
-  // Without a file between: the rows themselves, with the types that they have.
+  // Without a file in between: the rows themselves, with their types.
   const large = pg.copyOutRows({ query: "SELECT customer, total FROM archive WHERE total > 180" })
   yield* Stream.runForEach(large, (order) => Console.log(order))
 }).pipe(Effect.scoped)

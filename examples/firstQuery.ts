@@ -1,4 +1,4 @@
-/** The smallest program: a pool, some queries, a transaction with a savepoint. */
+/** The smallest program: a pool, some queries, and a transaction with a savepoint. */
 import "./support/databaseUrl.ts"
 import { NodeRuntime } from "@effect/platform-node"
 import { Config, Console, Effect } from "effect"

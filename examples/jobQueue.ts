@@ -1,4 +1,4 @@
-/** A job queue: jobs are rows, each worker takes one that no other has, and none of them asks all the time. */
+/** A job queue. Jobs are rows, each worker takes a job that no other worker has, and no worker polls all the time. */
 import "./support/databaseUrl.ts"
 import { NodeRuntime } from "@effect/platform-node"
 import { Config, Console, Data, Effect, Option, Schema, Stream } from "effect"
@@ -6,7 +6,7 @@ import { PgClient } from "../src/index.ts"
 
 const WORKERS = ["worker 1", "worker 2", "worker 3"]
 const MAX_ATTEMPTS = 3
-/** Should a wake-up ever be lost, no job waits longer than this. */
+/** If a wake-up is ever lost, no job waits longer than this. */
 const FALLBACK_POLL = "1 minute"
 
 class Job extends Schema.Class<Job>("Job")({
@@ -21,11 +21,11 @@ const enqueue = Effect.fn("enqueue")(function* (recipients: ReadonlyArray<string
   const pg = yield* PgClient.PgClient
   const jobs = recipients.map((recipient) => [recipient])
   const insert = pg.executeMany("INSERT INTO jobs (recipient) VALUES ($1)", jobs)
-  // The workers are woken when this is committed, and not at all where it is rolled back.
+  // The workers are woken when this is committed; if it is rolled back, they are not.
   yield* pg.withTransaction(Effect.andThen(insert, pg.notify("jobs")))
 })
 
-/** The work itself: one letter fails at first, and one for good. */
+/** The work itself: one letter fails at first, and one always fails. */
 const sendLetter = Effect.fn("sendLetter")(function* ({ attempts, recipient }: Job, worker: string) {
   const pg = yield* PgClient.PgClient
   yield* pg.execute("INSERT INTO letters VALUES ($1, $2)", [recipient, worker])
@@ -48,7 +48,7 @@ const runJob = Effect.fn("runJob")(function* (worker: string) {
   const job = taken.value
   const attempts = job.attempts + 1
 
-  // This transaction is inside of the job's: when the work fails, what it has done is undone, and the job is kept.
+  // This transaction is nested in the job's: if the work fails, it is undone, and the job is kept.
   const state = yield* pg.withTransaction(sendLetter(job, worker)).pipe(
     Effect.as("done"),
     Effect.catchTag("Undeliverable", ({ reason }) =>
@@ -66,15 +66,17 @@ const runJob = Effect.fn("runJob")(function* (worker: string) {
 const work = Effect.fn("work")(function* (worker: string) {
   const pg = yield* PgClient.PgClient
   const runJobs = Effect.repeat(pg.withTransaction(runJob(worker)), { while: (hadJob) => hadJob }).pipe(
-    // The database may be away for a while; the job has been rolled back, and the next wake-up finds it.
+    // The database may be unreachable for a while; the job has been rolled back, and the next wake-up finds it.
     Effect.catch((error) => Console.log(`${worker}: ${error.message}`))
   )
-  // Whatever the event, it means: look again. So a gap is as good as a notification, and one that waits as many.
+  // Every event means "look again". So a gap is as good as a notification, and one waiting event is as good as many.
   const events = yield* pg.listen("jobs", { bufferSize: 1 })
   yield* Stream.merge(events, Stream.tick(FALLBACK_POLL)).pipe(Stream.runForEach(() => runJobs))
 }, Effect.scoped)
 
-/** Never ends by itself. Where it is interrupted, so is every worker, and a job in hand waits for the next start. */
+/**
+ * Runs until it is interrupted. Then every worker is interrupted too, and an unfinished job waits for the next start.
+ */
 const workers = Effect.forEach(WORKERS, (worker) => Effect.ensuring(work(worker), Console.log(`${worker} goes home`)), {
   concurrency: "unbounded",
   discard: true

@@ -1,4 +1,4 @@
-/** A stream of what others say: LISTEN and NOTIFY, with payloads that are read through a schema. */
+/** Receives notifications with LISTEN and sends them with NOTIFY; a schema decodes the payloads. */
 import "./support/databaseUrl.ts"
 import { NodeRuntime } from "@effect/platform-node"
 import { Config, Console, Effect, Schema, Stream } from "effect"

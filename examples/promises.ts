@@ -1,10 +1,10 @@
-/** Code that knows nothing of Effect, inside of a transaction: what it asks by promises is a part of it all the same. */
+/** Runs code that does not know Effect inside a transaction: the queries of its promises belong to the transaction. */
 import "./support/databaseUrl.ts"
 import { NodeRuntime } from "@effect/platform-node"
 import { Config, Console, Effect } from "effect"
 import { PgClient } from "../src/index.ts"
 
-/** As a library would write it that is given a function to run SQL with. */
+/** A library function that is given a function to run SQL with. */
 const importBooks = async (titles: ReadonlyArray<string>, run: (title: string) => Promise<unknown>) => {
   for (const title of titles) await run(title)
   return titles.length

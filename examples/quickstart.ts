@@ -1,6 +1,6 @@
 /**
- * A tour of effectpg on a small bookshop: `npm run quickstart`. It starts the PostgreSQL server that npm has installed,
- * or uses the one that EFFECTPG_TEST_URL names, and leaves nothing behind.
+ * A tour of effectpg on a small bookshop: `npm run quickstart`. It starts the PostgreSQL server that npm installed, or
+ * uses the one in EFFECTPG_TEST_URL, and leaves nothing behind.
  */
 import { NodeRuntime } from "@effect/platform-node"
 import { Duration, Effect, Layer, Option, Redacted } from "effect"

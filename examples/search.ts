@@ -1,4 +1,6 @@
-/** A search whose conditions depend on what was asked: statements are put together from parts, values are never text. */
+/**
+ * A search with conditions that depend on the user's input. Statements are built from parts; values never become text.
+ */
 import "./support/databaseUrl.ts"
 import { NodeRuntime } from "@effect/platform-node"
 import { Config, Console, Effect, Schema } from "effect"
@@ -46,11 +48,11 @@ const program = Effect.gen(function* () {
   yield* list(yield* search({ orderBy: "beds" }))
   yield* list(yield* search({ beds: 2, names: ["Garden", "O'Hara's"] }))
 
-  // A row that is not as the program thinks is an error like any other.
+  // A row that the schema rejects is an ordinary error.
   const misread = pg.fetch(sql`SELECT name, beds::text AS beds, free FROM rooms`, { row: Room })
   yield* Effect.catchTag(misread, "DecodeError", ({ message }) => Console.log(message))
 
-  // Only one of all programs that share the database does this at a time; the others wait for it.
+  // Of all the programs that share the database, only one does this at a time; the others wait for it.
   const RENOVATION = 7301
   yield* pg.withAdvisoryLock(
     RENOVATION,

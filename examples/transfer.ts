@@ -1,4 +1,4 @@
-/** Money moves in one transaction or not at all, and what can go wrong is in the types. */
+/** Moves money in one transaction or not at all; the types list what can go wrong. */
 import "./support/databaseUrl.ts"
 import { NodeRuntime } from "@effect/platform-node"
 import { Config, Console, Data, Effect, Schedule } from "effect"
@@ -36,7 +36,7 @@ const program = Effect.gen(function* () {
   `)
 
   yield* attempt("ada", "grace", "30.50")
-  yield* attempt("grace", "ada", "1000.00") // Ada's balance had been raised already: rolled back
+  yield* attempt("grace", "ada", "1000.00") // Ada's balance had already been raised: rolled back
   yield* attempt("ada", "charles", "1.00")
 
   yield* Console.log(yield* pg.fetch("SELECT owner, balance FROM accounts ORDER BY owner"))

@@ -270,7 +270,8 @@ export interface PoolSettings extends Settings {
 export type StatementMode = "cached" | "unnamed"
 
 /**
- * The settings of a connection after all sources and defaults have been applied. A limit of 0 means no limit.
+ * The settings of a connection after all sources and defaults have been applied. In `connectTimeoutMillis`,
+ * `lifetimeMillis` and `maxSqlBytes`, 0 means no limit.
  *
  * @category models
  * @since 0.1.0
@@ -309,7 +310,8 @@ export interface ResolvedConfig {
 }
 
 /**
- * Settings of a pool, with every source asked and every default in place.
+ * The settings of a pool after all sources and defaults have been applied. In `acquireTimeoutMillis`,
+ * `maxLifetimeMillis` and `maxUses`, 0 means no limit.
  *
  * @category models
  * @since 0.1.0
@@ -318,7 +320,7 @@ export interface ResolvedPoolConfig extends ResolvedConfig {
   readonly minConnections: number
   readonly maxConnections: number
   readonly acquireTimeoutMillis: number
-  /** Unlike the others, Infinity means no limit. */
+  /** Infinity means no limit. */
   readonly maxWaiters: number
   /** 0 means never. */
   readonly idleTimeoutMillis: number

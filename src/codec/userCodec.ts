@@ -138,7 +138,7 @@ const binaryCodec = ({ isTextual, name }: CodecSubject, { decode, encode }: Bina
     refuseLiteral(value)
     const bytes = encode(value)
     if (bytes instanceof Uint8Array) return bytes
-    throw new Unencodable(`the encode of its codec gave no Uint8Array`)
+    throw new Unencodable(`the encode of its codec returned no Uint8Array`)
   }
   return {
     name,
@@ -147,11 +147,11 @@ const binaryCodec = ({ isTextual, name }: CodecSubject, { decode, encode }: Bina
     writesStrings: true,
     textOf: (value) => {
       if (isTextual) return Buffer.from(encoded(value)).toString()
-      throw new Unencodable(`its codec makes no text, which what it stands beside travels as`)
+      throw new Unencodable(`its codec makes no text, but the value is part of one that is sent as text`)
     },
     ofText: (text) => {
       if (isTextual) return decode(new TextEncoder().encode(text))
-      throw new Undecodable(`its codec reads no text, which this answer comes as`)
+      throw new Undecodable(`its codec reads no text, but the server sent text`)
     }
   }
 }
@@ -161,7 +161,7 @@ const textCodec = ({ isTextual, name }: CodecSubject, { decode, encode }: TextEn
     refuseLiteral(value)
     const text = encode(value)
     if (typeof text === "string") return text
-    throw new Unencodable(`the encode of its codec gave no string`)
+    throw new Unencodable(`the encode of its codec returned no string`)
   }
   const format = isTextual ? Format.binary : Format.text
   return {
@@ -245,7 +245,7 @@ export const composite = (encoding: CompositeEncoding): TypeCodec => {
         const values = encode === undefined ? value : encode(value)
         if (Array.isArray(values)) return values
         throw new Unencodable(
-          encode === undefined ? "its codec takes an array" : "the encode of its codec gave no array"
+          encode === undefined ? "its codec takes an array" : "the encode of its codec returned no array"
         )
       },
       encodesStrings: encode !== undefined,

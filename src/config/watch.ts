@@ -1,4 +1,4 @@
-/** Reads the settings that observe operations: the `onQuery` hook and the threshold for slow queries. */
+/** Reads the settings that observe operations: the `onQuery` hook, the threshold for slow queries, and metrics. */
 import * as Effect from "effect/Effect"
 import type * as PgError from "../PgError.ts"
 import { type Given, invalid, readBoolean, readMillis, readOr } from "./given.ts"

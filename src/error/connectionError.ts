@@ -1,4 +1,4 @@
-/** The errors of a connection itself: when it cannot be opened, and when it is lost. */
+/** The errors of a connection itself: when its settings are wrong, when it cannot be opened, and when it is lost. */
 import type { Outcome, PostgresErrors } from "./postgresError.ts"
 import { TaggedError } from "./taggedError.ts"
 

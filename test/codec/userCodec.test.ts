@@ -39,7 +39,7 @@ describe("a codec of the text of a type", () => {
   it("must give a string", () => {
     // As JavaScript may do it.
     const wrong = codec({ name: "thing", format: "text", decode: String, encode: () => Reflect.get({}, "missing") })
-    assert.throws(() => textOf(codecOf(wrong), 1), Unencodable, /gave no string/)
+    assert.throws(() => textOf(codecOf(wrong), 1), Unencodable, /returned no string/)
   })
 })
 
