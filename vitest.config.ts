@@ -6,9 +6,9 @@ const INTEGRATION = "test/**/*.integration.test.ts"
 const LONG = [
   "test/faults/**/*.test.ts",
   "test/transactions/programs.integration.test.ts",
-  "test/session/cachePrograms.integration.test.ts",
-  "test/session/end.integration.test.ts",
-  "test/session/interruption.integration.test.ts",
+  "test/session/statement/cachePrograms.integration.test.ts",
+  "test/session/engine/end.integration.test.ts",
+  "test/session/engine/interruption.integration.test.ts",
   "test/bench*.test.ts",
   "test/examples.integration.test.ts",
   "test/package.test.ts",

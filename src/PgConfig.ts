@@ -10,7 +10,7 @@ import type * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import type * as Redacted from "effect/Redacted"
 import { type TypeCodec, TypeCodecs } from "./codec/typeCodec.ts"
-import { defaultPassfile } from "./config/files.ts"
+import { defaultPassfile } from "./config/source/files.ts"
 import {
   type Given,
   invalid,
@@ -22,20 +22,20 @@ import {
   readText
 } from "./config/given.ts"
 import { type HostAddress, resolveHosts } from "./config/hosts.ts"
-import { passwordFromFile } from "./config/passfile.ts"
+import { passwordFromFile } from "./config/source/passfile.ts"
 import { readPassword } from "./config/password.ts"
 import { readRequireAuth, type RequireAuth } from "./config/requireAuth.ts"
-import { type Source, sourcesOf } from "./config/sources.ts"
+import { type Source, sourcesOf } from "./config/source/sources.ts"
 import { startupParameters } from "./config/startupParameters.ts"
 import { resolveTls, type SslMode } from "./config/tls.ts"
 import { readTypes } from "./config/types.ts"
-import { type QueryEvent, resolveWatch, type Watch } from "./config/watch.ts"
+import { type QueryEvent, resolveWatch, type Watch } from "./config/observing.ts"
 import type * as PgError from "./PgError.ts"
 
 export type { HostAddress } from "./config/hosts.ts"
 export type { RequireAuth } from "./config/requireAuth.ts"
 export type { SslMode } from "./config/tls.ts"
-export type { QueryEvent, Watch } from "./config/watch.ts"
+export type { QueryEvent, Watch } from "./config/observing.ts"
 
 /**
  * The settings of a connection. All are optional: a setting that you leave out is taken from the URL, the URL's query,

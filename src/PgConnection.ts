@@ -12,18 +12,18 @@ import type * as Scope from "effect/Scope"
 import * as Stream from "effect/Stream"
 import { TypeCodec } from "./codec/typeCodec.ts"
 import type { TypeName } from "./codec/userCodec.ts"
-import type { Queryable } from "./connection/queryable.ts"
-import { listenOn, listenWith, resetKeepingListeners } from "./connection/listening.ts"
-import { LevelRequester } from "./connection/requester.ts"
-import * as Shape from "./connection/shape.ts"
+import type { Queryable } from "./connection/queryable/queryable.ts"
+import { listenOn, listenWith, resetKeepingListeners } from "./connection/listen.ts"
+import { LevelRequester } from "./connection/baseQueryable.ts"
+import * as Shape from "./call/shape.ts"
 import * as PgConfig from "./PgConfig.ts"
 import * as PgError from "./PgError.ts"
 import type * as PgNotification from "./PgNotification.ts"
-import { checkCodec } from "./session/codecCheck.ts"
-import { connect } from "./session/connect.ts"
-import { type ServerVersion, serverVersionOf } from "./session/serverVersion.ts"
-import type { Session } from "./session/session.ts"
-import { TransactionLevel } from "./session/transaction.ts"
+import { checkCodec } from "./session/transaction/codecCheck.ts"
+import { connect } from "./session/opening/connect.ts"
+import { type ServerVersion, serverVersionOf } from "./wire/serverVersion.ts"
+import type { Session } from "./session/engine/session.ts"
+import { TransactionLevel } from "./session/transaction/transactionLevel.ts"
 import * as Wire from "./wire/backendMessage.ts"
 import type { ErrorFields } from "./wire/errorFields.ts"
 
@@ -50,7 +50,7 @@ export type {
   StreamOptions,
   Tuple,
   ValueOptions
-} from "./connection/queryable.ts"
+} from "./connection/queryable/queryable.ts"
 
 /**
  * A message that the server sends besides its answer, such as a warning or the output of `RAISE NOTICE`. It has the
@@ -89,7 +89,7 @@ export interface Closed {
   readonly reason: PgError.PgError
 }
 
-export type { ServerVersion } from "./session/serverVersion.ts"
+export type { ServerVersion } from "./wire/serverVersion.ts"
 
 /**
  * A connection to a server. It lives as long as its scope; when that closes, what runs is cancelled and the server is

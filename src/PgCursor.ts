@@ -23,7 +23,7 @@
 import type * as Duration from "effect/Duration"
 import type * as Effect from "effect/Effect"
 import type * as Option from "effect/Option"
-import type { Row } from "./connection/vocabulary.ts"
+import type { Row } from "./call/call.ts"
 import type * as PgError from "./PgError.ts"
 
 /**

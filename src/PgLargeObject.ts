@@ -7,8 +7,8 @@
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
 import * as Stream from "effect/Stream"
-import type { Queryable } from "./connection/queryable.ts"
-import * as Shape from "./connection/shape.ts"
+import type { Queryable } from "./connection/queryable/queryable.ts"
+import * as Shape from "./call/shape.ts"
 import * as PgError from "./PgError.ts"
 
 /** The number of bytes that one statement carries. */

@@ -35,7 +35,7 @@ import type {
   StreamOptions,
   Tuple,
   ValueOptions
-} from "./connection/vocabulary.ts"
+} from "./call/call.ts"
 import type * as PgCursor from "./PgCursor.ts"
 import type * as PgError from "./PgError.ts"
 

@@ -7,8 +7,8 @@
  */
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
-import type { Queryable } from "./connection/queryable.ts"
-import * as Shape from "./connection/shape.ts"
+import type { Queryable } from "./connection/queryable/queryable.ts"
+import * as Shape from "./call/shape.ts"
 import * as PgError from "./PgError.ts"
 
 export type {
@@ -17,7 +17,7 @@ export type {
   Transaction,
   TransactionOptions as Options,
   WithTransactionOptions as OptionsWithRetry
-} from "./connection/queryable.ts"
+} from "./connection/queryable/queryable.ts"
 
 /**
  * How a transaction ended. `unknown` is also the answer if the transaction is too old for the server to remember.

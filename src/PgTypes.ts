@@ -43,16 +43,16 @@ export {
   type TypeName
 } from "./codec/userCodec.ts"
 
-export { citext } from "./codec/pack/citext.ts"
-export { cube, type PgCube } from "./codec/pack/cube.ts"
-export { hstore } from "./codec/pack/hstore.ts"
-export { int8AsNumber } from "./codec/pack/int8AsNumber.ts"
-export { jsonAsText, jsonbAsText } from "./codec/pack/jsonAsText.ts"
-export { lquery, ltree, ltxtquery } from "./codec/pack/ltree.ts"
-export { halfvec, type PgSparseVector, sparsevec, vector } from "./codec/pack/pgvector.ts"
+export { citext } from "./codec/optional/citext.ts"
+export { cube, type PgCube } from "./codec/optional/cube.ts"
+export { hstore } from "./codec/optional/hstore.ts"
+export { int8AsNumber } from "./codec/optional/int8AsNumber.ts"
+export { jsonAsText, jsonbAsText } from "./codec/optional/jsonAsText.ts"
+export { lquery, ltree, ltxtquery } from "./codec/optional/ltree.ts"
+export { halfvec, type PgSparseVector, sparsevec, vector } from "./codec/optional/pgvector.ts"
 
-export type { PgGeometry, PgGeometryLayout, PgPosition } from "./codec/pack/geoJson.ts"
-export { geography, geometry } from "./codec/pack/postgis.ts"
+export type { PgGeometry, PgGeometryLayout, PgPosition } from "./codec/optional/geoJson.ts"
+export { geography, geometry } from "./codec/optional/postgis.ts"
 export {
   timestampAsMicroseconds,
   timestampAsTemporal,
@@ -60,7 +60,7 @@ export {
   timestamptzAsMicroseconds,
   timestamptzAsTemporal,
   timestamptzAsText
-} from "./codec/pack/timestamps.ts"
+} from "./codec/optional/timestamps.ts"
 
 /**
  * Reads `numeric` as Effect's `BigDecimal`, keeping its scale: `1.50` is not `1.5`. NaN and infinity fail with a

@@ -10,7 +10,7 @@ import * as os from "node:os"
 import * as path from "node:path"
 import { fileURLToPath } from "node:url"
 import { inspect } from "node:util"
-import { keys, type OptionName } from "../src/config/names.ts"
+import { keys, type OptionName } from "../src/config/source/names.ts"
 import * as PgConfig from "../src/PgConfig.ts"
 import { homeWith, passwordOf, refusal, untyped } from "./config/home.ts"
 

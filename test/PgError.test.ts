@@ -10,7 +10,7 @@ import * as ClientError from "../src/error/clientError.ts"
 import * as ConnectionError from "../src/error/connectionError.ts"
 import * as guards from "../src/error/sqlStateGuards.generated.ts"
 import * as PgError from "../src/PgError.ts"
-import { sqlStates } from "../src/sqlState.generated.ts"
+import { sqlStates } from "../src/error/sqlState.generated.ts"
 import { errorFields } from "./fixtures/errorFields.ts"
 
 const context = { sql: undefined, outcome: "none" } as const

@@ -112,7 +112,13 @@ describe("the package", () => {
 
   it("keeps every private module closed", async () => {
     const modules = sources.filter((name) => !isPublic(name))
-    assert.includeMembers(modules, ["wire/byteWriter", "codec/codec", "session/session", "sqlState.generated", "index"])
+    assert.includeMembers(modules, [
+      "wire/byteWriter",
+      "codec/codec",
+      "session/engine/session",
+      "error/sqlState.generated",
+      "index"
+    ])
     const outcomes = await imported(modules.map((name) => `effectpg/${name}`))
     assert.deepStrictEqual(outcomes, Array(modules.length).fill("ERR_PACKAGE_PATH_NOT_EXPORTED"))
   })

@@ -2,7 +2,7 @@
 import { assert, describe, it } from "@effect/vitest"
 import * as fs from "node:fs"
 import { PgError } from "../src/index.ts"
-import { optionNames } from "../src/config/names.ts"
+import { optionNames } from "../src/config/source/names.ts"
 import { blocks, readme, rowNames } from "./support/readme.ts"
 
 const repository = new URL("../", import.meta.url)

@@ -8,7 +8,7 @@ import { Format } from "../wire/backendMessage.ts"
 import { reasonOfThrown, Undecodable, Unencodable, UnresolvedType } from "../wire/failure.ts"
 import { type Codec, formatOf, ofText, refusedKind, textOf } from "./codec.ts"
 import { eachField, fieldCount, NULL_LENGTH } from "./fields.ts"
-import { LiteralReader, quoted } from "./literal.ts"
+import { LiteralReader, quoted } from "./rowText.ts"
 
 export interface Attribute {
   readonly name: string

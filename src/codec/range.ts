@@ -13,7 +13,7 @@ import type { ByteWriter } from "../wire/byteWriter.ts"
 import { Undecodable, Unencodable } from "../wire/failure.ts"
 import { int32At } from "./bigEndian.ts"
 import { type Codec, formatOf, isFlat, ofText, refusedKind, textOf } from "./codec.ts"
-import { LiteralReader, quoted } from "./literal.ts"
+import { LiteralReader, quoted } from "./rowText.ts"
 
 /**
  * A PostgreSQL range. A bound of null means that the range is infinite on that side.

@@ -15,7 +15,7 @@ import {
   regprocedure,
   regrole,
   regtype
-} from "./catalogueName.ts"
+} from "./regTypes.ts"
 import { char } from "./char.ts"
 import type { Codec } from "./codec.ts"
 import { date } from "./date.ts"
@@ -28,7 +28,7 @@ import { money } from "./money.ts"
 import { cidr, inet, macaddr, macaddr8 } from "./network.ts"
 import { numeric } from "./numeric.ts"
 import { type BuiltinType, pgType } from "./oid.generated.ts"
-import { pgLsn, tid } from "./position.ts"
+import { pgLsn, tid } from "./lsnAndTid.ts"
 import { multirangeOf, rangeOf } from "./range.ts"
 import { pgSnapshot, txidSnapshot } from "./snapshot.ts"
 import { bpchar, cstring, name, pgNodeTree, refcursor, text, unknown, varchar, xml } from "./text.ts"
@@ -46,7 +46,7 @@ import { tsquery, tsvector } from "./textSearch.ts"
 import { time, timetz } from "./time.ts"
 import { timestamp, timestamptz } from "./timestamp.ts"
 import { uuid } from "./uuid.ts"
-import { int2vector, oidvector } from "./vector.ts"
+import { int2vector, oidvector } from "./oidVector.ts"
 import { voidType } from "./void.ts"
 
 export interface TypeRegistry {

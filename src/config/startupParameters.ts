@@ -2,8 +2,8 @@
 import * as Effect from "effect/Effect"
 import type * as PgError from "../PgError.ts"
 import { type Given, invalid, readOr, readText } from "./given.ts"
-import type { OptionName, ParameterName } from "./names.ts"
-import type { Source } from "./sources.ts"
+import type { OptionName, ParameterName } from "./source/names.ts"
+import type { Source } from "./source/sources.ts"
 
 /** Run-time parameters that have their own setting, or that can only be given as text. */
 const PARAMETERS: ReadonlyArray<readonly [parameter: string, setting: OptionName | ParameterName]> = [

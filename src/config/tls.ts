@@ -1,9 +1,9 @@
 /** Reads the settings for TLS: whether a connection is encrypted, and which certificates it trusts. */
 import * as Effect from "effect/Effect"
 import type * as PgError from "../PgError.ts"
-import { defaultPemFile, type Environment, readFile, readFileIfAny } from "./files.ts"
+import { defaultPemFile, type Environment, readFile, readFileIfAny } from "./source/files.ts"
 import { type Given, invalid, readChoice, readOr, readSecretText } from "./given.ts"
-import type { Source } from "./sources.ts"
+import type { Source } from "./source/sources.ts"
 
 /**
  * Whether a connection is encrypted, and what the server has to prove; libpq's `sslmode`. Only `verify-full` knows whom

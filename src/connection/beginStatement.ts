@@ -1,6 +1,6 @@
 /** The statement that begins a transaction. */
 import * as PgError from "../PgError.ts"
-import type { Access, Isolation, TransactionOptions } from "./queryable.ts"
+import type { Access, Isolation, TransactionOptions } from "./queryable/queryable.ts"
 
 const ISOLATIONS: ReadonlyMap<unknown, string> = new Map(
   (["read uncommitted", "read committed", "repeatable read", "serializable"] satisfies ReadonlyArray<Isolation>).map(

@@ -2,7 +2,7 @@
 import type * as Effect from "effect/Effect"
 import type * as Scope from "effect/Scope"
 import type * as PgError from "../PgError.ts"
-import type { TransactionLevel } from "../session/transaction.ts"
+import type { TransactionLevel } from "../session/transaction/transactionLevel.ts"
 
 export interface Place {
   /** The level that a fiber's work belongs to, lent for the scope. */

@@ -7,19 +7,19 @@ import * as Stream from "effect/Stream"
 import type * as PgCopy from "../PgCopy.ts"
 import type { CursorOptions, PgCursor, ScrollCursor } from "../PgCursor.ts"
 import type * as PgError from "../PgError.ts"
-import * as Request from "../session/request.ts"
-import { batch, batchWithBarriers } from "./batch.ts"
-import { withBatch, withStatement } from "./call.ts"
-import { copyBytesIn, copyRowsIn } from "./copyIn.ts"
-import { copyBytesOut, copyRowsOut } from "./copyOut.ts"
-import { withSource, withTable } from "./copyStatement.ts"
+import * as Request from "../session/request/request.ts"
+import { batch, batchWithBarriers } from "./pipeline/batch.ts"
+import { withBatch, withStatement } from "../call/withStatement.ts"
+import { copyBytesIn, copyRowsIn } from "./copy/copyIn.ts"
+import { copyBytesOut, copyRowsOut } from "./copy/copyOut.ts"
+import { withSource, withTable } from "./copy/copyStatement.ts"
 import { cursor, scrollCursor } from "./cursor.ts"
-import { Levels } from "./levels.ts"
-import { executeMany, fetchMany } from "./many.ts"
+import { Levels } from "./router.ts"
+import { executeMany, fetchMany } from "./pipeline/executeMany.ts"
 import { type Decode, decodeFirstRow, decodeRow, decodeRows, decodeRuns, decodeValue, described } from "./rowSchema.ts"
-import * as Shape from "./shape.ts"
-import { decodedStream, stream } from "./streaming.ts"
-import { withTimeout } from "./timeout.ts"
+import * as Shape from "../call/shape.ts"
+import { decodedStream, stream } from "./stream.ts"
+import { withTimeout } from "../call/timeout.ts"
 import type {
   BarrierResult,
   BatchResult,
@@ -38,7 +38,7 @@ import type {
   StreamOptions,
   Tuple,
   ValueOptions
-} from "./vocabulary.ts"
+} from "../call/call.ts"
 
 type Answer<A, R = never> = Effect.Effect<A, PgError.PgError, R>
 

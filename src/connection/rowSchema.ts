@@ -10,7 +10,7 @@ import * as SchemaIssue from "effect/SchemaIssue"
 import * as SchemaParser from "effect/SchemaParser"
 import * as PgError from "../PgError.ts"
 import type { DatabaseTypes } from "../codec/databaseTypes.ts"
-import type { Request, StatementRequest } from "../session/request.ts"
+import type { Request, StatementRequest } from "../session/request/request.ts"
 import type { ColumnDescription } from "../wire/backendMessage.ts"
 
 /** An answer, and what is known of the columns that it was read from. */

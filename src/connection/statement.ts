@@ -8,14 +8,14 @@ import type { DatabaseTypes } from "../codec/databaseTypes.ts"
 import type { PgCursor } from "../PgCursor.ts"
 import type * as PgError from "../PgError.ts"
 import type { Column, ExplainOptions, PgStatement, Type } from "../PgStatement.ts"
-import { OwnStatement } from "../session/ownStatement.ts"
-import * as Request from "../session/request.ts"
-import type { PreparedStatement } from "../session/statementCache.ts"
-import { PLAIN_LEVEL } from "../session/transaction.ts"
+import { OwnStatement } from "../session/statement/heldStatement.ts"
+import * as Request from "../session/request/request.ts"
+import type { PreparedStatement } from "../session/statement/statementCache.ts"
+import { PLAIN_LEVEL } from "../session/transaction/transactionLevel.ts"
 import type { Place } from "./place.ts"
-import type { Queryable } from "./queryable.ts"
-import * as Shape from "./shape.ts"
-import { withTimeout } from "./timeout.ts"
+import type { Queryable } from "./queryable/queryable.ts"
+import * as Shape from "../call/shape.ts"
+import { withTimeout } from "../call/timeout.ts"
 import type {
   CallOptions,
   CommandResult,
@@ -29,7 +29,7 @@ import type {
   StreamOptions,
   Tuple,
   ValueOptions
-} from "./vocabulary.ts"
+} from "../call/call.ts"
 
 type Answer<A, R = never> = Effect.Effect<A, PgError.PgError, R>
 type MaybeDecoded<Options> = Partial<Options> & CallOptions

@@ -2,12 +2,12 @@
 import * as Effect from "effect/Effect"
 import { DatabaseTypes } from "../codec/databaseTypes.ts"
 import type * as PgError from "../PgError.ts"
-import { readDescriptions, typeQuery } from "../session/catalogue.ts"
-import { violation } from "../session/loss.ts"
-import { ownTupleRows } from "../session/request.ts"
-import { serverVersionOf } from "../session/serverVersion.ts"
-import type { PreparedStatement } from "../session/statementCache.ts"
-import type { TransactionLevel } from "../session/transaction.ts"
+import { readDescriptions, typeQuery } from "../session/types/typeCatalogue.ts"
+import { violation } from "../session/engine/lostErrors.ts"
+import { ownTupleRows } from "../session/request/request.ts"
+import { serverVersionOf } from "../wire/serverVersion.ts"
+import type { PreparedStatement } from "../session/statement/statementCache.ts"
+import type { TransactionLevel } from "../session/transaction/transactionLevel.ts"
 
 type Answer<A> = Effect.Effect<A, PgError.PgError>
 

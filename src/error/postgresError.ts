@@ -1,7 +1,7 @@
 /** The errors that the server reports: one class whose tag is the name of the SQLSTATE. */
 import * as Data from "effect/Data"
 import * as Inspectable from "effect/Inspectable"
-import { sqlStates } from "../sqlState.generated.ts"
+import { sqlStates } from "./sqlState.generated.ts"
 import type { ErrorFields } from "../wire/errorFields.ts"
 import { renderEssentials, renderReport } from "./report.ts"
 

@@ -3,7 +3,7 @@
  * borrower had it for, and costs no round trip of its own. Nothing else is written behind it before it has succeeded.
  */
 import type { Member, PendingReset } from "./member.ts"
-import { resetByScript } from "./reset.ts"
+import { resetByScript } from "./memberReset.ts"
 
 export class EarlyReset implements PendingReset {
   private isClean: boolean | undefined

@@ -1,11 +1,11 @@
 /** The hooks with which a user of a pool prepares and resets its connections. */
 import * as Effect from "effect/Effect"
-import { answerOf } from "../connection/shape.ts"
+import { answerOf } from "../call/shape.ts"
 import type * as PgConfig from "../PgConfig.ts"
 import * as PgConnection from "../PgConnection.ts"
 import * as PgError from "../PgError.ts"
-import type { Session } from "../session/session.ts"
-import { TransactionLevel } from "../session/transaction.ts"
+import type { Session } from "../session/engine/session.ts"
+import { TransactionLevel } from "../session/transaction/transactionLevel.ts"
 
 type Hook = (connection: PgConnection.PgConnection) => Effect.Effect<unknown, PgError.PgError>
 

@@ -1,6 +1,6 @@
 /** A session together with what its pool knows about it. */
-import type { TypeCatalogue } from "../session/catalogue.ts"
-import type { Session } from "../session/session.ts"
+import type { TypeCatalogue } from "../session/types/typeCatalogue.ts"
+import type { Session } from "../session/engine/session.ts"
 
 /** A reset that has been sent. */
 export interface PendingReset {

@@ -5,7 +5,7 @@ import * as Exit from "effect/Exit"
 import * as Redacted from "effect/Redacted"
 import * as path from "node:path"
 import { inspect } from "node:util"
-import { resembled } from "../../src/config/likeness.ts"
+import { resembled } from "../../src/config/source/likeness.ts"
 import * as PgConfig from "../../src/PgConfig.ts"
 import { homeWith } from "./home.ts"
 

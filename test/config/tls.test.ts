@@ -3,7 +3,7 @@ import * as Effect from "effect/Effect"
 import * as Redacted from "effect/Redacted"
 import * as fs from "node:fs"
 import { fileURLToPath } from "node:url"
-import { sourcesOf } from "../../src/config/sources.ts"
+import { sourcesOf } from "../../src/config/source/sources.ts"
 import { resolveTls, type SslMode, type Tls } from "../../src/config/tls.ts"
 import { homeWith, refusal } from "./home.ts"
 

@@ -5,7 +5,7 @@ import * as Fiber from "effect/Fiber"
 import { Buffer } from "node:buffer"
 import { pgType } from "../../src/codec/oid.generated.ts"
 import { fromRoot } from "../../src/PgConnection.ts"
-import { TransactionLevel } from "../../src/session/transaction.ts"
+import { TransactionLevel } from "../../src/session/transaction/transactionLevel.ts"
 import { assertHealthy, establish, Say, scriptedServer } from "../support/scriptedServer.ts"
 
 const granted = Say.answered("SELECT 1", { rows: [Say.row(Buffer.alloc(0))] })

@@ -1,7 +1,7 @@
 /** A server that goes at once says why in a notice, if at all. */
 import { assert, describe, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"
-import { script, send } from "../../src/session/request.ts"
+import { script, send } from "../../src/session/request/request.ts"
 import { establish, failureOf, Say, scriptedServer } from "../support/scriptedServer.ts"
 
 const parting = Say.error({ severity: "WARNING", code: "57P01", message: "terminating connection" })

@@ -5,10 +5,10 @@
 import { Buffer } from "node:buffer"
 import { TransactionStatus } from "../../src/wire/backendMessage.ts"
 import { BackendDecoder, type FrameSink } from "../../src/wire/backendDecoder.ts"
-import { TypeCatalogue } from "../../src/session/catalogue.ts"
+import { TypeCatalogue } from "../../src/session/types/typeCatalogue.ts"
 import { Observer } from "../../src/session/observer.ts"
-import { Session } from "../../src/session/session.ts"
-import type { Transport, TransportEvents } from "../../src/session/transport.ts"
+import { Session } from "../../src/session/engine/session.ts"
+import type { Transport, TransportEvents } from "../../src/session/engine/transport.ts"
 import * as Say from "../support/scriptedServer/say.ts"
 
 const NOBODY: TransportEvents & FrameSink = { data: () => {}, drain: () => {}, closed: () => {}, frame: () => {} }

@@ -2,8 +2,8 @@
 import { assert, describe, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"
 import * as Fiber from "effect/Fiber"
-import { script, send } from "../../src/session/request.ts"
-import { TransactionLevel } from "../../src/session/transaction.ts"
+import { script, send } from "../../src/session/request/request.ts"
+import { TransactionLevel } from "../../src/session/transaction/transactionLevel.ts"
 import { establish, failureOf, Say, scriptedServer } from "../support/scriptedServer.ts"
 
 const PLAIN = { begin: "BEGIN", isPlain: true, trackOutcome: false }

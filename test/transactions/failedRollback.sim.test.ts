@@ -4,10 +4,10 @@ import * as Cause from "effect/Cause"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Fiber from "effect/Fiber"
-import { script, send } from "../../src/session/request.ts"
-import { PLAIN_LEVEL, TransactionLevel } from "../../src/session/transaction.ts"
+import { script, send } from "../../src/session/request/request.ts"
+import { PLAIN_LEVEL, TransactionLevel } from "../../src/session/transaction/transactionLevel.ts"
 import { establish, failureOf, type Peer, Say, scriptedServer } from "../support/scriptedServer.ts"
-import type { Session } from "../../src/session/session.ts"
+import type { Session } from "../../src/session/engine/session.ts"
 
 const CANCEL_TIMEOUT_MILLIS = 100
 const FIRST_ERROR = "the body's own failure"

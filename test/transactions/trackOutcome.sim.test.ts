@@ -3,7 +3,7 @@ import { assert, describe, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Fiber from "effect/Fiber"
-import { TransactionLevel } from "../../src/session/transaction.ts"
+import { TransactionLevel } from "../../src/session/transaction/transactionLevel.ts"
 import { establish, Say, scriptedServer } from "../support/scriptedServer.ts"
 
 const TRACKED = { begin: "BEGIN", isPlain: false, trackOutcome: true }

@@ -3,7 +3,7 @@ import { assert, describe, it } from "@effect/vitest"
 import * as Deferred from "effect/Deferred"
 import * as Effect from "effect/Effect"
 import * as Fiber from "effect/Fiber"
-import { PLAIN_LEVEL, TransactionLevel } from "../../src/session/transaction.ts"
+import { PLAIN_LEVEL, TransactionLevel } from "../../src/session/transaction/transactionLevel.ts"
 import { establish, Say, scriptedServer } from "../support/scriptedServer.ts"
 
 const immediately = { startImmediately: true } as const

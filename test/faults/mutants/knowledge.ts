@@ -2,16 +2,19 @@
 import type { Mutant } from "./mutants.ts"
 
 /** Random programs, compared with connections that cache nothing. */
-const ORACLE = { test: "test/session/cachePrograms.integration.test.ts", environment: { EFFECTPG_CACHE_STEPS: "2500" } }
-const STATEMENTS = "test/session/statementKnowledge.integration.test.ts"
-const TYPES = "test/session/typesThatChange.integration.test.ts"
+const ORACLE = {
+  test: "test/session/statement/cachePrograms.integration.test.ts",
+  environment: { EFFECTPG_CACHE_STEPS: "2500" }
+}
+const STATEMENTS = "test/session/statement/statementKnowledge.integration.test.ts"
+const TYPES = "test/session/types/typesThatChange.integration.test.ts"
 
 export const knowledgeMutants: ReadonlyArray<Mutant> = [
   {
     what: "keeps what FETCH returned",
     edits: [
       {
-        file: "session/statementKind.ts",
+        file: "session/statement/statementKind.ts",
         find: 'return SILENT.has(word) ? "silent" : "told"',
         replace: 'return SILENT.has(word) ? "silent" : "planned"'
       }
@@ -22,7 +25,7 @@ export const knowledgeMutants: ReadonlyArray<Mutant> = [
     what: "keeps its statements after a change of the schema",
     edits: [
       {
-        file: "session/catalogue.ts",
+        file: "session/types/typeCatalogue.ts",
         find: "    if (isDiscard && !place.hasCreated) return\n",
         replace: "    if (sql !== command) return\n"
       }
@@ -33,7 +36,7 @@ export const knowledgeMutants: ReadonlyArray<Mutant> = [
     what: "does not ask again after an error of class 42",
     edits: [
       {
-        file: "session/stalePlan.ts",
+        file: "session/statement/stalePlan.ts",
         find: 'error.code.startsWith("42") || error.code.startsWith("22")',
         replace: 'error.code.startsWith("22")'
       }
@@ -45,7 +48,7 @@ export const knowledgeMutants: ReadonlyArray<Mutant> = [
     what: "does not ask again after a value that it could not write",
     edits: [
       {
-        file: "session/repetition.ts",
+        file: "session/exchange/repetition.ts",
         find: "    if (!inUse.isRemembered) return this.askForType(statement, refusedType, error)\n",
         replace: "    if (refusedType !== undefined) return this.request.lost(error)\n"
       }
@@ -57,7 +60,7 @@ export const knowledgeMutants: ReadonlyArray<Mutant> = [
     what: "reads as text what a batch returns of types that it has not met",
     edits: [
       {
-        file: "session/pipeline.ts",
+        file: "session/exchange/pipeline.ts",
         find: "if (unknown.length > 0 && !isGivenUp)",
         replace: "if (unknown.length > 1_000 && !isGivenUp)"
       }
@@ -69,7 +72,7 @@ export const knowledgeMutants: ReadonlyArray<Mutant> = [
     what: "copies with the types that it knew",
     edits: [
       {
-        file: "connection/copySource.ts",
+        file: "connection/copy/copySource.ts",
         find: "return (yield* haveChanged(level, described, oids)) ? yield* describedAsKnown(level, sql, params) : described",
         replace: "return oids.length < 0 ? yield* describedAsKnown(level, sql, params) : described"
       }
@@ -81,7 +84,7 @@ export const knowledgeMutants: ReadonlyArray<Mutant> = [
     what: "reads a page again in other formats than those it came in",
     edits: [
       {
-        file: "session/extendedQuery.ts",
+        file: "session/exchange/extendedQuery.ts",
         find: "    this.inUse.known = statement\n    this.inUse.sent(statement)\n",
         replace: "    this.inUse.known = statement\n"
       }

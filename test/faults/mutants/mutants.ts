@@ -23,12 +23,12 @@ export interface Mutant {
 const POISONING = "test/faults/poisoning.integration.test.ts"
 const BOUNDARIES = "test/faults/boundaries.integration.test.ts"
 const PROGRAMS = "test/transactions/programs.integration.test.ts"
-const RESET = "test/pool/reset.integration.test.ts"
+const RESET = "test/pool/memberReset.integration.test.ts"
 const RESIDUE = "test/pool/residue.integration.test.ts"
 const ACQUISITION = "test/faults/acquisition.integration.test.ts"
 const OUTCOME_AUDIT = "test/faults/outcomeAudit.integration.test.ts"
 const OUTCOME_OF_ERRORS = "test/faults/outcomeOfErrors.integration.test.ts"
-const LAST_WORD = "test/session/lastWord.sim.test.ts"
+const LAST_WORD = "test/session/engine/lastWord.sim.test.ts"
 
 export const mutants: ReadonlyArray<Mutant> = [
   ...knowledgeMutants,
@@ -73,7 +73,7 @@ export const mutants: ReadonlyArray<Mutant> = [
     what: "swaps two replies",
     edits: [
       {
-        file: "session/session.ts",
+        file: "session/engine/session.ts",
         find: "      this.inFlight.push(exchange)\n",
         replace:
           "      const before = this.inFlight.length > 1 ? this.inFlight.last() : undefined\n" +
@@ -89,7 +89,7 @@ export const mutants: ReadonlyArray<Mutant> = [
     what: "ignores the tag that COMMIT is answered with",
     edits: [
       {
-        file: "session/ending.ts",
+        file: "session/transaction/ending.ts",
         find: '  if (answer.value.at(-1)?.command === "COMMIT") return Effect.void\n',
         replace: "  if (answer.value.length > 0) return Effect.void\n"
       }
@@ -100,13 +100,13 @@ export const mutants: ReadonlyArray<Mutant> = [
     what: "ignores that a transaction has failed, and the tag that COMMIT is answered with",
     edits: [
       {
-        file: "session/transaction.ts",
+        file: "session/transaction/transactionLevel.ts",
         find: "    switch (transactionStatus) {",
         replace:
           "    switch (transactionStatus === TransactionStatus.failed ? TransactionStatus.inTransaction : transactionStatus) {"
       },
       {
-        file: "session/ending.ts",
+        file: "session/transaction/ending.ts",
         find: '  if (answer.value.at(-1)?.command === "COMMIT") return Effect.void\n',
         replace: "  if (answer.value.length > 0) return Effect.void\n"
       }
@@ -129,7 +129,7 @@ export const mutants: ReadonlyArray<Mutant> = [
     what: "rolls back to no savepoint",
     edits: [
       {
-        file: "session/ending.ts",
+        file: "session/transaction/ending.ts",
         find: "`ROLLBACK TO SAVEPOINT ${savepoint}; RELEASE SAVEPOINT ${savepoint}`",
         replace: "`RELEASE SAVEPOINT ${savepoint}`"
       }
@@ -140,12 +140,12 @@ export const mutants: ReadonlyArray<Mutant> = [
     what: "writes behind a query that is being cancelled",
     edits: [
       {
-        file: "session/session.ts",
+        file: "session/engine/session.ts",
         find: "this.isSocketFull && this.exclusive === undefined && !this.fence.raised) {",
         replace: "this.isSocketFull && this.exclusive === undefined) {"
       }
     ],
-    test: "test/session/cancel.sim.test.ts"
+    test: "test/session/engine/cancel.sim.test.ts"
   },
   {
     what: "keeps the settings of the last borrower",
@@ -163,7 +163,7 @@ export const mutants: ReadonlyArray<Mutant> = [
     what: "takes a COMMIT without an answer for a failure like any other",
     edits: [
       {
-        file: "session/ending.ts",
+        file: "session/transaction/ending.ts",
         find: ": new PgError.CommitOutcomeUnknownError({ lost, transactionId })",
         replace: ": lost"
       }
@@ -172,7 +172,9 @@ export const mutants: ReadonlyArray<Mutant> = [
   },
   {
     what: "sends no CancelRequest",
-    edits: [{ file: "session/fence.ts", find: "    this.cancel(() => {\n", replace: "    queueMicrotask(() => {\n" }],
+    edits: [
+      { file: "session/engine/fence.ts", find: "    this.cancel(() => {\n", replace: "    queueMicrotask(() => {\n" }
+    ],
     test: "test/faults/latency.integration.test.ts",
     only: "of a query returns at once"
   },
@@ -180,7 +182,7 @@ export const mutants: ReadonlyArray<Mutant> = [
     what: "does not listen to what a server says when it goes",
     edits: [
       {
-        file: "session/loss.ts",
+        file: "session/engine/lostErrors.ts",
         find: 'code === "57P01" || code === "57P02"',
         replace: 'code === ""'
       }
@@ -202,7 +204,7 @@ export const mutants: ReadonlyArray<Mutant> = [
   },
   {
     what: "resets in the modes that the last borrower has left",
-    edits: [{ file: "session/reset.ts", find: "BEGIN ISOLATION LEVEL READ COMMITTED", replace: "BEGIN" }],
+    edits: [{ file: "session/transaction/reset.ts", find: "BEGIN ISOLATION LEVEL READ COMMITTED", replace: "BEGIN" }],
     test: RESET,
     only: "waits for no transaction of others"
   },
@@ -210,7 +212,7 @@ export const mutants: ReadonlyArray<Mutant> = [
     what: "does not run init again after a reset",
     edits: [
       {
-        file: "pool/reset.ts",
+        file: "pool/memberReset.ts",
         find: "if (init === undefined) return resetByScript",
         replace: "if (reset === undefined) return resetByScript"
       }
@@ -220,7 +222,7 @@ export const mutants: ReadonlyArray<Mutant> = [
   },
   {
     what: "takes a DO for a statement that changes nothing",
-    edits: [{ file: "session/residue.ts", find: '  "VACUUM",\n', replace: '  "VACUUM",\n  "DO",\n' }],
+    edits: [{ file: "session/engine/residue.ts", find: '  "VACUUM",\n', replace: '  "VACUUM",\n  "DO",\n' }],
     test: RESIDUE,
     only: "a single DO on a pool,"
   },
@@ -228,7 +230,7 @@ export const mutants: ReadonlyArray<Mutant> = [
     what: "takes a statement that has failed for one that changed nothing",
     edits: [
       {
-        file: "session/residue.ts",
+        file: "session/engine/residue.ts",
         find: "    if (!failureIsSoiling(sql)) return\n",
         replace: "    if (sql.length > 0) return\n"
       }
@@ -239,14 +241,18 @@ export const mutants: ReadonlyArray<Mutant> = [
   {
     what: "keeps statements that were prepared in SQL",
     edits: [
-      { file: "pool/reset.ts", find: "preparedInSql(exit.value) === 0", replace: "preparedInSql(exit.value) >= 0" }
+      {
+        file: "pool/memberReset.ts",
+        find: "preparedInSql(exit.value) === 0",
+        replace: "preparedInSql(exit.value) >= 0"
+      }
     ],
     test: RESIDUE,
     only: "after a lease on a pool,"
   },
   {
     what: "does not hear that a setting has changed",
-    edits: [{ file: "session/session.ts", find: "        this.residue.isSoiled = true\n", replace: "" }],
+    edits: [{ file: "session/engine/session.ts", find: "        this.residue.isSoiled = true\n", replace: "" }],
     test: RESET,
     only: "the server reports"
   },
@@ -284,7 +290,7 @@ export const mutants: ReadonlyArray<Mutant> = [
     what: "calls a function without its schema",
     edits: [
       {
-        file: "session/reset.ts",
+        file: "session/transaction/reset.ts",
         find: "SELECT pg_catalog.pg_advisory_unlock_all()",
         replace: "SELECT pg_advisory_unlock_all()"
       }
@@ -296,7 +302,7 @@ export const mutants: ReadonlyArray<Mutant> = [
     what: "has an outcome of none for what was written and not answered",
     edits: [
       {
-        file: "session/loss.ts",
+        file: "session/engine/lostErrors.ts",
         find: 'outcome: asksOnly || isRolledBack ? "none" : "unknown"',
         replace: 'outcome: asksOnly || !isRolledBack ? "none" : "unknown"'
       }
@@ -309,7 +315,7 @@ export const mutants: ReadonlyArray<Mutant> = [
     what: "has an outcome of none for what has run and waits for its types",
     edits: [
       {
-        file: "session/loss.ts",
+        file: "session/engine/lostErrors.ts",
         find: "exchange.hasRun ? lostInFlight(exchange, error) : lostBeforeWrite(error)",
         replace: "exchange.abandoned ? lostInFlight(exchange, error) : lostBeforeWrite(error)"
       }
@@ -322,19 +328,19 @@ export const mutants: ReadonlyArray<Mutant> = [
     what: "has an outcome that the error of a lookup decides, though the statement has been committed",
     edits: [
       {
-        file: "session/extendedQuery.ts",
+        file: "session/exchange/extendedQuery.ts",
         find: "return this.lookup !== undefined || mayOutlastError(this.sql)",
         replace: "return mayOutlastError(this.sql)"
       }
     ],
-    test: "test/session/catalogue.sim.test.ts",
+    test: "test/session/types/typeCatalogue.sim.test.ts",
     only: "an error of the lookup"
   },
   {
     what: "has an outcome of none where a pooler has the last word",
     edits: [
       {
-        file: "session/outcome.ts",
+        file: "session/statement/outcome.ts",
         find: 'return isLastWord && !isOfBackend(fields) ? "unknown" : "none"',
         replace: 'return isLastWord && isPanic(fields) ? "unknown" : "none"'
       }
@@ -345,17 +351,19 @@ export const mutants: ReadonlyArray<Mutant> = [
     what: "has an outcome of none where the server leaves after the command was complete",
     edits: [
       {
-        file: "session/outcome.ts",
+        file: "session/statement/outcome.ts",
         find: "isPanic(fields) || (hasRun && isFatal(fields))",
         replace: "isPanic(fields) || (hasRun && isPanic(fields))"
       }
     ],
-    test: "test/session/session.sim.test.ts",
+    test: "test/session/engine/session.sim.test.ts",
     only: "after the command was complete"
   },
   {
     what: "has an outcome of none for a transaction that its body may have committed unheard",
-    edits: [{ file: "session/loss.ts", find: 'mayEnd(sql) ? "COMMIT" : ""', replace: 'mayEnd(sql) ? "" : ""' }],
+    edits: [
+      { file: "session/engine/lostErrors.ts", find: 'mayEnd(sql) ? "COMMIT" : ""', replace: 'mayEnd(sql) ? "" : ""' }
+    ],
     test: LAST_WORD,
     only: "may have ended it"
   },
@@ -363,7 +371,7 @@ export const mutants: ReadonlyArray<Mutant> = [
     what: "has an outcome of none for what commits in a request that has ended its transaction",
     edits: [
       {
-        file: "session/session.ts",
+        file: "session/engine/session.ts",
         find: "    if (mayHaveEnded(tag.command)) this.begunIn = TransactionStatus.idle\n",
         replace: ""
       }
@@ -373,13 +381,13 @@ export const mutants: ReadonlyArray<Mutant> = [
   },
   {
     what: "has an outcome of none for a CALL that has failed",
-    edits: [{ file: "session/outcome.ts", find: '["call", true]', replace: '["call", false]' }],
+    edits: [{ file: "session/statement/outcome.ts", find: '["call", true]', replace: '["call", false]' }],
     test: OUTCOME_OF_ERRORS,
     only: "with cached statements"
   },
   {
     what: "has an outcome of none for a script whose last statement was complete",
-    edits: [{ file: "session/simpleQuery.ts", find: "(hasRun && !mayBeSeveral(sql)) || ", replace: "" }],
+    edits: [{ file: "session/exchange/simpleQuery.ts", find: "(hasRun && !mayBeSeveral(sql)) || ", replace: "" }],
     test: LAST_WORD,
     only: "a single statement of a script"
   },
@@ -387,7 +395,7 @@ export const mutants: ReadonlyArray<Mutant> = [
     what: "has an outcome of none for rows of which some were sent before one could not be",
     edits: [
       {
-        file: "session/executeMany.ts",
+        file: "session/request/manyRequest.ts",
         find: "blockBytes: mayOutlastError(this.sql) ? Infinity : BLOCK_BYTES",
         replace: "blockBytes: BLOCK_BYTES"
       }
@@ -417,7 +425,7 @@ export const mutants: ReadonlyArray<Mutant> = [
     what: "ends a cursor deaf to interruptions",
     edits: [
       {
-        file: "connection/streaming.ts",
+        file: "connection/stream.ts",
         find: "own.level.commitByHand(Effect.interruptible)",
         replace: "own.level.commitByHand()"
       }
@@ -427,7 +435,7 @@ export const mutants: ReadonlyArray<Mutant> = [
   },
   {
     what: "waits for what runs behind a transaction however long it takes",
-    edits: [{ file: "session/afterEnd.ts", find: "inBackground(this.run))", replace: "this.run)" }],
+    edits: [{ file: "session/transaction/afterEnd.ts", find: "inBackground(this.run))", replace: "this.run)" }],
     test: "test/transactions/afterEnd.integration.test.ts",
     only: "keeps nobody waiting"
   },
@@ -435,7 +443,7 @@ export const mutants: ReadonlyArray<Mutant> = [
     what: "takes a handle for no transaction",
     edits: [
       {
-        file: "connection/requester.ts",
+        file: "connection/baseQueryable.ts",
         find: "return super.inTransaction(inside, () => inside(this.level))",
         replace: "return super.inTransaction(inside, () => Effect.die(this.level))"
       }

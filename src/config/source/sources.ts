@@ -1,0 +1,99 @@
+/**
+ * Looks up a setting in its sources, in this order: the options, the URL, its query, the service file, the environment.
+ * An empty text counts as missing, and a value that no lookup reaches is not checked.
+ */
+import * as Effect from "effect/Effect"
+import type * as PgError from "../../PgError.ts"
+import type { Environment } from "./files.ts"
+import { type Given, invalid, readSafely, readSecretText, readText } from "../given.ts"
+import { checkEnvironment } from "./unsupportedKeys.ts"
+import { keysOf, optionNames, type SettingName, variableOf } from "./names.ts"
+import { readService } from "./serviceFile.ts"
+import { type ConnectionUrl, parseUrl } from "./url.ts"
+
+export type Source = (setting: SettingName) => Given | undefined
+
+type Read<A> = Effect.fn.Return<A, PgError.InvalidConfigError>
+
+export const sourcesOf = Effect.fnUntraced(function* (settings: object, given: Environment): Read<Source> {
+  const environment = yield* readSafely({ name: "environment", isText: false, value: given }, () =>
+    Effect.succeed<Environment>({ ...given })
+  )
+  yield* checkEnvironment(environment)
+  const options = yield* readSafely({ name: "settings", isText: false, value: settings }, ({ value }) =>
+    fromOptions(value)
+  )
+  const url = yield* fromUrl(options("url"))
+  const variables = fromEnvironment(environment)
+  const service = firstOf([options, ...url, variables])("service")
+  const fromService = service === undefined ? [] : [yield* fromServiceFile(service, environment)]
+  return firstOf([options, ...url, ...fromService, variables])
+})
+
+const firstOf =
+  (sources: ReadonlyArray<Source>): Source =>
+  (setting) => {
+    for (const source of sources) {
+      const given = source(setting)
+      if (given !== undefined && given.value !== "") return given
+    }
+    return undefined
+  }
+
+const fromOptions = Effect.fnUntraced(function* (settings: unknown): Read<Source> {
+  if (typeof settings !== "object" || settings === null) {
+    return yield* invalid(undefined, 'the settings must be an object, such as { url: "postgres://localhost/app" }')
+  }
+  const options = new Map<string, unknown>(Object.entries(settings))
+  for (const name of options.keys()) {
+    if (!optionNames.includes(name)) {
+      return yield* invalid(name, `is not a setting; the settings are: ${optionNames.join(", ")}`)
+    }
+  }
+  return (setting) => {
+    const value = options.get(setting)
+    return value === undefined ? undefined : { name: setting, isText: false, value }
+  }
+})
+
+const fromUrl = Effect.fnUntraced(function* (given: Given | undefined): Read<ReadonlyArray<Source>> {
+  if (given === undefined) return []
+  const url = yield* parseUrl(yield* readSafely(given, readSecretText))
+  const parts = partsOf(url)
+  return [
+    (setting) => {
+      const value = parts.get(setting)
+      return value === undefined ? undefined : { name: `${setting} of the URL`, isText: true, value }
+    },
+    fromPairs(url.query, "the URL")
+  ]
+})
+
+const partsOf = (url: ConnectionUrl): ReadonlyMap<SettingName, unknown> =>
+  new Map<SettingName, unknown>([
+    ["host", url.hosts.length > 1 || url.hosts[0] ? url.hosts : undefined],
+    ["port", url.ports.some((port) => port !== "") ? url.ports : undefined],
+    ["user", url.user],
+    ["password", url.password],
+    ["database", url.database]
+  ])
+
+const fromServiceFile = Effect.fnUntraced(function* (service: Given, environment: Environment): Read<Source> {
+  const name = yield* readText(service)
+  return fromPairs(yield* readService({ ...service, value: name }, environment), `the service ${name}`)
+})
+
+const fromPairs =
+  (pairs: ReadonlyMap<string, string>, whose: string): Source =>
+  (setting) => {
+    const key = keysOf(setting).find((key) => pairs.has(key))
+    return key === undefined ? undefined : { name: `${key} of ${whose}`, isText: true, value: pairs.get(key) }
+  }
+
+const fromEnvironment =
+  (environment: Environment): Source =>
+  (setting) => {
+    const name = variableOf(setting)
+    const value = name === undefined ? undefined : environment[name]
+    return name === undefined || value === undefined ? undefined : { name, isText: true, value }
+  }

@@ -1,0 +1,67 @@
+/**
+ * Checks the keys of URLs and service files against libpq's. A key that libpq supports and this client does not is
+ * never ignored, because somebody's security may depend on it; it is accepted only with a value that changes nothing.
+ */
+import * as Effect from "effect/Effect"
+import type * as PgError from "../../PgError.ts"
+import type { Environment } from "./files.ts"
+import { invalid } from "../given.ts"
+import { resembled } from "./likeness.ts"
+import { keys } from "./names.ts"
+
+interface Unsupported {
+  readonly variable?: string
+  readonly harmless: ReadonlyArray<string>
+}
+
+const unsupported: ReadonlyMap<string, Unsupported> = new Map<string, Unsupported>([
+  ["channel_binding", { variable: "PGCHANNELBINDING", harmless: ["disable", "prefer"] }],
+  ["client_encoding", { harmless: ["UTF8", "utf8", "auto"] }],
+  ["gssencmode", { variable: "PGGSSENCMODE", harmless: ["disable", "prefer"] }],
+  ["hostaddr", { variable: "PGHOSTADDR", harmless: [] }],
+  ["keepalives", { harmless: ["1"] }],
+  ["load_balance_hosts", { variable: "PGLOADBALANCEHOSTS", harmless: ["disable"] }],
+  ["requirepeer", { variable: "PGREQUIREPEER", harmless: [] }],
+  ["ssl_min_protocol_version", { variable: "PGSSLMINPROTOCOLVERSION", harmless: ["TLSv1.2"] }],
+  ["sslcompression", { harmless: ["0"] }],
+  ["sslcrl", { variable: "PGSSLCRL", harmless: [] }],
+  ["sslcrldir", { variable: "PGSSLCRLDIR", harmless: [] }],
+  ["sslnegotiation", { variable: "PGSSLNEGOTIATION", harmless: ["postgres"] }],
+  ["sslsni", { harmless: ["1"] }],
+  ["target_session_attrs", { variable: "PGTARGETSESSIONATTRS", harmless: ["any"] }]
+])
+
+/**
+ * Checks one key. `where` is for the message: "has", "in line 3 has". An unknown key may be half a password, so the
+ * message does not repeat it.
+ */
+export const checkKey = (
+  setting: string,
+  where: string,
+  key: string,
+  value: string
+): Effect.Effect<void, PgError.InvalidConfigError> => {
+  if (keys.includes(key)) return Effect.void
+  const { harmless } = unsupported.get(key) ?? {}
+  if (harmless === undefined) {
+    const meant = resembled(key, [...keys, ...unsupported.keys()])
+    const likeness = meant === undefined ? "" : ` that resembles ${meant}`
+    return invalid(setting, `${where} an unknown key${likeness}; the known ones are: ${keys.join(", ")}`)
+  }
+  return value === "" || harmless.includes(value)
+    ? Effect.void
+    : invalid(setting, `${where} ${key}, which is not supported; ${instead(harmless)}`)
+}
+
+export const checkEnvironment = (environment: Environment): Effect.Effect<void, PgError.InvalidConfigError> => {
+  for (const { harmless, variable } of unsupported.values()) {
+    const value = variable === undefined ? undefined : environment[variable]
+    if (variable !== undefined && value && !harmless.includes(value)) {
+      return invalid(variable, `is not supported; ${instead(harmless)}`)
+    }
+  }
+  return Effect.void
+}
+
+const instead = (harmless: ReadonlyArray<string>): string =>
+  harmless.length === 0 ? "leave it out" : `leave it out, or write ${harmless.join(" or ")}`

@@ -1,0 +1,106 @@
+/**
+ * Parses a connection URL by libpq's grammar. `new URL` is unsuitable: it knows only one host, and its errors repeat
+ * the URL, including the password.
+ *
+ * ```
+ * postgresql://[user[:password]@][host[:port][,...]][/database][?key=value[&...]]
+ * ```
+ */
+import * as Effect from "effect/Effect"
+import * as Redacted from "effect/Redacted"
+import type * as PgError from "../../PgError.ts"
+import { invalid } from "../given.ts"
+import { checkKey } from "./unsupportedKeys.ts"
+
+export interface ConnectionUrl {
+  readonly user: string
+  readonly password: Redacted.Redacted | undefined
+  /** Empty if the URL names no host; a host or port that the list leaves out is an empty string. */
+  readonly hosts: ReadonlyArray<string>
+  readonly ports: ReadonlyArray<string>
+  readonly database: string
+  readonly query: ReadonlyMap<string, string>
+}
+
+type Read<A> = Effect.fn.Return<A, PgError.InvalidConfigError>
+
+const refuse = (reason: string): PgError.InvalidConfigError => invalid("url", reason)
+
+export const parseUrl = Effect.fnUntraced(function* (text: string): Read<ConnectionUrl> {
+  const url = text.trim()
+  const scheme = /^postgres(?:ql)?:\/\//.exec(url)
+  if (scheme === null) return yield* refuse("must begin with postgres:// or postgresql://")
+  const rest = url.slice(scheme[0].length)
+  const authorityEnd = indexOfAny(rest, "/?", 0)
+  const authority = rest.slice(0, authorityEnd)
+  // libpq splits at the first @ and takes the rest for a host, a database or a key, so half a password would end up in
+  // a message.
+  if (rest.indexOf("@") !== rest.lastIndexOf("@") || rest.indexOf("@") > authorityEnd) {
+    return yield* refuse(
+      "has an @ that is not the one between password and host; " +
+        "percent-encode what a user or password holds: @ as %40, / as %2F, ? as %3F, : as %3A"
+    )
+  }
+  const at = authority.indexOf("@")
+  const credentials = at === -1 ? "" : authority.slice(0, at)
+  const colon = indexOfAny(credentials, ":", 0)
+  const password = yield* decode(credentials.slice(colon + 1), "the password")
+  const queryStart = indexOfAny(rest, "?", authorityEnd)
+  return {
+    user: yield* decode(credentials.slice(0, colon), "the user"),
+    password: password === "" ? undefined : Redacted.make(password),
+    ...(yield* parseHosts(authority.slice(at + 1))),
+    database: yield* decode(rest.slice(authorityEnd + 1, queryStart), "the database"),
+    query: yield* parseQuery(rest.slice(queryStart + 1))
+  }
+})
+
+/** The position of the first of the characters; the end of the text if there is none. */
+const indexOfAny = (text: string, characters: string, from: number): number => {
+  for (let index = from; index < text.length; index++) {
+    if (characters.includes(text.charAt(index))) return index
+  }
+  return text.length
+}
+
+/** Splits first and decodes then, so that a percent-encoded separator stays part of its host or port. */
+const parseHosts = Effect.fnUntraced(function* (text: string): Read<Pick<ConnectionUrl, "hosts" | "ports">> {
+  const hosts: Array<string> = []
+  const ports: Array<string> = []
+  if (text === "") return { hosts, ports }
+  for (const part of text.split(",")) {
+    const bracketed = /^\[([^[\]]+)\](?::(.*))?$/.exec(part)
+    if (bracketed === null && /[[\]]/.test(part)) {
+      return yield* refuse("has an IPv6 address that is not one pair of brackets, followed by :port or nothing")
+    }
+    const colon = indexOfAny(part, ":", 0)
+    hosts.push(yield* decode(bracketed?.[1] ?? part.slice(0, colon), "a host"))
+    ports.push(yield* decode((bracketed === null ? part.slice(colon + 1) : bracketed[2]) ?? "", "a port"))
+  }
+  return { hosts, ports }
+})
+
+const parseQuery = Effect.fnUntraced(function* (text: string): Read<ReadonlyMap<string, string>> {
+  const query = new Map<string, string>()
+  for (const [at, pair] of text.split("&").entries()) {
+    if (pair === "") continue
+    const equals = pair.indexOf("=")
+    if (equals === -1) return yield* refuse("has something other than key=value, joined by &, after its ?")
+    const key = yield* decode(pair.slice(0, equals), "a key")
+    const value = yield* decode(pair.slice(equals + 1), "a value")
+    if (key === "ssl" && value === "true") {
+      // As in libpq, `ssl=true` is accepted because JDBC URLs use it. It never weakens sslmode.
+      if (!query.has("sslmode")) query.set("sslmode", "require")
+      continue
+    }
+    yield* checkKey("url", `in place ${at + 1} after its ? has`, key, value)
+    query.set(key, value)
+  }
+  return query
+})
+
+const decode = (text: string, part: string): Effect.Effect<string, PgError.InvalidConfigError> =>
+  Effect.try({
+    try: () => decodeURIComponent(text),
+    catch: () => refuse(`has a % in ${part} that does not begin a percent-encoded character; write it as %25`)
+  })

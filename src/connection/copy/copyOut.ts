@@ -1,0 +1,112 @@
+/** COPY out of a table or a query, as a stream of bytes or of rows that the server fills no faster than it is read. */
+import * as Arr from "effect/Array"
+import * as Cause from "effect/Cause"
+import * as Effect from "effect/Effect"
+import type * as Scope from "effect/Scope"
+import * as Stream from "effect/Stream"
+import type { ObjectRow } from "../../codec/rowReader.ts"
+import type * as PgCopy from "../../PgCopy.ts"
+import * as PgError from "../../PgError.ts"
+import {
+  type Collector,
+  type CopyOut,
+  type CopyText,
+  copyOut as copyOutRequest
+} from "../../session/exchange/copyOutExchange.ts"
+import { serverVersionOf } from "../../wire/serverVersion.ts"
+import type { TransactionLevel } from "../../session/transaction/transactionLevel.ts"
+import { BytesCollector, RowsCollector } from "./copySink.ts"
+import { description, inBinary, type Interpolated, selectFrom, withLiterals } from "./copySource.ts"
+import { copyOutStatement } from "./copyStatement.ts"
+import { answerOf } from "../../call/shape.ts"
+import { withTimeout } from "../../call/timeout.ts"
+
+type Level = Effect.Effect<TransactionLevel, PgError.PgError, Scope.Scope>
+
+export const copyBytesOut = (
+  scopedLevel: Level,
+  source: PgCopy.Source,
+  options: PgCopy.OutOptions
+): Stream.Stream<Uint8Array, PgError.PgError> =>
+  begun(
+    "copyOut",
+    options,
+    Effect.gen(function* () {
+      const level = yield* scopedLevel
+      const { sent, told } = yield* withLiterals(level, source)
+      const version = serverVersionOf(level.session.parameters)
+      const text = yield* Effect.all({
+        sent: copyOutStatement(sent, options, version),
+        told: copyOutStatement(told, options, version)
+      })
+      return yield* streamOf(level, "copyOut", text, new BytesCollector(), options)
+    })
+  )
+
+export const copyRowsOut = (
+  scopedLevel: Level,
+  source: PgCopy.Source,
+  options: PgCopy.Observed
+): Stream.Stream<ObjectRow, PgError.PgError> =>
+  begun(
+    "copyOutRows",
+    options,
+    Effect.gen(function* () {
+      const level = yield* scopedLevel
+      const { sent, told } = yield* withLiterals(level, source)
+      const query = queryOf(told)
+      const { rowShape: shape } = yield* description(level, query)
+      if (shape === undefined) {
+        return yield* new PgError.UnsupportedError({
+          feature: "COPY of a statement without rows",
+          instead: "copy a SELECT, or a command with RETURNING",
+          sql: query
+        })
+      }
+      const version = serverVersionOf(level.session.parameters)
+      const statement = (text: string) =>
+        copyOutStatement({ query: inBinary(text, shape) }, { format: "binary" }, version)
+      const text = yield* Effect.all({ sent: statement(queryOf(sent)), told: statement(query) })
+      return yield* streamOf(level, "copyOutRows", text, new RowsCollector(query, shape.object), options)
+    })
+  )
+
+const queryOf = (source: Interpolated["sent"]): string =>
+  "query" in source ? source.query : selectFrom(source, source.columns)
+
+/** The timeout bounds the wait for the beginning of the COPY, with that for a connection. */
+const begun = <A>(
+  operation: string,
+  { timeout }: PgCopy.Observed,
+  stream: Effect.Effect<Stream.Stream<A, PgError.PgError>, PgError.PgError, Scope.Scope>
+): Stream.Stream<A, PgError.PgError> => Stream.unwrap(withTimeout(operation, undefined, stream, timeout))
+
+/** The COPY as a stream: it has begun, and is cancelled with the scope where it has not come to its end. */
+const streamOf = <A>(
+  level: TransactionLevel,
+  operation: string,
+  text: CopyText,
+  collector: Collector<A>,
+  options: PgCopy.Observed
+): Effect.Effect<Stream.Stream<A, PgError.PgError>, PgError.PgError, Scope.Scope> =>
+  Effect.gen(function* () {
+    const request = copyOutRequest(text, collector)
+    yield* Effect.addFinalizer(() => Effect.sync(() => request.abandon()))
+    const watched = <B>(effect: Effect.Effect<B, PgError.PgError>) =>
+      Effect.withFiber<B, PgError.PgError>((fiber) =>
+        level.session.observer.observe(fiber, operation, text.told, effect)
+      )
+    const copy = yield* Effect.catch(level.run(request), (error) => watched(Effect.fail(error)))
+    yield* Effect.forkScoped(Effect.exit(watched(copy.ended)), { startImmediately: true })
+    const next = withTimeout(operation, text.told, copy.next, options.timeout)
+    return Stream.fromPull(Effect.succeed(pull(copy, next, options)))
+  })
+
+type Pulled<A> = Effect.Effect<Arr.NonEmptyReadonlyArray<A>, PgError.PgError | Cause.Done>
+
+const pull = <A>(copy: CopyOut<A>, next: CopyOut<A>["next"], { onProgress }: PgCopy.Observed): Pulled<A> =>
+  Effect.flatMap(next, (items): Pulled<A> => {
+    if (!Arr.isReadonlyArrayNonEmpty(items)) return Cause.done()
+    if (onProgress === undefined) return Effect.succeed(items)
+    return Effect.as(answerOf("onProgress", onProgress({ bytes: copy.bytesRead, rows: copy.collector.rows })), items)
+  })

@@ -1,0 +1,155 @@
+/** Rows for a COPY into a table: which columns they have, how they travel, and what is wrong with one that cannot. */
+import * as Effect from "effect/Effect"
+import { type CopyColumns, copyColumns, type CopyFormat, needsText, rowWriter } from "../../codec/copyRow.ts"
+import type * as PgCopy from "../../PgCopy.ts"
+import * as PgError from "../../PgError.ts"
+import { ownTupleRows } from "../../session/request/request.ts"
+import type { TransactionLevel } from "../../session/transaction/transactionLevel.ts"
+import type { ByteWriter } from "../../wire/byteWriter.ts"
+import { COPY_HEADER, COPY_TRAILER } from "../../wire/copyBinary.ts"
+import { Unencodable } from "../../wire/failure.ts"
+import { description, selectFrom } from "./copySource.ts"
+import { quoteText } from "../../wire/sqlText.ts"
+import { tableName } from "./copyStatement.ts"
+import { isArray, isSafely } from "../../call/shape.ts"
+
+export interface CopyPlan {
+  readonly names: ReadonlyArray<string>
+  readonly columns: CopyColumns
+  readonly format: CopyFormat
+  /** Whether objects may have nothing but these columns: where the first one has named them. */
+  readonly isExhaustive: boolean
+}
+
+/** Generated columns cannot be written, and `SELECT *` has them too. */
+const writableColumns = (table: PgCopy.Table): string => `SELECT a.attname::pg_catalog.text
+FROM pg_catalog.pg_attribute AS a
+WHERE a.attrelid OPERATOR(pg_catalog.=) ${quoteText(tableName(table))}::pg_catalog.regclass
+  AND a.attnum OPERATOR(pg_catalog.>) 0 AND NOT a.attisdropped AND a.attgenerated OPERATOR(pg_catalog.=) ''
+ORDER BY a.attnum`
+
+/** Finds the columns: those that are named, else those of the first row, else all of the table. */
+export const copyPlan = (
+  level: TransactionLevel,
+  table: PgCopy.Table,
+  first: unknown,
+  format: CopyFormat | undefined
+): Effect.Effect<CopyPlan, PgError.PgError> =>
+  Effect.gen(function* () {
+    const isExhaustive = table.columns === undefined && isObject(first)
+    const names =
+      table.columns ??
+      (isObject(first)
+        ? keysOf(first)
+        : (yield* level.run(ownTupleRows(writableColumns(table)))).map(([name]) => String(name)))
+    const { rowShape } = yield* description(level, selectFrom(table, names))
+    const oids = (rowShape?.columns ?? []).map(({ typeOid }) => typeOid)
+    const columns = copyColumns(oids, level.session.catalogue.types)
+    return { names, columns, format: format ?? formatFor(names, columns, first), isExhaustive }
+  })
+
+/** None for a Proxy that does not tell them: its row is refused when it is written. */
+const keysOf = (row: object): ReadonlyArray<string> => {
+  try {
+    return Object.keys(row)
+  } catch {
+    return []
+  }
+}
+
+const formatFor = (names: ReadonlyArray<string>, columns: CopyColumns, first: unknown): CopyFormat => {
+  const values = (): ReadonlyArray<unknown> =>
+    isObject(first) ? names.map((name) => first[name]) : isArray(first) ? first : []
+  return isSafely(() => needsText(columns, values()), undefined) ? "csv" : "binary"
+}
+
+const isObject = (row: unknown): row is Readonly<Record<string, unknown>> =>
+  typeof row === "object" && row !== null && !isArray(row)
+
+/** A row that is kept for a while, as it is now. An object of a class stays itself, for it may have getters. */
+export const asItIs = (row: unknown): unknown => {
+  try {
+    if (isArray(row)) return row.slice()
+    return isObject(row) && Object.getPrototypeOf(row) === Object.prototype ? { ...row } : row
+  } catch {
+    return row
+  }
+}
+
+export class CopyRows {
+  /** How many rows have been written. */
+  written = 0
+  private readonly plan: CopyPlan
+  private readonly sql: string
+  private readonly writeRow: ReturnType<typeof rowWriter>
+  /** The values of a row that came as an object. */
+  private readonly values: Array<unknown> = []
+
+  constructor(plan: CopyPlan, sql: string) {
+    this.plan = plan
+    this.sql = sql
+    this.writeRow = rowWriter(plan.columns, plan.format)
+  }
+
+  begin(writer: ByteWriter): void {
+    if (this.plan.format === "binary") writer.raw(COPY_HEADER)
+  }
+
+  end(writer: ByteWriter): void {
+    if (this.plan.format === "binary") writer.raw(COPY_TRAILER)
+  }
+
+  /** Writes a row, or nothing of it and says why. */
+  write(writer: ByteWriter, row: unknown): PgError.EncodeError | undefined {
+    const mark = writer.length
+    try {
+      this.writeRow(writer, this.valuesOf(row))
+      this.written++
+      return undefined
+    } catch (failure) {
+      writer.rewind(mark)
+      return this.refusal(failure instanceof Unencodable ? failure : new Unencodable("it cannot be read"), row)
+    }
+  }
+
+  private valuesOf(row: unknown): ReadonlyArray<unknown> {
+    const { isExhaustive, names } = this.plan
+    if (isArray(row)) {
+      if (row.length !== names.length) throw new Unencodable(`it has ${row.length} values for ${names.length} columns`)
+      return row
+    }
+    if (!isObject(row)) throw new Unencodable("it is neither an array nor an object")
+    const { values } = this
+    for (let index = 0; index < names.length; index++) {
+      const name = names[index]!
+      const value = row[name]
+      if (value === undefined && !(name in row)) throw new Unencodable(`it has no property "${name}"`)
+      values[index] = value
+    }
+    if (isExhaustive) this.refuseMore(row)
+    return values
+  }
+
+  /** What the first row did not have would be lost without a word. */
+  private refuseMore(row: Readonly<Record<string, unknown>>): void {
+    const { names } = this.plan
+    const keys = Object.keys(row)
+    if (keys.length === names.length) return
+    const extra = keys.filter((key) => !names.includes(key))
+    throw new Unencodable(`it has properties that the first row has not: ${extra.join(", ")}; name the columns`)
+  }
+
+  private refusal({ message, parameter = 0 }: Unencodable, row: unknown): PgError.EncodeError {
+    const { columns, format, names } = this.plan
+    const value = parameter === 0 ? undefined : (isArray(row) ? row : this.values)[parameter - 1]
+    const hint = format === "binary" && typeof value === "string" ? '; the format "csv" takes its text' : ""
+    return new PgError.EncodeError({
+      parameter,
+      type: columns.encoders[parameter - 1]?.typeName ?? "row",
+      reason: `${message}${hint}`,
+      sql: this.sql,
+      row: this.written + 1,
+      column: names[parameter - 1]
+    })
+  }
+}

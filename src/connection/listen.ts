@@ -1,0 +1,227 @@
+/** LISTEN on a session, and the queue between a channel and its reader. */
+import * as Cause from "effect/Cause"
+import * as Effect from "effect/Effect"
+import * as Queue from "effect/Queue"
+import type * as Schema from "effect/Schema"
+import * as SchemaParser from "effect/SchemaParser"
+import type * as Scope from "effect/Scope"
+import * as Stream from "effect/Stream"
+import * as PgError from "../PgError.ts"
+import type * as PgNotification from "../PgNotification.ts"
+import type { NotificationListener } from "../session/engine/channels.ts"
+import { type Request, script } from "../session/request/request.ts"
+import { resetAnd } from "../session/transaction/reset.ts"
+import type { Session } from "../session/engine/session.ts"
+import { SimpleQuery } from "../session/exchange/simpleQuery.ts"
+import { submitControl } from "../session/transaction/control.ts"
+import type { TransactionLevel } from "../session/transaction/transactionLevel.ts"
+import { TransactionStatus } from "../wire/backendMessage.ts"
+import { DECODE_OPTIONS, misfitPayload } from "./rowSchema.ts"
+import * as Shape from "../call/shape.ts"
+import { MAX_NAME_BYTES } from "../wire/limits.ts"
+import { quoteName } from "../wire/sqlText.ts"
+
+export type Events = Queue.Queue<PgNotification.Event, PgError.PgError | Cause.Done>
+
+const DEFAULT_BUFFER_SIZE = 10_000
+
+/** What one reader of one channel has waiting for it: so many events at most, and a gap behind them. */
+export class Mailbox {
+  readonly channel: string
+  readonly events: Events
+  private readonly bufferSize: number
+  private endsInGap = false
+
+  constructor(channel: string, events: Events, bufferSize: number) {
+    this.channel = channel
+    this.events = events
+    this.bufferSize = bufferSize
+  }
+
+  readonly notify: NotificationListener = ({ channel, payload, processId }) => {
+    if (Queue.sizeUnsafe(this.events) >= this.bufferSize) return this.gap("overflow")
+    Queue.offerUnsafe(this.events, { _tag: "Notification", channel, payload, processId })
+    this.endsInGap = false
+  }
+
+  /** Says that what came before and what comes after may not be all; once is enough while nothing else has come. */
+  gap(reason: PgNotification.Gap["reason"]): void {
+    if (this.endsInGap && Queue.sizeUnsafe(this.events) > 0) return
+    Queue.offerUnsafe(this.events, { _tag: "Gap", channel: this.channel, reason })
+    this.endsInGap = true
+  }
+
+  /** Nothing more comes, for that reason. What has come can still be read before. */
+  fail(error: PgError.PgError): void {
+    Queue.failCauseUnsafe(this.events, Cause.fail(error))
+  }
+}
+
+/** A mailbox for the scope; whoever reads it at the end of the scope sees the end. */
+export const makeMailbox = (
+  channel: string,
+  { bufferSize = DEFAULT_BUFFER_SIZE }: PgNotification.ListenOptions = {}
+): Effect.Effect<Mailbox, never, Scope.Scope> =>
+  Effect.map(
+    // The mailbox itself bounds what waits.
+    Effect.acquireRelease(Queue.make<PgNotification.Event, PgError.PgError | Cause.Done>(), (events) =>
+      Queue.end(events)
+    ),
+    (events) => new Mailbox(channel, events, bufferSize)
+  )
+
+/**
+ * Listens for the scope, on a session that is one's own until `lease` ends; the server has confirmed it when this
+ * completes.
+ */
+export const listenOn = Effect.fnUntraced(function* (
+  lease: TransactionLevel,
+  level: TransactionLevel,
+  channel: string,
+  options: PgNotification.ListenOptions | undefined
+): Effect.fn.Return<Mailbox, PgError.PgError, Scope.Scope> {
+  const { session } = level
+  const listen = yield* listenStatement(channel)
+  const mailbox = yield* makeMailbox(channel, options)
+  yield* Effect.acquireRelease(
+    Effect.sync(() => session.channels.add(channel, mailbox.notify)),
+    () => Effect.sync(() => leave(session, mailbox))
+  )
+  yield* listenAt(level, channel, listen)
+  const end = (error: PgError.PgError): void => {
+    leave(session, mailbox)
+    mailbox.fail(error)
+  }
+  yield* Effect.acquireRelease(
+    Effect.sync(() => lease.onEnd(end)),
+    (forget) => Effect.sync(forget)
+  )
+  return mailbox
+})
+
+/** A transaction that is rolled back takes the LISTEN along that was said in it: it is said again. */
+const listenAt = (level: TransactionLevel, channel: string, listen: string): Effect.Effect<void, PgError.PgError> =>
+  Effect.map(level.run(script(listen)), () => {
+    if (!level.isTransaction) return
+    const again = Effect.suspend(() =>
+      level.session.channels.has(channel) ? listenAt(level.surviving, channel, listen) : Effect.void
+    )
+    level.afterRollback(Effect.ignore(again))
+  })
+
+/**
+ * Takes a reader off a session. Nobody waits for the UNLISTEN after the last one. It waits until nothing else is asked,
+ * since a query that it stood behind could not be cancelled, and until no transaction is open, since one that is rolled
+ * back takes it along, and one that has failed refuses it.
+ */
+export const leave = (session: Session, { channel, notify }: Pick<Mailbox, "channel" | "notify">): void => {
+  const { channels } = session
+  if (!channels.remove(channel, notify) || session.lost !== undefined) return
+  if (channels.leave(channel)) session.onIdle(() => unlisten(session))
+}
+
+const unlisten = (session: Session): void => {
+  if (session.lost !== undefined) return
+  // Another who waited for this moment may just have asked for a transaction.
+  if (!session.settled || session.transactionStatus !== TransactionStatus.idle) {
+    session.onIdle(() => unlisten(session), true)
+    return
+  }
+  const statements = session.channels.takeLeft().map((channel) => `UNLISTEN ${quoteName(channel)}`)
+  if (statements.length === 0) return
+  submitControl(session, { operation: "UNLISTEN", sql: statements.join("; ") }, () => {})
+}
+
+/**
+ * Takes a session back to where its startup left it, but for those who listen. What is forgotten and said again in one
+ * transaction is listened to without a gap. Who they are is known when it is sent.
+ */
+export const resetKeepingListeners: Request<unknown> = {
+  sql: resetAnd([]),
+  params: undefined,
+  exchange: (session, resume) => {
+    const isIdle = session.transactionStatus === TransactionStatus.idle
+    const listen = session.channels.names.map((channel) => `LISTEN ${quoteName(channel)}`)
+    return new SimpleQuery(session, isIdle ? resetAnd(listen) : `ROLLBACK; ${resetAnd(listen)}`, resume)
+  }
+}
+
+/** The statement that listens to a channel of any name; it is no harm to say it again. */
+export const listenStatement = (channel: string): Effect.Effect<string, PgError.EncodeError> => {
+  const reason = refusal(channel)
+  return reason === undefined
+    ? Effect.succeed(`LISTEN ${quoteName(channel)}`)
+    : Effect.fail(new PgError.EncodeError({ parameter: 0, type: "channel name", reason, sql: "LISTEN" }))
+}
+
+/** The server would cut a longer name, and then nobody would ever hear of it. */
+const refusal = (channel: string): string | undefined => {
+  if (channel === "") return "a channel has a name"
+  if (channel.includes("\0") || !channel.isWellFormed()) return "it has a NUL or half a surrogate pair"
+  const bytes = new TextEncoder().encode(channel).length
+  return bytes > MAX_NAME_BYTES ? `it has ${bytes} bytes, and names have at most ${MAX_NAME_BYTES}` : undefined
+}
+
+/**
+ * What a reader is given: the events as they are, or with payloads as a schema reads them. `statement` is what the server
+ * is told.
+ */
+export const listenWith = (
+  subscribe: (
+    channel: string,
+    options: PgNotification.ListenOptions | undefined,
+    statement: string
+  ) => Effect.Effect<Mailbox, PgError.PgError, Scope.Scope>
+): PgNotification.Listen => {
+  function listen(
+    channel: string,
+    options?: PgNotification.ListenOptions
+  ): Effect.Effect<Stream.Stream<PgNotification.Event, PgError.PgError>, PgError.PgError, Scope.Scope>
+  function listen<S extends Schema.Top>(
+    channel: string,
+    options: PgNotification.PayloadOptions<S>
+  ): Effect.Effect<
+    Stream.Stream<PgNotification.DecodedEvent<S["Type"]>, PgError.PgError, S["DecodingServices"]>,
+    PgError.PgError,
+    Scope.Scope
+  >
+  function listen<S extends Schema.Top>(
+    channel: string,
+    options?: PgNotification.ListenOptions | PgNotification.PayloadOptions<S>
+  ) {
+    return Shape.unless(Shape.faultOf("channel", channel, Shape.text), () =>
+      Shape.withOptions<Partial<PgNotification.PayloadOptions<S>>, unknown, unknown, unknown>(
+        options,
+        LISTEN_OPTIONS,
+        (known) =>
+          Effect.flatMap(listenStatement(channel), (statement) =>
+            Effect.map(subscribe(channel, known, statement), ({ events }) =>
+              known?.payload === undefined ? Stream.fromQueue(events) : decoded(events, known.payload, statement)
+            )
+          )
+      )
+    )
+  }
+  return listen
+}
+
+const LISTEN_OPTIONS: Shape.Kinds = { bufferSize: Shape.count, payload: Shape.schema }
+
+/** A payload that its schema does not take is an event of its own, and what comes behind it is read as ever. */
+const decoded = <S extends Schema.Top>(
+  events: Events,
+  payload: S,
+  sql: string
+): Stream.Stream<PgNotification.DecodedEvent<S["Type"]>, PgError.PgError, S["DecodingServices"]> => {
+  const decode = SchemaParser.decodeUnknownEffect(payload, DECODE_OPTIONS)
+  return Stream.mapEffect(
+    Stream.fromQueue(events),
+    (event): Effect.Effect<PgNotification.DecodedEvent<S["Type"]>, never, S["DecodingServices"]> => {
+      if (event._tag === "Gap") return Effect.succeed(event)
+      return Effect.match(decode(event.payload), {
+        onSuccess: (payload) => ({ ...event, payload }),
+        onFailure: (issue) => ({ ...event, _tag: "Undecodable" as const, error: misfitPayload(issue, sql) })
+      })
+    }
+  )
+}

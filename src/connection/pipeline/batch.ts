@@ -1,0 +1,61 @@
+/** Different statements in one round trip, as one or each for itself. */
+import * as Effect from "effect/Effect"
+import * as Exit from "effect/Exit"
+import type * as PgError from "../../PgError.ts"
+import { batch as batchOf, type Run } from "../../session/request/batchRequest.ts"
+import { ALL, objects, query, type Request } from "../../session/request/request.ts"
+import { changesSchema, kindOf } from "../../session/statement/statementKind.ts"
+import type { Place } from "../place.ts"
+import type { BarrierResult, BatchResult, BatchStatement } from "../../call/call.ts"
+import { type StatementText, whilePrepared } from "./whilePrepared.ts"
+
+type Answer<A> = Effect.Effect<A, PgError.PgError>
+
+/** One Sync behind all of them. */
+export const batch = (place: Place, statements: ReadonlyArray<BatchStatement>): Answer<ReadonlyArray<BatchResult>> => {
+  const [first, ...others] = statements
+  if (first === undefined) return Effect.succeed([])
+  return place.onLevel((level) => {
+    const kept = level.session.statements
+    return whilePrepared(level, inTurn(first, others), kept, ([head, ...tail]) =>
+      batchOf(
+        kept,
+        { statement: head, values: first.params ?? [] },
+        ...tail.map((statement, index): Run => ({ statement, values: others[index]?.params ?? [] }))
+      )
+    )
+  })
+}
+
+/**
+ * What FETCH, EXECUTE and the like return, and what stands behind a change of the schema, can only be said once those
+ * before have run.
+ */
+const inTurn = (
+  first: BatchStatement,
+  others: ReadonlyArray<BatchStatement>
+): readonly [StatementText, ...ReadonlyArray<StatementText>] => {
+  let isLate = changesSchema(first.sql)
+  const later = others.map(({ params, sql }): StatementText => {
+    const text = { sql, params, isLate: isLate || kindOf(sql) === "told" }
+    isLate ||= changesSchema(sql)
+    return text
+  })
+  return [first, ...later]
+}
+
+/** A Sync behind each: those before and after one that fails are not touched by that. */
+export const batchWithBarriers = (
+  place: Place,
+  statements: ReadonlyArray<BatchStatement>
+): Answer<ReadonlyArray<BarrierResult>> =>
+  place.onLevel((level) =>
+    Effect.forEach(statements, (statement) => Effect.result(level.run(alone(statement))), { concurrency: "unbounded" })
+  )
+
+const alone = ({ params = [], sql }: BatchStatement): Request<BatchResult> =>
+  query(sql, params, {
+    form: objects,
+    maxRows: ALL,
+    result: ({ rows, tag }) => Exit.succeed({ command: "", rowCount: 0, ...tag, rows })
+  })

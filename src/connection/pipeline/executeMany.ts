@@ -1,0 +1,134 @@
+/**
+ * One statement for many rows of values. Rows of an Iterable are encoded as the socket takes them, and outside of a
+ * transaction the one Sync behind them makes them one. A Stream may ask the same session for its rows, so that they go in
+ * portions inside of a transaction, or a savepoint where there is one.
+ */
+import * as Effect from "effect/Effect"
+import * as Exit from "effect/Exit"
+import * as Stream from "effect/Stream"
+import type * as PgError from "../../PgError.ts"
+import { executions, fetches, type Prepared, Rows } from "../../session/request/manyRequest.ts"
+import { OwnStatement } from "../../session/statement/heldStatement.ts"
+import { mapOutcome, type Outcome } from "../../session/exchange/pipelinePlan.ts"
+import type { Request } from "../../session/request/request.ts"
+import type { Statements } from "../../session/statement/statementCache.ts"
+import { JOINING_LEVEL, type TransactionLevel } from "../../session/transaction/transactionLevel.ts"
+import type { Place } from "../place.ts"
+import type { Described } from "../rowSchema.ts"
+import { failingTyped, guarded } from "../../call/iterables.ts"
+import type { ManyResult, Parameters, Row, RowSource } from "../../call/call.ts"
+import { whilePrepared } from "./whilePrepared.ts"
+
+/** So many rows of a Stream are sent in one request. */
+const PORTION_ROWS = 1_000
+
+type Answer<A, E = never, R = never> = Effect.Effect<A, E | PgError.PgError, R>
+
+/** Makes the request for one portion of the rows; `offset` is the number of those before. */
+type Runs<A> = (prepared: Prepared, rows: Rows, offset: number) => Request<Outcome<A>>
+
+/** What is run for each row, and where its statement is kept if not in the cache of the session. */
+export interface ManyRuns {
+  readonly sql: string
+  readonly statements?: Statements | undefined
+}
+
+export const executeMany = <E, R>(place: Place, runs: ManyRuns, rows: RowSource<E, R>): Answer<ManyResult, E, R> =>
+  Effect.map(many(place, runs, executions, rows), (counts) => ({
+    rowCount: counts.reduce((total, rowCount) => total + rowCount, 0)
+  }))
+
+export const fetchMany = <E, R>(
+  place: Place,
+  runs: ManyRuns,
+  rows: RowSource<E, R>
+): Answer<ReadonlyArray<Described<ReadonlyArray<ReadonlyArray<Row>>>>, E, R> =>
+  many(place, runs, describedFetches, rows)
+
+/** A list of rows for each run, and what is known of their columns. */
+const describedFetches: Runs<Described<ReadonlyArray<ReadonlyArray<Row>>>> = (prepared, rows, offset) => {
+  const request = fetches(prepared, rows, offset)
+  const { rowShape, sql } = prepared.statement
+  return {
+    ...request,
+    exchange: (session, resume) =>
+      request.exchange(session, (exit) =>
+        resume(
+          Exit.map(exit, (outcome) =>
+            mapOutcome(outcome, (answer) => ({
+              answer,
+              columns: rowShape?.columns ?? [],
+              types: session.catalogue.types,
+              sql
+            }))
+          )
+        )
+      )
+  }
+}
+
+/** The answers to all portions. */
+const many = <A, E, R>(
+  place: Place,
+  { sql, statements }: ManyRuns,
+  make: Runs<A>,
+  rows: RowSource<E, R>
+): Answer<ReadonlyArray<A>, E, R> => {
+  if (Stream.isStream(rows)) {
+    return place.onLevel((level) => atomically(place, level, (inner) => portions(inner, sql, make, rows)))
+  }
+  const whole = (level: TransactionLevel): Answer<ReadonlyArray<A>> =>
+    Effect.map(portion(level, statements ?? level.session.statements, sql, make, rows, 0), (answer) => [answer])
+  return place.onLevel((level) =>
+    level.isTransaction || level.isBegunInSql ? atomically(place, level, whole) : whole(level)
+  )
+}
+
+/** All or nothing, also where a part has been sent before it turns out that the rest cannot be. */
+const atomically = <A, E, R>(
+  place: Place,
+  level: TransactionLevel,
+  use: (level: TransactionLevel) => Answer<A, E, R>
+): Answer<A, E, R> => level.within(JOINING_LEVEL, (inner) => place.within(inner, use(inner)))
+
+/** Prepared for the occasion: a plan that turns out to be stale would end the transaction. */
+const portions = <A, E, R>(
+  level: TransactionLevel,
+  sql: string,
+  make: Runs<A>,
+  rows: Stream.Stream<Parameters, E, R>
+): Answer<ReadonlyArray<A>, E, R> =>
+  Effect.suspend(() => {
+    const cache = level.session.statements
+    const own = new OwnStatement(cache, cache.ownName())
+    const answers: Array<A> = []
+    let offset = 0
+    const each = (values: ReadonlyArray<Parameters>): Answer<void> =>
+      Effect.map(portion(level, own, sql, make, values, offset), (answer) => {
+        offset += values.length
+        answers.push(answer)
+      })
+    return Stream.rechunk(rows, PORTION_ROWS).pipe(
+      Stream.runForEachArray(each),
+      Effect.as(answers),
+      Effect.ensuring(Effect.sync(() => own.close()))
+    )
+  })
+
+const portion = <A>(
+  level: TransactionLevel,
+  statements: Statements,
+  sql: string,
+  make: Runs<A>,
+  values: Iterable<Parameters>,
+  offset: number
+): Answer<A> =>
+  failingTyped(
+    Effect.suspend(() => {
+      const rows = new Rows(guarded(values, sql))
+      return Effect.ensuring(
+        whilePrepared(level, [{ sql }], statements, ([statement]) => make({ statement, statements }, rows, offset)),
+        Effect.sync(() => rows.stop())
+      )
+    })
+  )

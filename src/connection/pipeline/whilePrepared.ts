@@ -1,0 +1,99 @@
+/**
+ * Runs a pipeline, which needs its statements described. If what was known of one proves wrong, what has not run is asked
+ * again, and what has is not: it fails, and the next call has the statement described anew.
+ */
+import * as Effect from "effect/Effect"
+import { namedTypes } from "../../codec/typedParameter.ts"
+import type * as PgError from "../../PgError.ts"
+import { type Outcome, Stale, Unread } from "../../session/exchange/pipelinePlan.ts"
+import { silent, undescribed, unnamed } from "../../session/statement/preparedStatement.ts"
+import { MAX_REPETITIONS } from "../../session/exchange/repetition.ts"
+import { preparation, type Request } from "../../session/request/request.ts"
+import { type PreparedStatement, statementKey, type Statements } from "../../session/statement/statementCache.ts"
+import { hasNoParameters, kindOf } from "../../session/statement/statementKind.ts"
+import type { TransactionLevel } from "../../session/transaction/transactionLevel.ts"
+import { missingTypes, unanswered, undecodable } from "../../session/types/missingTypes.ts"
+import { haveChanged, lookUp, wellFormed } from "../typesNow.ts"
+import type { Parameters } from "../../call/call.ts"
+
+type Answer<A> = Effect.Effect<A, PgError.PgError>
+type Some<A> = readonly [A, ...ReadonlyArray<A>]
+
+/** A statement that is to be prepared, for parameters of the types that these name. */
+export interface StatementText {
+  readonly sql: string
+  readonly params?: Parameters | undefined
+  /** Whether it can only be described once those before it have run. */
+  readonly isLate?: boolean
+}
+
+export const whilePrepared = <A>(
+  level: TransactionLevel,
+  texts: Some<StatementText>,
+  statements: Statements,
+  make: (prepared: Some<PreparedStatement>) => Request<Outcome<A>>
+): Answer<A> =>
+  Effect.gen(function* () {
+    const [first, ...others] = texts
+    for (let attempt = 1; ; attempt++) {
+      const remembered = new Set<string>()
+      const prepare = (text: StatementText): Answer<PreparedStatement> => prepared(level, text, statements, remembered)
+      const all: [PreparedStatement, ...Array<PreparedStatement>] = [yield* prepare(first)]
+      for (const text of others) all.push(yield* prepare(text))
+      // From the second attempt on, each is prepared in the pipeline: little time is left for it to change once more.
+      const outcome = yield* level.run(make(attempt === 1 ? all : [unnamed(all[0]), ...all.slice(1).map(unnamed)]))
+      if (outcome instanceof Unread) return yield* readAgain(level, outcome)
+      if (!(outcome instanceof Stale)) return outcome
+      const isOutOfDate = outcome.isCertain || (yield* hasChanged(level, outcome, remembered))
+      if (!isOutOfDate) return yield* Effect.fail(outcome.error(false))
+      for (const statement of all) statements.evict(statement)
+      if (!outcome.mayRepeat || attempt > MAX_REPETITIONS) return yield* Effect.fail(outcome.error(true))
+    }
+  })
+
+/** Whether what is in doubt may be otherwise by now: it was described before this call, or a type of it has changed. */
+const hasChanged = (
+  level: TransactionLevel,
+  { refusedType, statement }: Stale,
+  remembered: ReadonlySet<string>
+): Answer<boolean> =>
+  Effect.map(
+    haveChanged(level, statement, refusedType === undefined ? [] : [refusedType]),
+    (isOther) => isOther || remembered.has(statement.key)
+  )
+
+const prepared = (
+  level: TransactionLevel,
+  { isLate = false, params = [], sql }: StatementText,
+  statements: Statements,
+  remembered: Set<string>
+): Answer<PreparedStatement> =>
+  Effect.suspend(() => {
+    const { session } = level
+    const key = statementKey(sql, namedTypes(params))
+    if (isLate) return Effect.succeed(undescribed(session, sql, key))
+    if (kindOf(sql) === "silent" && hasNoParameters(sql)) return Effect.succeed(silent(session, sql, key))
+    const found = statements.get(key, performance.now())
+    if (found === undefined || found.kind !== "planned" || !session.catalogue.isCurrent(found)) {
+      return level.run(preparation(sql, params).with(statements))
+    }
+    remembered.add(key)
+    return Effect.succeed(found)
+  })
+
+/** Looks up the types that are not known, or have changed, and reads what could not be read without them. */
+const readAgain = <A>(
+  level: TransactionLevel,
+  { column, read, statement }: Unread<A>,
+  lookedUp: ReadonlyArray<number> = []
+): Answer<A> =>
+  Effect.gen(function* () {
+    const missing = missingTypes(level.session.catalogue, statement, column, lookedUp)
+    if (missing === undefined) return yield* undecodable(column, statement)
+    const { types, unknown } = missing
+    yield* Effect.mapError(lookUp(level, types, unknown), (error) =>
+      error._tag === "ProtocolError" ? error : unanswered(column, statement)
+    )
+    const answer = yield* wellFormed(() => read(types))
+    return answer instanceof Unread ? yield* readAgain(level, answer, [...lookedUp, ...unknown]) : answer
+  })

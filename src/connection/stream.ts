@@ -1,0 +1,272 @@
+/**
+ * Rows a page at a time, from a portal. A portal lives in a transaction: the fiber's, or else one of its own, on a
+ * session that it has to itself. Each page is asked for when the one before has been used up, so that memory is bounded
+ * by the size of a page, and other statements of the same transaction run in between.
+ */
+import * as Arr from "effect/Array"
+import * as Cause from "effect/Cause"
+import * as Effect from "effect/Effect"
+import * as Exit from "effect/Exit"
+import type * as Pull from "effect/Pull"
+import type * as Schema from "effect/Schema"
+import type * as Scope from "effect/Scope"
+import * as Stream from "effect/Stream"
+import type { ObjectRow } from "../codec/rowReader.ts"
+import * as PgError from "../PgError.ts"
+import { closePortal, type Page, page, Portal, type PortalOptions } from "../session/request/portal.ts"
+import type { Request } from "../session/request/request.ts"
+import { PLAIN_LEVEL, type TransactionLevel, type Restore } from "../session/transaction/transactionLevel.ts"
+import type { Place } from "./place.ts"
+import { decodeRows } from "./rowSchema.ts"
+import { withTimeout } from "../call/timeout.ts"
+import type { Row, StreamOptions } from "../call/call.ts"
+
+type Answer<A> = Effect.Effect<A, PgError.PgError>
+
+/** What a stream runs. */
+export type StreamedStatement = Omit<PortalOptions<ObjectRow>, "form">
+
+const DEFAULT_FETCH_SIZE = 1_000
+const MAX_FETCH_SIZE = 0x7fffffff
+
+/** The rows of a statement, as they come. */
+export const stream = (
+  place: Place,
+  statement: StreamedStatement,
+  options: StreamOptions | undefined
+): Stream.Stream<Row, PgError.PgError> => streamOf(place, statement, options, ({ rows }) => Effect.succeed(rows))
+
+/** The same, as a schema decodes them. */
+export const decodedStream = <A, R>(
+  place: Place,
+  statement: StreamedStatement,
+  options: StreamOptions | undefined,
+  schema: Schema.ConstraintDecoder<A, R>
+): Stream.Stream<A, PgError.PgError, R> =>
+  streamOf(place, statement, options, ({ columns, rows }, { session }) =>
+    decodeRows(schema, { answer: rows, columns, types: session.catalogue.types, sql: statement.sql })
+  )
+
+const streamOf = <A, R>(
+  place: Place,
+  statement: StreamedStatement,
+  { fetchSize = DEFAULT_FETCH_SIZE, timeout }: StreamOptions = {},
+  decode: (page: Page<Row>, level: TransactionLevel) => Effect.Effect<ReadonlyArray<A>, PgError.PgError, R>
+): Stream.Stream<A, PgError.PgError, R> => {
+  const fault = faultOfCount("fetchSize", fetchSize)
+  if (fault !== undefined) return Stream.fail(fault)
+  return Stream.unwrap(
+    Effect.map(opened(place, statement, fetchSize, timeout), (reading) => {
+      const next: Pull.Pull<Arr.NonEmptyReadonlyArray<A>, PgError.PgError, void, R> = Effect.flatMap(
+        withTimeout("stream", statement.sql, reading.next, timeout),
+        (rows) =>
+          Effect.flatMap(decode(rows, reading.level), (decoded) =>
+            Arr.isReadonlyArrayNonEmpty(decoded) ? Effect.succeed(decoded) : Cause.done()
+          )
+      )
+      return Stream.fromPull(Effect.succeed(next))
+    })
+  )
+}
+
+/** The wait for the first page is one with that for a connection. */
+const opened = (
+  place: Place,
+  statement: StreamedStatement,
+  fetchSize: number,
+  timeout: StreamOptions["timeout"]
+): Effect.Effect<Reading, PgError.PgError, Scope.Scope> =>
+  withTimeout("stream", statement.sql, read(place, { ...statement, form: (shape) => shape.object }, fetchSize), timeout)
+
+export const faultOfCount = (setting: string, count: number): PgError.InvalidConfigError | undefined =>
+  Number.isInteger(count) && count > 0 && count <= MAX_FETCH_SIZE
+    ? undefined
+    : new PgError.InvalidConfigError({ setting, reason: `is a whole number from 1 to ${MAX_FETCH_SIZE}` })
+
+// ------------------------------------------------------------------------------------------------------- reading
+
+/** Opens a portal and asks for its first page. It is closed with the scope, and a transaction of its own is ended. */
+const read = (
+  place: Place,
+  options: PortalOptions<ObjectRow>,
+  fetchSize: number
+): Effect.Effect<Reading, PgError.PgError, Scope.Scope> =>
+  Effect.uninterruptibleMask((restore) =>
+    Effect.gen(function* () {
+      const outer = yield* restore(place.scopedLevel)
+      let isOutOfDate = false
+      const attempt = Effect.flatMap(ownTransaction(outer, restore), (own) => {
+        const reading = new Reading(place, own ?? outer, own, options, fetchSize)
+        return Effect.as(
+          Effect.onExit(restore(reading.first), (exit) => {
+            if (Exit.isSuccess(exit)) return Effect.void
+            isOutOfDate = own !== undefined && reading.isOutOfDate
+            return reading.close(exit)
+          }),
+          reading
+        )
+      })
+      // A transaction of its own in which the portal could not be opened has done nothing, and can be begun again.
+      const reading = yield* Effect.retry(attempt, { times: 1, while: () => isOutOfDate })
+      yield* Effect.addFinalizer((exit) => reading.close(exit))
+      return reading
+    })
+  )
+
+/** Undefined inside of a transaction. */
+export const ownTransaction = (outer: TransactionLevel, restore: Restore): Answer<TransactionLevel | undefined> =>
+  outer.isTransaction || outer.isBegunInSql
+    ? Effect.succeed(undefined)
+    : outer.open({ ...PLAIN_LEVEL, forbids: inUse() }, restore)
+
+/** Whoever waited for the end of the stream in the midst of it would wait for ever. */
+const inUse = (): PgError.UnsupportedError =>
+  new PgError.UnsupportedError({
+    feature: "another statement on a connection that reads a stream or a cursor outside of a transaction",
+    instead: "run both inside of withTransaction, or stream from a pool or a client",
+    sql: ""
+  })
+
+/** A transaction that a stream or a cursor has for itself, and what it runs. */
+export interface Own {
+  readonly place: Place
+  readonly operation: "stream" | "cursor"
+  readonly sql: string
+  readonly level: TransactionLevel
+}
+
+/**
+ * Ends the stream's own transaction as the scope around it ends. If something in it has failed, it is rolled back. What it
+ * waits for may take long; an interruption ends that, though finalizers cannot be interrupted.
+ */
+export const endOwn = (own: Own, exit: Exit.Exit<unknown, unknown>, hasFailed: boolean): Effect.Effect<void> =>
+  Exit.isSuccess(exit) && !hasFailed
+    ? Effect.catch(own.level.commitByHand(Effect.interruptible), (error) => notCommitted(own, error))
+    : Effect.ignore(own.level.rollbackByHand)
+
+/**
+ * The end of a scope cannot fail, and a fault of the network is no defect. A statement that only reads has lost nothing, so
+ * this is logged for debugging. Any other loss is logged as an error and reported to the observer.
+ */
+const notCommitted = ({ operation, place, sql }: Own, error: PgError.PgError): Effect.Effect<void> => {
+  const what = `a ${operation} was ended early, and its transaction could not be committed`
+  return READS.test(sql)
+    ? Effect.logDebug(what, error)
+    : Effect.andThen(
+        Effect.ignore(place.observed(operation, sql, Effect.fail(error))),
+        Effect.logError(`${what}: what it has written is lost, unless the error says otherwise`, error)
+      )
+}
+
+/** Such a statement writes only by the functions that it may call. */
+const READS = /^\s*(?:SELECT|TABLE|VALUES|SHOW)\b/i
+
+class Reading {
+  readonly level: TransactionLevel
+  private readonly place: Place
+  private readonly own: TransactionLevel | undefined
+  private readonly options: PortalOptions<ObjectRow>
+  private readonly fetchSize: number
+  private readonly portal = new Portal()
+  /** The first page, until it has been given. */
+  private waiting: Page<Row> | undefined
+  private isLast = false
+  private isOver = false
+  private hasFailed = false
+
+  constructor(
+    place: Place,
+    level: TransactionLevel,
+    own: TransactionLevel | undefined,
+    options: PortalOptions<ObjectRow>,
+    fetchSize: number
+  ) {
+    this.place = place
+    this.level = level
+    this.own = own
+    this.options = options
+    this.fetchSize = fetchSize
+  }
+
+  get isOutOfDate(): boolean {
+    return this.portal.isOutOfDate
+  }
+
+  /** Has to be run before `next`. */
+  get first(): Answer<void> {
+    return Effect.map(this.page, (page) => {
+      this.waiting = page
+    })
+  }
+
+  readonly next: Pull.Pull<Page<Row>, PgError.PgError> = Effect.suspend(() => {
+    const { waiting } = this
+    this.waiting = undefined
+    if (waiting !== undefined) return this.given(waiting)
+    return this.isLast ? this.end : Effect.flatMap(this.page, (page) => this.given(page))
+  })
+
+  private given(page: Page<Row>): Pull.Pull<Page<Row>, PgError.PgError> {
+    return page.rows.length === 0 ? this.end : Effect.succeed(page)
+  }
+
+  private get page(): Answer<Page<Row>> {
+    const next = this.asked(page(this.portal, this.options, this.fetchSize))
+    return this.place.observed("stream", this.options.sql, next).pipe(
+      // A page whose time is up is interrupted, and leaves a transaction that cannot be committed.
+      Effect.onError(() => Effect.sync(() => (this.hasFailed = true))),
+      Effect.map((page) => {
+        this.isLast = page.isLast
+        if (page.isLast) this.closePortal()
+        return page
+      })
+    )
+  }
+
+  /**
+   * A page runs at whatever level is open: the reader may be inside of a savepoint, whose end would else wait for the page
+   * that waits for it. Where that level ends before the page is asked for, the one around it is asked.
+   */
+  private asked(request: Request<Page<Row>>): Answer<Page<Row>> {
+    return Effect.suspend(() => {
+      const at = this.level.innermost
+      let isAsked = false
+      const noting: Request<Page<Row>> = {
+        sql: request.sql,
+        params: request.params,
+        exchange: (session, resume) => {
+          isAsked = true
+          return request.exchange(session, resume)
+        }
+      }
+      return Effect.catch(at.run(noting), (error) =>
+        isAsked || at === this.level || !at.isOver || this.level.isOver ? Effect.fail(error) : this.asked(request)
+      )
+    })
+  }
+
+  /** After the last row: a transaction of its own has to be committed for the stream to end well. */
+  private get end(): Pull.Pull<never, PgError.PgError> {
+    return Effect.suspend(() => {
+      this.isOver = true
+      return this.own === undefined ? Cause.done() : Effect.andThen(this.own.commitByHand(), Cause.done())
+    })
+  }
+
+  private closePortal(): void {
+    this.level.post(closePortal(this.portal))
+  }
+
+  /** Nothing is cancelled by that: whoever ends a stream early asks for no more pages. */
+  close(exit: Exit.Exit<unknown, unknown>): Effect.Effect<void> {
+    return Effect.suspend(() => {
+      if (this.isOver) return Effect.void
+      this.isOver = true
+      const { hasFailed, options, own, place } = this
+      if (own !== undefined)
+        return endOwn({ place, operation: "stream", sql: options.sql, level: own }, exit, hasFailed)
+      if (!this.isLast) this.closePortal()
+      return Effect.void
+    })
+  }
+}

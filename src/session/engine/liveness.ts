@@ -1,0 +1,93 @@
+/**
+ * Ends a session whose server does not answer one of our own statements within the bound, which it could at once. Time is
+ * not counted before the statement is the next to be answered. All of a session share one timer, which runs out by itself:
+ * to set and clear one for each would be a good part of what they cost.
+ */
+import * as PgError from "../../PgError.ts"
+
+/** A statement that is waited for. */
+export interface Watched {
+  /** In words, for the error where it is not answered: the statement may carry values of the user. */
+  readonly operation: string
+  /** Since when nothing has stood before it, by the clock of the outer world. */
+  nextSince: number | undefined
+}
+
+/** What is needed of a session. */
+interface Watchable {
+  readonly cancelTimeoutMillis: number
+  readonly settled: boolean
+  readonly oldest: object | undefined
+  onEnd(listener: () => void): unknown
+  die(error: PgError.PgError): void
+}
+
+/** A timer of the platform may run out so much earlier than the clock says. */
+const TIMER_SLACK_MILLIS = 1
+
+export class Liveness {
+  private readonly session: Watchable
+  private readonly watched: Array<Watched> = []
+  private timer: ReturnType<typeof setTimeout> | undefined
+  private isBegun = false
+  private isOver = false
+
+  constructor(session: Watchable) {
+    this.session = session
+  }
+
+  /** Call it before a statement is submitted, or at any time after that. */
+  watch(statement: Watched): void {
+    if (this.isNext(statement)) statement.nextSince = performance.now()
+    this.watched.push(statement)
+    if (this.timer === undefined) this.begin()
+  }
+
+  /** It is answered, or nobody waits for it. */
+  forget(statement: Watched): void {
+    const at = this.watched.indexOf(statement)
+    if (at >= 0) this.watched.splice(at, 1)
+  }
+
+  private isNext(statement: Watched): boolean {
+    return this.session.settled || this.session.oldest === statement
+  }
+
+  private begin(): void {
+    if (!this.isBegun) {
+      this.isBegun = true
+      this.session.onEnd(() => {
+        this.isOver = true
+        clearTimeout(this.timer)
+      })
+    }
+    if (!this.isOver) this.lookAfter(this.session.cancelTimeoutMillis)
+  }
+
+  private lookAfter(millis: number): void {
+    this.timer = setTimeout(this.look, millis)
+  }
+
+  private readonly look = (): void => {
+    this.timer = undefined
+    const { cancelTimeoutMillis } = this.session
+    const now = performance.now()
+    let wait = cancelTimeoutMillis
+    for (const statement of this.watched) {
+      if (statement.nextSince === undefined && this.isNext(statement)) statement.nextSince = now
+      if (statement.nextSince === undefined) continue
+      const rest = statement.nextSince + cancelTimeoutMillis - now
+      if (rest <= TIMER_SLACK_MILLIS) return this.session.die(notAnswered(statement, cancelTimeoutMillis))
+      wait = Math.min(wait, rest)
+    }
+    if (this.watched.length > 0) this.lookAfter(wait)
+  }
+}
+
+const notAnswered = ({ operation }: Watched, millis: number): PgError.ConnectionLostError =>
+  new PgError.ConnectionLostError({
+    reason: `${operation} was not answered within ${millis} ms`,
+    server: undefined,
+    safeToRetry: false,
+    outcome: "unknown"
+  })

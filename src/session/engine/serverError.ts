@@ -1,0 +1,100 @@
+/** An ErrorResponse as a typed error, with what the client can add: the way out where the server cannot know it. */
+import * as PgError from "../../PgError.ts"
+import type { ErrorFields } from "../../wire/errorFields.ts"
+import { Unencodable } from "../../wire/failure.ts"
+import { outcomeOf, type Progress } from "../statement/outcome.ts"
+import type { PreparedStatement } from "../statement/statementCache.ts"
+
+interface Circumstances {
+  /** Whether what was known of the statement has been given up, and whoever asked has to begin again. */
+  readonly isDropped?: boolean
+  /** Whether it is the last word, which no ReadyForQuery follows. Every FATAL is. */
+  readonly isLastWord?: boolean
+}
+
+export const serverError = (
+  fields: ErrorFields,
+  sql: string,
+  progress: Progress,
+  { isDropped = false, isLastWord }: Circumstances = {}
+): PgError.PostgresErrors =>
+  PgError.fromServer(withHint(fields, isDropped), {
+    sql,
+    outcome: outcomeOf(fields, progress, isLastWord),
+    row: progress.row
+  })
+
+/** A request that could not be encoded, where no parameter is to blame: the SQL text itself, or the count. */
+export const requestRefused = (failure: unknown, sql: string): PgError.PgError => {
+  const known = recognised(failure)
+  return typeof known === "string"
+    ? new PgError.EncodeError({ parameter: 0, type: "SQL text", reason: known, sql })
+    : known
+}
+
+/** Words for what reading a value of the user's may throw: that may quote the value, or throw again if it is looked at. */
+const recognised = (failure: unknown): PgError.PgError | string => {
+  try {
+    if (PgError.isPgError(failure)) return failure
+    if (failure instanceof Unencodable) return failure.message
+    return `reading what was given threw ${failure instanceof Error ? failure.constructor.name : `a ${typeof failure}`}`
+  } catch {
+    return "reading what was given threw"
+  }
+}
+
+/** A prepared statement that the server does not have, or has already: the session is not with the server that it was. */
+const MISSING_OR_DOUBLE: ReadonlySet<string> = new Set(["26000", "42P05"])
+
+/** How the names of our prepared statements begin. */
+const OUR_NAMES = "effectpg_"
+
+/** A value that cannot be encoded, or a row of values that is none. `row` counts from 1. */
+export const valueRefused = (
+  { message, parameter = 0 }: Unencodable,
+  { parameters, sql }: Pick<PreparedStatement, "parameters" | "sql">,
+  row?: number
+): PgError.EncodeError =>
+  new PgError.EncodeError({
+    parameter,
+    type: parameters[parameter - 1]?.typeName ?? "row",
+    reason: message,
+    sql,
+    ...(row === undefined ? {} : { row })
+  })
+
+/** How PgBouncer refuses a run-time parameter that it does not pass on. It speaks no other language. */
+const REFUSED_AT_STARTUP = "unsupported startup parameter"
+
+/** Adds the way out where the server has not said it. */
+export const withHint = (fields: ErrorFields, isDropped = false): ErrorFields => {
+  if (fields.hint !== undefined) return fields
+  if (fields.code === "42601" && fields.routine === "exec_parse_message") {
+    return { ...fields, hint: "Send one statement at a time, or use executeScript, which takes several." }
+  }
+  if (fields.code === "42804" && fields.routine === "record_recv") {
+    return { ...fields, hint: "The type has changed, and is known anew: run the transaction again." }
+  }
+  if (fields.code === "42883" && fields.routine === "getTypeBinaryOutputInfo") {
+    return { ...fields, hint: "Cast the value to text where it stands inside of a record." }
+  }
+  if (MISSING_OR_DOUBLE.has(fields.code) && fields.message.includes(OUR_NAMES)) {
+    return { ...fields, hint: 'Behind a pooler such as PgBouncer, set statementMode to "unnamed".' }
+  }
+  if (fields.code === "08P01" && fields.message.startsWith(REFUSED_AT_STARTUP)) {
+    return {
+      ...fields,
+      hint: "The pooler refuses it: leave it out of the settings, and use ALTER ROLE ... SET instead."
+    }
+  }
+  if (isDropped && fields.routine === "RevalidateCachedQuery") {
+    return { ...fields, hint: "The statement has been dropped from the cache: run the transaction again." }
+  }
+  if (isDropped && fields.code.startsWith("42")) {
+    return {
+      ...fields,
+      hint: "If the schema has changed, run the transaction again: the statement has been dropped from the cache."
+    }
+  }
+  return fields
+}

@@ -1,0 +1,22 @@
+/** The run-time parameters that the server reports, of its own accord, at the start and whenever they change. */
+import type { Buffer } from "node:buffer"
+import { decodeParameterStatus } from "../../wire/coldMessages.ts"
+import { ProtocolViolation } from "../../wire/failure.ts"
+
+/** An honest server reports some dozens, and no new ones later. */
+const MAX_PARAMETERS = 1000
+
+/** Takes a ParameterStatus; throws `ProtocolViolation` at what this client cannot live with. */
+export const readParameterStatus = (
+  parameters: Map<string, string>,
+  bytes: Buffer,
+  start: number,
+  end: number
+): void => {
+  const { name, value } = decodeParameterStatus(bytes, start, end)
+  if (name === "client_encoding" && value !== "UTF8") {
+    throw new ProtocolViolation(`client_encoding changed to ${value}; this client speaks UTF8 only`)
+  }
+  parameters.set(name, value)
+  if (parameters.size > MAX_PARAMETERS) throw new ProtocolViolation(`more than ${MAX_PARAMETERS} run-time parameters`)
+}

@@ -1,0 +1,156 @@
+/**
+ * What COPY has in common in both directions. It goes by the simple protocol, in which an error needs no Sync: the
+ * server drops what still comes and is ready again. While it runs nothing else may be written, so it is exclusive.
+ *
+ * A COPY is answered twice: when the data may begin to flow, which resumes whoever asked, and at its end, which is there
+ * to be asked for.
+ */
+import type { Buffer } from "node:buffer"
+import * as Effect from "effect/Effect"
+import * as Exit from "effect/Exit"
+import * as PgError from "../../PgError.ts"
+import { Backend, type TransactionStatus } from "../../wire/backendMessage.ts"
+import type { ByteWriter } from "../../wire/byteWriter.ts"
+import { type CommandTag, readCommandTag } from "../../wire/commandTag.ts"
+import type { ErrorFields } from "../../wire/errorFields.ts"
+import { writeQuery } from "../../wire/frontendEncoder.ts"
+import { Desynchronised, type Exchange } from "../engine/exchange.ts"
+import type { Request, Resume } from "../request/request.ts"
+import { requestRefused, serverError } from "../engine/serverError.ts"
+import type { Session } from "../engine/session.ts"
+
+/** For a fiber that would wait for the end of a COPY which waits for that fiber. */
+export const circular = (sql: string): PgError.UnsupportedError =>
+  new PgError.UnsupportedError({
+    feature: "a statement on the connection of a COPY, by the fiber that gives or takes its rows",
+    instead: "use another connection for it, or collect the rows first",
+    sql
+  })
+
+type Answer = Exit.Exit<CommandTag, PgError.PgError>
+
+export abstract class CopyExchange implements Exchange {
+  readonly sql: string
+  abandoned = false
+  readonly exclusive = true
+  protected readonly session: Session
+  private readonly started: (refusal: Exit.Exit<never, PgError.PgError>) => void
+  /** Whether the server is done with it, and nothing of it may be written any more. */
+  protected isAnswered = false
+  private tag: CommandTag | undefined
+  private answer: Answer | undefined
+  private readonly waiting = new Set<() => void>()
+
+  constructor(session: Session, sql: string, started: (refusal: Exit.Exit<never, PgError.PgError>) => void) {
+    this.session = session
+    this.sql = sql
+    this.started = started
+  }
+
+  /** What has to come next. */
+  protected abstract readonly awaiting: string
+  /** Whether whoever asked has been resumed. */
+  protected abstract readonly hasStarted: boolean
+  abstract message(type: number, bytes: Buffer, start: number, end: number): void
+
+  get hasRun(): boolean {
+    return this.tag !== undefined
+  }
+
+  /** The only statement of a simple query is committed before it is said to be complete. */
+  get mayOutlastError(): boolean {
+    return this.hasRun && this.session.isAutocommit
+  }
+
+  /** True where nothing more will come. */
+  get isOver(): boolean {
+    return this.answer !== undefined
+  }
+
+  /** Waits for the end of the COPY: the server is ready again, or the session is lost. */
+  readonly ended: Effect.Effect<CommandTag, PgError.PgError> = Effect.suspend(() =>
+    Effect.andThen(
+      this.until(() => this.isOver),
+      () => this.answer ?? this.ended
+    )
+  )
+
+  encode(writer: ByteWriter): void {
+    writeQuery(writer, this.sql)
+  }
+
+  refused(failure: unknown): void {
+    this.lost(requestRefused(failure, this.sql))
+  }
+
+  dataRows(): never {
+    throw new Desynchronised(Backend.DataRow, this.awaiting)
+  }
+
+  protected complete(bytes: Buffer, start: number, end: number): void {
+    this.tag = readCommandTag(bytes, start, end)
+    this.session.commandCompleted(this.tag)
+  }
+
+  ready(_status: TransactionStatus, error: ErrorFields | undefined): void {
+    this.isAnswered = true
+    if (error !== undefined) return this.finish(Exit.fail(serverError(error, this.sql, this)))
+    if (this.tag === undefined) throw new Desynchronised(Backend.ReadyForQuery, this.awaiting)
+    this.finish(Exit.succeed(this.tag))
+  }
+
+  lost(error: PgError.PgError): void {
+    this.finish(Exit.fail(error))
+  }
+
+  /** Whoever asked has gone; nothing happens where it is over. */
+  abandon(): void {
+    if (!this.isOver) this.session.abandon(this)
+  }
+
+  protected finish(answer: Answer): void {
+    if (this.answer !== undefined) return
+    this.answer = answer
+    if (!this.hasStarted && Exit.isFailure(answer)) this.started(Exit.failCause(answer.cause))
+    this.wake()
+  }
+
+  /** Waits until something holds. It is asked now, and whenever something has happened. */
+  protected until(holds: () => boolean): Effect.Effect<void> {
+    return Effect.callback((resume) => {
+      if (holds()) return resume(Effect.void)
+      const look = () => {
+        if (!holds()) return
+        this.waiting.delete(look)
+        resume(Effect.void)
+      }
+      this.waiting.add(look)
+      return Effect.sync(() => this.waiting.delete(look))
+    })
+  }
+
+  protected readonly wake = (): void => {
+    for (const look of this.waiting) look()
+  }
+}
+
+/** A COPY as a request, which can be given up at any time, in whatever state it is. */
+export class CopyRequest<Copy extends CopyExchange> implements Request<Copy> {
+  readonly sql: string
+  readonly params = undefined
+  private readonly make: (session: Session, started: Resume<Copy>) => Copy
+  private copy: Copy | undefined
+
+  constructor(sql: string, make: (session: Session, started: Resume<Copy>) => Copy) {
+    this.sql = sql
+    this.make = make
+  }
+
+  exchange(session: Session, started: Resume<Copy>): Copy {
+    return (this.copy = this.make(session, started))
+  }
+
+  abandon(): void {
+    this.copy?.abandon()
+  }
+}

@@ -1,0 +1,447 @@
+/**
+ * A statement with parameters, by the extended protocol. The first run of a text takes two round trips, because
+ * parameters are encoded for the types that the server describes and columns are asked for in the formats that we can
+ * read; later runs take one:
+ *
+ * ```
+ * first run : (Close...) Parse Describe Sync   ->  (CloseComplete...) ParseComplete ParameterDescription
+ *                                                   RowDescription | NoData  ReadyForQuery
+ * every run : (Close...) Bind Execute Sync     ->  (CloseComplete...) BindComplete DataRow...
+ *                                                   CommandComplete | PortalSuspended | EmptyQueryResponse  ReadyForQuery
+ * ```
+ * The unnamed statement is prepared anew for each run, with the types and formats that are known from before. So is, in
+ * its first run, one of which all is known that matters: the types of its parameters, and that no row is to be read.
+ *
+ * ```
+ * (Close...) Parse Bind Describe Execute Sync  ->  (CloseComplete...) ParseComplete BindComplete
+ *                                                   RowDescription | NoData  DataRow... and so on
+ * ```
+ * If what was known proves wrong before anything has run, the statement is described again and run in the round trip
+ * that prepares it, so that little time is left for it to change once more. See `Repetition`.
+ *
+ * Types that nobody has met before are looked up in between, by a query of the same kind that this one sends and reads
+ * as a part of its own conversation. Where they show only when the statement is run, or turn out to have changed, the
+ * rows are kept as they came and read once the types are known.
+ */
+import type { Buffer } from "node:buffer"
+import * as Exit from "effect/Exit"
+import type { DatabaseTypes } from "../../codec/databaseTypes.ts"
+import type { RowShape, TupleRow, UndecodableColumn } from "../../codec/rowReader.ts"
+import { bareValues, namedTypes } from "../../codec/typedParameter.ts"
+import * as PgError from "../../PgError.ts"
+import { Backend, type ColumnDescription, TransactionStatus } from "../../wire/backendMessage.ts"
+import type { ByteWriter } from "../../wire/byteWriter.ts"
+import { decodeParameterDescription, decodeRowDescription } from "../../wire/coldMessages.ts"
+import { type CommandTag, readCommandTag } from "../../wire/commandTag.ts"
+import type { ErrorFields } from "../../wire/errorFields.ts"
+import { ProtocolViolation, Unencodable } from "../../wire/failure.ts"
+import {
+  writeCloseStatement,
+  writeDescribeStatement,
+  writeExecute,
+  writeParse,
+  writeSync
+} from "../../wire/frontendEncoder.ts"
+import { MAX_COUNT } from "../../wire/limits.ts"
+import { OWN_TYPES, readDescriptions, typeQuery } from "../types/typeCatalogue.ts"
+import { Awaiting } from "./awaiting.ts"
+import { NO_COPY, refuseCopyInAndSync } from "./copyRefusal.ts"
+import { Desynchronised, type Exchange } from "../engine/exchange.ts"
+import { mayOutlastError } from "../statement/outcome.ts"
+import { type StatementDescription, typeOids } from "../statement/preparedStatement.ts"
+import { type Repeatable, Repetition } from "./repetition.ts"
+import { RowCollector } from "./rowCollector.ts"
+import { requestRefused, serverError } from "../engine/serverError.ts"
+import { serverVersionOf } from "../../wire/serverVersion.ts"
+import type { Session } from "../engine/session.ts"
+import { type Verdict, verdictOn } from "../statement/stalePlan.ts"
+import type { PreparedStatement } from "../statement/statementCache.ts"
+import { StatementInUse } from "../statement/statementInUse.ts"
+import { missingTypes, unanswered, undecodable } from "../types/missingTypes.ts"
+import { allTuples, type Answer, type NamedPortal, type Wanted } from "../statement/wanted.ts"
+import { writeRun } from "./writeRun.ts"
+
+export class ExtendedQuery<Row, A> implements Exchange, Answer<Row>, Repeatable {
+  readonly sql: string
+  readonly values: ReadonlyArray<unknown>
+  tag: CommandTag | undefined
+  abandoned = false
+  exclusive = true
+  readonly session: Session
+  readonly inUse: StatementInUse
+  private readonly wanted: Wanted<Row, A>
+  private readonly resume: (exit: Exit.Exit<A, PgError.PgError>) => void
+  /** Whether the run prepares its statement, which is then described once more. */
+  private parses = false
+  private readonly collector: RowCollector<Row>
+  private awaiting: Awaiting = Awaiting.parseComplete
+  private isSuspended = false
+  private closesAwaited = 0
+  private description: StatementDescription = UNDESCRIBED
+  private failure: PgError.PgError | undefined
+  private repetition: Repetition | undefined
+  /** The query for types that are not known, while it runs. */
+  private lookup: ExtendedQuery<TupleRow, ReadonlyArray<TupleRow>> | undefined
+  /** What the session knows of: this, or the query that this one looks types up for. */
+  private exchange: Exchange = this
+  private lookedUp: ReadonlyArray<number> = NONE
+
+  constructor(
+    session: Session,
+    sql: string,
+    values: ReadonlyArray<unknown>,
+    wanted: Wanted<Row, A>,
+    resume: (exit: Exit.Exit<A, PgError.PgError>) => void
+  ) {
+    this.session = session
+    this.sql = sql
+    const types = namedTypes(values)
+    this.values = types.length === 0 ? values : bareValues(values)
+    this.inUse = new StatementInUse(session, sql, types, wanted)
+    this.wanted = wanted
+    this.collector = new RowCollector(wanted.portal === undefined ? Infinity : wanted.maxRows || Infinity)
+    this.resume = resume
+  }
+
+  get completed(): boolean {
+    return this.tag !== undefined
+  }
+
+  /** A suspended portal may have done all its work. */
+  get hasRun(): boolean {
+    return this.completed || this.isSuspended
+  }
+
+  get asksOnly(): boolean {
+    return this.statement === undefined
+  }
+
+  /** What has run and waits for types has been committed. */
+  get mayOutlastError(): boolean {
+    if (this.asksOnly || this.isUnrun || !this.session.isAutocommit) return false
+    return this.lookup !== undefined || mayOutlastError(this.sql)
+  }
+
+  get rows(): ReadonlyArray<Row> {
+    return this.collector.rows
+  }
+
+  get statement(): PreparedStatement | undefined {
+    return this.inUse.known
+  }
+
+  get columns(): RowShape["columns"] {
+    return this.statement?.rowShape?.columns ?? NONE
+  }
+
+  // ---------------------------------------------------------------------------------------------------- request
+
+  encode(writer: ByteWriter): void {
+    if (this.lookup !== undefined) return this.lookup.encode(writer)
+    const { session } = this
+    const { portal } = this.wanted
+    if (portal?.statement !== undefined) return this.encodePage(writer, portal, portal.statement)
+    const statement = this.inUse.find() ?? this.presumed
+    const { evictions } = session.statements
+    for (const name of evictions) writeCloseStatement(writer, name)
+    if (statement === undefined) this.encodePrepare(writer)
+    else this.encodeRun(writer, statement)
+    this.closesAwaited = evictions.length
+    session.statements.evictionsWritten()
+  }
+
+  private get presumed(): PreparedStatement | undefined {
+    return this.repetition !== undefined ? undefined : this.inUse.presumed(this.values.length, this.wanted, this.types)
+  }
+
+  private encodePrepare(writer: ByteWriter): void {
+    const { length } = this.values
+    // The server would parse it, and describe it with a count that does not hold so many.
+    if (length > MAX_COUNT) throw new Unencodable(`${length} parameters; a statement takes at most ${MAX_COUNT}`)
+    const name = this.repetition !== undefined ? this.inUse.leaveUnnamed() : this.inUse.nameIt()
+    this.parses = false
+    writeParse(writer, name, this.sql, this.inUse.namedTypes)
+    writeDescribeStatement(writer, name)
+    writeSync(writer)
+    this.exclusive = true
+    this.awaiting = Awaiting.parseComplete
+  }
+
+  private encodePage(writer: ByteWriter, { nameBytes }: NamedPortal, statement: PreparedStatement): void {
+    writeExecute(writer, this.wanted.maxRows, nameBytes)
+    writeSync(writer)
+    this.inUse.known = statement
+    this.inUse.sent(statement)
+    this.readAs(statement.rowShape)
+    this.exclusive = false
+    this.awaiting = Awaiting.rows
+  }
+
+  private encodeRun(writer: ByteWriter, statement: PreparedStatement): void {
+    const { inUse, values, wanted } = this
+    // Another run of the text would prepare it under the same name.
+    this.exclusive = statement.mayCopy || (inUse.isPresumed && statement.name !== "")
+    if (wanted.until === "prepared") {
+      writeSync(writer)
+      this.awaiting = Awaiting.ready
+      return
+    }
+    this.parses = statement.name === "" || inUse.isPresumed
+    writeRun(writer, statement, values, wanted, this.parses)
+    inUse.sent(statement)
+    this.readAs(statement.rowShape)
+    this.awaiting = this.parses ? Awaiting.parseComplete : Awaiting.bindComplete
+  }
+
+  refused(failure: unknown): void {
+    if (this.lookup !== undefined) return this.lookup.refused(failure)
+    const { statement } = this
+    const isOfValue = failure instanceof Unencodable && failure.parameter !== undefined
+    if (isOfValue && statement !== undefined) this.again.valueRefused(failure, statement)
+    else this.lost(requestRefused(failure, this.sql))
+  }
+
+  // ---------------------------------------------------------------------------------------------------- answer
+
+  dataRows(bytes: Buffer, at: number, limit: number): number {
+    const isRow = this.awaiting === Awaiting.rows && this.statement?.rowShape !== undefined
+    if (isRow) return this.collector.addAll(bytes, at, limit)
+    if (this.lookup !== undefined) return this.lookup.dataRows(bytes, at, limit)
+    throw new Desynchronised(Backend.DataRow, this.expected)
+  }
+
+  message(type: number, bytes: Buffer, start: number, end: number): void {
+    const { awaiting } = this
+    switch (type) {
+      case Backend.CloseComplete:
+        if (this.closesAwaited === 0) break
+        this.closesAwaited--
+        return
+      case Backend.BindComplete:
+        if (awaiting !== Awaiting.bindComplete || this.closesAwaited > 0) break
+        this.awaiting = this.parses ? Awaiting.portalDescription : this.afterBind
+        return
+      case Backend.CommandComplete:
+        if (awaiting !== Awaiting.rows) break
+        this.tag = readCommandTag(bytes, start, end)
+        this.awaiting = Awaiting.ready
+        this.session.commandCompleted(
+          this.tag,
+          this.statement?.rowShape !== undefined,
+          this.statement?.changesSession === true
+        )
+        return
+      case Backend.PortalSuspended:
+        if (awaiting !== Awaiting.rows || this.wanted.maxRows === 0) break
+        this.isSuspended = true
+        this.awaiting = Awaiting.ready
+        return
+      case Backend.EmptyQueryResponse:
+        if (awaiting !== Awaiting.rows) break
+        this.failure = new PgError.EmptyQueryError({ sql: this.sql })
+        this.awaiting = Awaiting.ready
+        return
+      case Backend.ParseComplete:
+        if (awaiting !== Awaiting.parseComplete || this.closesAwaited > 0) break
+        this.awaiting = this.parses ? Awaiting.bindComplete : Awaiting.parameterDescription
+        return
+      case Backend.ParameterDescription:
+        if (awaiting !== Awaiting.parameterDescription) break
+        this.description = { parameterOids: decodeParameterDescription(bytes, start, end), columns: undefined }
+        this.awaiting = Awaiting.rowDescription
+        return
+      case Backend.RowDescription:
+      case Backend.NoData:
+        if (awaiting !== Awaiting.rowDescription && awaiting !== Awaiting.portalDescription) break
+        this.described(type === Backend.NoData ? undefined : decodeRowDescription(bytes, start, end))
+        return
+      case Backend.CopyInResponse:
+        if (awaiting !== Awaiting.rows || !this.exclusive) break
+        this.failure = NO_COPY.in(this.sql)
+        this.session.writeMore(refuseCopyInAndSync)
+        this.awaiting = Awaiting.ready
+        return
+      case Backend.CopyOutResponse:
+        if (awaiting !== Awaiting.rows) break
+        this.failure = NO_COPY.out(this.sql)
+        this.awaiting = Awaiting.copyData
+        return
+      case Backend.CopyData:
+        if (awaiting !== Awaiting.copyData) break
+        return
+      case Backend.CopyDone:
+        if (awaiting !== Awaiting.copyData) break
+        this.awaiting = Awaiting.rows
+        return
+      default:
+        break
+    }
+    if (this.lookup !== undefined) return this.lookup.message(type, bytes, start, end)
+    throw new Desynchronised(type, this.expected)
+  }
+
+  private get afterBind(): Awaiting {
+    return this.wanted.until === "bound" ? Awaiting.ready : Awaiting.rows
+  }
+
+  private get expected(): string {
+    return this.closesAwaited > 0 ? "CloseComplete" : this.awaiting
+  }
+
+  ready(status: TransactionStatus, error: ErrorFields | undefined): void {
+    if (this.lookup !== undefined) this.lookup.ready(status, error)
+    else if (error !== undefined) this.rejected(status, error)
+    else if (this.awaiting !== Awaiting.ready) throw new Desynchronised(Backend.ReadyForQuery, this.expected)
+    else if (this.statement === undefined) this.prepared()
+    else if (this.failure !== undefined) this.lost(this.failure)
+    else if (this.collector.refused !== undefined) this.resolve(this.statement, this.collector.refused)
+    else this.succeed()
+  }
+
+  // ---------------------------------------------------------------------------------------------------- types
+
+  private get types(): DatabaseTypes {
+    return this.wanted.types ?? this.session.catalogue.types
+  }
+
+  /** Looks types up as the next part of this conversation. What the catalogue does not know is not asked again. */
+  lookUp(
+    types: DatabaseTypes,
+    oids: ReadonlyArray<number>,
+    done: (exit: Exit.Exit<unknown, PgError.PgError>) => void
+  ): void {
+    // The answer of the catalogue is not looked up in the catalogue: that would have no end.
+    if (this.wanted.types === OWN_TYPES) throw new ProtocolViolation("a type of its own in the catalogue's answer")
+    const { session } = this
+    this.lookedUp = [...this.lookedUp, ...oids]
+    const sql = typeQuery(serverVersionOf(session.parameters).major)
+    this.lookup = new ExtendedQuery(session, sql, [oids], ownTuples, (exit) => {
+      this.lookup = undefined
+      if (Exit.isSuccess(exit)) types.add(readDescriptions(exit.value))
+      done(exit)
+    })
+    this.lookup.exchange = this
+    this.exclusive = true
+    this.awaiting = Awaiting.types
+    session.submitFirst(this.exchange)
+  }
+
+  /** ParseComplete, both descriptions and ReadyForQuery have come: the statement is known, and its run goes first. */
+  private prepared(): void {
+    const { types } = this
+    const unknown = types.unknownAmong(typeOids(this.description)).filter((oid) => !this.lookedUp.includes(oid))
+    if (unknown.length === 0) return this.run(types)
+    this.lookUp(types, unknown, (exit) => {
+      if (Exit.isSuccess(exit)) return this.run(types)
+      this.withdrawn()
+      this.finish(Exit.failCause(exit.cause))
+    })
+  }
+
+  private run(types: DatabaseTypes): void {
+    const { description, inUse } = this
+    if (this.repetition?.described(description) === false) return
+    if (this.repetition !== undefined) inUse.presume(description, types)
+    else inUse.learn(description, types)
+    if (this.wanted.until === "prepared") return this.succeed()
+    this.session.submitFirst(this.exchange)
+  }
+
+  /** What rows there are: of a statement that is being prepared, or of a portal that is about to run. */
+  private described(columns: ReadonlyArray<ColumnDescription> | undefined): void {
+    const { inUse, statement } = this
+    if (statement === undefined) {
+      this.description = { ...this.description, columns }
+      this.awaiting = Awaiting.ready
+      return
+    }
+    this.awaiting = this.afterBind
+    const unknown = inUse.described(statement, columns, this.types)
+    if (unknown !== undefined) this.collector.refuse(unknown, columns?.length ?? 0)
+    else if (inUse.known !== statement) this.readAs(inUse.known?.rowShape)
+  }
+
+  private readAs(shape: RowShape | undefined): void {
+    this.collector.readWith(shape && this.wanted.form(shape))
+  }
+
+  /** All rows are there, and some of them may wait for types that have to be looked up first. */
+  private resolve(statement: PreparedStatement, column: UndecodableColumn): void {
+    const missing = missingTypes(this.session.catalogue, statement, column, this.lookedUp)
+    if (missing === undefined) return this.lost(undecodable(column, this))
+    const { types, unknown } = missing
+    this.lookUp(types, unknown, (exit) => {
+      if (Exit.isFailure(exit)) {
+        this.withdrawn()
+        return this.lost(unanswered(column, this))
+      }
+      this.readAgain(statement, types)
+    })
+  }
+
+  private readAgain(statement: PreparedStatement, types: DatabaseTypes): void {
+    this.inUse.readAs(statement, statement.rowShape?.columns, types)
+    this.readAs(this.statement?.rowShape)
+    this.collector.readKept()
+    this.awaiting = Awaiting.ready
+    this.ready(this.session.transactionStatus, undefined)
+  }
+
+  /**
+   * An error before BindComplete proves that nothing ran. If it says that what was known of the statement is wrong, the
+   * statement is described anew and run once more; inside a transaction that cannot be, since the error has ended it.
+   */
+  private rejected(status: TransactionStatus, fields: ErrorFields): void {
+    const { statement } = this
+    if (this.awaiting !== Awaiting.parseComplete) this.withdrawn()
+    const verdict = statement === undefined ? "right" : this.verdictOn(fields, statement)
+    const isTooLate = status !== TransactionStatus.idle
+    const isDropped = isTooLate && verdict !== "right"
+    const error = this.failure ?? serverError(fields, this.sql, this, { isDropped })
+    if (statement === undefined) return this.lost(error)
+    if (isDropped && this.wanted.portal !== undefined) this.wanted.portal.isOutOfDate = true
+    this.again.rejected(statement, verdict, fields, { error, isTooLate })
+  }
+
+  private get again(): Repetition {
+    return (this.repetition ??= new Repetition(this))
+  }
+
+  private verdictOn(fields: ErrorFields, statement: PreparedStatement): Verdict {
+    if (!this.isUnrun) return "right"
+    const verdict = verdictOn(fields, statement, this.values)
+    if (verdict !== "doubtful" || this.inUse.isRemembered) return verdict
+    // The server has just described it, and will not prepare it for the types that it named.
+    return this.awaiting === Awaiting.parseComplete && this.description !== UNDESCRIBED ? "wrong" : "right"
+  }
+
+  private get isUnrun(): boolean {
+    return this.awaiting === Awaiting.bindComplete || (this.parses && this.awaiting === Awaiting.parseComplete)
+  }
+
+  askAgain(): void {
+    this.lookedUp = NONE
+    this.session.submitFirst(this.exchange)
+  }
+
+  withdrawn(): void {
+    this.inUse.withdraw()
+  }
+
+  private succeed(): void {
+    if (this.wanted.portal !== undefined) this.wanted.portal.statement = this.statement
+    this.finish(this.wanted.result(this))
+  }
+
+  lost(error: PgError.PgError): void {
+    this.finish(Exit.fail(error))
+  }
+
+  private finish(exit: Exit.Exit<A, PgError.PgError>): void {
+    if (!this.abandoned) this.resume(exit)
+  }
+}
+
+const NONE: ReadonlyArray<never> = []
+const UNDESCRIBED: StatementDescription = { parameterOids: NONE, columns: undefined }
+const ownTuples: Wanted<TupleRow, ReadonlyArray<TupleRow>> = { ...allTuples, types: OWN_TYPES }

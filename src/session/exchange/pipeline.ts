@@ -1,0 +1,444 @@
+/**
+ * Many runs of prepared statements behind each other, with one Sync at the end: outside of a transaction they are one,
+ * and the first error ends them all. What is to be run is asked for as the socket takes it, and no more once the server
+ * has failed.
+ *
+ * ```
+ * (Close...) ([Parse] Bind [Describe] Execute)... Sync  ->  (CloseComplete...)
+ *                ([ParseComplete] BindComplete [RowDescription | NoData] DataRow... CommandComplete)... ReadyForQuery
+ * ```
+ * The unnamed statement is parsed where its runs begin, and described once more. What can only be described once the
+ * runs before it are done goes in two steps:
+ *
+ * ```
+ * Parse Describe Flush  ->  ParseComplete ParameterDescription RowDescription | NoData
+ * Bind Execute
+ * ```
+ * If types of it are not known, they are looked up, and it is described again under the name that this has taken.
+ * Behind what may be a COPY comes a Flush too, and nothing more before the answer: while a COPY runs, the server would
+ * read the next run as its data. If the client has to give up amid its requests, a ROLLBACK takes the place of what
+ * would have come, since a Sync alone would commit.
+ */
+import type { Buffer } from "node:buffer"
+import * as Exit from "effect/Exit"
+import type { DatabaseTypes } from "../../codec/databaseTypes.ts"
+import type { UndecodableColumn } from "../../codec/rowReader.ts"
+import * as PgError from "../../PgError.ts"
+import { Backend, type ColumnDescription, TransactionStatus } from "../../wire/backendMessage.ts"
+import type { ByteWriter } from "../../wire/byteWriter.ts"
+import { decodeParameterDescription, decodeRowDescription } from "../../wire/coldMessages.ts"
+import { type CommandTag, readCommandTag } from "../../wire/commandTag.ts"
+import type { ErrorFields } from "../../wire/errorFields.ts"
+import { writeCloseStatement, writeSync } from "../../wire/frontendEncoder.ts"
+import { Awaiting } from "./awaiting.ts"
+import { NO_COPY, refuseCopyInAndSync } from "./copyRefusal.ts"
+import { Desynchronised, type Exchange } from "../engine/exchange.ts"
+import { isCommitting, mayOutlastError } from "../statement/outcome.ts"
+import { type AnsweredRun, type Outcome, type Plan, Stale, unreadOf } from "./pipelinePlan.ts"
+import type { Resume } from "../request/request.ts"
+import { RowCollector } from "./rowCollector.ts"
+import { RunWriter, writeRollback } from "./runWriter.ts"
+import { preparedStatement, redescribed, returnsSame, typeOids } from "../statement/preparedStatement.ts"
+import { serverError } from "../engine/serverError.ts"
+import type { Session } from "../engine/session.ts"
+import { isForgotten, mayComeOfPlan, verdictOn } from "../statement/stalePlan.ts"
+import type { PreparedStatement } from "../statement/statementCache.ts"
+import { TypeLookup } from "./typeLookup.ts"
+import { undecodable } from "../types/missingTypes.ts"
+
+/** A block ends with the run that goes beyond its size. */
+const BLOCK_SLACK_BYTES = 4_096
+
+export class Pipeline<Row, A> implements Exchange {
+  exclusive = true
+  private readonly session: Session
+  private readonly plan: Plan<Row, A>
+  private readonly resume: Resume<Outcome<A>>
+  private isAbandoned = false
+  private closesAwaited = 0
+  private readonly runs: RunWriter
+  private begun = false
+  /** Whether the Sync has been written. */
+  private ended = false
+  private rollsBack = false
+  /** Whether a run has done anything, and whether one has committed what was done before it. */
+  private hasCompleted = false
+  private hasCommitted = false
+  /** The first text that holds no statement. Those around it run all the same. */
+  private empty: string | undefined
+  private isScheduled = false
+  /** Whether the run whose answer is being read is described. */
+  private describes = false
+  /** What the statement takes that is being described. */
+  private parameterOids: ReadonlyArray<number> = []
+  /** The types of it that are being looked up, and all that have been. */
+  private lookup: TypeLookup | undefined
+  private readonly lookedUp = new Set<number>()
+  /** The run whose answer is being read. */
+  private index = 0
+  private awaiting: Awaiting = Awaiting.nothing
+  /** What returns the rows of the run whose answer is being read, and those rows. */
+  private running: PreparedStatement | undefined
+  private collector = new RowCollector<Row>()
+  /** The runs from the first on whose rows cannot be read yet. */
+  private readonly unread: Array<AnsweredRun<Row>> = []
+  private failure: Exit.Exit<Stale, PgError.PgError> | undefined
+
+  constructor(session: Session, plan: Plan<Row, A>, resume: Resume<Outcome<A>>) {
+    this.session = session
+    this.plan = plan
+    this.runs = new RunWriter(plan)
+    this.resume = resume
+  }
+
+  get sql(): string {
+    return this.runs.begun === 0 ? "" : this.current.sql
+  }
+
+  /** The one that is being answered, or the last. */
+  private get current(): PreparedStatement {
+    return this.plan.statement(Math.min(this.index, this.runs.begun - 1))
+  }
+
+  get hasRun(): boolean {
+    return this.index > 0
+  }
+
+  get row(): number {
+    return this.runs.number(this.index)
+  }
+
+  /** What is behind the first Bind is one transaction, unless a statement commits by itself. */
+  get mayOutlastError(): boolean {
+    return this.hasCommitted || (this.session.isAutocommit && this.hasBegunWhatOutlasts)
+  }
+
+  private get hasBegunWhatOutlasts(): boolean {
+    if (this.isUnrun) return false
+    for (let index = 0; index <= this.index && index < this.runs.written; index++) {
+      const statement = this.plan.statement(index)
+      if (index > 0 && statement === this.plan.statement(index - 1)) continue
+      if (mayOutlastError(statement.sql)) return true
+    }
+    return false
+  }
+
+  get abandoned(): boolean {
+    return this.isAbandoned
+  }
+
+  /** A server that waits for more does not look at a CancelRequest. */
+  set abandoned(isAbandoned: boolean) {
+    this.isAbandoned = isAbandoned
+    if (isAbandoned) this.giveUp()
+  }
+
+  // ---------------------------------------------------------------------------------------------------- request
+
+  encode(writer: ByteWriter): void {
+    const { evictions } = this.session.statements
+    for (const name of evictions) writeCloseStatement(writer, name)
+    this.plan.beforeFirst()
+    this.writeBlock(writer)
+    this.closesAwaited = evictions.length
+    this.session.statements.evictionsWritten()
+    this.begun = true
+    this.exclusive = !this.ended
+    this.continueSoon()
+  }
+
+  private writeBlock(writer: ByteWriter): void {
+    const { runs } = this
+    const { blockBytes } = this.plan
+    const limit = writer.length + blockBytes
+    if (runs.written > 0 && Number.isFinite(blockBytes)) writer.reserve(blockBytes + BLOCK_SLACK_BYTES)
+    while (writer.length < limit && !runs.holds) {
+      const values = runs.nextValues()
+      if (values === undefined) {
+        writeSync(writer)
+        this.ended = true
+        break
+      }
+      runs.write(writer, values)
+    }
+    if (this.awaiting === Awaiting.nothing) this.awaitRun()
+  }
+
+  /** The event loop gets a turn between two blocks, so that an error of the server is seen however fast the socket is. */
+  private continueSoon(): void {
+    if (this.ended || this.runs.holds || this.isScheduled) return
+    this.isScheduled = true
+    setImmediate(this.more)
+  }
+
+  private readonly more = (): void => {
+    this.isScheduled = false
+    if (this.ended || this.runs.holds || this.session.lost !== undefined || this.session.isSocketFull) return
+    this.session.writeMore((writer) => {
+      const mark = writer.length
+      const { written } = this.runs
+      try {
+        this.writeBlock(writer)
+      } catch (failure) {
+        this.failure = this.runs.refusal(failure, false)
+        writer.rewind(mark)
+        this.runs.written = written
+      }
+    })
+    if (this.failure !== undefined) this.giveUp()
+    else this.continueSoon()
+  }
+
+  drained(): void {
+    this.continueSoon()
+  }
+
+  /** Ends what is being written so that nothing of it stays, as far as that is ours to say. */
+  private giveUp(): void {
+    if (!this.begun || this.ended || this.runs.holds || this.session.lost !== undefined) return
+    this.ended = true
+    this.runs.giveUp()
+    this.rollsBack = this.session.transactionStatus === TransactionStatus.idle
+    this.session.writeMore((writer) => {
+      if (this.rollsBack) writeRollback(writer)
+      writeSync(writer)
+    })
+    if (this.awaiting === Awaiting.nothing) this.awaitRun()
+  }
+
+  refused(failure: unknown): void {
+    this.finish(this.runs.refusal(failure, true))
+  }
+
+  // ---------------------------------------------------------------------------------------------------- answer
+
+  /** What the next run has to be answered with. */
+  private awaitRun(): void {
+    const { runs } = this
+    if (this.index < runs.written) {
+      this.awaiting = runs.parses[0] === this.index ? Awaiting.parseComplete : Awaiting.bindComplete
+    } else if (runs.isDescribing) {
+      this.awaiting = Awaiting.parseComplete
+    } else if (!this.ended) {
+      this.awaiting = Awaiting.nothing
+    } else if (this.rollsBack && this.index === runs.written) {
+      this.awaiting = Awaiting.parseComplete
+    } else {
+      this.awaiting = Awaiting.ready
+    }
+  }
+
+  dataRows(bytes: Buffer, at: number, limit: number): number {
+    if (this.lookup !== undefined) return this.lookup.dataRows(bytes, at, limit)
+    if (this.awaiting !== Awaiting.rows) throw new Desynchronised(Backend.DataRow, this.expected)
+    return this.collector.addAll(bytes, at, limit)
+  }
+
+  message(type: number, bytes: Buffer, start: number, end: number): void {
+    const { awaiting, lookup } = this
+    if (lookup !== undefined) {
+      if (lookup.message(type, bytes, start, end)) this.typesFound()
+      return
+    }
+    switch (type) {
+      case Backend.BindComplete:
+        if (awaiting !== Awaiting.bindComplete || this.closesAwaited > 0) break
+        if (this.index === 0) this.plan.started()
+        if (this.describes) this.awaiting = Awaiting.portalDescription
+        else this.bound(this.current)
+        return
+      case Backend.ParameterDescription:
+        if (awaiting !== Awaiting.parameterDescription) break
+        this.parameterOids = decodeParameterDescription(bytes, start, end)
+        this.awaiting = Awaiting.rowDescription
+        return
+      case Backend.RowDescription:
+        if (awaiting !== Awaiting.portalDescription && awaiting !== Awaiting.rowDescription) break
+        this.described(decodeRowDescription(bytes, start, end))
+        return
+      case Backend.NoData:
+        if (awaiting !== Awaiting.portalDescription && awaiting !== Awaiting.rowDescription) break
+        this.described(undefined)
+        return
+      case Backend.CommandComplete: {
+        if (awaiting !== Awaiting.rows) break
+        const tag = readCommandTag(bytes, start, end)
+        this.session.commandCompleted(tag, this.current.rowShape !== undefined, this.current.changesSession)
+        this.hasCompleted = true
+        if (isCommitting(tag.command)) this.hasCommitted = true
+        if (this.index < this.runs.written && this.failure === undefined) this.answered(tag)
+        this.runEnded()
+        return
+      }
+      case Backend.EmptyQueryResponse:
+        if (awaiting !== Awaiting.rows) break
+        this.empty ??= this.current.sql
+        this.runEnded()
+        return
+      case Backend.CopyInResponse:
+        if (awaiting !== Awaiting.rows || !this.runs.holds) break
+        this.failure ??= Exit.fail(NO_COPY.in(this.current.sql, this.mayOutlastError))
+        this.ended = true
+        this.session.writeMore(refuseCopyInAndSync)
+        this.awaiting = Awaiting.error
+        return
+      case Backend.CopyOutResponse:
+        if (awaiting !== Awaiting.rows || !this.runs.holds) break
+        this.failure ??= Exit.fail(NO_COPY.out(this.current.sql))
+        this.awaiting = Awaiting.copyData
+        return
+      case Backend.CopyData:
+        if (awaiting !== Awaiting.copyData) break
+        return
+      case Backend.CopyDone:
+        if (awaiting !== Awaiting.copyData) break
+        this.awaiting = Awaiting.rows
+        return
+      case Backend.ParseComplete:
+        if (awaiting !== Awaiting.parseComplete || this.closesAwaited > 0) break
+        this.describes = this.runs.parses[0] === this.index
+        if (this.describes) this.runs.parses.shift()
+        this.awaiting = this.isDescribing ? Awaiting.parameterDescription : Awaiting.bindComplete
+        return
+      case Backend.CloseComplete:
+        if (this.closesAwaited === 0) break
+        this.closesAwaited--
+        return
+      default:
+        break
+    }
+    throw new Desynchronised(type, this.expected)
+  }
+
+  /** Whether what is awaited is the description of the next run's statement, without which it cannot be written. */
+  private get isDescribing(): boolean {
+    return this.runs.isDescribing && this.index === this.runs.written
+  }
+
+  private bound(statement: PreparedStatement, unknown?: UndecodableColumn): void {
+    this.awaiting = Awaiting.rows
+    this.running = statement
+    const { rowShape } = statement
+    const reader = rowShape === undefined || this.failure !== undefined ? undefined : this.plan.form(rowShape)
+    if (reader !== undefined || !this.collector.isUnused) this.collector = new RowCollector()
+    this.collector.readWith(reader)
+    if (unknown !== undefined && reader !== undefined) this.collector.refuse(unknown, rowShape?.columns.length ?? 0)
+  }
+
+  private answered(tag: CommandTag): void {
+    const { collector, running: statement = this.current } = this
+    const { refused } = collector
+    if (refused !== undefined && refused.unresolved === undefined) {
+      this.failure = Exit.fail(undecodable(refused, statement))
+    } else if (refused !== undefined || this.unread.length > 0) {
+      this.unread.push({ collector, statement, tag })
+    } else {
+      this.plan.completed(collector.rows, tag)
+    }
+  }
+
+  private described(columns: ReadonlyArray<ColumnDescription> | undefined): void {
+    if (this.awaiting === Awaiting.rowDescription) return this.learned(columns)
+    this.describes = false
+    const { current, session } = this
+    if (returnsSame(current, columns)) return this.bound(current)
+    session.statements.evict(current)
+    const { statement, unknown } = redescribed(session, current, columns)
+    this.bound(statement, unknown)
+  }
+
+  /** The statement of the next run is described, now that those before it are done. */
+  private learned(columns: ReadonlyArray<ColumnDescription> | undefined): void {
+    const { current, isGivenUp, lookedUp, parameterOids, runs, session } = this
+    const { types } = session.catalogue
+    const unknown = types.unknownAmong(typeOids({ parameterOids, columns })).filter((oid) => !lookedUp.has(oid))
+    if (unknown.length > 0 && !isGivenUp) return this.lookUp(types, unknown)
+    const statement = preparedStatement(session, current, { parameterOids, columns }, types)
+    this.plan.learned(this.index, statement)
+    runs.described(statement)
+    this.awaiting = Awaiting.nothing
+    this.goOn()
+  }
+
+  private lookUp(types: DatabaseTypes, oids: ReadonlyArray<number>): void {
+    const lookup = (this.lookup = new TypeLookup(types, oids))
+    for (const oid of oids) this.lookedUp.add(oid)
+    this.session.writeMore((writer) => lookup.write(writer, this.session.parameters))
+  }
+
+  private typesFound(): void {
+    this.lookup = undefined
+    this.session.writeMore((writer) => this.runs.describeAgain(writer))
+    this.awaiting = Awaiting.parseComplete
+  }
+
+  private runEnded(): void {
+    this.index++
+    this.awaitRun()
+    if (!this.runs.holds || this.index < this.runs.written || this.isDescribing) return
+    this.runs.holds = false
+    this.goOn()
+  }
+
+  /** What held the pipeline up is answered. */
+  private goOn(): void {
+    if (this.isGivenUp) this.giveUp()
+    else this.continueSoon()
+  }
+
+  private get isGivenUp(): boolean {
+    return this.failure !== undefined || this.isAbandoned
+  }
+
+  private get expected(): string {
+    return this.closesAwaited > 0 ? "CloseComplete" : this.awaiting
+  }
+
+  /** The server skips all that follows: no more is asked for. */
+  errorArrived(): void {
+    if (this.ended) return
+    this.ended = true
+    if (this.session.lost === undefined) this.session.writeMore(writeSync)
+  }
+
+  ready(status: TransactionStatus, error: ErrorFields | undefined): void {
+    if (error === undefined && this.awaiting !== Awaiting.ready) {
+      throw new Desynchronised(Backend.ReadyForQuery, this.expected)
+    }
+    if (this.failure !== undefined) this.finish(this.failure)
+    else if (error !== undefined) this.rejected(status, error)
+    else if (this.empty !== undefined) {
+      const outcome = this.hasCompleted ? "unknown" : "none"
+      this.finish(Exit.fail(new PgError.EmptyQueryError({ sql: this.empty, outcome })))
+    } else this.finish(Exit.succeed(unreadOf(this.plan, this.unread) ?? this.plan.result()))
+  }
+
+  private rejected(status: TransactionStatus, fields: ErrorFields): void {
+    const { current, session } = this
+    const verdict = this.isUnbound ? verdictOn(fields, current, []) : "right"
+    const error = (isDropped: boolean): PgError.PgError => serverError(fields, current.sql, this, { isDropped })
+    const isCertain = verdict === "wrong"
+    const hasChanged = isCertain && !isForgotten(fields)
+    if (hasChanged || (verdict === "right" && mayComeOfPlan(fields))) session.catalogue.outdateStatements(current)
+    if (verdict === "right") return this.finish(Exit.fail(error(false)))
+    const mayRepeat = this.index === 0 && status === TransactionStatus.idle
+    this.finish(Exit.succeed(new Stale({ statement: current, error, isCertain, mayRepeat })))
+  }
+
+  private get isUnrun(): boolean {
+    return this.index === 0 && this.isUnbound
+  }
+
+  /** Whether the run that is being answered has not begun. */
+  private get isUnbound(): boolean {
+    return this.isDescribing || this.awaiting === Awaiting.bindComplete || this.awaiting === Awaiting.parseComplete
+  }
+
+  lost(error: PgError.PgError): void {
+    this.finish(Exit.fail(error))
+  }
+
+  private finish(exit: Exit.Exit<Outcome<A>, PgError.PgError>): void {
+    if (!this.isAbandoned) this.resume(exit)
+  }
+}

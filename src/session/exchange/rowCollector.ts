@@ -1,0 +1,82 @@
+/** The rows of one answer as they come: read at once, or kept as they came until all is known that it takes to read them. */
+import { Buffer } from "node:buffer"
+import { dataRowEnd, HEADER_BYTES } from "../../wire/backendDecoder.ts"
+import { columnsOfRow, type RowReader, UndecodableColumn } from "../../codec/rowReader.ts"
+import { ProtocolViolation } from "../../wire/failure.ts"
+
+export class RowCollector<Row> {
+  readonly rows: Array<Row> = []
+  /** The first column that could not be read. No row is read after it. */
+  refused: UndecodableColumn | undefined
+  private reader: RowReader<Row> | undefined
+  private kept: Array<Buffer> | undefined
+  /** How many columns the rows have that are kept. */
+  private columns = 0
+  private readonly maxRows: number
+
+  /** A server that sends more than `maxRows` does not do as it was asked. */
+  constructor(maxRows = Infinity) {
+    this.maxRows = maxRows
+  }
+
+  get isUnused(): boolean {
+    return this.rows.length === 0 && this.refused === undefined
+  }
+
+  /** Undefined where nobody wants the rows. */
+  readWith(reader: RowReader<Row> | undefined): void {
+    this.reader = reader
+  }
+
+  /** Reads nothing until `readKept`, since a column cannot be read before that. The rows have so many columns. */
+  refuse(column: UndecodableColumn, columns: number): void {
+    this.refused = column
+    this.reader = undefined
+    this.kept = []
+    this.columns = columns
+  }
+
+  /** Takes the DataRows that lie whole in `bytes[at, limit)` behind each other; returns where the last of them ends. */
+  addAll(bytes: Buffer, at: number, limit: number): number {
+    let start = at
+    for (let end = dataRowEnd(bytes, at, limit); end !== 0; end = dataRowEnd(bytes, start, limit)) {
+      this.add(bytes, start + HEADER_BYTES, end)
+      start = end
+    }
+    return start
+  }
+
+  private add(bytes: Buffer, start: number, end: number): void {
+    if (this.reader === undefined) {
+      if (this.kept !== undefined) this.keep(this.kept, bytes, start, end)
+      return
+    }
+    if (this.rows.length >= this.maxRows) throw new ProtocolViolation("more rows than were asked for")
+    try {
+      this.rows.push(this.reader(bytes, start, end))
+    } catch (failure) {
+      if (!(failure instanceof UndecodableColumn)) throw failure
+      this.refuse(failure, columnsOfRow(bytes, start, end))
+      if (failure.unresolved === undefined) this.kept = undefined
+      else this.add(bytes, start, end)
+    }
+  }
+
+  /** A row that is none breaks the session when it comes, and not whoever reads what was kept. */
+  private keep(kept: Array<Buffer>, bytes: Buffer, start: number, end: number): void {
+    const columns = columnsOfRow(bytes, start, end)
+    if (columns !== this.columns) {
+      throw new ProtocolViolation(`a row of ${columns} columns, where ${this.columns} were described`)
+    }
+    if (this.rows.length + kept.length >= this.maxRows) throw new ProtocolViolation("more rows than were asked for")
+    kept.push(Buffer.from(bytes.subarray(start, end)))
+  }
+
+  /** Reads what was kept, by now that it can be. */
+  readKept(): void {
+    const { kept = [] } = this
+    this.kept = undefined
+    this.refused = undefined
+    for (const row of kept) this.add(row, 0, row.length)
+  }
+}

@@ -1,0 +1,134 @@
+/** Writes the runs of a pipeline: what has been written of them, and what has yet to be described before it can be. */
+import * as Exit from "effect/Exit"
+import { bareValues, namedTypes } from "../../codec/typedParameter.ts"
+import type { ByteWriter } from "../../wire/byteWriter.ts"
+import {
+  type BoundStatement,
+  encodeResultFormats,
+  writeBind,
+  writeBindExecute,
+  writeDescribePortal,
+  writeDescribeStatement,
+  writeExecute,
+  writeFlush,
+  writeParse
+} from "../../wire/frontendEncoder.ts"
+import { Unencodable } from "../../wire/failure.ts"
+import * as PgError from "../../PgError.ts"
+import { type Plan, Stale } from "./pipelinePlan.ts"
+import { ALL } from "../request/request.ts"
+import { requestRefused, valueRefused } from "../engine/serverError.ts"
+import type { PreparedStatement } from "../statement/statementCache.ts"
+
+type RunSource = Pick<Plan<never, never>, "next" | "offset" | "statement">
+
+export class RunWriter {
+  /** How many runs have been written. */
+  written = 0
+  /** Whether nothing may be written before what was written is answered: a description, or what may be a COPY. */
+  holds = false
+  /** The runs, by index, that begin with Parse and are not answered yet. */
+  readonly parses: Array<number> = []
+  /** The values of the next run, while its statement is being described. */
+  private undescribed: ReadonlyArray<unknown> | undefined
+  private parsed: PreparedStatement | undefined
+  private readonly plan: RunSource
+
+  constructor(plan: RunSource) {
+    this.plan = plan
+  }
+
+  /** How many runs have been written, or begun to be. */
+  get begun(): number {
+    return this.written + (this.isDescribing ? 1 : 0)
+  }
+
+  get isDescribing(): boolean {
+    return this.undescribed !== undefined
+  }
+
+  /** The number of a run among those of the whole call, from 1. */
+  number(index: number): number {
+    return this.plan.offset + index + 1
+  }
+
+  /** Undefined at the end. */
+  nextValues(): ReadonlyArray<unknown> | undefined {
+    const values = this.undescribed ?? this.plan.next()
+    this.undescribed = undefined
+    return values
+  }
+
+  write(writer: ByteWriter, given: ReadonlyArray<unknown>): void {
+    const statement = this.plan.statement(this.written)
+    if (!statement.isDescribed) return this.describe(writer, statement, given)
+    const values = bareValues(given)
+    const { length } = statement.parameters
+    if (values.length !== length) {
+      const { sql } = statement
+      const row = this.number(this.written)
+      throw new PgError.ParameterCountError({ expected: length, actual: values.length, sql, row })
+    }
+    if (statement.name === "" && statement !== this.parsed) {
+      writeParse(writer, "", statement.sql, statement.parameterOids)
+      writeBind(writer, statement, values)
+      writeDescribePortal(writer)
+      writeExecute(writer, ALL)
+      this.parsed = statement
+      this.parses.push(this.written)
+    } else {
+      writeBindExecute(writer, statement, values)
+    }
+    this.written++
+    if (statement.mayCopy) this.hold(writer)
+  }
+
+  /** Types that it takes or returns have been looked up since, under the same name. */
+  describeAgain(writer: ByteWriter): void {
+    if (this.undescribed !== undefined) this.describe(writer, this.plan.statement(this.written), this.undescribed)
+  }
+
+  private describe(writer: ByteWriter, { sql }: PreparedStatement, values: ReadonlyArray<unknown>): void {
+    writeParse(writer, "", sql, namedTypes(values))
+    writeDescribeStatement(writer, "")
+    this.undescribed = values
+    this.hold(writer)
+  }
+
+  private hold(writer: ByteWriter): void {
+    writeFlush(writer)
+    this.holds = true
+  }
+
+  /** The statement of the next run has been described, as it was parsed. */
+  described(statement: PreparedStatement): void {
+    this.parsed = statement
+    this.holds = false
+  }
+
+  /** What comes of it that the next run could not be written. */
+  refusal(failure: unknown, mayRepeat: boolean): Exit.Exit<Stale, PgError.PgError> {
+    const statement = this.plan.statement(this.written)
+    if (!(failure instanceof Unencodable)) return Exit.fail(requestRefused(failure, statement.sql))
+    const error = valueRefused(failure, statement, this.number(this.written))
+    const refusedType = statement.parameterOids[(failure.parameter ?? 0) - 1]
+    if (refusedType === undefined) return Exit.fail(error)
+    return Exit.succeed(new Stale({ statement, error: () => error, isCertain: false, mayRepeat, refusedType }))
+  }
+
+  /** Nothing will be run any more. */
+  giveUp(): void {
+    this.undescribed = undefined
+  }
+}
+
+const ROLLBACK: BoundStatement = {
+  nameBytes: Uint8Array.of(0),
+  parameters: [],
+  resultFormats: encodeResultFormats([])
+}
+
+export const writeRollback = (writer: ByteWriter): void => {
+  writeParse(writer, "", "ROLLBACK", [])
+  writeBindExecute(writer, ROLLBACK, [])
+}

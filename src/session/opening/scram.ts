@@ -1,0 +1,79 @@
+/**
+ * SCRAM-SHA-256 (RFC 5802, RFC 7677) as three pure steps: what the client says first, what it makes of the server's
+ * challenge, and whether the server has proved that it knows the password too. Nothing here reads or writes a socket;
+ * the slow key derivation is asked of the caller, so that it can run off the event loop.
+ */
+import type { Buffer } from "node:buffer"
+import { Buffer as NodeBuffer } from "node:buffer"
+import { createHash, createHmac, timingSafeEqual } from "node:crypto"
+import { ProtocolViolation } from "../../wire/failure.ts"
+
+export const SCRAM_SHA_256 = "SCRAM-SHA-256"
+
+/** "n,,": no channel binding, no authorisation identity. */
+const GS2_HEADER = "n,,"
+const GS2_HEADER_BASE64 = NodeBuffer.from(GS2_HEADER).toString("base64")
+
+const MAX_SERVER_FIRST_CHARACTERS = 4096
+
+export interface ClientFirst {
+  readonly nonce: string
+  /** client-first-message: the GS2 header, an empty user name (PostgreSQL takes the startup packet's), the nonce. */
+  readonly message: string
+}
+
+export const clientFirst = (nonce: string): ClientFirst => ({ nonce, message: `${GS2_HEADER}n=,r=${nonce}` })
+
+export interface ServerFirst {
+  readonly message: string
+  readonly nonce: string
+  readonly salt: Buffer
+  readonly iterations: number
+}
+
+/** `r=<nonce>,s=<salt>,i=<iterations>`; anything else, in content or in order, is refused. */
+export const readServerFirst = (message: string, first: ClientFirst, maxIterations: number): ServerFirst => {
+  if (message.length > MAX_SERVER_FIRST_CHARACTERS) throw new ProtocolViolation("a SCRAM challenge of absurd length")
+  const match = /^r=([!-+\--~]+),s=([A-Za-z0-9+/]+={0,2}),i=([1-9][0-9]{0,9})$/.exec(message)
+  if (match === null) throw new ProtocolViolation("a SCRAM challenge that is not r=,s=,i=")
+  const [, nonce = "", salt = "", iterations = ""] = match
+  if (!nonce.startsWith(first.nonce) || nonce.length === first.nonce.length) {
+    throw new ProtocolViolation("a SCRAM challenge for another client's nonce")
+  }
+  if (Number(iterations) > maxIterations) {
+    throw new ProtocolViolation(
+      `a SCRAM challenge with ${iterations} iterations; at most ${maxIterations} are accepted`
+    )
+  }
+  return { message, nonce, salt: NodeBuffer.from(salt, "base64"), iterations: Number(iterations) }
+}
+
+export interface ClientFinal {
+  readonly message: string
+  /** What the server must answer to prove that it knows the password. */
+  readonly serverSignature: Buffer
+}
+
+/** `saltedPassword` is PBKDF2-HMAC-SHA-256 of the prepared password with the server's salt and iterations, 32 bytes. */
+export const clientFinal = (first: ClientFirst, challenge: ServerFirst, saltedPassword: Buffer): ClientFinal => {
+  const withoutProof = `c=${GS2_HEADER_BASE64},r=${challenge.nonce}`
+  const authMessage = `${first.message.slice(GS2_HEADER.length)},${challenge.message},${withoutProof}`
+  const clientKey = hmac(saltedPassword, "Client Key")
+  const storedKey = createHash("sha256").update(clientKey).digest()
+  const clientSignature = hmac(storedKey, authMessage)
+  const proof = clientKey.map((byte, index) => byte ^ clientSignature[index]!)
+  return {
+    message: `${withoutProof},p=${NodeBuffer.from(proof).toString("base64")}`,
+    serverSignature: hmac(hmac(saltedPassword, "Server Key"), authMessage)
+  }
+}
+
+/** True where the server-final-message is the proof that we expect. */
+export const isServerProof = (message: string, final: ClientFinal): boolean => {
+  const match = /^v=([A-Za-z0-9+/]+={0,2})$/.exec(message)
+  if (match === null) return false
+  const signature = NodeBuffer.from(match[1]!, "base64")
+  return signature.length === final.serverSignature.length && timingSafeEqual(signature, final.serverSignature)
+}
+
+const hmac = (key: Buffer, text: string): Buffer => createHmac("sha256", key).update(text).digest()

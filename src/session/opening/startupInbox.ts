@@ -1,0 +1,121 @@
+/**
+ * The messages of the startup conversation, one at a time: whoever reads asks for the next and waits. Errors, notices
+ * and the end of the connection are dealt with here, so that the conversation itself reads as a straight line.
+ */
+import { Buffer } from "node:buffer"
+import * as Effect from "effect/Effect"
+import * as PgError from "../../PgError.ts"
+import { Backend, backendMessageName } from "../../wire/backendMessage.ts"
+import { BackendDecoder, type FrameSink } from "../../wire/backendDecoder.ts"
+import { readErrorFields } from "../../wire/errorFields.ts"
+import { violation } from "../engine/lostErrors.ts"
+import { withHint } from "../engine/serverError.ts"
+import type { Transport, TransportEvents } from "../engine/transport.ts"
+
+export interface Frame {
+  readonly type: number
+  readonly body: Buffer
+}
+
+/** An honest server sends some dozens of messages before it is ready, which are short. */
+const MAX_FRAMES = 1000
+const MAX_BYTES = 1_048_576
+
+export class Inbox implements FrameSink, TransportEvents {
+  readonly decoder: BackendDecoder
+  private readonly transport: Transport
+  private readonly frames: Array<Frame> = []
+  private received = 0
+  private receivedBytes = 0
+  private failure: PgError.PgError | undefined
+  private waiting: (() => void) | undefined
+
+  constructor(transport: Transport) {
+    this.transport = transport
+    this.decoder = new BackendDecoder(this)
+    transport.events = this
+  }
+
+  /** The next message; an ErrorResponse, a broken protocol or the end of the connection is a failure. */
+  readonly next: Effect.Effect<Frame, PgError.PgError> = Effect.callback((resume) => {
+    const deliver = () => {
+      const frame = this.frames.shift()
+      if (frame !== undefined) resume(Effect.succeed(frame))
+      else if (this.failure !== undefined) resume(Effect.fail(this.failure))
+      else this.waiting = deliver
+    }
+    deliver()
+  })
+
+  /** Runs a decoder over a message, and turns what it throws into a failure. */
+  read<A>(decode: () => A): Effect.Effect<A, PgError.ProtocolError> {
+    return Effect.try({ try: decode, catch: violation })
+  }
+
+  refuse(frame: Frame, expected: string): Effect.Effect<never, PgError.ProtocolError> {
+    return Effect.fail(new PgError.ProtocolError({ received: backendMessageName(frame.type), expected }))
+  }
+
+  /** Hands the decoder and the transport over; what came behind the last ReadyForQuery is the session's first. */
+  handOver(session: FrameSink & TransportEvents): ReadonlyArray<Frame> {
+    this.decoder.sink = session
+    this.transport.events = session
+    return this.frames
+  }
+
+  /** Why nothing more will come. */
+  get broken(): PgError.PgError | undefined {
+    return this.failure
+  }
+
+  data(bytes: Buffer, length: number): void {
+    try {
+      this.decoder.push(bytes, length)
+    } catch (failure) {
+      this.fail(violation(failure))
+    }
+  }
+
+  frame(type: number, bytes: Buffer, start: number, end: number): void {
+    if (type === Backend.NoticeResponse) return
+    if (type === Backend.ErrorResponse) {
+      this.fail(PgError.fromServer(withHint(readErrorFields(bytes, start, end)), { sql: undefined, outcome: "none" }))
+      return
+    }
+    this.received++
+    this.receivedBytes += end - start
+    if (this.received > MAX_FRAMES || this.receivedBytes > MAX_BYTES) {
+      const received = `${this.received} messages of ${this.receivedBytes} bytes`
+      this.fail(new PgError.ProtocolError({ received, expected: "ReadyForQuery" }))
+      return
+    }
+    this.frames.push({ type, body: Buffer.from(bytes.subarray(start, end)) })
+    this.wake()
+  }
+
+  drain(): void {}
+
+  closed(error: Error | undefined): void {
+    this.fail(
+      new PgError.ConnectionLostError({
+        reason: `the server closed the connection during startup${error === undefined ? "" : `: ${error.message}`}`,
+        server: undefined,
+        safeToRetry: true,
+        outcome: "none"
+      })
+    )
+  }
+
+  private fail(error: PgError.PgError): void {
+    this.failure ??= error
+    this.decoder.stop()
+    this.transport.destroy()
+    this.wake()
+  }
+
+  private wake(): void {
+    const { waiting } = this
+    this.waiting = undefined
+    waiting?.()
+  }
+}

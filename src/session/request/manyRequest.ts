@@ -1,0 +1,167 @@
+/** One statement, run once for each row of values. */
+import type { Exchange } from "../engine/exchange.ts"
+import type { ObjectRow } from "../../codec/rowReader.ts"
+import type { CommandTag } from "../../wire/commandTag.ts"
+import { Unencodable } from "../../wire/failure.ts"
+import { unlessKept } from "./batchRequest.ts"
+import { mayOutlastError } from "../statement/outcome.ts"
+import { Pipeline } from "../exchange/pipeline.ts"
+import type { Outcome, Plan } from "../exchange/pipelinePlan.ts"
+import { objects, type Request, type Resume } from "./request.ts"
+import type { Session } from "../engine/session.ts"
+import type { PreparedStatement, Statements } from "../statement/statementCache.ts"
+import { none } from "../statement/wanted.ts"
+
+/** So much is written before the socket is asked whether it can take more. */
+const BLOCK_BYTES = 65_536
+
+/** Rows of values, pulled when there is room for them. Those that were can be had once more, until the first has run. */
+export class Rows {
+  private readonly iterator: Iterator<unknown>
+  private kept: Array<ReadonlyArray<unknown>> = []
+  private isKeeping = true
+  private replayed = 0
+  private isOver = false
+
+  constructor(rows: Iterable<unknown>) {
+    this.iterator = rows[Symbol.iterator]()
+  }
+
+  next(): ReadonlyArray<unknown> | undefined {
+    const again = this.kept[this.replayed]
+    if (again !== undefined) {
+      this.replayed++
+      return again
+    }
+    if (this.isOver) return undefined
+    const { done, value } = this.iterator.next()
+    if (done === true) {
+      this.isOver = true
+      return undefined
+    }
+    if (!isRow(value)) throw new Unencodable("a row is an array of values")
+    if (this.isKeeping) {
+      this.kept.push(value)
+      this.replayed++
+    } else if (this.kept.length > 0) {
+      this.kept = []
+    }
+    return value
+  }
+
+  /** Begins again. */
+  rewind(): void {
+    this.replayed = 0
+  }
+
+  /** No row has to be had once more. */
+  forget(): void {
+    this.isKeeping = false
+  }
+
+  /** Tells the source that no more is wanted. */
+  stop(): void {
+    if (this.isOver) return
+    this.isOver = true
+    try {
+      this.iterator.return?.()
+    } catch {
+      // Whoever fails has its error already.
+    }
+  }
+}
+
+const isRow = (value: unknown): value is ReadonlyArray<unknown> => Array.isArray(value)
+
+/** A statement, and where it is kept. */
+export interface Prepared {
+  readonly statement: PreparedStatement
+  readonly statements: Statements
+}
+
+/** Runs the statement for every row; gives how many rows were written in all. */
+export const executions = (prepared: Prepared, rows: Rows, offset: number): Request<Outcome<number>> =>
+  new Many<never, number>(prepared, rows, offset, none, () => new Total())
+
+/** The same, with the rows that each run has returned. */
+export const fetches = (
+  prepared: Prepared,
+  rows: Rows,
+  offset: number
+): Request<Outcome<ReadonlyArray<ReadonlyArray<ObjectRow>>>> =>
+  new Many<ObjectRow, ReadonlyArray<ReadonlyArray<ObjectRow>>>(prepared, rows, offset, objects, () => new Groups())
+
+/** What is made of the answers. */
+interface Collector<Row, A> {
+  add(rows: ReadonlyArray<Row>, tag: CommandTag): void
+  readonly all: A
+}
+
+class Total implements Collector<never, number> {
+  all = 0
+
+  add(_rows: ReadonlyArray<never>, { rowCount }: CommandTag): void {
+    this.all += rowCount
+  }
+}
+
+class Groups<Row> implements Collector<Row, ReadonlyArray<ReadonlyArray<Row>>> {
+  readonly all: Array<ReadonlyArray<Row>> = []
+
+  add(rows: ReadonlyArray<Row>): void {
+    this.all.push(rows)
+  }
+}
+
+class Many<Row, A> implements Request<Outcome<A>> {
+  readonly sql: string
+  readonly params = undefined
+  private readonly prepared: Prepared
+  private readonly rows: Rows
+  private readonly offset: number
+  private readonly form: Plan<Row, A>["form"]
+  private readonly collector: () => Collector<Row, A>
+
+  constructor(
+    prepared: Prepared,
+    rows: Rows,
+    offset: number,
+    form: Plan<Row, A>["form"],
+    collector: () => Collector<Row, A>
+  ) {
+    this.sql = prepared.statement.sql
+    this.prepared = prepared
+    this.rows = rows
+    this.offset = offset
+    this.form = form
+    this.collector = collector
+  }
+
+  exchange(session: Session, resume: Resume<Outcome<A>>): Exchange {
+    const { form, offset, prepared, rows } = this
+    const collector = this.collector()
+    let { statement } = prepared
+    rows.rewind()
+    return new Pipeline<Row, A>(
+      session,
+      {
+        next: () => rows.next(),
+        statement: () => statement,
+        form,
+        beforeFirst: () => {
+          statement = unlessKept(prepared.statements, statement)
+        },
+        learned: (_index, described) => {
+          statement = described
+        },
+        started: () => rows.forget(),
+        completed: (answer, tag) => collector.add(answer, tag),
+        result: () => collector.all,
+        offset,
+        // What commits by itself is not begun before every row is known to be sendable: no ROLLBACK would undo it.
+        blockBytes: mayOutlastError(this.sql) ? Infinity : BLOCK_BYTES
+      },
+      resume
+    )
+  }
+}

@@ -1,0 +1,122 @@
+/**
+ * A named portal: a statement that has begun and is run a page at a time. It lives in a transaction, at whose end the
+ * server closes it, and other statements may run between its pages.
+ *
+ * ```
+ * first page : Bind Execute Sync  ->  BindComplete DataRow... PortalSuspended | CommandComplete  ReadyForQuery
+ * every other: Execute Sync       ->  DataRow... PortalSuspended | CommandComplete  ReadyForQuery
+ * end        : Close Sync         ->  CloseComplete ReadyForQuery
+ * ```
+ */
+import * as Exit from "effect/Exit"
+import type * as PgError from "../../PgError.ts"
+import { Backend, type ColumnDescription, type TransactionStatus } from "../../wire/backendMessage.ts"
+import type { ByteWriter } from "../../wire/byteWriter.ts"
+import type { ErrorFields } from "../../wire/errorFields.ts"
+import { writeClosePortal, writeSync } from "../../wire/frontendEncoder.ts"
+import { Desynchronised, type Exchange } from "../engine/exchange.ts"
+import { ALL, query, type Request, type Resume } from "./request.ts"
+import { serverError } from "../engine/serverError.ts"
+import type { PreparedStatement, Statements } from "../statement/statementCache.ts"
+import type { NamedPortal, RowForm } from "../statement/wanted.ts"
+
+let portals = 0
+
+export class Portal implements NamedPortal {
+  readonly name = `effectpg_portal_${portals++}`
+  readonly nameBytes: Uint8Array = new TextEncoder().encode(`${this.name}\0`)
+  statement: PreparedStatement | undefined
+  isOutOfDate = false
+}
+
+/** A part of the rows of a portal. */
+export interface Page<Row> {
+  readonly rows: ReadonlyArray<Row>
+  readonly columns: ReadonlyArray<ColumnDescription>
+  /** Whether the statement has come to its end. */
+  readonly isLast: boolean
+}
+
+/** What a portal runs, and how its rows are read. */
+export interface PortalOptions<Row> {
+  readonly sql: string
+  readonly params: ReadonlyArray<unknown>
+  readonly form: RowForm<Row>
+  readonly statements?: Statements | undefined
+}
+
+/** The next rows of a portal, `maxRows` at the most. The first page opens it. */
+export const page = <Row>(portal: Portal, options: PortalOptions<Row>, maxRows: number): Request<Page<Row>> => {
+  const { form, params, sql, statements } = options
+  return query(sql, params, {
+    form,
+    maxRows,
+    portal,
+    statements,
+    result: ({ columns, completed, rows }) => Exit.succeed({ rows, columns, isLast: completed })
+  })
+}
+
+/** Opens a portal without asking for a row. */
+export const openPortal = <Row>(portal: Portal, { form, params, sql, statements }: PortalOptions<Row>): Request<void> =>
+  query(sql, params, { form, maxRows: ALL, portal, statements, until: "bound", result: () => Exit.void })
+
+/** Closes a portal, or one that has not been opened or is closed already, which changes nothing. */
+export const closePortal = ({ name }: Portal): Request<void> => ({
+  sql: "",
+  params: undefined,
+  exchange: (_session, resume) => new ClosePortal(name, resume)
+})
+
+/** What has to come next. */
+const Awaiting = { closeComplete: "CloseComplete", ready: "ReadyForQuery" } as const
+type Awaiting = (typeof Awaiting)[keyof typeof Awaiting]
+
+class ClosePortal implements Exchange {
+  readonly sql = ""
+  readonly exclusive = false
+  readonly mayOutlastError = false
+  abandoned = false
+  private readonly name: string
+  private readonly resume: Resume<void>
+  private awaiting: Awaiting = Awaiting.closeComplete
+
+  constructor(name: string, resume: Resume<void>) {
+    this.name = name
+    this.resume = resume
+  }
+
+  get hasRun(): boolean {
+    return this.awaiting === Awaiting.ready
+  }
+
+  encode(writer: ByteWriter): void {
+    writeClosePortal(writer, this.name)
+    writeSync(writer)
+  }
+
+  refused(failure: unknown): void {
+    this.resume(Exit.die(failure))
+  }
+
+  dataRows(): never {
+    throw new Desynchronised(Backend.DataRow, this.awaiting)
+  }
+
+  message(type: number): void {
+    if (type !== Backend.CloseComplete || this.awaiting !== Awaiting.closeComplete) {
+      throw new Desynchronised(type, this.awaiting)
+    }
+    this.awaiting = Awaiting.ready
+  }
+
+  ready(_status: TransactionStatus, error: ErrorFields | undefined): void {
+    if (error !== undefined) return this.lost(serverError(error, this.sql, this))
+    if (this.awaiting !== Awaiting.ready) throw new Desynchronised(Backend.ReadyForQuery, this.awaiting)
+    this.resume(Exit.void)
+  }
+
+  lost(error: PgError.PgError): void {
+    this.resume(Exit.fail(error))
+  }
+}

@@ -1,0 +1,196 @@
+/**
+ * What can be asked of a session, as values: a request makes its exchange once it is known which session will run it.
+ * So a connection, a transaction and a pool ask the same things, and differ only in where they take a session from.
+ */
+import * as Effect from "effect/Effect"
+import * as Exit from "effect/Exit"
+import * as Option from "effect/Option"
+import type { ObjectRow, TupleRow } from "../../codec/rowReader.ts"
+import * as PgError from "../../PgError.ts"
+import type { ColumnDescription } from "../../wire/backendMessage.ts"
+import type { CommandTag } from "../../wire/commandTag.ts"
+import { OWN_TYPES } from "../types/typeCatalogue.ts"
+import type { Exchange } from "../engine/exchange.ts"
+import { ExtendedQuery } from "../exchange/extendedQuery.ts"
+import type { Session } from "../engine/session.ts"
+import type { PreparedStatement, Statements } from "../statement/statementCache.ts"
+import { requestRefused } from "../engine/serverError.ts"
+import { SimpleQuery } from "../exchange/simpleQuery.ts"
+import { allTuples, none, type RowForm, type Wanted } from "../statement/wanted.ts"
+
+export type Resume<A> = (exit: Exit.Exit<A, PgError.PgError>) => void
+
+export interface Request<A> {
+  readonly sql: string
+  /** Undefined for a script, which has none. */
+  readonly params: ReadonlyArray<unknown> | undefined
+  exchange(session: Session, resume: Resume<A>): Exchange
+}
+
+/** An exchange that knows the columns of its answer, once it has come. */
+export interface StatementExchange extends Exchange {
+  readonly columns: ReadonlyArray<ColumnDescription>
+}
+
+/** A request that runs one statement. */
+export interface StatementRequest<A> extends Request<A> {
+  exchange(session: Session, resume: Resume<A>): StatementExchange
+  /** The same, with the statement that is kept there. */
+  with(statements: Statements): StatementRequest<A>
+}
+
+class Query<Row, A> implements StatementRequest<A> {
+  readonly sql: string
+  readonly params: ReadonlyArray<unknown>
+  private readonly wanted: Wanted<Row, A>
+
+  constructor(sql: string, params: ReadonlyArray<unknown>, wanted: Wanted<Row, A>) {
+    this.sql = sql
+    this.params = params
+    this.wanted = wanted
+  }
+
+  exchange(session: Session, resume: Resume<A>): StatementExchange {
+    return new ExtendedQuery(session, this.sql, this.params, this.wanted, resume)
+  }
+
+  with(statements: Statements): StatementRequest<A> {
+    return new Query(this.sql, this.params, { ...this.wanted, statements })
+  }
+}
+
+/**
+ * Submits a request to a session. It calls `resume` exactly once and never throws, so that the caller can always give the
+ * session back. A request may throw before it is submitted, because it looks at the user's values. Then the failure is
+ * the answer, and there is no exchange.
+ */
+export const ask = <A>(session: Session, request: Request<A>, resume: Resume<A>): Exchange | undefined => {
+  let exchange: Exchange
+  try {
+    exchange = request.exchange(session, resume)
+  } catch (failure) {
+    resume(Exit.fail(requestRefused(failure, request.sql)))
+    return undefined
+  }
+  session.submit(exchange)
+  return exchange
+}
+
+/** Runs a request on a session. An interruption withdraws or cancels it, and does not wait for the server. */
+export const send = <A>(session: Session, request: Request<A>): Effect.Effect<A, PgError.PgError> =>
+  Effect.callback((resume) => {
+    const exchange = ask(session, request, resume)
+    return exchange === undefined ? Effect.void : Effect.sync(() => session.abandon(exchange))
+  })
+
+export const objects: RowForm<ObjectRow> = (shape) => shape.object
+const tuples: RowForm<TupleRow> = (shape) => shape.tuple
+/** No limit to the number of rows. */
+export const ALL = 0
+
+const allRows = { form: objects, maxRows: ALL, result: ({ rows }) => Exit.succeed(rows) } satisfies Wanted<
+  ObjectRow,
+  ReadonlyArray<ObjectRow>
+>
+
+const firstRow = {
+  form: objects,
+  maxRows: 1,
+  result: ({ rows }) => Exit.succeed(Option.fromUndefinedOr(rows[0]))
+} satisfies Wanted<ObjectRow, Option.Option<ObjectRow>>
+
+/** Two rows are enough to see that there is more than one. */
+const onlyRow = {
+  form: objects,
+  maxRows: 2,
+  result: ({ rows, sql }) => {
+    const [row] = rows
+    return row !== undefined && rows.length === 1
+      ? Exit.succeed(row)
+      : Exit.fail(new PgError.UnexpectedRowCountError({ expected: "exactly one row", actual: rows.length, sql }))
+  }
+} satisfies Wanted<ObjectRow, ObjectRow>
+
+const commandTag = {
+  form: none,
+  maxRows: ALL,
+  // Only a portal that is cut short has no tag, and this one is not.
+  result: ({ tag }) => Exit.succeed(tag ?? { command: "", rowCount: 0 })
+} satisfies Wanted<never, CommandTag>
+
+/** A statement, and what is wanted of its answer. */
+export const query = <Row, A>(
+  sql: string,
+  params: ReadonlyArray<unknown>,
+  wanted: Wanted<Row, A>
+): StatementRequest<A> => new Query(sql, params, wanted)
+
+export const rows = (sql: string, params: ReadonlyArray<unknown>): StatementRequest<ReadonlyArray<ObjectRow>> =>
+  query(sql, params, allRows)
+
+export const tupleRows = (sql: string, params: ReadonlyArray<unknown>): StatementRequest<ReadonlyArray<TupleRow>> =>
+  query(sql, params, allTuples)
+
+/** The same for a query of our own, which no codec of the user's has to do with. */
+export const ownTupleRows = (sql: string, params: ReadonlyArray<unknown> = []): Request<ReadonlyArray<TupleRow>> =>
+  query(sql, params, { ...allTuples, types: OWN_TYPES })
+
+export const row = (sql: string, params: ReadonlyArray<unknown>): StatementRequest<Option.Option<ObjectRow>> =>
+  query(sql, params, firstRow)
+
+export const oneRow = (sql: string, params: ReadonlyArray<unknown>): StatementRequest<ObjectRow> =>
+  query(sql, params, onlyRow)
+
+/** One value of the first row: of the column with that name or that position from 0. */
+export const value = (
+  sql: string,
+  params: ReadonlyArray<unknown>,
+  column: string | number
+): StatementRequest<Option.Option<unknown>> =>
+  query(sql, params, {
+    form: tuples,
+    maxRows: 1,
+    result: ({ columns, rows: [tuple] }) => {
+      if (columns.length === 0) return Exit.succeed(Option.none())
+      // As in a row object: of columns with the same name the last one counts.
+      const index = typeof column === "number" ? column : columns.findLastIndex(({ name }) => name === column)
+      if (columns[index] === undefined) return Exit.fail(noSuchColumn(column, columns, sql))
+      return Exit.succeed(tuple === undefined ? Option.none() : Option.some(tuple[index]))
+    }
+  })
+
+const noSuchColumn = (
+  column: string | number,
+  columns: ReadonlyArray<ColumnDescription>,
+  sql: string
+): PgError.DecodeError => {
+  const names = columns.map(({ name }) => name).join(", ")
+  return new PgError.DecodeError({
+    column: String(column),
+    type: "unknown",
+    reason: `the result has no such column; it has ${columns.length}, counted from 0: ${names}`,
+    sql
+  })
+}
+
+/** What the command did, without its rows. */
+export const command = (sql: string, params: ReadonlyArray<unknown>): StatementRequest<CommandTag> =>
+  query(sql, params, commandTag)
+
+/** Any number of statements in one text, without parameters. */
+export const script = (sql: string): Request<ReadonlyArray<CommandTag>> => ({
+  sql,
+  params: undefined,
+  exchange: (session, resume) => new SimpleQuery(session, sql, resume)
+})
+
+/** Has a statement prepared, unless it is, for parameters of the types that these name; gives what is known of it then. */
+export const preparation = (sql: string, params: ReadonlyArray<unknown> = []): StatementRequest<PreparedStatement> =>
+  query(sql, params, {
+    form: none,
+    maxRows: ALL,
+    until: "prepared",
+    result: ({ statement }) => (statement === undefined ? Exit.die(new Error(NOT_PREPARED)) : Exit.succeed(statement))
+  })
+
+const NOT_PREPARED = "a statement was prepared and is not known"

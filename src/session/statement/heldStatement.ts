@@ -1,0 +1,55 @@
+/** A statement that somebody holds: the server keeps it under a name of its own until it is closed. */
+import * as PgError from "../../PgError.ts"
+import type { PreparedStatement, StatementCache, Statements } from "./statementCache.ts"
+import type { StatementKind } from "./statementKind.ts"
+
+export class OwnStatement implements Statements {
+  private readonly cache: StatementCache
+  readonly name: string
+  readonly kind: StatementKind | undefined
+  private held: PreparedStatement | undefined
+  private closed = false
+
+  /** Under the empty name only what it takes and returns is kept; each of its runs prepares it anew. */
+  constructor(cache: StatementCache, name: string, kind?: StatementKind) {
+    this.cache = cache
+    this.name = name
+    this.kind = kind
+  }
+
+  get(): PreparedStatement | undefined {
+    return this.held
+  }
+
+  nameFor(_key: string, sql: string): string {
+    if (this.closed) {
+      throw new PgError.UnsupportedError({
+        feature: "a prepared statement whose scope has ended",
+        instead: "prepare it again, in a scope that lasts longer",
+        sql
+      })
+    }
+    return this.name
+  }
+
+  add(statement: PreparedStatement): void {
+    if (this.closed) this.cache.close(this.name)
+    else this.held = statement
+  }
+
+  has(statement: PreparedStatement): boolean {
+    return this.held === statement
+  }
+
+  evict(statement: PreparedStatement): void {
+    if (!this.has(statement)) return
+    this.held = undefined
+    this.cache.close(this.name)
+  }
+
+  /** Asks for its Close, which rides on the next request. */
+  close(): void {
+    this.closed = true
+    if (this.held !== undefined) this.evict(this.held)
+  }
+}

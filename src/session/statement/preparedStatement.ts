@@ -1,0 +1,134 @@
+/** What is to be known of a statement once the server has described it and its types are known. */
+import type { DatabaseTypes } from "../../codec/databaseTypes.ts"
+import { parameterEncoders } from "../../codec/parameters.ts"
+import { builtinTypes } from "../../codec/registry.ts"
+import { makeRowShape, type RowShape, UndecodableColumn } from "../../codec/rowReader.ts"
+import { type ColumnDescription, Format } from "../../wire/backendMessage.ts"
+import { UnresolvedType } from "../../wire/failure.ts"
+import { encodeResultFormats } from "../../wire/frontendEncoder.ts"
+import { mayCopy } from "../exchange/copyRefusal.ts"
+import type { Session } from "../engine/session.ts"
+import { namesSessionState } from "../engine/residue.ts"
+import type { PreparedStatement } from "./statementCache.ts"
+import { kindOf } from "./statementKind.ts"
+
+/** The server's answer to Describe. */
+export interface StatementDescription {
+  readonly parameterOids: ReadonlyArray<number>
+  /** Undefined where the statement returns no rows. */
+  readonly columns: ReadonlyArray<ColumnDescription> | undefined
+}
+
+/** All types that a statement takes and returns. */
+export const typeOids = ({ columns = [], parameterOids }: StatementDescription): ReadonlyArray<number> => [
+  ...parameterOids,
+  ...columns.map(({ typeOid }) => typeOid)
+]
+
+/** What is known of a statement before it is described. */
+export type StatementIdentity = Pick<PreparedStatement, "key" | "name" | "sql"> &
+  Partial<Pick<PreparedStatement, "kind">>
+
+export const preparedStatement = (
+  session: Session,
+  { key, kind, name, sql }: StatementIdentity,
+  description: StatementDescription,
+  types: DatabaseTypes
+): PreparedStatement => {
+  const { columns, parameterOids } = description
+  const isFixed = ({ typeOid }: ColumnDescription): boolean => types.isFixed(typeOid)
+  // Readers of what is the same everywhere are shared by all connections, and outlive what is known of a database.
+  const rowShape = columns && makeRowShape(columns, columns.every(isFixed) ? builtinTypes : types)
+  return {
+    key,
+    sql,
+    name,
+    nameBytes: new TextEncoder().encode(`${name}\0`),
+    parameters: parameterEncoders(parameterOids, types),
+    parameterOids,
+    rowShape,
+    resultFormats: encodeResultFormats(rowShape?.resultFormats ?? []),
+    kind: kind ?? kindOf(sql),
+    isDescribed: true,
+    // COPY takes no parameters and describes no rows.
+    mayCopy: parameterOids.length === 0 && columns === undefined && mayCopy(sql),
+    changesSession: namesSessionState(sql),
+    preparedAt: performance.now(),
+    types: typeOids(description).every((oid) => types.isFixed(oid)) ? undefined : types,
+    codecs: types.chosen,
+    version: session.catalogue.version,
+    path: session.catalogue.path
+  }
+}
+
+/** A statement of which nothing is known before it is its turn to run. */
+export const undescribed = (session: Session, sql: string, key: string): PreparedStatement => ({
+  ...silent(session, sql, key),
+  isDescribed: false
+})
+
+/** A statement that takes and returns nothing. */
+export const silent = (session: Session, sql: string, key: string): PreparedStatement =>
+  preparedStatement(session, { key, name: "", sql }, NOTHING_KNOWN, session.catalogue.types)
+
+const NOTHING_KNOWN: StatementDescription = { parameterOids: [], columns: undefined }
+
+/** The same statement under no name: each run prepares it. */
+export const unnamed = (statement: PreparedStatement): PreparedStatement =>
+  statement.name === "" ? statement : { ...statement, name: "", nameBytes: NO_NAME }
+
+const NO_NAME = Uint8Array.of(0)
+
+/** Whether the rows of a statement are still what they were when it was described. */
+export const returnsSame = (
+  { rowShape }: PreparedStatement,
+  columns: ReadonlyArray<ColumnDescription> | undefined
+): boolean => {
+  if (rowShape === undefined || columns === undefined) return rowShape === columns
+  return (
+    rowShape.columns.length === columns.length &&
+    rowShape.columns.every(({ name, typeOid }, index) => {
+      const column = columns[index]
+      return column !== undefined && column.name === name && column.typeOid === typeOid
+    })
+  )
+}
+
+/**
+ * The formats in which rows come that were asked for as those of `shape`: where all of these are the same, Bind names
+ * one for as many columns as there are, and none stands for text.
+ */
+export const formatsAskedFor = (shape: RowShape | undefined, columns: ReadonlyArray<ColumnDescription>) =>
+  columns.map((_, index): Format => shape?.resultFormats[index] ?? shape?.resultFormats[0] ?? Format.text)
+
+/**
+ * The statement as it turns out to be when its rows have been asked for already. Gives a column too that cannot be read
+ * before its type has been looked up, if there is one.
+ */
+export const redescribed = (
+  session: Session,
+  asked: PreparedStatement,
+  columns: ReadonlyArray<ColumnDescription> | undefined
+): { readonly statement: PreparedStatement; readonly unknown: UndecodableColumn | undefined } => {
+  const { types } = session.catalogue
+  const { parameterOids, rowShape } = asked
+  const made = preparedStatement(session, asked, { parameterOids, columns }, types)
+  if (columns === undefined) return { statement: made, unknown: undefined }
+  const statement = { ...made, rowShape: makeRowShape(columns, types, formatsAskedFor(rowShape, columns)) }
+  const unknown = types.unknownAmong(typeOids({ columns, parameterOids: [] }))
+  return { statement, unknown: unknown.length === 0 ? undefined : unknownColumn(columns, unknown, types) }
+}
+
+const NO_TYPE = 0
+
+/** The first column whose type is not known. */
+export const unknownColumn = (
+  columns: ReadonlyArray<ColumnDescription>,
+  unknown: ReadonlyArray<number>,
+  types: DatabaseTypes
+): UndecodableColumn => {
+  const index = columns.findIndex(({ typeOid }) => unknown.includes(typeOid))
+  const { name = "", typeOid = NO_TYPE } = columns[index] ?? {}
+  const reason = new UnresolvedType("its type is not known", unknown, { isOutdated: false })
+  return new UndecodableColumn({ name, typeName: types.typeName(typeOid) }, index, reason)
+}

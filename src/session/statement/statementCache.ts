@@ -1,0 +1,162 @@
+/**
+ * The statements that this session knows: least recently used first out, bounded in count, in age and in the length of
+ * the SQL text. It is pure, the time is passed in; what is evicted is told by its name, and the session closes it with
+ * its next request.
+ */
+import { createHash } from "node:crypto"
+import type { RowShape } from "../../codec/rowReader.ts"
+import type { TypedParameterEncoder } from "../../codec/parameters.ts"
+import type { StatementMode } from "../../PgConfig.ts"
+import type { Provenance } from "../types/typeCatalogue.ts"
+import type { StatementKind } from "./statementKind.ts"
+
+/** All that has to be known of a statement to run it again without asking the server. */
+export interface PreparedStatement extends Provenance {
+  /** What it is kept under, from `statementKey`. */
+  readonly key: string
+  readonly sql: string
+  /** Empty for the unnamed statement, which each run prepares anew. */
+  readonly name: string
+  /** The name as the Bind message carries it, with its terminator. */
+  readonly nameBytes: Uint8Array
+  readonly parameters: ReadonlyArray<TypedParameterEncoder>
+  readonly parameterOids: ReadonlyArray<number>
+  /** The rows that it returns; undefined where it returns none. */
+  readonly rowShape: RowShape | undefined
+  /** The result formats as the Bind message carries them. */
+  readonly resultFormats: Uint8Array
+  /** Whether it has been described: false for what can only be described when it is its turn to run. */
+  readonly isDescribed: boolean
+  /** How long what is known of it stays true. */
+  readonly kind: StatementKind
+  /** Whether it may start a COPY: then nothing may be written behind it before it is answered. */
+  readonly mayCopy: boolean
+  /** Whether it names a function that changes the session. */
+  readonly changesSession: boolean
+  /** The clock of `get`, in milliseconds. */
+  readonly preparedAt: number
+}
+
+/**
+ * What tells a statement from others: its text, and the types that the caller names, none where that is left to the
+ * server. No text that can be sent holds a NUL.
+ */
+export const statementKey = (sql: string, namedTypes: ReadonlyArray<number>): string =>
+  namedTypes.length === 0 ? sql : `${sql}\0${namedTypes.join(" ")}`
+
+/** Where a request looks for its statement, and leaves it once that is prepared. */
+export interface Statements {
+  /** What its statements are taken for; by default what their text says. */
+  readonly kind?: StatementKind | undefined
+  get(key: string, now: number): PreparedStatement | undefined
+  /** The name to prepare a statement under; empty for the unnamed statement. */
+  nameFor(key: string, sql: string): string
+  add(statement: PreparedStatement): void
+  /** Whether it is kept, and the server has not been asked to close it. */
+  has(statement: PreparedStatement): boolean
+  /** Drops a statement and asks for its Close. */
+  evict(statement: PreparedStatement): void
+}
+
+export interface StatementCacheLimits {
+  /** Whether what is kept has a name on the server. */
+  readonly mode: StatementMode
+  /** How many statements are kept; 0 keeps none. */
+  readonly size: number
+  /** How long one is kept, in milliseconds; 0 is for ever. */
+  readonly lifetimeMillis: number
+  /** The longest text that is kept, in UTF-16 code units, which bounds its bytes from below; 0 is without bound. */
+  readonly maxSqlBytes: number
+}
+
+export class StatementCache implements Statements {
+  private readonly limits: StatementCacheLimits
+  private readonly namespace: string
+  /** In order of use: a Map keeps the order of insertion. */
+  private readonly statements = new Map<string, PreparedStatement>()
+  private newest: PreparedStatement | undefined
+  private evicted: Array<string> = []
+  private ownNames = 0
+
+  /** `namespace` is unique to the session: behind a pooler two sessions may meet on one server connection. */
+  constructor(limits: StatementCacheLimits, namespace: string) {
+    this.limits = limits
+    this.namespace = namespace
+  }
+
+  get(key: string, now: number): PreparedStatement | undefined {
+    const { newest } = this
+    const found = newest !== undefined && newest.key === key ? newest : this.statements.get(key)
+    if (found === undefined) return undefined
+    if (this.limits.lifetimeMillis > 0 && now - found.preparedAt > this.limits.lifetimeMillis) {
+      this.evict(found)
+      return undefined
+    }
+    if (found !== newest) {
+      this.statements.delete(key)
+      this.statements.set(key, found)
+      this.newest = found
+    }
+    return found
+  }
+
+  /** The name to prepare a statement under: made of its content, or the unnamed one where the text is not kept. */
+  nameFor(key: string): string {
+    if (this.limits.mode === "unnamed" || !this.admits(key)) return ""
+    return `effectpg_${this.namespace}_${createHash("sha256").update(key).digest("hex").slice(0, 32)}`
+  }
+
+  /** A name for a statement that is not kept here; the unnamed statement where none are to be kept at all. */
+  ownName(): string {
+    const { mode, size } = this.limits
+    return mode === "unnamed" || size === 0 ? "" : `effectpg_${this.namespace}_own_${this.ownNames++}`
+  }
+
+  add(statement: PreparedStatement): void {
+    if (!this.admits(statement.key)) return
+    this.statements.set(statement.key, statement)
+    this.newest = statement
+    if (this.statements.size > this.limits.size) {
+      const oldest = this.statements.values().next().value
+      if (oldest !== undefined) this.evict(oldest)
+    }
+  }
+
+  has(statement: PreparedStatement): boolean {
+    return this.statements.get(statement.key) === statement
+  }
+
+  /** Drops a statement and asks for its Close; nothing happens if another has taken its place. */
+  evict(statement: PreparedStatement): void {
+    if (!this.has(statement)) return
+    this.statements.delete(statement.key)
+    if (this.newest === statement) this.newest = undefined
+    this.close(statement.name)
+  }
+
+  /** Asks for the Close of a statement that was prepared and is not kept. */
+  close(name: string): void {
+    if (name !== "") this.evicted.push(name)
+  }
+
+  /** Drops everything: the server has deallocated all its statements. */
+  clear(): void {
+    this.statements.clear()
+    this.newest = undefined
+    this.evicted = []
+  }
+
+  /** Names to close with the next request. They stay until `evictionsWritten`. */
+  get evictions(): ReadonlyArray<string> {
+    return this.evicted
+  }
+
+  evictionsWritten(): void {
+    if (this.evicted.length > 0) this.evicted = []
+  }
+
+  private admits(key: string): boolean {
+    const { maxSqlBytes, size } = this.limits
+    return size > 0 && (maxSqlBytes === 0 || key.length <= maxSqlBytes)
+  }
+}

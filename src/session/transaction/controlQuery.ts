@@ -1,0 +1,43 @@
+/** A statement that begins, ends or cleans up, as a simple query. The session counts those that are not answered yet. */
+import type * as Exit from "effect/Exit"
+import type * as PgError from "../../PgError.ts"
+import type { ByteWriter } from "../../wire/byteWriter.ts"
+import type { CommandTag } from "../../wire/commandTag.ts"
+import type { Watched } from "../engine/liveness.ts"
+import type { Resume } from "../request/request.ts"
+import type { Session } from "../engine/session.ts"
+import { SimpleQuery } from "../exchange/simpleQuery.ts"
+
+export interface Control {
+  /** In words, for the error where it is not answered: the statement may carry values of the user. */
+  readonly operation: string
+  readonly sql: string
+  /** Writes it, if its message is made already. */
+  readonly write?: ((writer: ByteWriter) => void) | undefined
+}
+
+export class ControlQuery extends SimpleQuery implements Watched {
+  nextSince: number | undefined
+  private readonly control: Control
+
+  constructor(session: Session, control: Control, resume: Resume<ReadonlyArray<CommandTag>>) {
+    super(session, control.sql, resume, true)
+    this.control = control
+    session.controls++
+  }
+
+  get operation(): string {
+    return this.control.operation
+  }
+
+  override encode(writer: ByteWriter): void {
+    if (this.control.write === undefined) super.encode(writer)
+    else this.control.write(writer)
+  }
+
+  protected override finish(exit: Exit.Exit<ReadonlyArray<CommandTag>, PgError.PgError>): void {
+    this.session.controls--
+    this.session.liveness.forget(this)
+    super.finish(exit)
+  }
+}

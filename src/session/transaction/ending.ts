@@ -1,0 +1,104 @@
+/** The statements that end a transaction or a savepoint, and what is known of its work afterwards. */
+import * as Cause from "effect/Cause"
+import * as Effect from "effect/Effect"
+import * as Exit from "effect/Exit"
+import * as Option from "effect/Option"
+import * as PgError from "../../PgError.ts"
+import { type EndAnswer, submitControl, submitEnd } from "./control.ts"
+import type { LastCommit } from "./lastCommit.ts"
+import { ownTupleRows, send } from "../request/request.ts"
+import type { Session } from "../engine/session.ts"
+
+/** Commits. `answered` is called once the server has answered, which may be after the fiber was interrupted and has left. */
+export const commit = (
+  session: Session,
+  transactionId: string | undefined,
+  last: LastCommit | undefined,
+  answered: () => void
+): Effect.Effect<void, PgError.PgError> =>
+  Effect.flatMap(submitEnd(session, "COMMIT", answered, last), (answer) => committed(session, answer, transactionId))
+
+const committed = (
+  { lost }: Session,
+  answer: EndAnswer,
+  transactionId: string | undefined
+): Effect.Effect<void, PgError.PgError> => {
+  if (answer === undefined) return Effect.interrupt
+  if (Exit.isFailure(answer)) {
+    return lost === undefined ? answer : Effect.mapError(answer, (error) => commitOutcome(error, transactionId))
+  }
+  if (answer.value.at(-1)?.command === "COMMIT") return Effect.void
+  return Effect.fail(new PgError.TransactionRolledBackError({ reason: "the server answered COMMIT with ROLLBACK" }))
+}
+
+/** Without an answer nobody knows whether the transaction was committed, unless COMMIT never left the process. */
+const commitOutcome = (lost: PgError.PgError, transactionId: string | undefined): PgError.PgError =>
+  lost._tag === "ConnectionLostError" && lost.safeToRetry
+    ? lost
+    : new PgError.CommitOutcomeUnknownError({ lost, transactionId })
+
+/** Whether a transaction that was to be committed, and of which this came, may have been. */
+export const mayBeCommitted = ({ cause }: Exit.Failure<unknown, unknown>): boolean => {
+  const error = Option.getOrUndefined(Cause.findErrorOption(cause))
+  return PgError.isPgError(error) ? error.outcome === "unknown" : Cause.hasInterruptsOnly(cause)
+}
+
+/** A transaction that has written nothing has no id. */
+export const transactionIdOf = (session: Session): Effect.Effect<string | undefined, PgError.PgError> =>
+  Effect.map(send(session, ownTupleRows("SELECT pg_catalog.pg_current_xact_id_if_assigned()")), ([found]) => {
+    const id = found?.[0]
+    return typeof id === "bigint" ? String(id) : undefined
+  })
+
+/** Releases a savepoint. `answered` is called as `commit` does. */
+export const releaseSavepoint = (
+  session: Session,
+  savepoint: string,
+  answered: () => void
+): Effect.Effect<void, PgError.PgError> =>
+  Effect.flatMap(submitEnd(session, `RELEASE SAVEPOINT ${savepoint}`, answered), (answer) =>
+    answer === undefined ? Effect.interrupt : Exit.asVoid(answer)
+  )
+
+/**
+ * Cancels what still runs, and has the server undo the savepoint, or else the transaction. Where it does not, the session
+ * is lost, and with it the transaction. One that is closing takes no more requests and is left to it: what runs is being
+ * cancelled, which its death would cut short.
+ */
+export const undo = (session: Session, savepoint: string | undefined, done: () => void): void => {
+  if (!session.isQuiet) session.abandonAll(closed("it has been rolled back"))
+  const sql =
+    savepoint === undefined ? "ROLLBACK" : `ROLLBACK TO SAVEPOINT ${savepoint}; RELEASE SAVEPOINT ${savepoint}`
+  submitControl(session, { operation: sql, sql }, (exit) => {
+    if (Exit.isFailure(exit) && session.lost === undefined && session.closing === undefined) {
+      session.die(lostWith(`the transaction could not be rolled back: ${String(Cause.squash(exit.cause))}`))
+    }
+    done()
+  })
+}
+
+/** The error of a level that has ended. */
+export const closed = (reason: string, outcome: PgError.Outcome = "none"): PgError.TransactionClosedError =>
+  new PgError.TransactionClosedError({ reason, outcome })
+
+/** A statement of the user's has ended it; if the connection was lost before its answer, it only may have. */
+export const endedInSql = ({ lost }: Session, outcome?: PgError.Outcome): PgError.TransactionClosedError =>
+  closed(
+    lost === undefined
+      ? "its body has ended it in SQL"
+      : `its body has ended it in SQL, or may have: the answer was lost with the connection: ${lost.message}`,
+    outcome
+  )
+
+/** A statement of the transaction has failed, and its body has not. */
+export const failedInside = (): PgError.TransactionRolledBackError =>
+  new PgError.TransactionRolledBackError({
+    reason: "a statement in it had failed and the failure was caught inside; catch it around a nested transaction"
+  })
+
+/** The session ended before COMMIT was asked for, so the server has rolled the transaction back. */
+export const lostBeforeCommit = (lost: PgError.PgError): PgError.ConnectionLostError =>
+  lostWith(`the connection was lost inside the transaction, which the server rolls back: ${lost.message}`)
+
+const lostWith = (reason: string): PgError.ConnectionLostError =>
+  new PgError.ConnectionLostError({ reason, server: undefined, safeToRetry: false, outcome: "none" })

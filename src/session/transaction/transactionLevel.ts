@@ -1,0 +1,447 @@
+/**
+ * The transactions of one session, as a stack of levels: level 0 is the session itself, level 1 a transaction, each
+ * further one a savepoint.
+ *
+ * - Only the innermost level may run statements: what a fiber of another level asks for waits until the levels above it
+ *   have ended, because it would otherwise become a part of their work. A level that has ended refuses.
+ * - A level serves those who ask in their order. A transaction that is to begin, and the end of one, take their turn: what
+ *   is asked afterwards waits behind them.
+ * - No fiber waits without a bound, or uninterruptibly, for a server that says nothing: what is left to be done then is
+ *   done by the session, before anything that is asked later.
+ * - A level that cannot be ended as it must be takes its session with it.
+ */
+import * as Effect from "effect/Effect"
+import * as Exit from "effect/Exit"
+import type * as Fiber from "effect/Fiber"
+import * as PgError from "../../PgError.ts"
+import { TransactionStatus } from "../../wire/backendMessage.ts"
+import { AfterEnd } from "./afterEnd.ts"
+import { type Restore, revocable, withinGrace } from "./control.ts"
+import {
+  closed,
+  commit,
+  endedInSql,
+  failedInside,
+  lostBeforeCommit,
+  mayBeCommitted,
+  releaseSavepoint,
+  transactionIdOf,
+  undo
+} from "./ending.ts"
+import { outcomeOfEnd } from "./handEnded.ts"
+import { type LevelOptions, PLAIN_LEVEL } from "./levelOptions.ts"
+import { Listeners } from "../engine/listeners.ts"
+import { ask, type Request, send } from "../request/request.ts"
+import type { Session } from "../engine/session.ts"
+import { Served, Turn } from "./turn.ts"
+
+export { JOINING_LEVEL, type LevelOptions, PLAIN_LEVEL } from "./levelOptions.ts"
+
+export class TransactionLevel extends Served {
+  private readonly depth: number
+  private readonly outer: TransactionLevel | undefined
+  private readonly isSavepoint: boolean
+  private readonly options: LevelOptions
+  /** The server's id of the transaction, where it was asked for and there is one. */
+  private transactionId: string | undefined
+  /** Why nothing more may be asked here. */
+  private endedBy: (() => PgError.PgError) | undefined
+  /** What is known of the work where a statement of the user has ended the transaction. */
+  private endedInSql: PgError.Outcome | undefined
+  private isClosed = false
+  /** The transaction or savepoint that is open above this level. */
+  private inner: TransactionLevel | undefined
+  /** How many levels above this one have ended for those who ran them, and not yet for the server. */
+  private ending = 0
+  private readonly onCommit: Array<Effect.Effect<unknown>> = []
+  private readonly onRollback: Array<Effect.Effect<unknown>> = []
+  private endListeners: Listeners<PgError.PgError> | undefined
+
+  private constructor(session: Session, outer?: TransactionLevel, options: LevelOptions = PLAIN_LEVEL) {
+    super(session)
+    this.outer = outer
+    this.depth = outer === undefined ? 0 : outer.depth + 1
+    this.isSavepoint = outer !== undefined && (outer.isTransaction || outer.isBegunInSql)
+    this.options = options
+  }
+
+  static root(session: Session): TransactionLevel {
+    return new TransactionLevel(session)
+  }
+
+  /** False for the session itself. */
+  get isTransaction(): boolean {
+    return this.depth > 0
+  }
+
+  /** True inside of a transaction that was begun in SQL, which is nobody's level. */
+  get isBegunInSql(): boolean {
+    return !this.isTransaction && this.ending === 0 && this.session.transactionStatus !== TransactionStatus.idle
+  }
+
+  /** This level, or where it has ended, the one around it that has not: for what may outlive a transaction. */
+  get surviving(): TransactionLevel {
+    return this.ended === undefined || this.outer === undefined ? this : this.outer.surviving
+  }
+
+  /** This level, or the highest above it that runs for a fiber: for what may run at any of them. */
+  get innermost(): TransactionLevel {
+    const { inner } = this
+    return inner === undefined || inner.endedBy !== undefined || this.forbidden !== undefined ? this : inner.innermost
+  }
+
+  /** Asks for what is no part of any level's work. Nobody waits for the answer, nor for the levels above this one. */
+  post(request: Request<unknown>): void {
+    if (this.ended === undefined) ask(this.session, request, () => {})
+  }
+
+  run<A>(request: Request<A>): Effect.Effect<A, PgError.PgError> {
+    return Effect.withFiber((fiber) => this.runIn(fiber, request))
+  }
+
+  /** The same for whoever has the fiber, which is what runs the effect, and at once. */
+  runIn<A>(fiber: Fiber.Fiber<unknown, unknown>, request: Request<A>): Effect.Effect<A, PgError.PgError> {
+    const refusal = this.refusalFor(fiber)
+    if (refusal !== undefined) return Effect.fail(refusal)
+    return this.isTaken ? this.sendInTurn(fiber, request) : send(this.session, request)
+  }
+
+  /** Why a fiber may not ask for anything now. */
+  protected refusalFor(fiber: Fiber.Fiber<unknown, unknown>): PgError.PgError | undefined {
+    return this.ended ?? this.session.oldest?.refusalOf?.(fiber) ?? this.forbidden
+  }
+
+  /** The error of those who ask while somebody has to end by hand what is open above this level. */
+  private get forbidden(): PgError.PgError | undefined {
+    return this.inner?.endedBy === undefined ? this.inner?.options.forbids : undefined
+  }
+
+  afterCommit(effect: Effect.Effect<unknown>): void {
+    this.onCommit.push(effect)
+  }
+
+  afterRollback(effect: Effect.Effect<unknown>): void {
+    this.onRollback.push(effect)
+  }
+
+  /** Refuses everything from now on, on this level and above. Few ask for the error, which is made for them then. */
+  end(error: () => PgError.PgError): void {
+    this.endedBy ??= error
+    this.inner?.end(error)
+    this.refuseWaiting(this.endedBy)
+    this.endListeners?.tell(this.endedBy())
+  }
+
+  /** Whether it is too late to ask for anything. */
+  get isOver(): boolean {
+    return this.endedBy !== undefined || this.session.lost !== undefined
+  }
+
+  /**
+   * Calls back when nothing more may be asked here, for this level has ended or its session; at once where that has
+   * been. Returns how to unsubscribe.
+   */
+  onEnd(listener: (error: PgError.PgError) => void): () => void {
+    const over = this.ended ?? this.session.lost
+    if (over !== undefined) {
+      listener(over)
+      return () => {}
+    }
+    const end = (error: PgError.PgError): void => {
+      forget()
+      listener(error)
+    }
+    const forgetLevel = (this.endListeners ??= new Listeners()).add(end)
+    const forgetSession = this.session.onEnd(end)
+    const forget = (): void => {
+      forgetLevel()
+      forgetSession()
+    }
+    return forget
+  }
+
+  private get ended(): PgError.PgError | undefined {
+    return this.endedBy?.()
+  }
+
+  /**
+   * Runs `body` in a transaction, or in a savepoint where this level is a transaction already. What the body's exit does
+   * to the transaction, and what becomes of the exit, is `conclude`'s table.
+   */
+  within<A, E, R>(
+    options: LevelOptions,
+    body: (level: TransactionLevel) => Effect.Effect<A, E, R>
+  ): Effect.Effect<A, E | PgError.PgError, R> {
+    if (options.afterEnd === undefined) {
+      return Effect.suspend(() => {
+        const afterEnd = new AfterEnd()
+        return afterEnd.following(this.within({ ...options, afterEnd }, body))
+      })
+    }
+    return Effect.uninterruptibleMask((restore) =>
+      Effect.flatMap(this.open(options, restore), (inner) => {
+        const whole = Effect.flatMap(body(inner), (value) => Effect.as(inner.beforeEnd(), value))
+        return Effect.flatMap(Effect.exit(restore(whole)), (exit) => inner.close(exit))
+      })
+    )
+  }
+
+  /** Ends the level as if its body had succeeded. A finalizer gives what lets an interruption end the wait for the turn. */
+  commitByHand(interruptible?: Restore): Effect.Effect<void, PgError.PgError> {
+    return Effect.uninterruptibleMask((restore) =>
+      Effect.flatMap(Effect.exit((interruptible ?? restore)(this.beforeEnd())), (exit) => this.close(exit))
+    )
+  }
+
+  /** Ends the level as if its body had failed. */
+  get rollbackByHand(): Effect.Effect<void, PgError.PgError> {
+    return Effect.uninterruptible(
+      Effect.suspend(() => {
+        if (this.isFinished && this.endedBy !== undefined) return Effect.fail(this.endedBy())
+        return Effect.ignore(this.close(Exit.fail(BY_HAND)))
+      })
+    )
+  }
+
+  // ------------------------------------------------------------------------------------------------- begin
+
+  /**
+   * Waits, interruptibly, until it is this level's turn to begin one above it. Call it where nothing can interrupt, with
+   * what restores interruption.
+   */
+  open(options: LevelOptions, restore: Restore): Effect.Effect<TransactionLevel, PgError.PgError> {
+    return Effect.withFiber((fiber) => {
+      const refusal = this.refusalFor(fiber)
+      if (refusal !== undefined) return Effect.fail(refusal)
+      if (!this.isTaken && (this.session.lost !== undefined || this.mayBegin)) return this.begin(options, restore)
+      const turn = new Turn(this, () => this.mayBegin)
+      const itsTurn = Effect.onExit(restore(turn.wait), (exit) =>
+        Exit.isFailure(exit) ? Effect.sync(() => turn.giveBack()) : Effect.void
+      )
+      return Effect.andThen(itsTurn, () => this.begin(options, restore))
+    })
+  }
+
+  /** Whether nothing is asked that could take long, and no transaction has still to end. */
+  private get mayBegin(): boolean {
+    return this.ending === 0 ? this.session.isQuiet : this.session.settled
+  }
+
+  /** The statement can be interrupted: then the session undoes what it has begun, before anything else. */
+  private begin(options: LevelOptions, restore: Restore): Effect.Effect<TransactionLevel, PgError.PgError> {
+    const refusal = this.refusal(options)
+    if (refusal !== undefined) {
+      this.handOn()
+      return Effect.fail(refusal)
+    }
+    const inner = this.raise(options)
+    const sql = inner.isSavepoint ? `SAVEPOINT ${inner.savepoint}` : options.begin
+    const begun = revocable(this.session, sql, restore, {
+      failed: () => this.lower(inner),
+      givenUp: () => {
+        inner.isClosed = true
+        inner.end(() => closed("it was given up before it had begun"))
+      },
+      // What is around it may have been undone meanwhile, and it with that.
+      revoke: (done) => {
+        if (this.endedBy === undefined) inner.undo(done)
+        else done()
+        this.lower(inner)
+      }
+    })
+    return Effect.as(begun, inner)
+  }
+
+  private raise(options: LevelOptions): TransactionLevel {
+    const inner = new TransactionLevel(this.session, this, options)
+    this.isTaken = true
+    this.inner = inner
+    if (inner.depth === 1) this.session.transaction = inner
+    const { forbids } = options
+    if (forbids !== undefined) this.refuseWaiting(() => forbids)
+    return inner
+  }
+
+  private lower(inner: TransactionLevel): void {
+    if (this.inner !== inner) return
+    this.inner = undefined
+    if (this.session.transaction === inner) this.session.transaction = undefined
+    this.handOn()
+  }
+
+  private refusal(options: LevelOptions): PgError.PgError | undefined {
+    if (this.ended !== undefined) return this.ended
+    if (this.depth > 0) return options.isPlain ? undefined : savepointWithOptions()
+    if (!this.isBegunInSql || options.joins === true) return undefined
+    return new PgError.UnsupportedError({
+      feature: "a transaction inside of one that was begun in SQL",
+      instead: "end that one first, or begin it with withTransaction",
+      sql: options.begin
+    })
+  }
+
+  // ------------------------------------------------------------------------------------------------- end
+
+  /**
+   * A command of the user has completed while this transaction is open, or may have. One that ends the transaction makes
+   * everything fail that is asked of it later; it would no longer be a part of it.
+   */
+  completed(command: string, sql: string): boolean {
+    const wasOpen = this.endedInSql === undefined
+    this.endedInSql = wasOpen ? outcomeOfEnd(command, sql) : "unknown"
+    if (wasOpen && this.endedInSql !== undefined) this.end(() => endedInSql(this.session, this.endedInSql))
+    return this.endedInSql === undefined
+  }
+
+  /**
+   * What a body that has succeeded still has to wait for: its turn, so that all that was asked before is answered. It can
+   * be interrupted, and then the level is rolled back. What was begun by hand and left open ends here, as with its scope.
+   */
+  private beforeEnd(): Effect.Effect<void, PgError.PgError> {
+    return Effect.suspend(() => {
+      if (this.ended !== undefined) return Effect.fail(this.ended)
+      if (this.forbidden !== undefined) return Effect.andThen(this.endLeftOpen, () => this.beforeEnd())
+      if (!this.isTaken && this.session.settled) return this.track
+      const turn = new Turn(this, (session) => session.settled)
+      return Effect.matchEffect(turn.wait, {
+        onFailure: (error) => (error === this.forbidden ? this.beforeEnd() : Effect.fail(error)),
+        onSuccess: () => this.track
+      })
+    })
+  }
+
+  /** Undoes what was begun by hand above this level and has not been ended. */
+  private get endLeftOpen(): Effect.Effect<void> {
+    return Effect.suspend(() => (this.inner === undefined ? Effect.void : Effect.ignore(this.inner.rollbackByHand)))
+  }
+
+  /** Finds out the transaction's id where that was asked for. */
+  private get track(): Effect.Effect<void, PgError.PgError> {
+    if (!this.options.trackOutcome || this.session.transactionStatus !== TransactionStatus.inTransaction) {
+      return Effect.void
+    }
+    return Effect.map(transactionIdOf(this.session), (id) => void (this.transactionId = id))
+  }
+
+  /**
+   * Waits, interruptibly, until all that was asked is answered, or the session is lost. What was begun by hand above this
+   * level does not end by itself, and is not waited for.
+   */
+  untilSettled(): Effect.Effect<void, PgError.PgError> {
+    return Effect.suspend(() => {
+      if (this.forbidden !== undefined) {
+        return this.session.transactionStatus === TransactionStatus.failed ? this.endLeftOpen : Effect.void
+      }
+      if (!this.isTaken && this.session.settled) return Effect.void
+      const turn = new Turn(this, (session) => session.settled)
+      return Effect.ensuring(
+        turn.wait,
+        Effect.sync(() => turn.giveBack())
+      )
+    })
+  }
+
+  /** Whether the session may be another borrower's. It is not yet if the body has ended the transaction in SQL. */
+  private get isFinished(): boolean {
+    return this.isClosed || (this.endedBy !== undefined && this.endedInSql === undefined)
+  }
+
+  /** Ends this level. What is to be run behind it is left to `afterEnd`. */
+  private close<A, E>(exit: Exit.Exit<A, E>): Effect.Effect<A, E | PgError.PgError> {
+    return Effect.suspend(() => {
+      const { endedInSql, outer } = this
+      if (this.isFinished) {
+        return Exit.isFailure(exit) || this.ended === undefined ? exit : Effect.fail(this.ended)
+      }
+      this.isClosed = true
+      this.end(() => closed(Exit.isSuccess(exit) ? "it has been committed" : "it has been rolled back"))
+      return Effect.flatMap(Effect.exit(this.conclude(exit)), (conclusion) => {
+        outer?.lower(this)
+        if (Exit.isFailure(conclusion)) {
+          const isUnknown = endedInSql === "unknown" || (Exit.isSuccess(exit) && mayBeCommitted(conclusion))
+          if (!isUnknown) this.options.afterEnd?.add(this.onRollback)
+        } else if (outer === undefined || outer.depth === 0) {
+          this.options.afterEnd?.add(this.onCommit)
+        } else {
+          // A released savepoint is a part of what is around it.
+          outer.onCommit.push(...this.onCommit)
+          outer.onRollback.push(...this.onRollback)
+        }
+        return conclusion
+      })
+    })
+  }
+
+  /** Every exit of a body, at every depth, and what follows. */
+  private conclude<A, E>(exit: Exit.Exit<A, E>): Effect.Effect<A, E | PgError.PgError> {
+    const { lost, transactionStatus } = this.session
+    if (this.endedInSql !== undefined) return this.concludeEnded(exit, this.endedInSql)
+    if (Exit.isFailure(exit)) return lost === undefined ? Effect.flatMap(this.rollback, () => exit) : exit
+    if (lost !== undefined) return Effect.fail(lostBeforeCommit(lost))
+    switch (transactionStatus) {
+      case TransactionStatus.idle:
+        return this.concludeEnded(exit, "unknown")
+      case TransactionStatus.failed:
+        return Effect.andThen(this.rollback, Effect.fail(failedInside()))
+      case TransactionStatus.inTransaction:
+        return Effect.flatMap(this.isSavepoint ? this.release : this.commit, () => exit)
+    }
+  }
+
+  /** The body has ended the transaction in SQL, and may have begun another in its place. */
+  private concludeEnded<A, E>(exit: Exit.Exit<A, E>, outcome: PgError.Outcome): Effect.Effect<A, E | PgError.PgError> {
+    const { lost, transactionStatus } = this.session
+    const isOpen = lost === undefined && transactionStatus !== TransactionStatus.idle && !this.isSavepoint
+    const failure: Exit.Exit<A, E | PgError.PgError> = Exit.isFailure(exit)
+      ? exit
+      : Exit.fail(endedInSql(this.session, outcome))
+    return isOpen ? Effect.andThen(this.rollback, failure) : failure
+  }
+
+  private get savepoint(): string {
+    return `effectpg_${this.depth - 1}`
+  }
+
+  private get commit(): Effect.Effect<void, PgError.PgError> {
+    return Effect.suspend(() => commit(this.session, this.transactionId, this.options.lastCommit, this.beginsToEnd()))
+  }
+
+  /** A savepoint that cannot be released is rolled back to. */
+  private get release(): Effect.Effect<void, PgError.PgError> {
+    const released = Effect.suspend(() => releaseSavepoint(this.session, this.savepoint, this.beginsToEnd()))
+    return Effect.tapError(released, () => this.rollback)
+  }
+
+  /** Rolls back. The caller waits for that no longer than the grace. */
+  private get rollback(): Effect.Effect<void> {
+    return withinGrace(this.session, (done) => this.undo(done))
+  }
+
+  private undo(done: () => void): void {
+    const ended = this.beginsToEnd()
+    undo(this.session, this.isSavepoint ? this.savepoint : undefined, () => {
+      ended()
+      done()
+    })
+  }
+
+  /** Returns what to call when it has ended for the server, too. */
+  private beginsToEnd(): () => void {
+    const { outer } = this
+    if (outer !== undefined) outer.ending++
+    return () => {
+      if (outer !== undefined) outer.ending--
+    }
+  }
+}
+
+export type { Restore } from "./control.ts"
+
+/** The exit of a body that has nothing to say. */
+const BY_HAND = "rolled back by hand"
+
+const savepointWithOptions = (): PgError.InvalidConfigError =>
+  new PgError.InvalidConfigError({
+    setting: undefined,
+    reason: "a transaction inside of another is a savepoint, which takes no options; give them to the outermost one"
+  })
