@@ -2,7 +2,7 @@
 import * as Effect from "effect/Effect"
 import * as PgError from "../PgError.ts"
 import { isStatement, type Statement } from "../PgSql.ts"
-import type { BatchStatement, Call, Parameters } from "../connection/queryable/queryable.ts"
+import type { BatchStatement, Call, Parameters } from "./call.ts"
 import * as Shape from "./shape.ts"
 
 const NO_PARAMETERS: Parameters = []
