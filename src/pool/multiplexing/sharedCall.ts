@@ -2,8 +2,8 @@
 import type * as Cause from "effect/Cause"
 import * as Exit from "effect/Exit"
 import * as PgError from "../../PgError.ts"
-import type { Exchange } from "../../session/engine/exchange.ts"
-import { ask, type Request, type Resume } from "../../session/request/request.ts"
+import type { Exchange, Resume } from "../../session/engine/exchange.ts"
+import { ask, type Request } from "../../session/request/request.ts"
 import type { Seat, Seated } from "./seat.ts"
 import type { ShareableStatement } from "./shortStatements.ts"
 

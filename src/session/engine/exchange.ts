@@ -4,6 +4,7 @@
  * ReadyForQuery, or the messages that the server sends of its own accord.
  */
 import type { Buffer } from "node:buffer"
+import type * as Exit from "effect/Exit"
 import type * as Fiber from "effect/Fiber"
 import type * as PgError from "../../PgError.ts"
 import { backendMessageName, type TransactionStatus } from "../../wire/backendMessage.ts"
@@ -11,6 +12,9 @@ import type { ByteWriter } from "../../wire/byteWriter.ts"
 import type { ErrorFields } from "../../wire/errorFields.ts"
 import { ProtocolViolation } from "../../wire/failure.ts"
 import type { Progress } from "../statement/outcome.ts"
+
+/** Tells the answer to its caller. */
+export type Resume<A> = (exit: Exit.Exit<A, PgError.PgError>) => void
 
 export interface Exchange extends Progress {
   /** The statement, for errors. */

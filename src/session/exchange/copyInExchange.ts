@@ -19,8 +19,7 @@ import { ByteWriter } from "../../wire/byteWriter.ts"
 import { encodeCopyDone, encodeCopyFail } from "../../wire/coldMessages.ts"
 import { beginCopyData } from "../../wire/frontendEncoder.ts"
 import { circular, CopyExchange, CopyRequest } from "./copyExchange.ts"
-import { Desynchronised } from "../engine/exchange.ts"
-import type { Resume } from "../request/request.ts"
+import { Desynchronised, type Resume } from "../engine/exchange.ts"
 import type { Session } from "../engine/session.ts"
 
 /** What has to come next. */

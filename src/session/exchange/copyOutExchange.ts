@@ -16,8 +16,7 @@ import type { ByteWriter } from "../../wire/byteWriter.ts"
 import type { ErrorFields } from "../../wire/errorFields.ts"
 import { writeQuery } from "../../wire/frontendEncoder.ts"
 import { circular, CopyExchange, CopyRequest } from "./copyExchange.ts"
-import { Desynchronised } from "../engine/exchange.ts"
-import type { Resume } from "../request/request.ts"
+import { Desynchronised, type Resume } from "../engine/exchange.ts"
 import type { Session } from "../engine/session.ts"
 
 /** What has to come next. */

@@ -10,15 +10,13 @@ import * as PgError from "../../PgError.ts"
 import type { ColumnDescription } from "../../wire/backendMessage.ts"
 import type { CommandTag } from "../../wire/commandTag.ts"
 import { OWN_TYPES } from "../types/typeCatalogue.ts"
-import type { Exchange } from "../engine/exchange.ts"
+import type { Exchange, Resume } from "../engine/exchange.ts"
 import { ExtendedQuery } from "../exchange/extendedQuery.ts"
 import type { Session } from "../engine/session.ts"
 import type { PreparedStatement, Statements } from "../statement/statementCache.ts"
 import { requestRefused } from "../engine/serverError.ts"
 import { SimpleQuery } from "../exchange/simpleQuery.ts"
 import { allTuples, none, type RowForm, type Wanted } from "../statement/wanted.ts"
-
-export type Resume<A> = (exit: Exit.Exit<A, PgError.PgError>) => void
 
 export interface Request<A> {
   readonly sql: string

@@ -8,7 +8,7 @@ import type * as PgError from "../../PgError.ts"
 import type { CommandTag } from "../../wire/commandTag.ts"
 import { type Control, ControlQuery } from "./controlQuery.ts"
 import type { LastCommit } from "./lastCommit.ts"
-import type { Resume } from "../request/request.ts"
+import type { Resume } from "../engine/exchange.ts"
 import type { Session } from "../engine/session.ts"
 
 /**

@@ -4,7 +4,7 @@ import type * as PgError from "../../PgError.ts"
 import type { ByteWriter } from "../../wire/byteWriter.ts"
 import type { CommandTag } from "../../wire/commandTag.ts"
 import type { Watched } from "../engine/liveness.ts"
-import type { Resume } from "../request/request.ts"
+import type { Resume } from "../engine/exchange.ts"
 import type { Session } from "../engine/session.ts"
 import { SimpleQuery } from "../exchange/simpleQuery.ts"
 
