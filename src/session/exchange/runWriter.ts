@@ -16,7 +16,7 @@ import {
 import { Unencodable } from "../../wire/failure.ts"
 import * as PgError from "../../PgError.ts"
 import { type Plan, Stale } from "./pipelinePlan.ts"
-import { ALL } from "../request/request.ts"
+import { ALL } from "../statement/wanted.ts"
 import { requestRefused, valueRefused } from "../engine/serverError.ts"
 import type { PreparedStatement } from "../statement/statementCache.ts"
 

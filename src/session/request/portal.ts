@@ -15,10 +15,10 @@ import type { ByteWriter } from "../../wire/byteWriter.ts"
 import type { ErrorFields } from "../../wire/errorFields.ts"
 import { writeClosePortal, writeSync } from "../../wire/frontendEncoder.ts"
 import { Desynchronised, type Exchange, type Resume } from "../engine/exchange.ts"
-import { ALL, query, type Request } from "./request.ts"
+import { query, type Request } from "./request.ts"
 import { serverError } from "../engine/serverError.ts"
 import type { PreparedStatement, Statements } from "../statement/statementCache.ts"
-import type { NamedPortal, RowForm } from "../statement/wanted.ts"
+import { ALL, type NamedPortal, type RowForm } from "../statement/wanted.ts"
 
 let portals = 0
 

@@ -16,7 +16,7 @@ import type { Session } from "../engine/session.ts"
 import type { PreparedStatement, Statements } from "../statement/statementCache.ts"
 import { requestRefused } from "../engine/serverError.ts"
 import { SimpleQuery } from "../exchange/simpleQuery.ts"
-import { allTuples, none, type RowForm, type Wanted } from "../statement/wanted.ts"
+import { ALL, allTuples, none, type RowForm, type Wanted } from "../statement/wanted.ts"
 
 export interface Request<A> {
   readonly sql: string
@@ -83,8 +83,6 @@ export const send = <A>(session: Session, request: Request<A>): Effect.Effect<A,
 
 export const objects: RowForm<ObjectRow> = (shape) => shape.object
 const tuples: RowForm<TupleRow> = (shape) => shape.tuple
-/** No limit to the number of rows. */
-export const ALL = 0
 
 const allRows = { form: objects, maxRows: ALL, result: ({ rows }) => Exit.succeed(rows) } satisfies Wanted<
   ObjectRow,

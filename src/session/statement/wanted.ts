@@ -12,6 +12,9 @@ export type RowForm<Row> = (shape: RowShape) => RowReader<Row> | undefined
 /** Of a caller that does not want the rows. */
 export const none: RowForm<never> = () => undefined
 
+/** No limit to the number of rows. */
+export const ALL = 0
+
 /** What came. */
 export interface Answer<Row> {
   readonly sql: string
@@ -52,6 +55,6 @@ export interface Wanted<Row, A> {
 /** All rows, in column order. */
 export const allTuples = {
   form: (shape) => shape.tuple,
-  maxRows: 0,
+  maxRows: ALL,
   result: ({ rows }) => Exit.succeed(rows)
 } satisfies Wanted<TupleRow, ReadonlyArray<TupleRow>>
