@@ -5,12 +5,8 @@ import type * as Scope from "effect/Scope"
 import type * as Stream from "effect/Stream"
 import type * as PgCopy from "../../PgCopy.ts"
 import * as PgError from "../../PgError.ts"
-import {
-  type CopyIn,
-  copyIn as copyInRequest,
-  FedSession,
-  MESSAGE_BYTES
-} from "../../session/exchange/copyInExchange.ts"
+import { copyIn as copyInRequest } from "../../session/request/copyRequest.ts"
+import { type CopyIn, FedSession, MESSAGE_BYTES } from "../../session/exchange/copyInExchange.ts"
 import { serverVersionOf } from "../../wire/serverVersion.ts"
 import type { Session } from "../../session/engine/session.ts"
 import type { TransactionLevel } from "../../session/transaction/transactionLevel.ts"

@@ -7,12 +7,8 @@ import * as Stream from "effect/Stream"
 import type { ObjectRow } from "../../codec/rowReader.ts"
 import type * as PgCopy from "../../PgCopy.ts"
 import * as PgError from "../../PgError.ts"
-import {
-  type Collector,
-  type CopyOut,
-  type CopyText,
-  copyOut as copyOutRequest
-} from "../../session/exchange/copyOutExchange.ts"
+import { copyOut as copyOutRequest } from "../../session/request/copyRequest.ts"
+import type { Collector, CopyOut, CopyText } from "../../session/exchange/copyOutExchange.ts"
 import { serverVersionOf } from "../../wire/serverVersion.ts"
 import type { TransactionLevel } from "../../session/transaction/transactionLevel.ts"
 import { BytesCollector, RowsCollector } from "./copySink.ts"

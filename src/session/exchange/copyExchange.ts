@@ -14,8 +14,7 @@ import type { ByteWriter } from "../../wire/byteWriter.ts"
 import { type CommandTag, readCommandTag } from "../../wire/commandTag.ts"
 import type { ErrorFields } from "../../wire/errorFields.ts"
 import { writeQuery } from "../../wire/frontendEncoder.ts"
-import { Desynchronised, type Exchange, type Resume } from "../engine/exchange.ts"
-import type { Request } from "../request/request.ts"
+import { Desynchronised, type Exchange } from "../engine/exchange.ts"
 import { requestRefused, serverError } from "../engine/serverError.ts"
 import type { Session } from "../engine/session.ts"
 
@@ -131,26 +130,5 @@ export abstract class CopyExchange implements Exchange {
 
   protected readonly wake = (): void => {
     for (const look of this.waiting) look()
-  }
-}
-
-/** A COPY as a request, which can be given up at any time, in whatever state it is. */
-export class CopyRequest<Copy extends CopyExchange> implements Request<Copy> {
-  readonly sql: string
-  readonly params = undefined
-  private readonly make: (session: Session, started: Resume<Copy>) => Copy
-  private copy: Copy | undefined
-
-  constructor(sql: string, make: (session: Session, started: Resume<Copy>) => Copy) {
-    this.sql = sql
-    this.make = make
-  }
-
-  exchange(session: Session, started: Resume<Copy>): Copy {
-    return (this.copy = this.make(session, started))
-  }
-
-  abandon(): void {
-    this.copy?.abandon()
   }
 }

@@ -18,7 +18,7 @@ import { Backend } from "../../wire/backendMessage.ts"
 import { ByteWriter } from "../../wire/byteWriter.ts"
 import { encodeCopyDone, encodeCopyFail } from "../../wire/coldMessages.ts"
 import { beginCopyData } from "../../wire/frontendEncoder.ts"
-import { circular, CopyExchange, CopyRequest } from "./copyExchange.ts"
+import { circular, CopyExchange } from "./copyExchange.ts"
 import { Desynchronised, type Resume } from "../engine/exchange.ts"
 import type { Session } from "../engine/session.ts"
 
@@ -153,6 +153,3 @@ export class CopyIn extends CopyExchange {
 }
 
 const LENGTH_BYTES = 4
-
-export const copyIn = (sql: string): CopyRequest<CopyIn> =>
-  new CopyRequest(sql, (session, started) => new CopyIn(session, sql, started))

@@ -15,7 +15,7 @@ import { Backend, type TransactionStatus } from "../../wire/backendMessage.ts"
 import type { ByteWriter } from "../../wire/byteWriter.ts"
 import type { ErrorFields } from "../../wire/errorFields.ts"
 import { writeQuery } from "../../wire/frontendEncoder.ts"
-import { circular, CopyExchange, CopyRequest } from "./copyExchange.ts"
+import { circular, CopyExchange } from "./copyExchange.ts"
 import { Desynchronised, type Resume } from "../engine/exchange.ts"
 import type { Session } from "../engine/session.ts"
 
@@ -190,6 +190,3 @@ export class CopyOut<A> extends CopyExchange {
     super.lost(error)
   }
 }
-
-export const copyOut = <A>(text: CopyText, collector: Collector<A>): CopyRequest<CopyOut<A>> =>
-  new CopyRequest(text.told, (session, started) => new CopyOut(session, text, collector, started))
