@@ -24,7 +24,6 @@ import { Desynchronised, type Exchange } from "./exchange.ts"
 import { Fence } from "./fence.ts"
 import { Fifo } from "./fifo.ts"
 import { identify } from "./identification.ts"
-import type { Inbox } from "../opening/startupInbox.ts"
 import { Listeners } from "./listeners.ts"
 import { Liveness } from "./liveness.ts"
 import { broken, closed, farewell, isParting, lostWaiting, tellWritten, violation } from "./lostErrors.ts"
@@ -252,13 +251,13 @@ export class Session extends Inspectable.Class implements FrameSink, TransportEv
   // ------------------------------------------------------------------------------------------------- answers
 
   /** Takes over from the startup conversation, with the messages that it has received and not read. */
-  takeOver(inbox: Inbox): void {
+  takeOver(frames: Iterable<{ readonly type: number; readonly body: Buffer }>, broken?: PgError.PgError): void {
     try {
-      for (const { body, type } of inbox.handOver(this)) this.frame(type, body, 0, body.length)
+      for (const { body, type } of frames) this.frame(type, body, 0, body.length)
     } catch (failure) {
       this.die(violation(failure))
     }
-    if (inbox.broken !== undefined) this.die(inbox.broken)
+    if (broken !== undefined) this.die(broken)
   }
 
   data(bytes: Buffer, length: number): void {

@@ -189,7 +189,7 @@ const oneTransport = Effect.fnUntraced(function* (
     observer: new Observer(config.watch, targetOf(config, host))
   })
   session.onEnd(() => catalogue.close())
-  session.takeOver(inbox)
+  session.takeOver(inbox.handOver(session), inbox.broken)
   return session
 })
 
