@@ -7,12 +7,6 @@ import type { ByteWriter } from "../../wire/byteWriter.ts"
 import { encodeCopyFail } from "../../wire/coldMessages.ts"
 import { writeSync } from "../../wire/frontendEncoder.ts"
 
-/**
- * Whether a text may start a COPY. While one runs the server reads our next request as its data, so nothing may be
- * written behind it. The word in another place costs no more than a little pipelining.
- */
-export const mayCopy = (sql: string): boolean => /\bcopy\b/i.test(sql)
-
 export const NO_COPY = {
   /** The server rolls back what it refuses, but not what the same request had committed before. */
   in: (sql: string, mayOutlastError = false): PgError.UnsupportedError =>

@@ -6,7 +6,7 @@ import { makeRowShape, type RowShape, UndecodableColumn } from "../../codec/rowR
 import { type ColumnDescription, Format } from "../../wire/backendMessage.ts"
 import { UnresolvedType } from "../../wire/failure.ts"
 import { encodeResultFormats } from "../../wire/frontendEncoder.ts"
-import { mayCopy } from "../exchange/copyRefusal.ts"
+import { mayCopy } from "./mayCopy.ts"
 import type { Session } from "../engine/session.ts"
 import { namesSessionState } from "../engine/residue.ts"
 import type { PreparedStatement } from "./statementCache.ts"

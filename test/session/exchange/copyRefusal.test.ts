@@ -1,5 +1,6 @@
 import { assert, describe, it } from "@effect/vitest"
-import { mayCopy, NO_COPY } from "../../../src/session/exchange/copyRefusal.ts"
+import { mayCopy } from "../../../src/session/statement/mayCopy.ts"
+import { NO_COPY } from "../../../src/session/exchange/copyRefusal.ts"
 
 describe("a text", () => {
   it.each([
