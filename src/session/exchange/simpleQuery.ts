@@ -22,7 +22,7 @@ import { Desynchronised, type Exchange } from "../engine/exchange.ts"
 import { isCommitting, mayBeSeveral, mayScriptOutlastError } from "../statement/outcome.ts"
 import { requestRefused, serverError } from "../engine/serverError.ts"
 import type { Session } from "../engine/session.ts"
-import { namesSessionState } from "../engine/residue.ts"
+import { namesSessionState } from "../statement/soiling.ts"
 
 /** What has to come next. */
 const Awaiting = {

@@ -8,7 +8,7 @@ import { UnresolvedType } from "../../wire/failure.ts"
 import { encodeResultFormats } from "../../wire/frontendEncoder.ts"
 import { mayCopy } from "./mayCopy.ts"
 import type { Session } from "../engine/session.ts"
-import { namesSessionState } from "../engine/residue.ts"
+import { namesSessionState } from "./soiling.ts"
 import type { PreparedStatement } from "./statementCache.ts"
 import { kindOf } from "./statementKind.ts"
 

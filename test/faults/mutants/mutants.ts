@@ -222,7 +222,7 @@ export const mutants: ReadonlyArray<Mutant> = [
   },
   {
     what: "takes a DO for a statement that changes nothing",
-    edits: [{ file: "session/engine/residue.ts", find: '  "VACUUM",\n', replace: '  "VACUUM",\n  "DO",\n' }],
+    edits: [{ file: "session/statement/soiling.ts", find: '  "VACUUM",\n', replace: '  "VACUUM",\n  "DO",\n' }],
     test: RESIDUE,
     only: "a single DO on a pool,"
   },
