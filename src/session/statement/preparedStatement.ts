@@ -7,10 +7,10 @@ import { type ColumnDescription, Format } from "../../wire/backendMessage.ts"
 import { UnresolvedType } from "../../wire/failure.ts"
 import { encodeResultFormats } from "../../wire/frontendEncoder.ts"
 import { mayCopy } from "./mayCopy.ts"
-import type { Session } from "../engine/session.ts"
 import { namesSessionState } from "./soiling.ts"
 import type { PreparedStatement } from "./statementCache.ts"
 import { kindOf } from "./statementKind.ts"
+import type { TypeCatalogue } from "../types/typeCatalogue.ts"
 
 /** The server's answer to Describe. */
 export interface StatementDescription {
@@ -29,8 +29,13 @@ export const typeOids = ({ columns = [], parameterOids }: StatementDescription):
 export type StatementIdentity = Pick<PreparedStatement, "key" | "name" | "sql"> &
   Partial<Pick<PreparedStatement, "kind">>
 
+/** What knows of the types. */
+interface Knowing {
+  readonly catalogue: TypeCatalogue
+}
+
 export const preparedStatement = (
-  session: Session,
+  session: Knowing,
   { key, kind, name, sql }: StatementIdentity,
   description: StatementDescription,
   types: DatabaseTypes
@@ -62,13 +67,13 @@ export const preparedStatement = (
 }
 
 /** A statement of which nothing is known before it is its turn to run. */
-export const undescribed = (session: Session, sql: string, key: string): PreparedStatement => ({
+export const undescribed = (session: Knowing, sql: string, key: string): PreparedStatement => ({
   ...silent(session, sql, key),
   isDescribed: false
 })
 
 /** A statement that takes and returns nothing. */
-export const silent = (session: Session, sql: string, key: string): PreparedStatement =>
+export const silent = (session: Knowing, sql: string, key: string): PreparedStatement =>
   preparedStatement(session, { key, name: "", sql }, NOTHING_KNOWN, session.catalogue.types)
 
 const NOTHING_KNOWN: StatementDescription = { parameterOids: [], columns: undefined }
@@ -106,7 +111,7 @@ export const formatsAskedFor = (shape: RowShape | undefined, columns: ReadonlyAr
  * before its type has been looked up, if there is one.
  */
 export const redescribed = (
-  session: Session,
+  session: Knowing,
   asked: PreparedStatement,
   columns: ReadonlyArray<ColumnDescription> | undefined
 ): { readonly statement: PreparedStatement; readonly unknown: UndecodableColumn | undefined } => {

@@ -13,14 +13,20 @@ import {
   typeOids,
   unknownColumn
 } from "./preparedStatement.ts"
-import type { Session } from "../engine/session.ts"
-import { type PreparedStatement, statementKey, type Statements } from "./statementCache.ts"
+import { type PreparedStatement, type StatementCache, statementKey, type Statements } from "./statementCache.ts"
 import { hasNoParameters, kindOf, type StatementKind } from "./statementKind.ts"
 import { none, type Wanted } from "./wanted.ts"
+import type { TypeCatalogue } from "../types/typeCatalogue.ts"
 
 /** What matters here of what is wanted of a statement. */
 interface HowWanted extends Pick<Wanted<never, unknown>, "portal" | "statements" | "until"> {
   readonly form: (shape: RowShape) => unknown
+}
+
+/** What a session knows of its statements and of their types. */
+interface Knowledge {
+  readonly catalogue: TypeCatalogue
+  readonly statements: StatementCache
 }
 
 export class StatementInUse {
@@ -37,7 +43,7 @@ export class StatementInUse {
   /** What it was prepared as, if it was by this request. */
   private name = ""
   private asked: RowShape | undefined
-  private readonly session: Session
+  private readonly session: Knowledge
   private readonly statements: Statements
   /** Whether the request asks for no more than that it be prepared. */
   private readonly isPreparation: boolean
@@ -46,7 +52,7 @@ export class StatementInUse {
   doubted: PreparedStatement | undefined
 
   constructor(
-    session: Session,
+    session: Knowledge,
     sql: string,
     namedTypes: ReadonlyArray<number>,
     { statements = session.statements, until }: Pick<Wanted<never, unknown>, "statements" | "until">
