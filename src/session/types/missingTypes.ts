@@ -1,9 +1,18 @@
 /** A column that could not be read: what is to be looked up so that it can be, or else the error. */
 import type { DatabaseTypes } from "../../codec/databaseTypes.ts"
-import type { UndecodableColumn } from "../../codec/rowReader.ts"
+import type { RowShape, UndecodableColumn } from "../../codec/rowReader.ts"
 import * as PgError from "../../PgError.ts"
 import type { TypeCatalogue } from "./typeCatalogue.ts"
-import type { PreparedStatement } from "../statement/statementCache.ts"
+
+/** What matters here of a statement. */
+interface ReadStatement {
+  readonly rowShape: RowShape | undefined
+  readonly types: DatabaseTypes | undefined
+}
+
+interface HasSql {
+  readonly sql: string
+}
 
 export interface MissingTypes {
   /** What the column is to be read with, once they know more. */
@@ -14,7 +23,7 @@ export interface MissingTypes {
 /** Undefined where nothing is missing that has not been looked up already. Types that have changed are given up. */
 export const missingTypes = (
   catalogue: TypeCatalogue,
-  { rowShape, types: known }: Pick<PreparedStatement, "rowShape" | "types">,
+  { rowShape, types: known }: ReadStatement,
   { unresolved }: UndecodableColumn,
   lookedUp: ReadonlyArray<number>
 ): MissingTypes | undefined => {
@@ -28,10 +37,10 @@ export const missingTypes = (
 
 export const undecodable = (
   { column, message, typeName }: UndecodableColumn,
-  { sql }: Pick<PreparedStatement, "sql">,
+  { sql }: HasSql,
   reason = message
 ): PgError.DecodeError => new PgError.DecodeError({ column, type: typeName, reason, sql })
 
 /** The same, where it could have been read if the catalogue had answered. */
-export const unanswered = (column: UndecodableColumn, statement: Pick<PreparedStatement, "sql">): PgError.DecodeError =>
+export const unanswered = (column: UndecodableColumn, statement: HasSql): PgError.DecodeError =>
   undecodable(column, statement, `${column.message}, and the catalogue could not be asked`)
