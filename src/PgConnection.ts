@@ -19,7 +19,7 @@ import * as Shape from "./call/shape.ts"
 import * as PgConfig from "./PgConfig.ts"
 import * as PgError from "./PgError.ts"
 import type * as PgNotification from "./PgNotification.ts"
-import { checkCodec } from "./session/transaction/codecCheck.ts"
+import { checkCodec, checkSettings } from "./session/transaction/codecCheck.ts"
 import { connect } from "./session/opening/connect.ts"
 import { type ServerVersion, serverVersionOf } from "./wire/serverVersion.ts"
 import type { Session } from "./session/engine/session.ts"
@@ -177,7 +177,10 @@ export const PgConnection: Context.Service<PgConnection, PgConnection> =
  * @since 0.1.0
  */
 export const make = (settings: PgConfig.Settings): Effect.Effect<PgConnection, PgError.PgError, Scope.Scope> =>
-  Effect.map(Effect.flatMap(PgConfig.resolve(settings), connect), (session) => fromRoot(TransactionLevel.root(session)))
+  Effect.map(
+    Effect.flatMap(PgConfig.resolve(settings), (config) => connect(config, undefined, checkSettings)),
+    (session) => fromRoot(TransactionLevel.root(session))
+  )
 
 /**
  * Provides one connection as `PgConnection`, for as long as the layer lives. Fails as `make` does.

@@ -11,7 +11,6 @@ import * as PgError from "../../PgError.ts"
 import { MAX_MESSAGE_BYTES } from "../../wire/limits.ts"
 import { sendCancel } from "./cancelRequest.ts"
 import { TypeCatalogue } from "../types/typeCatalogue.ts"
-import { checkSettings } from "../transaction/codecCheck.ts"
 import { Inbox } from "./startupInbox.ts"
 import { KnownDatabases } from "../types/knownDatabase.ts"
 import { Session } from "../engine/session.ts"
@@ -19,16 +18,24 @@ import { Observer, targetOf } from "../observer.ts"
 import { startup } from "./startup.ts"
 import { type Address, open, type Restore, type Transport, type TransportOptions } from "../engine/transport.ts"
 
+/** What has to hold of a session before it is handed out. It is asked within the bound for connecting. */
+export type Check = (
+  session: Session,
+  codecs: ResolvedConfig["types"],
+  databases: KnownDatabases
+) => Effect.Effect<void, PgError.PgError>
+
 /**
  * A session that lives as long as the scope: at its end what runs is cancelled and the server is told goodbye. Sessions
  * that may be connected to the same database share what they know of databases.
  */
 export const connect = (
   config: ResolvedConfig,
-  databases = new KnownDatabases(config.statementCache.lifetimeMillis)
+  databases = new KnownDatabases(config.statementCache.lifetimeMillis),
+  check: Check = () => Effect.void
 ): Effect.Effect<Session, PgError.PgError, Scope.Scope> =>
   Effect.uninterruptibleMask((restore) =>
-    Effect.flatMap(connectWithin(config, databases, restore), (session) =>
+    Effect.flatMap(connectWithin(config, databases, check, restore), (session) =>
       Effect.as(
         Effect.addFinalizer(() => close(session)),
         session
@@ -40,6 +47,7 @@ export const connect = (
 const connectWithin = (
   config: ResolvedConfig,
   databases: KnownDatabases,
+  check: Check,
   restore: Restore
 ): Effect.Effect<Session, PgError.PgError> =>
   Effect.suspend(() => {
@@ -50,7 +58,7 @@ const connectWithin = (
       attempts: []
     }
     const everyHost = Effect.tap(firstHost(config, databases, progress), (session) =>
-      checkSettings(session, config.types, databases)
+      check(session, config.types, databases)
     )
     const bounded =
       config.connectTimeoutMillis === 0
