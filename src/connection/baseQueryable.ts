@@ -20,8 +20,7 @@ import type { LastCommit } from "../session/transaction/lastCommit.ts"
 import type { LevelOptions, TransactionLevel } from "../session/transaction/transactionLevel.ts"
 import { withLock, withLockIfAvailable } from "./advisoryLock.ts"
 import { beginStatement, PLAIN_BEGIN } from "./beginStatement.ts"
-import type { Ambient } from "./router.ts"
-import type { Place } from "./place.ts"
+import type { Ambient, Place } from "./router.ts"
 import { Queries } from "./queries.ts"
 import type {
   AdvisoryLockKey,

@@ -14,9 +14,28 @@ import type { LastCommit } from "../session/transaction/lastCommit.ts"
 import type * as Request from "../session/request/request.ts"
 import type { Statements } from "../session/statement/statementCache.ts"
 import type { TransactionLevel } from "../session/transaction/transactionLevel.ts"
-import type { Place } from "./place.ts"
 import { withTimeout } from "../call/timeout.ts"
 import type { CallOptions } from "../call/call.ts"
+
+/** How streams, cursors and prepared statements get a session, which they need for longer than a call. */
+export interface Place {
+  /** The level that a fiber's work belongs to, lent for the scope. */
+  readonly scopedLevel: Effect.Effect<TransactionLevel, PgError.PgError, Scope.Scope>
+  /** The same, for as long as `use` runs. */
+  readonly onLevel: <A, E, R>(
+    use: (level: TransactionLevel) => Effect.Effect<A, E, R>
+  ) => Effect.Effect<A, E | PgError.PgError, R>
+  /** For what is bound to a session: the fiber's level there, or else the one that it was made on. */
+  readonly levelFrom: (made: TransactionLevel) => Effect.Effect<TransactionLevel>
+  /** Runs an operation under the eyes of whoever watches. */
+  readonly observed: <A>(
+    operation: string,
+    sql: string,
+    answer: Effect.Effect<A, PgError.PgError>
+  ) => Effect.Effect<A, PgError.PgError>
+  /** Makes a level the one that an effect's work belongs to. */
+  readonly within: <A, E, R>(level: TransactionLevel, effect: Effect.Effect<A, E, R>) => Effect.Effect<A, E, R>
+}
 
 /** What the context of a fiber holds of the level that the fiber is bound to. Contexts are printed by many. */
 class Bond {

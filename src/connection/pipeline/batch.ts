@@ -6,7 +6,7 @@ import { batch as batchOf, type Run } from "../../session/request/batchRequest.t
 import { ALL } from "../../session/statement/wanted.ts"
 import { objects, query, type Request } from "../../session/request/request.ts"
 import { changesSchema, kindOf } from "../../session/statement/statementKind.ts"
-import type { Place } from "../place.ts"
+import type { Place } from "../router.ts"
 import type { BarrierResult, BatchResult, BatchStatement } from "../../call/call.ts"
 import { type StatementText, whilePrepared } from "./whilePrepared.ts"
 

@@ -13,7 +13,7 @@ import { mapOutcome, type Outcome } from "../../session/exchange/pipelinePlan.ts
 import type { Request } from "../../session/request/request.ts"
 import type { Statements } from "../../session/statement/statementCache.ts"
 import { JOINING_LEVEL, type TransactionLevel } from "../../session/transaction/transactionLevel.ts"
-import type { Place } from "../place.ts"
+import type { Place } from "../router.ts"
 import type { Described } from "../rowSchema.ts"
 import { failingTyped, guarded } from "../../call/iterables.ts"
 import type { ManyResult, Parameters, Row, RowSource } from "../../call/call.ts"
