@@ -1,18 +1,13 @@
-/** LISTEN on a session, and the queue between a channel and its reader. */
-import * as Cause from "effect/Cause"
+/** LISTEN on a session, and what its readers are given. */
 import * as Effect from "effect/Effect"
-import * as Queue from "effect/Queue"
 import type * as Schema from "effect/Schema"
 import * as SchemaParser from "effect/SchemaParser"
 import type * as Scope from "effect/Scope"
 import * as Stream from "effect/Stream"
 import * as PgError from "../PgError.ts"
 import type * as PgNotification from "../PgNotification.ts"
-import type { NotificationListener } from "../session/engine/channels.ts"
-import { type Request, script } from "../session/request/request.ts"
-import { resetAnd } from "../session/transaction/reset.ts"
+import { script } from "../session/request/request.ts"
 import type { Session } from "../session/engine/session.ts"
-import { SimpleQuery } from "../session/exchange/simpleQuery.ts"
 import { submitControl } from "../session/transaction/control.ts"
 import type { TransactionLevel } from "../session/transaction/transactionLevel.ts"
 import { TransactionStatus } from "../wire/backendMessage.ts"
@@ -20,55 +15,7 @@ import { DECODE_OPTIONS, misfitPayload } from "./rowSchema.ts"
 import * as Shape from "../call/shape.ts"
 import { MAX_NAME_BYTES } from "../wire/limits.ts"
 import { quoteName } from "../wire/sqlText.ts"
-
-export type Events = Queue.Queue<PgNotification.Event, PgError.PgError | Cause.Done>
-
-const DEFAULT_BUFFER_SIZE = 10_000
-
-/** What one reader of one channel has waiting for it: so many events at most, and a gap behind them. */
-export class Mailbox {
-  readonly channel: string
-  readonly events: Events
-  private readonly bufferSize: number
-  private endsInGap = false
-
-  constructor(channel: string, events: Events, bufferSize: number) {
-    this.channel = channel
-    this.events = events
-    this.bufferSize = bufferSize
-  }
-
-  readonly notify: NotificationListener = ({ channel, payload, processId }) => {
-    if (Queue.sizeUnsafe(this.events) >= this.bufferSize) return this.gap("overflow")
-    Queue.offerUnsafe(this.events, { _tag: "Notification", channel, payload, processId })
-    this.endsInGap = false
-  }
-
-  /** Says that what came before and what comes after may not be all; once is enough while nothing else has come. */
-  gap(reason: PgNotification.Gap["reason"]): void {
-    if (this.endsInGap && Queue.sizeUnsafe(this.events) > 0) return
-    Queue.offerUnsafe(this.events, { _tag: "Gap", channel: this.channel, reason })
-    this.endsInGap = true
-  }
-
-  /** Nothing more comes, for that reason. What has come can still be read before. */
-  fail(error: PgError.PgError): void {
-    Queue.failCauseUnsafe(this.events, Cause.fail(error))
-  }
-}
-
-/** A mailbox for the scope; whoever reads it at the end of the scope sees the end. */
-export const makeMailbox = (
-  channel: string,
-  { bufferSize = DEFAULT_BUFFER_SIZE }: PgNotification.ListenOptions = {}
-): Effect.Effect<Mailbox, never, Scope.Scope> =>
-  Effect.map(
-    // The mailbox itself bounds what waits.
-    Effect.acquireRelease(Queue.make<PgNotification.Event, PgError.PgError | Cause.Done>(), (events) =>
-      Queue.end(events)
-    ),
-    (events) => new Mailbox(channel, events, bufferSize)
-  )
+import { type Events, type Mailbox, makeMailbox } from "./mailbox.ts"
 
 /**
  * Listens for the scope, on a session that is one's own until `lease` ends; the server has confirmed it when this
@@ -130,20 +77,6 @@ const unlisten = (session: Session): void => {
   const statements = session.channels.takeLeft().map((channel) => `UNLISTEN ${quoteName(channel)}`)
   if (statements.length === 0) return
   submitControl(session, { operation: "UNLISTEN", sql: statements.join("; ") }, () => {})
-}
-
-/**
- * Takes a session back to where its startup left it, but for those who listen. What is forgotten and said again in one
- * transaction is listened to without a gap. Who they are is known when it is sent.
- */
-export const resetKeepingListeners: Request<unknown> = {
-  sql: resetAnd([]),
-  params: undefined,
-  exchange: (session, resume) => {
-    const isIdle = session.transactionStatus === TransactionStatus.idle
-    const listen = session.channels.names.map((channel) => `LISTEN ${quoteName(channel)}`)
-    return new SimpleQuery(session, isIdle ? resetAnd(listen) : `ROLLBACK; ${resetAnd(listen)}`, resume)
-  }
 }
 
 /** The statement that listens to a channel of any name; it is no harm to say it again. */

@@ -7,6 +7,10 @@ import { ByteWriter } from "../../wire/byteWriter.ts"
 import type { CommandTag } from "../../wire/commandTag.ts"
 import { writeQuery } from "../../wire/frontendEncoder.ts"
 import type { Control } from "./controlQuery.ts"
+import { TransactionStatus } from "../../wire/backendMessage.ts"
+import { quoteName } from "../../wire/sqlText.ts"
+import { SimpleQuery } from "../exchange/simpleQuery.ts"
+import type { Request } from "../request/request.ts"
 
 const UNDO = [
   "SET SESSION AUTHORIZATION DEFAULT",
@@ -25,10 +29,24 @@ const UNLOCK = "SELECT pg_catalog.pg_advisory_unlock_all()"
  * The script, with what is to be done behind it. It runs in a transaction whose modes are its own: with those that a
  * user may have left for the session, its first snapshot might wait for other transactions.
  */
-export const resetAnd = (statements: ReadonlyArray<string>): string => within([...UNDO, UNLOCK, ...statements])
+const resetAnd = (statements: ReadonlyArray<string>): string => within([...UNDO, UNLOCK, ...statements])
 
 const within = (statements: ReadonlyArray<string>): string =>
   ["BEGIN ISOLATION LEVEL READ COMMITTED", ...statements, "COMMIT"].join("; ")
+
+/**
+ * Takes a session back to where its startup left it, but for those who listen. What is forgotten and said again in one
+ * transaction is listened to without a gap. Who they are is known when it is sent.
+ */
+export const resetKeepingListeners: Request<unknown> = {
+  sql: resetAnd([]),
+  params: undefined,
+  exchange: (session, resume) => {
+    const isIdle = session.transactionStatus === TransactionStatus.idle
+    const listen = session.channels.names.map((channel) => `LISTEN ${quoteName(channel)}`)
+    return new SimpleQuery(session, isIdle ? resetAnd(listen) : `ROLLBACK; ${resetAnd(listen)}`, resume)
+  }
+}
 
 /**
  * For a session between two borrowers. It gives `random()` a new seed, since a borrower may have chosen one. If it is
