@@ -2,7 +2,7 @@
 import * as Effect from "effect/Effect"
 import { DatabaseTypes } from "../codec/databaseTypes.ts"
 import type * as PgError from "../PgError.ts"
-import { readDescriptions, typeQuery } from "../session/types/typeCatalogue.ts"
+import { readDescriptions, typeQuery } from "../session/types/typeQuery.ts"
 import { violation } from "../session/engine/lostErrors.ts"
 import { ownTupleRows } from "../session/request/request.ts"
 import { serverVersionOf } from "../wire/serverVersion.ts"

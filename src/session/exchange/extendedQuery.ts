@@ -43,7 +43,8 @@ import {
   writeSync
 } from "../../wire/frontendEncoder.ts"
 import { MAX_COUNT } from "../../wire/limits.ts"
-import { OWN_TYPES, readDescriptions, typeQuery } from "../types/typeCatalogue.ts"
+import { readDescriptions, typeQuery } from "../types/typeQuery.ts"
+import { OWN_TYPES } from "../types/typeCatalogue.ts"
 import { Awaiting } from "./awaiting.ts"
 import { NO_COPY, refuseCopyInAndSync } from "./copyRefusal.ts"
 import { Desynchronised, type Exchange } from "../engine/exchange.ts"

@@ -26,7 +26,7 @@ import {
   writeParse
 } from "../../wire/frontendEncoder.ts"
 import { Awaiting } from "./awaiting.ts"
-import { readDescriptions, typeQuery } from "../types/typeCatalogue.ts"
+import { readDescriptions, typeQuery } from "../types/typeQuery.ts"
 import { Desynchronised } from "../engine/exchange.ts"
 import { RowCollector } from "./rowCollector.ts"
 import { serverVersionOf } from "../../wire/serverVersion.ts"
