@@ -6,7 +6,7 @@ import { readDescriptions, typeQuery } from "../session/types/typeQuery.ts"
 import { violation } from "../session/engine/lostErrors.ts"
 import { ownTupleRows } from "../session/request/request.ts"
 import { serverVersionOf } from "../wire/serverVersion.ts"
-import type { PreparedStatement } from "../session/statement/statementCache.ts"
+import type { PreparedStatement } from "../session/statement/preparedStatement.ts"
 import type { TransactionLevel } from "../session/transaction/transactionLevel.ts"
 
 type Answer<A> = Effect.Effect<A, PgError.PgError>

@@ -11,7 +11,7 @@ import { executions, fetches, type Prepared, Rows } from "../../session/request/
 import { OwnStatement } from "../../session/statement/heldStatement.ts"
 import { mapOutcome, type Outcome } from "../../session/exchange/pipelinePlan.ts"
 import type { Request } from "../../session/request/request.ts"
-import type { Statements } from "../../session/statement/statementCache.ts"
+import type { Statements } from "../../session/statement/statements.ts"
 import { JOINING_LEVEL, type TransactionLevel } from "../../session/transaction/transactionLevel.ts"
 import type { Place } from "../router.ts"
 import type { Described } from "../rowSchema.ts"

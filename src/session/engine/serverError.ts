@@ -3,7 +3,7 @@ import * as PgError from "../../PgError.ts"
 import type { ErrorFields } from "../../wire/errorFields.ts"
 import { Unencodable } from "../../wire/failure.ts"
 import { outcomeOf, type Progress } from "../statement/outcome.ts"
-import type { PreparedStatement } from "../statement/statementCache.ts"
+import type { PreparedStatement } from "../statement/preparedStatement.ts"
 
 interface Circumstances {
   /** Whether what was known of the statement has been given up, and whoever asked has to begin again. */

@@ -37,11 +37,16 @@ import { isCommitting, mayOutlastError } from "../statement/outcome.ts"
 import { type AnsweredRun, type Outcome, type Plan, Stale, unreadOf } from "./pipelinePlan.ts"
 import { RowCollector } from "./rowCollector.ts"
 import { RunWriter, writeRollback } from "./runWriter.ts"
-import { preparedStatement, redescribed, returnsSame, typeOids } from "../statement/preparedStatement.ts"
+import {
+  type PreparedStatement,
+  preparedStatement,
+  redescribed,
+  returnsSame,
+  typeOids
+} from "../statement/preparedStatement.ts"
 import { serverError } from "../engine/serverError.ts"
 import type { Session } from "../engine/session.ts"
 import { isForgotten, mayComeOfPlan, verdictOn } from "../statement/stalePlan.ts"
-import type { PreparedStatement } from "../statement/statementCache.ts"
 import { TypeLookup } from "./typeLookup.ts"
 import { undecodable } from "../types/missingTypes.ts"
 

@@ -4,7 +4,7 @@ import { makeRowShape, type UndecodableColumn } from "../../codec/rowReader.ts"
 import type * as PgError from "../../PgError.ts"
 import type { CommandTag } from "../../wire/commandTag.ts"
 import type { RowCollector } from "./rowCollector.ts"
-import type { PreparedStatement } from "../statement/statementCache.ts"
+import type { PreparedStatement } from "../statement/preparedStatement.ts"
 import type { RowForm } from "../statement/wanted.ts"
 
 /** What is to be run, in order, and what becomes of the answers. */

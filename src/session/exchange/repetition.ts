@@ -9,10 +9,9 @@ import { TransactionStatus } from "../../wire/backendMessage.ts"
 import type { ErrorFields } from "../../wire/errorFields.ts"
 import type { Unencodable } from "../../wire/failure.ts"
 import { valueRefused } from "../engine/serverError.ts"
-import type { StatementDescription } from "../statement/preparedStatement.ts"
+import type { PreparedStatement, StatementDescription } from "../statement/preparedStatement.ts"
 import type { Session } from "../engine/session.ts"
 import { isForgotten, mayComeOfPlan, type Verdict } from "../statement/stalePlan.ts"
-import type { PreparedStatement } from "../statement/statementCache.ts"
 import type { StatementInUse } from "../statement/statementInUse.ts"
 
 /** A schema that changes all the time is not run after for ever. */

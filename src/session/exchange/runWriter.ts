@@ -18,7 +18,7 @@ import * as PgError from "../../PgError.ts"
 import { type Plan, Stale } from "./pipelinePlan.ts"
 import { ALL } from "../statement/wanted.ts"
 import { requestRefused, valueRefused } from "../engine/serverError.ts"
-import type { PreparedStatement } from "../statement/statementCache.ts"
+import type { PreparedStatement } from "../statement/preparedStatement.ts"
 
 type RunSource = Pick<Plan<never, never>, "next" | "offset" | "statement">
 

@@ -9,7 +9,7 @@ import {
   writeParse,
   writeSync
 } from "../../wire/frontendEncoder.ts"
-import type { PreparedStatement } from "../statement/statementCache.ts"
+import type { PreparedStatement } from "../statement/preparedStatement.ts"
 import type { Wanted } from "../statement/wanted.ts"
 
 /** `parses` has it prepared in the same round trip, and described once more. */

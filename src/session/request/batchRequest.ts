@@ -4,8 +4,8 @@ import type { CommandTag } from "../../wire/commandTag.ts"
 import { Pipeline } from "../exchange/pipeline.ts"
 import type { Outcome } from "../exchange/pipelinePlan.ts"
 import { objects, type Request } from "./request.ts"
-import { unnamed } from "../statement/preparedStatement.ts"
-import type { PreparedStatement, Statements } from "../statement/statementCache.ts"
+import { type PreparedStatement, unnamed } from "../statement/preparedStatement.ts"
+import type { Statements } from "../statement/statements.ts"
 
 /** One of the statements, and its values. */
 export interface Run {

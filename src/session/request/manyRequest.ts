@@ -9,7 +9,8 @@ import { Pipeline } from "../exchange/pipeline.ts"
 import type { Outcome, Plan } from "../exchange/pipelinePlan.ts"
 import { objects, type Request } from "./request.ts"
 import type { Session } from "../engine/session.ts"
-import type { PreparedStatement, Statements } from "../statement/statementCache.ts"
+import type { Statements } from "../statement/statements.ts"
+import type { PreparedStatement } from "../statement/preparedStatement.ts"
 import { none } from "../statement/wanted.ts"
 
 /** So much is written before the socket is asked whether it can take more. */

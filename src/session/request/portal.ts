@@ -17,7 +17,8 @@ import { writeClosePortal, writeSync } from "../../wire/frontendEncoder.ts"
 import { Desynchronised, type Exchange, type Resume } from "../engine/exchange.ts"
 import { query, type Request } from "./request.ts"
 import { serverError } from "../engine/serverError.ts"
-import type { PreparedStatement, Statements } from "../statement/statementCache.ts"
+import type { Statements } from "../statement/statements.ts"
+import type { PreparedStatement } from "../statement/preparedStatement.ts"
 import { ALL, type NamedPortal, type RowForm } from "../statement/wanted.ts"
 
 let portals = 0

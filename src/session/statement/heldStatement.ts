@@ -1,6 +1,8 @@
 /** A statement that somebody holds: the server keeps it under a name of its own until it is closed. */
 import * as PgError from "../../PgError.ts"
-import type { PreparedStatement, StatementCache, Statements } from "./statementCache.ts"
+import type { Statements } from "./statements.ts"
+import type { PreparedStatement } from "./preparedStatement.ts"
+import type { StatementCache } from "./statementCache.ts"
 import type { StatementKind } from "./statementKind.ts"
 
 export class OwnStatement implements Statements {

@@ -1,6 +1,6 @@
-/** What is to be known of a statement once the server has described it and its types are known. */
+/** What is known of a prepared statement, and how that is made of what the server has described. */
 import type { DatabaseTypes } from "../../codec/databaseTypes.ts"
-import { parameterEncoders } from "../../codec/parameters.ts"
+import { parameterEncoders, type TypedParameterEncoder } from "../../codec/parameters.ts"
 import { builtinTypes } from "../../codec/registry.ts"
 import { makeRowShape, type RowShape, UndecodableColumn } from "../../codec/rowReader.ts"
 import { type ColumnDescription, Format } from "../../wire/backendMessage.ts"
@@ -8,9 +8,35 @@ import { UnresolvedType } from "../../wire/failure.ts"
 import { encodeResultFormats } from "../../wire/frontendEncoder.ts"
 import { mayCopy } from "./mayCopy.ts"
 import { namesSessionState } from "./soiling.ts"
-import type { PreparedStatement } from "./statementCache.ts"
-import { kindOf } from "./statementKind.ts"
-import type { TypeCatalogue } from "../types/typeCatalogue.ts"
+import { kindOf, type StatementKind } from "./statementKind.ts"
+import type { Provenance, TypeCatalogue } from "../types/typeCatalogue.ts"
+
+/** All that has to be known of a statement to run it again without asking the server. */
+export interface PreparedStatement extends Provenance {
+  /** What it is kept under, from `statementKey`. */
+  readonly key: string
+  readonly sql: string
+  /** Empty for the unnamed statement, which each run prepares anew. */
+  readonly name: string
+  /** The name as the Bind message carries it, with its terminator. */
+  readonly nameBytes: Uint8Array
+  readonly parameters: ReadonlyArray<TypedParameterEncoder>
+  readonly parameterOids: ReadonlyArray<number>
+  /** The rows that it returns; undefined where it returns none. */
+  readonly rowShape: RowShape | undefined
+  /** The result formats as the Bind message carries them. */
+  readonly resultFormats: Uint8Array
+  /** Whether it has been described: false for what can only be described when it is its turn to run. */
+  readonly isDescribed: boolean
+  /** How long what is known of it stays true. */
+  readonly kind: StatementKind
+  /** Whether it may start a COPY: then nothing may be written behind it before it is answered. */
+  readonly mayCopy: boolean
+  /** Whether it names a function that changes the session. */
+  readonly changesSession: boolean
+  /** The clock of `get`, in milliseconds. */
+  readonly preparedAt: number
+}
 
 /** The server's answer to Describe. */
 export interface StatementDescription {

@@ -1,6 +1,6 @@
 /** What an error of the server, before anything has run, says of what the client knew of the statement. */
 import type { ErrorFields } from "../../wire/errorFields.ts"
-import type { PreparedStatement } from "./statementCache.ts"
+import type { PreparedStatement } from "./preparedStatement.ts"
 
 /**
  * - `wrong`: the statement has to be described anew.

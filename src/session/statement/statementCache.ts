@@ -4,59 +4,9 @@
  * its next request.
  */
 import { createHash } from "node:crypto"
-import type { RowShape } from "../../codec/rowReader.ts"
-import type { TypedParameterEncoder } from "../../codec/parameters.ts"
 import type { StatementMode } from "../../PgConfig.ts"
-import type { Provenance } from "../types/typeCatalogue.ts"
-import type { StatementKind } from "./statementKind.ts"
-
-/** All that has to be known of a statement to run it again without asking the server. */
-export interface PreparedStatement extends Provenance {
-  /** What it is kept under, from `statementKey`. */
-  readonly key: string
-  readonly sql: string
-  /** Empty for the unnamed statement, which each run prepares anew. */
-  readonly name: string
-  /** The name as the Bind message carries it, with its terminator. */
-  readonly nameBytes: Uint8Array
-  readonly parameters: ReadonlyArray<TypedParameterEncoder>
-  readonly parameterOids: ReadonlyArray<number>
-  /** The rows that it returns; undefined where it returns none. */
-  readonly rowShape: RowShape | undefined
-  /** The result formats as the Bind message carries them. */
-  readonly resultFormats: Uint8Array
-  /** Whether it has been described: false for what can only be described when it is its turn to run. */
-  readonly isDescribed: boolean
-  /** How long what is known of it stays true. */
-  readonly kind: StatementKind
-  /** Whether it may start a COPY: then nothing may be written behind it before it is answered. */
-  readonly mayCopy: boolean
-  /** Whether it names a function that changes the session. */
-  readonly changesSession: boolean
-  /** The clock of `get`, in milliseconds. */
-  readonly preparedAt: number
-}
-
-/**
- * What tells a statement from others: its text, and the types that the caller names, none where that is left to the
- * server. No text that can be sent holds a NUL.
- */
-export const statementKey = (sql: string, namedTypes: ReadonlyArray<number>): string =>
-  namedTypes.length === 0 ? sql : `${sql}\0${namedTypes.join(" ")}`
-
-/** Where a request looks for its statement, and leaves it once that is prepared. */
-export interface Statements {
-  /** What its statements are taken for; by default what their text says. */
-  readonly kind?: StatementKind | undefined
-  get(key: string, now: number): PreparedStatement | undefined
-  /** The name to prepare a statement under; empty for the unnamed statement. */
-  nameFor(key: string, sql: string): string
-  add(statement: PreparedStatement): void
-  /** Whether it is kept, and the server has not been asked to close it. */
-  has(statement: PreparedStatement): boolean
-  /** Drops a statement and asks for its Close. */
-  evict(statement: PreparedStatement): void
-}
+import type { PreparedStatement } from "./preparedStatement.ts"
+import type { Statements } from "./statements.ts"
 
 export interface StatementCacheLimits {
   /** Whether what is kept has a name on the server. */

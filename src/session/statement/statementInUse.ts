@@ -7,13 +7,15 @@ import { makeRowShape, type RowShape, type UndecodableColumn } from "../../codec
 import type { ColumnDescription } from "../../wire/backendMessage.ts"
 import {
   formatsAskedFor,
+  type PreparedStatement,
   preparedStatement,
   returnsSame,
   type StatementDescription,
   typeOids,
   unknownColumn
 } from "./preparedStatement.ts"
-import { type PreparedStatement, type StatementCache, statementKey, type Statements } from "./statementCache.ts"
+import { statementKey, type Statements } from "./statements.ts"
+import type { StatementCache } from "./statementCache.ts"
 import { hasNoParameters, kindOf, type StatementKind } from "./statementKind.ts"
 import { none, type Wanted } from "./wanted.ts"
 import type { TypeCatalogue } from "../types/typeCatalogue.ts"

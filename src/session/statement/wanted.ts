@@ -4,7 +4,8 @@ import type { DatabaseTypes } from "../../codec/databaseTypes.ts"
 import type { RowReader, RowShape, TupleRow } from "../../codec/rowReader.ts"
 import type * as PgError from "../../PgError.ts"
 import type { CommandTag } from "../../wire/commandTag.ts"
-import type { PreparedStatement, Statements } from "./statementCache.ts"
+import type { Statements } from "./statements.ts"
+import type { PreparedStatement } from "./preparedStatement.ts"
 
 /** Picks the reader for a statement's rows; undefined where the caller does not want them. */
 export type RowForm<Row> = (shape: RowShape) => RowReader<Row> | undefined

@@ -1,7 +1,8 @@
 import { assert, describe, it } from "@effect/vitest"
 import { TypeCodecs } from "../../../src/codec/typeCodec.ts"
 import { OwnStatement } from "../../../src/session/statement/heldStatement.ts"
-import { type PreparedStatement, StatementCache } from "../../../src/session/statement/statementCache.ts"
+import type { PreparedStatement } from "../../../src/session/statement/preparedStatement.ts"
+import { StatementCache } from "../../../src/session/statement/statementCache.ts"
 
 const cacheOf = (size = 100): StatementCache =>
   new StatementCache({ mode: "cached", size, lifetimeMillis: 0, maxSqlBytes: 0 }, "cafe")

@@ -1,11 +1,8 @@
 import { assert, describe, it } from "@effect/vitest"
 import * as Arbitrary from "effect/Arbitrary"
 import { TypeCodecs } from "../../../src/codec/typeCodec.ts"
-import {
-  type PreparedStatement,
-  StatementCache,
-  type StatementCacheLimits
-} from "../../../src/session/statement/statementCache.ts"
+import type { PreparedStatement } from "../../../src/session/statement/preparedStatement.ts"
+import { StatementCache, type StatementCacheLimits } from "../../../src/session/statement/statementCache.ts"
 import { MAX_NAME_BYTES } from "../../../src/wire/limits.ts"
 import { int } from "../../wire/frames.ts"
 
