@@ -14,7 +14,7 @@ const sources = new Map(
 )
 
 describe("src", () => {
-  it("is built as DESIGN says: storeys, no cycles, no outgrown file", () => {
+  it("is built as ARCHITECTURE.md says: layers and rooms, no cycle, no outgrown file, no crowded folder", () => {
     assert.isAbove(sources.size, 10)
     assert.deepStrictEqual(violations(sources), [])
   })
@@ -28,12 +28,16 @@ const withFile = (file: string, text: string): ReadonlyArray<string> =>
       ["wire/coldMessages.ts", 'import { serialize } from "pg-protocol"\nimport { Buffer } from "node:buffer"'],
       ["codec/text.ts", 'import { MAX } from "../wire/limits.ts"'],
       ["PgError.ts", 'import * as Data from "effect/Data"'],
-      ["session/transport.ts", 'import * as net from "node:net"\nimport * as tls from "node:tls"'],
+      ["session/engine/transport.ts", 'import * as net from "node:net"\nimport * as tls from "node:tls"'],
       ["PgPool.ts", 'import type { PgError } from "./PgError.ts"\nimport { MAX } from "./wire/limits.ts"'],
       ["index.ts", 'export * as PgPool from "./PgPool.ts"'],
       [file, text]
     ])
   )
+
+/** A house with that many files in one folder. */
+const filled = (folder: string, count: number): ReadonlyArray<string> =>
+  violations(new Map(Array.from({ length: count }, (_, index) => [`${folder}/file${index}.ts`, ""])))
 
 describe("the check of the architecture", () => {
   it("has nothing to say of a house in order", () => {
@@ -43,10 +47,16 @@ describe("the check of the architecture", () => {
   it.each([
     ["wire", "wire/limits.ts", '"../codec/text.ts"', "codec/text.ts (codec)"],
     ["codec", "codec/text.ts", '"../PgError.ts"', "PgError.ts (vocabulary)"],
-    ["vocabulary", "PgError.ts", '"./session/transport.ts"', "session/transport.ts (session)"],
-    ["session", "session/transport.ts", '"../PgPool.ts"', "PgPool.ts (sharing)"],
+    ["vocabulary", "PgError.ts", '"./session/engine/transport.ts"', "session/engine/transport.ts (session engine)"],
+    [
+      "session types",
+      "session/types/typeCatalogue.ts",
+      '"../engine/transport.ts"',
+      "session/engine/transport.ts (session engine)"
+    ],
+    ["session engine", "session/engine/transport.ts", '"../../PgPool.ts"', "PgPool.ts (sharing)"],
     ["sharing", "PgPool.ts", '"./index.ts"', "index.ts (front door)"]
-  ])("sees an import from %s upwards", (storey, file, specifier, target) => {
+  ])("sees an import from %s upwards", (layer, file, specifier, target) => {
     for (const statement of [
       `import { x } from ${specifier}`,
       `import type { X } from ${specifier}`,
@@ -56,7 +66,7 @@ describe("the check of the architecture", () => {
       `export const load = () => import(${specifier})`,
       `export type X = import(${specifier}).X`
     ]) {
-      assert.include(withFile(file, statement), `${file} (${storey}) imports upwards: ${target}`, statement)
+      assert.include(withFile(file, statement), `${file} (${layer}) imports upwards: ${target}`, statement)
     }
   })
 
@@ -82,9 +92,20 @@ describe("the check of the architecture", () => {
     assert.deepStrictEqual(withFile("codec/long.generated.ts", "\n".repeat(450) + "export {}"), [])
   })
 
-  it("sees a file that has no room", () => {
-    assert.deepStrictEqual(withFile("PgSurprise.ts", ""), ["PgSurprise.ts has no room in any storey"])
-    assert.deepStrictEqual(withFile("util/misc.ts", ""), ["util/misc.ts has no room in any storey"])
+  it("sees a folder of mixed kinds that is crowded", () => {
+    assert.deepStrictEqual(filled("session/engine", 15), [])
+    assert.deepStrictEqual(filled("session/engine", 16), [
+      "session/engine/ has 16 files and folders of different kinds, more than 15"
+    ])
+    assert.deepStrictEqual(filled("codec", 50), [])
+    const inFolders = new Map(Array.from({ length: 16 }, (_, index) => [`pool/folder${index}/file.ts`, ""]))
+    assert.deepStrictEqual(violations(inFolders), ["pool/ has 16 files and folders of different kinds, more than 15"])
+  })
+
+  it("sees a file that has no place, also one beside the rooms of the session", () => {
+    assert.deepStrictEqual(withFile("PgSurprise.ts", ""), ["PgSurprise.ts has no place in any layer"])
+    assert.deepStrictEqual(withFile("session/misc.ts", ""), ["session/misc.ts has no place in any layer"])
+    assert.deepStrictEqual(withFile("util/misc.ts", ""), ["util/misc.ts has no place in any layer"])
   })
 
   it.each([
@@ -94,8 +115,8 @@ describe("the check of the architecture", () => {
     ["codec/text.ts", "node:fs"],
     ["wire/limits.ts", "node:crypto"],
     ["wire/limits.ts", "pg-protocol"],
-    ["session/startup.ts", "pg-protocol/dist/serializer.js"],
-    ["session/startup.ts", "node:net"],
+    ["session/opening/startup.ts", "pg-protocol/dist/serializer.js"],
+    ["session/opening/startup.ts", "node:net"],
     ["PgPool.ts", "node:tls"],
     ["PgPool.ts", "lodash"],
     ["PgPool.ts", "net"],

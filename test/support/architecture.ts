@@ -1,57 +1,68 @@
 /**
- * The house that the files of src live in, as a function from their texts to what is wrong with them.
+ * The architecture of src (see ARCHITECTURE.md), as a function from the texts of its files to what is wrong with them.
  *
- * A file imports from its own storey and from lower ones, never upwards, and no chain of imports comes back to where it
- * began (imports of types count: they too say who must know whom). What reaches outside the house is told per file.
+ * A file imports from its own layer and from lower ones, never upwards, and no chain of imports comes back to where it
+ * began (imports of types count: they too say who must know whom). What reaches outside of src is told per file. A
+ * folder has few entries, unless they are all of one kind.
  */
 import * as path from "node:path/posix"
 import { parseAst } from "vitest/node"
 
-interface Storey {
+interface ArchitectureLayer {
   readonly name: string
   /** Folders (ending in a slash) and files, relative to src. */
-  readonly rooms: ReadonlyArray<string>
+  readonly parts: ReadonlyArray<string>
 }
 
-/** From the ground up. A new public module gets its room here. */
-const storeys: ReadonlyArray<Storey> = [
-  { name: "wire", rooms: ["wire/"] },
-  { name: "codec", rooms: ["codec/"] },
+/** From the bottom up. A new public module gets its place here, and a new room of the session too. */
+export const layers: ReadonlyArray<ArchitectureLayer> = [
+  { name: "wire", parts: ["wire/"] },
+  { name: "codec", parts: ["codec/"] },
   {
     name: "vocabulary",
-    rooms: ["PgError.ts", "error/", "PgConfig.ts", "config/", "PgTypes.ts", "PgSql.ts"]
-  },
-  { name: "session", rooms: ["session/"] },
-  {
-    name: "connection",
-    rooms: [
-      "PgConnection.ts",
-      "connection/",
+    parts: [
+      "error/",
+      "config/",
       "call/",
-      "PgTransaction.ts",
-      "PgStatement.ts",
-      "PgCursor.ts",
+      "PgError.ts",
+      "PgConfig.ts",
+      "PgTypes.ts",
+      "PgSql.ts",
       "PgCopy.ts",
-      "PgNotification.ts",
-      "PgLargeObject.ts"
+      "PgCursor.ts",
+      "PgStatement.ts",
+      "PgNotification.ts"
     ]
   },
-  { name: "sharing", rooms: ["PgPool.ts", "pool/"] },
-  { name: "client", rooms: ["PgClient.ts"] },
-  { name: "ecosystem", rooms: ["PgSqlClient.ts", "PgMigrator.ts", "PgTest.ts"] },
-  { name: "front door", rooms: ["index.ts"] }
+  // The rooms of the session. Each imports only from those above it in this list.
+  { name: "session observer", parts: ["session/observer.ts"] },
+  { name: "session types", parts: ["session/types/"] },
+  { name: "session statement", parts: ["session/statement/"] },
+  { name: "session engine", parts: ["session/engine/"] },
+  { name: "session opening", parts: ["session/opening/"] },
+  { name: "session exchange", parts: ["session/exchange/"] },
+  { name: "session request", parts: ["session/request/"] },
+  { name: "session transaction", parts: ["session/transaction/"] },
+  { name: "connection", parts: ["connection/", "PgConnection.ts", "PgTransaction.ts", "PgLargeObject.ts"] },
+  { name: "sharing", parts: ["pool/", "PgPool.ts"] },
+  { name: "client", parts: ["PgClient.ts"] },
+  { name: "ecosystem", parts: ["PgSqlClient.ts", "PgMigrator.ts", "PgTest.ts"] },
+  { name: "front door", parts: ["index.ts"] }
 ]
 
 /** What may be imported that is not in src, and by whom. The first pattern that fits the module decides. */
 const outside: ReadonlyArray<{ readonly module: RegExp; readonly importers: RegExp }> = [
   { module: /^pg-protocol(\/|$)/, importers: /^wire\/coldMessages\.ts$/ },
-  { module: /^node:(net|tls)$/, importers: /^session\/(engine\/)?transport[^/]*\.ts$/ },
+  { module: /^node:(net|tls)$/, importers: /^session\/engine\/transport[^/]*\.ts$/ },
   { module: /^node:buffer$/, importers: /^/ },
-  // Storeys 0 and 1 are pure.
+  // The two lowest layers are pure.
   { module: /^(node:|effect(\/|$))/, importers: /^(?!wire\/|codec\/)/ }
 ]
 
 const MAX_LINES = 450
+const MAX_SIBLINGS = 15
+/** Folders whose files are all of one kind, and may be many: the public modules, and the codecs. */
+const ofOneKind: ReadonlySet<string> = new Set([".", "codec"])
 const isGenerated = (file: string): boolean => file.endsWith(".generated.ts")
 
 /** What is wrong with `files`, a map from path relative to src (`wire/limits.ts`) to source text; empty if nothing is. */
@@ -59,8 +70,8 @@ export const violations = (files: ReadonlyMap<string, string>): ReadonlyArray<st
   const inside = new Map<string, ReadonlyArray<string>>()
   const found: Array<string> = []
   for (const [file, source] of files) {
-    const storey = storeyOf(file)
-    if (storey === -1) found.push(`${file} has no room in any storey`)
+    const layer = layerOf(file)
+    if (layer === -1) found.push(`${file} has no place in any layer`)
     const lines = source.trimEnd().split("\n").length
     if (lines > MAX_LINES && !isGenerated(file)) found.push(`${file} has ${lines} lines, more than ${MAX_LINES}`)
 
@@ -74,7 +85,7 @@ export const violations = (files: ReadonlyMap<string, string>): ReadonlyArray<st
         if (!files.has(target)) found.push(`${file} imports ${target}, which is not in src`)
         else {
           neighbours.push(target)
-          if (storeyOf(target) > storey) {
+          if (layerOf(target) > layer) {
             found.push(`${file} (${nameOf(file)}) imports upwards: ${target} (${nameOf(target)})`)
           }
         }
@@ -82,13 +93,29 @@ export const violations = (files: ReadonlyMap<string, string>): ReadonlyArray<st
     }
     inside.set(file, neighbours)
   }
-  return [...found, ...cycles(inside)].toSorted()
+  return [...found, ...crowdedFolders(files.keys()), ...cycles(inside)].toSorted()
 }
 
-const storeyOf = (file: string): number =>
-  storeys.findIndex(({ rooms }) => rooms.some((room) => (room.endsWith("/") ? file.startsWith(room) : file === room)))
+const layerOf = (file: string): number =>
+  layers.findIndex(({ parts }) => parts.some((part) => (part.endsWith("/") ? file.startsWith(part) : file === part)))
 
-const nameOf = (file: string): string => storeys[storeyOf(file)]?.name ?? "no storey"
+const nameOf = (file: string): string => layers[layerOf(file)]?.name ?? "no layer"
+
+/** Folders of mixed kinds with more entries than a reader takes in at a glance. */
+const crowdedFolders = (files: Iterable<string>): ReadonlyArray<string> => {
+  const entries = new Map<string, Set<string>>()
+  for (const file of files) {
+    for (let entry = file; entry !== "."; entry = path.dirname(entry)) {
+      const folder = path.dirname(entry)
+      entries.set(folder, (entries.get(folder) ?? new Set()).add(entry))
+    }
+  }
+  return [...entries]
+    .filter(([folder, { size }]) => size > MAX_SIBLINGS && !ofOneKind.has(folder))
+    .map(
+      ([folder, { size }]) => `${folder}/ has ${size} files and folders of different kinds, more than ${MAX_SIBLINGS}`
+    )
+}
 
 const mayImportOutside = (file: string, module: string): boolean =>
   outside.find((rule) => rule.module.test(module))?.importers.test(file) ?? false
