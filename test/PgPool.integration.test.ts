@@ -234,7 +234,7 @@ layer(TestDatabase.layer, { excludeTestServices: true })("a pool", (it) => {
       const applicationName = uniqueName()
       const observer = yield* liveConnection()
       const pool = yield* livePool({ applicationName, minConnections: 0, maxConnections: 3 })
-      const sleeps = Array.from({ length: 3 }, () => valueOf(pool, "SELECT pg_backend_pid() FROM pg_sleep(0.02)"))
+      const sleeps = Array.from({ length: 3 }, () => valueOf(pool, "SELECT pg_backend_pid() FROM pg_sleep(0.5)"))
       const killed = yield* Effect.all(sleeps, { concurrency: "unbounded" })
       assert.strictEqual(new Set(killed).size, 3)
       for (const processId of killed) yield* killBackend(observer, Number(processId))
