@@ -17,7 +17,7 @@ import { TestDatabase } from "../support/database.ts"
 import { backendsOf, eventually, liveConnection, liveSettings, uniqueName } from "../support/live.ts"
 import { type Proxy, proxyTo } from "../support/proxy.ts"
 
-const SECONDS = Number(process.env["EFFECTPG_SOAK_SECONDS"] ?? 25)
+const SECONDS = Number(process.env["EFFECTPG_SOAK_SECONDS"] ?? 12)
 const CALLERS = 8
 /** The fewest of each that have to have happened for the test to have said anything. */
 const FEWEST = 10

@@ -5,6 +5,7 @@ import type * as PgError from "../../PgError.ts"
 import { batch as batchOf, type Run } from "../../session/request/batchRequest.ts"
 import { ALL } from "../../session/statement/wanted.ts"
 import { objects, query, type Request } from "../../session/request/request.ts"
+import { mayEnd, mayOutlastError } from "../../session/statement/outcome.ts"
 import { changesSchema, kindOf } from "../../session/statement/statementKind.ts"
 import type { Place } from "../router.ts"
 import type { BarrierResult, BatchResult, BatchStatement } from "../../call/call.ts"
@@ -18,7 +19,8 @@ export const batch = (place: Place, statements: ReadonlyArray<BatchStatement>): 
   if (first === undefined) return Effect.succeed([])
   return place.onLevel((level) => {
     const kept = level.session.statements
-    return whilePrepared(level, inTurn(first, others), kept, ([head, ...tail]) =>
+    const isAutocommit = !level.isTransaction && !level.isBegunInSql
+    return whilePrepared(level, inTurn([first, ...others], isAutocommit), kept, ([head, ...tail]) =>
       batchOf(
         kept,
         { statement: head, values: first.params ?? [] },
@@ -30,17 +32,26 @@ export const batch = (place: Place, statements: ReadonlyArray<BatchStatement>): 
 
 /**
  * What FETCH, EXECUTE and the like return, and what stands behind a change of the schema, can only be said once those
- * before have run.
+ * before have run. But once a statement may have committed by itself, as CALL may, nothing is left to be described: if the
+ * values of a later statement could not be sent, that commit would stay.
  */
 const inTurn = (
-  first: BatchStatement,
-  others: ReadonlyArray<BatchStatement>
+  [first, ...others]: readonly [BatchStatement, ...ReadonlyArray<BatchStatement>],
+  isAutocommit: boolean
 ): readonly [StatementText, ...ReadonlyArray<StatementText>] => {
-  let isLate = changesSchema(first.sql)
+  let mayCommit = isAutocommit
+  let isCommitted = false
+  let isChanged = false
+  const pass = (sql: string): void => {
+    isCommitted ||= mayCommit && mayOutlastError(sql)
+    isChanged ||= changesSchema(sql)
+    mayCommit ||= mayEnd(sql)
+  }
+  pass(first.sql)
   const later = others.map(({ params, sql }): StatementText => {
-    const text = { sql, params, isLate: isLate || kindOf(sql) === "told" }
-    isLate ||= changesSchema(sql)
-    return text
+    const isLate = !isCommitted && (isChanged || kindOf(sql) === "told")
+    pass(sql)
+    return { sql, params, isLate }
   })
   return [first, ...later]
 }
