@@ -111,8 +111,9 @@ export interface Running {
     /**
      * Runs different statements in one round trip, and gives what each has done and returned. One more is taken by each
      * that can only be described once those before it have run: `FETCH`, `EXECUTE` and the like, and all behind a
-     * change of the schema. Outside of a transaction they are one. Fails as every call of `Queryable` does; the error
-     * of the statement that failed has its number, from 1, as `row`.
+     * change of the schema. Outside of a transaction they are one, and statements behind one that may commit by itself,
+     * such as `CALL`, are described before any of them runs. Fails as every call of `Queryable` does; the error of the
+     * statement that failed has its number, from 1, as `row`.
      *
      * @example
      * ```ts
