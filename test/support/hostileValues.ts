@@ -177,13 +177,20 @@ export const pathsOf = (value: unknown, path: Path = []): ReadonlyArray<Path> =>
   return [...own, ...keys.flatMap((key) => pathsOf(Reflect.get(value, key), [...path, key]))]
 }
 
-/** The same arguments with something else in one place. */
+/**
+ * The same arguments with something else in one place. If another hostile value already stands around that place, and
+ * throws when it is looked at, it stays as it is.
+ */
 export const withValueAt = <A>(value: A, [key, ...rest]: Path, hostile: unknown): A => {
   if (key === undefined) return hostile as A
-  if (!isPlain(value)) return value
-  const copy: object = Array.isArray(value) ? [...value] : { ...value }
-  Reflect.set(copy, key, withValueAt(Reflect.get(value, key) as unknown, rest, hostile))
-  return copy as A
+  try {
+    if (!isPlain(value)) return value
+    const copy: object = Array.isArray(value) ? [...value] : { ...value }
+    Reflect.set(copy, key, withValueAt(Reflect.get(value, key) as unknown, rest, hostile))
+    return copy as A
+  } catch {
+    return value
+  }
 }
 
 /** Numbers from a seed, so that a failure can be seen again (mulberry32). */
