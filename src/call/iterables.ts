@@ -1,11 +1,12 @@
 /**
- * What a user gives to be iterated over. It is their code that runs then, in the midst of ours: whatever it throws, or
- * gives that is no result of an iterator, comes out as one typed error, and its end is told to it at most once.
+ * Iterates over the rows or bytes that a user passes. The user's iterator runs in the middle of our code, so anything that
+ * it throws, and any result that is not an iterator result, becomes one typed error. The iterator is told at most once to
+ * stop.
  */
 import * as Effect from "effect/Effect"
 import * as PgError from "../PgError.ts"
 
-/** The same items. What is thrown in iterating is an `EncodeError`, and nothing is thrown when it is told to stop. */
+/** Wraps an iterable: an error in its iterator becomes an `EncodeError`, and an error while it stops is ignored. */
 export const guarded = <A>(iterable: Iterable<A>, sql: string): Iterable<A> => ({
   [Symbol.iterator]: () => new GuardedIterator(begin(iterable, sql), sql)
 })
@@ -41,7 +42,7 @@ class GuardedIterator<A> implements Iterator<A> {
     try {
       this.#iterator.return?.()
     } catch {
-      // Nobody wants more of it, and whoever fails has its error already.
+      // The call no longer needs the iterator, and if the call failed, it already has an error to report.
     }
     return DONE
   }
@@ -67,6 +68,6 @@ const kindOf = (failure: unknown): string => {
   }
 }
 
-/** What a guarded source throws in the midst of an effect is the failure of that effect. */
+/** Turns a `PgError` that a guarded iterable throws inside an effect into a failure of that effect. */
 export const failingTyped = <A, E, R>(effect: Effect.Effect<A, E, R>): Effect.Effect<A, E | PgError.PgError, R> =>
   Effect.catchDefect(effect, (defect) => (PgError.isPgError(defect) ? Effect.fail(defect) : Effect.die(defect)))

@@ -43,7 +43,7 @@ export class Mailbox {
   }
 }
 
-/** A mailbox for the scope; whoever reads it at the end of the scope sees the end. */
+/** Makes a mailbox that ends with the scope. A reader that still waits then sees the end of the stream. */
 export const makeMailbox = (
   channel: string,
   { bufferSize = DEFAULT_BUFFER_SIZE }: PgNotification.ListenOptions = {}

@@ -21,13 +21,13 @@ import type { CallOptions } from "../call/call.ts"
 export interface Place {
   /** The level that a fiber's work belongs to, lent for the scope. */
   readonly scopedLevel: Effect.Effect<TransactionLevel, PgError.PgError, Scope.Scope>
-  /** The same, for as long as `use` runs. */
+  /** Lends the level that the fiber's work belongs to for as long as `use` runs. */
   readonly onLevel: <A, E, R>(
     use: (level: TransactionLevel) => Effect.Effect<A, E, R>
   ) => Effect.Effect<A, E | PgError.PgError, R>
   /** For what is bound to a session: the fiber's level there, or else the one that it was made on. */
   readonly levelFrom: (made: TransactionLevel) => Effect.Effect<TransactionLevel>
-  /** Runs an operation under the eyes of whoever watches. */
+  /** Runs an operation and reports it to the tracer, the `onQuery` hook, the slow-query log and the metrics. */
   readonly observed: <A>(
     operation: string,
     sql: string,
@@ -118,7 +118,7 @@ export abstract class Levels extends Inspectable.Class {
     return this.onAmbient<TransactionLevel, PgError.PgError, Scope.Scope>(Effect.succeed, () => this.scopedRoot)
   }
 
-  /** The same, for as long as `use` runs. */
+  /** Lends the level that the fiber's work belongs to for as long as `use` runs. */
   protected onLevel<A, E, R>(
     use: (level: TransactionLevel) => Effect.Effect<A, E, R>
   ): Effect.Effect<A, E | PgError.PgError, R> {
@@ -174,7 +174,7 @@ export abstract class Levels extends Inspectable.Class {
     return statements === undefined ? request : request.with(statements)
   }
 
-  /** Runs a request where it belongs, within a bound and under the eyes of whoever watches. */
+  /** Runs a request on the level that it belongs to, within its timeout, and reports it to the observer. */
   protected run<A>(
     operation: string,
     request: Request.Request<A>,

@@ -115,7 +115,7 @@ const cutLine = (line: string, column: number | undefined): CutLine => {
   }
 }
 
-/** The same index, or the one before if the index would split a character. */
+/** Returns `index`, or the index before it if `index` would split a character. */
 const characterStart = (text: string, index: number): number =>
   index > 0 && index < text.length && sizeAt(text, index - 1) === 2 ? index - 1 : index
 

@@ -309,9 +309,9 @@ export interface Fetching {
      * transaction, where other statements may run meanwhile. Outside of one it has a connection and a transaction of
      * its own, which is committed at its end; a `PgConnection` then refuses everything else until the stream ends.
      *
-     * Ending it early cancels nothing, and commits too; if that COMMIT fails, as for a deferred constraint, the fiber
-     * dies of the error, since the end of a scope has no other way to tell it. Inside of `withTransaction` it is a
-     * failure like any other. Fails with `DecodeError` if a value cannot be read, and as every call of `Queryable`
+     * Ending it early cancels nothing, and commits too. If that COMMIT fails, as for a deferred constraint, the error
+     * is logged, because the end of a scope cannot fail; for a statement that writes it is also reported to `onQuery`.
+     * Inside of `withTransaction` it is a failure like any other. Fails with `DecodeError` if a value cannot be read, and as every call of `Queryable`
      * does.
      *
      * @example

@@ -46,7 +46,7 @@ export type Access = "read write" | "read only"
 
 /**
  * How an outermost transaction is run. What is left out is as the session's settings say
- * (`default_transaction_isolation` and its kin).
+ * (`default_transaction_isolation` and the similar ones).
  *
  * @category models
  * @since 0.1.0
@@ -180,8 +180,8 @@ export interface Queryable extends Fetching, Running {
    */
   readonly begin: (options?: TransactionOptions) => Effect.Effect<Transaction, PgError.PgError, Scope.Scope>
   /**
-   * Waits for an advisory lock of the database, runs an effect while it is held, and releases it. Whoever else asks for
-   * the lock with the same key, from whatever program, waits. What the effect asks of the same connection, pool or
+   * Waits for an advisory lock of the database, runs an effect while it is held, and releases it. Any other program
+   * or fiber that asks for the lock with the same key waits. What the effect asks of the same connection, pool or
    * client runs on the connection that has the lock, so that it fails if the lock is lost with its connection.
    *
    * The lock is the session's, and a session that has a lock is given it again: fibers of one `PgConnection` hold the same
@@ -200,7 +200,7 @@ export interface Queryable extends Fetching, Running {
    *
    * export const book = Effect.fn(function* (room: number) {
    *   const pg = yield* PgClient.PgClient
-   *   // Whoever books the same room waits; other rooms have other locks.
+   *   // Another booking of the same room waits; other rooms have other locks.
    *   yield* pg.withAdvisoryLock([1, room], pg.execute("INSERT INTO bookings (room) VALUES ($1)", [room]))
    * })
    * ```

@@ -6,7 +6,7 @@ import { outcomeOf, type Progress } from "../statement/outcome.ts"
 import type { PreparedStatement } from "../statement/preparedStatement.ts"
 
 interface Circumstances {
-  /** Whether what was known of the statement has been given up, and whoever asked has to begin again. */
+  /** Whether the statement has been dropped from the cache, so that the caller has to run its transaction again. */
   readonly isDropped?: boolean
   /** Whether it is the last word, which no ReadyForQuery follows. Every FATAL is. */
   readonly isLastWord?: boolean

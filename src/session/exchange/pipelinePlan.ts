@@ -33,7 +33,7 @@ export type Outcome<A> = A | Stale | Unread<A>
 
 interface Staleness {
   readonly statement: PreparedStatement
-  /** The error, if it stands; or if the statement is given up and the work has to be begun again by whoever asked. */
+  /** Makes the error to report. `isDropped` says that the statement left the cache and the caller has to start again. */
   readonly error: (isDropped: boolean) => PgError.PgError
   /** Whether it is certain that what was known of the statement is wrong. */
   readonly isCertain: boolean

@@ -62,7 +62,7 @@ export class RowCollector<Row> {
     }
   }
 
-  /** A row that is none breaks the session when it comes, and not whoever reads what was kept. */
+  /** Checks a row before it is kept: a malformed row ends the session when it arrives, not later when it is read. */
   private keep(kept: Array<Buffer>, bytes: Buffer, start: number, end: number): void {
     const columns = columnsOfRow(bytes, start, end)
     if (columns !== this.columns) {
