@@ -6,6 +6,7 @@
  * Two effects are not counted, because no transaction undoes them for any statement: values drawn from a sequence, and
  * what a function does outside of its transaction, such as a query over dblink.
  */
+import { begins } from "./beginning.ts"
 import type * as PgError from "../../PgError.ts"
 import type { ErrorFields } from "../../wire/errorFields.ts"
 
@@ -119,60 +120,12 @@ export const OUTLASTS_ERROR: ReadonlyMap<string, Outlasts> = new Map<string, Out
   ["with", false]
 ])
 
-/** What may stand before the first word: white space, comments, and the parenthesis of a query. */
-const SPACE = /(?:\s|--[^\r\n]*)+/y
-
 /** Whether a part of the statement may stay though it fails. Within a transaction that is open nothing does. */
 export const mayOutlastError = (sql: string): boolean => {
   const { isQuery, rest, word } = begins(sql)
   if (isQuery) return false
   const outlasts = OUTLASTS_ERROR.get(word) ?? true
   return typeof outlasts === "boolean" ? outlasts : outlasts(rest())
-}
-
-interface Beginning {
-  /** Whether it begins with the parenthesis of a query. */
-  readonly isQuery: boolean
-  /** The first word, in small letters. */
-  readonly word: string
-  /** What stands behind it. */
-  readonly rest: () => string
-}
-
-const begins = (sql: string): Beginning => {
-  const start = statementStart(sql, 0)
-  const word = /^[a-z]+/i.exec(sql.slice(start, start + LONGEST_WORD))?.[0] ?? ""
-  return {
-    isQuery: sql.startsWith("(", start),
-    word: word.toLowerCase(),
-    rest: () => sql.slice(statementStart(sql, start + word.length))
-  }
-}
-
-const LONGEST_WORD = 20
-
-/** Passes over white space and comments, which nest. */
-const statementStart = (sql: string, from: number): number => {
-  let at = from
-  let depth = 0
-  while (at < sql.length) {
-    if (sql.startsWith("/*", at)) {
-      depth++
-      at += 2
-    } else if (depth > 0) {
-      if (sql.startsWith("*/", at)) {
-        depth--
-        at += 2
-      } else {
-        at++
-      }
-    } else {
-      SPACE.lastIndex = at
-      if (!SPACE.test(sql)) return at
-      at = SPACE.lastIndex
-    }
-  }
-  return at
 }
 
 /**

@@ -10,6 +10,8 @@
  * What FETCH returns depends on the cursor that has the name now, EXECUTE on the statement, SHOW on the parameter. The
  * server itself does not plan such statements, and does not notice that what it once said of them is over.
  */
+import { begins } from "./beginning.ts"
+
 export type StatementKind = "planned" | "silent" | "told"
 
 const PLANNED: ReadonlySet<string> = new Set([
@@ -69,42 +71,14 @@ const SILENT: ReadonlySet<string> = new Set([
 /** Behind these the same text may mean something else. */
 const SCHEMA_CHANGES: ReadonlySet<string> = new Set(["alter", "call", "create", "do", "drop", "execute", "import"])
 
-const WORD = /[a-z_]*/iy
-/** What may stand before the first word, but for block comments, which nest. */
-const SPACE = /(?:[\s(]|--[^\n\r]*)*/y
-const COMMENT_MARK = /\/\*|\*\//g
-
 export const kindOf = (sql: string): StatementKind => {
-  const word = firstWord(sql)
-  if (PLANNED.has(word)) return "planned"
+  const { isQuery, word } = begins(sql)
+  if (isQuery || PLANNED.has(word)) return "planned"
   return SILENT.has(word) ? "silent" : "told"
 }
 
 /** Whether a statement may change what the names in other statements stand for, and the types that these return. */
-export const changesSchema = (sql: string): boolean => SCHEMA_CHANGES.has(firstWord(sql))
+export const changesSchema = (sql: string): boolean => SCHEMA_CHANGES.has(begins(sql).word)
 
 /** Whether a text certainly has no parameters. */
 export const hasNoParameters = (sql: string): boolean => !/\$\d/.test(sql)
-
-const firstWord = (sql: string): string => {
-  let at = afterSpace(sql, 0)
-  while (sql.startsWith("/*", at)) at = afterSpace(sql, afterComment(sql, at))
-  WORD.lastIndex = at
-  return WORD.exec(sql)?.[0].toLowerCase() ?? ""
-}
-
-const afterSpace = (sql: string, at: number): number => {
-  SPACE.lastIndex = at
-  return at + (SPACE.exec(sql)?.[0].length ?? 0)
-}
-
-/** Behind the block comment that begins at `at`; the end of the text if it does not end. */
-const afterComment = (sql: string, at: number): number => {
-  let depth = 0
-  COMMENT_MARK.lastIndex = at
-  for (let mark = COMMENT_MARK.exec(sql); mark !== null; mark = COMMENT_MARK.exec(sql)) {
-    depth += mark[0] === "/*" ? 1 : -1
-    if (depth === 0) return COMMENT_MARK.lastIndex
-  }
-  return sql.length
-}

@@ -1,0 +1,49 @@
+/** Reads how the text of a statement begins: what stands before its first word, and that word. */
+
+/** What may stand before the first word: white space, comments, and the parenthesis of a query. */
+const SPACE = /(?:\s|--[^\r\n]*)+/y
+
+export interface Beginning {
+  /** Whether it begins with the parenthesis of a query. */
+  readonly isQuery: boolean
+  /** The first word, in small letters. */
+  readonly word: string
+  /** What stands behind it. */
+  readonly rest: () => string
+}
+
+export const begins = (sql: string): Beginning => {
+  const start = statementStart(sql, 0)
+  const word = /^[a-z]+/i.exec(sql.slice(start, start + LONGEST_WORD))?.[0] ?? ""
+  return {
+    isQuery: sql.startsWith("(", start),
+    word: word.toLowerCase(),
+    rest: () => sql.slice(statementStart(sql, start + word.length))
+  }
+}
+
+const LONGEST_WORD = 20
+
+/** Passes over white space and comments, which nest. */
+const statementStart = (sql: string, from: number): number => {
+  let at = from
+  let depth = 0
+  while (at < sql.length) {
+    if (sql.startsWith("/*", at)) {
+      depth++
+      at += 2
+    } else if (depth > 0) {
+      if (sql.startsWith("*/", at)) {
+        depth--
+        at += 2
+      } else {
+        at++
+      }
+    } else {
+      SPACE.lastIndex = at
+      if (!SPACE.test(sql)) return at
+      at = SPACE.lastIndex
+    }
+  }
+  return at
+}
