@@ -25,7 +25,7 @@ import { type HostAddress, resolveHosts } from "./config/hosts.ts"
 import { passwordFromFile } from "./config/source/passfile.ts"
 import { readPassword } from "./config/password.ts"
 import { readRequireAuth, type RequireAuth } from "./config/requireAuth.ts"
-import { type Source, sourcesOf } from "./config/source/sources.ts"
+import { type Source, environmentOf, sourcesOf } from "./config/source/sources.ts"
 import { startupParameters } from "./config/startupParameters.ts"
 import { resolveTls, type SslMode } from "./config/tls.ts"
 import { readTypes } from "./config/types.ts"
@@ -350,8 +350,8 @@ export const resolve = (
   settings: Settings,
   environment: Readonly<Record<string, string | undefined>> = process.env
 ): Effect.Effect<ResolvedConfig, PgError.InvalidConfigError> =>
-  sourcesOf(settings, environment).pipe(
-    Effect.flatMap((source) => resolveFrom(source, environment)),
+  environmentOf(environment).pipe(
+    Effect.flatMap((known) => Effect.flatMap(sourcesOf(settings, known), (source) => resolveFrom(source, known))),
     Effect.map(concealed)
   )
 
@@ -366,8 +366,9 @@ export const resolvePool = Effect.fnUntraced(function* (
   settings: PoolSettings,
   environment: Readonly<Record<string, string | undefined>> = process.env
 ): Effect.fn.Return<ResolvedPoolConfig, PgError.InvalidConfigError> {
-  const source = yield* sourcesOf(settings, environment)
-  const config = yield* resolveFrom(source, environment)
+  const known = yield* environmentOf(environment)
+  const source = yield* sourcesOf(settings, known)
+  const config = yield* resolveFrom(source, known)
   const maxConnections = yield* readOr(source("maxConnections"), readInteger(1, Infinity), 10)
   return concealed({
     ...config,

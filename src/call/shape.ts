@@ -164,7 +164,11 @@ export const stream: Kind = { is: Stream.isStream, takes: "a Stream" }
 export const effect: Kind = { is: Effect.isEffect, takes: "an Effect" }
 export const schema: Kind = { is: Schema.isSchema, takes: "a Schema" }
 export const schedule: Kind = { is: Schedule.isSchedule, takes: "a Schedule" }
-export const values: Kind = { is: Array.isArray, takes: "an array of values" }
+/** Copying the array shows whether it can be read: a proxy or a getter may throw. */
+export const values: Kind = {
+  is: (value) => Array.isArray(value) && Array.from(value).length >= 0,
+  takes: "an array of values"
+}
 export const count: Kind = {
   is: (value) => typeof value === "number" && Number.isInteger(value) && value > 0 && value <= MAX_COUNT,
   takes: `a whole number from 1 to ${MAX_COUNT}`

@@ -15,11 +15,16 @@ export type Source = (setting: SettingName) => Given | undefined
 
 type Read<A> = Effect.fn.Return<A, PgError.InvalidConfigError>
 
-export const sourcesOf = Effect.fnUntraced(function* (settings: object, given: Environment): Read<Source> {
+/** Copies the environment that a user passes, so that nothing of it is read later. */
+export const environmentOf = Effect.fnUntraced(function* (given: Environment): Read<Environment> {
   const environment = yield* readSafely({ name: "environment", isText: false, value: given }, () =>
     Effect.succeed<Environment>({ ...given })
   )
   yield* checkEnvironment(environment)
+  return environment
+})
+
+export const sourcesOf = Effect.fnUntraced(function* (settings: object, environment: Environment): Read<Source> {
   const options = yield* readSafely({ name: "settings", isText: false, value: settings }, ({ value }) =>
     fromOptions(value)
   )
