@@ -31,7 +31,7 @@ class GuardedIterator<A> implements Iterator<A> {
   next(): IteratorResult<A> {
     try {
       const result = this.#iterator.next()
-      // Reading it may throw as well; and a result that is none would never come to its end.
+      // Reading the result may throw as well, and a result of another kind would never end the iteration.
       return result.done === true ? DONE : { done: false, value: result.value }
     } catch (failure) {
       throw refused(failure, this.#sql)

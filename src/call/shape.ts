@@ -45,7 +45,7 @@ export const faultOf = (setting: string, value: unknown, { is, takes }: Kind): P
     ? undefined
     : new PgError.InvalidConfigError({ setting, reason: `is ${takes}, not ${words(value)}` })
 
-/** Why the SQL of a call that takes no template is none. */
+/** Says why a value is not SQL, for a call that takes no template. */
 export const sqlFault = (call: string, sql: unknown): Fault | undefined =>
   typeof sql === "string" ? undefined : statementFault(`${call} takes its SQL as a string, and this is ${words(sql)}`)
 
@@ -75,7 +75,7 @@ export const isBytes = (value: unknown): value is Uint8Array => ArrayBuffer.isVi
 // ------------------------------------------------------------------------------------------------- options
 
 /**
- * Hands on the options of a call, read once: what the caller changes afterwards is not seen. `null` is none. An option
+ * Reads the options of a call once, so that later changes have no effect. `null` means no options. An option
  * that the call does not have is refused, since it would have no effect and the caller would not notice.
  */
 export const withOptions = <Options extends object, A, E, R>(

@@ -2,8 +2,8 @@
  * Advisory locks, held for as long as an effect runs. The lock is the session's, and so the effect has the session to
  * itself: what it asks for runs there, and cannot go on when the lock is lost together with the connection.
  *
- * Inside of a transaction the server holds the lock until the transaction ends, and releases it by itself: before that,
- * whoever has the lock next would not see what was done under it.
+ * Inside of a transaction the server holds the lock until the transaction ends, and releases it by itself. If it were released
+ * earlier, the next holder of the lock would not see what was done under it.
  */
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"

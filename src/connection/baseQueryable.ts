@@ -1,5 +1,5 @@
 /**
- * Whoever takes requests: a connection, a transaction, a pool, a client. They differ only in where a request runs that
+ * The base of everything that takes requests: a connection, a transaction, a pool, a client. They differ only in where a request runs that
  * belongs to no transaction, and on which session a transaction begins; what a fiber asks inside of a transaction goes
  * to that transaction, which travels in the fiber's context.
  */
@@ -234,7 +234,7 @@ class StatementRequester extends Requester {
   readonly #made: TransactionLevel
   readonly #own: OwnStatement
 
-  /** It was made on that level, by whoever owns the place. */
+  /** `made` is the level on which the statement was prepared. */
   constructor(ambient: Ambient, place: Place, made: TransactionLevel, own: OwnStatement) {
     super(ambient)
     this.#scopedRoot = place.levelFrom(made)
@@ -307,7 +307,7 @@ class Handle extends LevelRequester implements Transaction {
   }
 }
 
-/** Whoever waited for the end of the transaction would as a rule be the one who is to end it. */
+/** The caller that would wait for the end of the transaction is usually the one that has to end it. */
 const begunByHand = (): PgError.UnsupportedError =>
   new PgError.UnsupportedError({
     feature: "another statement where a transaction has been begun by hand and not ended",

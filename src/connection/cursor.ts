@@ -145,7 +145,7 @@ const openingOn = (
     return { made, portal, run }
   })
 
-/** Refuses a number of rows that is none. */
+/** Refuses a number of rows that is not a positive whole number. */
 const counted = <A>(count: number, use: () => Answer<A>): Answer<A> => {
   const fault = faultOfCount("count", count)
   return fault === undefined ? Effect.suspend(use) : Effect.fail(fault)

@@ -1,6 +1,6 @@
 /**
  * Where things run: what a fiber asks inside of a transaction goes to that transaction, which travels in the fiber's
- * context; what belongs to none goes wherever whoever extends this takes a session from.
+ * context; any other request goes to a session that the subclass provides.
  */
 import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"

@@ -1,4 +1,4 @@
-/** A prepared statement, which asks the same things as whoever prepared it, with a text that is given. */
+/** A prepared statement: it has the calls of the connection or client that prepared it, without their SQL argument. */
 import * as Effect from "effect/Effect"
 import * as Inspectable from "effect/Inspectable"
 import * as Option from "effect/Option"

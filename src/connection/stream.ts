@@ -36,7 +36,7 @@ export const stream = (
   options: StreamOptions | undefined
 ): Stream.Stream<Row, PgError.PgError> => streamOf(place, statement, options, ({ rows }) => Effect.succeed(rows))
 
-/** The same, as a schema decodes them. */
+/** Streams the rows of a statement, decoded by a schema. */
 export const decodedStream = <A, R>(
   place: Place,
   statement: StreamedStatement,
@@ -119,7 +119,7 @@ export const ownTransaction = (outer: TransactionLevel, restore: Restore): Answe
     ? Effect.succeed(undefined)
     : outer.open({ ...PLAIN_LEVEL, forbids: inUse() }, restore)
 
-/** Whoever waited for the end of the stream in the midst of it would wait for ever. */
+/** A caller that waits for the end of the stream while it reads the stream would wait forever. */
 const inUse = (): PgError.UnsupportedError =>
   new PgError.UnsupportedError({
     feature: "another statement on a connection that reads a stream or a cursor outside of a transaction",
@@ -257,7 +257,7 @@ class Reading {
     this.level.post(closePortal(this.portal))
   }
 
-  /** Nothing is cancelled by that: whoever ends a stream early asks for no more pages. */
+  /** Cancels nothing: ending a stream early only means that no more pages are requested. */
   close(exit: Exit.Exit<unknown, unknown>): Effect.Effect<void> {
     return Effect.suspend(() => {
       if (this.isOver) return Effect.void

@@ -117,7 +117,7 @@ export interface AdvisoryLockOptions {
  * server describes. A call that is interrupted cancels its query. Every failure is a `PgError`; those that any call
  * may meet are the server's errors, `ConnectionLostError`, `EncodeError`, `ParameterCountError`, `EmptyQueryError`,
  * `TimeoutError` if a timeout was set, and `UnsupportedError` for COPY. An argument or an option of the wrong kind is an
- * `InvalidConfigError` that names it, and SQL that is none an `EncodeError`; nothing is asked of the server then.
+ * `InvalidConfigError` that names it, and SQL of the wrong kind is an `EncodeError`. Then nothing is sent.
  *
  * @category models
  * @since 0.1.0

@@ -1,4 +1,4 @@
-/** Who on a session listens to which channel. Whoever comes first has to say LISTEN, whoever goes last UNLISTEN. */
+/** Tracks the listeners of each channel of a session: the first one needs a LISTEN, the last one an UNLISTEN. */
 import type { Notification } from "../../wire/backendMessage.ts"
 
 export type NotificationListener = (notification: Notification) => void

@@ -19,9 +19,9 @@ export type Resume<A> = (exit: Exit.Exit<A, PgError.PgError>) => void
 export interface Exchange extends Progress {
   /** The statement, for errors. */
   readonly sql: string
-  /** Set by the session where whoever asked has gone: the answer is read, and told to nobody. */
+  /** Set by the session if the caller has left: the answer is still read, but reported to nobody. */
   abandoned: boolean
-  /** Whether it begins, ends or cleans up after the work of others; then it outlives whoever asked for that. */
+  /** Whether it begins, ends or cleans up other work. Such a request goes on even if its caller has left. */
   readonly isControl?: boolean
   /** Whether nothing may be written behind this request before it is answered. Asked after `encode`. */
   readonly exclusive: boolean
@@ -44,7 +44,7 @@ export interface Exchange extends Progress {
   refusalOf?(fiber: Fiber.Fiber<unknown, unknown>): PgError.PgError | undefined
   /** ReadyForQuery. `error` is the first ErrorResponse since the request was written. */
   ready(status: TransactionStatus, error: ErrorFields | undefined): void
-  /** Whoever asked has gone, and it will not be written, or its next part will not. */
+  /** Called if the caller has left before the request, or its next part, was written. */
   withdrawn?(): void
   /** The session was lost, or ErrorResponse was its last word. */
   lost(error: PgError.PgError): void

@@ -34,7 +34,7 @@ interface Identifiable {
   submitFirst(exchange: Exchange): void
 }
 
-/** Asks, unless that is not possible now: amid a transaction, which it might end, or behind other requests. */
+/** Asks which server it is, but not inside a transaction, which an error would end, nor behind other requests. */
 export const identify = (session: Identifiable): void => {
   const { catalogue } = session
   if (!session.settled || session.transactionStatus !== TransactionStatus.idle) return

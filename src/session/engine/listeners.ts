@@ -10,7 +10,7 @@ export class Listeners<A> {
     return () => listeners.delete(listener)
   }
 
-  /** Calls those who wait now; whoever begins to wait meanwhile waits for the next time. */
+  /** Calls the current listeners. A listener that is added meanwhile waits for the next call. */
   tell(event: A): void {
     if (this.listeners === undefined || this.listeners.size === 0) return
     const listeners = [...this.listeners]

@@ -49,7 +49,7 @@ const MISSING_OR_DOUBLE: ReadonlySet<string> = new Set(["26000", "42P05"])
 /** How the names of our prepared statements begin. */
 const OUR_NAMES = "effectpg_"
 
-/** A value that cannot be encoded, or a row of values that is none. `row` counts from 1. */
+/** Makes the error for a value that cannot be encoded, or for a row that is not an array. `row` counts from 1. */
 export const valueRefused = (
   { message, parameter = 0 }: Unencodable,
   { parameters, sql }: Pick<PreparedStatement, "parameters" | "sql">,

@@ -233,7 +233,7 @@ export class Session extends Inspectable.Class implements FrameSink, TransportEv
     return !this.isSocketFull
   }
 
-  /** Reads nothing more, for a slow reader, or reads again. Whoever stops it lets it go on, however it ends. */
+  /** Stops reading from the socket for a slow consumer, or resumes. A caller that stops reading must always resume it. */
   keepReading(isReading: boolean): void {
     if (isReading) this.transport.resume()
     else this.transport.pause()
@@ -424,8 +424,8 @@ export class Session extends Inspectable.Class implements FrameSink, TransportEv
   }
 
   /**
-   * Whoever had the session has gone: all that they asked is withdrawn or cancelled, and fails with `error`. What ends
-   * and cleans up after them goes on; the server answers that at once.
+   * Ends the requests of a borrower that has left: each is withdrawn or cancelled, and fails with `error`. Control
+   * statements that end its work and clean up go on, because the server answers them at once.
    */
   abandonAll(error: PgError.PgError): void {
     this.refuseWaiting(error)

@@ -45,7 +45,7 @@ export interface Transport {
   readonly isLocal: boolean
   /** The address that was reached, under the name that was asked for: a CancelRequest goes to the same. */
   readonly address: Address
-  /** Set by whoever takes over. */
+  /** The receiver of what arrives. The code that takes the transport over sets it. */
   events: TransportEvents
   /** False where the socket has enough for now; `drain` says when it can take more. */
   write(bytes: Buffer): boolean
@@ -65,8 +65,8 @@ type OpenError = PgError.ConnectError | PgError.ProtocolError
 export type Restore = <A, E, R>(effect: Effect.Effect<A, E, R>) => Effect.Effect<A, E, R>
 
 /**
- * Opens a transport and negotiates encryption as libpq's sslmode asks. An interruption leaves nothing behind; call it
- * where only `restore` lets one in, or the fiber could be interrupted between the opening and whoever is to close it.
+ * Opens a transport and negotiates encryption as libpq's sslmode asks. An interruption leaves nothing behind. Call
+ * it in an uninterruptible region, or an interruption right after it could lose the transport before it is closed.
  */
 export const open = (
   address: Address,

@@ -2,8 +2,8 @@
  * What COPY has in common in both directions. It goes by the simple protocol, in which an error needs no Sync: the
  * server drops what still comes and is ready again. While it runs nothing else may be written, so it is exclusive.
  *
- * A COPY is answered twice: when the data may begin to flow, which resumes whoever asked, and at its end, which is there
- * to be asked for.
+ * A COPY is answered twice: once when the data may begin to flow, which resumes the caller, and once at its end, for which
+ * the caller waits with `ended`.
  */
 import type { Buffer } from "node:buffer"
 import * as Effect from "effect/Effect"
@@ -48,7 +48,7 @@ export abstract class CopyExchange implements Exchange {
 
   /** What has to come next. */
   protected abstract readonly awaiting: string
-  /** Whether whoever asked has been resumed. */
+  /** Whether the caller has been resumed. */
   protected abstract readonly hasStarted: boolean
   abstract message(type: number, bytes: Buffer, start: number, end: number): void
 
@@ -102,7 +102,7 @@ export abstract class CopyExchange implements Exchange {
     this.finish(Exit.fail(error))
   }
 
-  /** Whoever asked has gone; nothing happens where it is over. */
+  /** Called when the caller has left. Does nothing if the COPY is over. */
   abandon(): void {
     if (!this.isOver) this.session.abandon(this)
   }

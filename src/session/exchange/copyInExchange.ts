@@ -1,5 +1,5 @@
 /**
- * COPY ... FROM STDIN. Data are collected into messages of some size, and whoever has filled one waits until the socket
+ * COPY ... FROM STDIN. Data are collected into messages of some size, and a source that has filled one waits until the socket
  * can take more. An error of the server may come at any time and ends it; a CopyFail ends it too, with such an error.
  *
  * ```
@@ -68,7 +68,7 @@ export class CopyIn extends CopyExchange {
       case Backend.CopyInResponse:
         if (awaiting !== Awaiting.start) break
         this.awaiting = Awaiting.nothing
-        // Whoever asked may have gone meanwhile, and the server waits for data all the same.
+        // The caller may have left in the meantime, but the server still waits for data.
         if (this.abandoned) this.fail()
         else this.resume(Exit.succeed(this))
         return

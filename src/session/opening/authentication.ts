@@ -153,7 +153,7 @@ const scram = Effect.fnUntraced(function* (
   if (proof._tag !== "SASLFinal" || !Scram.isServerProof(proof.data, final)) return yield* unproven(proof._tag)
 })
 
-/** The server has not shown that it knows the password: whoever it is, it is not the server that the user meant. */
+/** The server did not prove that it knows the password, so it is not the server that the user meant. */
 const unproven = (received: AuthenticationRequest["_tag"]): PgError.AuthenticationError =>
   new PgError.AuthenticationError({
     method: "scram-sha-256",

@@ -1,5 +1,5 @@
 /**
- * The messages of the startup conversation, one at a time: whoever reads asks for the next and waits. Errors, notices
+ * The messages of the startup conversation, one at a time: the reader asks for the next one and waits. Errors, notices
  * and the end of the connection are dealt with here, so that the conversation itself reads as a straight line.
  */
 import { Buffer } from "node:buffer"

@@ -67,7 +67,7 @@ export class Rows {
     try {
       this.iterator.return?.()
     } catch {
-      // Whoever fails has its error already.
+      // If the call failed, it already has an error to report.
     }
   }
 }
@@ -84,7 +84,7 @@ export interface Prepared {
 export const executions = (prepared: Prepared, rows: Rows, offset: number): Request<Outcome<number>> =>
   new Many<never, number>(prepared, rows, offset, none, () => new Total())
 
-/** The same, with the rows that each run has returned. */
+/** Runs the statement for every row, and returns the rows of each run. */
 export const fetches = (
   prepared: Prepared,
   rows: Rows,

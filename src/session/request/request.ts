@@ -34,7 +34,7 @@ export interface StatementExchange extends Exchange {
 /** A request that runs one statement. */
 export interface StatementRequest<A> extends Request<A> {
   exchange(session: Session, resume: Resume<A>): StatementExchange
-  /** The same, with the statement that is kept there. */
+  /** Returns this request, but with its statement kept in `statements`. */
   with(statements: Statements): StatementRequest<A>
 }
 

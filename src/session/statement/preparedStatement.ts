@@ -126,8 +126,8 @@ export const returnsSame = (
 }
 
 /**
- * The formats in which rows come that were asked for as those of `shape`: where all of these are the same, Bind names
- * one for as many columns as there are, and none stands for text.
+ * Returns the formats of the rows that arrive if Bind asked for those of `shape`. If all formats are equal, Bind names
+ * one format for all columns; if it names no format, all columns are text.
  */
 export const formatsAskedFor = (shape: RowShape | undefined, columns: ReadonlyArray<ColumnDescription>) =>
   columns.map((_, index): Format => shape?.resultFormats[index] ?? shape?.resultFormats[0] ?? Format.text)

@@ -16,7 +16,7 @@ export const verdictOn = (
 ): Verdict => {
   if (isStalePlan(error) || hasOtherParameters(error)) return "wrong"
   if (types !== undefined && isStaleType(error, values)) return "wrong"
-  // 42: no operator or function takes the types that the parameters had. 22: a value is none of such a type.
+  // 42: no operator or function takes the types that the parameters had. 22: a value does not fit such a type.
   return error.code.startsWith("42") || error.code.startsWith("22") ? "doubtful" : "right"
 }
 

@@ -99,7 +99,7 @@ export class TransactionLevel extends Served {
     return Effect.withFiber((fiber) => this.runIn(fiber, request))
   }
 
-  /** The same for whoever has the fiber, which is what runs the effect, and at once. */
+  /** Runs a request at once, for a caller that knows its fiber already. */
   runIn<A>(fiber: Fiber.Fiber<unknown, unknown>, request: Request<A>): Effect.Effect<A, PgError.PgError> {
     const refusal = this.refusalFor(fiber)
     if (refusal !== undefined) return Effect.fail(refusal)

@@ -41,6 +41,6 @@ export const undecodable = (
   reason = message
 ): PgError.DecodeError => new PgError.DecodeError({ column, type: typeName, reason, sql })
 
-/** The same, where it could have been read if the catalogue had answered. */
+/** Makes the error for a column that could not be read because the catalogue did not answer. */
 export const unanswered = (column: UndecodableColumn, statement: HasSql): PgError.DecodeError =>
   undecodable(column, statement, `${column.message}, and the catalogue could not be asked`)
