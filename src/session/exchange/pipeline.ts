@@ -347,8 +347,9 @@ export class Pipeline<Row, A> implements Exchange {
     const { current, session } = this
     if (returnsSame(current, columns)) return this.bound(current)
     session.statements.evict(current)
-    const { statement, unknown } = redescribed(session, current, columns)
-    this.bound(statement, unknown)
+    const how = { asked: current.rowShape, types: session.catalogue.types }
+    const { readable, unknown } = redescribed(session, current, columns, how)
+    this.bound(readable, unknown)
   }
 
   /** The statement of the next run is described, now that those before it are done. */

@@ -129,31 +129,38 @@ export const returnsSame = (
  * Returns the formats of the rows that arrive if Bind asked for those of `shape`. If all formats are equal, Bind names
  * one format for all columns; if it names no format, all columns are text.
  */
-export const formatsAskedFor = (shape: RowShape | undefined, columns: ReadonlyArray<ColumnDescription>) =>
+const formatsAskedFor = (shape: RowShape | undefined, columns: ReadonlyArray<ColumnDescription>) =>
   columns.map((_, index): Format => shape?.resultFormats[index] ?? shape?.resultFormats[0] ?? Format.text)
 
-/**
- * The statement as it turns out to be when its rows have been asked for already. Gives a column too that cannot be read
- * before its type has been looked up, if there is one.
- */
+/** What a statement turns out to return when its rows have been asked for already. */
+interface Redescribed {
+  /** The statement as its next run is to ask for it. */
+  readonly kept: PreparedStatement
+  /** The statement as the rows of this run are to be read. */
+  readonly readable: PreparedStatement
+  /** A column that cannot be read before its type has been looked up. */
+  readonly unknown: UndecodableColumn | undefined
+}
+
+/** `asked` is the shape whose formats Bind asked for. */
 export const redescribed = (
   session: Knowing,
-  asked: PreparedStatement,
-  columns: ReadonlyArray<ColumnDescription> | undefined
-): { readonly statement: PreparedStatement; readonly unknown: UndecodableColumn | undefined } => {
-  const { types } = session.catalogue
-  const { parameterOids, rowShape } = asked
-  const made = preparedStatement(session, asked, { parameterOids, columns }, types)
-  if (columns === undefined) return { statement: made, unknown: undefined }
-  const statement = { ...made, rowShape: makeRowShape(columns, types, formatsAskedFor(rowShape, columns)) }
+  statement: PreparedStatement,
+  columns: ReadonlyArray<ColumnDescription> | undefined,
+  { asked, types }: { readonly asked: RowShape | undefined; readonly types: DatabaseTypes }
+): Redescribed => {
+  const { parameterOids } = statement
+  const kept = preparedStatement(session, statement, { parameterOids, columns }, types)
+  if (columns === undefined) return { kept, readable: kept, unknown: undefined }
+  const readable = { ...kept, rowShape: makeRowShape(columns, types, formatsAskedFor(asked, columns)) }
   const unknown = types.unknownAmong(typeOids({ columns, parameterOids: [] }))
-  return { statement, unknown: unknown.length === 0 ? undefined : unknownColumn(columns, unknown, types) }
+  return { kept, readable, unknown: unknown.length === 0 ? undefined : unknownColumn(columns, unknown, types) }
 }
 
 const NO_TYPE = 0
 
 /** The first column whose type is not known. */
-export const unknownColumn = (
+const unknownColumn = (
   columns: ReadonlyArray<ColumnDescription>,
   unknown: ReadonlyArray<number>,
   types: DatabaseTypes

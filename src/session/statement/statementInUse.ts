@@ -3,16 +3,14 @@
  * has described it meanwhile. What is confirmed is kept for the requests after this one.
  */
 import type { DatabaseTypes } from "../../codec/databaseTypes.ts"
-import { makeRowShape, type RowShape, type UndecodableColumn } from "../../codec/rowReader.ts"
+import type { RowShape, UndecodableColumn } from "../../codec/rowReader.ts"
 import type { ColumnDescription } from "../../wire/backendMessage.ts"
 import {
-  formatsAskedFor,
   type PreparedStatement,
   preparedStatement,
+  redescribed,
   returnsSame,
-  type StatementDescription,
-  typeOids,
-  unknownColumn
+  type StatementDescription
 } from "./preparedStatement.ts"
 import { statementKey, type Statements } from "./statements.ts"
 import type { StatementCache } from "./statementCache.ts"
@@ -147,26 +145,30 @@ export class StatementInUse {
       if (this.isPresumed) this.confirm(statement)
       return undefined
     }
+    const { kept, readable, unknown } = this.redescribed(statement, columns, types)
     this.isPresumed = true
-    const unknown = types.unknownAmong(typeOids({ columns, parameterOids: [] }))
-    if (columns !== undefined && unknown.length > 0) {
-      const { name, parameterOids } = statement
-      this.known = this.asAskedFor(this.made(name, { parameterOids, columns }, types), types)
-      return unknownColumn(columns, unknown, types)
-    }
-    this.readAs(statement, columns, types)
-    return undefined
+    if (unknown === undefined) this.confirm(kept)
+    this.known = readable
+    return unknown
   }
 
   /** Takes these types to be what it returns, in the formats that were asked for. */
   readAs(
-    { name, parameterOids }: PreparedStatement,
+    statement: PreparedStatement,
     columns: ReadonlyArray<ColumnDescription> | undefined,
     types: DatabaseTypes
   ): void {
-    const statement = this.made(name, { parameterOids, columns }, types)
-    if (this.isPresumed) this.confirm(statement)
-    this.known = this.asAskedFor(statement, types)
+    const { kept, readable } = this.redescribed(statement, columns, types)
+    if (this.isPresumed) this.confirm(kept)
+    this.known = readable
+  }
+
+  private redescribed(
+    statement: PreparedStatement,
+    columns: ReadonlyArray<ColumnDescription> | undefined,
+    types: DatabaseTypes
+  ) {
+    return redescribed(this.session, statement, columns, { asked: this.asked, types })
   }
 
   /** What is known of it is no longer so: it has to be described anew. */
@@ -186,12 +188,6 @@ export class StatementInUse {
   private made(name: string, description: StatementDescription, types: DatabaseTypes): PreparedStatement {
     const { key, kind, session, sql } = this
     return preparedStatement(session, { key, kind, name, sql }, description, types)
-  }
-
-  private asAskedFor(statement: PreparedStatement, types: DatabaseTypes): PreparedStatement {
-    const columns = statement.rowShape?.columns
-    if (columns === undefined) return statement
-    return { ...statement, rowShape: makeRowShape(columns, types, formatsAskedFor(this.asked, columns)) }
   }
 
   private confirm(statement: PreparedStatement): void {
