@@ -34,7 +34,7 @@ export interface Repeatable {
 
 export class Repetition {
   /** How often the statement has been described again. */
-  count = 0
+  private count = 0
   /** The error that stands if the server describes the statement as it was. */
   private doubt: PgError.PgError | undefined
   /** The type that a value was refused for, which may be known as it no longer is. */

@@ -3,7 +3,7 @@
 /** What may stand before the first word: white space, comments, and the parenthesis of a query. */
 const SPACE = /(?:\s|--[^\r\n]*)+/y
 
-export interface Beginning {
+interface Beginning {
   /** Whether it begins with the parenthesis of a query. */
   readonly isQuery: boolean
   /** The first word, in small letters. */
