@@ -2,14 +2,14 @@
  * Random programs of changes of the schema, of failovers between two servers and of cached statements of every kind of
  * call: each answer is that of a connection that caches nothing, or an error after which it is.
  *
- *   EFFECTPG_CACHE_STEPS=200000   so many steps (4,000 otherwise; 20,000 take some minutes)
+ *   EFFECTPG_CACHE_STEPS=200000   so many steps (20,000 otherwise)
  *   EFFECTPG_CACHE_SEED=1234      from the program of this seed on
  */
 import { assert, layer } from "@effect/vitest"
 import * as Effect from "effect/Effect"
 import { checkPrograms, OracleWorld } from "./knowledge/checking.ts"
 
-const STEPS = Number(process.env["EFFECTPG_CACHE_STEPS"] ?? 4_000)
+const STEPS = Number(process.env["EFFECTPG_CACHE_STEPS"] ?? 20_000)
 const FIRST_SEED = Number(process.env["EFFECTPG_CACHE_SEED"] ?? 100_000)
 const STEPS_PER_PROGRAM = 80
 const MILLIS_PER_STEP = 120
