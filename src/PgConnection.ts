@@ -15,7 +15,8 @@ import type { TypeName } from "./codec/userCodec.ts"
 import type { Queryable } from "./connection/queryable/queryable.ts"
 import { resetKeepingListeners } from "./session/transaction/reset.ts"
 import { listenOn, listenWith } from "./connection/listen.ts"
-import { LevelRequester } from "./connection/baseQueryable.ts"
+import { BaseQueryable } from "./connection/baseQueryable.ts"
+import { levelSource, Router } from "./connection/router.ts"
 import * as Shape from "./call/shape.ts"
 import * as PgConfig from "./PgConfig.ts"
 import * as PgError from "./PgError.ts"
@@ -215,47 +216,57 @@ const TYPE_NAME: Shape.Kinds = { name: Shape.text, schema: Shape.text }
  * A pool creates one of these for each lease. So creating it costs little: it holds only the level, and everything else
  * is created on demand.
  */
-class Connection extends LevelRequester implements PgConnection {
-  private get session(): Session {
-    return this.level.session
+class Connection extends BaseQueryable implements PgConnection {
+  readonly #level: TransactionLevel
+  readonly #router: Router
+
+  constructor(level: TransactionLevel) {
+    const router = new Router(levelSource(level))
+    super(router)
+    this.#level = level
+    this.#router = router
   }
 
-  toJSON(): unknown {
-    return { _id: "effectpg/PgConnection", session: this.session }
+  get #session(): Session {
+    return this.#level.session
+  }
+
+  override toJSON(): unknown {
+    return { _id: "effectpg/PgConnection", session: this.#session }
   }
 
   get processId(): number {
-    return this.session.processId
+    return this.#session.processId
   }
 
   get serverVersion(): ServerVersion {
-    return serverVersionOf(this.session.parameters)
+    return serverVersionOf(this.#session.parameters)
   }
 
   get listen(): PgNotification.Listen {
     return listenWith((channel, options, statement) => {
-      const listen = this.onLevel((level) => listenOn(this.level, level, channel, options))
-      return this.observed("listen", statement, listen, undefined)
+      const listen = this.#router.onLevel((level) => listenOn(this.#level, level, channel, options))
+      return this.#router.observed("listen", statement, listen)
     })
   }
 
   get parameters(): Effect.Effect<ReadonlyMap<string, string>> {
-    return Effect.sync(() => new Map(this.session.parameters))
+    return Effect.sync(() => new Map(this.#session.parameters))
   }
 
   get transactionStatus(): Effect.Effect<TransactionStatus> {
-    return Effect.sync(() => transactionStatuses[this.session.transactionStatus])
+    return Effect.sync(() => transactionStatuses[this.#session.transactionStatus])
   }
 
   get status(): Effect.Effect<Status> {
     return Effect.sync(() => {
-      if (this.session.lost !== undefined) return "closed"
-      return this.session.closing === undefined ? "open" : "closing"
+      if (this.#session.lost !== undefined) return "closed"
+      return this.#session.closing === undefined ? "open" : "closing"
     })
   }
 
   get reset(): Effect.Effect<void, PgError.PgError> {
-    return Effect.asVoid(this.run("reset", resetKeepingListeners, undefined))
+    return Effect.asVoid(this.#router.run("reset", resetKeepingListeners, undefined))
   }
 
   get terminate(): Effect.Effect<void> {
@@ -264,8 +275,8 @@ class Connection extends LevelRequester implements PgConnection {
 
   get awaitClosed(): Effect.Effect<Closed> {
     return Effect.callback((resume) => {
-      const unsubscribe = this.session.onEnd((reason) =>
-        resume(Effect.succeed({ isExpected: reason === this.session.closing, reason }))
+      const unsubscribe = this.#session.onEnd((reason) =>
+        resume(Effect.succeed({ isExpected: reason === this.#session.closing, reason }))
       )
       return Effect.sync(unsubscribe)
     })
@@ -274,7 +285,7 @@ class Connection extends LevelRequester implements PgConnection {
   setTypeCodec(codec: TypeCodec): Effect.Effect<void, PgError.PgError> {
     return Shape.unless(Shape.faultOf("codec", codec, CODEC), () =>
       Effect.andThen(
-        Effect.suspend(() => (this.level.isOver ? Effect.void : checkCodec(this.session, codec))),
+        Effect.suspend(() => (this.#level.isOver ? Effect.void : checkCodec(this.#session, codec))),
         this.whileOurs((session) => {
           session.catalogue = session.catalogue.withCodec(codec)
         })
@@ -295,7 +306,7 @@ class Connection extends LevelRequester implements PgConnection {
   /** Does something local to the session, unless the session may already belong to another borrower. */
   private whileOurs(act: (session: Session) => void): Effect.Effect<void> {
     return Effect.sync(() => {
-      if (!this.level.isOver) act(this.session)
+      if (!this.#level.isOver) act(this.#session)
     })
   }
 
@@ -311,11 +322,11 @@ class Connection extends LevelRequester implements PgConnection {
   }
 
   private subscribe(queue: Queue.Queue<PgNotice, Cause.Done>): () => void {
-    const { noticeListeners } = this.session
+    const { noticeListeners } = this.#session
     const listener = (notice: PgNotice): void => void Queue.offerUnsafe(queue, notice)
     noticeListeners.add(listener)
     const leave = (): boolean => noticeListeners.delete(listener)
-    const forget = this.level.onEnd(() => {
+    const forget = this.#level.onEnd(() => {
       leave()
       Queue.endUnsafe(queue)
     })

@@ -3,38 +3,31 @@
  *
  * @since 0.1.0
  */
-import type * as Cause from "effect/Cause"
 import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Layer from "effect/Layer"
 import * as Scope from "effect/Scope"
 import { listenWith } from "./connection/listen.ts"
-import { Requester } from "./connection/baseQueryable.ts"
+import { BaseQueryable } from "./connection/baseQueryable.ts"
+import { Router } from "./connection/router.ts"
 import * as Shape from "./call/shape.ts"
 import * as PgConfig from "./PgConfig.ts"
 import * as PgConnection from "./PgConnection.ts"
 import * as PgError from "./PgError.ts"
 import type * as PgNotification from "./PgNotification.ts"
-import { EarlyReset } from "./pool/earlyReset.ts"
-import { givenBack, type Hooks } from "./pool/hooks.ts"
-import type { Member } from "./pool/member.ts"
+import type { Hooks } from "./pool/hooks.ts"
 import { NotificationHub } from "./pool/notificationHub.ts"
 import { connector, memberOpener } from "./pool/opener.ts"
 import * as Meter from "./pool/meter.ts"
 import type { PoolCounts } from "./pool/meter.ts"
-import { Multiplexer } from "./pool/multiplexing/multiplexer.ts"
-import { call } from "./pool/pooledCall.ts"
+import { PoolSource } from "./pool/poolSource.ts"
 import { resetWith } from "./pool/memberReset.ts"
-import type { Borrower } from "./pool/borrower.ts"
 import { SessionPool } from "./pool/sessionPool.ts"
 import { realTimers } from "./pool/timers.ts"
 import { KnownDatabases } from "./session/types/knownDatabase.ts"
 import { Observer, targetOf } from "./session/observer.ts"
-import type { Request } from "./session/request/request.ts"
 import type { Session } from "./session/engine/session.ts"
-import type { LastCommit } from "./session/transaction/lastCommit.ts"
-import { type Restore, TransactionLevel } from "./session/transaction/transactionLevel.ts"
 
 // ------------------------------------------------------------------------------------------------------ models
 
@@ -149,7 +142,14 @@ export const make = Effect.fnUntraced(function* (
   const hub = yield* NotificationHub.make({ connect, scope: sessions, timers: realTimers })
   yield* Effect.addFinalizer(() => close(pool, open, config.closeTimeoutMillis))
   yield* warmUp(pool, config.minConnections)
-  return new Pool(pool, hub, databases, config, hooks)
+  const source = new PoolSource({
+    sessions: pool,
+    catalogue: databases,
+    observer: new Observer(config.watch, targetOf(config, config.hosts[0])),
+    hooks,
+    multiplex: config.multiplex ? config : undefined
+  })
+  return new Pool(pool, hub, source, config.maxConnections)
 })
 
 /**
@@ -227,150 +227,36 @@ const endSoon = (open: ReadonlySet<Session>): void => {
   }
 }
 
-/** A member that somebody has, as the level that their statements and transactions run on. */
-class Lease implements LastCommit {
-  readonly member: Member
-  readonly root: TransactionLevel
-
-  constructor(member: Member) {
-    this.member = member
-    this.root = TransactionLevel.root(member.session)
-  }
-
-  submitted(): void {
-    this.member.earlyReset = EarlyReset.begin(this.member)
-  }
-
-  /** What ran until it failed may have left anything behind. */
-  failed(): void {
-    this.member.earlyReset = undefined
-  }
-}
-
-/**
- * A fiber's request for a connection, from the request to its end. The fiber may be interrupted after the pool has lent
- * a connection but before the fiber has it; the connection is then given back from here.
- */
-class Loan implements Borrower {
-  private readonly sessions: SessionPool
-  private lease: Lease | undefined
-  private resume: ((answer: Effect.Effect<Lease, PgError.PgError>) => void) | undefined
-  private withdraw: (() => void) | undefined
-
-  constructor(sessions: SessionPool) {
-    this.sessions = sessions
-  }
-
-  /** If this is interrupted, call `giveUp`. */
-  readonly answer: Effect.Effect<Lease, PgError.PgError> = Effect.callback((resume) => {
-    this.resume = resume
-    this.withdraw = this.sessions.acquire(this)
-  })
-
-  lend(member: Member): void {
-    member.session.residue.isUsed = false
-    this.lease = new Lease(member)
-    this.resume?.(Exit.succeed(this.lease))
-  }
-
-  refuse(cause: Cause.Cause<PgError.PgError>): void {
-    this.resume?.(Exit.failCause(cause))
-  }
-
-  /** Withdraws the request, or gives back the connection that was lent. */
-  giveUp(giveBack: (lease: Lease) => void): void {
-    if (this.lease === undefined) this.withdraw?.()
-    else giveBack(this.lease)
-  }
-}
-
-class Pool extends Requester implements PgPool {
+class Pool extends BaseQueryable implements PgPool {
   readonly listen: PgNotification.Listen
-  readonly #databases: KnownDatabases
-  readonly #observer: Observer
+  readonly connection: Effect.Effect<PgConnection.PgConnection, PgError.PgError, Scope.Scope>
   readonly #sessions: SessionPool
-  readonly #multiplexer: Multiplexer | undefined
+  readonly #source: PoolSource
   readonly #maxConnections: number
-  readonly #setup: Hooks["setup"]
-  readonly #hasResetHook: boolean
-  readonly #resetsByScript: boolean
 
-  constructor(
-    sessions: SessionPool,
-    hub: NotificationHub,
-    databases: KnownDatabases,
-    config: PgConfig.ResolvedPoolConfig,
-    { init, reset, setup }: Hooks
-  ) {
-    super()
+  constructor(sessions: SessionPool, hub: NotificationHub, source: PoolSource, maxConnections: number) {
+    const router = new Router(source)
+    super(router)
     this.#sessions = sessions
-    this.#databases = databases
-    this.#observer = new Observer(config.watch, targetOf(config, config.hosts[0]))
+    this.#source = source
+    this.#maxConnections = maxConnections
+    this.connection = Effect.map(source.scopedRoot, PgConnection.fromRoot)
     this.listen = listenWith((channel, options, statement) =>
-      this.observed("listen", statement, hub.listen(channel, options), undefined)
+      router.observed("listen", statement, hub.listen(channel, options))
     )
-    this.#multiplexer = config.multiplex ? new Multiplexer(sessions, config) : undefined
-    this.#maxConnections = config.maxConnections
-    this.#setup = setup
-    this.#hasResetHook = reset !== undefined
-    this.#resetsByScript = reset === undefined && init === undefined
   }
 
-  toJSON(): unknown {
+  override toJSON(): unknown {
     return { _id: "effectpg/PgPool", ...this.#shown() }
-  }
-
-  protected get catalogue(): KnownDatabases {
-    return this.#databases
-  }
-
-  protected get observer(): Observer {
-    return this.#observer
-  }
-
-  protected direct<A>(request: Request<A>): Effect.Effect<A, PgError.PgError> {
-    if (this.#setup !== undefined) return this.withRoot((root) => root.run(request))
-    return this.#multiplexer === undefined ? call(this.#sessions, request) : this.#multiplexer.call(request)
-  }
-
-  protected withRoot<A, E, R>(
-    use: (root: TransactionLevel, lastCommit?: LastCommit) => Effect.Effect<A, E, R>
-  ): Effect.Effect<A, E | PgError.PgError, R> {
-    return Effect.uninterruptibleMask((restore) =>
-      Effect.flatMap(this.borrow(restore), (lease) => {
-        // What is not the pool's own script has to have the session to itself.
-        const used = Effect.suspend(() => use(lease.root, this.#resetsByScript ? lease : undefined))
-        const whole = this.#setup === undefined ? used : Effect.andThen(this.setUp(lease), used)
-        return Effect.onExit(restore(whole), () => {
-          this.giveBack(lease)
-          return Effect.void
-        })
-      })
-    )
   }
 
   withConnection<A, E, R>(
     use: (connection: PgConnection.PgConnection) => Effect.Effect<A, E, R>
   ): Effect.Effect<A, E | PgError.PgError, R> {
     return Shape.unless(Shape.faultOf("use", use, Shape.callback), () =>
-      this.withRoot((root) => Shape.answerOf("use", use(PgConnection.fromRoot(root))))
+      this.#source.withRoot((root) => Shape.answerOf("use", use(PgConnection.fromRoot(root))))
     )
   }
-
-  protected readonly scopedRoot: Effect.Effect<TransactionLevel, PgError.PgError, Scope.Scope> =
-    Effect.uninterruptibleMask((restore) =>
-      Effect.flatMap(this.borrow(restore), (lease) =>
-        Effect.addFinalizer(() => Effect.sync(() => this.giveBack(lease))).pipe(
-          Effect.andThen(restore(this.setUp(lease))),
-          Effect.as(lease.root)
-        )
-      )
-    )
-
-  readonly connection: Effect.Effect<PgConnection.PgConnection, PgError.PgError, Scope.Scope> = Effect.map(
-    this.scopedRoot,
-    PgConnection.fromRoot
-  )
 
   readonly expire: Effect.Effect<void> = Effect.sync(() => this.#sessions.expire())
 
@@ -379,38 +265,5 @@ class Pool extends Requester implements PgPool {
   #shown(): Stats {
     const { counts } = this.#sessions
     return { ...counts, inUse: counts.size - counts.idle, maxConnections: this.#maxConnections }
-  }
-
-  /** Waits interruptibly. Call it in an uninterruptible region, so that the connection cannot be lost. */
-  private borrow(restore: Restore): Effect.Effect<Lease, PgError.PgError> {
-    return Effect.suspend(() => {
-      const loan = new Loan(this.#sessions)
-      return Effect.onExit(restore(loan.answer), (exit) =>
-        Exit.isSuccess(exit) ? Effect.void : Effect.sync(() => loan.giveUp((lease) => this.giveBack(lease)))
-      )
-    })
-  }
-
-  /** Runs the `setup` hook; a connection on which it fails is not used again. */
-  private setUp({ member, root }: Lease): Effect.Effect<void, PgError.PgError> {
-    if (this.#setup === undefined) return Effect.void
-    return Shape.answerOf("setup", this.#setup(PgConnection.fromRoot(root))).pipe(
-      Effect.onError(() => Effect.sync(() => member.session.terminate())),
-      Effect.asVoid
-    )
-  }
-
-  /** Cancels what still runs on the connection, and refuses what is requested from now on. */
-  private giveBack({ member, root }: Lease): void {
-    const { catalogue, session } = member
-    root.end(givenBack)
-    session.catalogue = catalogue
-    if (session.lost === undefined && !session.isQuiet) session.abandonAll(givenBack())
-    // What was asked may have changed anything: a function in a SELECT can. Where nothing was, nothing is to be reset.
-    if (session.residue.isUsed || this.#hasResetHook) {
-      session.residue.isSoiled = true
-      member.earlyReset = undefined
-    }
-    this.#sessions.release(member)
   }
 }

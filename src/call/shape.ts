@@ -210,18 +210,6 @@ const isDurationInput = (value: unknown): value is Duration.Input =>
 
 export const duration: Kind = { is: isDuration, takes: 'a duration, as "5 seconds"' }
 
-export const CALL_OPTIONS: Kinds = { timeout: duration }
-export const ROW_OPTIONS: Kinds = { timeout: duration, row: schema }
-export const STREAM_OPTIONS: Kinds = { timeout: duration, fetchSize: count, row: schema }
-export const VALUE_OPTIONS: Kinds = {
-  timeout: duration,
-  value: schema,
-  column: {
-    is: (value) => typeof value === "string" || typeof value === "number",
-    takes: "the name of a column, or its position from 0"
-  }
-}
-
 // ------------------------------------------------------------------------------------------------- words
 
 /** What a value is, in words that hold nothing of it. */

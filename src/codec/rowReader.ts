@@ -68,28 +68,14 @@ class WarmingReader<R> {
 
 /** The readers for all results with the same column names and types. */
 class SharedReaders {
-  private readonly columns: ReadonlyArray<ReadableColumn>
-  private objects: WarmingReader<ObjectRow> | undefined
-  private tuples: WarmingReader<TupleRow> | undefined
+  readonly objects: WarmingReader<ObjectRow>
+  readonly tuples: WarmingReader<TupleRow>
 
   constructor(columns: ReadonlyArray<ReadableColumn>) {
-    this.columns = columns
-  }
-
-  get object(): RowReader<ObjectRow> {
-    if (this.objects === undefined) {
-      const interpret = interpretObjects(this.columns)
-      this.objects = new WarmingReader(interpret, () => compileObjects(this.columns, interpret))
-    }
-    return this.objects.read
-  }
-
-  get tuple(): RowReader<TupleRow> {
-    if (this.tuples === undefined) {
-      const interpret = interpretTuples(this.columns)
-      this.tuples = new WarmingReader(interpret, () => compileTuples(this.columns, interpret))
-    }
-    return this.tuples.read
+    const objects = interpretObjects(columns)
+    const tuples = interpretTuples(columns)
+    this.objects = new WarmingReader(objects, () => compileObjects(columns, objects))
+    this.tuples = new WarmingReader(tuples, () => compileTuples(columns, tuples))
   }
 }
 
@@ -155,10 +141,10 @@ export const makeRowShape = (
     columns,
     resultFormats: formats,
     get object() {
-      return readers.object
+      return readers.objects.read
     },
     get tuple() {
-      return readers.tuple
+      return readers.tuples.read
     }
   }
 }

@@ -20,9 +20,22 @@ import type { TransactionLevel } from "../session/transaction/transactionLevel.t
 import type { TransactionStatus } from "../wire/backendMessage.ts"
 import type { ErrorFields } from "../wire/errorFields.ts"
 import type { AdvisoryLockKey, AdvisoryLockOptions } from "./queryable/queryable.ts"
+import * as Shape from "../call/shape.ts"
 import { withTimeout } from "../call/timeout.ts"
 
 type Answer<A, E, R> = Effect.Effect<A, E | PgError.PgError, R>
+
+/** Says what is wrong with the arguments of a call that takes a lock, if anything is. */
+export const lockFault = (key: unknown, effect: unknown): Shape.Fault | undefined =>
+  Shape.faultOf("key", key, LOCK_KEY) ?? Shape.faultOf("effect", effect, Shape.effect)
+
+const LOCK_KEY: Shape.Kind = {
+  is: (key) =>
+    typeof key === "bigint" ||
+    typeof key === "number" ||
+    (Array.isArray(key) && key.length === 2 && key.every((half) => typeof half === "number")),
+  takes: "a bigint or a number, or an array of two numbers"
+}
 
 /** Waits for the lock. */
 export const withLock = <A, E, R>(

@@ -1,27 +1,27 @@
 /**
- * The base of everything that takes requests: a connection, a transaction, a pool, a client. They differ only in where a request runs that
- * belongs to no transaction, and on which session a transaction begins; what a fiber asks inside of a transaction goes
- * to that transaction, which travels in the fiber's context.
+ * Implements the calls that connections, transactions, pools, clients and held statements share. It checks and takes apart
+ * the arguments of a call; its router decides which session runs the call.
  */
 import * as Effect from "effect/Effect"
-import * as Exit from "effect/Exit"
-import type * as Fiber from "effect/Fiber"
+import * as Inspectable from "effect/Inspectable"
 import type * as Option from "effect/Option"
-import * as Scope from "effect/Scope"
-import * as PgError from "../PgError.ts"
+import type * as Schema from "effect/Schema"
+import type * as Scope from "effect/Scope"
+import * as Stream from "effect/Stream"
+import type * as PgCopy from "../PgCopy.ts"
+import type { CursorOptions, PgCursor, ScrollCursor } from "../PgCursor.ts"
+import type * as PgError from "../PgError.ts"
 import type { PgStatement, PrepareOptions } from "../PgStatement.ts"
-import type { TypeCatalogue } from "../session/types/typeCatalogue.ts"
-import type { Observer } from "../session/observer.ts"
-import { OwnStatement } from "../session/statement/heldStatement.ts"
 import * as Request from "../session/request/request.ts"
-import type { Statements } from "../session/statement/statements.ts"
-import { AfterEnd } from "../session/transaction/afterEnd.ts"
-import type { LastCommit } from "../session/transaction/lastCommit.ts"
-import type { LevelOptions, TransactionLevel } from "../session/transaction/transactionLevel.ts"
-import { withLock, withLockIfAvailable } from "./advisoryLock.ts"
-import { beginStatement, PLAIN_BEGIN } from "./beginStatement.ts"
-import type { Ambient, Place } from "./router.ts"
-import { Queries } from "./queries.ts"
+import { OwnStatement } from "../session/statement/heldStatement.ts"
+import { lockFault, withLock, withLockIfAvailable } from "./advisoryLock.ts"
+import { batch, batchWithBarriers } from "./pipeline/batch.ts"
+import { withBatch, withStatement } from "../call/withStatement.ts"
+import { copyBytesIn, copyRowsIn } from "./copy/copyIn.ts"
+import { copyBytesOut, copyRowsOut } from "./copy/copyOut.ts"
+import { withSource, withTable } from "./copy/copyStatement.ts"
+import { cursor, scrollCursor } from "./cursor.ts"
+import { executeMany, fetchMany } from "./pipeline/executeMany.ts"
 import type {
   AdvisoryLockKey,
   AdvisoryLockOptions,
@@ -30,16 +30,307 @@ import type {
   TransactionOptions,
   WithTransactionOptions
 } from "./queryable/queryable.ts"
+import { levelSource, Router } from "./router.ts"
+import { type Decode, decodeFirstRow, decodeRow, decodeRows, decodeRuns, decodeValue, described } from "./rowSchema.ts"
+import * as Options from "../call/options.ts"
 import * as Shape from "../call/shape.ts"
-import { Statement } from "./statement.ts"
+import { HeldStatementSource, Statement } from "./statement.ts"
+import { decodedStream, stream } from "./stream.ts"
 import { withTimeout } from "../call/timeout.ts"
+import { begin, type Begun, type Ending, withTransaction } from "./transaction.ts"
+import type {
+  BarrierResult,
+  BatchResult,
+  BatchStatement,
+  Call,
+  CallOptions,
+  CallWith,
+  CommandResult,
+  DecodedValueOptions,
+  ManyResult,
+  Parameters,
+  Row,
+  RowOptions,
+  RowSource,
+  RowStreamOptions,
+  StreamOptions,
+  Tuple,
+  ValueOptions
+} from "../call/call.ts"
 
 type Answer<A, R = never> = Effect.Effect<A, PgError.PgError, R>
 
-export abstract class Requester extends Queries implements Queryable {
+export class BaseQueryable extends Inspectable.Class implements Queryable {
+  readonly #router: Router
+
+  constructor(router: Router) {
+    super()
+    this.#router = router
+  }
+
+  /** Every object that is handed out prints no more than its kind and its state. */
+  toJSON(): unknown {
+    return { _id: "effectpg/Queryable" }
+  }
+
+  // ------------------------------------------------------------------------------------------------- statements
+
+  fetch<A, R>(...call: CallWith<RowOptions<A, R>>): Answer<ReadonlyArray<A>, R>
+  fetch(...call: Call<CallOptions>): Answer<ReadonlyArray<Row>>
+  fetch(...call: Call<Partial<RowOptions<unknown, unknown>>>): Answer<ReadonlyArray<unknown>, unknown> {
+    return this.fetchRows("fetch", Request.rows, decodeRows, call)
+  }
+
+  fetchTuples<A, R>(...call: CallWith<RowOptions<A, R>>): Answer<ReadonlyArray<A>, R>
+  fetchTuples(...call: Call<CallOptions>): Answer<ReadonlyArray<Tuple>>
+  fetchTuples(...call: Call<Partial<RowOptions<unknown, unknown>>>): Answer<ReadonlyArray<unknown>, unknown> {
+    return this.fetchRows("fetchTuples", Request.tupleRows, decodeRows, call)
+  }
+
+  fetchRow<A, R>(...call: CallWith<RowOptions<A, R>>): Answer<Option.Option<A>, R>
+  fetchRow(...call: Call<CallOptions>): Answer<Option.Option<Row>>
+  fetchRow(...call: Call<Partial<RowOptions<unknown, unknown>>>): Answer<Option.Option<unknown>, unknown> {
+    return this.fetchRows("fetchRow", Request.row, decodeFirstRow, call)
+  }
+
+  fetchOne<A, R>(...call: CallWith<RowOptions<A, R>>): Answer<A, R>
+  fetchOne(...call: Call<CallOptions>): Answer<Row>
+  fetchOne(...call: Call<Partial<RowOptions<unknown, unknown>>>): Answer<unknown, unknown> {
+    return this.fetchRows("fetchOne", Request.oneRow, decodeRow, call)
+  }
+
+  fetchValue<A, R>(...call: CallWith<DecodedValueOptions<A, R>>): Answer<Option.Option<A>, R>
+  fetchValue(...call: Call<ValueOptions>): Answer<Option.Option<unknown>>
+  fetchValue(...call: Call<Partial<DecodedValueOptions<unknown, unknown>>>): Answer<Option.Option<unknown>, unknown> {
+    return withStatement(call, Options.VALUE_OPTIONS, (sql, params, options) => {
+      const column = options?.column ?? 0
+      const request = this.keeping(Request.value(sql, params, column))
+      if (options?.value === undefined) return this.#router.run("fetchValue", request, options)
+      return this.runDecoded("fetchValue", request, decodeValue(column), options.value, options)
+    })
+  }
+
+  execute(...call: Call<CallOptions>): Answer<CommandResult> {
+    return withStatement(call, Options.CALL_OPTIONS, (sql, params, options) =>
+      this.#router.run("execute", this.keeping(Request.command(sql, params)), options)
+    )
+  }
+
+  executeScript(sql: string, options?: CallOptions): Answer<ReadonlyArray<CommandResult>> {
+    return this.checked(Shape.sqlFault("executeScript", sql), options, (known) =>
+      this.#router.run("executeScript", Request.script(sql), known)
+    )
+  }
+
+  notify(channel: string, payload = "", options?: CallOptions): Answer<void> {
+    const fault = Shape.faultOf("channel", channel, Shape.text) ?? Shape.faultOf("payload", payload, Shape.text)
+    return this.checked(fault, options, (known) => {
+      const request = Request.ownTupleRows("SELECT pg_catalog.pg_notify($1, $2)", [channel, payload])
+      return Effect.asVoid(this.#router.run("notify", request, known))
+    })
+  }
+
+  /** Has the statement kept where the router's source keeps its own, if it does. */
+  private keeping<A>(request: Request.StatementRequest<A>): Request.StatementRequest<A> {
+    const { statements } = this.#router.source
+    return statements === undefined ? request : request.with(statements)
+  }
+
+  private fetchRows<A, B>(
+    operation: string,
+    request: (sql: string, params: Parameters) => Request.StatementRequest<A>,
+    decode: Decode<A, B>,
+    call: Call<Partial<RowOptions<unknown, unknown>>>
+  ): Answer<A | B, unknown> {
+    return withStatement(call, Options.ROW_OPTIONS, (sql, params, options): Answer<A | B, unknown> =>
+      options?.row === undefined
+        ? this.#router.run(operation, this.keeping(request(sql, params)), options)
+        : this.runDecoded(operation, this.keeping(request(sql, params)), decode, options.row, options)
+    )
+  }
+
+  private runDecoded<A, B>(
+    operation: string,
+    request: Request.StatementRequest<A>,
+    decode: Decode<A, B>,
+    schema: Schema.ConstraintDecoder<unknown, unknown>,
+    options: CallOptions
+  ): Answer<B, unknown> {
+    return Effect.flatMap(this.#router.run(operation, described(request), options), (answer) => decode(schema, answer))
+  }
+
+  /** Goes on with a call that has no more than the usual options, where its arguments are sound. */
+  private checked<A, E, R>(
+    fault: Shape.Fault | undefined,
+    options: CallOptions | undefined,
+    use: (options: CallOptions | undefined) => Effect.Effect<A, E, R>
+  ): Effect.Effect<A, E | PgError.PgError, R> {
+    return fault === undefined ? Shape.withOptions(options, Options.CALL_OPTIONS, use) : Effect.fail(fault)
+  }
+
+  // ------------------------------------------------------------------------------------------------- COPY
+
+  copyIn<E, R>(
+    table: PgCopy.Table,
+    bytes: Uint8Array | Iterable<Uint8Array> | Stream.Stream<Uint8Array, E, R>,
+    options?: PgCopy.InOptions
+  ): Effect.Effect<PgCopy.Result, E | PgError.PgError, R> {
+    return withTable(table, (into) =>
+      Shape.unless(Shape.faultOf("bytes", bytes, Shape.bytes), () =>
+        Shape.withOptions(options, Options.COPY_OPTIONS, (known = {}) => {
+          const copied = this.#router.onLevel((level) => Effect.scoped(copyBytesIn(level, into, bytes, known)))
+          return withTimeout("copyIn", undefined, copied, known.timeout)
+        })
+      )
+    )
+  }
+
+  copyInRows<E, R>(
+    table: PgCopy.Table,
+    rows: Iterable<PgCopy.InputRow> | Stream.Stream<PgCopy.InputRow, E, R>,
+    options?: PgCopy.RowsInOptions
+  ): Effect.Effect<PgCopy.Result, E | PgError.PgError, R> {
+    return withTable(table, (into) =>
+      Shape.unless(Shape.faultOf("rows", rows, Shape.rows), () =>
+        Shape.withOptions(options, Options.COPY_ROWS_OPTIONS, (known = {}) => {
+          const copied = this.#router.onLevel((level) => Effect.scoped(copyRowsIn(level, into, rows, known)))
+          return withTimeout("copyInRows", undefined, copied, known.timeout)
+        })
+      )
+    )
+  }
+
+  copyOut(source: PgCopy.Source, options?: PgCopy.OutOptions): Stream.Stream<Uint8Array, PgError.PgError> {
+    return Stream.unwrap(
+      withSource(source, (from) =>
+        Shape.withOptions(options, Options.COPY_OPTIONS, (known = {}) =>
+          Effect.succeed(copyBytesOut(this.#router.scopedLevel, from, known))
+        )
+      )
+    )
+  }
+
+  copyOutRows(source: PgCopy.Source, options?: PgCopy.Observed): Stream.Stream<Row, PgError.PgError> {
+    return Stream.unwrap(
+      withSource(source, (from) =>
+        Shape.withOptions(options, Options.OBSERVED_OPTIONS, (known = {}) =>
+          Effect.succeed(copyRowsOut(this.#router.scopedLevel, from, known))
+        )
+      )
+    )
+  }
+
+  // ------------------------------------------------------------------------------------------------- many
+
+  executeMany<E = never, R = never>(
+    sql: string,
+    rows: RowSource<E, R>,
+    options?: CallOptions
+  ): Effect.Effect<ManyResult, E | PgError.PgError, R> {
+    const fault = Shape.sqlFault("executeMany", sql) ?? Shape.faultOf("rows", rows, Shape.rows)
+    return this.checked(fault, options, (known) =>
+      this.#router.observed(
+        "executeMany",
+        sql,
+        executeMany(this.#router, { sql, statements: this.#router.source.statements }, rows),
+        known
+      )
+    )
+  }
+
+  fetchMany<A, E = never, R = never, R2 = never>(
+    sql: string,
+    rows: RowSource<E, R>,
+    options: RowOptions<A, R2>
+  ): Effect.Effect<ReadonlyArray<ReadonlyArray<A>>, E | PgError.PgError, R | R2>
+  fetchMany<E = never, R = never>(
+    sql: string,
+    rows: RowSource<E, R>,
+    options?: CallOptions
+  ): Effect.Effect<ReadonlyArray<ReadonlyArray<Row>>, E | PgError.PgError, R>
+  fetchMany<E, R>(
+    sql: string,
+    rows: RowSource<E, R>,
+    options?: Partial<RowOptions<unknown, unknown>>
+  ): Effect.Effect<ReadonlyArray<ReadonlyArray<unknown>>, E | PgError.PgError, unknown> {
+    const fault = Shape.sqlFault("fetchMany", sql) ?? Shape.faultOf("rows", rows, Shape.rows)
+    return Shape.unless(fault, () =>
+      Shape.withOptions(options, Options.ROW_OPTIONS, (known) => {
+        const fetched = this.#router.observed(
+          "fetchMany",
+          sql,
+          fetchMany(this.#router, { sql, statements: this.#router.source.statements }, rows),
+          known
+        )
+        const schema = known?.row
+        return Effect.flatMap(fetched, (portions) =>
+          schema === undefined
+            ? Effect.succeed(portions.flatMap(({ answer }) => answer))
+            : Effect.map(
+                Effect.forEach(portions, (portion) => decodeRuns(schema, portion)),
+                (runs) => runs.flat()
+              )
+        )
+      })
+    )
+  }
+
+  batch(
+    statements: ReadonlyArray<BatchStatement>,
+    options: CallOptions & { readonly errorBarriers: true }
+  ): Answer<ReadonlyArray<BarrierResult>>
+  batch(
+    statements: ReadonlyArray<BatchStatement>,
+    options?: CallOptions & { readonly errorBarriers?: false | undefined }
+  ): Answer<ReadonlyArray<BatchResult>>
+  batch(
+    statements: ReadonlyArray<BatchStatement>,
+    options?: CallOptions & { readonly errorBarriers?: boolean | undefined }
+  ): Answer<ReadonlyArray<BarrierResult | BatchResult>> {
+    return withBatch(statements, (known) =>
+      Shape.withOptions(options, Options.BATCH_OPTIONS, (how) => {
+        const answer: Answer<ReadonlyArray<BarrierResult | BatchResult>> =
+          how?.errorBarriers === true ? batchWithBarriers(this.#router, known) : batch(this.#router, known)
+        return this.#router.observed("batch", known[0]?.sql ?? "", answer, how)
+      })
+    )
+  }
+
+  // ------------------------------------------------------------------------------------------------- page by page
+
+  stream<A, R>(...call: CallWith<RowStreamOptions<A, R>>): Stream.Stream<A, PgError.PgError, R>
+  stream(...call: Call<StreamOptions>): Stream.Stream<Row, PgError.PgError>
+  stream(
+    ...call: Call<StreamOptions & Partial<RowStreamOptions<unknown, unknown>>>
+  ): Stream.Stream<unknown, PgError.PgError, unknown> {
+    return Stream.unwrap(
+      withStatement(call, Options.STREAM_OPTIONS, (sql, params, options) => {
+        const statement = { sql, params, statements: this.#router.source.statements }
+        return Effect.succeed(
+          options?.row === undefined
+            ? stream(this.#router, statement, options)
+            : decodedStream(this.#router, statement, options, options.row)
+        )
+      })
+    )
+  }
+
+  cursor(
+    ...call: CallWith<CursorOptions & { readonly scroll: true }>
+  ): Effect.Effect<ScrollCursor, PgError.PgError, Scope.Scope>
+  cursor(...call: Call<CursorOptions>): Effect.Effect<PgCursor, PgError.PgError, Scope.Scope>
+  cursor(...call: Call<CursorOptions>): Effect.Effect<PgCursor, PgError.PgError, Scope.Scope> {
+    return withStatement(call, Options.CURSOR_OPTIONS, (sql, params, options = {}) => {
+      const open = options.scroll === true ? scrollCursor : cursor
+      return open(this.#router, { sql, params, statements: this.#router.source.statements }, options)
+    })
+  }
+
+  // ------------------------------------------------------------------------------------------------- held statements
+
   prepare(sql: string, options?: PrepareOptions): Effect.Effect<PgStatement, PgError.PgError, Scope.Scope> {
     return Shape.unless(Shape.sqlFault("prepare", sql), () =>
-      Shape.withOptions(options, PREPARE_OPTIONS, (known) =>
+      Shape.withOptions(options, Options.PREPARE_OPTIONS, (known) =>
         withTimeout("prepare", sql, this.prepared(sql, known?.name), known?.timeout)
       )
     )
@@ -47,13 +338,13 @@ export abstract class Requester extends Queries implements Queryable {
 
   private prepared(sql: string, name: string | undefined): Effect.Effect<PgStatement, PgError.PgError, Scope.Scope> {
     return Effect.gen({ self: this }, function* () {
-      const made = yield* this.scopedLevel
+      const made = yield* this.#router.scopedLevel
       const { catalogue, statements } = made.session
       const own = new OwnStatement(statements, name ?? statements.ownName())
       yield* Effect.addFinalizer(() => Effect.sync(() => own.close()))
-      const requester = new StatementRequester(this.ambient, this.place, made, own)
-      const prepared = yield* requester.run("prepare", Request.preparation(sql).with(own), undefined)
-      return new Statement(requester, requester.place, prepared, catalogue.types)
+      const router = new Router(new HeldStatementSource(made, own), this.#router.key)
+      const prepared = yield* router.run("prepare", Request.preparation(sql).with(own), undefined)
+      return new Statement(new BaseQueryable(router), router, prepared, catalogue.types)
     })
   }
 
@@ -64,66 +355,22 @@ export abstract class Requester extends Queries implements Queryable {
     options?: WithTransactionOptions
   ): Effect.Effect<A, E | PgError.PgError, R> {
     return Shape.unless(Shape.faultOf("effect", effect, Shape.effect), () =>
-      Shape.withOptions(options, WITH_TRANSACTION_OPTIONS, (known = {}) =>
-        withTimeout("withTransaction", undefined, this.transaction(effect, known), known.timeout)
+      Shape.withOptions(options, Options.WITH_TRANSACTION_OPTIONS, (known = {}) =>
+        withTimeout("withTransaction", undefined, withTransaction(this.#router, effect, known), known.timeout)
       )
     )
   }
 
-  private transaction<A, E, R>(
-    effect: Effect.Effect<A, E, R>,
-    options: WithTransactionOptions
-  ): Effect.Effect<A, E | PgError.PgError, R> {
-    const on = (outer: TransactionLevel, begin: string, afterEnd?: AfterEnd, lastCommit?: LastCommit) =>
-      outer.within({ ...levelOptions(begin, options), afterEnd, lastCommit }, (level) => this.bound(level, effect))
-    const begin = beginStatement(options)
-    if (typeof begin !== "string") return Effect.fail(begin)
-    const { retry } = options
-    return this.inTransaction<A, E | PgError.PgError, R>(
-      (level) => on(level, begin),
-      (level) => {
-        const attempt = Effect.suspend(() => {
-          const afterEnd = new AfterEnd()
-          return afterEnd.following(
-            level === undefined
-              ? this.withRoot((root, lastCommit) => on(root, begin, afterEnd, lastCommit))
-              : on(level, begin, afterEnd)
-          )
-        })
-        return retry === undefined ? attempt : Effect.retry(attempt, { schedule: retry, while: mayPassNextTime })
-      }
-    )
-  }
-
   begin(options?: TransactionOptions): Effect.Effect<Transaction, PgError.PgError, Scope.Scope> {
-    return Shape.withOptions(options, TRANSACTION_OPTIONS, (known = {}) =>
-      withTimeout("begin", undefined, this.begun(known), known.timeout)
-    )
-  }
-
-  private begun(options: TransactionOptions): Effect.Effect<Transaction, PgError.PgError, Scope.Scope> {
-    return Effect.uninterruptibleMask((restore) =>
-      Effect.gen({ self: this }, function* () {
-        const begin = beginStatement(options)
-        if (typeof begin !== "string") return yield* begin
-        const afterEnd = new AfterEnd()
-        yield* Effect.addFinalizer(() => afterEnd.runAtTheEnd)
-        const lease = yield* Scope.fork(yield* Effect.scope)
-        const opened = Effect.flatMap(restore(Scope.provide(this.scopedLevel, lease)), (outer) =>
-          outer.open({ ...levelOptions(begin, options), forbids: begunByHand(), afterEnd }, restore)
-        )
-        const level = yield* Effect.onExit(opened, (exit) =>
-          Exit.isFailure(exit) ? Scope.close(lease, exit) : Effect.void
-        )
-        yield* Scope.addFinalizer(lease, Effect.ignore(level.rollbackByHand))
-        return new Handle(level, (ending) => afterEnd.following(Effect.ensuring(ending, Scope.close(lease, Exit.void))))
-      })
-    )
+    return Shape.withOptions(options, Options.TRANSACTION_OPTIONS, (known = {}) => {
+      const begun = Effect.map(begin(this.#router, known), (transaction) => new Handle(transaction))
+      return withTimeout("begin", undefined, begun, known.timeout)
+    })
   }
 
   afterCommit(effect: Effect.Effect<unknown>): Answer<void> {
     return Shape.unless(Shape.faultOf("effect", effect, Shape.effect), () =>
-      this.inTransaction(
+      this.#router.inTransaction(
         (level) => Effect.sync(() => level.afterCommit(effect)),
         () => Effect.asVoid(effect)
       )
@@ -132,18 +379,14 @@ export abstract class Requester extends Queries implements Queryable {
 
   afterRollback(effect: Effect.Effect<unknown>): Answer<void> {
     return Shape.unless(Shape.faultOf("effect", effect, Shape.effect), () =>
-      this.inTransaction(
+      this.#router.inTransaction(
         (level) => Effect.sync(() => level.afterRollback(effect)),
         () => Effect.void
       )
     )
   }
 
-  get reloadSchemaState(): Effect.Effect<void> {
-    return Effect.sync(() => this.catalogue.reload())
-  }
-
-  // ------------------------------------------------------------------------------------------------- locks
+  // ------------------------------------------------------------------------------------------------- locks and types
 
   withAdvisoryLock<A, E, R>(
     key: AdvisoryLockKey,
@@ -151,8 +394,8 @@ export abstract class Requester extends Queries implements Queryable {
     options?: AdvisoryLockOptions
   ): Effect.Effect<A, E | PgError.PgError, R> {
     return Shape.unless(lockFault(key, effect), () =>
-      Shape.withOptions(options, WAITING_LOCK_OPTIONS, (known = {}) =>
-        this.onLevel((level) => withLock(level, key, this.bound(level, effect), known))
+      Shape.withOptions(options, Options.WAITING_LOCK_OPTIONS, (known = {}) =>
+        this.#router.onLevel((level) => withLock(level, key, this.#router.bind(level, effect), known))
       )
     )
   }
@@ -163,163 +406,35 @@ export abstract class Requester extends Queries implements Queryable {
     options?: Omit<AdvisoryLockOptions, "timeout">
   ): Effect.Effect<Option.Option<A>, E | PgError.PgError, R> {
     return Shape.unless(lockFault(key, effect), () =>
-      Shape.withOptions(options, LOCK_OPTIONS, (known = {}) =>
-        this.onLevel((level) => withLockIfAvailable(level, key, this.bound(level, effect), known))
+      Shape.withOptions(options, Options.LOCK_OPTIONS, (known = {}) =>
+        this.#router.onLevel((level) => withLockIfAvailable(level, key, this.#router.bind(level, effect), known))
       )
     )
   }
-}
 
-const PREPARE_OPTIONS: Shape.Kinds = { timeout: Shape.duration, name: Shape.serverName }
-/** The modes are known to the statement that begins a transaction. */
-const TRANSACTION_OPTIONS: Shape.Kinds = {
-  isolation: Shape.anything,
-  access: Shape.anything,
-  deferrable: Shape.anything,
-  trackOutcome: Shape.flag,
-  timeout: Shape.duration
-}
-const WITH_TRANSACTION_OPTIONS: Shape.Kinds = { ...TRANSACTION_OPTIONS, retry: Shape.schedule }
-const LOCK_OPTIONS: Shape.Kinds = { shared: Shape.flag }
-const WAITING_LOCK_OPTIONS: Shape.Kinds = { ...LOCK_OPTIONS, timeout: Shape.duration }
-
-const lockFault = (key: unknown, effect: unknown): Shape.Fault | undefined =>
-  Shape.faultOf("key", key, LOCK_KEY) ?? Shape.faultOf("effect", effect, Shape.effect)
-
-const LOCK_KEY: Shape.Kind = {
-  is: (key) =>
-    typeof key === "bigint" ||
-    typeof key === "number" ||
-    (Array.isArray(key) && key.length === 2 && key.every((half) => typeof half === "number")),
-  takes: "a bigint or a number, or an array of two numbers"
-}
-
-/** What runs on one level: a connection, or a transaction that is ended by hand. */
-export abstract class LevelRequester extends Requester {
-  readonly #level: TransactionLevel
-
-  constructor(level: TransactionLevel) {
-    super()
-    this.#level = level
-  }
-
-  protected get level(): TransactionLevel {
-    return this.#level
-  }
-
-  protected get scopedRoot(): Effect.Effect<TransactionLevel> {
-    return Effect.succeed(this.level)
-  }
-
-  protected get observer(): Observer {
-    return this.level.session.observer
-  }
-
-  protected get catalogue(): TypeCatalogue {
-    return this.level.session.catalogue
-  }
-
-  protected direct<A>(request: Request.Request<A>, fiber: Fiber.Fiber<unknown, unknown>): Answer<A> {
-    return this.level.runIn(fiber, request)
-  }
-
-  protected withRoot<A, E, R>(use: (root: TransactionLevel) => Effect.Effect<A, E, R>): Effect.Effect<A, E, R> {
-    return use(this.level)
+  get reloadSchemaState(): Effect.Effect<void> {
+    return Effect.sync(() => this.#router.source.catalogue.reload())
   }
 }
 
-/** What runs a statement that is kept on one session. */
-class StatementRequester extends Requester {
-  readonly #scopedRoot: Effect.Effect<TransactionLevel>
-  readonly #made: TransactionLevel
-  readonly #own: OwnStatement
+/** A transaction that is ended by hand. */
+class Handle extends BaseQueryable implements Transaction {
+  readonly #begun: Begun
 
-  /** `made` is the level on which the statement was prepared. */
-  constructor(ambient: Ambient, place: Place, made: TransactionLevel, own: OwnStatement) {
-    super(ambient)
-    this.#scopedRoot = place.levelFrom(made)
-    this.#made = made
-    this.#own = own
+  constructor(begun: Begun) {
+    super(new Router(levelSource(begun.level)))
+    this.#begun = begun
   }
 
-  toJSON(): unknown {
-    return { _id: "effectpg/PgStatement", session: this.#made.session }
+  override toJSON(): unknown {
+    return { _id: "effectpg/Transaction", session: this.#begun.level.session }
   }
 
-  protected get scopedRoot(): Effect.Effect<TransactionLevel> {
-    return this.#scopedRoot
+  get commit(): Ending {
+    return this.#begun.ended(this.#begun.level.commitByHand())
   }
 
-  protected get observer(): Observer {
-    return this.#made.session.observer
-  }
-
-  protected get catalogue(): TypeCatalogue {
-    return this.#made.session.catalogue
-  }
-
-  protected override get kept(): { readonly statements: Statements } {
-    return { statements: this.#own }
-  }
-
-  /** A transaction of the fiber on another session is not this one's. */
-  protected override isHere(level: TransactionLevel): boolean {
-    return level.session === this.#made.session
-  }
-
-  protected direct<A>(request: Request.Request<A>): Answer<A> {
-    return Effect.flatMap(this.scopedRoot, (level) => level.run(request))
-  }
-
-  protected withRoot<A, E, R>(use: (root: TransactionLevel) => Effect.Effect<A, E, R>): Effect.Effect<A, E, R> {
-    return Effect.flatMap(this.scopedRoot, use)
+  get rollback(): Ending {
+    return this.#begun.ended(this.#begun.level.rollbackByHand)
   }
 }
-
-type Answered = Effect.Effect<void, PgError.PgError>
-
-class Handle extends LevelRequester implements Transaction {
-  /** Gives the connection back behind the end. */
-  readonly #ending: (end: Answered) => Answered
-
-  constructor(level: TransactionLevel, ending: (end: Answered) => Answered) {
-    super(level)
-    this.#ending = ending
-  }
-
-  toJSON(): unknown {
-    return { _id: "effectpg/Transaction", session: this.level.session }
-  }
-
-  /** What is asked of the handle is a part of its transaction, though the fiber is in none. */
-  protected override inTransaction<A, E, R>(
-    inside: (level: TransactionLevel) => Effect.Effect<A, E, R>
-  ): Effect.Effect<A, E, R> {
-    return super.inTransaction(inside, () => inside(this.level))
-  }
-
-  get commit(): Answered {
-    return this.#ending(this.level.commitByHand())
-  }
-
-  get rollback(): Answered {
-    return this.#ending(this.level.rollbackByHand)
-  }
-}
-
-/** The caller that would wait for the end of the transaction is usually the one that has to end it. */
-const begunByHand = (): PgError.UnsupportedError =>
-  new PgError.UnsupportedError({
-    feature: "another statement where a transaction has been begun by hand and not ended",
-    instead: "ask the handle that begin gave, or end it first",
-    sql: ""
-  })
-
-const mayPassNextTime = (error: unknown): boolean =>
-  PgError.isPgError(error) && (error._tag === "SerializationError" || error._tag === "DeadlockDetectedError")
-
-const levelOptions = (begin: string, options: WithTransactionOptions): LevelOptions => ({
-  begin,
-  isPlain: begin === PLAIN_BEGIN && options.trackOutcome === undefined && options.retry === undefined,
-  trackOutcome: options.trackOutcome === true
-})

@@ -14,7 +14,7 @@ import { OwnStatement } from "../session/statement/heldStatement.ts"
 import { closePortal, openPortal, page, Portal } from "../session/request/portal.ts"
 import * as Request from "../session/request/request.ts"
 import type { TransactionLevel } from "../session/transaction/transactionLevel.ts"
-import type { Place } from "./router.ts"
+import type { Router } from "./router.ts"
 import { endOwn, faultOfCount, ownTransaction, type StreamedStatement } from "./stream.ts"
 import { withTimeout } from "../call/timeout.ts"
 import type { Row } from "../call/call.ts"
@@ -34,31 +34,31 @@ interface Opening {
 
 /** A cursor that goes forward. */
 export const cursor = (
-  place: Place,
+  router: Router,
   statement: StreamedStatement,
   { hold = false, timeout }: CursorOptions
 ): Effect.Effect<PgCursor, PgError.PgError, Scope.Scope> =>
   hold
-    ? declared(place, statement, { hold, scroll: false, timeout })
-    : opened(place, statement.sql, { hold, timeout }, ({ portal, run }) => {
+    ? declared(router, statement, { hold, scroll: false, timeout })
+    : opened(router, statement.sql, { hold, timeout }, ({ portal, run }) => {
         const whole = { ...statement, form: Request.objects }
         return Effect.as(run(openPortal(portal, whole)), new PortalCursor(run, portal, whole))
       })
 
 /** A cursor that goes anywhere. */
 export const scrollCursor = (
-  place: Place,
+  router: Router,
   statement: StreamedStatement,
   { hold = false, timeout }: CursorOptions
 ): Effect.Effect<ScrollCursor, PgError.PgError, Scope.Scope> =>
-  declared(place, statement, { hold, scroll: true, timeout })
+  declared(router, statement, { hold, scroll: true, timeout })
 
 const declared = (
-  place: Place,
+  router: Router,
   { params, sql }: StreamedStatement,
   { hold, scroll, timeout }: Bounds & { readonly scroll: boolean }
 ): Effect.Effect<ScrollCursor, PgError.PgError, Scope.Scope> =>
-  opened(place, sql, { hold, timeout }, ({ made, portal, run }) => {
+  opened(router, sql, { hold, timeout }, ({ made, portal, run }) => {
     const mode = `${scroll ? "SCROLL" : "NO SCROLL"} CURSOR ${hold ? "WITH HOLD " : ""}`
     const declaration = Request.command(`DECLARE ${portal.name} ${mode}FOR ${sql}`, params)
     const moved = new DeclaredCursor(run, portal.name, made)
@@ -71,12 +71,12 @@ const unnamed = ({ session }: TransactionLevel): OwnStatement => new OwnStatemen
 
 /** Finds or begins the transaction that a cursor lives in; one that is held needs none. */
 const opened = <A>(
-  place: Place,
+  router: Router,
   sql: string,
   bounds: Bounds,
   open: (opening: Opening) => Effect.Effect<A, PgError.PgError, Scope.Scope>
 ): Effect.Effect<A, PgError.PgError, Scope.Scope> =>
-  withTimeout("cursor", sql, openedInTime(place, sql, bounds, open), bounds.timeout)
+  withTimeout("cursor", sql, openedInTime(router, sql, bounds, open), bounds.timeout)
 
 /** How long a cursor lives, and how long each of its calls may take. */
 interface Bounds {
@@ -85,19 +85,19 @@ interface Bounds {
 }
 
 const openedInTime = <A>(
-  place: Place,
+  router: Router,
   sql: string,
   bounds: Bounds,
   open: (opening: Opening) => Effect.Effect<A, PgError.PgError, Scope.Scope>
 ): Effect.Effect<A, PgError.PgError, Scope.Scope> =>
   Effect.uninterruptibleMask((restore) =>
     Effect.gen(function* () {
-      const outer = yield* restore(place.scopedLevel)
+      const outer = yield* restore(router.scopedLevel)
       let isOutOfDate = false
       const attempt = Effect.gen(function* () {
         const own = bounds.hold ? undefined : yield* ownTransaction(outer, restore)
         const portal = new Portal()
-        const opening = yield* openingOn(place, sql, { made: own ?? outer, own, portal, timeout: bounds.timeout })
+        const opening = yield* openingOn(router, sql, { made: own ?? outer, own, portal, timeout: bounds.timeout })
         return yield* Effect.onError(restore(open(opening)), () =>
           Effect.sync(() => (isOutOfDate = own !== undefined && portal.isOutOfDate))
         )
@@ -125,21 +125,21 @@ interface Ground extends Pick<Opening, "made" | "portal">, Pick<Bounds, "timeout
 
 /** How requests reach the cursor. Its end is that of the scope. */
 const openingOn = (
-  place: Place,
+  router: Router,
   sql: string,
   { made, own, portal, timeout }: Ground
 ): Effect.Effect<Opening, never, Scope.Scope> =>
   Effect.gen(function* () {
     let hasFailed = false
     if (own !== undefined) {
-      const ending = { place, operation: "cursor", sql, level: own } as const
+      const ending = { router, operation: "cursor", sql, level: own } as const
       yield* Effect.addFinalizer((exit) => endOwn(ending, exit, hasFailed))
     }
     yield* Effect.addFinalizer(() => Effect.sync(() => made.surviving.post(closePortal(portal))))
-    const level = own === undefined ? place.levelFrom(made) : Effect.succeed(own)
+    const level = own === undefined ? router.levelFrom(made) : Effect.succeed(own)
     const run: Run = (request) => {
       const answer = Effect.flatMap(level, (at) => at.run(request))
-      const inTime = withTimeout("cursor", request.sql, place.observed("cursor", request.sql, answer), timeout)
+      const inTime = withTimeout("cursor", request.sql, router.observed("cursor", request.sql, answer), timeout)
       return Effect.onError(inTime, () => Effect.sync(() => (hasFailed = true)))
     }
     return { made, portal, run }

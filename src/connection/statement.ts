@@ -11,9 +11,13 @@ import type { Column, ExplainOptions, PgStatement, Type } from "../PgStatement.t
 import { OwnStatement } from "../session/statement/heldStatement.ts"
 import * as Request from "../session/request/request.ts"
 import type { PreparedStatement } from "../session/statement/preparedStatement.ts"
-import { PLAIN_LEVEL } from "../session/transaction/transactionLevel.ts"
-import type { Place } from "./router.ts"
+import type { Statements } from "../session/statement/statements.ts"
+import type { TypeCatalogue } from "../session/types/typeCatalogue.ts"
+import type { Observer } from "../session/observer.ts"
+import { PLAIN_LEVEL, type TransactionLevel } from "../session/transaction/transactionLevel.ts"
+import type { LevelSource, Router } from "./router.ts"
 import type { Queryable } from "./queryable/queryable.ts"
+import * as Options from "../call/options.ts"
 import * as Shape from "../call/shape.ts"
 import { withTimeout } from "../call/timeout.ts"
 import type {
@@ -40,10 +44,10 @@ export class Statement extends Inspectable.Class implements PgStatement {
   readonly parameters: ReadonlyArray<Type>
   readonly columns: ReadonlyArray<Column>
   readonly #queryable: Queryable
-  readonly #place: Place
+  readonly #router: Router
 
   /** What is asked of `queryable` runs the statement that was prepared. */
-  constructor(queryable: Queryable, place: Place, prepared: PreparedStatement, types: DatabaseTypes) {
+  constructor(queryable: Queryable, router: Router, prepared: PreparedStatement, types: DatabaseTypes) {
     super()
     const typeOf = (oid: number): Type => ({ oid, name: types.typeName(oid), schema: types.schemaOf(oid) })
     this.sql = prepared.sql
@@ -56,7 +60,7 @@ export class Statement extends Inspectable.Class implements PgStatement {
       table: column.tableOid === 0 ? undefined : { oid: column.tableOid, column: column.attributeNumber }
     }))
     this.#queryable = queryable
-    this.#place = place
+    this.#router = router
   }
 
   toJSON(): unknown {
@@ -70,7 +74,7 @@ export class Statement extends Inspectable.Class implements PgStatement {
     params?: Parameters,
     options?: MaybeDecoded<RowOptions<unknown, unknown>>
   ): Answer<ReadonlyArray<unknown>, unknown> {
-    return Shape.withOptions(options, Shape.ROW_OPTIONS, (known) =>
+    return Shape.withOptions(options, Options.ROW_OPTIONS, (known) =>
       known?.row === undefined
         ? this.#queryable.fetch(this.sql, params, known)
         : this.#queryable.fetch(this.sql, params, { ...known, row: known.row })
@@ -83,7 +87,7 @@ export class Statement extends Inspectable.Class implements PgStatement {
     params?: Parameters,
     options?: MaybeDecoded<RowOptions<unknown, unknown>>
   ): Answer<ReadonlyArray<unknown>, unknown> {
-    return Shape.withOptions(options, Shape.ROW_OPTIONS, (known) =>
+    return Shape.withOptions(options, Options.ROW_OPTIONS, (known) =>
       known?.row === undefined
         ? this.#queryable.fetchTuples(this.sql, params, known)
         : this.#queryable.fetchTuples(this.sql, params, { ...known, row: known.row })
@@ -96,7 +100,7 @@ export class Statement extends Inspectable.Class implements PgStatement {
     params?: Parameters,
     options?: MaybeDecoded<RowOptions<unknown, unknown>>
   ): Answer<Option.Option<unknown>, unknown> {
-    return Shape.withOptions(options, Shape.ROW_OPTIONS, (known) =>
+    return Shape.withOptions(options, Options.ROW_OPTIONS, (known) =>
       known?.row === undefined
         ? this.#queryable.fetchRow(this.sql, params, known)
         : this.#queryable.fetchRow(this.sql, params, { ...known, row: known.row })
@@ -106,7 +110,7 @@ export class Statement extends Inspectable.Class implements PgStatement {
   fetchOne<A, R>(params: Parameters | undefined, options: RowOptions<A, R>): Answer<A, R>
   fetchOne(params?: Parameters, options?: CallOptions): Answer<Row>
   fetchOne(params?: Parameters, options?: MaybeDecoded<RowOptions<unknown, unknown>>): Answer<unknown, unknown> {
-    return Shape.withOptions(options, Shape.ROW_OPTIONS, (known) =>
+    return Shape.withOptions(options, Options.ROW_OPTIONS, (known) =>
       known?.row === undefined
         ? this.#queryable.fetchOne(this.sql, params, known)
         : this.#queryable.fetchOne(this.sql, params, { ...known, row: known.row })
@@ -119,7 +123,7 @@ export class Statement extends Inspectable.Class implements PgStatement {
     params?: Parameters,
     options?: MaybeDecoded<DecodedValueOptions<unknown, unknown>>
   ): Answer<Option.Option<unknown>, unknown> {
-    return Shape.withOptions(options, Shape.VALUE_OPTIONS, (known) =>
+    return Shape.withOptions(options, Options.VALUE_OPTIONS, (known) =>
       known?.value === undefined
         ? this.#queryable.fetchValue(this.sql, params, known)
         : this.#queryable.fetchValue(this.sql, params, { ...known, value: known.value })
@@ -149,7 +153,7 @@ export class Statement extends Inspectable.Class implements PgStatement {
     rows: RowSource<E, R>,
     options?: MaybeDecoded<RowOptions<unknown, unknown>>
   ): Effect.Effect<ReadonlyArray<ReadonlyArray<unknown>>, E | PgError.PgError, unknown> {
-    return Shape.withOptions(options, Shape.ROW_OPTIONS, (known) =>
+    return Shape.withOptions(options, Options.ROW_OPTIONS, (known) =>
       known?.row === undefined
         ? this.#queryable.fetchMany(this.sql, rows, known)
         : this.#queryable.fetchMany(this.sql, rows, { ...known, row: known.row })
@@ -163,7 +167,7 @@ export class Statement extends Inspectable.Class implements PgStatement {
     options?: StreamOptions & Partial<RowStreamOptions<unknown, unknown>>
   ): Stream.Stream<unknown, PgError.PgError, unknown> {
     return Stream.unwrap(
-      Shape.withOptions(options, Shape.STREAM_OPTIONS, (known) =>
+      Shape.withOptions(options, Options.STREAM_OPTIONS, (known) =>
         Effect.succeed(
           known?.row === undefined
             ? this.#queryable.stream(this.sql, params, known)
@@ -174,7 +178,7 @@ export class Statement extends Inspectable.Class implements PgStatement {
   }
 
   cursor(params?: Parameters, options?: CallOptions): Effect.Effect<PgCursor, PgError.PgError, Scope.Scope> {
-    return Shape.withOptions(options, Shape.CALL_OPTIONS, (known) => this.#queryable.cursor(this.sql, params, known))
+    return Shape.withOptions(options, Options.CALL_OPTIONS, (known) => this.#queryable.cursor(this.sql, params, known))
   }
 
   explain(params: Parameters = [], options?: ExplainOptions): Answer<Readonly<Record<string, unknown>>> {
@@ -188,7 +192,7 @@ export class Statement extends Inspectable.Class implements PgStatement {
     { analyze = false, timeout }: ExplainOptions
   ): Answer<Readonly<Record<string, unknown>>> {
     const sql = `EXPLAIN (FORMAT JSON, VERBOSE${analyze ? ", ANALYZE" : ""}) ${this.sql}`
-    const plan = this.#place.onLevel((level) => {
+    const plan = this.#router.onLevel((level) => {
       const request = Request.value(sql, params, 0).with(new OwnStatement(level.session.statements, ""))
       const plans = analyze
         ? Effect.uninterruptibleMask((restore) =>
@@ -199,7 +203,30 @@ export class Statement extends Inspectable.Class implements PgStatement {
         : level.run(request)
       return Effect.map(plans, planOf)
     })
-    return withTimeout("explain", sql, this.#place.observed("explain", sql, plan), timeout)
+    return withTimeout("explain", sql, this.#router.observed("explain", sql, plan), timeout)
+  }
+}
+
+/** Supplies the level on which a statement was prepared, or what survives of it. */
+export class HeldStatementSource implements LevelSource {
+  readonly statements: Statements
+  private readonly made: TransactionLevel
+
+  constructor(made: TransactionLevel, own: OwnStatement) {
+    this.made = made
+    this.statements = own
+  }
+
+  get level(): TransactionLevel {
+    return this.made.surviving
+  }
+
+  get observer(): Observer {
+    return this.made.session.observer
+  }
+
+  get catalogue(): TypeCatalogue {
+    return this.made.session.catalogue
   }
 }
 

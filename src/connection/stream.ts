@@ -16,7 +16,7 @@ import * as PgError from "../PgError.ts"
 import { closePortal, type Page, page, Portal, type PortalOptions } from "../session/request/portal.ts"
 import type { Request } from "../session/request/request.ts"
 import { PLAIN_LEVEL, type TransactionLevel, type Restore } from "../session/transaction/transactionLevel.ts"
-import type { Place } from "./router.ts"
+import type { Router } from "./router.ts"
 import { decodeRows } from "./rowSchema.ts"
 import { withTimeout } from "../call/timeout.ts"
 import type { Row, StreamOptions } from "../call/call.ts"
@@ -31,24 +31,24 @@ const MAX_FETCH_SIZE = 0x7fffffff
 
 /** The rows of a statement, as they come. */
 export const stream = (
-  place: Place,
+  router: Router,
   statement: StreamedStatement,
   options: StreamOptions | undefined
-): Stream.Stream<Row, PgError.PgError> => streamOf(place, statement, options, ({ rows }) => Effect.succeed(rows))
+): Stream.Stream<Row, PgError.PgError> => streamOf(router, statement, options, ({ rows }) => Effect.succeed(rows))
 
 /** Streams the rows of a statement, decoded by a schema. */
 export const decodedStream = <A, R>(
-  place: Place,
+  router: Router,
   statement: StreamedStatement,
   options: StreamOptions | undefined,
   schema: Schema.ConstraintDecoder<A, R>
 ): Stream.Stream<A, PgError.PgError, R> =>
-  streamOf(place, statement, options, ({ columns, rows }, { session }) =>
+  streamOf(router, statement, options, ({ columns, rows }, { session }) =>
     decodeRows(schema, { answer: rows, columns, types: session.catalogue.types, sql: statement.sql })
   )
 
 const streamOf = <A, R>(
-  place: Place,
+  router: Router,
   statement: StreamedStatement,
   { fetchSize = DEFAULT_FETCH_SIZE, timeout }: StreamOptions = {},
   decode: (page: Page<Row>, level: TransactionLevel) => Effect.Effect<ReadonlyArray<A>, PgError.PgError, R>
@@ -56,7 +56,7 @@ const streamOf = <A, R>(
   const fault = faultOfCount("fetchSize", fetchSize)
   if (fault !== undefined) return Stream.fail(fault)
   return Stream.unwrap(
-    Effect.map(opened(place, statement, fetchSize, timeout), (reading) => {
+    Effect.map(opened(router, statement, fetchSize, timeout), (reading) => {
       const next: Pull.Pull<Arr.NonEmptyReadonlyArray<A>, PgError.PgError, void, R> = Effect.flatMap(
         withTimeout("stream", statement.sql, reading.next, timeout),
         (rows) =>
@@ -71,12 +71,17 @@ const streamOf = <A, R>(
 
 /** The wait for the first page is one with that for a connection. */
 const opened = (
-  place: Place,
+  router: Router,
   statement: StreamedStatement,
   fetchSize: number,
   timeout: StreamOptions["timeout"]
 ): Effect.Effect<Reading, PgError.PgError, Scope.Scope> =>
-  withTimeout("stream", statement.sql, read(place, { ...statement, form: (shape) => shape.object }, fetchSize), timeout)
+  withTimeout(
+    "stream",
+    statement.sql,
+    read(router, { ...statement, form: (shape) => shape.object }, fetchSize),
+    timeout
+  )
 
 export const faultOfCount = (setting: string, count: number): PgError.InvalidConfigError | undefined =>
   Number.isInteger(count) && count > 0 && count <= MAX_FETCH_SIZE
@@ -87,16 +92,16 @@ export const faultOfCount = (setting: string, count: number): PgError.InvalidCon
 
 /** Opens a portal and asks for its first page. It is closed with the scope, and a transaction of its own is ended. */
 const read = (
-  place: Place,
+  router: Router,
   options: PortalOptions<ObjectRow>,
   fetchSize: number
 ): Effect.Effect<Reading, PgError.PgError, Scope.Scope> =>
   Effect.uninterruptibleMask((restore) =>
     Effect.gen(function* () {
-      const outer = yield* restore(place.scopedLevel)
+      const outer = yield* restore(router.scopedLevel)
       let isOutOfDate = false
       const attempt = Effect.flatMap(ownTransaction(outer, restore), (own) => {
-        const reading = new Reading(place, own ?? outer, own, options, fetchSize)
+        const reading = new Reading(router, own ?? outer, own, options, fetchSize)
         return Effect.as(
           Effect.onExit(restore(reading.first), (exit) => {
             if (Exit.isSuccess(exit)) return Effect.void
@@ -129,7 +134,7 @@ const inUse = (): PgError.UnsupportedError =>
 
 /** A transaction that a stream or a cursor has for itself, and what it runs. */
 export interface Own {
-  readonly place: Place
+  readonly router: Router
   readonly operation: "stream" | "cursor"
   readonly sql: string
   readonly level: TransactionLevel
@@ -148,12 +153,12 @@ export const endOwn = (own: Own, exit: Exit.Exit<unknown, unknown>, hasFailed: b
  * The end of a scope cannot fail, and a fault of the network is no defect. A statement that only reads has lost nothing, so
  * this is logged for debugging. Any other loss is logged as an error and reported to the observer.
  */
-const notCommitted = ({ operation, place, sql }: Own, error: PgError.PgError): Effect.Effect<void> => {
+const notCommitted = ({ operation, router, sql }: Own, error: PgError.PgError): Effect.Effect<void> => {
   const what = `a ${operation} was ended early, and its transaction could not be committed`
   return READS.test(sql)
     ? Effect.logDebug(what, error)
     : Effect.andThen(
-        Effect.ignore(place.observed(operation, sql, Effect.fail(error))),
+        Effect.ignore(router.observed(operation, sql, Effect.fail(error))),
         Effect.logError(`${what}: what it has written is lost, unless the error says otherwise`, error)
       )
 }
@@ -163,7 +168,7 @@ const READS = /^\s*(?:SELECT|TABLE|VALUES|SHOW)\b/i
 
 class Reading {
   readonly level: TransactionLevel
-  private readonly place: Place
+  private readonly router: Router
   private readonly own: TransactionLevel | undefined
   private readonly options: PortalOptions<ObjectRow>
   private readonly fetchSize: number
@@ -175,13 +180,13 @@ class Reading {
   private hasFailed = false
 
   constructor(
-    place: Place,
+    router: Router,
     level: TransactionLevel,
     own: TransactionLevel | undefined,
     options: PortalOptions<ObjectRow>,
     fetchSize: number
   ) {
-    this.place = place
+    this.router = router
     this.level = level
     this.own = own
     this.options = options
@@ -212,7 +217,7 @@ class Reading {
 
   private get page(): Answer<Page<Row>> {
     const next = this.asked(page(this.portal, this.options, this.fetchSize))
-    return this.place.observed("stream", this.options.sql, next).pipe(
+    return this.router.observed("stream", this.options.sql, next).pipe(
       // A page whose time is up is interrupted, and leaves a transaction that cannot be committed.
       Effect.onError(() => Effect.sync(() => (this.hasFailed = true))),
       Effect.map((page) => {
@@ -262,9 +267,9 @@ class Reading {
     return Effect.suspend(() => {
       if (this.isOver) return Effect.void
       this.isOver = true
-      const { hasFailed, options, own, place } = this
+      const { hasFailed, options, own, router } = this
       if (own !== undefined)
-        return endOwn({ place, operation: "stream", sql: options.sql, level: own }, exit, hasFailed)
+        return endOwn({ router, operation: "stream", sql: options.sql, level: own }, exit, hasFailed)
       if (!this.isLast) this.closePortal()
       return Effect.void
     })

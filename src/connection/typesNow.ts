@@ -5,7 +5,6 @@ import type * as PgError from "../PgError.ts"
 import { readDescriptions, typeQuery } from "../session/types/typeQuery.ts"
 import { violation } from "../session/engine/lostErrors.ts"
 import { ownTupleRows } from "../session/request/request.ts"
-import { serverVersionOf } from "../wire/serverVersion.ts"
 import type { PreparedStatement } from "../session/statement/preparedStatement.ts"
 import type { TransactionLevel } from "../session/transaction/transactionLevel.ts"
 
@@ -13,7 +12,7 @@ type Answer<A> = Effect.Effect<A, PgError.PgError>
 
 /** Looks types up, and adds them to `types`. */
 export const lookUp = (level: TransactionLevel, types: DatabaseTypes, oids: ReadonlyArray<number>): Answer<void> =>
-  Effect.flatMap(level.run(ownTupleRows(typeQuery(serverVersionOf(level.session.parameters).major), [oids])), (rows) =>
+  Effect.flatMap(level.run(ownTupleRows(typeQuery(level.session.parameters), [oids])), (rows) =>
     wellFormed(() => types.add(readDescriptions(rows)))
   )
 

@@ -109,24 +109,20 @@ export class BackendDecoder {
    */
   push(bytes: Buffer, length: number = bytes.length): void {
     try {
-      this.read(bytes, length)
+      let at = this.carried === 0 ? 0 : this.completeCarried(bytes, length)
+      while (!this.stopped && at < length) {
+        const frameBytes = length - at < HEADER_BYTES ? 0 : this.frameBytesAt(bytes, at)
+        const next = at + frameBytes
+        if (frameBytes === 0 || next > length) {
+          this.begin(bytes[at]!, frameBytes)
+          this.append(bytes, at, length)
+          return
+        }
+        at = this.deliver(bytes, at, next, length)
+      }
     } catch (failure) {
       this.stop()
       throw failure
-    }
-  }
-
-  private read(bytes: Buffer, length: number): void {
-    let at = this.carried === 0 ? 0 : this.completeCarried(bytes, length)
-    while (!this.stopped && at < length) {
-      const frameBytes = length - at < HEADER_BYTES ? 0 : this.frameBytesAt(bytes, at)
-      const next = at + frameBytes
-      if (frameBytes === 0 || next > length) {
-        this.begin(bytes[at]!, frameBytes)
-        this.append(bytes, at, length)
-        return
-      }
-      at = this.deliver(bytes, at, next, length)
     }
   }
 

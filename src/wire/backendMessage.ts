@@ -56,9 +56,6 @@ export type Format = (typeof Format)[keyof typeof Format]
 export const TransactionStatus = { idle: 0x49, inTransaction: 0x54, failed: 0x45 } as const
 export type TransactionStatus = (typeof TransactionStatus)[keyof typeof TransactionStatus]
 
-export const isTransactionStatus = (byte: number): byte is TransactionStatus =>
-  byte === TransactionStatus.idle || byte === TransactionStatus.inTransaction || byte === TransactionStatus.failed
-
 /** One column of a RowDescription. */
 export interface ColumnDescription {
   readonly name: string

@@ -190,8 +190,10 @@ export class ByteWriter {
 
   /** Writes a message's type byte and leaves room for its length; returns the mark for `endMessage`. */
   beginMessage(type: number): number {
-    this.uint8(type)
-    return this.reserveInt32()
+    this.ensure(MESSAGE_HEADER_BYTES)
+    this.bytes[this.position] = type
+    this.position += MESSAGE_HEADER_BYTES
+    return this.length - LENGTH_BYTES
   }
 
   /** Backfills the length of a message, which counts itself but not the type byte. */
@@ -201,6 +203,10 @@ export class ByteWriter {
     this.backfillInt32(mark, length)
   }
 }
+
+/** The Int32 behind the type byte of a message. */
+const LENGTH_BYTES = 4
+const MESSAGE_HEADER_BYTES = 1 + LENGTH_BYTES
 
 const tooLarge = (bytes: number): string =>
   `${bytes} bytes, more than the ${MAX_MESSAGE_BYTES} that PostgreSQL takes in one message; send it in pieces`

@@ -41,9 +41,6 @@ const beforeNumber = (bytes: Buffer, start: number, end: number): number => {
   return at > start && at < end - 1 && bytes[at] === SPACE ? at : end
 }
 
-const slot = (length: number, firstByte: number): number => (length << 8) | firstByte
-
-/**
 /**
  * Frequent tags, so that reading one allocates no new string, and no new tag if it counts no rows. No two share both their
  * length and their first letter.
@@ -68,21 +65,21 @@ const commonTags: ReadonlyMap<number, CommandTag> = new Map(
     "UNLISTEN",
     "DISCARD TEMP",
     "DISCARD SEQUENCES"
-  ].map((command) => [slot(command.length, command.charCodeAt(0)), Object.freeze({ command, rowCount: 0 })])
+  ].map((command) => [(command.length << 8) | command.charCodeAt(0), Object.freeze({ command, rowCount: 0 })])
 )
 
 const commonAt = (bytes: Buffer, start: number, end: number): CommandTag | undefined => {
-  const common = commonTags.get(slot(end - start, bytes[start]!))
-  return common !== undefined && isAt(common.command, bytes, start) ? common : undefined
+  const common = commonTags.get(((end - start) << 8) | bytes[start]!)
+  if (common === undefined) return undefined
+  const { command } = common
+  for (let index = 0; index < command.length; index++) {
+    if (bytes[start + index] !== command.charCodeAt(index)) return undefined
+  }
+  return common
 }
 
 const textAt = (bytes: Buffer, start: number, end: number): string => {
   const command = bytes.toString("latin1", start, end)
   if (command.includes("\0")) throw new ProtocolViolation("a command tag that ends early")
   return command
-}
-
-const isAt = (text: string, bytes: Buffer, start: number): boolean => {
-  for (let index = 0; index < text.length; index++) if (bytes[start + index] !== text.charCodeAt(index)) return false
-  return true
 }

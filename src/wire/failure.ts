@@ -19,6 +19,19 @@ export class Unencodable extends Error {
   parameter: number | undefined = undefined
 }
 
+/** A statement takes another number of parameters. Nothing of the request has been written, and the session continues. */
+export class WrongParameterCount extends Error {
+  override readonly name = "WrongParameterCount"
+  readonly expected: number
+  readonly actual: number
+
+  constructor(expected: number, actual: number) {
+    super(`${actual} values for ${expected} parameters`)
+    this.expected = expected
+    this.actual = actual
+  }
+}
+
 /** The bytes of a value are not valid for its type. The query fails, and the session continues. */
 export class Undecodable extends Error {
   override readonly name = "Undecodable"

@@ -6,7 +6,7 @@
 import { Format } from "./backendMessage.ts"
 import type { ByteWriter } from "./byteWriter.ts"
 import { encodeClosePortal, encodeCloseStatement, encodeDescribeStatement, encodeParse } from "./coldMessages.ts"
-import { Unencodable } from "./failure.ts"
+import { Unencodable, WrongParameterCount } from "./failure.ts"
 import { MAX_COUNT } from "./limits.ts"
 
 /** Encodes the values of one parameter. */
@@ -24,8 +24,8 @@ export interface ParameterEncoder {
  * What Bind needs to know about a prepared statement. Everything that is the same in every run is encoded in advance.
  */
 export interface BoundStatement {
-  /** The name with its terminating NUL. */
-  readonly nameBytes: Uint8Array
+  /** The result of `bindNames`. */
+  readonly bindNames: Uint8Array
   readonly parameters: ReadonlyArray<ParameterEncoder>
   /** The result of `encodeResultFormats`. */
   readonly resultFormats: Uint8Array
@@ -41,6 +41,8 @@ const COPY_DATA = 0x64 // d
 const PORTAL = 0x50 // P
 const UNNAMED_PORTAL = 0
 const NULL_LENGTH = -1
+/** Two Int16 of 0. */
+const NO_FORMATS_AND_NO_VALUES = 0
 const MAX_ROWS = 0x7fffffff
 
 const SYNC_BYTES = Uint8Array.of(SYNC, 0, 0, 0, 4)
@@ -58,8 +60,8 @@ const EXECUTE_ALL_AND_SYNC_BYTES = Uint8Array.of(...EXECUTE_ALL_BYTES, ...SYNC_B
  * Execute  Byte1 'E', Int32 length, String portal, Int32 maximum number of rows (0 for all)
  * Sync     Byte1 'S', Int32 length
  * ```
- * Uses the unnamed portal. `null` and `undefined` are sent as NULL. Throws `Unencodable`, with the number of the
- * parameter if one parameter causes it.
+ * Uses the unnamed portal. `null` and `undefined` are sent as NULL. Throws `WrongParameterCount`, or `Unencodable` with
+ * the number of the parameter if one parameter causes it.
  */
 export const writeBindExecuteSync = (
   writer: ByteWriter,
@@ -88,12 +90,11 @@ export const writeBind = (
   writer: ByteWriter,
   statement: BoundStatement,
   values: ReadonlyArray<unknown>,
-  portal: Uint8Array = UNNAMED_PORTAL_BYTES
+  portal?: Uint8Array
 ): void => {
   const bind = writer.beginMessage(BIND)
-  if (portal === UNNAMED_PORTAL_BYTES) writer.uint8(UNNAMED_PORTAL)
-  else writer.raw(portal)
-  writer.raw(statement.nameBytes)
+  if (portal !== undefined) writer.raw(portal)
+  writer.raw(portal === undefined ? statement.bindNames : statement.bindNames.subarray(UNNAMED_PORTAL_BYTES.length))
   writeParameters(writer, statement.parameters, values)
   writer.raw(statement.resultFormats)
   writer.endMessage(bind)
@@ -105,12 +106,11 @@ const writeParameters = (
   values: ReadonlyArray<unknown>
 ): void => {
   const count = values.length
-  if (count !== parameters.length) throw new Unencodable(`${count} values for ${parameters.length} parameters`)
+  if (count !== parameters.length) throw new WrongParameterCount(parameters.length, count)
   if (count > MAX_COUNT) throw new Unencodable(`${count} parameters; a statement takes at most ${MAX_COUNT}`)
+  if (count === 0) return writer.int32(NO_FORMATS_AND_NO_VALUES)
   const common = commonFormat(parameters, values)
-  if (count === 0) {
-    writer.int16(0)
-  } else if (common !== undefined) {
+  if (common !== undefined) {
     writer.int16(1)
     writer.int16(common)
   } else {
@@ -179,6 +179,10 @@ export const writeExecute = (writer: ByteWriter, maxRows: number, portal: Uint8A
   writer.endMessage(execute)
 }
 
+/** The names of the unnamed portal and of a statement as Bind encodes them, each with its NUL. */
+export const bindNames = (statement: string): Uint8Array =>
+  Uint8Array.of(UNNAMED_PORTAL, ...new TextEncoder().encode(statement), 0)
+
 /** The formats of the result columns as Bind encodes them: no code if all are text, one code if all are the same. */
 export const encodeResultFormats = (formats: ReadonlyArray<Format>): Uint8Array => {
   if (formats.length > MAX_COUNT) throw new Unencodable(`${formats.length} columns; at most ${MAX_COUNT} can be named`)
@@ -217,4 +221,6 @@ export const writeDescribeStatement = (writer: ByteWriter, name: string): void =
 
 export const writeClosePortal = (writer: ByteWriter, name: string): void => writer.raw(encodeClosePortal(name))
 
-export const writeCloseStatement = (writer: ByteWriter, name: string): void => writer.raw(encodeCloseStatement(name))
+export const writeCloseStatements = (writer: ByteWriter, names: ReadonlyArray<string>): void => {
+  for (const name of names) writer.raw(encodeCloseStatement(name))
+}

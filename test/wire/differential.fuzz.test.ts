@@ -25,6 +25,7 @@ import { readCommandTag } from "../../src/wire/commandTag.ts"
 import { type ErrorFields, readErrorFields } from "../../src/wire/errorFields.ts"
 import { ProtocolViolation, Unencodable } from "../../src/wire/failure.ts"
 import {
+  bindNames,
   encodeResultFormats,
   type ParameterEncoder,
   writeBindExecuteSync,
@@ -102,7 +103,7 @@ describe("Bind, Execute, Sync", () => {
     ([values, maxRows]) => {
       const writer = new ByteWriter()
       const statement = {
-        nameBytes: cstring("s1"),
+        bindNames: bindNames("s1"),
         parameters: values.map(() => textOrBytes),
         resultFormats: encodeResultFormats([Format.binary])
       }

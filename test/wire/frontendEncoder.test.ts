@@ -2,20 +2,21 @@ import { assert, describe, it } from "@effect/vitest"
 import { Buffer } from "node:buffer"
 import { Format } from "../../src/wire/backendMessage.ts"
 import { ByteWriter } from "../../src/wire/byteWriter.ts"
-import { Unencodable } from "../../src/wire/failure.ts"
+import { Unencodable, WrongParameterCount } from "../../src/wire/failure.ts"
 import {
+  bindNames,
   type BoundStatement,
   encodeResultFormats,
   type ParameterEncoder,
   writeBindExecuteSync,
-  writeCloseStatement,
+  writeCloseStatements,
   writeDescribeStatement,
   writeParse,
   writeQuery,
   writeSync
 } from "../../src/wire/frontendEncoder.ts"
 import { MAX_COUNT, MAX_MESSAGE_BYTES } from "../../src/wire/limits.ts"
-import { cstring, hex } from "./frames.ts"
+import { hex } from "./frames.ts"
 
 /** An int4 parameter that takes strings in the text format. */
 const int4: ParameterEncoder = {
@@ -38,7 +39,7 @@ const statement = (
   resultFormats: ReadonlyArray<Format> = [Format.binary],
   parameter: ParameterEncoder = int4
 ): BoundStatement => ({
-  nameBytes: cstring("s1"),
+  bindNames: bindNames("s1"),
   parameters: Array.from({ length: count }, () => parameter),
   resultFormats: encodeResultFormats(resultFormats)
 })
@@ -162,8 +163,8 @@ describe("writeBindExecuteSync", () => {
 
   it("refuses more or fewer values than the statement has parameters", () => {
     for (const values of [[], [1], [1, 2, 3]]) {
-      const failure = refusal(() => writeBindExecuteSync(new ByteWriter(), statement(2), values, 0))
-      assert.include(failure.message, `${values.length} values for 2 parameters`)
+      const run = () => writeBindExecuteSync(new ByteWriter(), statement(2), values, 0)
+      assert.throws(run, WrongParameterCount, `${values.length} values for 2 parameters`)
     }
   })
 
@@ -252,7 +253,7 @@ describe("a query by the simple protocol", () => {
 describe("the rare requests", () => {
   it("are appended one after the other", () => {
     const writer = new ByteWriter()
-    writeCloseStatement(writer, "old")
+    writeCloseStatements(writer, ["old"])
     writeParse(writer, "s1", "SELECT $1", [23])
     writeDescribeStatement(writer, "s1")
     writeSync(writer)

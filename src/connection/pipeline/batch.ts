@@ -7,17 +7,20 @@ import { ALL } from "../../session/statement/wanted.ts"
 import { objects, query, type Request } from "../../session/request/request.ts"
 import { mayEnd, mayOutlastError } from "../../session/statement/outcome.ts"
 import { changesSchema, kindOf } from "../../session/statement/statementKind.ts"
-import type { Place } from "../router.ts"
+import type { Router } from "../router.ts"
 import type { BarrierResult, BatchResult, BatchStatement } from "../../call/call.ts"
 import { type StatementText, whilePrepared } from "./whilePrepared.ts"
 
 type Answer<A> = Effect.Effect<A, PgError.PgError>
 
 /** One Sync behind all of them. */
-export const batch = (place: Place, statements: ReadonlyArray<BatchStatement>): Answer<ReadonlyArray<BatchResult>> => {
+export const batch = (
+  router: Router,
+  statements: ReadonlyArray<BatchStatement>
+): Answer<ReadonlyArray<BatchResult>> => {
   const [first, ...others] = statements
   if (first === undefined) return Effect.succeed([])
-  return place.onLevel((level) => {
+  return router.onLevel((level) => {
     const kept = level.session.statements
     const isAutocommit = !level.isTransaction && !level.isBegunInSql
     return whilePrepared(level, inTurn([first, ...others], isAutocommit), kept, ([head, ...tail]) =>
@@ -58,10 +61,10 @@ const inTurn = (
 
 /** A Sync behind each: those before and after one that fails are not touched by that. */
 export const batchWithBarriers = (
-  place: Place,
+  router: Router,
   statements: ReadonlyArray<BatchStatement>
 ): Answer<ReadonlyArray<BarrierResult>> =>
-  place.onLevel((level) =>
+  router.onLevel((level) =>
     Effect.forEach(statements, (statement) => Effect.result(level.run(alone(statement))), { concurrency: "unbounded" })
   )
 

@@ -13,7 +13,7 @@ import { mapOutcome, type Outcome } from "../../session/exchange/pipelinePlan.ts
 import type { Request } from "../../session/request/request.ts"
 import type { Statements } from "../../session/statement/statements.ts"
 import { JOINING_LEVEL, type TransactionLevel } from "../../session/transaction/transactionLevel.ts"
-import type { Place } from "../router.ts"
+import type { Router } from "../router.ts"
 import type { Described } from "../rowSchema.ts"
 import { failingTyped, guarded } from "../../call/iterables.ts"
 import type { ManyResult, Parameters, Row, RowSource } from "../../call/call.ts"
@@ -33,17 +33,17 @@ export interface ManyRuns {
   readonly statements?: Statements | undefined
 }
 
-export const executeMany = <E, R>(place: Place, runs: ManyRuns, rows: RowSource<E, R>): Answer<ManyResult, E, R> =>
-  Effect.map(many(place, runs, executions, rows), (counts) => ({
+export const executeMany = <E, R>(router: Router, runs: ManyRuns, rows: RowSource<E, R>): Answer<ManyResult, E, R> =>
+  Effect.map(many(router, runs, executions, rows), (counts) => ({
     rowCount: counts.reduce((total, rowCount) => total + rowCount, 0)
   }))
 
 export const fetchMany = <E, R>(
-  place: Place,
+  router: Router,
   runs: ManyRuns,
   rows: RowSource<E, R>
 ): Answer<ReadonlyArray<Described<ReadonlyArray<ReadonlyArray<Row>>>>, E, R> =>
-  many(place, runs, describedFetches, rows)
+  many(router, runs, describedFetches, rows)
 
 /** A list of rows for each run, and what is known of their columns. */
 const describedFetches: Runs<Described<ReadonlyArray<ReadonlyArray<Row>>>> = (prepared, rows, offset) => {
@@ -69,27 +69,27 @@ const describedFetches: Runs<Described<ReadonlyArray<ReadonlyArray<Row>>>> = (pr
 
 /** The answers to all portions. */
 const many = <A, E, R>(
-  place: Place,
+  router: Router,
   { sql, statements }: ManyRuns,
   make: Runs<A>,
   rows: RowSource<E, R>
 ): Answer<ReadonlyArray<A>, E, R> => {
   if (Stream.isStream(rows)) {
-    return place.onLevel((level) => atomically(place, level, (inner) => portions(inner, sql, make, rows)))
+    return router.onLevel((level) => atomically(router, level, (inner) => portions(inner, sql, make, rows)))
   }
   const whole = (level: TransactionLevel): Answer<ReadonlyArray<A>> =>
     Effect.map(portion(level, statements ?? level.session.statements, sql, make, rows, 0), (answer) => [answer])
-  return place.onLevel((level) =>
-    level.isTransaction || level.isBegunInSql ? atomically(place, level, whole) : whole(level)
+  return router.onLevel((level) =>
+    level.isTransaction || level.isBegunInSql ? atomically(router, level, whole) : whole(level)
   )
 }
 
 /** All or nothing, also where a part has been sent before it turns out that the rest cannot be. */
 const atomically = <A, E, R>(
-  place: Place,
+  router: Router,
   level: TransactionLevel,
   use: (level: TransactionLevel) => Answer<A, E, R>
-): Answer<A, E, R> => level.within(JOINING_LEVEL, (inner) => place.within(inner, use(inner)))
+): Answer<A, E, R> => level.within(JOINING_LEVEL, (inner) => router.bind(inner, use(inner)))
 
 /** Prepared for the occasion: a plan that turns out to be stale would end the transaction. */
 const portions = <A, E, R>(

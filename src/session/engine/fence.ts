@@ -9,34 +9,41 @@
  * - where that takes longer than the bound, the session is over.
  */
 import * as PgError from "../../PgError.ts"
+import type { Fifo } from "./fifo.ts"
 
 const REPEAT_AFTER_MILLIS = 250
 
 /** What the fence has to know of its session, and what it does to it. */
 export interface Fenced {
-  /** Whether everything in flight has been abandoned. */
-  readonly onlyAbandoned: boolean
-  /** Whether nothing is in flight. */
-  readonly answered: boolean
-  /** What the server works on. */
-  readonly oldest: object | undefined
   schedulePump(): void
   die(error: PgError.PgError): void
+}
+
+/** A request in flight; it is `abandoned` if its caller has gone. */
+interface Abandonable {
+  readonly abandoned: boolean
 }
 
 export class Fence {
   raised = false
   private readonly session: Fenced
+  private readonly inFlight: Fifo<Abandonable>
   private readonly cancel: (closed: () => void) => void
   private readonly timeoutMillis: number
   private cancelling = false
   /** What the last CancelRequest was meant for. */
-  private target: object | undefined
+  private target: Abandonable | undefined
   private bound: ReturnType<typeof setTimeout> | undefined
   private repetition: ReturnType<typeof setTimeout> | undefined
 
-  constructor(session: Fenced, cancel: (closed: () => void) => void, timeoutMillis: number) {
+  constructor(
+    session: Fenced,
+    inFlight: Fifo<Abandonable>,
+    cancel: (closed: () => void) => void,
+    timeoutMillis: number
+  ) {
     this.session = session
+    this.inFlight = inFlight
     this.cancel = cancel
     this.timeoutMillis = timeoutMillis
   }
@@ -48,13 +55,15 @@ export class Fence {
   /** Does the next step, after anything that may allow one. */
   advance(): void {
     if (!this.raised || this.cancelling) return
-    if (this.session.answered) this.lower()
-    else if (this.session.onlyAbandoned && this.session.oldest !== this.target) this.begin()
+    const oldest = this.inFlight.peek()
+    if (oldest === undefined) this.lower()
+    // A cancel hits only abandoned requests, if there are no others.
+    else if (oldest !== this.target && !this.inFlight.some(({ abandoned }) => !abandoned)) this.begin(oldest)
   }
 
-  private begin(): void {
+  private begin(target: Abandonable): void {
     this.cancelling = true
-    this.target = this.session.oldest
+    this.target = target
     clearTimeout(this.repetition)
     this.bound ??= setTimeout(this.giveUp, this.timeoutMillis)
     this.cancel(() => {

@@ -19,16 +19,14 @@ interface Index<A> {
 }
 
 export class Fifo<A> {
+  /** How many items are in the queue. Only the queue changes it. */
+  length = 0
   private slots: Array<A | undefined> = emptySlots(INITIAL_SLOTS)
   private head = 0
   /** How many slots are taken from `head` on, holes included. The first and the last of them are no holes. */
   private span = 0
   private holes = 0
   private index: Index<A> | undefined
-
-  get length(): number {
-    return this.span - this.holes
-  }
 
   peek(): A | undefined {
     return this.slots[this.head]
@@ -62,6 +60,7 @@ export class Fifo<A> {
     this.slots[(this.head + this.span) & (this.slots.length - 1)] = item
     if (this.index !== undefined) this.index.numbers.set(item, this.index.first + this.span)
     this.span++
+    this.length++
   }
 
   /** Puts an item before all others: it is the next to be shifted. */
@@ -70,6 +69,7 @@ export class Fifo<A> {
     this.head = (this.head - 1) & (this.slots.length - 1)
     this.slots[this.head] = item
     this.span++
+    this.length++
     if (this.index !== undefined) this.index.numbers.set(item, --this.index.first)
   }
 
@@ -78,7 +78,10 @@ export class Fifo<A> {
     if (item === undefined) return undefined
     this.index?.numbers.delete(item)
     this.slots[this.head] = undefined
-    this.dropFirst()
+    this.head = (this.head + 1) & (this.slots.length - 1)
+    this.span--
+    this.length--
+    if (this.index !== undefined) this.index.first++
     if (this.holes > 0 || this.index !== undefined) this.trim()
     return item
   }
@@ -90,6 +93,7 @@ export class Fifo<A> {
     this.index?.numbers.delete(item)
     this.slots[slot] = undefined
     this.holes++
+    this.length--
     this.trim()
     return true
   }
@@ -101,6 +105,7 @@ export class Fifo<A> {
     this.head = 0
     this.span = 0
     this.holes = 0
+    this.length = 0
     this.index = undefined
     return all
   }
@@ -129,18 +134,14 @@ export class Fifo<A> {
     this.index = { numbers, first: 0 }
   }
 
-  private dropFirst(): void {
-    this.head = (this.head + 1) & (this.slots.length - 1)
-    this.span--
-    if (this.index !== undefined) this.index.first++
-  }
-
   /** Leaves no hole at an end, and no index on a queue that has become short. */
   private trim(): void {
     const { slots } = this
     while (this.span > 0 && slots[this.head] === undefined) {
       this.holes--
-      this.dropFirst()
+      this.head = (this.head + 1) & (slots.length - 1)
+      this.span--
+      if (this.index !== undefined) this.index.first++
     }
     while (this.span > 0 && this.last() === undefined) {
       this.holes--

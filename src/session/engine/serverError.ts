@@ -1,7 +1,7 @@
 /** An ErrorResponse as a typed error, with what the client can add: the way out where the server cannot know it. */
 import * as PgError from "../../PgError.ts"
 import type { ErrorFields } from "../../wire/errorFields.ts"
-import { Unencodable } from "../../wire/failure.ts"
+import { Unencodable, WrongParameterCount } from "../../wire/failure.ts"
 import { outcomeOf, type Progress } from "../statement/outcome.ts"
 import type { PreparedStatement } from "../statement/preparedStatement.ts"
 
@@ -24,17 +24,21 @@ export const serverError = (
     row: progress.row
   })
 
-/** A request that could not be encoded, where no parameter is to blame: the SQL text itself, or the count. */
-export const requestRefused = (failure: unknown, sql: string): PgError.PgError => {
-  const known = recognised(failure)
+/** Makes the error for a request that could not be encoded, unless one parameter causes it. `row` counts from 1. */
+export const requestRefused = (failure: unknown, sql: string, row?: number): PgError.PgError => {
+  const known = recognised(failure, sql, row)
   return typeof known === "string"
     ? new PgError.EncodeError({ parameter: 0, type: "SQL text", reason: known, sql })
     : known
 }
 
 /** Words for what reading a value of the user's may throw: that may quote the value, or throw again if it is looked at. */
-const recognised = (failure: unknown): PgError.PgError | string => {
+const recognised = (failure: unknown, sql: string, row: number | undefined): PgError.PgError | string => {
   try {
+    if (failure instanceof WrongParameterCount) {
+      const { actual, expected } = failure
+      return new PgError.ParameterCountError({ expected, actual, sql, ...(row === undefined ? {} : { row }) })
+    }
     if (PgError.isPgError(failure)) return failure
     if (failure instanceof Unencodable) return failure.message
     return `reading what was given threw ${failure instanceof Error ? failure.constructor.name : `a ${typeof failure}`}`

@@ -11,7 +11,7 @@
 import type { Buffer } from "node:buffer"
 import * as Inspectable from "effect/Inspectable"
 import type * as PgError from "../../PgError.ts"
-import { Backend, isTransactionStatus, mayComeUnasked, TransactionStatus } from "../../wire/backendMessage.ts"
+import { Backend, mayComeUnasked, TransactionStatus } from "../../wire/backendMessage.ts"
 import type { BackendDecoder, FrameSink } from "../../wire/backendDecoder.ts"
 import { ByteWriter } from "../../wire/byteWriter.ts"
 import { decodeNotification, encodeTerminate } from "../../wire/coldMessages.ts"
@@ -30,12 +30,21 @@ import { broken, closed, farewell, isParting, lostWaiting, tellWritten, violatio
 import type { Observer } from "../observer.ts"
 import { isFatal, mayHaveEnded, NOTHING_ASKED } from "../statement/outcome.ts"
 import { serverError } from "./serverError.ts"
+import { changesRowsOnly } from "../statement/soiling.ts"
 import { readParameterStatus } from "./serverParameters.ts"
 import { Residue } from "./residue.ts"
 import { StatementCache, type StatementCacheLimits } from "../statement/statementCache.ts"
 import type { Transport, TransportEvents } from "./transport.ts"
 import { abandonWritten, refuseUnwritten } from "./withdrawal.ts"
-import { isServerBusy, WRITE_BYTES } from "./writeAhead.ts"
+
+/** One write grows to about this size before the session asks the socket whether it can take more. */
+const WRITE_BYTES = 262_144
+
+/**
+ * A server that has so many requests before it, and more than are waiting, is not about to run out of work. The session
+ * then lets the waiting ones gather for one write, because a write costs as much as a short query.
+ */
+const BUSY_REQUESTS = 16
 
 /** How long a server may take to close after our goodbye. */
 const GOODBYE_MILLIS = 1000
@@ -84,13 +93,14 @@ export class Session extends Inspectable.Class implements FrameSink, TransportEv
   private readonly inFlight = new Fifo<Exchange>()
   private readonly fence: Fence
   private readonly endListeners = new Listeners<PgError.PgError>()
-  private readonly idleListeners = new Listeners<void>()
+  /** Created for the first listener: most sessions have none. */
+  private idleListeners: Listeners<void> | undefined
   /** Those who wait until all is answered, where they would wait for somebody that waits for them. */
   readonly stalled = new Listeners<PgError.PgError>()
   /** The transaction that is open, and is told of every command that completes. */
   transaction: Parameters<typeof tellWritten>[3]
-  /** The oldest in flight, whose answer is being read. */
-  private head: Exchange | undefined
+  /** The oldest request in flight: the server works on it, and its answer is read next. */
+  oldest: Exchange | undefined
   /** The first ErrorResponse to the head. */
   private headError: ErrorFields | undefined
   /** The notice that says why the server will be gone, until it proves to be there. */
@@ -111,7 +121,7 @@ export class Session extends Inspectable.Class implements FrameSink, TransportEv
     this.observer = options.observer
     this.parameters = new Map(options.parameters)
     this.catalogue.follow(this.parameters)
-    this.fence = new Fence(this, options.cancel, options.cancelTimeoutMillis)
+    this.fence = new Fence(this, this.inFlight, options.cancel, options.cancelTimeoutMillis)
   }
 
   /** What else it holds are bytes with values of the user, which nobody wants in a log. */
@@ -156,16 +166,6 @@ export class Session extends Inspectable.Class implements FrameSink, TransportEv
     return true
   }
 
-  /** True where all that was written has been answered. */
-  get answered(): boolean {
-    return this.inFlight.length === 0
-  }
-
-  /** What the server works on. */
-  get oldest(): Exchange | undefined {
-    return this.head
-  }
-
   /** True where nothing is asked, nothing unanswered, and no cancel under way. */
   get settled(): boolean {
     return this.waiting.length === 0 && this.inFlight.length === 0 && !this.fence.raised
@@ -181,11 +181,6 @@ export class Session extends Inspectable.Class implements FrameSink, TransportEv
     return this.waiting.length + this.inFlight.length === this.controls && !this.fence.raised
   }
 
-  /** True if all in flight was abandoned: a cancel can hit nobody else. */
-  get onlyAbandoned(): boolean {
-    return this.inFlight.length > 0 && !this.inFlight.some(({ abandoned }) => !abandoned)
-  }
-
   schedulePump(): void {
     if (this.reading || this.pumpScheduled) return
     this.pumpScheduled = true
@@ -194,7 +189,8 @@ export class Session extends Inspectable.Class implements FrameSink, TransportEv
 
   private readonly pump = (): void => {
     this.pumpScheduled = false
-    if (isServerBusy(this.inFlight.length, this.waiting.length)) return
+    const unanswered = this.inFlight.length
+    if (unanswered >= BUSY_REQUESTS && unanswered > this.waiting.length) return
     let refused: Array<() => void> | undefined
     while (this.lost === undefined && !this.isSocketFull && this.exclusive === undefined && !this.fence.raised) {
       const exchange = this.waiting.shift()
@@ -208,13 +204,13 @@ export class Session extends Inspectable.Class implements FrameSink, TransportEv
         continue
       }
       this.inFlight.push(exchange)
-      this.head ??= exchange
+      this.oldest ??= exchange
       if (exchange.exclusive) this.exclusive = exchange
       if (this.writer.length > WRITE_BYTES) this.flush()
     }
     this.flush()
     if (refused !== undefined) for (const report of refused) report()
-    if (this.lost === undefined && this.settled) this.idleListeners.tell()
+    if (this.idleListeners !== undefined && this.lost === undefined && this.settled) this.idleListeners.tell()
   }
 
   private flush(): void {
@@ -240,12 +236,16 @@ export class Session extends Inspectable.Class implements FrameSink, TransportEv
   }
 
   commandCompleted(tag: CommandTag, hasColumns = true, changesSession = false): void {
+    if (changesSession || !changesRowsOnly(tag.command, hasColumns)) this.noteChange(tag, hasColumns, changesSession)
+    this.transaction?.completed(tag.command, this.oldest?.sql ?? "")
+  }
+
+  private noteChange(tag: CommandTag, hasColumns: boolean, changesSession: boolean): void {
     if (tag.command === "DISCARD ALL" || tag.command === "DEALLOCATE ALL") this.statements.clear()
-    this.catalogue.commandCompleted(tag, this.head?.sql ?? "", hasColumns)
+    this.catalogue.commandCompleted(tag, this.oldest?.sql ?? "", hasColumns)
     this.residue.completed(tag, hasColumns, changesSession)
     // What follows in the same request may commit by itself.
     if (mayHaveEnded(tag.command)) this.begunIn = TransactionStatus.idle
-    this.transaction?.completed(tag.command, this.head?.sql ?? "")
   }
 
   // ------------------------------------------------------------------------------------------------- answers
@@ -266,7 +266,7 @@ export class Session extends Inspectable.Class implements FrameSink, TransportEv
     try {
       this.decoder.push(bytes, length)
       const { partialType } = this.decoder
-      if (this.head === undefined && partialType !== undefined && !mayComeUnasked(partialType)) {
+      if (this.oldest === undefined && partialType !== undefined && !mayComeUnasked(partialType)) {
         throw new Desynchronised(partialType, "nothing, since nothing was asked")
       }
     } catch (failure) {
@@ -301,29 +301,30 @@ export class Session extends Inspectable.Class implements FrameSink, TransportEv
 
   /** The request that a message of this type answers. */
   private answering(type: number): Exchange {
-    const { head } = this
+    const head = this.oldest
     if (head === undefined) throw new Desynchronised(type, "nothing, since nothing was asked")
     if (this.headError !== undefined) throw new Desynchronised(type, "ReadyForQuery, after an ErrorResponse")
     return head
   }
 
   private readyForQuery(bytes: Buffer, start: number, end: number): void {
-    const { head } = this
+    const head = this.oldest
     if (head === undefined) throw new Desynchronised(Backend.ReadyForQuery, "nothing, since nothing was asked")
     const status = bytes[start]
-    if (end - start !== 1 || status === undefined || !isTransactionStatus(status)) {
+    const { failed, idle, inTransaction } = TransactionStatus
+    if (end - start !== 1 || (status !== idle && status !== inTransaction && status !== failed)) {
       throw new ProtocolViolation("ReadyForQuery with an unknown transaction status")
     }
     this.inFlight.shift()
     this.parting = undefined
     const error = this.headError
     this.headError = undefined
-    this.head = this.inFlight.peek()
+    this.oldest = this.inFlight.peek()
     this.transactionStatus = status
-    if (this.catalogue.isUnsettled) this.catalogue.answered(status, head.isControl === true)
+    if (this.catalogue.place.isUnsettled) this.catalogue.answered(status, head.isControl === true)
     if (this.exclusive === head) this.exclusive = undefined
     if (error !== undefined) this.residue.failed(head.sql)
-    this.fence.advance()
+    if (this.fence.raised) this.fence.advance()
     try {
       head.ready(status, error)
     } catch (failure) {
@@ -335,7 +336,7 @@ export class Session extends Inspectable.Class implements FrameSink, TransportEv
   }
 
   private errorResponse(fields: ErrorFields): void {
-    const { head } = this
+    const head = this.oldest
     if (isFatal(fields)) {
       this.farewell(fields)
     } else if (head === undefined) {
@@ -354,7 +355,7 @@ export class Session extends Inspectable.Class implements FrameSink, TransportEv
 
   /** The error that answers the oldest request, where one has come. */
   private get headAnswer(): PgError.PostgresErrors | undefined {
-    const { head, headError } = this
+    const { headError, oldest: head } = this
     return headError && serverError(headError, head?.sql ?? "", head ?? NOTHING_ASKED, { isLastWord: true })
   }
 
@@ -380,7 +381,8 @@ export class Session extends Inspectable.Class implements FrameSink, TransportEv
 
   /** Calls back once all that was asked is answered, now or with `isNext` the next time, or the session is over. */
   onIdle(listener: () => void, isNext = false): () => void {
-    if (this.lost === undefined && (isNext || !this.settled)) return this.idleListeners.add(listener)
+    if (this.lost === undefined && (isNext || !this.settled))
+      return (this.idleListeners ??= new Listeners()).add(listener)
     listener()
     return () => {}
   }
@@ -402,11 +404,11 @@ export class Session extends Inspectable.Class implements FrameSink, TransportEv
     this.fence.drop()
     const written = this.inFlight.drain()
     const unwritten = this.waiting.drain()
-    this.head = undefined
+    this.oldest = undefined
     tellWritten(written, error, answer, this.transaction)
     for (const exchange of unwritten) exchange.lost(lostWaiting(exchange, error))
     this.endListeners.tell(error)
-    this.idleListeners.tell()
+    this.idleListeners?.tell()
   }
 
   /**

@@ -36,7 +36,10 @@ import { type CommandTag, readCommandTag } from "../../wire/commandTag.ts"
 import type { ErrorFields } from "../../wire/errorFields.ts"
 import { ProtocolViolation, Unencodable } from "../../wire/failure.ts"
 import {
-  writeCloseStatement,
+  writeBind,
+  writeBindExecuteSync,
+  writeCloseStatements,
+  writeDescribePortal,
   writeDescribeStatement,
   writeExecute,
   writeParse,
@@ -53,17 +56,16 @@ import { type PreparedStatement, type StatementDescription, typeOids } from "../
 import { type Repeatable, Repetition } from "./repetition.ts"
 import { RowCollector } from "./rowCollector.ts"
 import { requestRefused, serverError } from "../engine/serverError.ts"
-import { serverVersionOf } from "../../wire/serverVersion.ts"
 import type { Session } from "../engine/session.ts"
 import { type Verdict, verdictOn } from "../statement/stalePlan.ts"
 import { StatementInUse } from "../statement/statementInUse.ts"
 import { missingTypes, unanswered, undecodable } from "../types/missingTypes.ts"
 import { allTuples, type Answer, type NamedPortal, type Wanted } from "../statement/wanted.ts"
-import { writeRun } from "./writeRun.ts"
 
 export class ExtendedQuery<Row, A> implements Exchange, Answer<Row>, Repeatable {
   readonly sql: string
   readonly values: ReadonlyArray<unknown>
+  readonly rows: ReadonlyArray<Row>
   tag: CommandTag | undefined
   abandoned = false
   exclusive = true
@@ -74,6 +76,7 @@ export class ExtendedQuery<Row, A> implements Exchange, Answer<Row>, Repeatable 
   /** Whether the run prepares its statement, which is then described once more. */
   private parses = false
   private readonly collector: RowCollector<Row>
+  private readonly afterBind: Awaiting
   private awaiting: Awaiting = Awaiting.parseComplete
   private isSuspended = false
   private closesAwaited = 0
@@ -95,11 +98,13 @@ export class ExtendedQuery<Row, A> implements Exchange, Answer<Row>, Repeatable 
   ) {
     this.session = session
     this.sql = sql
-    const types = namedTypes(values)
+    const types = values.length === 0 ? NONE : namedTypes(values)
     this.values = types.length === 0 ? values : bareValues(values)
     this.inUse = new StatementInUse(session, sql, types, wanted)
     this.wanted = wanted
     this.collector = new RowCollector(wanted.portal === undefined ? Infinity : wanted.maxRows || Infinity)
+    this.rows = this.collector.rows
+    this.afterBind = wanted.until === "bound" ? Awaiting.ready : Awaiting.rows
     this.resume = resume
   }
 
@@ -122,10 +127,6 @@ export class ExtendedQuery<Row, A> implements Exchange, Answer<Row>, Repeatable 
     return this.lookup !== undefined || mayOutlastError(this.sql)
   }
 
-  get rows(): ReadonlyArray<Row> {
-    return this.collector.rows
-  }
-
   get statement(): PreparedStatement | undefined {
     return this.inUse.known
   }
@@ -141,17 +142,15 @@ export class ExtendedQuery<Row, A> implements Exchange, Answer<Row>, Repeatable 
     const { session } = this
     const { portal } = this.wanted
     if (portal?.statement !== undefined) return this.encodePage(writer, portal, portal.statement)
-    const statement = this.inUse.find() ?? this.presumed
+    const { length } = this.values
+    let statement = this.inUse.find()
+    if (this.repetition === undefined) statement ??= this.inUse.presumed(length, this.wanted, this.types)
     const { evictions } = session.statements
-    for (const name of evictions) writeCloseStatement(writer, name)
+    if (evictions.length > 0) writeCloseStatements(writer, evictions)
     if (statement === undefined) this.encodePrepare(writer)
     else this.encodeRun(writer, statement)
     this.closesAwaited = evictions.length
-    session.statements.evictionsWritten()
-  }
-
-  private get presumed(): PreparedStatement | undefined {
-    return this.repetition !== undefined ? undefined : this.inUse.presumed(this.values.length, this.wanted, this.types)
+    if (evictions.length > 0) session.statements.evictionsWritten()
   }
 
   private encodePrepare(writer: ByteWriter): void {
@@ -171,7 +170,7 @@ export class ExtendedQuery<Row, A> implements Exchange, Answer<Row>, Repeatable 
     writeExecute(writer, this.wanted.maxRows, nameBytes)
     writeSync(writer)
     this.inUse.known = statement
-    this.inUse.sent(statement)
+    this.inUse.asked = statement.rowShape
     this.readAs(statement.rowShape)
     this.exclusive = false
     this.awaiting = Awaiting.rows
@@ -187,10 +186,21 @@ export class ExtendedQuery<Row, A> implements Exchange, Answer<Row>, Repeatable 
       return
     }
     this.parses = statement.name === "" || inUse.isPresumed
-    writeRun(writer, statement, values, wanted, this.parses)
-    inUse.sent(statement)
-    this.readAs(statement.rowShape)
+    if (this.parses || wanted.portal !== undefined) this.encodeParts(writer, statement)
+    else writeBindExecuteSync(writer, statement, values, wanted.maxRows)
+    inUse.asked = statement.rowShape
+    this.collector.reader = statement.rowShape && wanted.form(statement.rowShape)
     this.awaiting = this.parses ? Awaiting.parseComplete : Awaiting.bindComplete
+  }
+
+  /** Encodes a run that prepares its statement, which is then described once more, or that has a portal with a name. */
+  private encodeParts(writer: ByteWriter, statement: PreparedStatement): void {
+    const { maxRows, portal, until } = this.wanted
+    if (this.parses) writeParse(writer, statement.name, statement.sql, statement.parameterOids)
+    writeBind(writer, statement, this.values, portal?.nameBytes)
+    if (this.parses) writeDescribePortal(writer, portal?.nameBytes)
+    if (until !== "bound") writeExecute(writer, maxRows, portal?.nameBytes)
+    writeSync(writer)
   }
 
   refused(failure: unknown): void {
@@ -204,7 +214,7 @@ export class ExtendedQuery<Row, A> implements Exchange, Answer<Row>, Repeatable 
   // ---------------------------------------------------------------------------------------------------- answer
 
   dataRows(bytes: Buffer, at: number, limit: number): number {
-    const isRow = this.awaiting === Awaiting.rows && this.statement?.rowShape !== undefined
+    const isRow = this.awaiting === Awaiting.rows && this.inUse.known?.rowShape !== undefined
     if (isRow) return this.collector.addAll(bytes, at, limit)
     if (this.lookup !== undefined) return this.lookup.dataRows(bytes, at, limit)
     throw new Desynchronised(Backend.DataRow, this.expected)
@@ -212,6 +222,7 @@ export class ExtendedQuery<Row, A> implements Exchange, Answer<Row>, Repeatable 
 
   message(type: number, bytes: Buffer, start: number, end: number): void {
     const { awaiting } = this
+    const { known } = this.inUse
     switch (type) {
       case Backend.CloseComplete:
         if (this.closesAwaited === 0) break
@@ -225,11 +236,7 @@ export class ExtendedQuery<Row, A> implements Exchange, Answer<Row>, Repeatable 
         if (awaiting !== Awaiting.rows) break
         this.tag = readCommandTag(bytes, start, end)
         this.awaiting = Awaiting.ready
-        this.session.commandCompleted(
-          this.tag,
-          this.statement?.rowShape !== undefined,
-          this.statement?.changesSession === true
-        )
+        this.session.commandCompleted(this.tag, known?.rowShape !== undefined, known?.changesSession)
         return
       case Backend.PortalSuspended:
         if (awaiting !== Awaiting.rows || this.wanted.maxRows === 0) break
@@ -280,10 +287,6 @@ export class ExtendedQuery<Row, A> implements Exchange, Answer<Row>, Repeatable 
     throw new Desynchronised(type, this.expected)
   }
 
-  private get afterBind(): Awaiting {
-    return this.wanted.until === "bound" ? Awaiting.ready : Awaiting.rows
-  }
-
   private get expected(): string {
     return this.closesAwaited > 0 ? "CloseComplete" : this.awaiting
   }
@@ -292,9 +295,9 @@ export class ExtendedQuery<Row, A> implements Exchange, Answer<Row>, Repeatable 
     if (this.lookup !== undefined) this.lookup.ready(status, error)
     else if (error !== undefined) this.rejected(status, error)
     else if (this.awaiting !== Awaiting.ready) throw new Desynchronised(Backend.ReadyForQuery, this.expected)
-    else if (this.statement === undefined) this.prepared()
+    else if (this.inUse.known === undefined) this.prepared()
     else if (this.failure !== undefined) this.lost(this.failure)
-    else if (this.collector.refused !== undefined) this.resolve(this.statement, this.collector.refused)
+    else if (this.collector.refused !== undefined) this.resolve(this.inUse.known, this.collector.refused)
     else this.succeed()
   }
 
@@ -314,8 +317,7 @@ export class ExtendedQuery<Row, A> implements Exchange, Answer<Row>, Repeatable 
     if (this.wanted.types === OWN_TYPES) throw new ProtocolViolation("a type of its own in the catalogue's answer")
     const { session } = this
     this.lookedUp = [...this.lookedUp, ...oids]
-    const sql = typeQuery(serverVersionOf(session.parameters).major)
-    this.lookup = new ExtendedQuery(session, sql, [oids], ownTuples, (exit) => {
+    this.lookup = new ExtendedQuery(session, typeQuery(session.parameters), [oids], ownTuples, (exit) => {
       this.lookup = undefined
       if (Exit.isSuccess(exit)) types.add(readDescriptions(exit.value))
       done(exit)
@@ -362,7 +364,7 @@ export class ExtendedQuery<Row, A> implements Exchange, Answer<Row>, Repeatable 
   }
 
   private readAs(shape: RowShape | undefined): void {
-    this.collector.readWith(shape && this.wanted.form(shape))
+    this.collector.reader = shape && this.wanted.form(shape)
   }
 
   /** All rows are there, and some of them may wait for types that have to be looked up first. */
@@ -429,8 +431,10 @@ export class ExtendedQuery<Row, A> implements Exchange, Answer<Row>, Repeatable 
   }
 
   private succeed(): void {
-    if (this.wanted.portal !== undefined) this.wanted.portal.statement = this.statement
-    this.finish(this.wanted.result(this))
+    const { portal, result } = this.wanted
+    if (portal !== undefined) portal.statement = this.statement
+    const exit = result(this)
+    if (!this.abandoned) this.resume(exit)
   }
 
   lost(error: PgError.PgError): void {

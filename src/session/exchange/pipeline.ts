@@ -29,7 +29,7 @@ import type { ByteWriter } from "../../wire/byteWriter.ts"
 import { decodeParameterDescription, decodeRowDescription } from "../../wire/coldMessages.ts"
 import { type CommandTag, readCommandTag } from "../../wire/commandTag.ts"
 import type { ErrorFields } from "../../wire/errorFields.ts"
-import { writeCloseStatement, writeSync } from "../../wire/frontendEncoder.ts"
+import { writeCloseStatements, writeSync } from "../../wire/frontendEncoder.ts"
 import { Awaiting } from "./awaiting.ts"
 import { NO_COPY, refuseCopyInAndSync } from "./copyRefusal.ts"
 import { Desynchronised, type Exchange, type Resume } from "../engine/exchange.ts"
@@ -141,7 +141,7 @@ export class Pipeline<Row, A> implements Exchange {
 
   encode(writer: ByteWriter): void {
     const { evictions } = this.session.statements
-    for (const name of evictions) writeCloseStatement(writer, name)
+    writeCloseStatements(writer, evictions)
     this.plan.beforeFirst()
     this.writeBlock(writer)
     this.closesAwaited = evictions.length
@@ -325,7 +325,7 @@ export class Pipeline<Row, A> implements Exchange {
     const { rowShape } = statement
     const reader = rowShape === undefined || this.failure !== undefined ? undefined : this.plan.form(rowShape)
     if (reader !== undefined || !this.collector.isUnused) this.collector = new RowCollector()
-    this.collector.readWith(reader)
+    this.collector.reader = reader
     if (unknown !== undefined && reader !== undefined) this.collector.refuse(unknown, rowShape?.columns.length ?? 0)
   }
 

@@ -117,6 +117,6 @@ const readKept = <Row>(
   { rowShape }: PreparedStatement,
   types: DatabaseTypes
 ): void => {
-  collector.readWith(rowShape && form(makeRowShape(rowShape.columns, types, rowShape.resultFormats)))
+  collector.reader = rowShape && form(makeRowShape(rowShape.columns, types, rowShape.resultFormats))
   collector.readKept()
 }

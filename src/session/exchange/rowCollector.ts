@@ -6,9 +6,10 @@ import { ProtocolViolation } from "../../wire/failure.ts"
 
 export class RowCollector<Row> {
   readonly rows: Array<Row> = []
+  /** Reads the rows that come next; undefined if the caller does not want them. */
+  reader: RowReader<Row> | undefined
   /** The first column that could not be read. No row is read after it. */
   refused: UndecodableColumn | undefined
-  private reader: RowReader<Row> | undefined
   private kept: Array<Buffer> | undefined
   /** How many columns the rows have that are kept. */
   private columns = 0
@@ -21,11 +22,6 @@ export class RowCollector<Row> {
 
   get isUnused(): boolean {
     return this.rows.length === 0 && this.refused === undefined
-  }
-
-  /** Undefined where nobody wants the rows. */
-  readWith(reader: RowReader<Row> | undefined): void {
-    this.reader = reader
   }
 
   /** Reads nothing until `readKept`, since a column cannot be read before that. The rows have so many columns. */

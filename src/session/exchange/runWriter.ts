@@ -3,6 +3,7 @@ import * as Exit from "effect/Exit"
 import { bareValues, namedTypes } from "../../codec/typedParameter.ts"
 import type { ByteWriter } from "../../wire/byteWriter.ts"
 import {
+  bindNames,
   type BoundStatement,
   encodeResultFormats,
   writeBind,
@@ -14,7 +15,7 @@ import {
   writeParse
 } from "../../wire/frontendEncoder.ts"
 import { Unencodable } from "../../wire/failure.ts"
-import * as PgError from "../../PgError.ts"
+import type * as PgError from "../../PgError.ts"
 import { type Plan, Stale } from "./pipelinePlan.ts"
 import { ALL } from "../statement/wanted.ts"
 import { requestRefused, valueRefused } from "../engine/serverError.ts"
@@ -63,12 +64,6 @@ export class RunWriter {
     const statement = this.plan.statement(this.written)
     if (!statement.isDescribed) return this.describe(writer, statement, given)
     const values = bareValues(given)
-    const { length } = statement.parameters
-    if (values.length !== length) {
-      const { sql } = statement
-      const row = this.number(this.written)
-      throw new PgError.ParameterCountError({ expected: length, actual: values.length, sql, row })
-    }
     if (statement.name === "" && statement !== this.parsed) {
       writeParse(writer, "", statement.sql, statement.parameterOids)
       writeBind(writer, statement, values)
@@ -109,7 +104,8 @@ export class RunWriter {
   /** What comes of it that the next run could not be written. */
   refusal(failure: unknown, mayRepeat: boolean): Exit.Exit<Stale, PgError.PgError> {
     const statement = this.plan.statement(this.written)
-    if (!(failure instanceof Unencodable)) return Exit.fail(requestRefused(failure, statement.sql))
+    if (!(failure instanceof Unencodable))
+      return Exit.fail(requestRefused(failure, statement.sql, this.number(this.written)))
     const error = valueRefused(failure, statement, this.number(this.written))
     const refusedType = statement.parameterOids[(failure.parameter ?? 0) - 1]
     if (refusedType === undefined) return Exit.fail(error)
@@ -123,7 +119,7 @@ export class RunWriter {
 }
 
 const ROLLBACK: BoundStatement = {
-  nameBytes: Uint8Array.of(0),
+  bindNames: bindNames(""),
   parameters: [],
   resultFormats: encodeResultFormats([])
 }

@@ -17,6 +17,7 @@ import type { ByteWriter } from "../../wire/byteWriter.ts"
 import { decodeRowDescription } from "../../wire/coldMessages.ts"
 import { ProtocolViolation } from "../../wire/failure.ts"
 import {
+  bindNames,
   type BoundStatement,
   encodeResultFormats,
   writeBind,
@@ -29,12 +30,11 @@ import { Awaiting } from "./awaiting.ts"
 import { readDescriptions, typeQuery } from "../types/typeQuery.ts"
 import { Desynchronised } from "../engine/exchange.ts"
 import { RowCollector } from "./rowCollector.ts"
-import { serverVersionOf } from "../../wire/serverVersion.ts"
 
 const PARAMETER_OIDS = [pgType.oid.arrayOid]
 
 const BOUND: BoundStatement = {
-  nameBytes: Uint8Array.of(0),
+  bindNames: bindNames(""),
   parameters: parameterEncoders(PARAMETER_OIDS, builtinTypes),
   resultFormats: encodeResultFormats([Format.binary])
 }
@@ -52,7 +52,7 @@ export class TypeLookup {
   }
 
   write(writer: ByteWriter, parameters: ReadonlyMap<string, string>): void {
-    writeParse(writer, "", typeQuery(serverVersionOf(parameters).major), PARAMETER_OIDS)
+    writeParse(writer, "", typeQuery(parameters), PARAMETER_OIDS)
     writeBind(writer, BOUND, [this.oids])
     writeDescribePortal(writer)
     writeExecute(writer, 0)
@@ -74,7 +74,7 @@ export class TypeLookup {
     } else if (type === Backend.RowDescription && awaiting === Awaiting.portalDescription) {
       const columns = decodeRowDescription(bytes, start, end)
       const formats = columns.map(() => Format.binary)
-      collector.readWith(makeRowShape(columns, builtinTypes, formats).tuple)
+      collector.reader = makeRowShape(columns, builtinTypes, formats).tuple
       this.awaiting = Awaiting.rows
     } else if (type === Backend.CommandComplete && awaiting === Awaiting.rows) {
       if (collector.refused !== undefined) throw new ProtocolViolation(collector.refused.message)

@@ -123,20 +123,20 @@ export const query = <Row, A>(
 ): StatementRequest<A> => new Query(sql, params, wanted)
 
 export const rows = (sql: string, params: ReadonlyArray<unknown>): StatementRequest<ReadonlyArray<ObjectRow>> =>
-  query(sql, params, allRows)
+  new Query(sql, params, allRows)
 
 export const tupleRows = (sql: string, params: ReadonlyArray<unknown>): StatementRequest<ReadonlyArray<TupleRow>> =>
-  query(sql, params, allTuples)
+  new Query(sql, params, allTuples)
 
 /** The same for a query of our own, which no codec of the user's has to do with. */
 export const ownTupleRows = (sql: string, params: ReadonlyArray<unknown> = []): Request<ReadonlyArray<TupleRow>> =>
   query(sql, params, { ...allTuples, types: OWN_TYPES })
 
 export const row = (sql: string, params: ReadonlyArray<unknown>): StatementRequest<Option.Option<ObjectRow>> =>
-  query(sql, params, firstRow)
+  new Query(sql, params, firstRow)
 
 export const oneRow = (sql: string, params: ReadonlyArray<unknown>): StatementRequest<ObjectRow> =>
-  query(sql, params, onlyRow)
+  new Query(sql, params, onlyRow)
 
 /** One value of the first row: of the column with that name or that position from 0. */
 export const value = (
@@ -172,7 +172,7 @@ const noSuchColumn = (
 
 /** What the command did, without its rows. */
 export const command = (sql: string, params: ReadonlyArray<unknown>): StatementRequest<CommandTag> =>
-  query(sql, params, commandTag)
+  new Query(sql, params, commandTag)
 
 /** Any number of statements in one text, without parameters. */
 export const script = (sql: string): Request<ReadonlyArray<CommandTag>> => ({

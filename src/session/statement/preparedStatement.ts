@@ -5,7 +5,7 @@ import { builtinTypes } from "../../codec/registry.ts"
 import { makeRowShape, type RowShape, UndecodableColumn } from "../../codec/rowReader.ts"
 import { type ColumnDescription, Format } from "../../wire/backendMessage.ts"
 import { UnresolvedType } from "../../wire/failure.ts"
-import { encodeResultFormats } from "../../wire/frontendEncoder.ts"
+import { bindNames, encodeResultFormats } from "../../wire/frontendEncoder.ts"
 import { mayCopy } from "./mayCopy.ts"
 import { namesSessionState } from "./soiling.ts"
 import { kindOf, type StatementKind } from "./statementKind.ts"
@@ -18,8 +18,8 @@ export interface PreparedStatement extends Provenance {
   readonly sql: string
   /** Empty for the unnamed statement, which each run prepares anew. */
   readonly name: string
-  /** The name as the Bind message carries it, with its terminator. */
-  readonly nameBytes: Uint8Array
+  /** The result of `bindNames`. */
+  readonly bindNames: Uint8Array
   readonly parameters: ReadonlyArray<TypedParameterEncoder>
   readonly parameterOids: ReadonlyArray<number>
   /** The rows that it returns; undefined where it returns none. */
@@ -74,7 +74,7 @@ export const preparedStatement = (
     key,
     sql,
     name,
-    nameBytes: new TextEncoder().encode(`${name}\0`),
+    bindNames: bindNames(name),
     parameters: parameterEncoders(parameterOids, types),
     parameterOids,
     rowShape,
@@ -106,9 +106,9 @@ const NOTHING_KNOWN: StatementDescription = { parameterOids: [], columns: undefi
 
 /** The same statement under no name: each run prepares it. */
 export const unnamed = (statement: PreparedStatement): PreparedStatement =>
-  statement.name === "" ? statement : { ...statement, name: "", nameBytes: NO_NAME }
+  statement.name === "" ? statement : { ...statement, name: "", bindNames: NO_NAME }
 
-const NO_NAME = Uint8Array.of(0)
+const NO_NAME = bindNames("")
 
 /** Whether the rows of a statement are still what they were when it was described. */
 export const returnsSame = (

@@ -25,6 +25,13 @@ const CLEAN_COMMANDS: ReadonlySet<string> = new Set([
   "ANALYZE"
 ])
 
+/** Commands that change rows at most: no name, no type, no setting, and not the transaction that they run in. */
+const ROW_COMMANDS: ReadonlySet<string> = new Set(["SELECT", "INSERT", "UPDATE", "DELETE", "MERGE"])
+
+/** Whether a command that has completed can only have changed rows, as far as its tag tells. */
+export const changesRowsOnly = (command: string, hasColumns: boolean): boolean =>
+  ROW_COMMANDS.has(command) && (command !== "SELECT" || hasColumns)
+
 /**
  * A SELECT that returns no columns has put its rows into a table, which may be a temporary one: `SELECT INTO`,
  * `CREATE TABLE AS`.

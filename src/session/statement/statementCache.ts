@@ -25,7 +25,8 @@ export class StatementCache implements Statements {
   /** In order of use: a Map keeps the order of insertion. */
   private readonly statements = new Map<string, PreparedStatement>()
   private newest: PreparedStatement | undefined
-  private evicted: Array<string> = []
+  /** Names to close with the next request. They stay until `evictionsWritten`. */
+  evictions: Array<string> = []
   private ownNames = 0
 
   /** `namespace` is unique to the session: behind a pooler two sessions may meet on one server connection. */
@@ -86,23 +87,18 @@ export class StatementCache implements Statements {
 
   /** Asks for the Close of a statement that was prepared and is not kept. */
   close(name: string): void {
-    if (name !== "") this.evicted.push(name)
+    if (name !== "") this.evictions.push(name)
   }
 
   /** Drops everything: the server has deallocated all its statements. */
   clear(): void {
     this.statements.clear()
     this.newest = undefined
-    this.evicted = []
-  }
-
-  /** Names to close with the next request. They stay until `evictionsWritten`. */
-  get evictions(): ReadonlyArray<string> {
-    return this.evicted
+    this.evictions = []
   }
 
   evictionsWritten(): void {
-    if (this.evicted.length > 0) this.evicted = []
+    this.evictions = []
   }
 
   private admits(key: string): boolean {

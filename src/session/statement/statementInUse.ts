@@ -36,13 +36,14 @@ export class StatementInUse {
   readonly namedTypes: ReadonlyArray<number>
   /** The statement, with the rows that were asked for. */
   known: PreparedStatement | undefined
+  /** The shape whose formats Bind has asked for. */
+  asked: RowShape | undefined
   /** Whether what is known has yet to be confirmed by the server. */
   isPresumed = false
   /** Whether it was described before this request, and not by it. */
   isRemembered = false
   /** What it was prepared as, if it was by this request. */
   private name = ""
-  private asked: RowShape | undefined
   private readonly session: Knowledge
   private readonly statements: Statements
   /** Whether the request asks for no more than that it be prepared. */
@@ -60,7 +61,7 @@ export class StatementInUse {
     this.session = session
     this.sql = sql
     this.namedTypes = namedTypes
-    this.key = statementKey(sql, namedTypes)
+    this.key = namedTypes.length === 0 ? sql : statementKey(sql, namedTypes)
     this.statements = statements
     this.isPreparation = until === "prepared"
   }
@@ -125,11 +126,6 @@ export class StatementInUse {
   /** The server has described it. */
   learn(description: StatementDescription, types: DatabaseTypes): void {
     this.confirm((this.known = this.made(this.name, description, types)))
-  }
-
-  /** It is sent, to be run; its rows come in the formats that are known to suit them. */
-  sent({ rowShape }: PreparedStatement): void {
-    this.asked = rowShape
   }
 
   /**

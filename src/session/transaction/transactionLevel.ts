@@ -108,7 +108,9 @@ export class TransactionLevel extends Served {
 
   /** Why a fiber may not ask for anything now. */
   protected refusalFor(fiber: Fiber.Fiber<unknown, unknown>): PgError.PgError | undefined {
-    return this.ended ?? this.session.oldest?.refusalOf?.(fiber) ?? this.forbidden
+    if (this.endedBy !== undefined) return this.endedBy()
+    const refusal = this.session.oldest?.refusalOf?.(fiber)
+    return refusal !== undefined || this.inner === undefined ? refusal : this.forbidden
   }
 
   /** The error of those who ask while somebody has to end by hand what is open above this level. */

@@ -20,6 +20,8 @@ export interface Provenance {
 /** The types as they are for our own queries, whatever codecs the user has chosen. */
 export const OWN_TYPES = new DatabaseTypes(new TypeCodecs([]))
 
+const SEARCH_PATH = "search_path"
+
 /** How far a session has come in learning which database of which server it is connected to. */
 const Identity = { unknown: 0, asked: 1, settled: 2 } as const
 type Identity = (typeof Identity)[keyof typeof Identity]
@@ -31,14 +33,14 @@ class Place {
   shared: KnownDatabase
   /** What it alone sees, from a command that changes types up to the end of its transaction. */
   own: KnownDatabase | undefined
-  /** Whether names or types may mean something else once the transaction has ended. */
+  /** True from a change of the schema up to the end of its transaction: names and types may then change their meaning. */
   isUnsettled = false
   identity: Identity = Identity.unknown
   parameters: ReadonlyMap<string, string> = new Map()
   /** Whether there may be temporary tables that hide others. */
   hasCreated = false
   /** Changes when the statements of this session may mean something else than when they were described. */
-  private epoch: number
+  epoch: number
 
   constructor(databases: KnownDatabases) {
     this.databases = databases
@@ -62,7 +64,7 @@ class Place {
 /** What one session knows of the types of its database. */
 export class TypeCatalogue {
   readonly codecs: TypeCodecs
-  private readonly place: Place
+  readonly place: Place
 
   private constructor(codecs: TypeCodecs, place: Place) {
     this.codecs = codecs
@@ -96,7 +98,7 @@ export class TypeCatalogue {
 
   /** The search_path, where the server reports it: a statement that was described on another one may mean other tables. */
   get path(): string | undefined {
-    return this.place.parameters.get("search_path")
+    return this.place.parameters.get(SEARCH_PATH)
   }
 
   /** What the server reports of the session, as it changes. */
@@ -107,11 +109,14 @@ export class TypeCatalogue {
   isCurrent({ codecs, path, types, version }: Provenance): boolean {
     // What our own queries ask for is in the system catalogue, which nobody changes.
     if (codecs === OWN_TYPES.chosen) return true
+    const { place } = this
     return (
-      version === this.place.version &&
-      path === this.path &&
+      // All versions come from one counter: a statement is older than a change if its version is less.
+      version >= place.epoch &&
+      version >= place.shared.version &&
+      path === place.parameters.get(SEARCH_PATH) &&
       codecs === this.codecs &&
-      (types === undefined || types === this.place.known.typesWith(this.codecs))
+      (types === undefined || types === place.known.typesWith(this.codecs))
     )
   }
 
@@ -169,11 +174,6 @@ export class TypeCatalogue {
     place.isUnsettled = true
     place.endStatements()
     if (place.own !== undefined || mayChangeLayouts(command, sql)) place.own = new KnownDatabase(place.databases)
-  }
-
-  /** True from a change of the schema up to the end of its transaction. */
-  get isUnsettled(): boolean {
-    return this.place.isUnsettled
   }
 
   /** A savepoint was rolled back, and with it perhaps a change. */

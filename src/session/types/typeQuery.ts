@@ -2,6 +2,7 @@
  * The query that looks up types that are not known, and its answer. It goes from these types to all that they are made
  * of, so that one query is enough. Every name and operator in it is qualified: it means the same on any search_path.
  */
+import { serverVersionOf } from "../../wire/serverVersion.ts"
 import type { TupleRow } from "../../codec/rowReader.ts"
 import type { AttributeDescription, TypeDescription } from "../../codec/typeDescription.ts"
 import { ProtocolViolation } from "../../wire/failure.ts"
@@ -22,8 +23,8 @@ const isOid = (column: string): string => `${column} >= '1' AND ${column} <= '42
  * An array is known by its input function, for others too have elements. A type whose send function is text's own, as
  * citext has it, travels as text does.
  */
-export const typeQuery = (serverMajor: number): string => {
-  const hasMultiranges = serverMajor >= MULTIRANGES_SINCE
+export const typeQuery = (parameters: ReadonlyMap<string, string>): string => {
+  const hasMultiranges = serverVersionOf(parameters).major >= MULTIRANGES_SINCE
   return withQualifiedOperators(`WITH RECURSIVE needed(oid) AS (
   SELECT pg_catalog.unnest($1::pg_catalog.oid[])
   UNION

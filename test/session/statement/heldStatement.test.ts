@@ -11,7 +11,7 @@ const prepared = (name: string): PreparedStatement => ({
   key: "SELECT",
   sql: "SELECT",
   name,
-  nameBytes: new Uint8Array(),
+  bindNames: new Uint8Array(),
   parameters: [],
   parameterOids: [],
   rowShape: undefined,

@@ -16,7 +16,7 @@ const prepare = (cache: StatementCache, sql: string, preparedAt = 0): PreparedSt
     key: sql,
     sql,
     name: cache.nameFor(sql),
-    nameBytes: new Uint8Array(),
+    bindNames: new Uint8Array(),
     parameters: [],
     parameterOids: [],
     rowShape: undefined,

@@ -1,0 +1,87 @@
+/** Runs transactions: around an effect, or begun by hand and ended through a handle. */
+import * as Effect from "effect/Effect"
+import * as Exit from "effect/Exit"
+import * as Scope from "effect/Scope"
+import * as PgError from "../PgError.ts"
+import { AfterEnd } from "../session/transaction/afterEnd.ts"
+import type { LastCommit } from "../session/transaction/lastCommit.ts"
+import { type LevelOptions, TransactionLevel } from "../session/transaction/transactionLevel.ts"
+import { beginStatement, PLAIN_BEGIN } from "./beginStatement.ts"
+import type { TransactionOptions, WithTransactionOptions } from "./queryable/queryable.ts"
+import type { Router } from "./router.ts"
+
+/** Runs an effect in a transaction, or in a savepoint if the fiber is in a transaction. */
+export const withTransaction = <A, E, R>(
+  router: Router,
+  effect: Effect.Effect<A, E, R>,
+  options: WithTransactionOptions
+): Effect.Effect<A, E | PgError.PgError, R> => {
+  const begin = beginStatement(options)
+  if (typeof begin !== "string") return Effect.fail(begin)
+  const on = (outer: TransactionLevel, afterEnd?: AfterEnd, lastCommit?: LastCommit) =>
+    outer.within({ ...levelOptions(begin, options), afterEnd, lastCommit }, (level) => router.bind(level, effect))
+  const { retry } = options
+  return router.inTransaction<A, E | PgError.PgError, R>(on, (target) => {
+    const attempt = Effect.suspend(() => {
+      const afterEnd = new AfterEnd()
+      return afterEnd.following(
+        target instanceof TransactionLevel
+          ? on(target, afterEnd)
+          : target.withRoot((root, lastCommit) => on(root, afterEnd, lastCommit))
+      )
+    })
+    return retry === undefined ? attempt : Effect.retry(attempt, { schedule: retry, while: mayPassNextTime })
+  })
+}
+
+const mayPassNextTime = (error: unknown): boolean =>
+  PgError.isPgError(error) && (error._tag === "SerializationError" || error._tag === "DeadlockDetectedError")
+
+export type Ending = Effect.Effect<void, PgError.PgError>
+
+/** A transaction that is ended by hand. */
+export interface Begun {
+  readonly level: TransactionLevel
+  /** Wraps a COMMIT or ROLLBACK: the session is given back after it, and then the callbacks run. */
+  readonly ended: (ending: Ending) => Ending
+}
+
+/** Begins a transaction. It is rolled back when the scope closes, if it has not been ended by then. */
+export const begin = (
+  router: Router,
+  options: TransactionOptions
+): Effect.Effect<Begun, PgError.PgError, Scope.Scope> =>
+  Effect.uninterruptibleMask((restore) =>
+    Effect.gen(function* () {
+      const begin = beginStatement(options)
+      if (typeof begin !== "string") return yield* begin
+      const afterEnd = new AfterEnd()
+      yield* Effect.addFinalizer(() => afterEnd.runAtTheEnd)
+      const lease = yield* Scope.fork(yield* Effect.scope)
+      const opened = Effect.flatMap(restore(Scope.provide(router.scopedLevel, lease)), (outer) =>
+        outer.open({ ...levelOptions(begin, options), forbids: begunByHand(), afterEnd }, restore)
+      )
+      const level = yield* Effect.onExit(opened, (exit) =>
+        Exit.isFailure(exit) ? Scope.close(lease, exit) : Effect.void
+      )
+      yield* Scope.addFinalizer(lease, Effect.ignore(level.rollbackByHand))
+      return {
+        level,
+        ended: (ending) => afterEnd.following(Effect.ensuring(ending, Scope.close(lease, Exit.void)))
+      }
+    })
+  )
+
+/** The caller that would wait for the end of the transaction is usually the one that has to end it. */
+const begunByHand = (): PgError.UnsupportedError =>
+  new PgError.UnsupportedError({
+    feature: "another statement where a transaction has been begun by hand and not ended",
+    instead: "ask the handle that begin gave, or end it first",
+    sql: ""
+  })
+
+const levelOptions = (begin: string, options: WithTransactionOptions): LevelOptions => ({
+  begin,
+  isPlain: begin === PLAIN_BEGIN && options.trackOutcome === undefined && options.retry === undefined,
+  trackOutcome: options.trackOutcome === true
+})

@@ -1,0 +1,175 @@
+/**
+ * Supplies the sessions of a pool to its router: for one statement, for as long as an effect runs, or for a scope. Runs the
+ * `setup` hook for each borrower, and decides on return whether the session is to be reset.
+ */
+import type * as Cause from "effect/Cause"
+import * as Effect from "effect/Effect"
+import * as Exit from "effect/Exit"
+import type * as Fiber from "effect/Fiber"
+import type * as Scope from "effect/Scope"
+import * as Shape from "../call/shape.ts"
+import type { Lender } from "../connection/router.ts"
+import * as PgConnection from "../PgConnection.ts"
+import type * as PgError from "../PgError.ts"
+import type { Observer } from "../session/observer.ts"
+import type { Request } from "../session/request/request.ts"
+import type { LastCommit } from "../session/transaction/lastCommit.ts"
+import { type Restore, TransactionLevel } from "../session/transaction/transactionLevel.ts"
+import type { KnownDatabases } from "../session/types/knownDatabase.ts"
+import type { Borrower } from "./borrower.ts"
+import { EarlyReset } from "./earlyReset.ts"
+import { givenBack, type Hooks } from "./hooks.ts"
+import type { Member } from "./member.ts"
+import { Multiplexer, type MultiplexLimits } from "./multiplexing/multiplexer.ts"
+import { call } from "./pooledCall.ts"
+import type { SessionPool } from "./sessionPool.ts"
+
+/** A member that somebody has, as the level that their statements and transactions run on. */
+class Lease implements LastCommit {
+  readonly member: Member
+  readonly root: TransactionLevel
+
+  constructor(member: Member) {
+    this.member = member
+    this.root = TransactionLevel.root(member.session)
+  }
+
+  submitted(): void {
+    this.member.earlyReset = EarlyReset.begin(this.member)
+  }
+
+  /** What ran until it failed may have left anything behind. */
+  failed(): void {
+    this.member.earlyReset = undefined
+  }
+}
+
+/**
+ * A fiber's request for a connection, from the request to its end. The fiber may be interrupted after the pool has lent
+ * a connection but before the fiber has it; the connection is then given back from here.
+ */
+class Loan implements Borrower {
+  private readonly sessions: SessionPool
+  private lease: Lease | undefined
+  private resume: ((answer: Effect.Effect<Lease, PgError.PgError>) => void) | undefined
+  private withdraw: (() => void) | undefined
+
+  constructor(sessions: SessionPool) {
+    this.sessions = sessions
+  }
+
+  /** If this is interrupted, call `giveUp`. */
+  readonly answer: Effect.Effect<Lease, PgError.PgError> = Effect.callback((resume) => {
+    this.resume = resume
+    this.withdraw = this.sessions.acquire(this)
+  })
+
+  lend(member: Member): void {
+    member.session.residue.isUsed = false
+    this.lease = new Lease(member)
+    this.resume?.(Exit.succeed(this.lease))
+  }
+
+  refuse(cause: Cause.Cause<PgError.PgError>): void {
+    this.resume?.(Exit.failCause(cause))
+  }
+
+  /** Withdraws the request, or gives back the connection that was lent. */
+  giveUp(giveBack: (lease: Lease) => void): void {
+    if (this.lease === undefined) this.withdraw?.()
+    else giveBack(this.lease)
+  }
+}
+
+export interface PoolSourceOptions {
+  readonly sessions: SessionPool
+  readonly catalogue: KnownDatabases
+  readonly observer: Observer
+  readonly hooks: Hooks
+  /** Undefined if each statement has its session to itself. */
+  readonly multiplex: MultiplexLimits | undefined
+}
+
+export class PoolSource implements Lender {
+  readonly catalogue: KnownDatabases
+  readonly observer: Observer
+  private readonly sessions: SessionPool
+  private readonly multiplexer: Multiplexer | undefined
+  private readonly setup: Hooks["setup"]
+  private readonly hasResetHook: boolean
+  private readonly resetsByScript: boolean
+
+  constructor({ catalogue, hooks, multiplex, observer, sessions }: PoolSourceOptions) {
+    this.catalogue = catalogue
+    this.observer = observer
+    this.sessions = sessions
+    this.multiplexer = multiplex && new Multiplexer(sessions, multiplex)
+    this.setup = hooks.setup
+    this.hasResetHook = hooks.reset !== undefined
+    this.resetsByScript = hooks.reset === undefined && hooks.init === undefined
+  }
+
+  runIn<A>(_fiber: Fiber.Fiber<unknown, unknown>, request: Request<A>): Effect.Effect<A, PgError.PgError> {
+    if (this.setup !== undefined) return this.withRoot((root) => root.run(request))
+    return this.multiplexer === undefined ? call(this.sessions, request) : this.multiplexer.call(request)
+  }
+
+  withRoot<A, E, R>(
+    use: (root: TransactionLevel, lastCommit?: LastCommit) => Effect.Effect<A, E, R>
+  ): Effect.Effect<A, E | PgError.PgError, R> {
+    return Effect.uninterruptibleMask((restore) =>
+      Effect.flatMap(this.borrow(restore), (lease) => {
+        // What is not the pool's own script has to have the session to itself.
+        const used = Effect.suspend(() => use(lease.root, this.resetsByScript ? lease : undefined))
+        const whole = this.setup === undefined ? used : Effect.andThen(this.setUp(lease), used)
+        return Effect.onExit(restore(whole), () => {
+          this.giveBack(lease)
+          return Effect.void
+        })
+      })
+    )
+  }
+
+  readonly scopedRoot: Effect.Effect<TransactionLevel, PgError.PgError, Scope.Scope> = Effect.uninterruptibleMask(
+    (restore) =>
+      Effect.flatMap(this.borrow(restore), (lease) =>
+        Effect.addFinalizer(() => Effect.sync(() => this.giveBack(lease))).pipe(
+          Effect.andThen(restore(this.setUp(lease))),
+          Effect.as(lease.root)
+        )
+      )
+  )
+
+  /** Waits interruptibly. Call it in an uninterruptible region, so that the connection cannot be lost. */
+  private borrow(restore: Restore): Effect.Effect<Lease, PgError.PgError> {
+    return Effect.suspend(() => {
+      const loan = new Loan(this.sessions)
+      return Effect.onExit(restore(loan.answer), (exit) =>
+        Exit.isSuccess(exit) ? Effect.void : Effect.sync(() => loan.giveUp((lease) => this.giveBack(lease)))
+      )
+    })
+  }
+
+  /** Runs the `setup` hook; a connection on which it fails is not used again. */
+  private setUp({ member, root }: Lease): Effect.Effect<void, PgError.PgError> {
+    if (this.setup === undefined) return Effect.void
+    return Shape.answerOf("setup", this.setup(PgConnection.fromRoot(root))).pipe(
+      Effect.onError(() => Effect.sync(() => member.session.terminate())),
+      Effect.asVoid
+    )
+  }
+
+  /** Cancels what still runs on the connection, and refuses what is requested from now on. */
+  private giveBack({ member, root }: Lease): void {
+    const { catalogue, session } = member
+    root.end(givenBack)
+    session.catalogue = catalogue
+    if (session.lost === undefined && !session.isQuiet) session.abandonAll(givenBack())
+    // What was asked may have changed anything: a function in a SELECT can. Where nothing was, nothing is to be reset.
+    if (session.residue.isUsed || this.hasResetHook) {
+      session.residue.isSoiled = true
+      member.earlyReset = undefined
+    }
+    this.sessions.release(member)
+  }
+}
