@@ -1,4 +1,7 @@
-/** The rows of one answer as they come: read at once, or kept as they came until all is known that it takes to read them. */
+/**
+ * Collects the rows of one answer. It reads them at once, or keeps their bytes until the types that they need are
+ * known.
+ */
 import { Buffer } from "node:buffer"
 import { dataRowEnd, HEADER_BYTES } from "../../wire/backendDecoder.ts"
 import { columnsOfRow, type RowReader, UndecodableColumn } from "../../codec/rowReader.ts"
@@ -10,11 +13,11 @@ export class RowCollector<Row> {
   refused: UndecodableColumn | undefined
   private reader: RowReader<Row> | undefined
   private kept: Array<Buffer> | undefined
-  /** How many columns the rows have that are kept. */
+  /** How many columns the kept rows have. */
   private columns = 0
   private readonly maxRows: number
 
-  /** A server that sends more than `maxRows` does not do as it was asked. */
+  /** A server that sends more than `maxRows` rows breaks the protocol. */
   constructor(maxRows = Infinity) {
     this.maxRows = maxRows
   }
@@ -23,12 +26,15 @@ export class RowCollector<Row> {
     return this.rows.length === 0 && this.refused === undefined
   }
 
-  /** Undefined where nobody wants the rows. */
+  /** Sets how rows are read. Without a reader they are dropped. */
   readWith(reader: RowReader<Row> | undefined): void {
     this.reader = reader
   }
 
-  /** Reads nothing until `readKept`, since a column cannot be read before that. The rows have so many columns. */
+  /**
+   * Keeps the rows unread until `readKept`, because `column` cannot be read before. `columns` is how many columns they
+   * have.
+   */
   refuse(column: UndecodableColumn, columns: number): void {
     this.refused = column
     this.reader = undefined
@@ -36,7 +42,9 @@ export class RowCollector<Row> {
     this.columns = columns
   }
 
-  /** Takes the DataRows that lie whole in `bytes[at, limit)` behind each other; returns where the last of them ends. */
+  /**
+   * Takes the DataRows that lie whole in `bytes[at, limit)`, one behind the other. Returns where the last of them ends.
+   */
   addAll(bytes: Buffer, at: number, limit: number): number {
     let start = at
     for (let end = dataRowEnd(bytes, at, limit); end !== 0; end = dataRowEnd(bytes, start, limit)) {
@@ -72,7 +80,7 @@ export class RowCollector<Row> {
     kept.push(Buffer.from(bytes.subarray(start, end)))
   }
 
-  /** Reads what was kept, by now that it can be. */
+  /** Reads the kept rows with the current reader. */
   readKept(): void {
     const { kept = [] } = this
     this.kept = undefined

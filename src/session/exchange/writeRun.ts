@@ -1,4 +1,4 @@
-/** The request that runs a statement whose parameters and rows are known. */
+/** Writes a run of a statement whose parameters and columns are known. */
 import * as PgError from "../../PgError.ts"
 import type { ByteWriter } from "../../wire/byteWriter.ts"
 import {
@@ -12,7 +12,7 @@ import {
 import type { PreparedStatement } from "../statement/preparedStatement.ts"
 import type { Wanted } from "../statement/wanted.ts"
 
-/** `parses` has it prepared in the same round trip, and described once more. */
+/** With `parses`, the same round trip prepares the statement and describes its portal. */
 export const writeRun = (
   writer: ByteWriter,
   statement: PreparedStatement,
