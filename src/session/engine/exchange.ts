@@ -36,16 +36,11 @@ export interface Exchange extends Progress {
   dataRows(bytes: Buffer, at: number, limit: number): number
   /** Takes a message of any other type, or throws `Desynchronised`. */
   message(type: number, bytes: Buffer, start: number, end: number): void
-  /**
-   * Called at the first ErrorResponse. A request that is still being written can stop, because the server skips the
-   * rest.
-   */
+  /** Called at the first ErrorResponse. A request that is still being written can stop: the server skips the rest. */
   errorArrived?(): void
   /** Called when the socket can take more. Only an exclusive request, which may still be writing, hears of it. */
   drained?(): void
-  /**
-   * Returns an error if the fiber may not send another request now, because this exchange itself waits for that fiber.
-   */
+  /** Returns an error if the fiber may not send another request now, because this exchange waits for that fiber. */
   refusalOf?(fiber: Fiber.Fiber<unknown, unknown>): PgError.PgError | undefined
   /** Called at ReadyForQuery, with the first ErrorResponse since the request was written. */
   ready(status: TransactionStatus, error: ErrorFields | undefined): void

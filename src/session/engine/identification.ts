@@ -33,10 +33,7 @@ interface Identifiable {
   submitFirst(exchange: Exchange): void
 }
 
-/**
- * Asks only outside a transaction, because an error would end the transaction, and only if no other request is under
- * way.
- */
+/** Asks only outside a transaction, which an error would abort, and only if no other request is under way. */
 export const identify = (session: Identifiable): void => {
   const { catalogue } = session
   if (!session.settled || session.transactionStatus !== TransactionStatus.idle) return

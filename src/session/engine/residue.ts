@@ -8,15 +8,9 @@ const PREPARING_COMMANDS: ReadonlySet<string> = new Set(["PREPARE", "DO", "CALL"
 export class Residue {
   /** Whether settings, locks, tables or the like may have been left behind since this was last set to false. */
   isSoiled = false
-  /**
-   * Whether a borrower has done something that no reset can undo: LOAD, because a library stays loaded until the
-   * session ends.
-   */
+  /** Whether a borrower has used LOAD. No reset can undo it: the library stays loaded until the session ends. */
   isBeyondReset = false
-  /**
-   * Whether a statement may have been prepared in SQL. PostgreSQL can remove it only by its name, or together with all
-   * of ours.
-   */
+  /** Whether SQL may have prepared a statement. Such a statement can be removed only by name, or together with ours. */
   mayHavePrepared = false
   /** Whether anything but control statements was submitted since this was last set to false. */
   isUsed = false

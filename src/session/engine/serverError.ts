@@ -11,9 +11,7 @@ import type { PreparedStatement } from "../statement/preparedStatement.ts"
 interface Circumstances {
   /** Whether the statement was dropped from the cache, so that the caller has to run the transaction again. */
   readonly isDropped?: boolean
-  /**
-   * Whether the connection ends after the error, without a ReadyForQuery. By default this is so for FATAL and PANIC.
-   */
+  /** Whether the connection ends after the error, without a ReadyForQuery. The default is true for FATAL and PANIC. */
   readonly isLastWord?: boolean
 }
 
@@ -29,9 +27,7 @@ export const serverError = (
     row: progress.row
   })
 
-/**
- * For a request that could not be encoded for a reason other than a value: its SQL text, or the number of parameters.
- */
+/** For a request that could not be encoded because of its SQL text, or of the number of its parameters. */
 export const requestRefused = (failure: unknown, sql: string): PgError.PgError => {
   const known = recognised(failure)
   return typeof known === "string"

@@ -1,12 +1,10 @@
 /**
  * One live conversation with a server. Requests go out in order, and answers come back in the same order, each to the
- * exchange that asked. This file consists of plain callbacks, because every query passes through it; the layers above
- * consist of Effects.
+ * exchange that asked. It uses plain callbacks, because every query passes through it; the layers above use Effects.
  *
  * - A request is in `waiting` until it is written, and then in `inFlight` until its ReadyForQuery. All requests of one
  *   tick share a write.
- * - Nothing is written behind an exclusive exchange until it is answered, and nothing at all while a fence is raised
- *   (see `Fence`).
+ * - Nothing is written behind an exclusive exchange until it is answered, and nothing at all while a `Fence` is raised.
  * - Only this file handles the messages that the server sends of its own accord.
  * - Only `lost` says that the session has ended. It is set once, and every later request fails with it.
  */
@@ -85,10 +83,7 @@ export class Session extends Inspectable.Class implements FrameSink, TransportEv
   private readonly fence: Fence
   private readonly endListeners = new Listeners<PgError.PgError>()
   private readonly idleListeners = new Listeners<void>()
-  /**
-   * Fibers that wait for all requests to be answered. They can be refused, because a request may itself wait for one of
-   * them.
-   */
+  /** Fibers that wait for all requests to be answered. They can be refused, as a request may wait for one of them. */
   readonly stalled = new Listeners<PgError.PgError>()
   /** The open transaction, which hears of every command that completes. */
   transaction: Parameters<typeof tellWritten>[3]
@@ -142,10 +137,7 @@ export class Session extends Inspectable.Class implements FrameSink, TransportEv
     this.schedulePump()
   }
 
-  /**
-   * Called when the caller has gone. If the request is in flight, its answer is dropped, and it is canceled unless a
-   * request that is still wanted stands behind it.
-   */
+  /** The caller has gone. Drops the answer, and cancels the query unless a request behind it is still wanted. */
   abandon(exchange: Exchange): void {
     if (exchange.abandoned || this.lost !== undefined) return
     exchange.abandoned = true
@@ -231,10 +223,7 @@ export class Session extends Inspectable.Class implements FrameSink, TransportEv
     return this.begunIn === TransactionStatus.idle
   }
 
-  /**
-   * Writes more of the exclusive request in flight. Returns false if the caller must wait for `drained` before it
-   * writes again.
-   */
+  /** Writes more of the exclusive request in flight. If it returns false, the caller must wait for `drained`. */
   writeMore(write: (writer: ByteWriter) => void): boolean {
     write(this.writer)
     this.flush()
@@ -354,10 +343,7 @@ export class Session extends Inspectable.Class implements FrameSink, TransportEv
     }
   }
 
-  /**
-   * Handles an error that ends the connection. It answers the oldest request; the server never reached the ones behind
-   * it.
-   */
+  /** Handles an error that ends the connection. It answers the oldest request; the others were never reached. */
   private farewell(fields: ErrorFields): void {
     this.headError ??= fields
     this.die(farewell(this.headAnswer))
@@ -389,10 +375,7 @@ export class Session extends Inspectable.Class implements FrameSink, TransportEv
     return () => {}
   }
 
-  /**
-   * Calls back once all requests are answered or the session has ended. Calls back at once if that is so already,
-   * unless `isNext` is set: then it waits for the next time.
-   */
+  /** Calls back when all requests are answered or the session ends. With `isNext`, it does not call back at once. */
   onIdle(listener: () => void, isNext = false): () => void {
     if (this.lost === undefined && (isNext || !this.settled)) return this.idleListeners.add(listener)
     listener()
@@ -404,8 +387,8 @@ export class Session extends Inspectable.Class implements FrameSink, TransportEv
   }
 
   /**
-   * Ends the session for good. Every request fails with an error that says what became of it. If the server answered
-   * the oldest request with an error before the connection broke, that request fails with the server's error.
+   * Ends the session for good, and fails all requests. If the connection broke after the server had answered the oldest
+   * request with an error, that request fails with the server's error.
    */
   die(error: PgError.PgError): void {
     if (this.lost !== undefined) return
@@ -424,8 +407,8 @@ export class Session extends Inspectable.Class implements FrameSink, TransportEv
   }
 
   /**
-   * Begins the orderly end: new requests are refused, running ones are canceled, and once all are answered the server
-   * gets a Terminate message. `onEnd` reports when the connection is closed, or when that took too long.
+   * Begins the orderly end: refuses new requests, cancels the running ones, and sends Terminate once all are answered.
+   * `onEnd` reports when the connection is closed, or when that took too long.
    */
   close(): void {
     if (this.lost !== undefined || this.closing !== undefined) return

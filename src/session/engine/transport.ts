@@ -95,9 +95,7 @@ const negotiate = Effect.fnUntraced(function* (
   return link
 })
 
-/**
- * Used between two steps of the opening. The server must say nothing then, and the next step notices a broken socket.
- */
+/** Used between two steps of the opening. The server says nothing then, and the next step notices a broken socket. */
 const NOBODY: TransportEvents = { data: () => {}, drain: () => {}, closed: () => {} }
 
 /** The two valid answers to SSLRequest, one byte each. */

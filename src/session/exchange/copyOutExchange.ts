@@ -41,9 +41,7 @@ const starved = (sql: string): PgError.UnsupportedError =>
     sql
   })
 
-/**
- * The text of a COPY: as sent to the server, and as shown in errors and reports, without the values of its parameters.
- */
+/** The text of a COPY: as sent to the server, and as errors and reports show it, without the parameter values. */
 export interface CopyText {
   readonly sent: string
   readonly told: string
@@ -180,9 +178,7 @@ export class CopyOut<A> extends CopyExchange {
     super.abandon()
   }
 
-  /**
-   * Removes the position from an error if `sql` is not the text that was sent, because the server counts in the latter.
-   */
+  /** Removes the position from an error if `sql` is not the text that was sent, in which the server counts. */
   override ready(status: TransactionStatus, error: ErrorFields | undefined): void {
     const isElsewhere = error !== undefined && this.sent !== this.sql
     super.ready(status, isElsewhere ? { ...error, position: undefined } : error)

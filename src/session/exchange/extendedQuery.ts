@@ -9,7 +9,6 @@
  * every run : (Close...) Bind Execute Sync     ->  (CloseComplete...) BindComplete DataRow...
  *                                                   CommandComplete | PortalSuspended | EmptyQueryResponse  ReadyForQuery
  * ```
- *
  * An unnamed statement is prepared again for each run, with the types and formats that are known from before. A
  * statement is presumed, and runs at once even for the first time, if the types of its parameters are known and no rows
  * have to be read:
@@ -18,13 +17,12 @@
  * (Close...) Parse Bind Describe Execute Sync  ->  (CloseComplete...) ParseComplete BindComplete
  *                                                   RowDescription | NoData  DataRow... and so on
  * ```
- *
  * If the description proves out of date before anything has run, the statement is described again. It then runs in the
  * round trip that prepares it, so that little time is left for another change. See `Repetition`.
  *
  * Types that the session does not know are looked up in between. This exchange sends the query for them as a part of
- * its own conversation. Some types turn out to be unknown or changed only when the statement runs. The rows are then
- * kept as bytes, and read once the types are known.
+ * its own conversation. If a run shows that a type is unknown or has changed, the rows are kept as bytes until the type
+ * is known.
  */
 import type { Buffer } from "node:buffer"
 import * as Exit from "effect/Exit"
@@ -392,8 +390,8 @@ export class ExtendedQuery<Row, A> implements Exchange, Answer<Row>, Repeatable 
 
   /**
    * Handles an error of the server. Before BindComplete nothing has run. If such an error shows that the description
-   * was out of date, the statement is described again and run once more. Inside a transaction that is impossible,
-   * because the error has aborted it.
+   * was out of date, the statement is described again and run once more, except in a transaction, which the error has
+   * aborted.
    */
   private rejected(status: TransactionStatus, fields: ErrorFields): void {
     const { statement } = this

@@ -7,7 +7,6 @@
  * (Close...) ([Parse] Bind [Describe] Execute)... Sync  ->  (CloseComplete...)
  *                ([ParseComplete] BindComplete [RowDescription | NoData] DataRow... CommandComplete)... ReadyForQuery
  * ```
- *
  * A run of an unnamed statement that differs from the one before begins with Parse, and describes the statement once
  * more. Some statements can be described only after the runs before them are done. They take two steps:
  *
@@ -15,12 +14,10 @@
  * Parse Describe Flush  ->  ParseComplete ParameterDescription RowDescription | NoData
  * Bind Execute
  * ```
- *
  * If types of such a statement are not known, they are looked up. The lookup takes the place of the unnamed statement,
  * so the statement is then parsed and described again. A run that may be a COPY also ends with Flush, and nothing is
  * written behind it before its answer, because the server would read the next run as data of the COPY. If the client
- * has to give up in the middle and outside a transaction, it writes a ROLLBACK before the Sync, because a Sync alone
- * would commit.
+ * gives up in the middle and outside a transaction, it writes a ROLLBACK before the Sync, which alone would commit.
  */
 import type { Buffer } from "node:buffer"
 import * as Exit from "effect/Exit"
@@ -170,10 +167,7 @@ export class Pipeline<Row, A> implements Exchange {
     if (this.awaiting === Awaiting.nothing) this.awaitRun()
   }
 
-  /**
-   * Lets the event loop run between two blocks, so that an error of the server is noticed even if the socket never
-   * fills.
-   */
+  /** Lets the event loop run between two blocks, so that an error is noticed even if the socket never fills. */
   private continueSoon(): void {
     if (this.ended || this.runs.holds || this.isScheduled) return
     this.isScheduled = true
@@ -357,7 +351,7 @@ export class Pipeline<Row, A> implements Exchange {
     this.bound(readable, unknown)
   }
 
-  /** Takes the description of the next run's statement, which became possible once the runs before it were done. */
+  /** Takes the description of the next run's statement. The runs before it are done. */
   private learned(columns: ReadonlyArray<ColumnDescription> | undefined): void {
     const { current, isGivenUp, lookedUp, parameterOids, runs, session } = this
     const { types } = session.catalogue

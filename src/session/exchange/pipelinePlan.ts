@@ -14,10 +14,7 @@ export interface Plan<Row, A> {
   /** Returns the statement of the run with this index. */
   statement(index: number): PreparedStatement
   readonly form: RowForm<Row>
-  /**
-   * Called just before the first run is written. Statements that the server no longer keeps must then be unnamed, so
-   * that the pipeline prepares them.
-   */
+  /** Called before the first run is written. Statements that the server no longer keeps become unnamed ones. */
   beforeFirst(): void
   /** Called when the server has described the statement of this run, which could not be described earlier. */
   learned(index: number, statement: PreparedStatement): void
@@ -36,10 +33,7 @@ export type Outcome<A> = A | Stale | Unread<A>
 
 interface Staleness {
   readonly statement: PreparedStatement
-  /**
-   * Makes the error to report. `isDropped` says that the statement was dropped from the cache, so that the caller has
-   * to start again.
-   */
+  /** Makes the error to report. `isDropped` says that the statement was dropped, so the caller has to start again. */
   readonly error: (isDropped: boolean) => PgError.PgError
   /** Whether it is certain that the description of the statement is out of date. */
   readonly isCertain: boolean
@@ -101,10 +95,7 @@ export const mapOutcome = <A, B>(outcome: Outcome<A>, f: (answer: A) => B): Outc
   return outcome instanceof Unread ? outcome.map(f) : f(outcome)
 }
 
-/**
- * Returns undefined if all rows of these runs have been read. Once the `read` of an `Unread` has read all rows, it
- * passes them to the plan.
- */
+/** Returns undefined if all rows of these runs have been read. `read` passes them to the plan once all are. */
 export const unreadOf = <Row, A>(plan: Plan<Row, A>, runs: ReadonlyArray<AnsweredRun<Row>>): Unread<A> | undefined => {
   const unread = runs.find(({ collector }) => collector.refused !== undefined)
   const column = unread?.collector.refused

@@ -45,10 +45,7 @@ export class Repetition {
     this.request = request
   }
 
-  /**
-   * Handles a value that could not be encoded. The type of the parameter may have changed since the statement was
-   * described.
-   */
+  /** Handles a value that could not be encoded. The type of its parameter may have changed on the server. */
   valueRefused(failure: Unencodable, statement: PreparedStatement): void {
     const { inUse, session } = this.request
     const error = valueRefused(failure, statement)
@@ -59,10 +56,7 @@ export class Repetition {
     this.askWhether(statement, error)
   }
 
-  /**
-   * Handles an error of the server that came before the statement ran. If the description was out of date, the
-   * statement is run once more.
-   */
+  /** Handles an error from before the run. If the description was out of date, the statement is run once more. */
   rejected(
     statement: PreparedStatement,
     verdict: Verdict,
@@ -85,10 +79,7 @@ export class Repetition {
     }
   }
 
-  /**
-   * Handles a new description. Returns true if the statement is to be run; otherwise the error stands, or a type is
-   * looked up.
-   */
+  /** Handles a new description. Returns true if the statement is to be run now. */
   described(description: StatementDescription): boolean {
     const { doubt, request } = this
     const { doubted } = request.inUse

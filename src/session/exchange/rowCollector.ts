@@ -31,10 +31,7 @@ export class RowCollector<Row> {
     this.reader = reader
   }
 
-  /**
-   * Keeps the rows unread until `readKept`, because `column` cannot be read before. `columns` is how many columns they
-   * have.
-   */
+  /** Keeps the rows, of this many columns, unread until `readKept`, because `column` cannot be read before. */
   refuse(column: UndecodableColumn, columns: number): void {
     this.refused = column
     this.reader = undefined
@@ -42,9 +39,7 @@ export class RowCollector<Row> {
     this.columns = columns
   }
 
-  /**
-   * Takes the DataRows that lie whole in `bytes[at, limit)`, one behind the other. Returns where the last of them ends.
-   */
+  /** Takes the whole DataRows in `bytes[at, limit)`, one behind the other. Returns where the last of them ends. */
   addAll(bytes: Buffer, at: number, limit: number): number {
     let start = at
     for (let end = dataRowEnd(bytes, at, limit); end !== 0; end = dataRowEnd(bytes, start, limit)) {

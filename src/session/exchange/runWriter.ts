@@ -85,9 +85,7 @@ export class RunWriter {
     if (statement.mayCopy) this.hold(writer)
   }
 
-  /**
-   * Describes the statement of the next run again, because the lookup of its types has replaced the unnamed statement.
-   */
+  /** Describes the statement of the next run again, because a lookup of types has replaced the unnamed statement. */
   describeAgain(writer: ByteWriter): void {
     if (this.undescribed !== undefined) this.describe(writer, this.plan.statement(this.written), this.undescribed)
   }

@@ -62,10 +62,7 @@ export class SimpleQuery implements Exchange {
     return this.tags.length > 0
   }
 
-  /**
-   * A script may commit a part of its work before another part fails. A single statement commits before
-   * CommandComplete.
-   */
+  /** A script may commit a part before another part fails. A lone statement commits before CommandComplete. */
   get mayOutlastError(): boolean {
     const { hasRun, session, sql, tags } = this
     if (tags.some(({ command }) => isCommitting(command))) return true
