@@ -46,7 +46,7 @@ export interface Exchange extends Progress {
   ready(status: TransactionStatus, error: ErrorFields | undefined): void
   /** Called if the caller has gone before the request, or its next part, was written. */
   withdrawn?(): void
-  /** Called if the session was lost, or if an ErrorResponse ended it. */
+  /** Called if the session was lost. `error` says what became of the request. */
   lost(error: PgError.PgError): void
 }
 

@@ -1,7 +1,7 @@
 /**
  * Ends a session whose server does not answer a control statement within `cancelTimeout`. The time counts from when the
- * statement is the next to be answered. All statements of a session share one timer, which is never cleared while the
- * session lives: a timer for each would make up a good part of their cost.
+ * statement is the next to be answered. All statements of a session share one timer, because a timer for each would
+ * make up a good part of their cost.
  */
 import * as PgError from "../../PgError.ts"
 
@@ -36,7 +36,7 @@ export class Liveness {
     this.session = session
   }
 
-  /** Call it when the statement is submitted, or later. */
+  /** Call it just before the statement is submitted, or at any time after that. */
   watch(statement: Watched): void {
     if (this.isNext(statement)) statement.nextSince = performance.now()
     this.watched.push(statement)

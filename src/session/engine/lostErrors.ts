@@ -13,7 +13,7 @@ export const violation = (failure: unknown): PgError.ProtocolError =>
         expected: "a message that the protocol allows"
       })
 
-/** Whether a notice announces a shutdown. An immediate one, or one after a crash, is announced by no error. */
+/** Whether a notice says that the server is going away. At an immediate shutdown or a crash, no error follows it. */
 export const isParting = ({ code }: ErrorFields): boolean => code === "57P01" || code === "57P02"
 
 /** The connection broke or was closed by the server. `parting` is the notice of a shutdown, if one came before. */

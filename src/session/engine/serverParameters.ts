@@ -3,7 +3,7 @@ import type { Buffer } from "node:buffer"
 import { decodeParameterStatus } from "../../wire/coldMessages.ts"
 import { ProtocolViolation } from "../../wire/failure.ts"
 
-/** A real server reports about twenty, and no new ones later. */
+/** A real server reports a few dozen at most, and no new ones later. */
 const MAX_PARAMETERS = 1000
 
 /** Stores a ParameterStatus. Throws `ProtocolViolation` if the client cannot work with the value. */

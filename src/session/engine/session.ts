@@ -91,7 +91,7 @@ export class Session extends Inspectable.Class implements FrameSink, TransportEv
   private head: Exchange | undefined
   /** The first ErrorResponse to the head. */
   private headError: ErrorFields | undefined
-  /** The notice in which the server said why it shuts down. A later ReadyForQuery proves it wrong. */
+  /** The notice of a shutdown. ReadyForQuery clears it, because the server is then still there. */
   private parting: ErrorFields | undefined
   private exclusive: Exchange | undefined
   private reading = false

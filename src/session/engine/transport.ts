@@ -12,7 +12,7 @@ import type { SslMode } from "../../PgConfig.ts"
 import * as PgError from "../../PgError.ts"
 import { encodeSslRequest } from "../../wire/coldMessages.ts"
 
-/** Large, because each read from the socket costs time. The operating system only provides the part that is used. */
+/** Large, because each read from the socket costs time. The part that no answer needs takes no memory. */
 const RECEIVE_BYTES = 131_072
 
 /** Where to connect to. `name` is the host as the user wrote it; the server's certificate must match it. */

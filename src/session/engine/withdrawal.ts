@@ -1,4 +1,4 @@
-/** Ends the requests of a session that itself goes on. */
+/** Ends requests of a session without ending the session. */
 import type * as PgError from "../../PgError.ts"
 import type { Exchange } from "./exchange.ts"
 import type { Fifo } from "./fifo.ts"

@@ -305,7 +305,7 @@ export class ExtendedQuery<Row, A> implements Exchange, Answer<Row>, Repeatable 
     return this.wanted.types ?? this.session.catalogue.types
   }
 
-  /** Looks up types as the next part of this conversation. Each type is looked up only once. */
+  /** Looks up types as the next part of this conversation. Types without an answer are not looked up again. */
   lookUp(
     types: DatabaseTypes,
     oids: ReadonlyArray<number>,

@@ -1,4 +1,4 @@
-/** Says what a pipeline runs, and how it can end besides with a result or an error: as `Stale` or `Unread`. */
+/** The plan of a pipeline, and the two ways in which one can end without a result or an error: `Stale` and `Unread`. */
 import type { DatabaseTypes } from "../../codec/databaseTypes.ts"
 import { makeRowShape, type UndecodableColumn } from "../../codec/rowReader.ts"
 import type * as PgError from "../../PgError.ts"

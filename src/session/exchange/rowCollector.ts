@@ -31,7 +31,7 @@ export class RowCollector<Row> {
     this.reader = reader
   }
 
-  /** Keeps the rows, of this many columns, unread until `readKept`, because `column` cannot be read before. */
+  /** Keeps rows of that many columns unread until `readKept`, because `column` cannot be read before. */
   refuse(column: UndecodableColumn, columns: number): void {
     this.refused = column
     this.reader = undefined

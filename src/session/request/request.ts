@@ -115,7 +115,7 @@ const commandTag = {
   result: ({ tag }) => Exit.succeed(tag ?? { command: "", rowCount: 0 })
 } satisfies Wanted<never, CommandTag>
 
-/** Runs a statement, with whatever is wanted of its answer. */
+/** Runs a statement, and makes of its answer what `wanted` says. */
 export const query = <Row, A>(
   sql: string,
   params: ReadonlyArray<unknown>,

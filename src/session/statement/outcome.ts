@@ -61,7 +61,7 @@ const CONCURRENTLY = /\bconcurrently\b/i
 const OUTSIDE_OF_TRANSACTIONS = /^(?:database|tablespace|subscription|system)\b/i
 const INDEX = /^(?:unique\s+)?index\b/i
 
-/** Every word that begins a statement in PostgreSQL 18, and REPACK of 19. A statement with another may do anything. */
+/** Every word that begins a statement in PostgreSQL 18, and REPACK of 19. Other statements may do anything. */
 export const OUTLASTS_ERROR: ReadonlyMap<string, Outlasts> = new Map<string, Outlasts>([
   ["abort", false],
   ["alter", (rest) => OUTSIDE_OF_TRANSACTIONS.test(rest) || CONCURRENTLY.test(rest)],

@@ -32,7 +32,7 @@ interface Knowledge {
 export class StatementInUse {
   readonly sql: string
   readonly key: string
-  /** The types of its parameters that the caller names. 0 leaves a type to the server. */
+  /** The types of the parameters that the caller names. 0 leaves a type to the server. */
   readonly namedTypes: ReadonlyArray<number>
   /** What is known of the statement, with the formats in which its rows were asked for. */
   known: PreparedStatement | undefined
@@ -40,7 +40,7 @@ export class StatementInUse {
   isPresumed = false
   /** Whether an earlier request had `known` described. */
   isRemembered = false
-  /** The name under which this request prepares it. */
+  /** The name under which this request prepares the statement. */
   private name = ""
   private asked: RowShape | undefined
   private readonly session: Knowledge
@@ -103,19 +103,19 @@ export class StatementInUse {
     return (this.known = this.made(this.nameIt(), description, types))
   }
 
-  /** Returns the name to prepare it under. A statement that has to be described for each run has none. */
+  /** Returns the name to prepare the statement under. A statement that has to be described for each run has none. */
   nameIt(): string {
     const name = this.statements.nameFor(this.key, this.sql)
     const isNamed = this.kind === "planned" || (this.isPreparation && this.statements !== this.session.statements)
     return (this.name = isNamed ? name : "")
   }
 
-  /** Leaves it unnamed, because it is only to be described. */
+  /** Leaves the statement unnamed, because it is only to be described. */
   leaveUnnamed(): string {
     return (this.name = "")
   }
 
-  /** Makes the request ask whether the statement has changed. It stays in the cache meanwhile. */
+  /** Makes the request ask whether the statement has changed. The cache keeps the statement meanwhile. */
   doubt(statement: PreparedStatement): void {
     this.doubted = statement
     this.known = undefined
@@ -133,8 +133,8 @@ export class StatementInUse {
   }
 
   /**
-   * Takes the columns of a portal, after Bind has asked for their formats. Returns a column if its type is not known;
-   * `readAs` must then follow once it is.
+   * Takes the columns of a portal, after Bind has asked for their formats. Returns a column whose type is not known, if
+   * there is one; `readAs` must then follow once the type is known.
    */
   described(
     statement: PreparedStatement,

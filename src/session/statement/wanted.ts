@@ -48,7 +48,7 @@ export interface Wanted<Row, A> {
   readonly types?: DatabaseTypes | undefined
   /** Where to stop: once the statement is prepared, or its portal is open. By default the request runs to its end. */
   readonly until?: "prepared" | "bound"
-  /** The portal to run it in, `maxRows` rows at a time. By default it runs in the unnamed portal, and only once. */
+  /** The portal to run in, `maxRows` rows at a time. By default it is the unnamed portal, which runs once. */
   readonly portal?: NamedPortal | undefined
 }
 

@@ -1,4 +1,4 @@
-/** Recognizes, by command tag and text, that a statement of the user has ended a transaction of the client. */
+/** Recognizes, by command tag and text, a statement of the user that ended a transaction of the client. */
 import type * as PgError from "../../PgError.ts"
 
 const GAP = String.raw`(?:\s|--[^\n]*(?:\n|$)|/\*[\s\S]*?\*/)`

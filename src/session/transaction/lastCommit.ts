@@ -1,4 +1,4 @@
-/** Hears of the COMMIT of a transaction with which the use of its session ends. */
+/** Hears of the COMMIT of a transaction after which its session is given back. */
 export interface LastCommit {
   /** COMMIT has been submitted. Whatever is submitted now shares its write. */
   submitted(): void

@@ -18,7 +18,7 @@ export interface LevelOptions {
   readonly forbids?: PgError.PgError
   /** Runs the callbacks after the end. By default they run at once, before the fiber goes on. */
   readonly afterEnd?: AfterEnd | undefined
-  /** Set if the session is lent for this one transaction. It then hears of COMMIT. */
+  /** Hears of the COMMIT, if the session is lent for this transaction only. */
   readonly lastCommit?: LastCommit | undefined
 }
 

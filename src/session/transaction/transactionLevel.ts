@@ -180,7 +180,7 @@ export class TransactionLevel extends Served {
     )
   }
 
-  /** Ends the level as if its body had succeeded. A finalizer passes `interruptible`, so that it can stop the wait. */
+  /** Commits, as if the body had succeeded. A finalizer passes `interruptible`, so that its wait can be interrupted. */
   commitByHand(interruptible?: Restore): Effect.Effect<void, PgError.PgError> {
     return Effect.uninterruptibleMask((restore) =>
       Effect.flatMap(Effect.exit((interruptible ?? restore)(this.beforeEnd())), (exit) => this.close(exit))

@@ -1,4 +1,4 @@
-/** Decides by its command tag whether a command may have changed what names and types mean. */
+/** Decides from the command tag whether a command may have changed what names and types mean. */
 import type { CommandTag } from "../../wire/commandTag.ts"
 
 /**

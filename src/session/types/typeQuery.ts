@@ -13,9 +13,7 @@ const MULTIRANGES_SINCE = 14
 /** Names the schema of the operators, because a user may have created others with these names. */
 const withQualifiedOperators = (sql: string): string => sql.replaceAll(/ ([<>]?=|>) /g, " OPERATOR(pg_catalog.$1) ")
 
-/**
- * Holds for every OID of a type. Without it the planner expects many rows, and may compile the query.
- */
+/** Holds for every OID of a type. Without it the planner expects many rows, and may compile the query. */
 const isOid = (column: string): string => `${column} >= '1' AND ${column} <= '4294967295'`
 
 /**
