@@ -1,9 +1,9 @@
 /**
- * Who watches operations: a tracer that is installed, the user's `onQuery` hook, the slow-query log, metrics. Where none
- * of them is there, an operation runs as if this file did not exist.
+ * Reports each operation to the tracer, the `onQuery` hook, the slow-query log and the metrics. If none of these is in
+ * use, an operation runs as if this file did not exist.
  *
- * Spans and metrics follow OpenTelemetry's stable conventions for database clients and for PostgreSQL. They hold the
- * text of a statement, with its placeholders, and never a value.
+ * Spans and metrics follow OpenTelemetry's stable conventions for database clients and for PostgreSQL. They contain the
+ * text of a statement with its placeholders, and never a value.
  */
 import * as Cause from "effect/Cause"
 import * as Clock from "effect/Clock"
@@ -18,7 +18,7 @@ import type * as Tracer from "effect/Tracer"
 import type { HostAddress, QueryEvent, ResolvedConfig, Watch } from "../PgConfig.ts"
 import * as PgError from "../PgError.ts"
 
-/** Where operations go: attributes of every span. */
+/** The server and database of the operations, as attributes of every span. */
 export interface Target {
   readonly database: string
   readonly address: string
@@ -38,13 +38,13 @@ const operationDuration = Metric.histogram("db.client.operation.duration", {
 
 type Hook = NonNullable<Watch["onQuery"]>
 
-/** The hooks that a fiber runs for: what it asks is told to none of them, or a hook that queries would have no end. */
+/** The hooks that the fiber is running. They do not hear of its queries: a hook that queries would never end. */
 const RunningHooks = Context.Reference<ReadonlyArray<Hook>>("effectpg/RunningHooks", { defaultValue: () => [] })
 
 export class Observer {
   private readonly watch: Watch
   private readonly target: Target
-  /** Whether anything is to be done that does not depend on the fiber. */
+  /** Whether there is anything to report to besides a tracer, which depends on the fiber. */
   private readonly isWatching: boolean
 
   constructor(watch: Watch, target: Target) {
@@ -53,7 +53,7 @@ export class Observer {
     this.isWatching = watch.onQuery !== undefined || watch.slowQueryMillis !== undefined || watch.metrics
   }
 
-  /** Runs an operation, and tells those who watch how it went. */
+  /** Runs an operation, and reports how it went. */
   observe<A, E, R>(
     fiber: Fiber.Fiber<unknown, unknown>,
     operation: string,
@@ -96,7 +96,7 @@ export class Observer {
     const noted = Effect.andThen(slow, measured)
     if (onQuery === undefined || running.includes(onQuery)) return noted
     const told = onQuery(event)
-    // A hook that returns something else, as an asynchronous function does, is no reason for the operation to die.
+    // A hook may return something else, for example a promise. That must not make the operation die.
     if (!Effect.isEffect(told)) return Effect.andThen(noted, Effect.logWarning("onQuery gave no Effect"))
     return Effect.andThen(noted, Effect.provideService(told, RunningHooks, [...running, onQuery]))
   }
@@ -121,7 +121,8 @@ export class Observer {
       if (port !== undefined) span.attribute("server.port", port)
       return Effect.onExit(effect, (exit) =>
         Effect.withFiber((fiber) => {
-          // A span keeps the exit that it ends with, and rows are no part of a trace: a success is told without them.
+          // A span keeps the exit that it ends with. Rows do not belong in a trace, so a success is reported without
+          // them.
           if (Exit.isSuccess(exit)) span.end(endTimeOf(fiber), Exit.void)
           else describeFailure(span, exit.cause)
           return Effect.void
@@ -131,7 +132,7 @@ export class Observer {
   }
 }
 
-/** As Effect measures the end of a span. */
+/** Measures the end of a span as Effect does. */
 const endTimeOf = (fiber: Fiber.Fiber<unknown, unknown>): bigint =>
   fiber.getRef(References.TracerTimingEnabled) ? fiber.getRef(Clock.Clock).currentTimeNanosUnsafe() : 0n
 

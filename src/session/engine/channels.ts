@@ -5,7 +5,7 @@ export type NotificationListener = (notification: Notification) => void
 
 export class Channels {
   private readonly listeners = new Map<string, Set<NotificationListener>>()
-  /** Channels whose last listener has gone; the server may not have been told. */
+  /** Channels whose last listener has gone, and for which the server may not have got an UNLISTEN yet. */
   private readonly left = new Set<string>()
 
   get names(): ReadonlyArray<string> {
@@ -16,7 +16,7 @@ export class Channels {
     return this.listeners.has(channel)
   }
 
-  /** True where the channel had no listener before. */
+  /** Returns true if the channel had no listener before. */
   add(channel: string, listener: NotificationListener): boolean {
     const others = this.listeners.get(channel)
     if (others === undefined) this.listeners.set(channel, new Set([listener]))
@@ -24,27 +24,27 @@ export class Channels {
     return others === undefined
   }
 
-  /** True where the channel has no listener left. */
+  /** Returns true if the channel has no listener left. */
   remove(channel: string, listener: NotificationListener): boolean {
     const listeners = this.listeners.get(channel)
     if (listeners === undefined || !listeners.delete(listener) || listeners.size > 0) return false
     return this.listeners.delete(channel)
   }
 
-  /** Notes a channel that the server is to be told to forget. True for the first one since they were last taken. */
+  /** Notes that the server needs an UNLISTEN for this channel. Returns true for the first one since `takeLeft`. */
   leave(channel: string): boolean {
     this.left.add(channel)
     return this.left.size === 1
   }
 
-  /** The channels that were left since they were last taken, and that nobody has come to since. */
+  /** Returns the channels that were left since the last call and have no listener now. */
   takeLeft(): ReadonlyArray<string> {
     const left = [...this.left].filter((channel) => !this.has(channel))
     this.left.clear()
     return left
   }
 
-  /** A session that was made to LISTEN by plain SQL is told of notifications that nobody here wants. */
+  /** Delivers to the listeners of the channel. There may be none, if a program has sent LISTEN as plain SQL. */
   deliver(notification: Notification): void {
     for (const listener of this.listeners.get(notification.channel) ?? []) listener(notification)
   }

@@ -1,7 +1,8 @@
 /**
- * One request and all that it must receive, as one value. The session writes it, hands it the messages that answer it
- * and tells it when the server is ready again; an exchange never sees another's messages, an ErrorResponse, a
- * ReadyForQuery, or the messages that the server sends of its own accord.
+ * An exchange is one request together with everything that it must receive. The session writes it, gives it the
+ * messages that answer it, and tells it when the server is ready again. The session itself reads ErrorResponse,
+ * ReadyForQuery, and the messages that the server sends of its own accord. An exchange never sees the messages of
+ * another one.
  */
 import type { Buffer } from "node:buffer"
 import type * as Exit from "effect/Exit"
@@ -13,44 +14,43 @@ import type { ErrorFields } from "../../wire/errorFields.ts"
 import { ProtocolViolation } from "../../wire/failure.ts"
 import type { Progress } from "../statement/outcome.ts"
 
-/** Tells the answer to its caller. */
 export type Resume<A> = (exit: Exit.Exit<A, PgError.PgError>) => void
 
 export interface Exchange extends Progress {
-  /** The statement, for errors. */
+  /** The SQL that errors quote. */
   readonly sql: string
-  /** Set by the session if the caller has left: the answer is still read, but reported to nobody. */
+  /** Set by the session when the caller has gone. The answer is then read and dropped. */
   abandoned: boolean
-  /** Whether it begins, ends or cleans up other work. Such a request goes on even if its caller has left. */
+  /** Whether this is a control statement, which goes on even if its caller has gone. */
   readonly isControl?: boolean
-  /** Whether nothing may be written behind this request before it is answered. Asked after `encode`. */
+  /** Whether nothing may be written behind this request before it is answered. The session asks after `encode`. */
   readonly exclusive: boolean
-  /** Appends the whole request. What it throws rewinds the writer and goes to `refused`. */
+  /** Appends the whole request. If it throws, the session rewinds the writer and passes the failure to `refused`. */
   encode(writer: ByteWriter): void
-  /** `encode` threw: nothing of the request was written. */
+  /** Called if `encode` threw. Nothing of the request was written. */
   refused(failure: unknown): void
   /**
-   * Takes the row that begins at `at`, with its header, and as many as it likes of those that lie whole before `limit`
-   * behind it; returns where the last that it took ends.
+   * Takes the row that begins at `at`, with its header, and any number of rows behind it that lie whole before `limit`.
+   * Returns where the last taken row ends.
    */
   dataRows(bytes: Buffer, at: number, limit: number): number
-  /** Takes any other message, or throws `Desynchronised`. */
+  /** Takes a message of any other type, or throws `Desynchronised`. */
   message(type: number, bytes: Buffer, start: number, end: number): void
-  /** The first ErrorResponse has come. For a request that is still being written: the server skips what follows. */
+  /** Called at the first ErrorResponse. A request that is still being written can stop: the server skips the rest. */
   errorArrived?(): void
-  /** The socket can take more again. For a request that is still being written, and so exclusive. */
+  /** Called when the socket can take more. Only an exclusive request, which may still be writing, hears of it. */
   drained?(): void
-  /** Why a fiber may not ask for anything meanwhile: where the end of this request waits for that fiber. */
+  /** Returns an error if the fiber may not send another request now, because this exchange waits for that fiber. */
   refusalOf?(fiber: Fiber.Fiber<unknown, unknown>): PgError.PgError | undefined
-  /** ReadyForQuery. `error` is the first ErrorResponse since the request was written. */
+  /** Called at ReadyForQuery, with the first ErrorResponse since the request was written. */
   ready(status: TransactionStatus, error: ErrorFields | undefined): void
-  /** Called if the caller has left before the request, or its next part, was written. */
+  /** Called if the caller has gone before the request, or its next part, was written. */
   withdrawn?(): void
-  /** The session was lost, or ErrorResponse was its last word. */
+  /** Called if the session was lost. `error` says what became of the request. */
   lost(error: PgError.PgError): void
 }
 
-/** The conversation with the server has come apart: a message that cannot stand where it came. */
+/** Thrown if a message comes that cannot come at this point of the conversation. */
 export class Desynchronised extends ProtocolViolation {
   readonly received: string
   readonly expected: string

@@ -1,19 +1,21 @@
 /**
- * The fence around a cancelled query. PostgreSQL cancels whatever its backend runs when the signal arrives, so between
- * the decision to cancel and the proof that the signal has been spent, nothing may be written:
+ * The fence around a canceled query. PostgreSQL cancels whatever its backend runs when the signal arrives. So nothing
+ * may be written between the decision to cancel and the proof that the signal can hit nothing else:
  *
- * - it is raised when the last request in flight is abandoned, which leaves nothing live behind it;
- * - a CancelRequest goes out once everything in flight is abandoned, and another for the next one if there are several;
- * - a signal that arrives before its query has no effect, so one that stays without an answer is repeated;
- * - it falls when the cancel connection has been closed by the server and ReadyForQuery has come for all in flight;
- * - where that takes longer than the bound, the session is over.
+ * - The fence is raised when the last request in flight is abandoned.
+ * - A CancelRequest goes out once everything in flight is abandoned, and another one for each further request in
+ *   flight.
+ * - If a canceled query is not answered, the CancelRequest is repeated, because a signal that arrives before its query
+ *   has no effect.
+ * - The fence falls when the server has closed the cancel connection and has answered everything in flight.
+ * - If that takes longer than `cancelTimeout`, the session ends.
  */
 import * as PgError from "../../PgError.ts"
 import type { Fifo } from "./fifo.ts"
 
 const REPEAT_AFTER_MILLIS = 250
 
-/** What the fence has to know of its session, and what it does to it. */
+/** What the fence needs of its session. */
 export interface Fenced {
   schedulePump(): void
   die(error: PgError.PgError): void
@@ -31,7 +33,7 @@ export class Fence {
   private readonly cancel: (closed: () => void) => void
   private readonly timeoutMillis: number
   private cancelling = false
-  /** What the last CancelRequest was meant for. */
+  /** The exchange for which the last CancelRequest was sent. */
   private target: Abandonable | undefined
   private bound: ReturnType<typeof setTimeout> | undefined
   private repetition: ReturnType<typeof setTimeout> | undefined
@@ -52,7 +54,7 @@ export class Fence {
     this.raised = true
   }
 
-  /** Does the next step, after anything that may allow one. */
+  /** Takes the next step if there is one. The session calls this after every event that may allow one. */
   advance(): void {
     if (!this.raised || this.cancelling) return
     const oldest = this.inFlight.peek()
@@ -83,7 +85,7 @@ export class Fence {
     this.session.schedulePump()
   }
 
-  /** Forgets the fence, where it has done its work or the session is over. */
+  /** Removes the fence, because it has done its work or the session has ended. */
   drop(): void {
     this.raised = false
     this.target = undefined

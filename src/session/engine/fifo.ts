@@ -1,17 +1,17 @@
 /**
- * A first-in-first-out queue. Its two ends cost the same however long it is, and so does, on the average, taking out an
- * item from its middle: an item that is taken out leaves a hole, and a queue of many in which items are looked for keeps
- * an index of their places. An item stands in the queue at most once.
+ * A first-in-first-out queue from whose middle items can be removed cheaply. Adding and taking at either end costs the
+ * same at any length. A removed item leaves a hole. A long queue from which items are removed keeps an index of their
+ * places. An item can be in the queue only once.
  */
 
-/** A power of two, as every capacity after it, so that an index wraps with a mask. */
+/** A power of two, like every later capacity, so that an index wraps around with a mask. */
 const INITIAL_SLOTS = 16
-/** Up to so many slots are looked through; where there are more, an index is kept. */
+/** The longest span that is searched item by item. A longer one gets an index. */
 const SLOTS_WITHOUT_INDEX = 64
 
 const emptySlots = <A>(count: number): Array<A | undefined> => Array.from({ length: count }, () => undefined)
 
-/** Where items stand: a number of its own for each, which is one higher than that of the item before it. */
+/** The place of each item, as a number that is one higher than that of the item before it. */
 interface Index<A> {
   readonly numbers: Map<A, number>
   /** The number of the slot at `head`. */
@@ -23,7 +23,7 @@ export class Fifo<A> {
   length = 0
   private slots: Array<A | undefined> = emptySlots(INITIAL_SLOTS)
   private head = 0
-  /** How many slots are taken from `head` on, holes included. The first and the last of them are no holes. */
+  /** How many slots are in use from `head` on, holes included. The first and the last of them are never holes. */
   private span = 0
   private holes = 0
   private index: Index<A> | undefined
@@ -63,7 +63,7 @@ export class Fifo<A> {
     this.length++
   }
 
-  /** Puts an item before all others: it is the next to be shifted. */
+  /** Puts an item before all others, so that `shift` takes it next. */
   unshift(item: A): void {
     if (this.span === this.slots.length) this.makeRoom()
     this.head = (this.head - 1) & (this.slots.length - 1)
@@ -86,7 +86,7 @@ export class Fifo<A> {
     return item
   }
 
-  /** Takes one item out, wherever it stands; false where it is not in the queue. */
+  /** Removes an item, wherever it is. Returns false if it is not in the queue. */
   remove(item: A): boolean {
     const slot = this.slotOf(item)
     if (slot === undefined) return false
@@ -98,7 +98,7 @@ export class Fifo<A> {
     return true
   }
 
-  /** Empties the queue. */
+  /** Empties the queue and returns its items. */
   drain(): Array<A> {
     const all = this.toArray()
     this.slots = emptySlots(INITIAL_SLOTS)
@@ -134,7 +134,7 @@ export class Fifo<A> {
     this.index = { numbers, first: 0 }
   }
 
-  /** Leaves no hole at an end, and no index on a queue that has become short. */
+  /** Removes the holes at both ends, and the index if the queue has become short. */
   private trim(): void {
     const { slots } = this
     while (this.span > 0 && slots[this.head] === undefined) {
@@ -150,7 +150,7 @@ export class Fifo<A> {
     if (this.index !== undefined && this.span <= SLOTS_WITHOUT_INDEX / 2) this.index = undefined
   }
 
-  /** Closes the holes where they are half of the slots, else takes twice as many slots. */
+  /** Closes the holes if they are at least half of the slots; otherwise doubles the slots. */
   private makeRoom(): void {
     const items = this.toArray()
     const count = this.slots.length

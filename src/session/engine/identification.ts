@@ -1,11 +1,10 @@
 /**
- * Asks a server which database of which server it serves, in the same write as the next request, so that it takes no
- * round trip: the answer comes before that request's. It is asked once on a session of a pool, and only where types are
- * in play that are not the same on every server.
+ * Asks a server which database of which server it serves. The question goes out in the same write as the next request,
+ * so it costs no round trip. A session of a pool asks once, and only if it uses types that differ between servers.
  *
- * A server is told from others by its address and the microsecond of its start, and a database by its OID. So a server
- * that takes over from another is another one, whatever data it has, and so is a database that was restored under the
- * old name; both ways what is known of the types is looked up again.
+ * A server is identified by its address and the microsecond of its start, and a database by its OID. A server that
+ * takes over from another therefore counts as a new one, and so does a database that was restored under its old name.
+ * In both cases the types are looked up again.
  *
  * ```
  * Query  ->  RowDescription DataRow CommandComplete ReadyForQuery
@@ -25,7 +24,7 @@ const SQL = `SELECT pg_catalog.concat_ws(' ', pg_catalog.inet_server_addr(), pg_
   pg_catalog.date_part('epoch', pg_catalog.pg_postmaster_start_time()), d.oid)
 FROM pg_catalog.pg_database AS d WHERE d.datname OPERATOR(pg_catalog.=) pg_catalog.current_database()`
 
-/** What is needed of a session. */
+/** What this function needs of a session. */
 interface Identifiable {
   readonly catalogue: TypeCatalogue
   readonly settled: boolean
@@ -34,7 +33,7 @@ interface Identifiable {
   submitFirst(exchange: Exchange): void
 }
 
-/** Asks which server it is, but not inside a transaction, which an error would end, nor behind other requests. */
+/** Asks only outside a transaction, which an error would abort, and only if no other request is under way. */
 export const identify = (session: Identifiable): void => {
   const { catalogue } = session
   if (!session.settled || session.transactionStatus !== TransactionStatus.idle) return
@@ -47,10 +46,10 @@ export const identify = (session: Identifiable): void => {
   session.submitFirst(question)
 }
 
-/** The header of a DataRow, its count of columns and the length of the first. */
+/** Where the first value of a DataRow begins: behind the header, the number of columns, and the length of the value. */
 const FIRST_VALUE = 5 + 2 + 4
 
-/** What takes the place of an answer of some dozens of bytes is no name for a server that we would keep. */
+/** The real answer is much shorter. A longer one is ignored. */
 const MAX_ROW_BYTES = 1_024
 
 class Identification implements Exchange {
@@ -63,7 +62,7 @@ class Identification implements Exchange {
   private readonly done: (identity: string | undefined) => void
   private identity: string | undefined
 
-  /** `done` is told undefined where the server does not say. */
+  /** Calls `done` with undefined if the server does not say. */
   constructor(done: (identity: string | undefined) => void) {
     this.done = done
   }

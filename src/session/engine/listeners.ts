@@ -1,9 +1,9 @@
-/** Those who wait for one event: each is called once, with what happened. */
+/** Listeners for one event. Each is called once, with the event. */
 export class Listeners<A> {
-  /** Made for the first: most have nobody to wait for them. */
+  /** Created with the first listener, because most events have no listener. */
   private listeners: Set<(event: A) => void> | undefined
 
-  /** Returns how to unsubscribe. */
+  /** Returns a function that unsubscribes. */
   add(listener: (event: A) => void): () => void {
     const listeners = (this.listeners ??= new Set())
     listeners.add(listener)

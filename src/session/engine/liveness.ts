@@ -1,19 +1,19 @@
 /**
- * Ends a session whose server does not answer one of our own statements within the bound, which it could at once. Time is
- * not counted before the statement is the next to be answered. All of a session share one timer, which runs out by itself:
- * to set and clear one for each would be a good part of what they cost.
+ * Ends a session whose server does not answer a control statement within `cancelTimeout`. The time counts from when the
+ * statement is the next to be answered. All statements of a session share one timer, because a timer for each would
+ * make up a good part of their cost.
  */
 import * as PgError from "../../PgError.ts"
 
-/** A statement that is waited for. */
+/** A statement whose answer is awaited. */
 export interface Watched {
-  /** In words, for the error where it is not answered: the statement may carry values of the user. */
+  /** What the statement does, for the error. The SQL itself may contain values of the user. */
   readonly operation: string
-  /** Since when nothing has stood before it, by the clock of the outer world. */
+  /** Since when it has been the next to be answered, as `performance.now()` counts. */
   nextSince: number | undefined
 }
 
-/** What is needed of a session. */
+/** What this class needs of a session. */
 interface Watchable {
   readonly cancelTimeoutMillis: number
   readonly settled: boolean
@@ -22,7 +22,7 @@ interface Watchable {
   die(error: PgError.PgError): void
 }
 
-/** A timer of the platform may run out so much earlier than the clock says. */
+/** A timer may fire this much earlier than the clock says. */
 const TIMER_SLACK_MILLIS = 1
 
 export class Liveness {
@@ -36,14 +36,14 @@ export class Liveness {
     this.session = session
   }
 
-  /** Call it before a statement is submitted, or at any time after that. */
+  /** Call it just before the statement is submitted, or at any time after that. */
   watch(statement: Watched): void {
     if (this.isNext(statement)) statement.nextSince = performance.now()
     this.watched.push(statement)
     if (this.timer === undefined) this.begin()
   }
 
-  /** It is answered, or nobody waits for it. */
+  /** Call it when the statement is answered or its answer is no longer awaited. */
   forget(statement: Watched): void {
     const at = this.watched.indexOf(statement)
     if (at >= 0) this.watched.splice(at, 1)

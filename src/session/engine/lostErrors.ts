@@ -1,10 +1,10 @@
-/** How the end of a session is told to those who asked something of it. */
+/** Makes the errors with which requests fail when their session ends. */
 import * as PgError from "../../PgError.ts"
 import type { ErrorFields } from "../../wire/errorFields.ts"
 import { Desynchronised, type Exchange } from "./exchange.ts"
 import { mayEnd } from "../statement/outcome.ts"
 
-/** What broke the protocol, as an error of the session. */
+/** The error of a session whose server has broken the protocol. */
 export const violation = (failure: unknown): PgError.ProtocolError =>
   failure instanceof Desynchronised
     ? new PgError.ProtocolError({ received: failure.received, expected: failure.expected })
@@ -13,10 +13,10 @@ export const violation = (failure: unknown): PgError.ProtocolError =>
         expected: "a message that the protocol allows"
       })
 
-/** A server that is shut down at once, or after a crash, says so in a notice, and then no more. */
+/** Whether a notice says that the server is going away. At an immediate shutdown or a crash, no error follows it. */
 export const isParting = ({ code }: ErrorFields): boolean => code === "57P01" || code === "57P02"
 
-/** The transport has ended, by an error or without a word; `parting` is the last one that came before. */
+/** The connection broke or was closed by the server. `parting` is the notice of a shutdown, if one came before. */
 export const broken = (error: Error | undefined, parting: ErrorFields | undefined): PgError.ConnectionLostError =>
   new PgError.ConnectionLostError({
     reason: error === undefined ? "the server closed the connection" : `the connection broke: ${error.message}`,
@@ -25,7 +25,7 @@ export const broken = (error: Error | undefined, parting: ErrorFields | undefine
     outcome: "unknown"
   })
 
-/** The server has said why it ends the connection. */
+/** The server has sent an error that ends the connection. */
 export const farewell = (server: PgError.PostgresErrors | undefined): PgError.ConnectionLostError =>
   new PgError.ConnectionLostError({
     reason: "the server closed the connection",
@@ -34,17 +34,17 @@ export const farewell = (server: PgError.PostgresErrors | undefined): PgError.Co
     outcome: "none"
   })
 
-/** The connection was closed from our side. */
+/** The client closed the connection. */
 export const closed = (reason: string): PgError.ConnectionLostError =>
   new PgError.ConnectionLostError({ reason, server: undefined, safeToRetry: false, outcome: "none" })
 
-/** For a request that waits to be written: whole, or the next part of one that may have run already. */
+/** For a request that is not yet written. If a part of it has run already, it gets the error of a written one. */
 export const lostWaiting = (exchange: Exchange, error: PgError.PgError): PgError.PgError =>
   exchange.hasRun ? lostInFlight(exchange, error) : lostBeforeWrite(error)
 
 /**
- * For a request that was written and not answered: the client cannot know what became of what was to be run, unless it
- * was a part of a transaction that the server rolls back with the connection.
+ * For a request that was written but not answered. The client cannot know whether it ran, unless it was part of a
+ * transaction, which the server rolls back when the connection ends.
  */
 export const lostInFlight = (
   { asksOnly = false }: Pick<Exchange, "asksOnly">,
@@ -60,15 +60,15 @@ export const lostInFlight = (
       })
     : error
 
-/** A transaction of the client's, which is told of the commands in it that complete. */
+/** A transaction of the client, which hears of the commands that complete in it. */
 export interface OpenTransaction {
-  /** Returns whether it is still open for all that is known. */
+  /** Returns whether it is still open, as far as the client can know. */
   completed(command: string, sql: string): boolean
 }
 
 /**
- * Tells all whose requests were written that the session is lost; the oldest has its own error where the server has
- * answered it. First of all the transaction that they are a part of learns that one of them may have ended it.
+ * Fails all requests that were written, because the session is lost. The oldest fails with the server's error if it has
+ * sent one. First, the transaction learns of the requests that may have ended it.
  */
 export const tellWritten = (
   written: ReadonlyArray<Exchange>,
@@ -78,7 +78,7 @@ export const tellWritten = (
 ): void => {
   let isRolledBack = transaction !== undefined
   for (const { isControl, sql } of written) {
-    // One of those that begin and end is our own, which may be COMMIT.
+    // A control statement may be the COMMIT of the client.
     if (isControl === true) isRolledBack = false
     else if (transaction?.completed(mayEnd(sql) ? "COMMIT" : "", sql) === false) isRolledBack = false
   }
@@ -88,7 +88,6 @@ export const tellWritten = (
   }
 }
 
-/** For a request of which no byte was written. */
 const lostBeforeWrite = (error: PgError.PgError): PgError.ConnectionLostError =>
   new PgError.ConnectionLostError({
     reason: error._tag === "ConnectionLostError" ? error.reason : error.message,
@@ -97,6 +96,6 @@ const lostBeforeWrite = (error: PgError.PgError): PgError.ConnectionLostError =>
     outcome: "none"
   })
 
-/** For a request that waits to be written, where the session goes on and an error says what has ended instead. */
+/** For an unwritten request that is refused, although the session may go on. */
 export const refusedWaiting = (exchange: Exchange, error: PgError.PgError): PgError.PgError =>
   error._tag === "ConnectionLostError" ? lostWaiting(exchange, error) : error

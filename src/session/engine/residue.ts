@@ -1,22 +1,21 @@
-/** What borrowers may have left on a session, and so what a reset would have to remove. */
+/** Tracks what borrowers may have left on a session, and so what a reset has to remove. */
 import type { CommandTag } from "../../wire/commandTag.ts"
 import { failureIsSoiling, isSoiling } from "../statement/soiling.ts"
 
-/** Commands that prepare a statement in SQL, or run code that may. */
+/** Commands that prepare a statement in SQL, or run code that may do so. */
 const PREPARING_COMMANDS: ReadonlySet<string> = new Set(["PREPARE", "DO", "CALL"])
 
-/** What may have been left on one session. */
 export class Residue {
   /** Whether settings, locks, tables or the like may have been left behind since this was last set to false. */
   isSoiled = false
-  /** Whether something was done that no reset can undo: a library stays loaded as long as its session. */
+  /** Whether a borrower has used LOAD. No reset can undo it: the library stays loaded until the session ends. */
   isBeyondReset = false
-  /** Whether a statement may have been prepared in SQL. PostgreSQL removes it by its name, or together with all of ours. */
+  /** Whether SQL may have prepared a statement. Such a statement can be removed only by name, or together with ours. */
   mayHavePrepared = false
-  /** Whether anything was asked since this was last set to false, but for what begins, ends or cleans up. */
+  /** Whether anything but control statements was submitted since this was last set to false. */
   isUsed = false
 
-  /** Pass `changesSession` for a statement whose text says so, whatever its command is. */
+  /** `changesSession` says that the text of the statement names a function that changes the session. */
   completed(tag: CommandTag, hasColumns: boolean, changesSession: boolean): void {
     if (!changesSession && !isSoiling(tag, hasColumns)) return
     this.isSoiled = true

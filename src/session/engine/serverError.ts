@@ -1,4 +1,7 @@
-/** An ErrorResponse as a typed error, with what the client can add: the way out where the server cannot know it. */
+/**
+ * Makes typed errors from ErrorResponses and from values that cannot be encoded, and adds hints that only the client
+ * can give.
+ */
 import * as PgError from "../../PgError.ts"
 import type { ErrorFields } from "../../wire/errorFields.ts"
 import { Unencodable, WrongParameterCount } from "../../wire/failure.ts"
@@ -6,9 +9,9 @@ import { outcomeOf, type Progress } from "../statement/outcome.ts"
 import type { PreparedStatement } from "../statement/preparedStatement.ts"
 
 interface Circumstances {
-  /** Whether the statement has been dropped from the cache, so that the caller has to run its transaction again. */
+  /** Whether the statement was dropped from the cache, so that the caller has to run the transaction again. */
   readonly isDropped?: boolean
-  /** Whether it is the last word, which no ReadyForQuery follows. Every FATAL is. */
+  /** Whether the connection ends after the error, without a ReadyForQuery. The default is true for FATAL and PANIC. */
   readonly isLastWord?: boolean
 }
 
@@ -24,7 +27,10 @@ export const serverError = (
     row: progress.row
   })
 
-/** Makes the error for a request that could not be encoded, unless one parameter causes it. `row` counts from 1. */
+/**
+ * For a request that could not be encoded because of its SQL text, or of the number of its parameters. `row` counts from
+ * 1.
+ */
 export const requestRefused = (failure: unknown, sql: string, row?: number): PgError.PgError => {
   const known = recognised(failure, sql, row)
   return typeof known === "string"
@@ -32,7 +38,10 @@ export const requestRefused = (failure: unknown, sql: string, row?: number): PgE
     : known
 }
 
-/** Words for what reading a value of the user's may throw: that may quote the value, or throw again if it is looked at. */
+/**
+ * Describes a failure without quoting it. A getter of the user's value may have thrown it, so it may contain that
+ * value, or throw again when it is read.
+ */
 const recognised = (failure: unknown, sql: string, row: number | undefined): PgError.PgError | string => {
   try {
     if (failure instanceof WrongParameterCount) {
@@ -47,10 +56,12 @@ const recognised = (failure: unknown, sql: string, row: number | undefined): PgE
   }
 }
 
-/** A prepared statement that the server does not have, or has already: the session is not with the server that it was. */
+/**
+ * The errors for a prepared statement that the server does not have, or already has. They mean that a pooler has moved
+ * the session to another server connection.
+ */
 const MISSING_OR_DOUBLE: ReadonlySet<string> = new Set(["26000", "42P05"])
 
-/** How the names of our prepared statements begin. */
 const OUR_NAMES = "effectpg_"
 
 /** Makes the error for a value that cannot be encoded, or for a row that is not an array. `row` counts from 1. */
@@ -67,10 +78,10 @@ export const valueRefused = (
     ...(row === undefined ? {} : { row })
   })
 
-/** How PgBouncer refuses a run-time parameter that it does not pass on. It speaks no other language. */
+/** How PgBouncer refuses a server parameter that it does not pass on. PgBouncer does not translate its messages. */
 const REFUSED_AT_STARTUP = "unsupported startup parameter"
 
-/** Adds the way out where the server has not said it. */
+/** Adds a hint if the server has sent none and the client knows a way out. */
 export const withHint = (fields: ErrorFields, isDropped = false): ErrorFields => {
   if (fields.hint !== undefined) return fields
   if (fields.code === "42601" && fields.routine === "exec_parse_message") {

@@ -1,12 +1,12 @@
-/** The run-time parameters that the server reports, of its own accord, at the start and whenever they change. */
+/** Reads the server parameters, which the server reports at startup and whenever they change. */
 import type { Buffer } from "node:buffer"
 import { decodeParameterStatus } from "../../wire/coldMessages.ts"
 import { ProtocolViolation } from "../../wire/failure.ts"
 
-/** An honest server reports some dozens, and no new ones later. */
+/** A real server reports a few dozen at most, and no new ones later. */
 const MAX_PARAMETERS = 1000
 
-/** Takes a ParameterStatus; throws `ProtocolViolation` at what this client cannot live with. */
+/** Stores a ParameterStatus. Throws `ProtocolViolation` if the client cannot work with the value. */
 export const readParameterStatus = (
   parameters: Map<string, string>,
   bytes: Buffer,

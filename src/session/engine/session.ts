@@ -1,12 +1,12 @@
 /**
- * One live conversation with a server: requests go out in order, answers come back in order, each to the exchange that
- * asked. It is plain callbacks on one transport, because every query passes here; what is an Effect begins above.
+ * One live conversation with a server. Requests go out in order, and answers come back in the same order, each to the
+ * exchange that asked. It uses plain callbacks, because every query passes through it; the layers above use Effects.
  *
- * - Requests wait in `waiting` until they are written, all those of one tick in one write, and then stand in
- *   `inFlight` until their ReadyForQuery.
- * - An exclusive exchange lets nothing be written behind it. A fence lets nothing be written at all: see `Fence`.
- * - Messages that the server sends of its own accord are handled here and nowhere else.
- * - `lost` is the one fact about the end: once set it stays, and everything asked afterwards fails with it.
+ * - A request is in `waiting` until it is written, and then in `inFlight` until its ReadyForQuery. All requests of one
+ *   tick share a write.
+ * - Nothing is written behind an exclusive exchange until it is answered, and nothing at all while a `Fence` is raised.
+ * - Only this file handles the messages that the server sends of its own accord.
+ * - Only `lost` says that the session has ended. It is set once, and every later request fails with it.
  */
 import type { Buffer } from "node:buffer"
 import * as Inspectable from "effect/Inspectable"
@@ -46,13 +46,13 @@ const WRITE_BYTES = 262_144
  */
 const BUSY_REQUESTS = 16
 
-/** How long a server may take to close after our goodbye. */
+/** How long the server may take to close the connection after our Terminate message. */
 const GOODBYE_MILLIS = 1000
 
 export interface SessionOptions {
   readonly catalogue: TypeCatalogue
   readonly statementCache: StatementCacheLimits
-  /** Unique to the session, for the names of its statements. */
+  /** A prefix for the names of its statements that no other session uses. */
   readonly namespace: string
   /** Bounds the wait for the answer to a CancelRequest, in milliseconds. */
   readonly cancelTimeoutMillis: number
@@ -60,12 +60,10 @@ export interface SessionOptions {
   readonly cancel: (closed: () => void) => void
   readonly parameters: ReadonlyMap<string, string>
   readonly processId: number
-  /** Who is told of what is asked. */
   readonly observer: Observer
 }
 
 export class Session extends Inspectable.Class implements FrameSink, TransportEvents {
-  /** What is known of the types. */
   catalogue: TypeCatalogue
   readonly statements: StatementCache
   readonly processId: number
@@ -76,15 +74,15 @@ export class Session extends Inspectable.Class implements FrameSink, TransportEv
   readonly noticeListeners = new Set<(notice: ErrorFields) => void>()
   readonly residue = new Residue()
   readonly liveness = new Liveness(this)
-  /** How many of the requests are statements that begin, end or clean up, which the server answers at once. */
+  /** How many of the requests are control statements, which the server answers at once. */
   controls = 0
-  /** As of the last ReadyForQuery. */
+  /** The status that the last ReadyForQuery reported. */
   transactionStatus: TransactionStatus = TransactionStatus.idle
-  /** The status in which what is being answered began, until its ReadyForQuery has been told. */
+  /** The transaction status in which the request that is being answered began. */
   private begunIn: TransactionStatus = TransactionStatus.idle
-  /** Set where the owner has begun to close the session: then it is also the reason for its end. */
+  /** Set once the owner has begun to close the session; it is then also the reason for the end. */
   closing: PgError.ConnectionLostError | undefined
-  /** Why the session is over. Facts about the end are read here and inferred from nothing else. */
+  /** Why the session has ended. Nothing else says that it has. */
   lost: PgError.PgError | undefined
   private readonly transport: Transport
   private readonly decoder: BackendDecoder
@@ -95,20 +93,19 @@ export class Session extends Inspectable.Class implements FrameSink, TransportEv
   private readonly endListeners = new Listeners<PgError.PgError>()
   /** Created for the first listener: most sessions have none. */
   private idleListeners: Listeners<void> | undefined
-  /** Those who wait until all is answered, where they would wait for somebody that waits for them. */
+  /** Fibers that wait for all requests to be answered. They can be refused, as a request may wait for one of them. */
   readonly stalled = new Listeners<PgError.PgError>()
-  /** The transaction that is open, and is told of every command that completes. */
+  /** The open transaction, which hears of every command that completes. */
   transaction: Parameters<typeof tellWritten>[3]
-  /** The oldest request in flight: the server works on it, and its answer is read next. */
+  /** The oldest exchange in flight: the server is working on it, and its answer is read next. */
   oldest: Exchange | undefined
   /** The first ErrorResponse to the head. */
   private headError: ErrorFields | undefined
-  /** The notice that says why the server will be gone, until it proves to be there. */
+  /** The notice of a shutdown. ReadyForQuery clears it, because the server is then still there. */
   private parting: ErrorFields | undefined
   private exclusive: Exchange | undefined
   private reading = false
   private pumpScheduled = false
-  /** Whether the socket takes no more until it has drained. */
   isSocketFull = false
   constructor(transport: Transport, decoder: BackendDecoder, options: SessionOptions) {
     super()
@@ -124,7 +121,7 @@ export class Session extends Inspectable.Class implements FrameSink, TransportEv
     this.fence = new Fence(this, this.inFlight, options.cancel, options.cancelTimeoutMillis)
   }
 
-  /** What else it holds are bytes with values of the user, which nobody wants in a log. */
+  /** Leaves out everything else, because the buffers hold values of the user, which must not reach a log. */
   toJSON(): unknown {
     const { lost, processId } = this
     return { _id: "effectpg/Session", processId, transactionStatus: String.fromCharCode(this.transactionStatus), lost }
@@ -142,7 +139,7 @@ export class Session extends Inspectable.Class implements FrameSink, TransportEv
     this.schedulePump()
   }
 
-  /** Queues the next part of a request that has been answered in part: it goes before all others. */
+  /** Queues the next part of a partly answered request, ahead of all others. */
   submitFirst(exchange: Exchange): void {
     if (exchange.abandoned) return exchange.withdrawn?.()
     if (this.lost !== undefined) return exchange.lost(lostWaiting(exchange, this.lost))
@@ -150,7 +147,7 @@ export class Session extends Inspectable.Class implements FrameSink, TransportEv
     this.schedulePump()
   }
 
-  /** The caller has gone. A request in flight is answered into the void, and cancelled if no live one stands behind it. */
+  /** The caller has gone. Drops the answer, and cancels the query unless a request behind it is still wanted. */
   abandon(exchange: Exchange): void {
     if (exchange.abandoned || this.lost !== undefined) return
     exchange.abandoned = true
@@ -159,24 +156,24 @@ export class Session extends Inspectable.Class implements FrameSink, TransportEv
     this.fence.advance()
   }
 
-  /** Takes back a request that has not been written, or whose next part has not; false if it is too late for that. */
+  /** Takes back a request, or its next part, that has not been written. Returns false if it is too late. */
   withdraw(exchange: Exchange): boolean {
     if (!this.waiting.remove(exchange)) return false
     exchange.withdrawn?.()
     return true
   }
 
-  /** True where nothing is asked, nothing unanswered, and no cancel under way. */
+  /** Whether no request waits, none is unanswered, and no cancel is under way. */
   get settled(): boolean {
     return this.waiting.length === 0 && this.inFlight.length === 0 && !this.fence.raised
   }
 
-  /** True where nothing is written until a cancelled query has been answered. */
+  /** Whether nothing is written because a canceled query has not been answered yet. */
   get isFenced(): boolean {
     return this.fence.raised
   }
 
-  /** True where nothing is asked that could take long. */
+  /** Whether only control statements are waiting or in flight, and no cancel is under way. */
   get isQuiet(): boolean {
     return this.waiting.length + this.inFlight.length === this.controls && !this.fence.raised
   }
@@ -217,12 +214,12 @@ export class Session extends Inspectable.Class implements FrameSink, TransportEv
     if (this.writer.length > 0 && !this.transport.write(this.writer.take())) this.isSocketFull = true
   }
 
-  /** Whether what is being answered was asked outside of a transaction, where a statement may commit by itself. */
+  /** Whether the request that is being answered began outside a transaction, where a statement may commit by itself. */
   get isAutocommit(): boolean {
     return this.begunIn === TransactionStatus.idle
   }
 
-  /** Writes more of the exclusive request in flight. False where the socket has enough until the exchange is `drained`. */
+  /** Writes more of the exclusive request in flight. If it returns false, the caller must wait for `drained`. */
   writeMore(write: (writer: ByteWriter) => void): boolean {
     write(this.writer)
     this.flush()
@@ -244,13 +241,13 @@ export class Session extends Inspectable.Class implements FrameSink, TransportEv
     if (tag.command === "DISCARD ALL" || tag.command === "DEALLOCATE ALL") this.statements.clear()
     this.catalogue.commandCompleted(tag, this.oldest?.sql ?? "", hasColumns)
     this.residue.completed(tag, hasColumns, changesSession)
-    // What follows in the same request may commit by itself.
+    // The rest of the same request may now commit by itself.
     if (mayHaveEnded(tag.command)) this.begunIn = TransactionStatus.idle
   }
 
   // ------------------------------------------------------------------------------------------------- answers
 
-  /** Takes over from the startup conversation, with the messages that it has received and not read. */
+  /** Takes over from the startup, which hands over the messages that it received but did not read. */
   takeOver(frames: Iterable<{ readonly type: number; readonly body: Buffer }>, broken?: PgError.PgError): void {
     try {
       for (const { body, type } of frames) this.frame(type, body, 0, body.length)
@@ -285,7 +282,7 @@ export class Session extends Inspectable.Class implements FrameSink, TransportEv
       case Backend.NoticeResponse:
         return this.notice(readNoticeFields(bytes, start, end))
       case Backend.ParameterStatus:
-        // A setting has changed, by whatever statement.
+        // This means that a setting has changed, whichever statement did it.
         this.residue.isSoiled = true
         return readParameterStatus(this.parameters, bytes, start, end)
       case Backend.NotificationResponse:
@@ -347,13 +344,13 @@ export class Session extends Inspectable.Class implements FrameSink, TransportEv
     }
   }
 
-  /** The server's last word. It is the answer to the oldest request; whatever stands behind it was never reached. */
+  /** Handles an error that ends the connection. It answers the oldest request; the others were never reached. */
   private farewell(fields: ErrorFields): void {
     this.headError ??= fields
     this.die(farewell(this.headAnswer))
   }
 
-  /** The error that answers the oldest request, where one has come. */
+  /** The error that the server gave to the oldest request, if it gave one. */
   private get headAnswer(): PgError.PostgresErrors | undefined {
     const { headError, oldest: head } = this
     return headError && serverError(headError, head?.sql ?? "", head ?? NOTHING_ASKED, { isLastWord: true })
@@ -372,14 +369,14 @@ export class Session extends Inspectable.Class implements FrameSink, TransportEv
 
   // ------------------------------------------------------------------------------------------------- the end
 
-  /** Calls back at the end of the session; at once where it is over. Returns how to unsubscribe. */
+  /** Calls back when the session ends, or at once if it has ended. Returns a function that unsubscribes. */
   onEnd(listener: (error: PgError.PgError) => void): () => void {
     if (this.lost === undefined) return this.endListeners.add(listener)
     listener(this.lost)
     return () => {}
   }
 
-  /** Calls back once all that was asked is answered, now or with `isNext` the next time, or the session is over. */
+  /** Calls back when all requests are answered or the session ends. With `isNext`, it does not call back at once. */
   onIdle(listener: () => void, isNext = false): () => void {
     if (this.lost === undefined && (isNext || !this.settled))
       return (this.idleListeners ??= new Listeners()).add(listener)
@@ -392,8 +389,8 @@ export class Session extends Inspectable.Class implements FrameSink, TransportEv
   }
 
   /**
-   * Ends the session for good: everything that waits fails, each with what became of its request. An error that has
-   * answered the oldest request wins over the end that comes before its ReadyForQuery.
+   * Ends the session for good, and fails all requests. If the connection broke after the server had answered the oldest
+   * request with an error, that request fails with the server's error.
    */
   die(error: PgError.PgError): void {
     if (this.lost !== undefined) return
@@ -412,8 +409,8 @@ export class Session extends Inspectable.Class implements FrameSink, TransportEv
   }
 
   /**
-   * Begins the orderly end: nothing more is taken, what runs is cancelled, and when all is answered the server is told
-   * goodbye. `onEnd` tells when it has gone, or took too long for that.
+   * Begins the orderly end: refuses new requests, cancels the running ones, and sends Terminate once all are answered.
+   * `onEnd` reports when the connection is closed, or when that took too long.
    */
   close(): void {
     if (this.lost !== undefined || this.closing !== undefined) return
@@ -426,8 +423,8 @@ export class Session extends Inspectable.Class implements FrameSink, TransportEv
   }
 
   /**
-   * Ends the requests of a borrower that has left: each is withdrawn or cancelled, and fails with `error`. Control
-   * statements that end its work and clean up go on, because the server answers them at once.
+   * Ends the requests of a borrower that has left: each is withdrawn or canceled, and fails with `error`. Control
+   * statements go on, because they clean up after the borrower and the server answers them at once.
    */
   abandonAll(error: PgError.PgError): void {
     this.refuseWaiting(error)
@@ -435,13 +432,13 @@ export class Session extends Inspectable.Class implements FrameSink, TransportEv
     this.fence.advance()
   }
 
-  /** Refuses what is not written yet, and those who wait until all is answered. */
+  /** Refuses the requests that are not written yet, and the fibers that wait for all requests to be answered. */
   refuseWaiting(error: PgError.PgError): void {
     refuseUnwritten(this.waiting, error)
     this.stalled.tell(error)
   }
 
-  /** Ends the session at once, without a goodbye; a CancelRequest is not sent. */
+  /** Ends the session at once, without a Terminate message or a CancelRequest. */
   terminate(): void {
     this.die((this.closing ??= closed("the connection was terminated")))
   }

@@ -1,7 +1,7 @@
 /**
- * Bytes to and from one server, over TCP or a unix socket, in the clear or under TLS. It is the only file that knows
- * sockets. Opening one is a sequence of waits and is written as such; an open one is callbacks, because every byte of
- * every query passes here.
+ * Carries bytes to and from one server, over TCP or a Unix socket, with or without TLS. No other file uses sockets.
+ * Opening a transport is written as an Effect, because it is a sequence of waits. An open transport uses callbacks,
+ * because every byte of every query passes through it.
  */
 import { Buffer } from "node:buffer"
 import * as net from "node:net"
@@ -12,46 +12,46 @@ import type { SslMode } from "../../PgConfig.ts"
 import * as PgError from "../../PgError.ts"
 import { encodeSslRequest } from "../../wire/coldMessages.ts"
 
-/** Much of what larger answers cost is the number of reads that they take. Memory that no answer needs is never touched. */
+/** Large, because each read from the socket costs time. The part that no answer needs takes no memory. */
 const RECEIVE_BYTES = 131_072
 
-/** Where to connect to. `name` is what the user called the host: certificates are checked against it. */
+/** Where to connect to. `name` is the host as the user wrote it; the server's certificate must match it. */
 export type Address =
   | { readonly _tag: "Tcp"; readonly name: string; readonly host: string; readonly port: number }
   | { readonly _tag: "Unix"; readonly path: string }
 
 export interface TransportOptions {
   readonly sslMode: SslMode
-  /** PEM. Without it the certificate authorities that Node trusts count. */
+  /** In PEM format. If undefined, the certificate authorities that Node trusts are used. */
   readonly sslRootCert: string | undefined
   readonly sslCert: string | undefined
   readonly sslKey: string | undefined
-  /** After how many idle milliseconds TCP probes the peer; undefined probes never. */
+  /** After how many idle milliseconds TCP probes the peer. If undefined, it never does. */
   readonly keepAliveMillis: number | undefined
 }
 
-/** Who takes the bytes. `data` may not keep `bytes`: they are read into again. */
+/** Receives what happens on the socket. `data` must not keep `bytes`, because the next read overwrites them. */
 export interface TransportEvents {
   data(bytes: Buffer, length: number): void
   /** The socket can take more again. */
   drain(): void
-  /** The end, for whatever reason; nothing comes after it. */
+  /** The connection has ended. Nothing is called after it. */
   closed(error: Error | undefined): void
 }
 
 export interface Transport {
   readonly encrypted: boolean
-  /** True where nothing leaves this machine: a unix socket, or the loopback network. */
+  /** Whether the bytes stay on this machine: over a Unix socket or the loopback network. */
   readonly isLocal: boolean
-  /** The address that was reached, under the name that was asked for: a CancelRequest goes to the same. */
+  /** The address that was reached. A CancelRequest goes to the same one. */
   readonly address: Address
-  /** The receiver of what arrives. The code that takes the transport over sets it. */
+  /** Receives what arrives. The code that takes the transport over sets it. */
   events: TransportEvents
-  /** False where the socket has enough for now; `drain` says when it can take more. */
+  /** Returns false if the socket should get no more until `drain`. */
   write(bytes: Buffer): boolean
-  /** Reads nothing more, so that in the end the server waits; not even the end of the connection is noticed. */
+  /** Stops reading. In the end the server has to wait. Meanwhile even the end of the connection goes unnoticed. */
   pause(): void
-  /** Reads again. */
+  /** Reads again after `pause`. */
   resume(): void
   /** Writes the last bytes and closes. */
   end(bytes: Buffer): void
@@ -61,12 +61,13 @@ export interface Transport {
 
 type OpenError = PgError.ConnectError | PgError.ProtocolError
 
-/** Lets an effect be interrupted again, inside of what cannot be. */
+/** Makes an effect interruptible within an uninterruptible region. */
 export type Restore = <A, E, R>(effect: Effect.Effect<A, E, R>) => Effect.Effect<A, E, R>
 
 /**
- * Opens a transport and negotiates encryption as libpq's sslmode asks. An interruption leaves nothing behind. Call
- * it in an uninterruptible region, or an interruption right after it could lose the transport before it is closed.
+ * Opens a transport and negotiates encryption according to `sslMode`, as libpq does. If interrupted, it leaves nothing
+ * behind. Call it in an uninterruptible region: otherwise an interruption right after it could lose a transport that is
+ * still open.
  */
 export const open = (
   address: Address,
@@ -94,13 +95,16 @@ const negotiate = Effect.fnUntraced(function* (
   return link
 })
 
-/** Nobody: between two steps of the opening the server has nothing to say, and a broken socket shows in the next step. */
+/** Used between two steps of the opening. The server says nothing then, and the next step notices a broken socket. */
 const NOBODY: TransportEvents = { data: () => {}, drain: () => {}, closed: () => {} }
 
-/** SSLRequest's one-byte answers. */
+/** The two valid answers to SSLRequest, one byte each. */
 const TLS_ACCEPTED = 0x53 // S
 const TLS_REFUSED = 0x4e // N
-/** The first byte of an ErrorResponse, from a server that does not know SSLRequest. What it says is not to be trusted. */
+/**
+ * The first byte of an ErrorResponse, from a server that does not know SSLRequest. Its text is not shown, because
+ * anybody on the network could have sent it.
+ */
 const ERROR_RESPONSE = 0x45 // E
 
 class Link implements Transport {
@@ -180,7 +184,7 @@ class Link implements Transport {
     })
   }
 
-  /** From now on the end of the socket is the end of the link, and no event goes unhandled. */
+  /** From now on, reports the end of the socket to `events`, and handles every event that it emits. */
   private listen(socket: net.Socket): void {
     socket.on("error", (error) => (this.brokenBy ??= error))
     socket.on("end", () => socket.destroy())
@@ -188,7 +192,10 @@ class Link implements Transport {
     socket.on("drain", () => this.events.drain())
   }
 
-  /** Sends SSLRequest. The answer must be one byte: what follows it in the clear could be anybody's (CVE-2021-23222). */
+  /**
+   * Sends SSLRequest. The answer must be exactly one byte, because an attacker could have added whatever follows it
+   * unencrypted (CVE-2021-23222).
+   */
   readonly askForTls: Effect.Effect<boolean, OpenError> = Effect.callback((resume) => {
     const fail = (reason: string) => resume(this.failure("tls", reason))
     this.events = {
@@ -229,7 +236,7 @@ class Link implements Transport {
     })
   }
 
-  /** Throws for a certificate or a key that cannot be used. */
+  /** Throws if a certificate or key cannot be used. */
   private secure(options: TransportOptions): tls.TLSSocket {
     const name = this.address._tag === "Tcp" ? this.address.name : "localhost"
     return tls.connect({
@@ -251,7 +258,7 @@ export const isLocalAddress = (address: Address): boolean => {
   return /^(::1|::ffff:127\..*)$/i.test(address.host)
 }
 
-/** libpq: `require` and `prefer` verify nothing, unless a root certificate was given: then `require` is verify-ca. */
+/** As in libpq, `require` verifies the certificate only if a root certificate was given. It then means `verify-ca`. */
 const verifiesChain = (options: TransportOptions): boolean => {
   switch (options.sslMode) {
     case "disable":
@@ -278,7 +285,7 @@ const describe = (address: Address): { readonly host: string; readonly port: num
 
 const RESOLVER_CODES: ReadonlySet<string> = new Set(["ENOTFOUND", "EAI_AGAIN", "EAI_FAIL", "EAI_NODATA", "EAI_NONAME"])
 
-/** Node tries every address that a name resolves to, and reports them together. */
+/** Node tries every address of a name, and reports their failures together. */
 const connectFailure = (address: Address, error: NodeJS.ErrnoException): PgError.ConnectError => {
   const errors: ReadonlyArray<NodeJS.ErrnoException> = error instanceof AggregateError ? error.errors : [error]
   const stage = RESOLVER_CODES.has(error.code ?? "") ? "resolve" : "tcp"

@@ -1,10 +1,10 @@
-/** What becomes of requests when those who asked have to be refused, although the session goes on. */
+/** Ends requests of a session without ending the session. */
 import type * as PgError from "../../PgError.ts"
 import type { Exchange } from "./exchange.ts"
 import type { Fifo } from "./fifo.ts"
 import { lostInFlight, refusedWaiting } from "./lostErrors.ts"
 
-/** Refuses what is not written yet, but for what begins, ends and cleans up. */
+/** Refuses the requests that are not written yet, except control statements. */
 export const refuseUnwritten = (waiting: Fifo<Exchange>, error: PgError.PgError): void => {
   for (const exchange of waiting.drain()) {
     if (exchange.isControl === true) {
@@ -17,8 +17,8 @@ export const refuseUnwritten = (waiting: Fifo<Exchange>, error: PgError.PgError)
 }
 
 /**
- * Abandons what has been written, but for what begins, ends and cleans up, which the server answers at once. Tells whether
- * anything in flight is abandoned now.
+ * Abandons the requests that have been written, except control statements, which the server answers at once. Returns
+ * whether anything in flight is abandoned now.
  */
 export const abandonWritten = (inFlight: Fifo<Exchange>, error: PgError.PgError): boolean => {
   for (const exchange of inFlight.toArray()) {

@@ -1,4 +1,6 @@
-/** What the extended protocol has to bring next, as it is named if something else comes. */
+/**
+ * The messages that an exchange of the extended protocol can wait for, in the words of the error if another one comes.
+ */
 export const Awaiting = {
   parseComplete: "ParseComplete",
   parameterDescription: "ParameterDescription",

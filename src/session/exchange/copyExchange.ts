@@ -1,9 +1,9 @@
 /**
- * What COPY has in common in both directions. It goes by the simple protocol, in which an error needs no Sync: the
- * server drops what still comes and is ready again. While it runs nothing else may be written, so it is exclusive.
+ * The part of COPY that both directions share. COPY uses the simple protocol, in which an error needs no Sync: the
+ * server drops the rest of the data and is ready again. Nothing else may be written while it runs, so it is exclusive.
  *
- * A COPY is answered twice: once when the data may begin to flow, which resumes the caller, and once at its end, for which
- * the caller waits with `ended`.
+ * A COPY is answered twice: when the data may begin to flow, which resumes the caller, and at its end, for which the
+ * caller waits with `ended`.
  */
 import type { Buffer } from "node:buffer"
 import * as Effect from "effect/Effect"
@@ -18,7 +18,7 @@ import { Desynchronised, type Exchange } from "../engine/exchange.ts"
 import { requestRefused, serverError } from "../engine/serverError.ts"
 import type { Session } from "../engine/session.ts"
 
-/** For a fiber that would wait for the end of a COPY which waits for that fiber. */
+/** The error of a fiber that would wait for the end of a COPY that itself waits for that fiber. */
 export const circular = (sql: string): PgError.UnsupportedError =>
   new PgError.UnsupportedError({
     feature: "a statement on the connection of a COPY, by the fiber that gives or takes its rows",
@@ -34,7 +34,7 @@ export abstract class CopyExchange implements Exchange {
   readonly exclusive = true
   protected readonly session: Session
   private readonly started: (refusal: Exit.Exit<never, PgError.PgError>) => void
-  /** Whether the server is done with it, and nothing of it may be written any more. */
+  /** Whether the server has ended the COPY, so that nothing more may be written for it. */
   protected isAnswered = false
   private tag: CommandTag | undefined
   private answer: Answer | undefined
@@ -46,9 +46,8 @@ export abstract class CopyExchange implements Exchange {
     this.started = started
   }
 
-  /** What has to come next. */
+  /** What must come next, for errors. */
   protected abstract readonly awaiting: string
-  /** Whether the caller has been resumed. */
   protected abstract readonly hasStarted: boolean
   abstract message(type: number, bytes: Buffer, start: number, end: number): void
 
@@ -56,17 +55,17 @@ export abstract class CopyExchange implements Exchange {
     return this.tag !== undefined
   }
 
-  /** The only statement of a simple query is committed before it is said to be complete. */
+  /** The single statement of a simple query commits before CommandComplete. */
   get mayOutlastError(): boolean {
     return this.hasRun && this.session.isAutocommit
   }
 
-  /** True where nothing more will come. */
+  /** Whether the COPY has ended. */
   get isOver(): boolean {
     return this.answer !== undefined
   }
 
-  /** Waits for the end of the COPY: the server is ready again, or the session is lost. */
+  /** Waits until the COPY has ended: the server is ready again, or the session is lost. */
   readonly ended: Effect.Effect<CommandTag, PgError.PgError> = Effect.suspend(() =>
     Effect.andThen(
       this.until(() => this.isOver),
@@ -102,7 +101,6 @@ export abstract class CopyExchange implements Exchange {
     this.finish(Exit.fail(error))
   }
 
-  /** Called when the caller has left. Does nothing if the COPY is over. */
   abandon(): void {
     if (!this.isOver) this.session.abandon(this)
   }
@@ -114,7 +112,7 @@ export abstract class CopyExchange implements Exchange {
     this.wake()
   }
 
-  /** Waits until something holds. It is asked now, and whenever something has happened. */
+  /** Waits until `holds` returns true. It is called at once, and again after each event. */
   protected until(holds: () => boolean): Effect.Effect<void> {
     return Effect.callback((resume) => {
       if (holds()) return resume(Effect.void)

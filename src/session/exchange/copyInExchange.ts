@@ -1,6 +1,6 @@
 /**
- * COPY ... FROM STDIN. Data are collected into messages of some size, and a source that has filled one waits until the socket
- * can take more. An error of the server may come at any time and ends it; a CopyFail ends it too, with such an error.
+ * Runs COPY ... FROM STDIN. Data are collected into messages of some size. A source that has filled one waits until the
+ * socket can take more. The server may send an error at any time, which ends the COPY. A CopyFail makes it send one.
  *
  * ```
  * Query                  ->  CopyInResponse
@@ -22,7 +22,7 @@ import { circular, CopyExchange } from "./copyExchange.ts"
 import { Desynchronised, type Resume } from "../engine/exchange.ts"
 import type { Session } from "../engine/session.ts"
 
-/** What has to come next. */
+/** The messages that can come next, in the words of the error if another one comes. */
 const Awaiting = {
   start: "CopyInResponse",
   nothing: "nothing but an ErrorResponse, while data are sent",
@@ -32,24 +32,23 @@ const Awaiting = {
 } as const
 type Awaiting = (typeof Awaiting)[keyof typeof Awaiting]
 
-/** So much is collected before it is written. */
+/** How many bytes are collected before they are written. */
 export const MESSAGE_BYTES = 65_536
 
-/** The session of a COPY, in the context of what gives it its data. */
+/** The session of a COPY, in the context of the source of its data. */
 export const FedSession: Context.Service<Session, Session> = Context.Service<Session>(
   "effectpg/session/copyIn/FedSession"
 )
 
-/** Goes to the server's log. */
+/** The reason in CopyFail, which the server logs. */
 const GIVEN_UP = "the client has given up"
 
 export class CopyIn extends CopyExchange {
-  /** How many bytes of data have been written. */
   bytesWritten = 0
   protected awaiting: Awaiting = Awaiting.start
   private readonly resume: Resume<CopyIn>
   private readonly writer = new ByteWriter()
-  /** The CopyData that is being filled. */
+  /** Where the CopyData message that is being filled begins. */
   private openMessage: number | undefined
   private hasRoom = true
 
@@ -85,13 +84,13 @@ export class CopyIn extends CopyExchange {
 
   // --------------------------------------------------------------------------------------------------- data
 
-  /** Data are written here. What has been written since the last `flush` can be taken back by `rewind`. */
+  /** The writer for the data. `rewind` can take back what was written since the last `flush`. */
   get data(): ByteWriter {
     this.openMessage ??= beginCopyData(this.writer)
     return this.writer
   }
 
-  /** Whether it is time to `flush`. */
+  /** Whether there is enough to `flush`. */
   get isFull(): boolean {
     return this.writer.length >= MESSAGE_BYTES
   }
@@ -105,8 +104,8 @@ export class CopyIn extends CopyExchange {
   }
 
   /**
-   * Waits until the socket can take more. The event loop always gets a turn, so that an error of the server is seen
-   * however fast the socket is.
+   * Waits until the socket can take more. It always lets the event loop run once, so that an error of the server is
+   * noticed even if the socket never fills.
    */
   readonly writable: Effect.Effect<void> = Effect.andThen(
     this.until(() => this.hasRoom || this.isOver),
@@ -122,7 +121,7 @@ export class CopyIn extends CopyExchange {
     this.wake()
   }
 
-  /** Writes what is left, and says that this was all. */
+  /** Writes the rest of the data, and ends the COPY. */
   done(): void {
     if (this.awaiting !== Awaiting.nothing) return
     this.flush()
@@ -130,7 +129,7 @@ export class CopyIn extends CopyExchange {
     this.write(encodeCopyDone())
   }
 
-  /** Drops what is left, and has the server undo all. Nothing happens where no data are expected. */
+  /** Drops the rest of the data, and has the server undo the COPY. Does nothing if no data are expected. */
   fail(): void {
     if (this.awaiting !== Awaiting.nothing) return
     this.awaiting = Awaiting.failure
@@ -145,7 +144,7 @@ export class CopyIn extends CopyExchange {
 
   // ---------------------------------------------------------------------------------------------------- end
 
-  /** While a server waits for data it does not look at a CancelRequest. */
+  /** Sends CopyFail first, because a server that waits for data does not notice a CancelRequest. */
   override abandon(): void {
     this.fail()
     super.abandon()

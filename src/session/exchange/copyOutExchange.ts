@@ -1,6 +1,6 @@
 /**
- * COPY ... TO STDOUT. What comes is collected until it is asked for; where more waits than a reader should have to hold,
- * nothing is read from the socket until it has been taken.
+ * Runs COPY ... TO STDOUT. Data are collected until the reader asks for them. If too much is waiting, nothing is read
+ * from the socket until the reader has taken it.
  *
  * ```
  * Query  ->  CopyOutResponse  CopyData...  CopyDone  CommandComplete  ReadyForQuery
@@ -19,7 +19,7 @@ import { circular, CopyExchange } from "./copyExchange.ts"
 import { Desynchronised, type Resume } from "../engine/exchange.ts"
 import type { Session } from "../engine/session.ts"
 
-/** What has to come next. */
+/** The messages that can come next, in the words of the error if another one comes. */
 const Awaiting = {
   start: "CopyOutResponse",
   data: "CopyData or CopyDone",
@@ -28,10 +28,10 @@ const Awaiting = {
 } as const
 type Awaiting = (typeof Awaiting)[keyof typeof Awaiting]
 
-/** With so many bytes waiting for the reader, the socket waits too. */
+/** If more bytes than this wait for the reader, nothing more is read from the socket. */
 const MAX_WAITING_BYTES = 131_072
 
-/** How long the reader of a COPY may take nothing while others wait behind it. */
+/** If the reader takes nothing for this long, the requests behind the COPY are refused. */
 const STARVING_MILLIS = 1000
 
 const starved = (sql: string): PgError.UnsupportedError =>
@@ -41,26 +41,25 @@ const starved = (sql: string): PgError.UnsupportedError =>
     sql
   })
 
-/** A COPY as the server is sent it, and as everybody else is told of it: without the values that it was given. */
+/** The text of a COPY: as sent to the server, and as errors and reports show it, without the parameter values. */
 export interface CopyText {
   readonly sent: string
   readonly told: string
 }
 
-/** Collects the data of a COPY as what its reader wants. */
+/** Collects the data of a COPY in the form that its reader wants. */
 export interface Collector<A> {
-  /** How many rows have come; undefined where rows are not told apart. */
+  /** How many rows have come; undefined if the form does not separate rows. */
   readonly rows: number | undefined
-  /** Takes a piece; it may keep nothing of `bytes`. A `PgError` that it throws ends the COPY. */
+  /** Takes a piece of the data. It must not keep `bytes`. If it throws a `PgError`, the COPY ends. */
   take(bytes: Buffer, start: number, end: number): void
-  /** The data are complete. */
+  /** Called when the data are complete. */
   end(): void
-  /** What has been collected since this was asked last. */
+  /** Returns what has been collected since the last call. */
   collected(): ReadonlyArray<A>
 }
 
 export class CopyOut<A> extends CopyExchange {
-  /** How many bytes of data have come. */
   bytesRead = 0
   readonly collector: Collector<A>
   protected awaiting: Awaiting = Awaiting.start
@@ -83,7 +82,7 @@ export class CopyOut<A> extends CopyExchange {
     return this.awaiting !== Awaiting.start
   }
 
-  /** Whether there is still somebody who reads. */
+  /** Whether the data still have a reader. */
   private get isWanted(): boolean {
     return !this.isOver && !this.abandoned
   }
@@ -132,7 +131,7 @@ export class CopyOut<A> extends CopyExchange {
     this.bytesRead += end - start
     this.waitingBytes += end - start
     if (this.waitingBytes > MAX_WAITING_BYTES && !this.isPaused) this.pause(true)
-    // What one read of the socket brings is handed over together.
+    // The reader gets everything that one read of the socket brings at once.
     if (this.isWakeScheduled) return
     this.isWakeScheduled = true
     queueMicrotask(this.wakeReader)
@@ -143,7 +142,7 @@ export class CopyOut<A> extends CopyExchange {
     this.wake()
   }
 
-  /** The next of what has come, at least one; none at the end. */
+  /** Waits for data, and returns what has been collected. Returns an empty array at the end. */
   readonly next: Effect.Effect<ReadonlyArray<A>, PgError.PgError> = Effect.withFiber((fiber) => {
     this.reader = fiber
     return Effect.flatMap(
@@ -163,8 +162,8 @@ export class CopyOut<A> extends CopyExchange {
   }
 
   /**
-   * While the reader takes nothing, nothing else on the connection can go on, and the reader may be waiting for just that.
-   * So the requests behind the COPY are refused after a while.
+   * Stops or resumes reading from the socket. While it is stopped, nothing else on the connection can go on, and the
+   * reader may be waiting for just that. So the requests behind the COPY are refused after a while.
    */
   private pause(isPaused: boolean): void {
     this.isPaused = isPaused
@@ -173,13 +172,13 @@ export class CopyOut<A> extends CopyExchange {
     if (isPaused) this.starvation = setInterval(() => this.session.refuseWaiting(starved(this.sql)), STARVING_MILLIS)
   }
 
-  /** What is not read any more is read past, up to the end. */
+  /** Drops the data that are still to come. */
   override abandon(): void {
     if (this.isPaused) this.pause(false)
     super.abandon()
   }
 
-  /** The server counts positions in the text that it was sent. */
+  /** Removes the position from an error if `sql` is not the text that was sent, in which the server counts. */
   override ready(status: TransactionStatus, error: ErrorFields | undefined): void {
     const isElsewhere = error !== undefined && this.sent !== this.sql
     super.ready(status, isElsewhere ? { ...error, position: undefined } : error)

@@ -1,6 +1,6 @@
 /**
- * COPY in a call that does not stream. The server would wait for data that nobody sends, so it is told that none comes,
- * and the call fails with an error that names the right one.
+ * Refuses a COPY in a call that cannot stream it. Otherwise the server would wait for data forever. The call fails with
+ * an error that names the right method.
  */
 import * as PgError from "../../PgError.ts"
 import type { ByteWriter } from "../../wire/byteWriter.ts"
@@ -8,7 +8,7 @@ import { encodeCopyFail } from "../../wire/coldMessages.ts"
 import { writeSync } from "../../wire/frontendEncoder.ts"
 
 export const NO_COPY = {
-  /** The server rolls back what it refuses, but not what the same request had committed before. */
+  /** The server rolls the COPY back, but not what the same request has committed before it. */
   in: (sql: string, mayOutlastError = false): PgError.UnsupportedError =>
     new PgError.UnsupportedError({
       feature: "COPY ... FROM STDIN as a plain statement",
@@ -16,7 +16,7 @@ export const NO_COPY = {
       sql,
       outcome: mayOutlastError ? "unknown" : "none"
     }),
-  /** The server runs it to its end, with what stands around it in the same text. */
+  /** The server runs the COPY to its end, and the rest of the text as well. */
   out: (sql: string): PgError.UnsupportedError =>
     new PgError.UnsupportedError({
       feature: "COPY ... TO STDOUT as a plain statement",
@@ -26,13 +26,13 @@ export const NO_COPY = {
     })
 }
 
-/** What the server is told, and what it then says in its own error, which the call's error replaces. */
+/** The reason in CopyFail. The server repeats it in an error, which the call replaces with its own. */
 const COPY_REFUSED = "this call does not stream COPY data"
 
-/** Ends a COPY that the server has just begun to wait for. */
+/** Ends a COPY whose data the server has begun to wait for. */
 export const refuseCopyIn = (writer: ByteWriter): void => writer.raw(encodeCopyFail(COPY_REFUSED))
 
-/** The same in the extended protocol, where the COPY has swallowed the Sync that was written before it. */
+/** Ends such a COPY in the extended protocol. It needs another Sync, because the server has ignored the first one. */
 export const refuseCopyInAndSync = (writer: ByteWriter): void => {
   refuseCopyIn(writer)
   writeSync(writer)

@@ -1,7 +1,7 @@
 /**
- * A statement with parameters, by the extended protocol. The first run of a text takes two round trips, because
- * parameters are encoded for the types that the server describes and columns are asked for in the formats that we can
- * read; later runs take one:
+ * Runs one statement with parameters, by the extended protocol. The first run of a text takes two round trips, because
+ * the client must know the types of the parameters and columns before it can encode values and choose formats. Later
+ * runs take one:
  *
  * ```
  * first run : (Close...) Parse Describe Sync   ->  (CloseComplete...) ParseComplete ParameterDescription
@@ -9,19 +9,20 @@
  * every run : (Close...) Bind Execute Sync     ->  (CloseComplete...) BindComplete DataRow...
  *                                                   CommandComplete | PortalSuspended | EmptyQueryResponse  ReadyForQuery
  * ```
- * The unnamed statement is prepared anew for each run, with the types and formats that are known from before. So is, in
- * its first run, one of which all is known that matters: the types of its parameters, and that no row is to be read.
+ * An unnamed statement is prepared again for each run, with the types and formats that are known from before. A
+ * statement is presumed, and runs at once even for the first time, if the types of its parameters are known and no rows
+ * have to be read:
  *
  * ```
  * (Close...) Parse Bind Describe Execute Sync  ->  (CloseComplete...) ParseComplete BindComplete
  *                                                   RowDescription | NoData  DataRow... and so on
  * ```
- * If what was known proves wrong before anything has run, the statement is described again and run in the round trip
- * that prepares it, so that little time is left for it to change once more. See `Repetition`.
+ * If the description proves out of date before anything has run, the statement is described again. It then runs in the
+ * round trip that prepares it, so that little time is left for another change. See `Repetition`.
  *
- * Types that nobody has met before are looked up in between, by a query of the same kind that this one sends and reads
- * as a part of its own conversation. Where they show only when the statement is run, or turn out to have changed, the
- * rows are kept as they came and read once the types are known.
+ * Types that the session does not know are looked up in between. This exchange sends the query for them as a part of
+ * its own conversation. If a run shows that a type is unknown or has changed, the rows are kept as bytes until the type
+ * is known.
  */
 import type { Buffer } from "node:buffer"
 import * as Exit from "effect/Exit"
@@ -73,7 +74,7 @@ export class ExtendedQuery<Row, A> implements Exchange, Answer<Row>, Repeatable 
   readonly inUse: StatementInUse
   private readonly wanted: Wanted<Row, A>
   private readonly resume: (exit: Exit.Exit<A, PgError.PgError>) => void
-  /** Whether the run prepares its statement, which is then described once more. */
+  /** Whether the run prepares its statement, and describes it once more. */
   private parses = false
   private readonly collector: RowCollector<Row>
   private readonly afterBind: Awaiting
@@ -83,9 +84,9 @@ export class ExtendedQuery<Row, A> implements Exchange, Answer<Row>, Repeatable 
   private description: StatementDescription = UNDESCRIBED
   private failure: PgError.PgError | undefined
   private repetition: Repetition | undefined
-  /** The query for types that are not known, while it runs. */
+  /** The query for unknown types, while it runs. */
   private lookup: ExtendedQuery<TupleRow, ReadonlyArray<TupleRow>> | undefined
-  /** What the session knows of: this, or the query that this one looks types up for. */
+  /** The exchange that the session has: this one, or the one for which this one looks up types. */
   private exchange: Exchange = this
   private lookedUp: ReadonlyArray<number> = NONE
 
@@ -112,7 +113,7 @@ export class ExtendedQuery<Row, A> implements Exchange, Answer<Row>, Repeatable 
     return this.tag !== undefined
   }
 
-  /** A suspended portal may have done all its work. */
+  /** A suspended portal may have done all its work, too. */
   get hasRun(): boolean {
     return this.completed || this.isSuspended
   }
@@ -121,7 +122,7 @@ export class ExtendedQuery<Row, A> implements Exchange, Answer<Row>, Repeatable 
     return this.statement === undefined
   }
 
-  /** What has run and waits for types has been committed. */
+  /** Outside a transaction, a statement whose rows wait for a lookup of types is already committed. */
   get mayOutlastError(): boolean {
     if (this.asksOnly || this.isUnrun || !this.session.isAutocommit) return false
     return this.lookup !== undefined || mayOutlastError(this.sql)
@@ -155,7 +156,7 @@ export class ExtendedQuery<Row, A> implements Exchange, Answer<Row>, Repeatable 
 
   private encodePrepare(writer: ByteWriter): void {
     const { length } = this.values
-    // The server would parse it, and describe it with a count that does not hold so many.
+    // The server would parse it, and describe it with a count that has overflowed.
     if (length > MAX_COUNT) throw new Unencodable(`${length} parameters; a statement takes at most ${MAX_COUNT}`)
     const name = this.repetition !== undefined ? this.inUse.leaveUnnamed() : this.inUse.nameIt()
     this.parses = false
@@ -178,7 +179,7 @@ export class ExtendedQuery<Row, A> implements Exchange, Answer<Row>, Repeatable 
 
   private encodeRun(writer: ByteWriter, statement: PreparedStatement): void {
     const { inUse, values, wanted } = this
-    // Another run of the text would prepare it under the same name.
+    // Otherwise another run of the text could prepare it under the same name.
     this.exclusive = statement.mayCopy || (inUse.isPresumed && statement.name !== "")
     if (wanted.until === "prepared") {
       writeSync(writer)
@@ -307,13 +308,13 @@ export class ExtendedQuery<Row, A> implements Exchange, Answer<Row>, Repeatable 
     return this.wanted.types ?? this.session.catalogue.types
   }
 
-  /** Looks types up as the next part of this conversation. What the catalogue does not know is not asked again. */
+  /** Looks up types as the next part of this conversation. Types without an answer are not looked up again. */
   lookUp(
     types: DatabaseTypes,
     oids: ReadonlyArray<number>,
     done: (exit: Exit.Exit<unknown, PgError.PgError>) => void
   ): void {
-    // The answer of the catalogue is not looked up in the catalogue: that would have no end.
+    // The query for types must need no lookup itself, or there would be no end.
     if (this.wanted.types === OWN_TYPES) throw new ProtocolViolation("a type of its own in the catalogue's answer")
     const { session } = this
     this.lookedUp = [...this.lookedUp, ...oids]
@@ -328,7 +329,7 @@ export class ExtendedQuery<Row, A> implements Exchange, Answer<Row>, Repeatable 
     session.submitFirst(this.exchange)
   }
 
-  /** ParseComplete, both descriptions and ReadyForQuery have come: the statement is known, and its run goes first. */
+  /** Called when the statement has been described. Looks up types if that is needed, and then goes on to the run. */
   private prepared(): void {
     const { types } = this
     const unknown = types.unknownAmong(typeOids(this.description)).filter((oid) => !this.lookedUp.includes(oid))
@@ -349,7 +350,7 @@ export class ExtendedQuery<Row, A> implements Exchange, Answer<Row>, Repeatable 
     this.session.submitFirst(this.exchange)
   }
 
-  /** What rows there are: of a statement that is being prepared, or of a portal that is about to run. */
+  /** Takes the columns, either of a statement that is being prepared or of a portal that is about to run. */
   private described(columns: ReadonlyArray<ColumnDescription> | undefined): void {
     const { inUse, statement } = this
     if (statement === undefined) {
@@ -367,7 +368,7 @@ export class ExtendedQuery<Row, A> implements Exchange, Answer<Row>, Repeatable 
     this.collector.reader = shape && this.wanted.form(shape)
   }
 
-  /** All rows are there, and some of them may wait for types that have to be looked up first. */
+  /** All rows have come. Looks up the types that are needed to read the remaining ones. */
   private resolve(statement: PreparedStatement, column: UndecodableColumn): void {
     const missing = missingTypes(this.session.catalogue, statement, column, this.lookedUp)
     if (missing === undefined) return this.lost(undecodable(column, this))
@@ -390,8 +391,9 @@ export class ExtendedQuery<Row, A> implements Exchange, Answer<Row>, Repeatable 
   }
 
   /**
-   * An error before BindComplete proves that nothing ran. If it says that what was known of the statement is wrong, the
-   * statement is described anew and run once more; inside a transaction that cannot be, since the error has ended it.
+   * Handles an error of the server. Before BindComplete nothing has run. If such an error shows that the description
+   * was out of date, the statement is described again and run once more, except in a transaction, which the error has
+   * aborted.
    */
   private rejected(status: TransactionStatus, fields: ErrorFields): void {
     const { statement } = this
@@ -413,7 +415,7 @@ export class ExtendedQuery<Row, A> implements Exchange, Answer<Row>, Repeatable 
     if (!this.isUnrun) return "right"
     const verdict = verdictOn(fields, statement, this.values)
     if (verdict !== "doubtful" || this.inUse.isRemembered) return verdict
-    // The server has just described it, and will not prepare it for the types that it named.
+    // The server described it in this request, and now refuses to prepare it for those very types.
     return this.awaiting === Awaiting.parseComplete && this.description !== UNDESCRIBED ? "wrong" : "right"
   }
 

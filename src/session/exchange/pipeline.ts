@@ -1,23 +1,23 @@
 /**
- * Many runs of prepared statements behind each other, with one Sync at the end: outside of a transaction they are one,
- * and the first error ends them all. What is to be run is asked for as the socket takes it, and no more once the server
- * has failed.
+ * Runs many prepared statements in one request, with one Sync at the end. Outside a transaction the server treats them
+ * as one transaction, and the first error ends them all. The pipeline asks for more runs only as fast as the socket
+ * takes them, and stops asking after an error.
  *
  * ```
  * (Close...) ([Parse] Bind [Describe] Execute)... Sync  ->  (CloseComplete...)
  *                ([ParseComplete] BindComplete [RowDescription | NoData] DataRow... CommandComplete)... ReadyForQuery
  * ```
- * The unnamed statement is parsed where its runs begin, and described once more. What can only be described once the
- * runs before it are done goes in two steps:
+ * A run of an unnamed statement that differs from the one before begins with Parse, and describes the statement once
+ * more. Some statements can be described only after the runs before them are done. They take two steps:
  *
  * ```
  * Parse Describe Flush  ->  ParseComplete ParameterDescription RowDescription | NoData
  * Bind Execute
  * ```
- * If types of it are not known, they are looked up, and it is described again under the name that this has taken.
- * Behind what may be a COPY comes a Flush too, and nothing more before the answer: while a COPY runs, the server would
- * read the next run as its data. If the client has to give up amid its requests, a ROLLBACK takes the place of what
- * would have come, since a Sync alone would commit.
+ * If types of such a statement are not known, they are looked up. The lookup takes the place of the unnamed statement,
+ * so the statement is then parsed and described again. A run that may be a COPY also ends with Flush, and nothing is
+ * written behind it before its answer, because the server would read the next run as data of the COPY. If the client
+ * gives up in the middle and outside a transaction, it writes a ROLLBACK before the Sync, which alone would commit.
  */
 import type { Buffer } from "node:buffer"
 import * as Exit from "effect/Exit"
@@ -50,7 +50,7 @@ import { isForgotten, mayComeOfPlan, verdictOn } from "../statement/stalePlan.ts
 import { TypeLookup } from "./typeLookup.ts"
 import { undecodable } from "../types/missingTypes.ts"
 
-/** A block ends with the run that goes beyond its size. */
+/** A block ends with the run that exceeds its size, so it needs some more room. */
 const BLOCK_SLACK_BYTES = 4_096
 
 export class Pipeline<Row, A> implements Exchange {
@@ -62,29 +62,28 @@ export class Pipeline<Row, A> implements Exchange {
   private closesAwaited = 0
   private readonly runs: RunWriter
   private begun = false
-  /** Whether the Sync has been written. */
   private ended = false
   private rollsBack = false
-  /** Whether a run has done anything, and whether one has committed what was done before it. */
+  /** Whether a run has completed, and whether one has committed the work before it. */
   private hasCompleted = false
   private hasCommitted = false
-  /** The first text that holds no statement. Those around it run all the same. */
+  /** The first text without a statement in it. It fails the call, although the others are run. */
   private empty: string | undefined
   private isScheduled = false
-  /** Whether the run whose answer is being read is described. */
+  /** Whether the answer that is being read includes a description of the run's statement. */
   private describes = false
-  /** What the statement takes that is being described. */
+  /** The parameter types of the statement that is being described. */
   private parameterOids: ReadonlyArray<number> = []
-  /** The types of it that are being looked up, and all that have been. */
+  /** The lookup of its types while one is under way, and all types that have been looked up. */
   private lookup: TypeLookup | undefined
   private readonly lookedUp = new Set<number>()
-  /** The run whose answer is being read. */
+  /** The index of the run whose answer is being read. */
   private index = 0
   private awaiting: Awaiting = Awaiting.nothing
-  /** What returns the rows of the run whose answer is being read, and those rows. */
+  /** The statement of the run whose answer is being read, and its rows. */
   private running: PreparedStatement | undefined
   private collector = new RowCollector<Row>()
-  /** The runs from the first on whose rows cannot be read yet. */
+  /** All completed runs from the first one on whose rows cannot be read yet. */
   private readonly unread: Array<AnsweredRun<Row>> = []
   private failure: Exit.Exit<Stale, PgError.PgError> | undefined
 
@@ -99,7 +98,7 @@ export class Pipeline<Row, A> implements Exchange {
     return this.runs.begun === 0 ? "" : this.current.sql
   }
 
-  /** The one that is being answered, or the last. */
+  /** The statement of the run that is being answered, or of the last run. */
   private get current(): PreparedStatement {
     return this.plan.statement(Math.min(this.index, this.runs.begun - 1))
   }
@@ -112,7 +111,7 @@ export class Pipeline<Row, A> implements Exchange {
     return this.runs.number(this.index)
   }
 
-  /** What is behind the first Bind is one transaction, unless a statement commits by itself. */
+  /** Outside a transaction all runs are one transaction, unless a statement commits by itself. */
   get mayOutlastError(): boolean {
     return this.hasCommitted || (this.session.isAutocommit && this.hasBegunWhatOutlasts)
   }
@@ -131,7 +130,7 @@ export class Pipeline<Row, A> implements Exchange {
     return this.isAbandoned
   }
 
-  /** A server that waits for more does not look at a CancelRequest. */
+  /** Also ends the request, because a server that waits for more of it does not notice a CancelRequest. */
   set abandoned(isAbandoned: boolean) {
     this.isAbandoned = isAbandoned
     if (isAbandoned) this.giveUp()
@@ -168,7 +167,7 @@ export class Pipeline<Row, A> implements Exchange {
     if (this.awaiting === Awaiting.nothing) this.awaitRun()
   }
 
-  /** The event loop gets a turn between two blocks, so that an error of the server is seen however fast the socket is. */
+  /** Lets the event loop run between two blocks, so that an error is noticed even if the socket never fills. */
   private continueSoon(): void {
     if (this.ended || this.runs.holds || this.isScheduled) return
     this.isScheduled = true
@@ -197,7 +196,7 @@ export class Pipeline<Row, A> implements Exchange {
     this.continueSoon()
   }
 
-  /** Ends what is being written so that nothing of it stays, as far as that is ours to say. */
+  /** Ends an unfinished request, and has the server undo its work if the request began outside a transaction. */
   private giveUp(): void {
     if (!this.begun || this.ended || this.runs.holds || this.session.lost !== undefined) return
     this.ended = true
@@ -216,7 +215,7 @@ export class Pipeline<Row, A> implements Exchange {
 
   // ---------------------------------------------------------------------------------------------------- answer
 
-  /** What the next run has to be answered with. */
+  /** Sets which message must come next when no run is being answered. */
   private awaitRun(): void {
     const { runs } = this
     if (this.index < runs.written) {
@@ -314,7 +313,7 @@ export class Pipeline<Row, A> implements Exchange {
     throw new Desynchronised(type, this.expected)
   }
 
-  /** Whether what is awaited is the description of the next run's statement, without which it cannot be written. */
+  /** Whether the next answer describes the statement of the next run, which cannot be written before that. */
   private get isDescribing(): boolean {
     return this.runs.isDescribing && this.index === this.runs.written
   }
@@ -352,7 +351,7 @@ export class Pipeline<Row, A> implements Exchange {
     this.bound(readable, unknown)
   }
 
-  /** The statement of the next run is described, now that those before it are done. */
+  /** Takes the description of the next run's statement. The runs before it are done. */
   private learned(columns: ReadonlyArray<ColumnDescription> | undefined): void {
     const { current, isGivenUp, lookedUp, parameterOids, runs, session } = this
     const { types } = session.catalogue
@@ -385,7 +384,7 @@ export class Pipeline<Row, A> implements Exchange {
     this.goOn()
   }
 
-  /** What held the pipeline up is answered. */
+  /** Goes on writing once the answer has come for which the pipeline had to wait. */
   private goOn(): void {
     if (this.isGivenUp) this.giveUp()
     else this.continueSoon()
@@ -399,7 +398,7 @@ export class Pipeline<Row, A> implements Exchange {
     return this.closesAwaited > 0 ? "CloseComplete" : this.awaiting
   }
 
-  /** The server skips all that follows: no more is asked for. */
+  /** Stops asking for runs, because the server skips everything up to the Sync. */
   errorArrived(): void {
     if (this.ended) return
     this.ended = true
@@ -434,7 +433,7 @@ export class Pipeline<Row, A> implements Exchange {
     return this.index === 0 && this.isUnbound
   }
 
-  /** Whether the run that is being answered has not begun. */
+  /** Whether the run that is being answered has not begun on the server. */
   private get isUnbound(): boolean {
     return this.isDescribing || this.awaiting === Awaiting.bindComplete || this.awaiting === Awaiting.parseComplete
   }

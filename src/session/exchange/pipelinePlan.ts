@@ -1,4 +1,4 @@
-/** What a pipeline runs, and how it may end besides with what was asked for or with an error. */
+/** The plan of a pipeline, and the two ways in which one can end without a result or an error: `Stale` and `Unread`. */
 import type { DatabaseTypes } from "../../codec/databaseTypes.ts"
 import { makeRowShape, type UndecodableColumn } from "../../codec/rowReader.ts"
 import type * as PgError from "../../PgError.ts"
@@ -7,25 +7,25 @@ import type { RowCollector } from "./rowCollector.ts"
 import type { PreparedStatement } from "../statement/preparedStatement.ts"
 import type { RowForm } from "../statement/wanted.ts"
 
-/** What is to be run, in order, and what becomes of the answers. */
+/** The runs of a pipeline in order, and what becomes of their answers. */
 export interface Plan<Row, A> {
-  /** The values of the next run; undefined at the end. What it throws ends the pipeline. */
+  /** Returns the values of the next run, or undefined at the end. If it throws, the pipeline ends. */
   next(): ReadonlyArray<unknown> | undefined
-  /** What the run with this index runs. */
+  /** Returns the statement of the run with this index. */
   statement(index: number): PreparedStatement
   readonly form: RowForm<Row>
-  /** The first run is about to be written: what the server keeps no longer has to be prepared in it. */
+  /** Called before the first run is written. Statements that the server no longer keeps become unnamed ones. */
   beforeFirst(): void
-  /** The server has described what the run with this index runs, which could not be described before. */
+  /** Called when the server has described the statement of this run, which could not be described earlier. */
   learned(index: number, statement: PreparedStatement): void
-  /** The first run has begun: nothing will have to be run again. */
+  /** Called when the first run has begun. From then on, the pipeline will not be run again. */
   started(): void
-  /** A run is complete. */
+  /** Called when a run is complete. */
   completed(rows: ReadonlyArray<Row>, tag: CommandTag): void
   result(): A
-  /** How many runs went before the first. */
+  /** How many runs of the call were in earlier pipelines. */
   readonly offset: number
-  /** How many bytes are written at a time. */
+  /** About how many bytes are written at a time. */
   readonly blockBytes: number
 }
 
@@ -33,17 +33,17 @@ export type Outcome<A> = A | Stale | Unread<A>
 
 interface Staleness {
   readonly statement: PreparedStatement
-  /** Makes the error to report. `isDropped` says that the statement left the cache and the caller has to start again. */
+  /** Makes the error to report. `isDropped` says that the statement was dropped, so the caller has to start again. */
   readonly error: (isDropped: boolean) => PgError.PgError
-  /** Whether it is certain that what was known of the statement is wrong. */
+  /** Whether it is certain that the description of the statement is out of date. */
   readonly isCertain: boolean
-  /** Whether nothing has run, and the same can be asked again. */
+  /** Whether nothing has run, so that the pipeline can be run again. */
   readonly mayRepeat: boolean
-  /** The type that a value was refused for. */
+  /** The type that could not encode a value. */
   readonly refusedType?: number
 }
 
-/** A statement of the pipeline, by all signs, is no longer what it was when it was described. */
+/** The pipeline failed, and the description of one of its statements is, or may be, out of date. */
 export class Stale {
   readonly statement: PreparedStatement
   readonly error: (isDropped: boolean) => PgError.PgError
@@ -60,19 +60,19 @@ export class Stale {
   }
 }
 
-/** A run that is complete, though its rows may not have been read. */
+/** A completed run, whose rows may not have been read yet. */
 export interface AnsweredRun<Row> {
   readonly statement: PreparedStatement
   readonly collector: RowCollector<Row>
   readonly tag: CommandTag
 }
 
-/** All has run, and there are rows that can be read once their types have been looked up, if they can be. */
+/** Everything has run, but some rows can be read only after their types have been looked up. */
 export class Unread<A> {
-  /** A statement whose rows they are, and what is in the way. */
+  /** A statement with such rows, and the column that could not be read. */
   readonly statement: PreparedStatement
   readonly column: UndecodableColumn
-  /** Reads them with what is known by now; there may be more to look up. */
+  /** Reads the rows with the types that are known by now. More types may have to be looked up after that. */
   readonly read: (types: DatabaseTypes) => A | Unread<A>
 
   constructor(statement: PreparedStatement, column: UndecodableColumn, read: (types: DatabaseTypes) => A | Unread<A>) {
@@ -89,13 +89,13 @@ export class Unread<A> {
   }
 }
 
-/** Maps what was asked for. */
+/** Maps the result, if there is one. */
 export const mapOutcome = <A, B>(outcome: Outcome<A>, f: (answer: A) => B): Outcome<B> => {
   if (outcome instanceof Stale) return outcome
   return outcome instanceof Unread ? outcome.map(f) : f(outcome)
 }
 
-/** What is in the way of reading the rows of these runs, which all go to the plan then; undefined where nothing is. */
+/** Returns undefined if all rows of these runs have been read. `read` passes them to the plan once all are. */
 export const unreadOf = <Row, A>(plan: Plan<Row, A>, runs: ReadonlyArray<AnsweredRun<Row>>): Unread<A> | undefined => {
   const unread = runs.find(({ collector }) => collector.refused !== undefined)
   const column = unread?.collector.refused

@@ -1,6 +1,6 @@
 /**
- * When a statement that has failed before it ran is described once more, and what comes of that: it is run as it is by
- * now, or its error stands. Nothing that has run is run again.
+ * Decides what happens after a statement has failed before it ran. If its description was out of date, it is described
+ * again and run; otherwise the error stands. Nothing that has run is run again.
  */
 import * as Exit from "effect/Exit"
 import { DatabaseTypes } from "../../codec/databaseTypes.ts"
@@ -14,14 +14,14 @@ import type { Session } from "../engine/session.ts"
 import { isForgotten, mayComeOfPlan, type Verdict } from "../statement/stalePlan.ts"
 import type { StatementInUse } from "../statement/statementInUse.ts"
 
-/** A schema that changes all the time is not run after for ever. */
+/** A limit, in case the schema never stops changing. */
 export const MAX_REPETITIONS = 4
 
-/** A request that can be asked again. */
+/** A request that can be sent again. */
 export interface Repeatable {
   readonly session: Session
   readonly inUse: StatementInUse
-  /** Has the server describe the statement, before anything else is written. */
+  /** Has the server describe the statement again, ahead of all waiting requests. */
   askAgain(): void
   /** Looks types up, and adds them to `types`. */
   lookUp(
@@ -33,11 +33,10 @@ export interface Repeatable {
 }
 
 export class Repetition {
-  /** How often the statement has been described again. */
   private count = 0
-  /** The error that stands if the server describes the statement as it was. */
+  /** The error to report if the server describes the statement as before. */
   private doubt: PgError.PgError | undefined
-  /** The type that a value was refused for, which may be known as it no longer is. */
+  /** The type that could not encode a value, and that may have changed on the server. */
   private refusedType: number | undefined
   private hasAskedForType = false
   private readonly request: Repeatable
@@ -46,7 +45,7 @@ export class Repetition {
     this.request = request
   }
 
-  /** A value could not be encoded. The type of the parameter may have changed since the statement was described. */
+  /** Handles a value that could not be encoded. The type of its parameter may have changed on the server. */
   valueRefused(failure: Unencodable, statement: PreparedStatement): void {
     const { inUse, session } = this.request
     const error = valueRefused(failure, statement)
@@ -57,7 +56,7 @@ export class Repetition {
     this.askWhether(statement, error)
   }
 
-  /** The server has refused the statement. If what was known of it is wrong, it has not run, and it is run once more. */
+  /** Handles an error from before the run. If the description was out of date, the statement is run once more. */
   rejected(
     statement: PreparedStatement,
     verdict: Verdict,
@@ -80,7 +79,7 @@ export class Repetition {
     }
   }
 
-  /** The server has described the statement. True if that is to be run; if not, the error stands, or more is asked. */
+  /** Handles a new description. Returns true if the statement is to be run now. */
   described(description: StatementDescription): boolean {
     const { doubt, request } = this
     const { doubted } = request.inUse
@@ -94,7 +93,7 @@ export class Repetition {
     return true
   }
 
-  /** Has the type looked up that a value was refused for. If it is as it was, `error` stands. */
+  /** Looks up the type that could not encode a value. If the type has not changed, `error` stands. */
   private askForType(statement: PreparedStatement, oid: number | undefined, error: PgError.PgError): void {
     const { request } = this
     const { types } = statement
@@ -110,7 +109,7 @@ export class Repetition {
     })
   }
 
-  /** Has the statement described, and run if that is another description; or else `error` stands. */
+  /** Has the statement described again, and run if its parameters have changed. If not, `error` stands. */
   private askWhether(statement: PreparedStatement, error: PgError.PgError): void {
     this.request.inUse.doubt(statement)
     this.doubt = error
@@ -122,7 +121,7 @@ export class Repetition {
     this.request.askAgain()
   }
 
-  /** The server describes the statement, or a type of it, otherwise than before. */
+  /** Called when the description of the statement, or of one of its types, has changed. */
   private changed(statement: PreparedStatement): void {
     const { inUse, session } = this.request
     inUse.giveUp(statement)

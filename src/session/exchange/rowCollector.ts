@@ -1,4 +1,7 @@
-/** The rows of one answer as they come: read at once, or kept as they came until all is known that it takes to read them. */
+/**
+ * Collects the rows of one answer. It reads them at once, or keeps their bytes until the types that they need are
+ * known.
+ */
 import { Buffer } from "node:buffer"
 import { dataRowEnd, HEADER_BYTES } from "../../wire/backendDecoder.ts"
 import { columnsOfRow, type RowReader, UndecodableColumn } from "../../codec/rowReader.ts"
@@ -6,16 +9,16 @@ import { ProtocolViolation } from "../../wire/failure.ts"
 
 export class RowCollector<Row> {
   readonly rows: Array<Row> = []
-  /** Reads the rows that come next; undefined if the caller does not want them. */
+  /** Reads the rows that come next; undefined drops them. */
   reader: RowReader<Row> | undefined
   /** The first column that could not be read. No row is read after it. */
   refused: UndecodableColumn | undefined
   private kept: Array<Buffer> | undefined
-  /** How many columns the rows have that are kept. */
+  /** How many columns the kept rows have. */
   private columns = 0
   private readonly maxRows: number
 
-  /** A server that sends more than `maxRows` does not do as it was asked. */
+  /** A server that sends more than `maxRows` rows breaks the protocol. */
   constructor(maxRows = Infinity) {
     this.maxRows = maxRows
   }
@@ -24,7 +27,7 @@ export class RowCollector<Row> {
     return this.rows.length === 0 && this.refused === undefined
   }
 
-  /** Reads nothing until `readKept`, since a column cannot be read before that. The rows have so many columns. */
+  /** Keeps rows of that many columns unread until `readKept`, because `column` cannot be read before. */
   refuse(column: UndecodableColumn, columns: number): void {
     this.refused = column
     this.reader = undefined
@@ -32,7 +35,7 @@ export class RowCollector<Row> {
     this.columns = columns
   }
 
-  /** Takes the DataRows that lie whole in `bytes[at, limit)` behind each other; returns where the last of them ends. */
+  /** Takes the whole DataRows in `bytes[at, limit)`, one behind the other. Returns where the last of them ends. */
   addAll(bytes: Buffer, at: number, limit: number): number {
     let start = at
     for (let end = dataRowEnd(bytes, at, limit); end !== 0; end = dataRowEnd(bytes, start, limit)) {
@@ -68,7 +71,7 @@ export class RowCollector<Row> {
     kept.push(Buffer.from(bytes.subarray(start, end)))
   }
 
-  /** Reads what was kept, by now that it can be. */
+  /** Reads the kept rows with the current reader. */
   readKept(): void {
     const { kept = [] } = this
     this.kept = undefined

@@ -1,4 +1,7 @@
-/** Writes the runs of a pipeline: what has been written of them, and what has yet to be described before it can be. */
+/**
+ * Writes the runs of a pipeline. It knows which have been written, and which must wait until their statement is
+ * described.
+ */
 import * as Exit from "effect/Exit"
 import { bareValues, namedTypes } from "../../codec/typedParameter.ts"
 import type { ByteWriter } from "../../wire/byteWriter.ts"
@@ -24,11 +27,10 @@ import type { PreparedStatement } from "../statement/preparedStatement.ts"
 type RunSource = Pick<Plan<never, never>, "next" | "offset" | "statement">
 
 export class RunWriter {
-  /** How many runs have been written. */
   written = 0
-  /** Whether nothing may be written before what was written is answered: a description, or what may be a COPY. */
+  /** Whether nothing may be written before the answer: to a description, or to a run that may be a COPY. */
   holds = false
-  /** The runs, by index, that begin with Parse and are not answered yet. */
+  /** The indexes of the unanswered runs that begin with Parse. */
   readonly parses: Array<number> = []
   /** The values of the next run, while its statement is being described. */
   private undescribed: ReadonlyArray<unknown> | undefined
@@ -39,7 +41,7 @@ export class RunWriter {
     this.plan = plan
   }
 
-  /** How many runs have been written, or begun to be. */
+  /** How many runs have been written, including one whose statement is being described. */
   get begun(): number {
     return this.written + (this.isDescribing ? 1 : 0)
   }
@@ -48,12 +50,12 @@ export class RunWriter {
     return this.undescribed !== undefined
   }
 
-  /** The number of a run among those of the whole call, from 1. */
+  /** The number of a run within the whole call, from 1. */
   number(index: number): number {
     return this.plan.offset + index + 1
   }
 
-  /** Undefined at the end. */
+  /** Returns undefined at the end. */
   nextValues(): ReadonlyArray<unknown> | undefined {
     const values = this.undescribed ?? this.plan.next()
     this.undescribed = undefined
@@ -78,7 +80,7 @@ export class RunWriter {
     if (statement.mayCopy) this.hold(writer)
   }
 
-  /** Types that it takes or returns have been looked up since, under the same name. */
+  /** Describes the statement of the next run again, because a lookup of types has replaced the unnamed statement. */
   describeAgain(writer: ByteWriter): void {
     if (this.undescribed !== undefined) this.describe(writer, this.plan.statement(this.written), this.undescribed)
   }
@@ -95,13 +97,13 @@ export class RunWriter {
     this.holds = true
   }
 
-  /** The statement of the next run has been described, as it was parsed. */
+  /** Called when the statement of the next run has been described. */
   described(statement: PreparedStatement): void {
     this.parsed = statement
     this.holds = false
   }
 
-  /** What comes of it that the next run could not be written. */
+  /** Decides how the pipeline ends if the next run could not be written. */
   refusal(failure: unknown, mayRepeat: boolean): Exit.Exit<Stale, PgError.PgError> {
     const statement = this.plan.statement(this.written)
     if (!(failure instanceof Unencodable))
@@ -112,7 +114,7 @@ export class RunWriter {
     return Exit.succeed(new Stale({ statement, error: () => error, isCertain: false, mayRepeat, refusedType }))
   }
 
-  /** Nothing will be run any more. */
+  /** Called when no further run will be written. */
   giveUp(): void {
     this.undescribed = undefined
   }

@@ -1,7 +1,6 @@
 /**
- * One or more statements in one text, by the simple protocol: no parameters, no prepared statement, one round trip.
- * Rows are read past. It carries scripts, and the statements that begin and end transactions, which may depend on no
- * cache.
+ * Runs one or more statements in one text, by the simple protocol: no parameters, no prepared statement, one round
+ * trip. Rows are skipped. Scripts and control statements use it; control statements must not depend on a cache.
  *
  * ```
  * Query  ->  (RowDescription DataRow... CommandComplete | CommandComplete | EmptyQueryResponse)...  ReadyForQuery
@@ -24,7 +23,7 @@ import { requestRefused, serverError } from "../engine/serverError.ts"
 import type { Session } from "../engine/session.ts"
 import { namesSessionState } from "../statement/soiling.ts"
 
-/** What has to come next. */
+/** The messages that can come next, in the words of the error if another one comes. */
 const Awaiting = {
   statement: "RowDescription, CommandComplete, EmptyQueryResponse or ReadyForQuery",
   rows: "DataRow or CommandComplete",
@@ -63,7 +62,7 @@ export class SimpleQuery implements Exchange {
     return this.tags.length > 0
   }
 
-  /** A script may commit a part of its work before another part fails; a single statement does before it is complete. */
+  /** A script may commit a part before another part fails. A lone statement commits before CommandComplete. */
   get mayOutlastError(): boolean {
     const { hasRun, session, sql, tags } = this
     if (tags.some(({ command }) => isCommitting(command))) return true
@@ -78,7 +77,7 @@ export class SimpleQuery implements Exchange {
     this.lost(requestRefused(failure, this.sql))
   }
 
-  /** Nobody wants the rows of a script. */
+  /** Skips rows, because a script does not return them. */
   dataRows(bytes: Buffer, at: number, limit: number): number {
     if (this.awaiting !== Awaiting.rows) throw new Desynchronised(Backend.DataRow, this.awaiting)
     return dataRowEnd(bytes, at, limit)
@@ -94,7 +93,7 @@ export class SimpleQuery implements Exchange {
       case Backend.CommandComplete: {
         if (awaiting !== Awaiting.statement && awaiting !== Awaiting.rows) break
         const tag = readCommandTag(bytes, start, end)
-        // No statement is shorter than a character, so that a server without end does not fill the memory.
+        // A text has no more statements than characters. The check keeps a faulty server from filling the memory.
         if (this.tags.length > this.sql.length) break
         this.tags.push(tag)
         if (!this.isControl) this.session.commandCompleted(tag, awaiting === Awaiting.rows, this.changesSession)

@@ -1,6 +1,6 @@
 /**
- * Looks types up between two runs of a pipeline, which is one transaction: a query of its own would need a Sync, and
- * commit what went before.
+ * Looks up types between two runs of a pipeline. It shares the pipeline's transaction, because a query of its own would
+ * need a Sync, which would commit the runs before it.
  *
  * ```
  * Parse Bind Describe Execute Flush  ->  ParseComplete BindComplete RowDescription DataRow... CommandComplete
@@ -45,7 +45,7 @@ export class TypeLookup {
   private readonly collector = new RowCollector<TupleRow>()
   private awaiting: Awaiting = Awaiting.parseComplete
 
-  /** They are added to `types`. */
+  /** Adds the types to `types`. */
   constructor(types: DatabaseTypes, oids: ReadonlyArray<number>) {
     this.types = types
     this.oids = oids
@@ -64,7 +64,7 @@ export class TypeLookup {
     return this.collector.addAll(bytes, at, limit)
   }
 
-  /** True once the types are known, as far as they can be. */
+  /** Returns true once the answer is complete. */
   message(type: number, bytes: Buffer, start: number, end: number): boolean {
     const { awaiting, collector } = this
     if (type === Backend.ParseComplete && awaiting === Awaiting.parseComplete) {

@@ -1,4 +1,4 @@
-/** Authentication: which methods are allowed, and the conversation of each. */
+/** Authenticates the client: checks that the server's method is allowed, and answers it. */
 import type { Buffer } from "node:buffer"
 import { createHash, pbkdf2, randomBytes } from "node:crypto"
 import * as Effect from "effect/Effect"
@@ -20,7 +20,7 @@ import type { Inbox } from "./startupInbox.ts"
 export interface AuthenticationOptions {
   readonly user: string
   readonly password: Effect.Effect<Redacted.Redacted | undefined, PgError.PgError>
-  /** The methods that the user allows; undefined allows all, short of a password in clear over an open network. */
+  /** The methods that the user allows. Undefined allows all except an unencrypted password over an open network. */
   readonly requireAuth: ReadonlyArray<RequireAuth> | undefined
   readonly maxScramIterations: number
 }
@@ -33,7 +33,7 @@ const nextRequest = Effect.fnUntraced(function* (
   return yield* inbox.read(() => decodeAuthentication(frame.body, 0, frame.body.length))
 })
 
-/** Answers what the server asks for, up to AuthenticationOk. */
+/** Answers the server's requests until AuthenticationOk. */
 export const authenticate = Effect.fnUntraced(function* (
   transport: Transport,
   inbox: Inbox,
@@ -73,7 +73,7 @@ const METHODS: Partial<Record<AuthenticationRequest["_tag"], RequireAuth>> = {
   SASL: "scram-sha-256"
 }
 
-/** Refuses a method before anything secret is said. */
+/** Refuses a method before the client has sent anything secret. */
 const allowed = Effect.fnUntraced(function* (
   request: AuthenticationRequest,
   transport: Transport,
@@ -153,14 +153,14 @@ const scram = Effect.fnUntraced(function* (
   if (proof._tag !== "SASLFinal" || !Scram.isServerProof(proof.data, final)) return yield* unproven(proof._tag)
 })
 
-/** The server did not prove that it knows the password, so it is not the server that the user meant. */
+/** The server did not prove that it knows the password, so it may not be the server that the user wants. */
 const unproven = (received: AuthenticationRequest["_tag"]): PgError.AuthenticationError =>
   new PgError.AuthenticationError({
     method: "scram-sha-256",
     reason: `the server did not prove that it knows the password (it sent Authentication${received} instead)`
   })
 
-/** PBKDF2 runs off the event loop. */
+/** Derives the key with PBKDF2, off the event loop. */
 const saltedPassword = (password: Redacted.Redacted, challenge: Scram.ServerFirst) =>
   Effect.callback<Buffer, PgError.AuthenticationError>((resume) => {
     const prepared = saslPrep(Redacted.value(password))
@@ -173,6 +173,6 @@ const saltedPassword = (password: Redacted.Redacted, challenge: Scram.ServerFirs
     )
   })
 
-/** Encodes what the user gave, of which not everything can be put on the wire. */
+/** Encodes a value of the user, and fails with `refused` if it cannot be sent. */
 export const encoded = <E>(encode: () => Buffer, refused: (reason: string) => E): Effect.Effect<Buffer, E> =>
   Effect.try({ try: encode, catch: (failure) => refused(failure instanceof Error ? failure.message : String(failure)) })

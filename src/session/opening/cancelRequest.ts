@@ -1,6 +1,6 @@
 /**
- * CancelRequest: asks the server, over a connection of its own, to interrupt what a backend is running. The server
- * answers by closing that connection, once it has sent the signal.
+ * Sends a CancelRequest, which asks the server over a separate connection to interrupt what a backend runs. The server
+ * closes that connection once it has sent the signal.
  */
 import * as Effect from "effect/Effect"
 import type { BackendKey } from "../../wire/backendMessage.ts"
@@ -8,8 +8,8 @@ import { encodeCancelRequest } from "../../wire/coldMessages.ts"
 import { open, type Transport, type TransportOptions } from "../engine/transport.ts"
 
 /**
- * Cancels what the backend behind `transport` runs; completes when the server has closed the connection that carried
- * the request, or when that connection cannot be made: then the query goes on, and the fence's bound decides.
+ * Cancels what the backend of `transport` runs. Completes when the server has closed the connection of the request, or
+ * if that connection cannot be made: the query then goes on until `cancelTimeout`.
  */
 export const sendCancel = (transport: Transport, options: TransportOptions, key: BackendKey): Effect.Effect<void> =>
   Effect.uninterruptibleMask((restore) =>
@@ -21,6 +21,6 @@ export const sendCancel = (transport: Transport, options: TransportOptions, key:
 const untilClosed = (side: Transport, key: BackendKey): Effect.Effect<void> =>
   Effect.callback((resume) => {
     side.events = { data: () => {}, drain: () => {}, closed: () => resume(Effect.void) }
-    // Our side stays open: PgBouncer takes its end for a change of mind, and its version 1.18 then ends altogether.
+    // The client does not close its side. PgBouncer would take that for a withdrawal, and its version 1.18 would crash.
     side.write(encodeCancelRequest(key))
   })

@@ -1,6 +1,6 @@
 /**
- * From settings to a session: every host in turn, TCP, TLS, startup, all under one bound. Whatever is half open when
- * it fails, is interrupted or runs out of time is closed.
+ * Opens a session from settings: tries each host in turn, with TCP, TLS and startup, all within `connectTimeout`. If
+ * that fails, is interrupted or takes too long, everything that was opened is closed.
  */
 import { randomBytes } from "node:crypto"
 import * as Effect from "effect/Effect"
@@ -18,7 +18,7 @@ import { Observer, targetOf } from "../observer.ts"
 import { startup } from "./startup.ts"
 import { type Address, open, type Restore, type Transport, type TransportOptions } from "../engine/transport.ts"
 
-/** What has to hold of a session before it is handed out. It is asked within the bound for connecting. */
+/** A check that a session must pass before it is used. Its time counts as connecting. */
 export type Check = (
   session: Session,
   codecs: ResolvedConfig["types"],
@@ -26,8 +26,8 @@ export type Check = (
 ) => Effect.Effect<void, PgError.PgError>
 
 /**
- * A session that lives as long as the scope: at its end what runs is cancelled and the server is told goodbye. Sessions
- * that may be connected to the same database share what they know of databases.
+ * Opens a session that lives as long as the scope. At the end of the scope, running queries are canceled and the server
+ * gets a Terminate message. Sessions that may be connected to the same database should share `databases`.
  */
 export const connect = (
   config: ResolvedConfig,
@@ -43,7 +43,7 @@ export const connect = (
     )
   )
 
-/** Can be interrupted while it connects, and then closes what it has; call it where nothing else can interrupt. */
+/** Connects. If it is interrupted, it closes what it has opened. Call it in an uninterruptible region. */
 const connectWithin = (
   config: ResolvedConfig,
   databases: KnownDatabases,
@@ -72,14 +72,13 @@ const connectWithin = (
     )
   })
 
-/** What a failure, a timeout or an interruption has to close and to tell. */
+/** What is open, and what a failure or a timeout has to report. */
 interface Progress {
   transport: Transport | undefined
   waitingFor: string
   address?: Address
-  /** Whether the server has asked for the password. */
   passwordAsked: boolean
-  /** The hosts that were passed over. */
+  /** The hosts that were tried in vain. */
   readonly attempts: Array<PgError.ConnectAttempt>
 }
 
@@ -102,7 +101,7 @@ const firstHost = Effect.fnUntraced(function* (
   return yield* new PgError.ConnectError({ stage: attempts.at(-1)?.stage ?? "resolve", attempts })
 })
 
-/** As in libpq, a host that cannot be reached or does not serve now is passed over; a wrong password is final. */
+/** As in libpq, a host that cannot be reached or refuses to serve is skipped, but a wrong password is final. */
 const anotherHostMayDo = (error: PgError.PgError): boolean =>
   error._tag === "ConnectError" ||
   error._tag === "ConnectionLostError" ||
@@ -134,8 +133,8 @@ const addressOf = (host: HostAddress): Address =>
     : { _tag: "Tcp", name: host.host, host: host.host, port: host.port }
 
 /**
- * libpq's `prefer`: where TLS fails, or the server has no entry for an encrypted connection, the same without TLS. It
- * is never tried after anything secret was said.
+ * Whether to try again without TLS, as libpq does for `prefer`: if TLS fails, or if pg_hba.conf has no entry for an
+ * encrypted connection. It is never tried after the server has asked for a password.
  */
 const mayRetryInClear = (config: ResolvedConfig, progress: Progress, error: PgError.PgError): boolean =>
   config.sslMode === "prefer" &&
@@ -201,7 +200,7 @@ const oneTransport = Effect.fnUntraced(function* (
   return session
 })
 
-/** The secret of a CancelRequest never travels in clear where the session itself is encrypted. */
+/** The key of a CancelRequest is never sent unencrypted if the session itself is encrypted. */
 const cancelSslMode = (transport: Transport, options: TransportOptions): TransportOptions["sslMode"] => {
   if (!transport.encrypted) return "disable"
   return options.sslMode === "prefer" ? "require" : options.sslMode

@@ -1,7 +1,7 @@
 /**
- * SCRAM-SHA-256 (RFC 5802, RFC 7677) as three pure steps: what the client says first, what it makes of the server's
- * challenge, and whether the server has proved that it knows the password too. Nothing here reads or writes a socket;
- * the slow key derivation is asked of the caller, so that it can run off the event loop.
+ * SCRAM-SHA-256 (RFC 5802, RFC 7677) as three pure steps: the client's first message, its answer to the server's
+ * challenge, and the check that the server knows the password, too. Nothing here uses a socket. The caller derives the
+ * key, which is slow, so that this can happen off the event loop.
  */
 import type { Buffer } from "node:buffer"
 import { Buffer as NodeBuffer } from "node:buffer"
@@ -10,7 +10,7 @@ import { ProtocolViolation } from "../../wire/failure.ts"
 
 export const SCRAM_SHA_256 = "SCRAM-SHA-256"
 
-/** "n,,": no channel binding, no authorisation identity. */
+/** "n,,": no channel binding, no authorization identity. */
 const GS2_HEADER = "n,,"
 const GS2_HEADER_BASE64 = NodeBuffer.from(GS2_HEADER).toString("base64")
 
@@ -18,7 +18,7 @@ const MAX_SERVER_FIRST_CHARACTERS = 4096
 
 export interface ClientFirst {
   readonly nonce: string
-  /** client-first-message: the GS2 header, an empty user name (PostgreSQL takes the startup packet's), the nonce. */
+  /** client-first-message: the GS2 header, an empty user name (the startup message has it), and the nonce. */
   readonly message: string
 }
 
@@ -31,7 +31,7 @@ export interface ServerFirst {
   readonly iterations: number
 }
 
-/** `r=<nonce>,s=<salt>,i=<iterations>`; anything else, in content or in order, is refused. */
+/** Reads `r=<nonce>,s=<salt>,i=<iterations>`, and refuses anything else, in content or in order. */
 export const readServerFirst = (message: string, first: ClientFirst, maxIterations: number): ServerFirst => {
   if (message.length > MAX_SERVER_FIRST_CHARACTERS) throw new ProtocolViolation("a SCRAM challenge of absurd length")
   const match = /^r=([!-+\--~]+),s=([A-Za-z0-9+/]+={0,2}),i=([1-9][0-9]{0,9})$/.exec(message)
@@ -68,7 +68,7 @@ export const clientFinal = (first: ClientFirst, challenge: ServerFirst, saltedPa
   }
 }
 
-/** True where the server-final-message is the proof that we expect. */
+/** Whether the server-final-message is the expected proof. */
 export const isServerProof = (message: string, final: ClientFinal): boolean => {
   const match = /^v=([A-Za-z0-9+/]+={0,2})$/.exec(message)
   if (match === null) return false

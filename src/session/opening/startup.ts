@@ -1,5 +1,5 @@
 /**
- * From an open transport to a session that is ready: a conversation that is sequential, written sequentially.
+ * Starts a session on an open transport: sends the startup message, authenticates, and reads up to ReadyForQuery.
  *
  * ```
  * StartupMessage -> authentication -> ParameterStatus..., BackendKeyData -> ReadyForQuery
@@ -18,13 +18,12 @@ export interface StartupOptions extends AuthenticationOptions {
   readonly parameters: ReadonlyMap<string, string>
 }
 
-/** What the server told of itself. */
+/** What the server reported at startup. */
 export interface Started {
   readonly parameters: ReadonlyMap<string, string>
   readonly key: BackendKey
 }
 
-/** Says hello, authenticates and reads up to the first ReadyForQuery. */
 export const startup = Effect.fnUntraced(function* (
   transport: Transport,
   inbox: Inbox,

@@ -1,6 +1,6 @@
 /**
- * The messages of the startup conversation, one at a time: the reader asks for the next one and waits. Errors, notices
- * and the end of the connection are dealt with here, so that the conversation itself reads as a straight line.
+ * Delivers the messages of the startup, one at a time: the reader asks for the next one and waits. It handles errors,
+ * notices and the end of the connection, so that the startup itself reads from top to bottom.
  */
 import { Buffer } from "node:buffer"
 import * as Effect from "effect/Effect"
@@ -17,7 +17,7 @@ export interface Frame {
   readonly body: Buffer
 }
 
-/** An honest server sends some dozens of messages before it is ready, which are short. */
+/** A real server sends some dozens of short messages before it is ready. */
 const MAX_FRAMES = 1000
 const MAX_BYTES = 1_048_576
 
@@ -36,7 +36,7 @@ export class Inbox implements FrameSink, TransportEvents {
     transport.events = this
   }
 
-  /** The next message; an ErrorResponse, a broken protocol or the end of the connection is a failure. */
+  /** Waits for the next message. Fails at an ErrorResponse, a broken protocol or the end of the connection. */
   readonly next: Effect.Effect<Frame, PgError.PgError> = Effect.callback((resume) => {
     const deliver = () => {
       const frame = this.frames.shift()
@@ -47,7 +47,7 @@ export class Inbox implements FrameSink, TransportEvents {
     deliver()
   })
 
-  /** Runs a decoder over a message, and turns what it throws into a failure. */
+  /** Decodes a message, and turns what the decoder throws into a failure. */
   read<A>(decode: () => A): Effect.Effect<A, PgError.ProtocolError> {
     return Effect.try({ try: decode, catch: violation })
   }
@@ -56,14 +56,14 @@ export class Inbox implements FrameSink, TransportEvents {
     return Effect.fail(new PgError.ProtocolError({ received: backendMessageName(frame.type), expected }))
   }
 
-  /** Hands the decoder and the transport over; what came behind the last ReadyForQuery is the session's first. */
+  /** Hands the decoder and the transport over to the session. Returns the messages that came behind ReadyForQuery. */
   handOver(session: FrameSink & TransportEvents): ReadonlyArray<Frame> {
     this.decoder.sink = session
     this.transport.events = session
     return this.frames
   }
 
-  /** Why nothing more will come. */
+  /** The error after which no message will come. */
   get broken(): PgError.PgError | undefined {
     return this.failure
   }

@@ -1,4 +1,4 @@
-/** Different statements with one Sync behind them. They are encoded as a whole before a byte of them is written. */
+/** Makes the request that runs different statements with one Sync. All are encoded before the first byte is written. */
 import type { ObjectRow } from "../../codec/rowReader.ts"
 import type { CommandTag } from "../../wire/commandTag.ts"
 import { Pipeline } from "../exchange/pipeline.ts"
@@ -7,13 +7,13 @@ import { objects, type Request } from "./request.ts"
 import { type PreparedStatement, unnamed } from "../statement/preparedStatement.ts"
 import type { Statements } from "../statement/statements.ts"
 
-/** One of the statements, and its values. */
+/** One statement and its values. */
 export interface Run {
   readonly statement: PreparedStatement
   readonly values: ReadonlyArray<unknown>
 }
 
-/** What one of them has done and returned. */
+/** What one statement did, and its rows. */
 export interface RunResult extends CommandTag {
   readonly rows: ReadonlyArray<ObjectRow>
 }
@@ -55,6 +55,6 @@ export const batch = (
   }
 }
 
-/** Another request may have taken the place of a statement since it was prepared: then the pipeline prepares it. */
+/** Another request may have evicted the statement since it was prepared. The pipeline then prepares it. */
 export const unlessKept = (statements: Statements, statement: PreparedStatement): PreparedStatement =>
   statements.has(statement) ? statement : unnamed(statement)

@@ -1,4 +1,4 @@
-/** COPY as something that can be asked of a session, in both directions. */
+/** Makes the requests for COPY, in both directions. */
 import type { Resume } from "../engine/exchange.ts"
 import type { Session } from "../engine/session.ts"
 import type { CopyExchange } from "../exchange/copyExchange.ts"
@@ -6,7 +6,7 @@ import { CopyIn } from "../exchange/copyInExchange.ts"
 import { type Collector, CopyOut, type CopyText } from "../exchange/copyOutExchange.ts"
 import type { Request } from "./request.ts"
 
-/** A COPY as a request, which can be given up at any time, in whatever state it is. */
+/** A request for a COPY that can be given up at any time. */
 export class CopyRequest<Copy extends CopyExchange> implements Request<Copy> {
   readonly sql: string
   readonly params = undefined

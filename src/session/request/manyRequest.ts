@@ -1,4 +1,4 @@
-/** One statement, run once for each row of values. */
+/** Makes the request that runs one statement once for each row of values. */
 import type { Exchange, Resume } from "../engine/exchange.ts"
 import type { ObjectRow } from "../../codec/rowReader.ts"
 import type { CommandTag } from "../../wire/commandTag.ts"
@@ -13,10 +13,10 @@ import type { Statements } from "../statement/statements.ts"
 import type { PreparedStatement } from "../statement/preparedStatement.ts"
 import { none } from "../statement/wanted.ts"
 
-/** So much is written before the socket is asked whether it can take more. */
+/** About how many bytes are written before the socket is asked whether it can take more. */
 const BLOCK_BYTES = 65_536
 
-/** Rows of values, pulled when there is room for them. Those that were can be had once more, until the first has run. */
+/** Rows of values, taken from an iterable as needed. They can be read again until the first run has begun. */
 export class Rows {
   private readonly iterator: Iterator<unknown>
   private kept: Array<ReadonlyArray<unknown>> = []
@@ -50,17 +50,17 @@ export class Rows {
     return value
   }
 
-  /** Begins again. */
+  /** Starts again with the first row. */
   rewind(): void {
     this.replayed = 0
   }
 
-  /** No row has to be had once more. */
+  /** Keeps no more rows, because none has to be read again. */
   forget(): void {
     this.isKeeping = false
   }
 
-  /** Tells the source that no more is wanted. */
+  /** Tells the source that no more rows are wanted. */
   stop(): void {
     if (this.isOver) return
     this.isOver = true
@@ -74,13 +74,12 @@ export class Rows {
 
 const isRow = (value: unknown): value is ReadonlyArray<unknown> => Array.isArray(value)
 
-/** A statement, and where it is kept. */
 export interface Prepared {
   readonly statement: PreparedStatement
   readonly statements: Statements
 }
 
-/** Runs the statement for every row; gives how many rows were written in all. */
+/** Runs the statement for every row, and returns how many rows were written in all. */
 export const executions = (prepared: Prepared, rows: Rows, offset: number): Request<Outcome<number>> =>
   new Many<never, number>(prepared, rows, offset, none, () => new Total())
 
@@ -92,7 +91,7 @@ export const fetches = (
 ): Request<Outcome<ReadonlyArray<ReadonlyArray<ObjectRow>>>> =>
   new Many<ObjectRow, ReadonlyArray<ReadonlyArray<ObjectRow>>>(prepared, rows, offset, objects, () => new Groups())
 
-/** What is made of the answers. */
+/** Collects the answers into a result. */
 interface Collector<Row, A> {
   add(rows: ReadonlyArray<Row>, tag: CommandTag): void
   readonly all: A
@@ -159,7 +158,8 @@ class Many<Row, A> implements Request<Outcome<A>> {
         completed: (answer, tag) => collector.add(answer, tag),
         result: () => collector.all,
         offset,
-        // What commits by itself is not begun before every row is known to be sendable: no ROLLBACK would undo it.
+        // A statement that commits by itself is not begun before all rows are encoded, because no ROLLBACK could undo
+        // it.
         blockBytes: mayOutlastError(this.sql) ? Infinity : BLOCK_BYTES
       },
       resume

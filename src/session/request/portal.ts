@@ -1,6 +1,6 @@
 /**
- * A named portal: a statement that has begun and is run a page at a time. It lives in a transaction, at whose end the
- * server closes it, and other statements may run between its pages.
+ * Makes the requests that open, read and close a named portal: a statement that has begun, and whose rows come a page
+ * at a time. The server closes it at the end of its transaction. Other statements may run between its pages.
  *
  * ```
  * first page : Bind Execute Sync  ->  BindComplete DataRow... PortalSuspended | CommandComplete  ReadyForQuery
@@ -30,15 +30,14 @@ export class Portal implements NamedPortal {
   isOutOfDate = false
 }
 
-/** A part of the rows of a portal. */
+/** One page of the rows of a portal. */
 export interface Page<Row> {
   readonly rows: ReadonlyArray<Row>
   readonly columns: ReadonlyArray<ColumnDescription>
-  /** Whether the statement has come to its end. */
+  /** Whether the statement is complete. */
   readonly isLast: boolean
 }
 
-/** What a portal runs, and how its rows are read. */
 export interface PortalOptions<Row> {
   readonly sql: string
   readonly params: ReadonlyArray<unknown>
@@ -46,7 +45,7 @@ export interface PortalOptions<Row> {
   readonly statements?: Statements | undefined
 }
 
-/** The next rows of a portal, `maxRows` at the most. The first page opens it. */
+/** Returns the next rows of a portal, at most `maxRows`. The first page opens it. */
 export const page = <Row>(portal: Portal, options: PortalOptions<Row>, maxRows: number): Request<Page<Row>> => {
   const { form, params, sql, statements } = options
   return query(sql, params, {
@@ -62,14 +61,14 @@ export const page = <Row>(portal: Portal, options: PortalOptions<Row>, maxRows: 
 export const openPortal = <Row>(portal: Portal, { form, params, sql, statements }: PortalOptions<Row>): Request<void> =>
   query(sql, params, { form, maxRows: ALL, portal, statements, until: "bound", result: () => Exit.void })
 
-/** Closes a portal, or one that has not been opened or is closed already, which changes nothing. */
+/** Closes a portal. It does nothing if the portal was never opened, or is closed. */
 export const closePortal = ({ name }: Portal): Request<void> => ({
   sql: "",
   params: undefined,
   exchange: (_session, resume) => new ClosePortal(name, resume)
 })
 
-/** What has to come next. */
+/** What must come next, for errors. */
 const Awaiting = { closeComplete: "CloseComplete", ready: "ReadyForQuery" } as const
 type Awaiting = (typeof Awaiting)[keyof typeof Awaiting]
 

@@ -1,6 +1,6 @@
 /**
- * What can be asked of a session, as values: a request makes its exchange once it is known which session will run it.
- * So a connection, a transaction and a pool ask the same things, and differ only in where they take a session from.
+ * The requests that can be sent to a session. A request is a value, and makes its exchange once its session is known.
+ * So connections, transactions and pools share all requests, and differ only in the session that they choose.
  */
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
@@ -21,12 +21,12 @@ import { ALL, allTuples, none, type RowForm, type Wanted } from "../statement/wa
 
 export interface Request<A> {
   readonly sql: string
-  /** Undefined for a script, which has none. */
+  /** Undefined for a script, which has no parameters. */
   readonly params: ReadonlyArray<unknown> | undefined
   exchange(session: Session, resume: Resume<A>): Exchange
 }
 
-/** An exchange that knows the columns of its answer, once it has come. */
+/** An exchange that knows the columns of its answer, once it has them. */
 export interface StatementExchange extends Exchange {
   readonly columns: ReadonlyArray<ColumnDescription>
 }
@@ -96,7 +96,7 @@ const firstRow = {
   result: ({ rows }) => Exit.succeed(Option.fromUndefinedOr(rows[0]))
 } satisfies Wanted<ObjectRow, Option.Option<ObjectRow>>
 
-/** Two rows are enough to see that there is more than one. */
+/** Two rows are enough to notice that there is more than one. */
 const onlyRow = {
   form: objects,
   maxRows: 2,
@@ -111,11 +111,11 @@ const onlyRow = {
 const commandTag = {
   form: none,
   maxRows: ALL,
-  // Only a portal that is cut short has no tag, and this one is not.
+  // The tag is missing only if a portal stops early, which cannot happen here.
   result: ({ tag }) => Exit.succeed(tag ?? { command: "", rowCount: 0 })
 } satisfies Wanted<never, CommandTag>
 
-/** A statement, and what is wanted of its answer. */
+/** Runs a statement, and makes of its answer what `wanted` says. */
 export const query = <Row, A>(
   sql: string,
   params: ReadonlyArray<unknown>,
@@ -128,7 +128,7 @@ export const rows = (sql: string, params: ReadonlyArray<unknown>): StatementRequ
 export const tupleRows = (sql: string, params: ReadonlyArray<unknown>): StatementRequest<ReadonlyArray<TupleRow>> =>
   new Query(sql, params, allTuples)
 
-/** The same for a query of our own, which no codec of the user's has to do with. */
+/** Returns the rows of a query of the library. The codecs of the user do not apply to it. */
 export const ownTupleRows = (sql: string, params: ReadonlyArray<unknown> = []): Request<ReadonlyArray<TupleRow>> =>
   query(sql, params, { ...allTuples, types: OWN_TYPES })
 
@@ -138,7 +138,7 @@ export const row = (sql: string, params: ReadonlyArray<unknown>): StatementReque
 export const oneRow = (sql: string, params: ReadonlyArray<unknown>): StatementRequest<ObjectRow> =>
   new Query(sql, params, onlyRow)
 
-/** One value of the first row: of the column with that name or that position from 0. */
+/** Returns one value of the first row, from the column with this name or this position, which counts from 0. */
 export const value = (
   sql: string,
   params: ReadonlyArray<unknown>,
@@ -149,7 +149,7 @@ export const value = (
     maxRows: 1,
     result: ({ columns, rows: [tuple] }) => {
       if (columns.length === 0) return Exit.succeed(Option.none())
-      // As in a row object: of columns with the same name the last one counts.
+      // As in a row object, the last of several columns with the same name counts.
       const index = typeof column === "number" ? column : columns.findLastIndex(({ name }) => name === column)
       if (columns[index] === undefined) return Exit.fail(noSuchColumn(column, columns, sql))
       return Exit.succeed(tuple === undefined ? Option.none() : Option.some(tuple[index]))
@@ -170,18 +170,18 @@ const noSuchColumn = (
   })
 }
 
-/** What the command did, without its rows. */
+/** Returns what the command did, and drops its rows. */
 export const command = (sql: string, params: ReadonlyArray<unknown>): StatementRequest<CommandTag> =>
   new Query(sql, params, commandTag)
 
-/** Any number of statements in one text, without parameters. */
+/** Runs any number of statements in one text, without parameters. */
 export const script = (sql: string): Request<ReadonlyArray<CommandTag>> => ({
   sql,
   params: undefined,
   exchange: (session, resume) => new SimpleQuery(session, sql, resume)
 })
 
-/** Has a statement prepared, unless it is, for parameters of the types that these name; gives what is known of it then. */
+/** Prepares a statement for the types of `params`, unless it is prepared already, and returns its description. */
 export const preparation = (sql: string, params: ReadonlyArray<unknown> = []): StatementRequest<PreparedStatement> =>
   query(sql, params, {
     form: none,

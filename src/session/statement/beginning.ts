@@ -1,14 +1,14 @@
 /** Reads how the text of a statement begins: what stands before its first word, and that word. */
 
-/** What may stand before the first word: white space, comments, and the parenthesis of a query. */
+/** White space and line comments. */
 const SPACE = /(?:\s|--[^\r\n]*)+/y
 
 interface Beginning {
   /** Whether it begins with the parenthesis of a query. */
   readonly isQuery: boolean
-  /** The first word, in small letters. */
+  /** The first word, in lower case. */
   readonly word: string
-  /** What stands behind it. */
+  /** Returns the text behind the first word. */
   readonly rest: () => string
 }
 
@@ -24,7 +24,7 @@ export const begins = (sql: string): Beginning => {
 
 const LONGEST_WORD = 20
 
-/** Passes over white space and comments, which nest. */
+/** Skips white space and comments. Block comments can be nested. */
 const statementStart = (sql: string, from: number): number => {
   let at = from
   let depth = 0

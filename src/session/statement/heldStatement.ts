@@ -1,4 +1,4 @@
-/** A statement that somebody holds: the server keeps it under a name of its own until it is closed. */
+/** A held statement: the server keeps it under a name of its own until it is closed. */
 import * as PgError from "../../PgError.ts"
 import type { Statements } from "./statements.ts"
 import type { PreparedStatement } from "./preparedStatement.ts"
@@ -12,7 +12,7 @@ export class OwnStatement implements Statements {
   private held: PreparedStatement | undefined
   private closed = false
 
-  /** Under the empty name only what it takes and returns is kept; each of its runs prepares it anew. */
+  /** If the name is empty, only the description is kept, and each run prepares the statement again. */
   constructor(cache: StatementCache, name: string, kind?: StatementKind) {
     this.cache = cache
     this.name = name
@@ -49,7 +49,7 @@ export class OwnStatement implements Statements {
     this.cache.close(this.name)
   }
 
-  /** Asks for its Close, which rides on the next request. */
+  /** Asks for its Close, which travels with the next request. */
   close(): void {
     this.closed = true
     if (this.held !== undefined) this.evict(this.held)

@@ -1,10 +1,10 @@
 /**
- * What an error of the server leaves of the request that it ended. Most statements are all or nothing, so that an error
- * leaves nothing. Some commit while they run, or change what no transaction covers: of those an error says only that
- * they did not come to their end.
+ * Decides what an error of the server leaves of the request that it ended. Most statements do all of their work or
+ * none, so an error leaves nothing. Some commit while they run, or change things that no transaction covers. If one of
+ * those fails, a part of its work may stay.
  *
- * Two effects are not counted, because no transaction undoes them for any statement: values drawn from a sequence, and
- * what a function does outside of its transaction, such as a query over dblink.
+ * Two effects do not count, because no transaction undoes them for any statement: values taken from a sequence, and
+ * what a function does outside its transaction, such as a query over dblink.
  */
 import { begins } from "./beginning.ts"
 import type * as PgError from "../../PgError.ts"
@@ -12,35 +12,35 @@ import type { ErrorFields } from "../../wire/errorFields.ts"
 
 /** How far a request had come when it failed. */
 export interface Progress {
-  /** Whether all that was asked so far is what the statement takes and returns, so that nothing of it can have run. */
+  /** Whether the request has only asked for a description so far, so that the statement cannot have run. */
   readonly asksOnly?: boolean
   /**
-   * Whether the server has said that the command is complete, or has given as many rows as were asked for. An ERROR
-   * rolls it back all the same, but what a FATAL cuts off from its ReadyForQuery may be committed.
+   * Whether the server has reported the command as complete, or has sent as many rows as were asked for. After a FATAL
+   * instead of ReadyForQuery the work may be committed; after an ERROR it is rolled back.
    */
   readonly hasRun: boolean
-  /** Whether a part of it may stay though an ERROR ends it. */
+  /** Whether a part of the work may stay after an ERROR. */
   readonly mayOutlastError: boolean
-  /** Of many runs, the number of the one that failed, from 1. */
+  /** The number of the run that failed, from 1, if the request has many. */
   readonly row?: number | undefined
 }
 
 export const NOTHING_ASKED: Progress = { hasRun: false, mayOutlastError: false }
 
-/** True where the server closes the connection after the error. */
+/** Whether the server closes the connection after the error. */
 export const isFatal = ({ severityUnlocalized }: ErrorFields): boolean =>
   severityUnlocalized === "FATAL" || severityUnlocalized === "PANIC"
 
-/** A server that panics may do so between the commit and the word that it is done. */
+/** A server that panics may have committed already, and not have reported it. */
 const isPanic = ({ severityUnlocalized }: ErrorFields): boolean => severityUnlocalized === "PANIC"
 
 /**
- * A backend names the place in its source that an error comes from. What stands between, such as a pooler, does not; and
- * where that ends the connection it has as a rule lost its server, and cannot tell what became of the statement there.
+ * Whether a PostgreSQL backend has made the error: it names a place in its source, and a pooler does not. A pooler that
+ * ends the connection has usually lost its server, and does not know what became of the statement.
  */
 const isOfBackend = ({ file, routine }: ErrorFields): boolean => file !== undefined || routine !== undefined
 
-/** What an error leaves. One that is the last word is followed by no ReadyForQuery, but by the end of the connection. */
+/** What an error leaves. `isLastWord` says that the connection ends after it, without a ReadyForQuery. */
 export const outcomeOf = (
   fields: ErrorFields,
   { asksOnly, hasRun, mayOutlastError }: Progress,
@@ -53,15 +53,15 @@ export const outcomeOf = (
 
 // ---------------------------------------------------------------------------------------------------- the table
 
-/** Whether a part of a statement may stay though it fails; a function decides it by what follows the first word. */
+/** Whether a part of the work may stay if the statement fails. A function decides by the text behind the first word. */
 type Outlasts = boolean | ((rest: string) => boolean)
 
 const CONCURRENTLY = /\bconcurrently\b/i
-/** Objects that are files, directories or slots on another server besides their row in the catalogue. */
+/** Objects that exist not only in the system catalogs, but also as files, directories or slots on another server. */
 const OUTSIDE_OF_TRANSACTIONS = /^(?:database|tablespace|subscription|system)\b/i
 const INDEX = /^(?:unique\s+)?index\b/i
 
-/** Every first word of a statement that PostgreSQL 18 has, and REPACK of 19. One that is not here may do anything. */
+/** Every word that begins a statement in PostgreSQL 18, and REPACK of 19. Other statements may do anything. */
 export const OUTLASTS_ERROR: ReadonlyMap<string, Outlasts> = new Map<string, Outlasts>([
   ["abort", false],
   ["alter", (rest) => OUTSIDE_OF_TRANSACTIONS.test(rest) || CONCURRENTLY.test(rest)],
@@ -74,7 +74,7 @@ export const OUTLASTS_ERROR: ReadonlyMap<string, Outlasts> = new Map<string, Out
   ["cluster", true],
   ["comment", false],
   ["commit", (rest) => /^prepared\b/i.test(rest)],
-  // A file, or a program that has run, stays.
+  // The file that it wrote, or what its program did, stays.
   ["copy", (rest) => !/\b(?:stdin|stdout)\b/i.test(rest)],
   ["create", (rest) => OUTSIDE_OF_TRANSACTIONS.test(rest) || (INDEX.test(rest) && CONCURRENTLY.test(rest))],
   ["deallocate", false],
@@ -120,7 +120,7 @@ export const OUTLASTS_ERROR: ReadonlyMap<string, Outlasts> = new Map<string, Out
   ["with", false]
 ])
 
-/** Whether a part of the statement may stay though it fails. Within a transaction that is open nothing does. */
+/** Whether a part of a statement's work may stay if it fails outside a transaction. Inside one, nothing stays. */
 export const mayOutlastError = (sql: string): boolean => {
   const { isQuery, rest, word } = begins(sql)
   if (isQuery) return false
@@ -129,22 +129,22 @@ export const mayOutlastError = (sql: string): boolean => {
 }
 
 /**
- * The words of the table's statements that may outlast an error, anywhere in a text. Behind `DO` stands neither NOTHING,
- * as in ON CONFLICT, nor what CREATE RULE has there; COPY counts if it reads or writes a file or a program.
+ * The words of the table that may outlast an error, anywhere in a text. DO does not count in ON CONFLICT DO and CREATE
+ * RULE, and COPY does not count if it reads STDIN or writes STDOUT.
  */
 const OUTLASTING_WORDS =
   /\b(?:do(?!\s+(?:nothing|update|also|instead)\b)|anal[yz][sz]?e|call|checkpoint|cluster|concurrently|copy(?![^;]*\b(?:stdin|stdout)\b)|database|discard|load|prepared|reindex|repack|subscription|system|tablespace|vacuum)\b/i
 
 /**
- * The same for a text that may hold several statements. They are not told apart, which takes all of PostgreSQL's
- * grammar: any word that could begin such a statement counts.
+ * Like `mayOutlastError`, for a text that may hold several statements. Separating them would take all of PostgreSQL's
+ * grammar, so any word counts that could begin such a statement.
  */
 export const mayScriptOutlastError = (sql: string): boolean =>
   mayBeSeveral(sql) ? OUTLASTING_WORDS.test(sql) : mayOutlastError(sql)
 
 export const mayBeSeveral = (sql: string): boolean => /;\s*\S/.test(sql)
 
-/** Command tags of what commits the work before it, in the same request too. */
+/** The tags of commands that commit the work before them, even in the same request. */
 const COMMITTING_TAGS: ReadonlySet<string> = new Set([
   "COMMIT",
   "COMMIT PREPARED",
@@ -154,13 +154,13 @@ const COMMITTING_TAGS: ReadonlySet<string> = new Set([
 
 export const isCommitting = (command: string): boolean => COMMITTING_TAGS.has(command)
 
-/** Whether what follows in the same request may stand outside of a transaction. `ROLLBACK TO` has the tag of ROLLBACK. */
+/** Whether the rest of the same request may run outside a transaction. `ROLLBACK TO` has the tag of ROLLBACK. */
 export const mayHaveEnded = (command: string): boolean => command === "ROLLBACK" || isCommitting(command)
 
 const ENDS: ReadonlySet<string> = new Set(["abort", "commit", "end", "rollback"])
 const ENDING_WORDS = /\b(?:abort|commit|end|rollback|prepare\s+transaction)\b/i
 
-/** Whether a statement whose answer has not come may have ended its transaction; a script with one of the words may. */
+/** Whether an unanswered statement may have ended its transaction. A script that contains one of the words may. */
 export const mayEnd = (sql: string): boolean => {
   if (mayBeSeveral(sql)) return ENDING_WORDS.test(sql)
   const { rest, word } = begins(sql)

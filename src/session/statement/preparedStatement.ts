@@ -1,4 +1,4 @@
-/** What is known of a prepared statement, and how that is made of what the server has described. */
+/** What is known of a prepared statement, and how it is made from the server's description. */
 import type { DatabaseTypes } from "../../codec/databaseTypes.ts"
 import { parameterEncoders, type TypedParameterEncoder } from "../../codec/parameters.ts"
 import { builtinTypes } from "../../codec/registry.ts"
@@ -13,39 +13,39 @@ import type { Provenance, TypeCatalogue } from "../types/typeCatalogue.ts"
 
 /** All that has to be known of a statement to run it again without asking the server. */
 export interface PreparedStatement extends Provenance {
-  /** What it is kept under, from `statementKey`. */
+  /** Its key in the cache, from `statementKey`. */
   readonly key: string
   readonly sql: string
-  /** Empty for the unnamed statement, which each run prepares anew. */
+  /** Empty for an unnamed statement, which each run prepares again. */
   readonly name: string
   /** The result of `bindNames`. */
   readonly bindNames: Uint8Array
   readonly parameters: ReadonlyArray<TypedParameterEncoder>
   readonly parameterOids: ReadonlyArray<number>
-  /** The rows that it returns; undefined where it returns none. */
+  /** The shape of its rows; undefined if it returns none. */
   readonly rowShape: RowShape | undefined
-  /** The result formats as the Bind message carries them. */
+  /** The result formats as Bind carries them. */
   readonly resultFormats: Uint8Array
-  /** Whether it has been described: false for what can only be described when it is its turn to run. */
+  /** Whether it has been described. False if it can be described only when it is its turn to run. */
   readonly isDescribed: boolean
-  /** How long what is known of it stays true. */
+  /** Its kind, which says how long its description stays true. */
   readonly kind: StatementKind
-  /** Whether it may start a COPY: then nothing may be written behind it before it is answered. */
+  /** Whether it may start a COPY, so that nothing may be written behind it before it is answered. */
   readonly mayCopy: boolean
-  /** Whether it names a function that changes the session. */
+  /** Whether its text names a function that changes the session. */
   readonly changesSession: boolean
-  /** The clock of `get`, in milliseconds. */
+  /** When it was prepared, in milliseconds of `performance.now()`. */
   readonly preparedAt: number
 }
 
 /** The server's answer to Describe. */
 export interface StatementDescription {
   readonly parameterOids: ReadonlyArray<number>
-  /** Undefined where the statement returns no rows. */
+  /** Undefined if the statement returns no rows. */
   readonly columns: ReadonlyArray<ColumnDescription> | undefined
 }
 
-/** All types that a statement takes and returns. */
+/** The types of all its parameters and columns. */
 export const typeOids = ({ columns = [], parameterOids }: StatementDescription): ReadonlyArray<number> => [
   ...parameterOids,
   ...columns.map(({ typeOid }) => typeOid)
@@ -55,7 +55,7 @@ export const typeOids = ({ columns = [], parameterOids }: StatementDescription):
 export type StatementIdentity = Pick<PreparedStatement, "key" | "name" | "sql"> &
   Partial<Pick<PreparedStatement, "kind">>
 
-/** What knows of the types. */
+/** The part of a session that this file needs. */
 interface Knowing {
   readonly catalogue: TypeCatalogue
 }
@@ -68,7 +68,7 @@ export const preparedStatement = (
 ): PreparedStatement => {
   const { columns, parameterOids } = description
   const isFixed = ({ typeOid }: ColumnDescription): boolean => types.isFixed(typeOid)
-  // Readers of what is the same everywhere are shared by all connections, and outlive what is known of a database.
+  // If all columns have types that are the same on every server, all connections share their readers.
   const rowShape = columns && makeRowShape(columns, columns.every(isFixed) ? builtinTypes : types)
   return {
     key,
@@ -81,7 +81,7 @@ export const preparedStatement = (
     resultFormats: encodeResultFormats(rowShape?.resultFormats ?? []),
     kind: kind ?? kindOf(sql),
     isDescribed: true,
-    // COPY takes no parameters and describes no rows.
+    // COPY has no parameters, and no columns that are described.
     mayCopy: parameterOids.length === 0 && columns === undefined && mayCopy(sql),
     changesSession: namesSessionState(sql),
     preparedAt: performance.now(),
@@ -92,25 +92,25 @@ export const preparedStatement = (
   }
 }
 
-/** A statement of which nothing is known before it is its turn to run. */
+/** A statement that can be described only when it is its turn to run. */
 export const undescribed = (session: Knowing, sql: string, key: string): PreparedStatement => ({
   ...silent(session, sql, key),
   isDescribed: false
 })
 
-/** A statement that takes and returns nothing. */
+/** A statement without parameters and rows. */
 export const silent = (session: Knowing, sql: string, key: string): PreparedStatement =>
   preparedStatement(session, { key, name: "", sql }, NOTHING_KNOWN, session.catalogue.types)
 
 const NOTHING_KNOWN: StatementDescription = { parameterOids: [], columns: undefined }
 
-/** The same statement under no name: each run prepares it. */
+/** Returns the statement without its name, so that each run prepares it. */
 export const unnamed = (statement: PreparedStatement): PreparedStatement =>
   statement.name === "" ? statement : { ...statement, name: "", bindNames: NO_NAME }
 
 const NO_NAME = bindNames("")
 
-/** Whether the rows of a statement are still what they were when it was described. */
+/** Whether the server describes the columns as it did when the statement was described. */
 export const returnsSame = (
   { rowShape }: PreparedStatement,
   columns: ReadonlyArray<ColumnDescription> | undefined
@@ -132,13 +132,13 @@ export const returnsSame = (
 const formatsAskedFor = (shape: RowShape | undefined, columns: ReadonlyArray<ColumnDescription>) =>
   columns.map((_, index): Format => shape?.resultFormats[index] ?? shape?.resultFormats[0] ?? Format.text)
 
-/** What a statement turns out to return when its rows have been asked for already. */
+/** A statement that turned out to return other columns, after Bind had asked for the formats of the old ones. */
 interface Redescribed {
-  /** The statement as its next run is to ask for it. */
+  /** The statement for later runs. */
   readonly kept: PreparedStatement
-  /** The statement as the rows of this run are to be read. */
+  /** The statement with which to read the rows of this run. */
   readonly readable: PreparedStatement
-  /** A column that cannot be read before its type has been looked up. */
+  /** The first column that cannot be read before its type has been looked up. */
   readonly unknown: UndecodableColumn | undefined
 }
 

@@ -1,10 +1,10 @@
-/** What an error of the server, before anything has run, says of what the client knew of the statement. */
+/** Decides what an error from before the run says about the client's description of the statement. */
 import type { ErrorFields } from "../../wire/errorFields.ts"
 import type { PreparedStatement } from "./preparedStatement.ts"
 
 /**
- * - `wrong`: the statement has to be described anew.
- * - `doubtful`: the error may come from it. It does if the server, asked again, describes other parameters.
+ * - `wrong`: the statement has to be described again.
+ * - `doubtful`: the description may be the cause. It is if the server now describes other parameters.
  * - `right`: the error has another cause.
  */
 export type Verdict = "right" | "doubtful" | "wrong"
@@ -16,30 +16,30 @@ export const verdictOn = (
 ): Verdict => {
   if (isStalePlan(error) || hasOtherParameters(error)) return "wrong"
   if (types !== undefined && isStaleType(error, values)) return "wrong"
-  // 42: no operator or function takes the types that the parameters had. 22: a value does not fit such a type.
+  // 42: no operator or function takes the parameter types of the description. 22: a value does not fit such a type.
   return error.code.startsWith("42") || error.code.startsWith("22") ? "doubtful" : "right"
 }
 
 /**
- * Whether an error of a statement that has begun may come from a plan that the server has kept: it keeps the values that it
- * has made of constants, and where the attributes of a composite lay, whatever becomes of the type.
+ * Whether an error that came during a run may come from a plan that the server keeps. A plan contains values computed
+ * from constants, and the positions of a composite's attributes, and keeps both when the type changes.
  */
 export const mayComeOfPlan = ({ code }: ErrorFields): boolean => code === "XX000" || code === "42804"
 
-/** Bind came with another number of values, or of formats, than the statement has. */
+/** Whether Bind carried another number of values, or of formats, than the statement has. */
 const hasOtherParameters = ({ code, routine }: ErrorFields): boolean =>
   code === "08P01" && (routine === "exec_bind_message" || routine === "PortalSetResultFormat")
 
-/** The server has deallocated the statement. */
+/** Whether the server has deallocated the statement. */
 export const isForgotten = ({ code }: ErrorFields): boolean => code === "26000"
 
-/** PostgreSQL tells a stale plan by the routine that found it; the message is translated. */
+/** The routine that found a stale plan identifies the error, because the message is translated. */
 const isStalePlan = (error: ErrorFields): boolean =>
   isForgotten(error) || (error.code === "0A000" && error.routine === "RevalidateCachedQuery")
 
 /**
- * What the server says of a value in a form that its type has no longer: other attributes of a composite, in binary or
- * in a text that the client wrote; or of a type that is not there any more.
+ * Whether the server refuses a value whose type has changed or is gone. For example, a composite has other attributes
+ * than those of the binary value, or of the text that the client wrote.
  */
 const isStaleType = ({ code, routine }: ErrorFields, values: ReadonlyArray<unknown>): boolean => {
   switch (code) {

@@ -1,7 +1,7 @@
 /**
- * The statements that this session knows: least recently used first out, bounded in count, in age and in the length of
- * the SQL text. It is pure, the time is passed in; what is evicted is told by its name, and the session closes it with
- * its next request.
+ * Keeps the statements that a session knows, up to a limit of number, age and text length, and evicts the least
+ * recently used one. The cache is pure: callers pass the time in, and it only collects the names of evicted statements.
+ * The session closes them with its next request.
  */
 import { createHash } from "node:crypto"
 import type { StatementMode } from "../../PgConfig.ts"
@@ -9,27 +9,26 @@ import type { PreparedStatement } from "./preparedStatement.ts"
 import type { Statements } from "./statements.ts"
 
 export interface StatementCacheLimits {
-  /** Whether what is kept has a name on the server. */
+  /** Whether kept statements have names on the server. */
   readonly mode: StatementMode
-  /** How many statements are kept; 0 keeps none. */
   readonly size: number
-  /** How long one is kept, in milliseconds; 0 is for ever. */
+  /** How long a statement is kept, in milliseconds. 0 means forever. */
   readonly lifetimeMillis: number
-  /** The longest text that is kept, in UTF-16 code units, which bounds its bytes from below; 0 is without bound. */
+  /** The longest text that is kept, in UTF-16 code units; its bytes are at least as many. 0 means no limit. */
   readonly maxSqlBytes: number
 }
 
 export class StatementCache implements Statements {
   private readonly limits: StatementCacheLimits
   private readonly namespace: string
-  /** In order of use: a Map keeps the order of insertion. */
+  /** From the least to the most recently used, because a Map keeps the order of insertion. */
   private readonly statements = new Map<string, PreparedStatement>()
   private newest: PreparedStatement | undefined
   /** Names to close with the next request. They stay until `evictionsWritten`. */
   evictions: Array<string> = []
   private ownNames = 0
 
-  /** `namespace` is unique to the session: behind a pooler two sessions may meet on one server connection. */
+  /** `namespace` is unique to the session, because behind a pooler two sessions may share one server connection. */
   constructor(limits: StatementCacheLimits, namespace: string) {
     this.limits = limits
     this.namespace = namespace
@@ -51,13 +50,13 @@ export class StatementCache implements Statements {
     return found
   }
 
-  /** The name to prepare a statement under: made of its content, or the unnamed one where the text is not kept. */
+  /** Returns the name to prepare a statement under, a hash of its key, or the empty name if it is not kept. */
   nameFor(key: string): string {
     if (this.limits.mode === "unnamed" || !this.admits(key)) return ""
     return `effectpg_${this.namespace}_${createHash("sha256").update(key).digest("hex").slice(0, 32)}`
   }
 
-  /** A name for a statement that is not kept here; the unnamed statement where none are to be kept at all. */
+  /** Returns a name for a held statement, or the empty name if the settings allow no named statements. */
   ownName(): string {
     const { mode, size } = this.limits
     return mode === "unnamed" || size === 0 ? "" : `effectpg_${this.namespace}_own_${this.ownNames++}`
@@ -77,7 +76,7 @@ export class StatementCache implements Statements {
     return this.statements.get(statement.key) === statement
   }
 
-  /** Drops a statement and asks for its Close; nothing happens if another has taken its place. */
+  /** Drops a statement and asks for its Close. Does nothing if another one has taken its place. */
   evict(statement: PreparedStatement): void {
     if (!this.has(statement)) return
     this.statements.delete(statement.key)
@@ -85,12 +84,12 @@ export class StatementCache implements Statements {
     this.close(statement.name)
   }
 
-  /** Asks for the Close of a statement that was prepared and is not kept. */
+  /** Asks for the Close of a prepared statement that is not kept. */
   close(name: string): void {
     if (name !== "") this.evictions.push(name)
   }
 
-  /** Drops everything: the server has deallocated all its statements. */
+  /** Drops everything, because the server has deallocated all its statements. */
   clear(): void {
     this.statements.clear()
     this.newest = undefined

@@ -1,6 +1,6 @@
 /**
- * What one request knows of its statement: as it was prepared before, as the caller says that it is, or as the server
- * has described it meanwhile. What is confirmed is kept for the requests after this one.
+ * What one request knows of its statement: from an earlier description, from the caller, or from the server's answer to
+ * this request. A confirmed description is kept for later requests.
  */
 import type { DatabaseTypes } from "../../codec/databaseTypes.ts"
 import type { RowShape, UndecodableColumn } from "../../codec/rowReader.ts"
@@ -18,12 +18,12 @@ import { hasNoParameters, kindOf, type StatementKind } from "./statementKind.ts"
 import { none, type Wanted } from "./wanted.ts"
 import type { TypeCatalogue } from "../types/typeCatalogue.ts"
 
-/** What matters here of what is wanted of a statement. */
+/** The part of `Wanted` that matters here. */
 interface HowWanted extends Pick<Wanted<never, unknown>, "portal" | "statements" | "until"> {
   readonly form: (shape: RowShape) => unknown
 }
 
-/** What a session knows of its statements and of their types. */
+/** The part of a session that matters here. */
 interface Knowledge {
   readonly catalogue: TypeCatalogue
   readonly statements: StatementCache
@@ -32,24 +32,24 @@ interface Knowledge {
 export class StatementInUse {
   readonly sql: string
   readonly key: string
-  /** The types of its parameters that the caller names, 0 for what the server is to say. */
+  /** The types of the parameters that the caller names. 0 leaves a type to the server. */
   readonly namedTypes: ReadonlyArray<number>
-  /** The statement, with the rows that were asked for. */
+  /** What is known of the statement, with the formats in which its rows were asked for. */
   known: PreparedStatement | undefined
   /** The shape whose formats Bind has asked for. */
   asked: RowShape | undefined
-  /** Whether what is known has yet to be confirmed by the server. */
+  /** Whether the server has yet to confirm `known`. */
   isPresumed = false
-  /** Whether it was described before this request, and not by it. */
+  /** Whether an earlier request had `known` described. */
   isRemembered = false
-  /** What it was prepared as, if it was by this request. */
+  /** The name under which this request prepares the statement. */
   private name = ""
   private readonly session: Knowledge
   private readonly statements: Statements
-  /** Whether the request asks for no more than that it be prepared. */
+  /** Whether the request only prepares the statement. */
   private readonly isPreparation: boolean
   private foundKind: StatementKind | undefined
-  /** The statement as it is kept, while the server is asked whether it is still so. */
+  /** The kept statement, while the server is asked whether it has changed. */
   doubted: PreparedStatement | undefined
 
   constructor(
@@ -66,7 +66,7 @@ export class StatementInUse {
     this.isPreparation = until === "prepared"
   }
 
-  /** The statement, if all is known that matters before the server describes it: what it takes, and no row is read. */
+  /** Returns the statement if it can run before it is described: its parameter types are known, and no row is read. */
   presumed(valueCount: number, wanted: HowWanted, types: DatabaseTypes): PreparedStatement | undefined {
     if (!this.isPresumable(valueCount, wanted)) return undefined
     return this.presume({ parameterOids: this.namedTypes, columns: undefined }, types)
@@ -83,7 +83,7 @@ export class StatementInUse {
     return (this.foundKind ??= this.statements.kind ?? kindOf(this.sql))
   }
 
-  /** The statement as it was prepared before, if what was known then is still true. */
+  /** Returns the statement as an earlier request described it, if that is still true. */
   find(): PreparedStatement | undefined {
     if (this.known !== undefined) return this.known
     if (this.doubted !== undefined) return undefined
@@ -98,39 +98,39 @@ export class StatementInUse {
     return undefined
   }
 
-  /** Takes it to be described so until the server describes it, which it does in the run that prepares it. */
+  /** Presumes a description until the server confirms or corrects it, in the run that prepares the statement. */
   presume(description: StatementDescription, types: DatabaseTypes): PreparedStatement {
     this.isPresumed = true
     return (this.known = this.made(this.nameIt(), description, types))
   }
 
-  /** The name to prepare it under. What is described at each run is prepared at each run, under none. */
+  /** Returns the name to prepare the statement under. A statement that has to be described for each run has none. */
   nameIt(): string {
     const name = this.statements.nameFor(this.key, this.sql)
     const isNamed = this.kind === "planned" || (this.isPreparation && this.statements !== this.session.statements)
     return (this.name = isNamed ? name : "")
   }
 
-  /** Prepares it under no name, to have it described. */
+  /** Leaves the statement unnamed, because it is only to be described. */
   leaveUnnamed(): string {
     return (this.name = "")
   }
 
-  /** Has the server asked whether the statement, which stays where it is kept, is still so. */
+  /** Makes the request ask whether the statement has changed. The cache keeps the statement meanwhile. */
   doubt(statement: PreparedStatement): void {
     this.doubted = statement
     this.known = undefined
     this.isRemembered = false
   }
 
-  /** The server has described it. */
+  /** Takes the server's description. */
   learn(description: StatementDescription, types: DatabaseTypes): void {
     this.confirm((this.known = this.made(this.name, description, types)))
   }
 
   /**
-   * The server has described what a portal of it returns, when its rows were asked for already. Gives a column that
-   * cannot be read, since nothing is known of its type; `readAs` has to come once that is.
+   * Takes the columns of a portal, after Bind has asked for their formats. Returns a column whose type is not known, if
+   * there is one; `readAs` must then follow once the type is known.
    */
   described(
     statement: PreparedStatement,
@@ -148,7 +148,7 @@ export class StatementInUse {
     return unknown
   }
 
-  /** Takes these types to be what it returns, in the formats that were asked for. */
+  /** Takes these columns and types, in the formats that Bind asked for. */
   readAs(
     statement: PreparedStatement,
     columns: ReadonlyArray<ColumnDescription> | undefined,
@@ -167,7 +167,7 @@ export class StatementInUse {
     return redescribed(this.session, statement, columns, { asked: this.asked, types })
   }
 
-  /** What is known of it is no longer so: it has to be described anew. */
+  /** Drops the description, because it is out of date. */
   giveUp(statement: PreparedStatement): void {
     this.statements.evict(statement)
     this.doubted = undefined
@@ -176,7 +176,10 @@ export class StatementInUse {
     this.isRemembered = false
   }
 
-  /** What was prepared here and is not kept would stand in the way of others that prepare the same text. */
+  /**
+   * Asks for a Close if the statement was prepared here but not kept. Its name would be in the way of the next request
+   * that prepares the text.
+   */
   withdraw(): void {
     if (this.known === undefined || this.isPresumed) this.session.statements.close(this.name)
   }
@@ -192,5 +195,5 @@ export class StatementInUse {
   }
 }
 
-/** The type of a parameter that the server is to say. */
+/** Leaves the type of a parameter to the server. */
 const UNSPECIFIED = 0

@@ -1,5 +1,5 @@
 /**
- * What kind of statement a text is, by its first word: that decides how much can be known of it before it is run.
+ * Tells the kind of a statement by its first word. The kind says how much can be known before the statement runs.
  *
  * | kind      | which                              | what is known before a run                                |
  * | --------- | ---------------------------------- | --------------------------------------------------------- |
@@ -7,8 +7,9 @@
  * | `silent`  | SET, CREATE, BEGIN, COPY...        | that it returns no rows: it is run at once, and not kept  |
  * | `told`    | FETCH, EXECUTE, CALL, SHOW, others | nothing: the server is asked before each run              |
  *
- * What FETCH returns depends on the cursor that has the name now, EXECUTE on the statement, SHOW on the parameter. The
- * server itself does not plan such statements, and does not notice that what it once said of them is over.
+ * What FETCH returns depends on the cursor that has the name now. EXECUTE depends on the prepared statement, and SHOW
+ * on the parameter. The server does not plan such statements, and does not notice that its earlier description is out
+ * of date.
  */
 import { begins } from "./beginning.ts"
 
@@ -25,7 +26,7 @@ const PLANNED: ReadonlySet<string> = new Set([
   "with"
 ])
 
-/** None of these returns rows. A word that is missing here costs a round trip. */
+/** None of these returns rows. A word that is missing here costs one more round trip. */
 const SILENT: ReadonlySet<string> = new Set([
   "abort",
   "alter",
@@ -68,7 +69,7 @@ const SILENT: ReadonlySet<string> = new Set([
   "vacuum"
 ])
 
-/** Behind these the same text may mean something else. */
+/** After one of these, the same text may mean something else. */
 const SCHEMA_CHANGES: ReadonlySet<string> = new Set(["alter", "call", "create", "do", "drop", "execute", "import"])
 
 export const kindOf = (sql: string): StatementKind => {
@@ -77,7 +78,7 @@ export const kindOf = (sql: string): StatementKind => {
   return SILENT.has(word) ? "silent" : "told"
 }
 
-/** Whether a statement may change what the names in other statements stand for, and the types that these return. */
+/** Whether a statement may change what the names in other statements refer to, or the types that those return. */
 export const changesSchema = (sql: string): boolean => SCHEMA_CHANGES.has(begins(sql).word)
 
 /** Whether a text certainly has no parameters. */

@@ -1,4 +1,4 @@
-/** What a caller wants of a statement and of its answer. */
+/** What a request wants of its statement, and what it makes of the answer. */
 import * as Exit from "effect/Exit"
 import type { DatabaseTypes } from "../../codec/databaseTypes.ts"
 import type { RowReader, RowShape, TupleRow } from "../../codec/rowReader.ts"
@@ -7,22 +7,22 @@ import type { CommandTag } from "../../wire/commandTag.ts"
 import type { Statements } from "./statements.ts"
 import type { PreparedStatement } from "./preparedStatement.ts"
 
-/** Picks the reader for a statement's rows; undefined where the caller does not want them. */
+/** Picks the reader for a statement's rows; undefined drops them. */
 export type RowForm<Row> = (shape: RowShape) => RowReader<Row> | undefined
 
-/** Of a caller that does not want the rows. */
+/** Drops the rows. */
 export const none: RowForm<never> = () => undefined
 
 /** No limit to the number of rows. */
 export const ALL = 0
 
-/** What came. */
+/** What the server has answered. */
 export interface Answer<Row> {
   readonly sql: string
   readonly rows: ReadonlyArray<Row>
-  /** The columns of the rows; none where the statement returns no rows. */
+  /** The columns of the rows; empty if the statement returns none. */
   readonly columns: RowShape["columns"]
-  /** Known once the command is complete; a suspended portal has none. */
+  /** Known once the command is complete. A suspended portal has none. */
   readonly tag: CommandTag | undefined
   readonly completed: boolean
   readonly statement: PreparedStatement | undefined
@@ -30,30 +30,29 @@ export interface Answer<Row> {
 
 /** A portal with a name. */
 export interface NamedPortal {
-  /** With the terminating NUL. */
   readonly nameBytes: Uint8Array
-  /** What it runs, once it is open. */
+  /** The statement that it runs, once it is open. */
   statement: PreparedStatement | undefined
-  /** Whether it could not be opened because what was known of the statement may be wrong, and has been given up. */
+  /** Whether opening it failed because the statement's description may be out of date. It has been dropped. */
   isOutOfDate: boolean
 }
 
 export interface Wanted<Row, A> {
   readonly form: RowForm<Row>
-  /** After how many rows to stop; 0 is for all. */
+  /** After how many rows to stop; 0 means never. */
   readonly maxRows: number
   readonly result: (answer: Answer<Row>) => Exit.Exit<A, PgError.PgError>
   /** Where the statement is kept; the session's cache by default. */
   readonly statements?: Statements | undefined
-  /** How its values are read and written; by default as the session's catalogue says. */
+  /** The types that read and write its values; those of the session's catalogue by default. */
   readonly types?: DatabaseTypes | undefined
-  /** Where to stop: once the statement is prepared, or once its portal is open; at its answer by default. */
+  /** Where to stop: once the statement is prepared, or its portal is open. By default the request runs to its end. */
   readonly until?: "prepared" | "bound"
-  /** What to run it in, a page of `maxRows` at a time; by default the unnamed portal, which has one page. */
+  /** The portal to run in, `maxRows` rows at a time. By default it is the unnamed portal, which runs once. */
   readonly portal?: NamedPortal | undefined
 }
 
-/** All rows, in column order. */
+/** All rows, as tuples. */
 export const allTuples = {
   form: (shape) => shape.tuple,
   maxRows: ALL,

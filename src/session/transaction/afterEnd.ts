@@ -1,4 +1,4 @@
-/** What is to be run after the end of a transaction, once its connection has gone back to where it came from. */
+/** Runs the callbacks of `afterCommit` and `afterRollback`, once the connection has gone back to where it came from. */
 import * as Cause from "effect/Cause"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
@@ -12,8 +12,8 @@ export class AfterEnd {
   }
 
   /**
-   * Runs what has been added by the end of a transaction, behind it. It can be interrupted; for a fiber that was
-   * interrupted before it came so far it runs all the same.
+   * Runs a transaction, and then the callbacks that were added by its end. They can be interrupted. If the fiber was
+   * interrupted before, they run nevertheless.
    */
   following<A, E, R>(transaction: Effect.Effect<A, E, R>): Effect.Effect<A, E, R> {
     return Effect.uninterruptibleMask((restore) =>
@@ -26,12 +26,12 @@ export class AfterEnd {
     )
   }
 
-  /** Runs it where nothing can interrupt, so that nobody waits for it longer than the grace. */
+  /** Runs the callbacks in an uninterruptible region. The fiber waits for them no longer than the grace. */
   get runAtTheEnd(): Effect.Effect<void> {
     return Effect.suspend(() => (this.effects.length === 0 ? Effect.void : inBackground(this.run)))
   }
 
-  /** Each on its own: the transaction is over, and nothing that one of them does undoes it or keeps the others back. */
+  /** Runs each callback by itself. The transaction is over, so a failing one neither undoes it nor stops the others. */
   private get run(): Effect.Effect<void> {
     return Effect.suspend(() => {
       const { effects } = this
@@ -48,7 +48,7 @@ const runAlone = (effect: Effect.Effect<unknown>): Effect.Effect<void> =>
       : Effect.logError("what was to be run after the end of a transaction has failed", exit.cause)
   )
 
-/** Waits for an effect, but no longer than the grace: then it goes on by itself. */
+/** Waits for an effect, but no longer than the grace; after that it goes on in the background. */
 const inBackground = (effect: Effect.Effect<void>): Effect.Effect<void> =>
   Effect.flatMap(Effect.forkDetach(effect, { startImmediately: true, uninterruptible: false }), (fiber) =>
     Effect.callback((resume) => {

@@ -1,6 +1,6 @@
 /**
- * Refuses a codec for a domain where it is given. The server says of a column that is a domain only which type that
- * restricts, so that such a codec would be passed over for columns, and serve for parameters, without a word.
+ * Refuses codecs for domains. The server describes a column of a domain as one of the domain's base type. Such a codec
+ * would silently be used for parameters, but not for columns.
  */
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
@@ -11,22 +11,22 @@ import { submitControl } from "./control.ts"
 import type { KnownDatabases } from "../types/knownDatabase.ts"
 import type { Session } from "../engine/session.ts"
 
-/** Those that may be domains: none of the types of every server is, and those of extensions are meant as base types. */
+/** Returns the types that may be domains. Built-in types are not, and codecs of extensions are meant for base types. */
 const namesOf = (codecs: ReadonlyArray<TypeCodec>): ReadonlyArray<QualifiedName> =>
   codecs.flatMap(({ make, name, schema }) =>
     make === undefined || schema === undefined || schema === CATALOGUE_SCHEMA ? [] : [{ name, schema }]
   )
 
-/** A literal that means the same whatever `standard_conforming_strings` says. */
+/** Quotes a literal so that it means the same with any `standard_conforming_strings`. */
 const quoted = (text: string): string => `E'${text.replaceAll(/['\\]/g, "$&$&")}'`
 
-/** Has one row where the name is that of a domain. */
+/** Selects one row if the name is that of a domain. */
 const question = ({ name, schema }: QualifiedName): string =>
   `SELECT 1 FROM pg_catalog.pg_type AS t JOIN pg_catalog.pg_namespace AS n ON n.oid OPERATOR(pg_catalog.=) t.typnamespace
 WHERE t.typtype OPERATOR(pg_catalog.=) 'd' AND t.typname OPERATOR(pg_catalog.=) ${quoted(name)}::pg_catalog.name
   AND n.nspname OPERATOR(pg_catalog.=) ${quoted(schema)}::pg_catalog.name`
 
-/** Which of them are domains; none where the server cannot be asked. */
+/** Returns those of the types that are domains, or none if the server cannot be asked. */
 const domainsAmong = (
   session: Session,
   names: ReadonlyArray<QualifiedName>
@@ -58,7 +58,7 @@ const refuseDomains = (
   )
 }
 
-/** Asks for the codecs of the settings, once for all sessions of a pool. */
+/** Checks the codecs of the settings, once for all sessions of a pool. */
 export const checkSettings = (
   session: Session,
   codecs: TypeCodecs,
@@ -70,6 +70,6 @@ export const checkSettings = (
         Effect.sync(() => void databases.checked.add(codecs))
       )
 
-/** Asks for one codec that a session is given. */
+/** Checks one codec that is added to a session. */
 export const checkCodec = (session: Session, codec: TypeCodec): Effect.Effect<void, PgError.InvalidConfigError> =>
   refuseDomains(session, [codec], undefined)

@@ -1,6 +1,6 @@
 /**
- * Statements that begin, end or clean up. They are simple queries, which depend on no prepared statement and no cache,
- * and the server has nothing to think about: a session that does not answer one within the bound is lost.
+ * Sends control statements. They are simple queries, which depend on no prepared statement and no cache, and a server
+ * can answer them at once. If it does not answer one within `cancelTimeout`, the session is lost.
  */
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
@@ -12,12 +12,12 @@ import type { Resume } from "../engine/exchange.ts"
 import type { Session } from "../engine/session.ts"
 
 /**
- * How long a fiber waits for the end of its transaction when that has failed or was interrupted. What takes longer is
- * settled by the session, behind which everything that is asked later has to wait.
+ * How long a fiber that failed or was interrupted waits for the end of its transaction. After that the session ends it
+ * alone, and all later requests wait behind.
  */
 export const GRACE_MILLIS = 200
 
-/** Submits such a statement, and calls back when it has been answered or the session is lost. */
+/** Submits a control statement, and calls back when it is answered or the session is lost. */
 export const submitControl = (session: Session, control: Control, done: Resume<ReadonlyArray<CommandTag>>): void => {
   const query = new ControlQuery(session, control, done)
   session.liveness.watch(query)
@@ -26,19 +26,20 @@ export const submitControl = (session: Session, control: Control, done: Resume<R
 
 export type Restore = <A, E, R>(effect: Effect.Effect<A, E, R>) => Effect.Effect<A, E, R>
 
-/** What is to be done where something that was to begin has not, or is not wanted any more. */
+/** What to do if a statement that begins something fails, or its fiber is interrupted. */
 export interface Revocation {
-  /** It has not begun, however that came. */
+  /** Called if nothing has begun, whatever the reason. */
   readonly failed: () => void
-  /** The fiber was interrupted before the answer: called at once. */
+  /** Called at once if the fiber is interrupted before the answer. */
   readonly givenUp: () => void
-  /** Undoes what has begun all the same, and calls back. */
+  /** Undoes what has begun after the fiber was interrupted, and calls back. */
   readonly revoke: (done: () => void) => void
 }
 
 /**
- * Runs a statement that begins something, and can be interrupted: then it is revoked as soon as it has begun, and the
- * fiber waits for that no longer than the grace. Call it where nothing can interrupt, with what restores interruption.
+ * Runs a statement that begins something. If the fiber is interrupted, the statement is revoked as soon as it has
+ * begun, and the fiber waits for that no longer than the grace. Call it in an uninterruptible region, with what
+ * restores interruption.
  */
 export const revocable = (
   session: Session,
@@ -71,12 +72,15 @@ export const revocable = (
   )
 }
 
-/** Those whose server has let a grace pass. While it owes an answer nobody gives it another: many waits would add up. */
+/**
+ * Sessions whose server has not answered within one grace. Until it does, no fiber waits for it again, because the
+ * waits would add up.
+ */
 const silent = new WeakSet<Session>()
 
 /**
- * Waits for the answer, but no longer than the grace: then the session goes on without the fiber. Call it where nothing
- * can interrupt. `submit` is given what to call at the answer.
+ * Waits for an answer, but no longer than the grace; after that the session goes on without the fiber. Call it in an
+ * uninterruptible region. `submit` receives the function to call at the answer.
  */
 export const withinGrace = (session: Session, submit: (answered: () => void) => void): Effect.Effect<void> =>
   Effect.callback((resume) => {
@@ -95,13 +99,13 @@ export const withinGrace = (session: Session, submit: (answered: () => void) => 
     })
   })
 
-/** What COMMIT or RELEASE was answered with: undefined where the fiber was interrupted and has left before the answer came. */
+/** The answer to COMMIT or RELEASE; undefined if the fiber was interrupted and left before it came. */
 export type EndAnswer = Exit.Exit<ReadonlyArray<CommandTag>, PgError.PgError> | undefined
 
 /**
- * What ends a transaction may take long for good reasons, so it is waited for without a bound; once the fiber is
- * interrupted, no longer than the grace. Where the answer came in time it counts, interrupted or not. `answered` is called
- * at the answer, however late that comes.
+ * Submits COMMIT or RELEASE. These may take long for good reasons, so a fiber waits for them without a bound, but after
+ * an interruption no longer than the grace. An answer that comes in time counts, even after an interruption. `answered`
+ * is called at the answer, however late it comes.
  */
 export const submitEnd = (
   session: Session,

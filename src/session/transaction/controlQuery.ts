@@ -1,4 +1,4 @@
-/** A statement that begins, ends or cleans up, as a simple query. The session counts those that are not answered yet. */
+/** A control statement, sent as a simple query. The session counts the unanswered ones. */
 import type * as Exit from "effect/Exit"
 import type * as PgError from "../../PgError.ts"
 import type { ByteWriter } from "../../wire/byteWriter.ts"
@@ -9,10 +9,10 @@ import type { Session } from "../engine/session.ts"
 import { SimpleQuery } from "../exchange/simpleQuery.ts"
 
 export interface Control {
-  /** In words, for the error where it is not answered: the statement may carry values of the user. */
+  /** What the statement does, for the error. The SQL itself may contain values of the user. */
   readonly operation: string
   readonly sql: string
-  /** Writes it, if its message is made already. */
+  /** Writes the statement, if its message was made before. */
   readonly write?: ((writer: ByteWriter) => void) | undefined
 }
 

@@ -1,4 +1,4 @@
-/** The statements that end a transaction or a savepoint, and what is known of its work afterwards. */
+/** Sends the statements that end a transaction or a savepoint, and decides what is known of its work afterwards. */
 import * as Cause from "effect/Cause"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
@@ -9,7 +9,7 @@ import type { LastCommit } from "./lastCommit.ts"
 import { ownTupleRows, send } from "../request/request.ts"
 import type { Session } from "../engine/session.ts"
 
-/** Commits. `answered` is called once the server has answered, which may be after the fiber was interrupted and has left. */
+/** Commits. `answered` is called at the server's answer, even if the fiber was interrupted and has left before. */
 export const commit = (
   session: Session,
   transactionId: string | undefined,
@@ -31,26 +31,26 @@ const committed = (
   return Effect.fail(new PgError.TransactionRolledBackError({ reason: "the server answered COMMIT with ROLLBACK" }))
 }
 
-/** Without an answer nobody knows whether the transaction was committed, unless COMMIT never left the process. */
+/** Without an answer the outcome of the transaction is unknown, unless COMMIT was never written. */
 const commitOutcome = (lost: PgError.PgError, transactionId: string | undefined): PgError.PgError =>
   lost._tag === "ConnectionLostError" && lost.safeToRetry
     ? lost
     : new PgError.CommitOutcomeUnknownError({ lost, transactionId })
 
-/** Whether a transaction that was to be committed, and of which this came, may have been. */
+/** Whether a transaction that was to be committed may have been, although it failed with this exit. */
 export const mayBeCommitted = ({ cause }: Exit.Failure<unknown, unknown>): boolean => {
   const error = Option.getOrUndefined(Cause.findErrorOption(cause))
   return PgError.isPgError(error) ? error.outcome === "unknown" : Cause.hasInterruptsOnly(cause)
 }
 
-/** A transaction that has written nothing has no id. */
+/** Returns undefined for a transaction that has written nothing, because it has no id. */
 export const transactionIdOf = (session: Session): Effect.Effect<string | undefined, PgError.PgError> =>
   Effect.map(send(session, ownTupleRows("SELECT pg_catalog.pg_current_xact_id_if_assigned()")), ([found]) => {
     const id = found?.[0]
     return typeof id === "bigint" ? String(id) : undefined
   })
 
-/** Releases a savepoint. `answered` is called as `commit` does. */
+/** Releases a savepoint. `answered` is called as in `commit`. */
 export const releaseSavepoint = (
   session: Session,
   savepoint: string,
@@ -61,9 +61,9 @@ export const releaseSavepoint = (
   )
 
 /**
- * Cancels what still runs, and has the server undo the savepoint, or else the transaction. Where it does not, the session
- * is lost, and with it the transaction. One that is closing takes no more requests and is left to it: what runs is being
- * cancelled, which its death would cut short.
+ * Cancels what still runs, and rolls back the savepoint or the transaction. If that fails, the session is lost, and the
+ * transaction with it. A session that is closing refuses the ROLLBACK; it is left to close, because it cancels what
+ * runs.
  */
 export const undo = (session: Session, savepoint: string | undefined, done: () => void): void => {
   if (!session.isQuiet) session.abandonAll(closed("it has been rolled back"))
@@ -77,11 +77,10 @@ export const undo = (session: Session, savepoint: string | undefined, done: () =
   })
 }
 
-/** The error of a level that has ended. */
 export const closed = (reason: string, outcome: PgError.Outcome = "none"): PgError.TransactionClosedError =>
   new PgError.TransactionClosedError({ reason, outcome })
 
-/** A statement of the user's has ended it; if the connection was lost before its answer, it only may have. */
+/** The error if the body ended the transaction in SQL, or may have: the connection was lost before the answer. */
 export const endedInSql = ({ lost }: Session, outcome?: PgError.Outcome): PgError.TransactionClosedError =>
   closed(
     lost === undefined
@@ -90,13 +89,13 @@ export const endedInSql = ({ lost }: Session, outcome?: PgError.Outcome): PgErro
     outcome
   )
 
-/** A statement of the transaction has failed, and its body has not. */
+/** The error if a statement of the transaction has failed, but its body has succeeded. */
 export const failedInside = (): PgError.TransactionRolledBackError =>
   new PgError.TransactionRolledBackError({
     reason: "a statement in it had failed and the failure was caught inside; catch it around a nested transaction"
   })
 
-/** The session ended before COMMIT was asked for, so the server has rolled the transaction back. */
+/** The error if the session was lost before COMMIT was sent. The server has rolled the transaction back. */
 export const lostBeforeCommit = (lost: PgError.PgError): PgError.ConnectionLostError =>
   lostWith(`the connection was lost inside the transaction, which the server rolls back: ${lost.message}`)
 

@@ -1,9 +1,8 @@
-/** How a statement of the user ends a transaction that is not the user's to end: seen in its command tag, and its text. */
+/** Recognizes, by command tag and text, a statement of the user that ended a transaction of the client. */
 import type * as PgError from "../../PgError.ts"
 
-/** What may stand between two words. */
 const GAP = String.raw`(?:\s|--[^\n]*(?:\n|$)|/\*[\s\S]*?\*/)`
-/** Texts and names in quotes, and comments, may hold any words. */
+/** Quoted texts, quoted names and comments, which may contain any word. */
 const QUOTED = /'(?:[^']|'')*'|"(?:[^"]|"")*"|(\$\w*\$)[\s\S]*?\1|--[^\n]*|\/\*[\s\S]*?\*\//g
 const ROLLS_BACK_ALL = new RegExp(
   String.raw`\b(?:ROLLBACK|ABORT)\b(?!${GAP}+(?:(?:WORK|TRANSACTION)${GAP}+)?TO\b|${GAP}+PREPARED\b)`,
@@ -11,8 +10,8 @@ const ROLLS_BACK_ALL = new RegExp(
 )
 
 /**
- * What is known of the work of a transaction after a command in it has completed: undefined where the transaction goes
- * on. `ROLLBACK TO` has the tag of ROLLBACK, so that the text has to tell them apart.
+ * Returns the outcome of a transaction after one of its commands has completed, or undefined if it goes on. `ROLLBACK
+ * TO` has the tag of ROLLBACK, so the text decides between them.
  */
 export const outcomeOfEnd = (command: string, sql: string): PgError.Outcome | undefined => {
   switch (command) {

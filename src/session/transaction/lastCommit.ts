@@ -1,7 +1,7 @@
-/** Who has a session for one transaction, and is told of its COMMIT. */
+/** Hears of the COMMIT of a transaction after which its session is given back. */
 export interface LastCommit {
-  /** It has been submitted: what is submitted now is written with it. */
+  /** COMMIT has been submitted. Whatever is submitted now shares its write. */
   submitted(): void
-  /** It has failed. */
+  /** COMMIT has failed. */
   failed(): void
 }

@@ -1,30 +1,29 @@
-/** How a transaction or a savepoint is begun and ended. */
+/** The options with which a transaction or a savepoint begins and ends. */
 import type * as PgError from "../../PgError.ts"
 import type { AfterEnd } from "./afterEnd.ts"
 import type { LastCommit } from "./lastCommit.ts"
 
 export interface LevelOptions {
-  /** The statement that begins a transaction; a savepoint has one of its own. */
+  /** The statement that begins a transaction. A savepoint ignores it. */
   readonly begin: string
-  /** False where anything was asked for that a savepoint has not. */
+  /** Whether a savepoint can be begun with these options, too. */
   readonly isPlain: boolean
-  /** Whether to ask for the transaction's id before COMMIT. */
   readonly trackOutcome: boolean
-  /** Whether it may be a savepoint in a transaction that was begun in SQL. */
+  /** Whether it may become a savepoint in a transaction that was begun in SQL. */
   readonly joins?: boolean
   /**
-   * For a level that somebody ends by hand: the error of those who ask the level around it for anything, since they would
-   * as a rule be the ones who are to end it.
+   * For a level that is ended by hand: the error for requests on the level below it. They cannot wait, because the
+   * fiber that sends them is usually the one that has to end the level.
    */
   readonly forbids?: PgError.PgError
-  /** Who runs what is to be run after the end; by default that is done at once, before the fiber goes on. */
+  /** Runs the callbacks after the end. By default they run at once, before the fiber goes on. */
   readonly afterEnd?: AfterEnd | undefined
-  /** Where nothing is to be asked of the session behind the transaction. */
+  /** Hears of the COMMIT, if the session is lent for this transaction only. */
   readonly lastCommit?: LastCommit | undefined
 }
 
-/** A transaction, or a savepoint, that nothing special is asked of. */
+/** A transaction or a savepoint without options. */
 export const PLAIN_LEVEL: LevelOptions = { begin: "BEGIN", isPlain: true, trackOutcome: false }
 
-/** A plain one that may also be a savepoint in a transaction that was begun in SQL. */
+/** A plain level that may also become a savepoint in a transaction that was begun in SQL. */
 export const JOINING_LEVEL: LevelOptions = { ...PLAIN_LEVEL, joins: true }

@@ -1,7 +1,7 @@
 /**
- * What a user may leave behind on a session, and the SQL that removes it: session authorization and role, settings,
- * cursors that outlive their transaction, LISTEN, advisory locks, temporary objects, sequence caches. It takes a session
- * back to where its startup left it. Every name in it is qualified, so that it means the same on any search_path.
+ * The statements that remove what a borrower may have left on a session: session authorization and role, settings,
+ * cursors that outlive their transaction, LISTEN, advisory locks, temporary objects, sequence caches. After them the
+ * session is as its startup left it. Every name in them is qualified, so that it means the same on any search_path.
  */
 import { ByteWriter } from "../../wire/byteWriter.ts"
 import type { CommandTag } from "../../wire/commandTag.ts"
@@ -14,7 +14,7 @@ import type { Request } from "../request/request.ts"
 
 const UNDO = [
   "SET SESSION AUTHORIZATION DEFAULT",
-  // A role that the server sets for each login comes back.
+  // This also brings back a role that the server sets at each login.
   "RESET ROLE",
   "RESET ALL",
   "CLOSE ALL",
@@ -26,8 +26,8 @@ const UNDO = [
 const UNLOCK = "SELECT pg_catalog.pg_advisory_unlock_all()"
 
 /**
- * The script, with what is to be done behind it. It runs in a transaction whose modes are its own: with those that a
- * user may have left for the session, its first snapshot might wait for other transactions.
+ * Returns the script of the reset, with further statements. It runs in a transaction with modes of its own, because
+ * with the modes that a user has left, its first snapshot might wait for other transactions.
  */
 const resetAnd = (statements: ReadonlyArray<string>): string => within([...UNDO, UNLOCK, ...statements])
 
@@ -35,8 +35,8 @@ const within = (statements: ReadonlyArray<string>): string =>
   ["BEGIN ISOLATION LEVEL READ COMMITTED", ...statements, "COMMIT"].join("; ")
 
 /**
- * Takes a session back to where its startup left it, but for those who listen. What is forgotten and said again in one
- * transaction is listened to without a gap. Who they are is known when it is sent.
+ * Resets a session, but keeps its listeners. UNLISTEN and LISTEN in one transaction leave no gap. The channels are read
+ * when the request is sent.
  */
 export const resetKeepingListeners: Request<unknown> = {
   sql: resetAnd([]),
@@ -49,17 +49,17 @@ export const resetKeepingListeners: Request<unknown> = {
 }
 
 /**
- * For a session between two borrowers. It gives `random()` a new seed, since a borrower may have chosen one. If it is
- * to, it also counts the statements that were prepared in SQL; that takes as long as all the rest.
+ * The reset between two borrowers. It also seeds `random()` anew, because a borrower may have chosen a seed. With
+ * `countsPrepared` it counts the statements that were prepared in SQL, which doubles its time.
  */
 export const resetBetweenBorrowers = (countsPrepared: boolean): Control => (countsPrepared ? COUNTING : NOT_COUNTING)
 
-/** So many digits of the seed are drawn. */
+/** How many random digits the seed has. */
 const SEED_DIGITS = 15
 const SEED = `0.${"0".repeat(SEED_DIGITS)}`
 const ZERO = 0x30
 
-/** Every lease runs it, so its message is made once, and only the seed in it is drawn anew. */
+/** Every lease ends with it, so its message is made once, and only the seed in it changes. */
 const reseeding = (statements: ReadonlyArray<string>): Control => {
   const sql = within([...UNDO, `${UNLOCK}, pg_catalog.setseed(${SEED})`, ...statements])
   const writer = new ByteWriter()
@@ -85,7 +85,7 @@ const reseeding = (statements: ReadonlyArray<string>): Control => {
 const NOT_COUNTING = reseeding([])
 const COUNTING = reseeding(["SELECT 1 FROM pg_catalog.pg_prepared_statements WHERE from_sql"])
 
-/** How many statements were prepared in SQL, from the answer to that: its SELECTs give one row, and one for each. */
+/** Reads how many statements were prepared in SQL. The reset contains one SELECT, and counting adds another. */
 export const preparedInSql = (tags: ReadonlyArray<CommandTag>): number => {
   const [, counted] = tags.filter(({ command }) => command === "SELECT")
   return counted?.rowCount ?? 0

@@ -1,14 +1,14 @@
 /**
- * The transactions of one session, as a stack of levels: level 0 is the session itself, level 1 a transaction, each
+ * The transactions of one session, as a stack of levels: level 0 is the session itself, level 1 a transaction, and each
  * further one a savepoint.
  *
- * - Only the innermost level may run statements: what a fiber of another level asks for waits until the levels above it
- *   have ended, because it would otherwise become a part of their work. A level that has ended refuses.
- * - A level serves those who ask in their order. A transaction that is to begin, and the end of one, take their turn: what
- *   is asked afterwards waits behind them.
- * - No fiber waits without a bound, or uninterruptibly, for a server that says nothing: what is left to be done then is
- *   done by the session, before anything that is asked later.
- * - A level that cannot be ended as it must be takes its session with it.
+ * - Only the innermost level runs statements. A request on another level waits until the levels above it have ended,
+ *   because it would otherwise become a part of their work. A level that has ended refuses requests.
+ * - A level serves its callers in order. Beginning and ending a transaction take a turn, too, and later requests wait
+ *   behind.
+ * - No fiber waits without a bound, or uninterruptibly, for a server that does not answer. The session does what
+ *   remains to be done before any later request.
+ * - If a level cannot be ended as it must be, its session is lost.
  */
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
@@ -42,16 +42,15 @@ export class TransactionLevel extends Served {
   private readonly outer: TransactionLevel | undefined
   private readonly isSavepoint: boolean
   private readonly options: LevelOptions
-  /** The server's id of the transaction, where it was asked for and there is one. */
+  /** The server's id of the transaction, if it was asked for and there is one. */
   private transactionId: string | undefined
-  /** Why nothing more may be asked here. */
+  /** Makes the error for requests that come after the end. */
   private endedBy: (() => PgError.PgError) | undefined
-  /** What is known of the work where a statement of the user has ended the transaction. */
+  /** The outcome of the work, if a statement of the user has ended the transaction. */
   private endedInSql: PgError.Outcome | undefined
   private isClosed = false
-  /** The transaction or savepoint that is open above this level. */
   private inner: TransactionLevel | undefined
-  /** How many levels above this one have ended for those who ran them, and not yet for the server. */
+  /** How many levels above this one are closed, although the server has not answered the statement that ends them. */
   private ending = 0
   private readonly onCommit: Array<Effect.Effect<unknown>> = []
   private readonly onRollback: Array<Effect.Effect<unknown>> = []
@@ -69,28 +68,27 @@ export class TransactionLevel extends Served {
     return new TransactionLevel(session)
   }
 
-  /** False for the session itself. */
   get isTransaction(): boolean {
     return this.depth > 0
   }
 
-  /** True inside of a transaction that was begun in SQL, which is nobody's level. */
+  /** Whether the session is in a transaction that SQL of the user has begun, which is no level. */
   get isBegunInSql(): boolean {
     return !this.isTransaction && this.ending === 0 && this.session.transactionStatus !== TransactionStatus.idle
   }
 
-  /** This level, or where it has ended, the one around it that has not: for what may outlive a transaction. */
+  /** This level, or the nearest one below it that has not ended. For work that may outlive a transaction. */
   get surviving(): TransactionLevel {
     return this.ended === undefined || this.outer === undefined ? this : this.outer.surviving
   }
 
-  /** This level, or the highest above it that runs for a fiber: for what may run at any of them. */
+  /** The innermost level above this one that has neither ended nor is to be ended by hand; otherwise this level. */
   get innermost(): TransactionLevel {
     const { inner } = this
     return inner === undefined || inner.endedBy !== undefined || this.forbidden !== undefined ? this : inner.innermost
   }
 
-  /** Asks for what is no part of any level's work. Nobody waits for the answer, nor for the levels above this one. */
+  /** Sends a request that belongs to no level's work, and drops its answer. It does not wait for the levels above. */
   post(request: Request<unknown>): void {
     if (this.ended === undefined) ask(this.session, request, () => {})
   }
@@ -99,21 +97,20 @@ export class TransactionLevel extends Served {
     return Effect.withFiber((fiber) => this.runIn(fiber, request))
   }
 
-  /** Runs a request at once, for a caller that knows its fiber already. */
+  /** Runs a request for a caller that already knows its fiber. */
   runIn<A>(fiber: Fiber.Fiber<unknown, unknown>, request: Request<A>): Effect.Effect<A, PgError.PgError> {
     const refusal = this.refusalFor(fiber)
     if (refusal !== undefined) return Effect.fail(refusal)
     return this.isTaken ? this.sendInTurn(fiber, request) : send(this.session, request)
   }
 
-  /** Why a fiber may not ask for anything now. */
   protected refusalFor(fiber: Fiber.Fiber<unknown, unknown>): PgError.PgError | undefined {
     if (this.endedBy !== undefined) return this.endedBy()
     const refusal = this.session.oldest?.refusalOf?.(fiber)
     return refusal !== undefined || this.inner === undefined ? refusal : this.forbidden
   }
 
-  /** The error of those who ask while somebody has to end by hand what is open above this level. */
+  /** The error for callers of this level while a level above it is open that has to be ended by hand. */
   private get forbidden(): PgError.PgError | undefined {
     return this.inner?.endedBy === undefined ? this.inner?.options.forbids : undefined
   }
@@ -126,7 +123,7 @@ export class TransactionLevel extends Served {
     this.onRollback.push(effect)
   }
 
-  /** Refuses everything from now on, on this level and above. Few ask for the error, which is made for them then. */
+  /** Refuses all further requests on this level and those above. The error is made only when it is needed. */
   end(error: () => PgError.PgError): void {
     this.endedBy ??= error
     this.inner?.end(error)
@@ -134,15 +131,12 @@ export class TransactionLevel extends Served {
     this.endListeners?.tell(this.endedBy())
   }
 
-  /** Whether it is too late to ask for anything. */
+  /** Whether no request can be sent here any more. */
   get isOver(): boolean {
     return this.endedBy !== undefined || this.session.lost !== undefined
   }
 
-  /**
-   * Calls back when nothing more may be asked here, for this level has ended or its session; at once where that has
-   * been. Returns how to unsubscribe.
-   */
+  /** Calls back when this level or its session ends, at once if it has ended. Returns a function that unsubscribes. */
   onEnd(listener: (error: PgError.PgError) => void): () => void {
     const over = this.ended ?? this.session.lost
     if (over !== undefined) {
@@ -167,8 +161,8 @@ export class TransactionLevel extends Served {
   }
 
   /**
-   * Runs `body` in a transaction, or in a savepoint where this level is a transaction already. What the body's exit does
-   * to the transaction, and what becomes of the exit, is `conclude`'s table.
+   * Runs `body` in a transaction, or in a savepoint if this level is a transaction. `conclude` decides what the exit of
+   * the body means for the transaction, and what exit the caller gets.
    */
   within<A, E, R>(
     options: LevelOptions,
@@ -188,14 +182,13 @@ export class TransactionLevel extends Served {
     )
   }
 
-  /** Ends the level as if its body had succeeded. A finalizer gives what lets an interruption end the wait for the turn. */
+  /** Commits, as if the body had succeeded. A finalizer passes `interruptible`, so that its wait can be interrupted. */
   commitByHand(interruptible?: Restore): Effect.Effect<void, PgError.PgError> {
     return Effect.uninterruptibleMask((restore) =>
       Effect.flatMap(Effect.exit((interruptible ?? restore)(this.beforeEnd())), (exit) => this.close(exit))
     )
   }
 
-  /** Ends the level as if its body had failed. */
   get rollbackByHand(): Effect.Effect<void, PgError.PgError> {
     return Effect.uninterruptible(
       Effect.suspend(() => {
@@ -207,10 +200,7 @@ export class TransactionLevel extends Served {
 
   // ------------------------------------------------------------------------------------------------- begin
 
-  /**
-   * Waits, interruptibly, until it is this level's turn to begin one above it. Call it where nothing can interrupt, with
-   * what restores interruption.
-   */
+  /** Waits, interruptibly, for this level's turn, and begins a level above it. Call it in an uninterruptible region. */
   open(options: LevelOptions, restore: Restore): Effect.Effect<TransactionLevel, PgError.PgError> {
     return Effect.withFiber((fiber) => {
       const refusal = this.refusalFor(fiber)
@@ -224,12 +214,12 @@ export class TransactionLevel extends Served {
     })
   }
 
-  /** Whether nothing is asked that could take long, and no transaction has still to end. */
+  /** Whether only control statements are unanswered, and no level above is still ending. */
   private get mayBegin(): boolean {
     return this.ending === 0 ? this.session.isQuiet : this.session.settled
   }
 
-  /** The statement can be interrupted: then the session undoes what it has begun, before anything else. */
+  /** Begins a level. If the fiber is interrupted, the session undoes what has begun, before anything else. */
   private begin(options: LevelOptions, restore: Restore): Effect.Effect<TransactionLevel, PgError.PgError> {
     const refusal = this.refusal(options)
     if (refusal !== undefined) {
@@ -244,7 +234,7 @@ export class TransactionLevel extends Served {
         inner.isClosed = true
         inner.end(() => closed("it was given up before it had begun"))
       },
-      // What is around it may have been undone meanwhile, and it with that.
+      // If this level has ended meanwhile, the inner one was undone with it.
       revoke: (done) => {
         if (this.endedBy === undefined) inner.undo(done)
         else done()
@@ -285,8 +275,8 @@ export class TransactionLevel extends Served {
   // ------------------------------------------------------------------------------------------------- end
 
   /**
-   * A command of the user has completed while this transaction is open, or may have. One that ends the transaction makes
-   * everything fail that is asked of it later; it would no longer be a part of it.
+   * Called when a command of the user has completed, or may have, while this transaction is open. If the command ended
+   * it, later requests fail, because they would no longer be a part of it.
    */
   completed(command: string, sql: string): boolean {
     const wasOpen = this.endedInSql === undefined
@@ -296,8 +286,8 @@ export class TransactionLevel extends Served {
   }
 
   /**
-   * What a body that has succeeded still has to wait for: its turn, so that all that was asked before is answered. It can
-   * be interrupted, and then the level is rolled back. What was begun by hand and left open ends here, as with its scope.
+   * Waits for the turn to end, so that all earlier requests are answered. If it is interrupted, the level is rolled
+   * back. Levels that were begun by hand and left open are rolled back here, as if their scope had closed.
    */
   private beforeEnd(): Effect.Effect<void, PgError.PgError> {
     return Effect.suspend(() => {
@@ -312,12 +302,12 @@ export class TransactionLevel extends Served {
     })
   }
 
-  /** Undoes what was begun by hand above this level and has not been ended. */
+  /** Rolls back the level above, which was begun by hand and left open. */
   private get endLeftOpen(): Effect.Effect<void> {
     return Effect.suspend(() => (this.inner === undefined ? Effect.void : Effect.ignore(this.inner.rollbackByHand)))
   }
 
-  /** Finds out the transaction's id where that was asked for. */
+  /** Asks for the transaction's id, if the options want it. */
   private get track(): Effect.Effect<void, PgError.PgError> {
     if (!this.options.trackOutcome || this.session.transactionStatus !== TransactionStatus.inTransaction) {
       return Effect.void
@@ -326,8 +316,8 @@ export class TransactionLevel extends Served {
   }
 
   /**
-   * Waits, interruptibly, until all that was asked is answered, or the session is lost. What was begun by hand above this
-   * level does not end by itself, and is not waited for.
+   * Waits, interruptibly, until all requests are answered or the session is lost. It does not wait for a level above
+   * that was begun by hand, because that does not end by itself.
    */
   untilSettled(): Effect.Effect<void, PgError.PgError> {
     return Effect.suspend(() => {
@@ -343,12 +333,12 @@ export class TransactionLevel extends Served {
     })
   }
 
-  /** Whether the session may be another borrower's. It is not yet if the body has ended the transaction in SQL. */
+  /** Whether this level is done with the session. It is not yet if the body has ended the transaction in SQL. */
   private get isFinished(): boolean {
     return this.isClosed || (this.endedBy !== undefined && this.endedInSql === undefined)
   }
 
-  /** Ends this level. What is to be run behind it is left to `afterEnd`. */
+  /** Ends this level. Its callbacks are left to `afterEnd`. */
   private close<A, E>(exit: Exit.Exit<A, E>): Effect.Effect<A, E | PgError.PgError> {
     return Effect.suspend(() => {
       const { endedInSql, outer } = this
@@ -365,7 +355,7 @@ export class TransactionLevel extends Served {
         } else if (outer === undefined || outer.depth === 0) {
           this.options.afterEnd?.add(this.onCommit)
         } else {
-          // A released savepoint is a part of what is around it.
+          // The callbacks of a released savepoint belong to the level around it.
           outer.onCommit.push(...this.onCommit)
           outer.onRollback.push(...this.onRollback)
         }
@@ -374,7 +364,7 @@ export class TransactionLevel extends Served {
     })
   }
 
-  /** Every exit of a body, at every depth, and what follows. */
+  /** The one place that decides what follows each exit of a body, at every depth. */
   private conclude<A, E>(exit: Exit.Exit<A, E>): Effect.Effect<A, E | PgError.PgError> {
     const { lost, transactionStatus } = this.session
     if (this.endedInSql !== undefined) return this.concludeEnded(exit, this.endedInSql)
@@ -390,7 +380,7 @@ export class TransactionLevel extends Served {
     }
   }
 
-  /** The body has ended the transaction in SQL, and may have begun another in its place. */
+  /** Handles a transaction that the body has ended in SQL. The body may have begun another one in its place. */
   private concludeEnded<A, E>(exit: Exit.Exit<A, E>, outcome: PgError.Outcome): Effect.Effect<A, E | PgError.PgError> {
     const { lost, transactionStatus } = this.session
     const isOpen = lost === undefined && transactionStatus !== TransactionStatus.idle && !this.isSavepoint
@@ -408,7 +398,7 @@ export class TransactionLevel extends Served {
     return Effect.suspend(() => commit(this.session, this.transactionId, this.options.lastCommit, this.beginsToEnd()))
   }
 
-  /** A savepoint that cannot be released is rolled back to. */
+  /** Releases the savepoint, or rolls it back if that fails. */
   private get release(): Effect.Effect<void, PgError.PgError> {
     const released = Effect.suspend(() => releaseSavepoint(this.session, this.savepoint, this.beginsToEnd()))
     return Effect.tapError(released, () => this.rollback)
@@ -427,7 +417,7 @@ export class TransactionLevel extends Served {
     })
   }
 
-  /** Returns what to call when it has ended for the server, too. */
+  /** Returns a function to call when the server has ended the level, too. */
   private beginsToEnd(): () => void {
     const { outer } = this
     if (outer !== undefined) outer.ending++
@@ -439,7 +429,7 @@ export class TransactionLevel extends Served {
 
 export type { Restore } from "./control.ts"
 
-/** The exit of a body that has nothing to say. */
+/** The failure of a body that is rolled back by hand. It is not reported. */
 const BY_HAND = "rolled back by hand"
 
 const savepointWithOptions = (): PgError.InvalidConfigError =>

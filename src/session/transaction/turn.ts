@@ -1,6 +1,6 @@
 /**
- * Who may go on at a level, and when. A level serves those who ask in their order: while a transaction is open above it,
- * or one of those who asked has it, all others wait behind.
+ * Decides who may use a level, and when. A level serves its callers in the order in which they asked. While a
+ * transaction is open above it, or one caller has the level to itself, all others wait.
  */
 import * as Effect from "effect/Effect"
 import type * as Fiber from "effect/Fiber"
@@ -10,18 +10,18 @@ import type { Exchange } from "../engine/exchange.ts"
 import { ask, type Request } from "../request/request.ts"
 import type { Session } from "../engine/session.ts"
 
-/** Somebody who waits at a level. Exactly one of the two is called, unless they leave before. */
+/** A caller that waits for a level. Either `start` or `refuse` is called, once, unless the caller leaves first. */
 export interface Waiter {
   start(): void
   refuse(error: PgError.PgError): void
 }
 
-/** What serves one at a time. It travels in the context of fibers, which loggers and debuggers print. */
+/** Serves one caller at a time. It has `toJSON` because loggers and debuggers print it with the context of a fiber. */
 export abstract class Served extends Inspectable.Class {
   readonly session: Session
-  /** Whether somebody has it to themselves. */
+  /** Whether one caller has it to itself. */
   protected isTaken = false
-  /** Made for the first: most have nobody to wait for them. */
+  /** Created with the first waiter, because most levels never have one. */
   private waiting: Set<Waiter> | undefined
 
   constructor(session: Session) {
@@ -33,10 +33,10 @@ export abstract class Served extends Inspectable.Class {
     return { _id: "effectpg/TransactionLevel", session: this.session }
   }
 
-  /** Why a fiber may not ask for anything now. */
+  /** The error if a fiber may not ask for anything now. */
   protected abstract refusalFor(fiber: Fiber.Fiber<unknown, unknown>): PgError.PgError | undefined
 
-  /** Starts at once where nobody is before them. */
+  /** Starts the waiter at once if nothing is before it. */
   enqueue(waiter: Waiter): void {
     if (this.isTaken) (this.waiting ??= new Set()).add(waiter)
     else waiter.start()
@@ -50,7 +50,7 @@ export abstract class Served extends Inspectable.Class {
     this.isTaken = true
   }
 
-  /** Serves those who wait, in their order, until one of them takes it. */
+  /** Starts the waiters in order, until one of them takes the level. */
   handOn(): void {
     this.isTaken = false
     if (this.waiting === undefined) return
@@ -68,7 +68,7 @@ export abstract class Served extends Inspectable.Class {
     for (const waiter of refused) waiter.refuse(error())
   }
 
-  /** Sends a request when those before it have been served. */
+  /** Sends a request once the earlier waiters have been served. */
   protected sendInTurn<A>(
     fiber: Fiber.Fiber<unknown, unknown>,
     request: Request<A>
@@ -92,8 +92,8 @@ export abstract class Served extends Inspectable.Class {
 }
 
 /**
- * The turn of somebody who needs a level for themselves. `wait` completes when it has come and what was asked before is
- * answered; then the level is theirs until they `giveBack`.
+ * The turn of a caller that needs a level to itself. `wait` completes when the turn has come and all earlier requests
+ * are answered. The caller then has the level until `giveBack`.
  */
 export class Turn implements Waiter {
   private readonly level: Served
@@ -107,7 +107,7 @@ export class Turn implements Waiter {
     this.isReady = isReady
   }
 
-  /** If a fiber is interrupted in it or just behind it, the fiber has to give the turn back. */
+  /** A fiber that is interrupted here, or right after it, has to give the turn back. */
   readonly wait: Effect.Effect<void, PgError.PgError> = Effect.callback((resume) => {
     this.resume = resume
     this.level.enqueue(this)
@@ -141,7 +141,7 @@ export class Turn implements Waiter {
     this.resume?.(Effect.fail(error))
   }
 
-  /** The next in the queue has the level; nothing happens where it is theirs already. */
+  /** Gives the level to the next waiter, or leaves the queue. Does nothing if the turn was given back before. */
   giveBack(): void {
     this.forget()
     if (this.hasLevel) this.level.handOn()

@@ -1,26 +1,27 @@
 /**
- * What the sessions of a pool know of the databases behind it. Types belong to one database of one running server, for
- * another server may have given the same OIDs to other types: so a session begins with what is known to be the same
- * everywhere, and shares more only with sessions that the server has proved to be of its kind (see `Identification`).
+ * What the sessions of a pool know of their databases. Types belong to one database of one running server, because
+ * another server may give the same OIDs to other types. So a session at first knows only the types that are the same
+ * everywhere. It shares more only with sessions that are proved to be connected to the same database (see
+ * `Identification`).
  *
- * What is known of a database ends
- * - with the last session to it,
- * - when a session of the pool has seen a command complete that may change the layout of types,
- * - when the server says something that does not fit it,
- * - after the lifetime, `statementCacheLifetime`, for what changes without a word to us,
+ * What is known of a database is dropped
+ *
+ * - when its last session ends,
+ * - when a session of the pool sees a command complete that may change the layout of types,
+ * - when the server says something that contradicts it,
+ * - after `statementCacheLifetime`, because of changes that the server does not report,
  * - when it holds more types than any program uses at a time.
  */
 import { DatabaseTypes } from "../../codec/databaseTypes.ts"
 import type { TypeCodecs } from "../../codec/typeCodec.ts"
 
-/** How many types are kept. Each takes some kilobytes, and programs that make temporary tables never run out of new ones. */
+/** How many types are kept. Each takes some kilobytes, and programs that create temporary tables always add more. */
 const MAX_TYPES = 2_000
 
-/** What is known of one database, by the codecs that a session has. */
+/** What is known of one database, separately for each set of codecs. */
 export class KnownDatabase {
-  /** How many sessions share it. */
   sessions = 1
-  /** Changes when nothing that was described before may be relied on. */
+  /** Increases when earlier descriptions may no longer be used. */
   version: number
   private readonly databases: KnownDatabases
   private types = new WeakMap<TypeCodecs, DatabaseTypes>()
@@ -32,7 +33,7 @@ export class KnownDatabase {
     this.since = databases.now()
   }
 
-  /** Those of them that are known by now; the same object for as long as nothing of it has ended. */
+  /** The types that are known with these codecs. The object stays the same until its types are dropped. */
   typesWith(codecs: TypeCodecs): DatabaseTypes {
     const { databases } = this
     if (databases.isOver(this.since)) this.forgetTypes()
@@ -43,18 +44,18 @@ export class KnownDatabase {
     return made
   }
 
-  /** The types to add new ones to: an empty set if there are too many already. */
+  /** The types to which new ones are added: an empty set if there are too many already. */
   typesToAddTo(codecs: TypeCodecs): DatabaseTypes {
     if (this.typesWith(codecs).size > MAX_TYPES) this.types.delete(codecs)
     return this.typesWith(codecs)
   }
 
-  /** Gives up these, unless somebody has done so already. */
+  /** Drops these types, unless they were dropped before. */
   outdate(types: DatabaseTypes): void {
     if (this.types.get(types.chosen) === types) this.types.delete(types.chosen)
   }
 
-  /** Gives up all types, and all statements of all sessions to the database. */
+  /** Drops all types, and all statements of all sessions to the database. */
   forget(): void {
     this.version = this.databases.nextVersion()
     this.forgetTypes()
@@ -66,20 +67,19 @@ export class KnownDatabase {
   }
 }
 
-/** All databases that the sessions of one pool have met. */
+/** All databases to which the sessions of one pool are connected. */
 export class KnownDatabases {
   /** Whether any session has met types that are not the same on every server. */
   hasLearned = false
-  /** How many sessions there are. */
   sessions = 0
-  /** The codecs of settings of which it is known that none is for a domain. */
+  /** The codecs of settings that were checked: none of them is for a domain. */
   readonly checked = new WeakSet<TypeCodecs>()
   private readonly lifetimeMillis: number
   private readonly all = new Set<KnownDatabase>()
   private readonly identified = new Map<string, KnownDatabase>()
   private versions = 0
 
-  /** 0 is for ever. */
+  /** 0 means forever. */
   constructor(lifetimeMillis = 0) {
     this.lifetimeMillis = lifetimeMillis
   }
@@ -100,7 +100,7 @@ export class KnownDatabases {
     return ++this.versions
   }
 
-  /** What a new session knows, which is nothing as yet. */
+  /** Returns what a new session knows, which is nothing yet. */
   open(): KnownDatabase {
     const database = new KnownDatabase(this)
     this.sessions++
@@ -108,7 +108,7 @@ export class KnownDatabases {
     return database
   }
 
-  /** A session to `database` has learned whose that is. Gives what others know of it. */
+  /** Called when a session has learned the identity of its database. Returns what is shared with other sessions. */
   identify(database: KnownDatabase, identity: string): KnownDatabase {
     const known = this.identified.get(identity)
     if (known === undefined) {
@@ -120,7 +120,7 @@ export class KnownDatabases {
     return known
   }
 
-  /** A session has ended. */
+  /** Called when a session has ended. */
   close(database: KnownDatabase): void {
     this.sessions--
     database.sessions--
@@ -129,12 +129,12 @@ export class KnownDatabases {
     for (const [identity, known] of this.identified) if (known === database) this.identified.delete(identity)
   }
 
-  /** Gives up all statements of all sessions. */
+  /** Drops all statements of all sessions. */
   endStatements(): void {
     for (const database of this.all) database.version = this.nextVersion()
   }
 
-  /** Gives up all types, and all statements of all sessions. */
+  /** Drops all types, and all statements of all sessions. */
   reload(): void {
     for (const database of this.all) database.forget()
   }

@@ -1,10 +1,10 @@
-/** A column that could not be read: what is to be looked up so that it can be, or else the error. */
+/** Finds the types to look up for a column that could not be read, or makes its error. */
 import type { DatabaseTypes } from "../../codec/databaseTypes.ts"
 import type { RowShape, UndecodableColumn } from "../../codec/rowReader.ts"
 import * as PgError from "../../PgError.ts"
 import type { TypeCatalogue } from "./typeCatalogue.ts"
 
-/** What matters here of a statement. */
+/** The part of a prepared statement that matters here. */
 interface ReadStatement {
   readonly rowShape: RowShape | undefined
   readonly types: DatabaseTypes | undefined
@@ -15,12 +15,12 @@ interface HasSql {
 }
 
 export interface MissingTypes {
-  /** What the column is to be read with, once they know more. */
+  /** The types with which to read the column, once the unknown ones are added. */
   readonly types: DatabaseTypes
   readonly unknown: ReadonlyArray<number>
 }
 
-/** Undefined where nothing is missing that has not been looked up already. Types that have changed are given up. */
+/** Returns undefined if everything has been looked up already. Drops the known types if one of them has changed. */
 export const missingTypes = (
   catalogue: TypeCatalogue,
   { rowShape, types: known }: ReadStatement,
@@ -41,6 +41,5 @@ export const undecodable = (
   reason = message
 ): PgError.DecodeError => new PgError.DecodeError({ column, type: typeName, reason, sql })
 
-/** Makes the error for a column that could not be read because the catalogue did not answer. */
 export const unanswered = (column: UndecodableColumn, statement: HasSql): PgError.DecodeError =>
   undecodable(column, statement, `${column.message}, and the catalogue could not be asked`)

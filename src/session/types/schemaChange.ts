@@ -1,9 +1,9 @@
-/** Which commands change what names and types mean, as far as their command tags tell. */
+/** Decides from the command tag whether a command may have changed what names and types mean. */
 import type { CommandTag } from "../../wire/commandTag.ts"
 
 /**
- * True after a command that may have made, changed or removed a table, a type, a function or the like, so that the same
- * text may mean something else. A procedure that does so in CALL, or a function in SELECT, bears no mark.
+ * Whether a command may have created, changed or removed a table, a type, a function or the like, so that the same text
+ * may now mean something else. A change inside CALL or by a function in SELECT cannot be seen.
  */
 export const changesSchema = ({ command }: CommandTag, hasColumns: boolean): boolean => {
   switch (command.charCodeAt(0)) {
@@ -26,8 +26,8 @@ export const changesSchema = ({ command }: CommandTag, hasColumns: boolean): boo
 const [A, C, D, I, S] = [0x41, 0x43, 0x44, 0x49, 0x53]
 
 /**
- * Whether such a command may have changed the layout or the name of a type that was there before. What is created is
- * new, but for a view that is replaced; and what is dropped is only gone, unless others lose their columns with it.
+ * Whether such a command may have changed the layout or the name of an existing type. CREATE makes new types, except
+ * that it can replace a view. DROP only removes types, except that CASCADE can remove columns of others.
  */
 export const mayChangeLayouts = (command: string, sql: string): boolean => {
   if (command.startsWith("DROP ")) return CASCADE.test(sql)

@@ -1,4 +1,6 @@
-/** What a session knows of the types of its database, and shares with other sessions to it. */
+/**
+ * What a session knows of the types of its database, some of which it shares with other sessions to the same database.
+ */
 import { DatabaseTypes } from "../../codec/databaseTypes.ts"
 import { type TypeCodec, TypeCodecs } from "../../codec/typeCodec.ts"
 import { TransactionStatus } from "../../wire/backendMessage.ts"
@@ -6,40 +8,39 @@ import type { CommandTag } from "../../wire/commandTag.ts"
 import { KnownDatabase, KnownDatabases } from "./knownDatabase.ts"
 import { changesSchema, mayChangeLayouts } from "./schemaChange.ts"
 
-/** What a prepared statement was made with. */
+/** What a prepared statement depends on. */
 export interface Provenance {
-  /** The types that it takes or returns; undefined where all of them are the same on every server. */
+  /** The types of its parameters and columns; undefined if all of them are the same on every server. */
   readonly types: DatabaseTypes | undefined
-  /** Those that the user had chosen. */
+  /** The codecs that the user had chosen. */
   readonly codecs: TypeCodecs
   readonly version: number
-  /** The search_path, where the server reports it. */
+  /** The search_path, if the server reports it. */
   readonly path: string | undefined
 }
 
-/** The types as they are for our own queries, whatever codecs the user has chosen. */
+/** The types for the library's own queries, without the codecs of the user. */
 export const OWN_TYPES = new DatabaseTypes(new TypeCodecs([]))
 
 const SEARCH_PATH = "search_path"
 
-/** How far a session has come in learning which database of which server it is connected to. */
 const Identity = { unknown: 0, asked: 1, settled: 2 } as const
 type Identity = (typeof Identity)[keyof typeof Identity]
 
-/** Which database a session knows; all catalogues of a session share it, whatever codecs each has. */
+/** The database that a session knows. All catalogues of a session share it, whatever codecs each has. */
 class Place {
   readonly databases: KnownDatabases
-  /** What it shares with other sessions to the same database. */
+  /** What the session shares with other sessions to the same database. */
   shared: KnownDatabase
-  /** What it alone sees, from a command that changes types up to the end of its transaction. */
+  /** What only this session sees, after a command that changes types until the end of its transaction. */
   own: KnownDatabase | undefined
-  /** True from a change of the schema up to the end of its transaction: names and types may then change their meaning. */
+  /** Whether the schema has changed in a transaction whose end may change what names or types mean. */
   isUnsettled = false
   identity: Identity = Identity.unknown
   parameters: ReadonlyMap<string, string> = new Map()
-  /** Whether there may be temporary tables that hide others. */
+  /** Whether the session may have temporary tables that hide others. */
   hasCreated = false
-  /** Changes when the statements of this session may mean something else than when they were described. */
+  /** Increases when the statements of this session may mean something else than when they were described. */
   epoch: number
 
   constructor(databases: KnownDatabases) {
@@ -61,7 +62,6 @@ class Place {
   }
 }
 
-/** What one session knows of the types of its database. */
 export class TypeCatalogue {
   readonly codecs: TypeCodecs
   readonly place: Place
@@ -71,7 +71,7 @@ export class TypeCatalogue {
     this.place = place
   }
 
-  /** That of a new session. */
+  /** The catalogue of a new session. */
   static open(codecs = TypeCodecs.none, databases = new KnownDatabases()): TypeCatalogue {
     return new TypeCatalogue(codecs, new Place(databases))
   }
@@ -86,28 +86,28 @@ export class TypeCatalogue {
     return new TypeCatalogue(this.codecs.without(name, schema), this.place)
   }
 
-  /** Those that are known by now, for what is about to be described. */
+  /** The types that are known now, for the next description. */
   get types(): DatabaseTypes {
     return this.place.known.typesToAddTo(this.codecs)
   }
 
-  /** Changes when no statement that was described before may be relied on. */
+  /** Increases when earlier descriptions of statements may no longer be used. */
   get version(): number {
     return this.place.version
   }
 
-  /** The search_path, where the server reports it: a statement that was described on another one may mean other tables. */
+  /** The search_path, if the server reports it. With another one, a statement may mean other tables. */
   get path(): string | undefined {
     return this.place.parameters.get(SEARCH_PATH)
   }
 
-  /** What the server reports of the session, as it changes. */
+  /** Reads the server parameters from this map, which changes when the server reports changes. */
   follow(parameters: ReadonlyMap<string, string>): void {
     this.place.parameters = parameters
   }
 
   isCurrent({ codecs, path, types, version }: Provenance): boolean {
-    // What our own queries ask for is in the system catalogue, which nobody changes.
+    // The library's own queries read only the system catalogs, which do not change.
     if (codecs === OWN_TYPES.chosen) return true
     const { place } = this
     return (
@@ -120,33 +120,33 @@ export class TypeCatalogue {
     )
   }
 
-  /** Gives up what these are; nothing happens where somebody has done so already. */
+  /** Drops these types. Does nothing if they were dropped before. */
   outdate(types: DatabaseTypes): void {
     this.place.known.outdate(types)
   }
 
   /**
-   * The server says that a statement, or a type of it, is not what it was. Whatever changed it is likely to have changed
-   * others, so all statements of all sessions are described anew, before they meet the same error in a transaction.
+   * Called when the server says that a statement, or one of its types, has changed. The change may affect other
+   * statements, so all statements of all sessions are described again. Otherwise they might fail inside a transaction.
    */
   outdateStatements({ types }: Provenance): void {
     if (types !== undefined) this.outdate(types)
     this.place.databases.endStatements()
   }
 
-  /** Gives up all types, and all statements of all sessions. */
+  /** Drops all types, and all statements of all sessions. */
   reload(): void {
     this.place.databases.reload()
   }
 
-  /** The session has ended. */
+  /** Called when the session has ended. */
   close(): void {
     this.place.databases.close(this.place.shared)
   }
 
   // --------------------------------------------------------------------------------------------- changes of the schema
 
-  /** A command of the session is complete. */
+  /** Called when a command of the session is complete. */
   commandCompleted(tag: CommandTag, sql: string, hasColumns: boolean): void {
     if (changesSchema(tag, hasColumns)) this.schemaChanged(tag.command, sql)
     else if (!this.place.isUnsettled) return
@@ -154,21 +154,21 @@ export class TypeCatalogue {
     else if (tag.command === "COMMIT") this.settle()
   }
 
-  /** The server is ready again, after a change that was not settled. `isControl` where a savepoint may have ended. */
+  /** Called at ReadyForQuery if a change is unsettled. `isControl` says that a savepoint may have ended. */
   answered(status: TransactionStatus, isControl: boolean): void {
     if (status === TransactionStatus.idle) this.settle()
     else if (isControl) this.rolledBack()
   }
 
   /**
-   * A command of this session is complete that may have changed what names and types mean: CREATE, ALTER, DROP and the
-   * like. The statements of the session are described anew. Where the layout of types may have changed, the session sees
-   * the types for itself until its transaction has ended, and then all sessions of the pool look them up again.
+   * Handles a command that may have changed what names and types mean, such as CREATE, ALTER or DROP. All statements of
+   * the session are described again. If the layout of types may have changed, the session sees types of its own until
+   * its transaction ends. After that, all sessions of the pool look their types up again.
    */
   private schemaChanged(command: string, sql: string): void {
     const { place } = this
     const isDiscard = command.startsWith("DISCARD ")
-    // Every reset of a session discards what there mostly is not.
+    // Every reset discards temporary tables, and usually there are none.
     if (isDiscard && !place.hasCreated) return
     place.hasCreated = !isDiscard
     place.isUnsettled = true
@@ -176,38 +176,38 @@ export class TypeCatalogue {
     if (place.own !== undefined || mayChangeLayouts(command, sql)) place.own = new KnownDatabase(place.databases)
   }
 
-  /** A savepoint was rolled back, and with it perhaps a change. */
+  /** Called when a savepoint was rolled back, which may have undone a change. */
   private rolledBack(): void {
     const { place } = this
     place.endStatements()
     if (place.own !== undefined) place.own = new KnownDatabase(place.databases)
   }
 
-  /** The transaction has ended, in one way or the other. */
+  /** Called when the transaction has ended in any way. */
   private settle(): void {
     const { place } = this
     place.isUnsettled = false
     place.endStatements()
     if (place.own === undefined) return
     place.own = undefined
-    // Also those sessions that have not yet asked whose database theirs is: it may be this one.
+    // This includes sessions that do not yet know their database, because it may be this one.
     place.databases.reload()
   }
 
   // --------------------------------------------------------------------------------------------- whose database it is
 
-  /** Whether another session may know the same database, once it is known which database that is. */
+  /** Whether to ask for the identity of the database, because the session may share its types with another one. */
   get wantsIdentity(): boolean {
     const { databases, identity } = this.place
     return databases.hasLearned && identity === Identity.unknown && databases.sessions > 1
   }
 
-  /** The server is being asked. */
+  /** Called when the server is being asked. */
   identifying(): void {
     this.place.identity = Identity.asked
   }
 
-  /** Undefined where it cannot tell: then the session keeps to itself what it knows. */
+  /** Called with the answer. If it is undefined, the session shares nothing. */
   identified(identity: string | undefined): void {
     const { place } = this
     place.identity = Identity.settled

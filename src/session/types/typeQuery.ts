@@ -1,6 +1,7 @@
 /**
- * The query that looks up types that are not known, and its answer. It goes from these types to all that they are made
- * of, so that one query is enough. Every name and operator in it is qualified: it means the same on any search_path.
+ * The query that looks up unknown types, and the reader of its answer. It also returns the types of which these
+ * consist, so that one query is enough. Every name and operator in it is qualified, so that it means the same on any
+ * search_path.
  */
 import { serverVersionOf } from "../../wire/serverVersion.ts"
 import type { TupleRow } from "../../codec/rowReader.ts"
@@ -10,18 +11,15 @@ import { ProtocolViolation } from "../../wire/failure.ts"
 /** The first major version that has multiranges. */
 const MULTIRANGES_SINCE = 14
 
-/** Names the schema of the operators too, where somebody may have put others of their own. */
+/** Names the schema of the operators, because a user may have created others with these names. */
 const withQualifiedOperators = (sql: string): string => sql.replaceAll(/ ([<>]?=|>) /g, " OPERATOR(pg_catalog.$1) ")
 
-/**
- * True of every type's OID. It tells the planner, which cannot know that, how few there will be; or else it might think
- * it worth while to compile the query.
- */
+/** Holds for every OID of a type. Without it the planner expects many rows, and may compile the query. */
 const isOid = (column: string): string => `${column} >= '1' AND ${column} <= '4294967295'`
 
 /**
- * An array is known by its input function, for others too have elements. A type whose send function is text's own, as
- * citext has it, travels as text does.
+ * Recognizes an array by its input function, because other types have elements, too. A type whose send function is that
+ * of text, such as citext, is transferred like text.
  */
 export const typeQuery = (parameters: ReadonlyMap<string, string>): string => {
   const hasMultiranges = serverVersionOf(parameters).major >= MULTIRANGES_SINCE
@@ -60,7 +58,7 @@ FROM needed JOIN pg_catalog.pg_type AS t ON t.oid = needed.oid
 WHERE ${isOid("needed.oid")}`)
 }
 
-/** Its answer. */
+/** Reads the answer. */
 export const readDescriptions = (rows: ReadonlyArray<TupleRow>): ReadonlyArray<TypeDescription> => rows.map(describe)
 
 const describe = (row: TupleRow): TypeDescription => {
