@@ -1,7 +1,7 @@
 /**
- * The base of everything that takes requests: a connection, a transaction, a pool, a client. They differ only in where a request runs that
- * belongs to no transaction, and on which session a transaction begins; what a fiber asks inside of a transaction goes
- * to that transaction, which travels in the fiber's context.
+ * The base classes of connections, transactions, pools and clients. This file adds transactions, locks and prepared
+ * statements to the calls of `Queries`. A subclass decides on which session a request outside of a transaction runs,
+ * and on which session a transaction begins.
  */
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
@@ -171,7 +171,7 @@ export abstract class Requester extends Queries implements Queryable {
 }
 
 const PREPARE_OPTIONS: Shape.Kinds = { timeout: Shape.duration, name: Shape.serverName }
-/** The modes are known to the statement that begins a transaction. */
+/** `beginStatement` checks the modes. */
 const TRANSACTION_OPTIONS: Shape.Kinds = {
   isolation: Shape.anything,
   access: Shape.anything,
@@ -194,7 +194,7 @@ const LOCK_KEY: Shape.Kind = {
   takes: "a bigint or a number, or an array of two numbers"
 }
 
-/** What runs on one level: a connection, or a transaction that is ended by hand. */
+/** Runs everything on one level: that of a connection, or of a transaction that is ended by hand. */
 export abstract class LevelRequester extends Requester {
   readonly #level: TransactionLevel
 
@@ -228,7 +228,7 @@ export abstract class LevelRequester extends Requester {
   }
 }
 
-/** What runs a statement that is kept on one session. */
+/** Runs the calls of a held statement, which exists on one session only. */
 class StatementRequester extends Requester {
   readonly #scopedRoot: Effect.Effect<TransactionLevel>
   readonly #made: TransactionLevel
@@ -262,7 +262,7 @@ class StatementRequester extends Requester {
     return { statements: this.#own }
   }
 
-  /** A transaction of the fiber on another session is not this one's. */
+  /** The statement cannot run in a transaction of the fiber on another session. */
   protected override isHere(level: TransactionLevel): boolean {
     return level.session === this.#made.session
   }
@@ -279,7 +279,9 @@ class StatementRequester extends Requester {
 type Answered = Effect.Effect<void, PgError.PgError>
 
 class Handle extends LevelRequester implements Transaction {
-  /** Gives the connection back behind the end. */
+  /**
+   * Ends the transaction, gives the connection back, and then runs the effects of `afterCommit` and `afterRollback`.
+   */
   readonly #ending: (end: Answered) => Answered
 
   constructor(level: TransactionLevel, ending: (end: Answered) => Answered) {
@@ -291,7 +293,7 @@ class Handle extends LevelRequester implements Transaction {
     return { _id: "effectpg/Transaction", session: this.level.session }
   }
 
-  /** What is asked of the handle is a part of its transaction, though the fiber is in none. */
+  /** A fiber that calls the handle need not be in a transaction. Its calls then belong to that of the handle. */
   protected override inTransaction<A, E, R>(
     inside: (level: TransactionLevel) => Effect.Effect<A, E, R>
   ): Effect.Effect<A, E, R> {
@@ -307,7 +309,7 @@ class Handle extends LevelRequester implements Transaction {
   }
 }
 
-/** The caller that would wait for the end of the transaction is usually the one that has to end it. */
+/** Such a call is refused, because the fiber that would wait for the end of the transaction usually has to end it. */
 const begunByHand = (): PgError.UnsupportedError =>
   new PgError.UnsupportedError({
     feature: "another statement where a transaction has been begun by hand and not ended",

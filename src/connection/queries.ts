@@ -1,4 +1,4 @@
-/** What is asked by SQL: statements, COPY, many runs of one statement, and rows page by page. */
+/** Implements the calls that take SQL: statements, COPY, many runs of one statement, streams and cursors. */
 import * as Effect from "effect/Effect"
 import type * as Option from "effect/Option"
 import type * as Schema from "effect/Schema"
@@ -123,7 +123,7 @@ export abstract class Queries extends Levels {
     return Effect.flatMap(this.run(operation, described(request), options), (answer) => decode(schema, answer))
   }
 
-  /** Goes on with a call that has no more than the usual options, where its arguments are sound. */
+  /** Checks the options of a call that has only the common ones, and goes on unless its arguments have a fault. */
   private checked<A, E, R>(
     fault: Shape.Fault | undefined,
     options: CallOptions | undefined,
@@ -284,7 +284,7 @@ export abstract class Queries extends Levels {
 const BATCH_OPTIONS: Shape.Kinds = { timeout: Shape.duration, errorBarriers: Shape.flag }
 const CURSOR_OPTIONS: Shape.Kinds = { timeout: Shape.duration, scroll: Shape.flag, hold: Shape.flag }
 const OBSERVED_OPTIONS: Shape.Kinds = { timeout: Shape.duration, onProgress: Shape.callback }
-/** The others are known to the text of the COPY. */
+/** `copyStatement.ts` checks all other options. */
 const COPY_OPTIONS: Shape.Kinds = { ...OBSERVED_OPTIONS, where: Shape.text, [Shape.ANY_OTHER]: Shape.anything }
 const COPY_ROWS_OPTIONS: Shape.Kinds = {
   ...COPY_OPTIONS,

@@ -1,6 +1,6 @@
 /**
- * Where things run: what a fiber asks inside of a transaction goes to that transaction, which travels in the fiber's
- * context; any other request goes to a session that the subclass provides.
+ * Decides on which session a call runs. A call inside of a transaction runs in that transaction, which the router finds
+ * in the context of the fiber. Any other call runs on a session that the subclass provides.
  */
 import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
@@ -17,15 +17,18 @@ import type { TransactionLevel } from "../session/transaction/transactionLevel.t
 import { withTimeout } from "../call/timeout.ts"
 import type { CallOptions } from "../call/call.ts"
 
-/** How streams, cursors and prepared statements get a session, which they need for longer than a call. */
+/** Gives streams, cursors and held statements a session for longer than one call. */
 export interface Place {
-  /** The level that a fiber's work belongs to, lent for the scope. */
+  /** Lends the level that the fiber's calls run on for the scope. */
   readonly scopedLevel: Effect.Effect<TransactionLevel, PgError.PgError, Scope.Scope>
-  /** Lends the level that the fiber's work belongs to for as long as `use` runs. */
+  /** Lends the level that the fiber's calls run on for as long as `use` runs. */
   readonly onLevel: <A, E, R>(
     use: (level: TransactionLevel) => Effect.Effect<A, E, R>
   ) => Effect.Effect<A, E | PgError.PgError, R>
-  /** For what is bound to a session: the fiber's level there, or else the one that it was made on. */
+  /**
+   * Finds the level for something that was made on `made` and needs the same session: the level of the fiber if that is
+   * on this session, otherwise `made`, or the level around it if `made` has ended.
+   */
   readonly levelFrom: (made: TransactionLevel) => Effect.Effect<TransactionLevel>
   /** Runs an operation and reports it to the tracer, the `onQuery` hook, the slow-query log and the metrics. */
   readonly observed: <A>(
@@ -33,11 +36,11 @@ export interface Place {
     sql: string,
     answer: Effect.Effect<A, PgError.PgError>
   ) => Effect.Effect<A, PgError.PgError>
-  /** Makes a level the one that an effect's work belongs to. */
+  /** Runs an effect whose calls all run on a level. */
   readonly within: <A, E, R>(level: TransactionLevel, effect: Effect.Effect<A, E, R>) => Effect.Effect<A, E, R>
 }
 
-/** What the context of a fiber holds of the level that the fiber is bound to. Contexts are printed by many. */
+/** Keeps a level in the context of a fiber. The field is private, because many programs print contexts. */
 class Bond {
   readonly #level: TransactionLevel
 
@@ -50,17 +53,20 @@ class Bond {
   }
 }
 
-/** Where the context of a fiber holds it. */
+/** The key under which the context of a fiber has the level that the fiber is bound to. */
 export type Ambient = Context.Service<Bond, Bond>
 
 let ambients = 0
 
 /**
- * What is handed out holds everything in fields that are private to the language, so that nothing that prints or walks an
- * object finds what others ask and what they wait for; printed, it tells its kind and its state.
+ * The base class of everything that runs calls. A program can print connections and pools, so that they keep everything
+ * in `#private` fields: otherwise the SQL of other fibers would be printed too. Printed, they show their kind and
+ * state.
  */
 export abstract class Levels extends Inspectable.Class {
-  /** Made once somebody is bound: a pool makes a connection for each lease, and few of them ever bind a fiber. */
+  /**
+   * The key is made when the first fiber is bound, because a pool makes a connection for each lease and few need one.
+   */
   #knownAmbient: Ambient | undefined
 
   constructor(ambient?: Ambient) {
@@ -68,7 +74,10 @@ export abstract class Levels extends Inspectable.Class {
     this.#knownAmbient = ambient
   }
 
-  /** The innermost transaction of a fiber, or the session of its lock. Two databases do not know of each other's. */
+  /**
+   * The key of the fiber's level: that of its innermost transaction, or of the session that has its lock. Each
+   * connection and pool has its own key, so that a transaction on one database does not catch the calls on another.
+   */
   protected get ambient(): Ambient {
     return (this.#knownAmbient ??= Context.Service<Bond>(`effectpg/connection/Levels/${ambients++}`))
   }
@@ -88,15 +97,15 @@ export abstract class Levels extends Inspectable.Class {
     }
   }
 
-  /** Runs what belongs to no transaction. The fiber runs the effect, and at once. */
+  /** Runs a request outside of a transaction. `fiber` is the one that runs the returned effect, at once. */
   protected abstract direct<A>(
     request: Request.Request<A>,
     fiber: Fiber.Fiber<unknown, unknown>
   ): Effect.Effect<A, PgError.PgError>
 
   /**
-   * Lends a session, as the level that transactions begin on, for as long as `use` runs. Where it is lent for that alone,
-   * `use` is given whom to tell of a COMMIT that it asks nothing behind.
+   * Lends level 0 of a session for as long as `use` runs. If the session is lent only for this, `use` receives a
+   * `lastCommit`, and reports to it a COMMIT after which it needs the session no longer.
    */
   protected abstract withRoot<A, E, R>(
     use: (root: TransactionLevel, lastCommit?: LastCommit) => Effect.Effect<A, E, R>
@@ -105,27 +114,30 @@ export abstract class Levels extends Inspectable.Class {
   /** Who is told of what is asked. */
   protected abstract readonly observer: Observer
 
-  /** What is known of the types of the database. */
+  /** Knows the types of the database. */
   protected abstract readonly catalogue: Pick<TypeCatalogue, "reload">
 
-  /** Lends one for the scope. */
+  /** Lends level 0 of a session for the scope. */
   protected abstract readonly scopedRoot: Effect.Effect<TransactionLevel, PgError.PgError, Scope.Scope>
 
   // ------------------------------------------------------------------------------------------------- levels
 
-  /** The level that a fiber's work belongs to, for what needs one for longer than a call; it is lent for the scope. */
+  /** Lends the level that the fiber's calls run on for the scope. */
   protected get scopedLevel(): Effect.Effect<TransactionLevel, PgError.PgError, Scope.Scope> {
     return this.onAmbient<TransactionLevel, PgError.PgError, Scope.Scope>(Effect.succeed, () => this.scopedRoot)
   }
 
-  /** Lends the level that the fiber's work belongs to for as long as `use` runs. */
+  /** Lends the level that the fiber's calls run on for as long as `use` runs. */
   protected onLevel<A, E, R>(
     use: (level: TransactionLevel) => Effect.Effect<A, E, R>
   ): Effect.Effect<A, E | PgError.PgError, R> {
     return this.onAmbient<A, E | PgError.PgError, R>(use, () => this.withRoot((root) => use(root)))
   }
 
-  /** Goes one way inside of a transaction of the fiber, and the other way outside, where it may be bound to a session. */
+  /**
+   * Runs `inside` if the fiber is in a transaction, otherwise `outside`, with the level of the fiber's lock if it has
+   * one.
+   */
   protected inTransaction<A, E, R>(
     inside: (level: TransactionLevel) => Effect.Effect<A, E, R>,
     outside: (level?: TransactionLevel) => Effect.Effect<A, E, R>
@@ -133,7 +145,7 @@ export abstract class Levels extends Inspectable.Class {
     return this.onAmbient((level) => (level.isTransaction ? inside(level) : outside(level)), outside)
   }
 
-  /** Goes one way where the fiber is bound to a level, by a transaction or a lock, and the other way elsewhere. */
+  /** Runs `bound` if a transaction or a lock has bound the fiber to a level, otherwise `unbound`. */
   protected onAmbient<A, E, R>(
     bound: (level: TransactionLevel) => Effect.Effect<A, E, R>,
     unbound: () => Effect.Effect<A, E, R>
@@ -144,37 +156,37 @@ export abstract class Levels extends Inspectable.Class {
     })
   }
 
-  /** The level that the fiber is bound to here. */
+  /** Finds the level that the fiber is bound to, if there is one that may run calls of this object. */
   private levelOf(fiber: Fiber.Fiber<unknown, unknown>): TransactionLevel | undefined {
     if (this.#knownAmbient === undefined) return undefined
     const level = Context.getOrUndefined(fiber.context, this.#knownAmbient)?.level
     return level === undefined || !this.isHere(level) ? undefined : level
   }
 
-  /** Makes a level the one that an effect's work belongs to. */
+  /** Runs an effect whose calls on this object all run on a level. */
   protected bound<A, E, R>(level: TransactionLevel, effect: Effect.Effect<A, E, R>): Effect.Effect<A, E, R> {
     return Effect.provideService(effect, this.ambient, new Bond(level))
   }
 
-  /** Whether a level that the fiber is bound to may run what is asked here. */
+  /** Whether the level that the fiber is bound to may run the calls of this object. */
   protected isHere(_level: TransactionLevel): boolean {
     return true
   }
 
   // ------------------------------------------------------------------------------------------------- running
 
-  /** Where statements are kept, if not in the cache of the session that they run on. */
+  /** Where the statements of this object are kept, if not in the cache of the session. */
   protected get kept(): { readonly statements?: Statements } {
     return {}
   }
 
-  /** The request with the statement that is kept, if one is. */
+  /** Makes a request use the held statement, if this object has one. */
   protected keeping<A>(request: Request.StatementRequest<A>): Request.StatementRequest<A> {
     const { statements } = this.kept
     return statements === undefined ? request : request.with(statements)
   }
 
-  /** Runs a request on the level that it belongs to, within its timeout, and reports it to the observer. */
+  /** Runs a request on the level of the fiber or on a session of the subclass, with a timeout, and reports it. */
   protected run<A>(
     operation: string,
     request: Request.Request<A>,
@@ -188,7 +200,7 @@ export abstract class Levels extends Inspectable.Class {
     return withTimeout(operation, request.sql, answer, options?.timeout)
   }
 
-  /** The same for what is more than one request. */
+  /** Runs an effect that may send several requests, with a timeout, and reports it as one operation. */
   protected observed<A, E, R>(
     operation: string,
     sql: string,

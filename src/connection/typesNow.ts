@@ -1,4 +1,7 @@
-/** Whether types are still as they are known, for those who would not be told by the server. */
+/**
+ * Checks whether types are still as the session knows them, for COPY and pipelines, to which the server does not tell
+ * it.
+ */
 import * as Effect from "effect/Effect"
 import { DatabaseTypes } from "../codec/databaseTypes.ts"
 import type * as PgError from "../PgError.ts"
@@ -17,10 +20,13 @@ export const lookUp = (level: TransactionLevel, types: DatabaseTypes, oids: Read
     wellFormed(() => types.add(readDescriptions(rows)))
   )
 
-/** What the server says of its types may be as malformed as its rows. */
+/** Makes an answer of the server that cannot be read a `ProtocolError`. */
 export const wellFormed = <A>(read: () => A): Answer<A> => Effect.try({ try: read, catch: violation })
 
-/** Whether these types, or what they are made of, are not as the statement knows them. Then all that is known is given up. */
+/**
+ * Whether these types, or the types within them, are no longer as the statement knows them. If so, all statements of
+ * the session that were described with the old types are out of date.
+ */
 export const haveChanged = (
   level: TransactionLevel,
   statement: PreparedStatement,
