@@ -64,9 +64,7 @@ let ambients = 0
  * state.
  */
 export abstract class Levels extends Inspectable.Class {
-  /**
-   * The key is made when the first fiber is bound, because a pool makes a connection for each lease and few need one.
-   */
+  /** Made when the first fiber is bound: a pool makes a connection for each lease, and few of them need a key. */
   #knownAmbient: Ambient | undefined
 
   constructor(ambient?: Ambient) {
@@ -82,7 +80,6 @@ export abstract class Levels extends Inspectable.Class {
     return (this.#knownAmbient ??= Context.Service<Bond>(`effectpg/connection/Levels/${ambients++}`))
   }
 
-  /** What needs a session for longer than a call asks here for its level. */
   protected get place(): Place {
     return {
       scopedLevel: Effect.suspend(() => this.scopedLevel),
@@ -111,7 +108,6 @@ export abstract class Levels extends Inspectable.Class {
     use: (root: TransactionLevel, lastCommit?: LastCommit) => Effect.Effect<A, E, R>
   ): Effect.Effect<A, E | PgError.PgError, R>
 
-  /** Who is told of what is asked. */
   protected abstract readonly observer: Observer
 
   /** Knows the types of the database. */
@@ -134,10 +130,7 @@ export abstract class Levels extends Inspectable.Class {
     return this.onAmbient<A, E | PgError.PgError, R>(use, () => this.withRoot((root) => use(root)))
   }
 
-  /**
-   * Runs `inside` if the fiber is in a transaction, otherwise `outside`, with the level of the fiber's lock if it has
-   * one.
-   */
+  /** Runs `inside` if the fiber is in a transaction, otherwise `outside`, with the level of its lock if it has one. */
   protected inTransaction<A, E, R>(
     inside: (level: TransactionLevel) => Effect.Effect<A, E, R>,
     outside: (level?: TransactionLevel) => Effect.Effect<A, E, R>

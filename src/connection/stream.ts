@@ -24,7 +24,6 @@ import type { Row, StreamOptions } from "../call/call.ts"
 
 type Answer<A> = Effect.Effect<A, PgError.PgError>
 
-/** What a stream runs. */
 export type StreamedStatement = Omit<PortalOptions<ObjectRow>, "form">
 
 const DEFAULT_FETCH_SIZE = 1_000

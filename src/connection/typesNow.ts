@@ -1,7 +1,4 @@
-/**
- * Checks whether types are still as the session knows them, for COPY and pipelines, to which the server does not tell
- * it.
- */
+/** Checks whether types have changed since they were looked up, for COPY and pipelines, in which no error says so. */
 import * as Effect from "effect/Effect"
 import { DatabaseTypes } from "../codec/databaseTypes.ts"
 import type * as PgError from "../PgError.ts"
@@ -25,7 +22,7 @@ export const wellFormed = <A>(read: () => A): Answer<A> => Effect.try({ try: rea
 
 /**
  * Whether these types, or the types within them, are no longer as the statement knows them. If so, all statements of
- * the session that were described with the old types are out of date.
+ * all sessions are described again.
  */
 export const haveChanged = (
   level: TransactionLevel,
