@@ -223,7 +223,7 @@ export class AcquireTimeoutError extends TaggedError("AcquireTimeoutError")<{
 }
 
 /**
- * The pool has as many waiting for a connection as may wait (`maxWaiters`). Nothing was sent.
+ * As many calls as `maxWaiters` allows already wait for a connection of the pool. Nothing was sent.
  *
  * @category errors
  * @since 0.1.0
