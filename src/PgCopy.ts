@@ -88,12 +88,14 @@ export interface Observed {
   /**
    * The time limit for the call, including the wait for a connection; in `copyOut` and `copyOutRows`, the limit for
    * each part of the stream. After that the COPY is canceled, nothing is copied in, and the call fails with
-   * `TimeoutError`. There is no limit by default.
+   * `TimeoutError`.
+   *
+   * @default no limit
    */
   readonly timeout?: Duration.Input | undefined
   /**
-   * Watches the COPY: it is run as that goes on, with some 64 KiB between, and at its end. The COPY waits for it; a
-   * progress bar, or a `SubscriptionRef` that others read as a stream, is quick enough.
+   * Reports the progress of the COPY. The effect runs after about each 64 KiB and at the end, and the COPY waits for
+   * it. So it should be quick: update a progress bar, or a `SubscriptionRef` that others read as a stream.
    */
   readonly onProgress?: ((progress: Progress) => Effect.Effect<void>) | undefined
 }

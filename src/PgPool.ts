@@ -61,9 +61,9 @@ export interface Stats extends PoolCounts {
 }
 
 /**
- * A pool of connections. Each call runs on whichever connection is free; a transaction keeps one to itself, and what
- * its effect asks of the pool goes there. Every call may also fail with `AcquireTimeoutError`, with
- * `TooManyWaitersError`, with what a new connection fails with (see `PgConnection.make`), and with `PoolClosedError`.
+ * A pool of connections. Each call runs on any connection that is free. A transaction has a connection to itself, and
+ * the calls of its effect on the pool run there. Every call may also fail with `AcquireTimeoutError`,
+ * `TooManyWaitersError` or `PoolClosedError`, or because a new connection cannot be opened (see `PgConnection.make`).
  *
  * If no connection can be opened for a reason that may pass (the server is starting, full or unreachable), the pool
  * tries again at growing intervals. Meanwhile calls wait up to `acquireTimeout`, and then fail with that reason.
@@ -84,10 +84,11 @@ export interface PgPool extends PgConnection.Queryable {
     use: (connection: PgConnection.PgConnection) => Effect.Effect<A, E, R>
   ) => Effect.Effect<A, E | PgError.PgError, R>
   /**
-   * Listens to a channel, on a connection that the pool keeps for all channels beside its `maxConnections`. If that is
-   * lost it is made again, and a `Gap` says that notifications may have been lost meanwhile. The stream ends with the
-   * scope, and fails with `PoolClosedError` if the pool ends before. A server that does not answer LISTEN within
-   * `cancelTimeout` counts as lost; the end of the scope waits for no server and for no other reader.
+   * Listens to a channel, on one connection that the pool opens for all channels in addition to `maxConnections`. If
+   * this connection is lost, the pool opens another one, and a `Gap` says that notifications may have been lost
+   * meanwhile. The stream ends with the scope, and fails with `PoolClosedError` if the pool ends before. If the server
+   * does not answer LISTEN within `cancelTimeout`, the connection counts as lost. The end of the scope does not wait
+   * for the server.
    */
   readonly listen: PgNotification.Listen
   /** Replaces every connection: idle ones now, the others when they are returned. */
@@ -227,7 +228,7 @@ const endSoon = (open: ReadonlySet<Session>): void => {
   }
 }
 
-/** A member that somebody has, as the level that their statements and transactions run on. */
+/** A lent session, with the level on which its borrower's statements and transactions run. */
 class Lease implements LastCommit {
   readonly member: Member
   readonly root: TransactionLevel
@@ -241,7 +242,7 @@ class Lease implements LastCommit {
     this.member.earlyReset = EarlyReset.begin(this.member)
   }
 
-  /** What ran until it failed may have left anything behind. */
+  /** Forgets the early reset, because a COMMIT that failed may have left residue behind it. */
   failed(): void {
     this.member.earlyReset = undefined
   }
@@ -338,7 +339,7 @@ class Pool extends Requester implements PgPool {
   ): Effect.Effect<A, E | PgError.PgError, R> {
     return Effect.uninterruptibleMask((restore) =>
       Effect.flatMap(this.borrow(restore), (lease) => {
-        // What is not the pool's own script has to have the session to itself.
+        // Only the pool's own script can be written behind a COMMIT. A hook needs the session to itself.
         const used = Effect.suspend(() => use(lease.root, this.#resetsByScript ? lease : undefined))
         const whole = this.#setup === undefined ? used : Effect.andThen(this.setUp(lease), used)
         return Effect.onExit(restore(whole), () => {
@@ -406,7 +407,7 @@ class Pool extends Requester implements PgPool {
     root.end(givenBack)
     session.catalogue = catalogue
     if (session.lost === undefined && !session.isQuiet) session.abandonAll(givenBack())
-    // What was asked may have changed anything: a function in a SELECT can. Where nothing was, nothing is to be reset.
+    // Any statement may have changed the session, since a SELECT can call a function. If none ran, no reset is needed.
     if (session.residue.isUsed || this.#hasResetHook) {
       session.residue.isSoiled = true
       member.earlyReset = undefined
