@@ -52,7 +52,9 @@ export interface CommandResult {
 export interface CallOptions {
   /**
    * How long the call may take, including the wait for a connection. After that it is interrupted, as by
-   * `Effect.timeout`, and fails with `TimeoutError`. There is no limit by default.
+   * `Effect.timeout`, and fails with `TimeoutError`.
+   *
+   * @default no limit
    */
   readonly timeout?: Duration.Input | undefined
 }
@@ -173,8 +175,9 @@ export type BarrierResult = Result.Result<BatchResult, PgError.PgError>
 export interface StreamOptions {
   /**
    * How long the stream may wait for each page. For the first page this includes the wait for a connection. The time
-   * that the reader takes does not count. After that the stream fails with `TimeoutError`. There is no limit by
-   * default.
+   * that the reader takes does not count. After that the stream fails with `TimeoutError`.
+   *
+   * @default no limit
    */
   readonly timeout?: Duration.Input | undefined
   /**

@@ -70,7 +70,9 @@ export interface TransactionOptions {
    * How long the whole transaction may take: the wait for a connection, the effect with all its retries, and COMMIT.
    * After that the effect is interrupted and rolled back, and the call fails with `TimeoutError`. If the time ends
    * during COMMIT, it is not known whether the transaction was committed. For `begin` the limit is only for the
-   * beginning. A savepoint accepts this option too. There is no limit by default.
+   * beginning. A savepoint accepts this option too.
+   *
+   * @default no limit
    */
   readonly timeout?: Duration.Input | undefined
 }
@@ -84,7 +86,9 @@ export interface TransactionOptions {
 export interface WithTransactionOptions extends TransactionOptions {
   /**
    * Runs the whole effect again in a new transaction if it, or its COMMIT, fails with a serialization error or a
-   * deadlock. The schedule sets the pauses and the number of retries. By default the effect is not run again.
+   * deadlock. The schedule sets the pauses and the number of retries.
+   *
+   * @default no retries
    */
   readonly retry?: Schedule.Schedule<unknown> | undefined
 }
@@ -111,14 +115,19 @@ export interface AdvisoryLockOptions {
    * @default false
    */
   readonly shared?: boolean | undefined
-  /** How long to wait for the lock before failing with `TimeoutError`. There is no limit by default. */
+  /**
+   * How long to wait for the lock before failing with `TimeoutError`.
+   *
+   * @default no limit
+   */
   readonly timeout?: Duration.Input | undefined
 }
 
 /**
  * The calls that connections, pools, clients and transactions have in common.
  *
- * Statements are prepared once for each connection, and values travel in the binary format. Parameters are encoded for
+ * Statements are prepared once for each connection, and values are sent in the binary format. Parameters are encoded
+ * for
  * the types that the server describes. A call that is interrupted cancels its query. Every failure is a `PgError`. Any
  * call may fail with the server's errors, `ConnectionLostError`, `EncodeError`, `ParameterCountError`,
  * `EmptyQueryError`, `TimeoutError` if it has a timeout, and `UnsupportedError` if its SQL is a COPY. A wrong argument
