@@ -223,7 +223,7 @@ export class AcquireTimeoutError extends TaggedError("AcquireTimeoutError")<{
 }
 
 /**
- * As many calls as `maxWaiters` allows already wait for a connection of the pool. Nothing was sent.
+ * The queue of the pool is full: `maxWaiters` calls already wait for a connection. Nothing was sent.
  *
  * @category errors
  * @since 0.1.0
