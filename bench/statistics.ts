@@ -1,3 +1,4 @@
+/** Computes medians of samples. */
 const ascending = (a: number, b: number): number => a - b
 
 /** The median. For an even number of values it is the mean of the two in the middle. */

@@ -1,3 +1,4 @@
+/** Formats tables for a terminal. */
 export type Line = ReadonlyArray<string>
 
 /** Formats lines as a table. The first columns are aligned to the left, the others to the right. */

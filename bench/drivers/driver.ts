@@ -1,3 +1,4 @@
+/** Defines what a driver does for the benchmark. */
 import type { Meter } from "../meter.ts"
 import type { Address, Plan } from "../protocol.ts"
 import type { Query, Task, Value } from "../workloads/workload.ts"

@@ -1,3 +1,4 @@
+/** Measures whether a statement costs more if many others are in use. */
 import { onConnections, type Query, type Workload } from "./workload.ts"
 
 const VALUES = ["17::int4", "'seventeen'::text", "true", "17.5::float8"] as const

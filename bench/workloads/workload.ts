@@ -1,3 +1,4 @@
+/** Defines what a workload is: a task, and how many connections and loops run it. */
 export type Value = number | boolean | string
 
 /** A statement with its parameters. */
