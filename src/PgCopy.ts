@@ -31,7 +31,11 @@ import type * as PgSql from "./PgSql.ts"
 export interface Table {
   readonly table: string
   readonly schema?: string | undefined
-  /** The columns to copy; by default all but the generated ones. */
+  /**
+   * The columns to copy.
+   *
+   * @default all columns that are not generated
+   */
   readonly columns?: ReadonlyArray<string> | undefined
 }
 
@@ -208,9 +212,10 @@ export type InOptions =
  */
 export interface RowsInOptions extends Observed, In {
   /**
-   * The format in which the rows are sent. By default binary; CSV if a type has no binary form, or if the first row
-   * contains a string that only the server can convert to the column's type. With `"csv"` every row may contain such
-   * strings.
+   * The format in which the rows are sent. With `"csv"` every row may contain strings that only the server can convert
+   * to the type of the column.
+   *
+   * @default "binary", or "csv" if a type has no binary form or the first row contains such a string
    */
   readonly format?: "binary" | "csv" | undefined
 }

@@ -77,7 +77,11 @@ export interface Column {
  * @since 0.1.0
  */
 export interface PrepareOptions extends CallOptions {
-  /** The name on the server, for SQL's `EXECUTE`. By default the client chooses a name. */
+  /**
+   * The name on the server, for SQL's `EXECUTE`.
+   *
+   * @default a name that the client chooses
+   */
   readonly name?: string | undefined
 }
 
