@@ -279,9 +279,7 @@ class StatementRequester extends Requester {
 type Answered = Effect.Effect<void, PgError.PgError>
 
 class Handle extends LevelRequester implements Transaction {
-  /**
-   * Ends the transaction, gives the connection back, and then runs the effects of `afterCommit` and `afterRollback`.
-   */
+  /** Runs the end, gives the connection back, and then runs the effects of `afterCommit` and `afterRollback`. */
   readonly #ending: (end: Answered) => Answered
 
   constructor(level: TransactionLevel, ending: (end: Answered) => Answered) {

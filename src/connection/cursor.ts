@@ -24,10 +24,7 @@ type Answer<A> = Effect.Effect<A, PgError.PgError>
 /** Runs a request on the session of the cursor. */
 type Run = <A>(request: Request.Request<A>) => Answer<A>
 
-/**
- * What a new cursor needs: its level, a way to run requests there, and its portal. A declared cursor takes only the
- * name.
- */
+/** What a new cursor needs. A declared cursor takes only the name of the portal. */
 interface Opening {
   /** The level on which the cursor was opened. */
   readonly made: TransactionLevel

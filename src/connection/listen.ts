@@ -87,9 +87,7 @@ export const listenStatement = (channel: string): Effect.Effect<string, PgError.
     : Effect.fail(new PgError.EncodeError({ parameter: 0, type: "channel name", reason, sql: "LISTEN" }))
 }
 
-/**
- * Says why a name cannot be a channel. The server would cut a longer name short, and no notification would ever come.
- */
+/** Says why a name cannot be a channel. The server would cut a longer name short, and it would receive nothing. */
 const refusal = (channel: string): string | undefined => {
   if (channel === "") return "a channel has a name"
   if (channel.includes("\0") || !channel.isWellFormed()) return "it has a NUL or half a surrogate pair"

@@ -19,15 +19,15 @@ import type { CallOptions } from "../call/call.ts"
 
 /** Gives streams, cursors and held statements a session for longer than one call. */
 export interface Place {
-  /** Lends the level that the fiber's calls run on for the scope. */
+  /** Lends the level of the fiber for the scope, or level 0 of a session if the fiber has none. */
   readonly scopedLevel: Effect.Effect<TransactionLevel, PgError.PgError, Scope.Scope>
-  /** Lends the level that the fiber's calls run on for as long as `use` runs. */
+  /** Lends that level for as long as `use` runs. */
   readonly onLevel: <A, E, R>(
     use: (level: TransactionLevel) => Effect.Effect<A, E, R>
   ) => Effect.Effect<A, E | PgError.PgError, R>
   /**
-   * Finds the level for something that was made on `made` and needs the same session: the level of the fiber if that is
-   * on this session, otherwise `made`, or the level around it if `made` has ended.
+   * Finds the level on which something that was made on the level `made` can run. That is the level of the fiber if it
+   * is on the same session, otherwise `made`, or the level around it if `made` has ended.
    */
   readonly levelFrom: (made: TransactionLevel) => Effect.Effect<TransactionLevel>
   /** Runs an operation and reports it to the tracer, the `onQuery` hook, the slow-query log and the metrics. */
@@ -59,9 +59,8 @@ export type Ambient = Context.Service<Bond, Bond>
 let ambients = 0
 
 /**
- * The base class of everything that runs calls. A program can print connections and pools, so that they keep everything
- * in `#private` fields: otherwise the SQL of other fibers would be printed too. Printed, they show their kind and
- * state.
+ * The base class of everything that runs calls. It and its subclasses keep everything in `#private` fields, so that
+ * printing a connection or a pool does not show the SQL of other fibers. They print their kind and state instead.
  */
 export abstract class Levels extends Inspectable.Class {
   /** Made when the first fiber is bound: a pool makes a connection for each lease, and few of them need a key. */
@@ -118,12 +117,12 @@ export abstract class Levels extends Inspectable.Class {
 
   // ------------------------------------------------------------------------------------------------- levels
 
-  /** Lends the level that the fiber's calls run on for the scope. */
+  /** Lends the level of the fiber for the scope, or level 0 of a session if the fiber has none. */
   protected get scopedLevel(): Effect.Effect<TransactionLevel, PgError.PgError, Scope.Scope> {
     return this.onAmbient<TransactionLevel, PgError.PgError, Scope.Scope>(Effect.succeed, () => this.scopedRoot)
   }
 
-  /** Lends the level that the fiber's calls run on for as long as `use` runs. */
+  /** Lends that level for as long as `use` runs. */
   protected onLevel<A, E, R>(
     use: (level: TransactionLevel) => Effect.Effect<A, E, R>
   ): Effect.Effect<A, E | PgError.PgError, R> {

@@ -56,7 +56,7 @@ export const decodeRows = <A, R>(
   const decoded: Array<A> = []
   for (const row of rows.answer) {
     const result = decode(row)
-    // A decoder that is a real effect, or a row that does not fit, takes the slow way below.
+    // A row that does not fit, or that is not decoded synchronously, takes the slow way below.
     if (!isSuccess(result)) break
     decoded.push(result.value)
   }

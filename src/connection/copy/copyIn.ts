@@ -1,6 +1,4 @@
-/**
- * Copies bytes or rows into a table, from a source that may fail or be slow. Either everything is copied or nothing.
- */
+/** Copies bytes or rows into a table, from a source that may fail or be slow. All of it is copied, or nothing. */
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import type * as Scope from "effect/Scope"

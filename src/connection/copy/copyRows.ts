@@ -66,9 +66,7 @@ const formatFor = (names: ReadonlyArray<string>, columns: CopyColumns, first: un
 const isObject = (row: unknown): row is Readonly<Record<string, unknown>> =>
   typeof row === "object" && row !== null && !isArray(row)
 
-/**
- * Copies a row, so that later changes of it have no effect. An instance of a class may have getters and is not copied.
- */
+/** Copies a row, so that later changes have no effect. An instance of a class may have getters and is not copied. */
 export const asItIs = (row: unknown): unknown => {
   try {
     if (isArray(row)) return row.slice()

@@ -1,6 +1,4 @@
-/**
- * Prepares the table or query that a COPY reads: describes it, and writes its parameters into it, since COPY has none.
- */
+/** Describes the table or query that a COPY reads, and writes the parameters into its text, because COPY takes none. */
 import * as Effect from "effect/Effect"
 import type { RowShape } from "../../codec/rowReader.ts"
 import * as PgError from "../../PgError.ts"

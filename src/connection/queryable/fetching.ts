@@ -310,7 +310,7 @@ export interface Fetching {
      * it commits at its end. A `PgConnection` has no other connection for it, and refuses everything else until it
      * ends.
      *
-     * If the reader ends the stream early, no query is canceled, and the transaction of its own is committed too. If
+     * If the reader ends the stream early, no query is canceled, and the stream's own transaction is committed too. If
      * that COMMIT fails, for example because of a deferred constraint, the error is only logged, because the end of a
      * scope cannot fail; for a statement that writes it is also reported to `onQuery`. To have that failure as an
      * error, stream inside of `withTransaction`. Fails with `DecodeError` if a value cannot be read, and as every call

@@ -231,8 +231,8 @@ export interface Queryable extends Fetching, Running {
   ) => Effect.Effect<A, E | PgError.PgError, R>
   /**
    * Runs an effect while an advisory lock is held, but does not wait for the lock. If another session has it, the
-   * effect is not run and the result is none. The lock works as that of `withAdvisoryLock` does. Fails as the effect
-   * does, and as every call of `Queryable` does.
+   * effect is not run and the result is `Option.none()`. The lock works as that of `withAdvisoryLock` does. Fails as
+   * the effect does, and as every call of `Queryable` does.
    *
    * @example
    * ```ts
