@@ -127,9 +127,8 @@ export interface AdvisoryLockOptions {
  * The calls that connections, pools, clients and transactions have in common.
  *
  * Statements are prepared once for each connection, and values are sent in the binary format. Parameters are encoded
- * for
- * the types that the server describes. A call that is interrupted cancels its query. Every failure is a `PgError`. Any
- * call may fail with the server's errors, `ConnectionLostError`, `EncodeError`, `ParameterCountError`,
+ * for the types that the server describes. A call that is interrupted cancels its query. Every failure is a `PgError`.
+ * Any call may fail with the server's errors, `ConnectionLostError`, `EncodeError`, `ParameterCountError`,
  * `EmptyQueryError`, `TimeoutError` if it has a timeout, and `UnsupportedError` if its SQL is a COPY. A wrong argument
  * or option is an `InvalidConfigError` that names it, and SQL of the wrong type is an `EncodeError`; in both cases
  * nothing is sent.

@@ -1,6 +1,4 @@
-/**
- * The calls that run statements for their effect rather than for their rows, and those that copy, prepare and notify.
- */
+/** The calls that run statements without reading their rows, and those that copy, prepare and notify. */
 import type * as Effect from "effect/Effect"
 import type * as Scope from "effect/Scope"
 import type * as Stream from "effect/Stream"
@@ -57,10 +55,10 @@ export interface Running {
   ) => Effect.Effect<ReadonlyArray<CommandResult>, PgError.PgError>
   /**
    * Runs a statement once for each row of parameter values, with as few round trips as possible, and returns how many
-   * rows all runs changed together. If one run fails, none of them has an effect: outside of a transaction the call is
-   * one, inside of one it is a savepoint. Rows are pulled from the source as fast as the connection can send them, and
-   * no more of them after a failure. Fails as the source of the rows does, and as every call of `Queryable` does. The
-   * `row` of the error is the number of the row that failed, from 1.
+   * rows all runs changed together. If one run fails, none of them has an effect, because the call is a transaction of
+   * its own, or a savepoint inside of another transaction. Rows are pulled from the source as fast as the connection
+   * can send them, and no more of them after a failure. Fails as the source of the rows does, and as every call of
+   * `Queryable` does. The `row` of the error is the number of the row that failed, from 1.
    *
    * @example
    * ```ts
@@ -160,10 +158,10 @@ export interface Running {
     options?: PgCopy.InOptions
   ) => Effect.Effect<PgCopy.Result, E | PgError.PgError, R>
   /**
-   * Copies rows into a table, which is the fastest way to write many. Values are encoded as parameters are.
-   * Without `columns`, objects are written to the columns that the first object names, and arrays to all columns of the
-   * table. Fails with `EncodeError`, which names the row and the column, if a column does not accept its value or a row
-   * has another shape than expected, and otherwise as `copyIn` does.
+   * Copies rows into a table, which is the fastest way to write many. Values are encoded as parameters are. Without
+   * `columns`, objects are written to the columns that the first object names, and arrays to all columns of the table.
+   * Fails with `EncodeError`, which names the row and the column, if a column does not accept its value or a row has
+   * another shape than expected, and otherwise as `copyIn` does.
    *
    * @example
    * ```ts
