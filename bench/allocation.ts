@@ -1,10 +1,10 @@
-/** How much a piece of work allocates. */
+/** Measures how much memory a piece of work allocates. */
 import { GCProfiler, getHeapStatistics } from "node:v8"
 
 /**
- * The bytes that V8's heap gave out while the work ran. There is no counter for it, but the heap only shrinks in
- * collections, and of each of these V8 says how full it was before and after: what lies between them was allocated.
- * Memory outside of the heap, such as that of large buffers, is not in it.
+ * Returns how many bytes V8's heap handed out while the work ran. V8 has no counter for this, but it reports how full
+ * the heap was before and after each garbage collection. Between two collections the heap only grows, by what is
+ * allocated. Memory outside of the heap, such as that of large buffers, is not included.
  */
 export const allocatedBytes = async (work: () => Promise<void>): Promise<number> => {
   const profiler = new GCProfiler()

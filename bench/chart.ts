@@ -1,4 +1,4 @@
-/** The results as a picture: a panel for each workload, with a scale of its own. */
+/** Draws the results: a panel for each workload, with a scale of its own. */
 import { measured, type Results, type WorkloadRecord } from "./results.ts"
 
 const COLUMNS = 3
@@ -35,10 +35,10 @@ interface Scale {
 }
 
 const TICKS_PER_DECADE = [1, 2, 5]
-/** More of them would run into one another. */
+/** The labels of more ticks would overlap. */
 const MOST_TICKS = 4
 
-/** From just below the least to just above the greatest value; ticks at powers of ten, and between where there is room. */
+/** Makes a scale for the values, with ticks at the powers of ten, and between them if there is room. */
 export const logScale = (values: ReadonlyArray<number>, width: number): Scale => {
   const low = Math.log10(Math.min(...values) / 1.5)
   const high = Math.log10(Math.max(...values) * 1.1)
@@ -106,7 +106,7 @@ const panel = (workload: WorkloadRecord, own: string, left: number, top: number)
   return [title, ...grid, ...floorMarks, ...marks].join("\n")
 }
 
-/** Client CPU per query, on logarithmic scales; the first driver of the results is the one that stands out. */
+/** Draws the client's CPU time per query on logarithmic scales. The first driver of the results is highlighted. */
 export const chart = (results: Results): string => {
   const { date, commit, machine, pace, versions, workloads } = results
   const own = workloads[0]?.outcomes[0]?.driver ?? ""

@@ -1,10 +1,10 @@
-/** What has changed between two results. */
+/** Compares two results. */
 import type { Figures } from "./entry.ts"
 import { measured, type MeasuredRecord, type Results, type WorkloadRecord } from "./results.ts"
 import { median } from "./statistics.ts"
 import { type Line, table } from "./table.ts"
 
-/** Smaller changes are not told. */
+/** Smaller changes are not reported. */
 const WORTH_TELLING = 0.1
 
 interface Figure {
@@ -24,17 +24,17 @@ export interface Change {
   readonly figure: string
   readonly before: number
   readonly after: number
-  /** 0.1 for a tenth more. */
+  /** 0.1 means a tenth more. */
   readonly change: number
-  /** The median of the same for the drivers of other packages; where it is as much, it was the machine. */
+  /** The median change of the drivers of other packages. If it is as large, the machine caused the change. */
   readonly others: number | undefined
 }
 
-/** The changes of more than a tenth, in the workloads and of the drivers that both have. */
+/** Finds the changes of more than a tenth, for the workloads and drivers that both results have. */
 export const changes = (before: Results, after: Results): ReadonlyArray<Change> =>
   pairs(before, after).flatMap(([old, now]) => FIGURES.flatMap((figure) => changesOf(old, now, figure)))
 
-/** Workloads that have kept their name and measure what they did. */
+/** Pairs the workloads that have the same name in both results and still measure the same task. */
 const pairs = (before: Results, after: Results): ReadonlyArray<readonly [WorkloadRecord, WorkloadRecord]> =>
   after.workloads.flatMap((now) => {
     const old = before.workloads.find(({ name }) => name === now.name)
@@ -99,7 +99,7 @@ export const comparison = (before: Results, after: Results): string => {
   ].join("\n")
 }
 
-/** What must be kept in mind with the changes, or explains them. */
+/** Lists what else is different, such as the machine or a version, because it may explain the changes. */
 const differences = (before: Results, after: Results): ReadonlyArray<string> => {
   const machines = [before, after].map(({ machine }) => Object.values(machine).join(", "))
   const names = Object.keys(after.versions).filter((name) => name in before.versions)

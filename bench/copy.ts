@@ -1,7 +1,8 @@
 /**
- * COPY of a million rows: how fast, for how much work of the client, and in how much memory. Typed rows go in by
- * effectpg, by asyncpg's `copy_records_to_table` where it is installed, and by pg-copy-streams, for which the rows have
- * to be written as text by hand; and out by effectpg. Every turn is a process of its own, and the drivers take turns.
+ * Measures COPY of a million typed rows: its time, the client's CPU and its memory. The rows are copied in by effectpg,
+ * by asyncpg's `copy_records_to_table` if that is installed, and by pg-copy-streams, for which this script writes the
+ * rows as text. They are copied out by effectpg. The drivers take turns, and each turn is a process of its own.
+ *
  *
  *     node bench/copy.ts [rounds]
  */
@@ -34,11 +35,11 @@ interface Address {
   readonly database: string
 }
 
-/** What one turn has measured. */
+/** The figures of one turn. */
 interface Turn {
   readonly seconds: number
   readonly cpuSeconds: number
-  /** Of the process as a whole, after the warm-up and at the end. */
+  /** The memory of the whole process, after the warm-up and at the end. */
   readonly megabytesBefore: number
   readonly megabytesAtMost: number
 }
@@ -47,7 +48,7 @@ function* rows(count: number): Generator<ReadonlyArray<unknown>> {
   for (let row = 0; row < count; row++) yield ROW
 }
 
-/** In pieces of some size: a write for every row would be most of the work. */
+/** Yields the rows in blocks, because a write for every row would be most of the work. */
 function* lines(count: number): Generator<string> {
   let piece = ""
   for (const row of rows(count)) {
@@ -99,7 +100,7 @@ const megabytes = (): number => process.memoryUsage.rss() / 1_048_576
 
 const SAMPLE_MILLIS = 50
 
-/** One turn, in the process that it has to itself. */
+/** Runs one turn, in a process of its own. */
 const turn = async (copy: Copy, address: Address): Promise<Turn> => {
   await copy(address, WARM_UP_ROWS)
   const megabytesBefore = megabytes()

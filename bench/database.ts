@@ -1,4 +1,4 @@
-/** A database for the benchmark alone, so that nothing of a server that is in use is read or changed. */
+/** Makes a database for the benchmark alone, so that it touches nothing else on the server. */
 import { randomBytes } from "node:crypto"
 import pg from "pg"
 import type { Address } from "./protocol.ts"
@@ -13,7 +13,7 @@ export const withDatabase = async <A>(server: Address, use: (database: Address) 
   }
 }
 
-/** Runs the statements one after another on a connection of their own. */
+/** Runs statements one after another on a new connection. */
 export const administer = async (address: Address, statements: ReadonlyArray<string>): Promise<void> => {
   const client = new pg.Client({ ...address })
   await client.connect()

@@ -1,4 +1,4 @@
-/** One driver's part in one workload. What goes wrong in it ends its part only. */
+/** Measures one driver in one workload. A failure ends only the part of this driver. */
 import { administer } from "./database.ts"
 import type { Participant } from "./drivers/index.ts"
 import { complaint, difference, type Expectation } from "./expectation.ts"
@@ -7,14 +7,16 @@ import type { Address, Sample } from "./protocol.ts"
 import { median } from "./statistics.ts"
 import type { Workload } from "./workloads/workload.ts"
 
-/** Medians over the rounds, but for the memory, which only ever grows, and for what is counted in a turn of its own. */
+/**
+ * Medians over the rounds, except the peak memory, which is the maximum, and allocation, which has a turn of its own.
+ */
 export interface Figures {
   readonly cpuMicrosPerQuery: number
   readonly queriesPerSecond: number
   readonly p50Micros: number
   readonly p99Micros: number
   readonly peakMemoryBytes: number
-  /** On the heap of V8; null for a driver that runs elsewhere. */
+  /** Bytes on V8's heap; null for a driver that does not run on Node. */
   readonly allocatedBytesPerQuery: number | null
 }
 
@@ -25,9 +27,9 @@ export type Outcome =
       readonly figures: Figures
       readonly samples: ReadonlyArray<Sample>
     }
-  /** The driver does not offer what the workload asks for. */
+  /** The driver lacks a feature that the workload needs. */
   | { readonly kind: "unsupported"; readonly driver: string; readonly reason: string }
-  /** It offers it and got it wrong. */
+  /** The driver returned an error or a wrong result. */
   | { readonly kind: "failed"; readonly driver: string; readonly reason: string }
 
 export const cpuMicrosPerQuery = (sample: Sample): number => sample.cpuMicros / sample.queries
@@ -51,7 +53,7 @@ export class Entry {
     this.expectation = expectation
   }
 
-  /** Connects, shows that the values are right, and warms up. */
+  /** Connects, checks that the values are right, and warms up. */
   async prepare(warmUpSeconds: number): Promise<void> {
     await this.attempt(async () => {
       const opened = await Peer.open(this.participant, this.database, this.workload)
@@ -127,7 +129,7 @@ export class Entry {
     await this.reset()
   }
 
-  /** What was written must be gone before the next driver comes. */
+  /** Removes what the turn has written, before the next driver's turn. */
   private async reset(): Promise<void> {
     if (this.workload.reset !== undefined) await administer(this.database, [this.workload.reset])
   }

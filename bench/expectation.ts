@@ -1,13 +1,13 @@
 /**
- * What every driver must get for a query: what the server itself prints. node-postgres is told to hand out its texts as
- * they come, so no driver's decoding has a part in it.
+ * Fetches the values that every driver must return, as the server prints them. It uses node-postgres without decoding,
+ * so that a fault in the decoding of a driver shows.
  */
 import { createHash } from "node:crypto"
 import pg from "pg"
 import type { Address, Column, Text } from "./protocol.ts"
 import type { Query, Task } from "./workloads/workload.ts"
 
-/** A task that gets rows, and the rows. */
+/** A task that reads rows, and the rows that it must return. */
 export interface Check {
   readonly task: Task
   readonly columns: ReadonlyArray<Column>
@@ -16,11 +16,11 @@ export interface Check {
 
 export interface Expectation {
   readonly serverVersion: string
-  /** None for a task that gets no rows. */
+  /** Empty for a task that reads no rows. */
   readonly checks: ReadonlyArray<Check>
   /** How many rows a task reads or writes each time. */
   readonly rowsPerQuery: number
-  /** SHA-256 of all rows: results with the same one have measured the same. */
+  /** SHA-256 of all rows. Results with the same checksum have read the same rows. */
   readonly checksum: string
 }
 
@@ -49,7 +49,7 @@ export const expectationOf = async (address: Address, task: Task): Promise<Expec
   }
 }
 
-/** The task in parts of one query each. */
+/** Divides a task into parts with one query each. */
 const readings = (task: Task): ReadonlyArray<{ readonly task: Task; readonly query: Query }> => {
   switch (task.kind) {
     case "fetch":
@@ -98,7 +98,7 @@ const resultOf = async (client: pg.Client, { sql, parameters }: Query): Promise<
   }
 }
 
-/** Undefined where all is as expected; otherwise the first thing that is not. */
+/** Describes the first difference from the expected rows; undefined if there is none. */
 export const difference = (
   { columns, rows }: Pick<Check, "columns" | "rows">,
   found: ReadonlyArray<ReadonlyArray<Text>>
@@ -113,7 +113,9 @@ export const difference = (
   return undefined
 }
 
-/** What the audit of a task that writes has to say, after it was done once; undefined where all is right. */
+/**
+ * Runs the audit of a task that writes, after one run of the task. Returns its complaint; undefined if there is none.
+ */
 export const complaint = async (address: Address, audit: string): Promise<string | undefined> => {
   const client = new pg.Client({ ...address, types: unread })
   await client.connect()

@@ -1,4 +1,4 @@
-/** Where results and their charts are kept. */
+/** Reads and writes the files of results and their charts. */
 import * as fs from "node:fs"
 import { fileURLToPath } from "node:url"
 import { chart } from "./chart.ts"
@@ -12,7 +12,7 @@ const write = (file: URL, text: string): string => {
 
 const json = (results: Results): string => `${JSON.stringify(results, undefined, 2)}\n`
 
-/** In `bench/results`, named after the time: the results and their chart. */
+/** Writes results and their chart to `bench/results`, under the time as their name. */
 export const writeResults = (results: Results): ReadonlyArray<string> => {
   const name = results.date.replaceAll(":", "-")
   return [
@@ -21,7 +21,7 @@ export const writeResults = (results: Results): ReadonlyArray<string> => {
   ]
 }
 
-/** In `bench/published`, over what was there: the figures and their chart. */
+/** Writes the figures of results and their chart to `bench/published`, where they replace the previous ones. */
 export const publish = (results: Results): ReadonlyArray<string> => [
   write(new URL("published/results.json", import.meta.url), json(withoutSamples(results))),
   write(new URL("published/chart.svg", import.meta.url), chart(results))
@@ -39,7 +39,7 @@ export const withoutSamples = (results: Results): Results => ({
   }))
 })
 
-/** Throws an error that says what is wrong with the file. */
+/** Reads results. Throws an error that says what is wrong with the file. */
 export const readResults = (file: string): Results => {
   const results: unknown = JSON.parse(fs.readFileSync(file, "utf8"))
   if (isResults(results)) return results

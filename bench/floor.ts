@@ -1,6 +1,6 @@
 /**
- * The least that a query can cost: pgbench, in C on libpq, which asks for text and looks at none of it. It is no driver
- * that anybody could use, so it takes part in no ratio.
+ * Measures the least that a query can cost, with pgbench: it is written in C on libpq, asks for text, and does not read
+ * it. Programs cannot use it as a driver, so there are no ratios to it.
  */
 import { execFile, execFileSync } from "node:child_process"
 import * as fs from "node:fs"
@@ -25,7 +25,7 @@ export type FloorOutcome =
     }
   | { readonly kind: "failed"; readonly reason: string }
 
-/** Undefined where there is no pgbench on the path. */
+/** Finds pgbench; undefined if it is not on the path. */
 export const findFloor = (command = "pgbench"): Floor | undefined => {
   try {
     const version = execFileSync(command, ["--version"], { encoding: "utf8", stdio: ["ignore", "pipe", "ignore"] })
@@ -66,7 +66,7 @@ export class FloorEntry {
       : undefined
   }
 
-  /** pgbench knows whole seconds only. What it costs to connect is measured by itself and taken away. */
+  /** Runs pgbench, which accepts only whole seconds. The cost of connecting is measured separately and subtracted. */
   async run(seconds: number): Promise<void> {
     if (this.failure !== undefined) return
     try {
@@ -102,7 +102,7 @@ export class FloorEntry {
       const variables = this.query.parameters.flatMap((value, at) => ["--define", `parameter_${at + 1}=${value}`])
       const clients = ["--client", String(this.connections), "--jobs", "1"]
       const args = ["--no-vacuum", "--protocol", "prepared", "--file", script, ...clients, ...variables, ...duration]
-      // Of a child that has ended Node says nothing, but a shell tells the time of its children.
+      // Node does not report the CPU time of a child that has ended, but a shell does, with `times`.
       const { stdout } = await promisify(execFile)("sh", ["-c", '"$@" && times', "sh", this.floor.command, ...args], {
         env: {
           ...process.env,
@@ -120,7 +120,7 @@ export class FloorEntry {
   }
 }
 
-/** What pgbench prints, and after it the two lines of `times`: of the shell, and of its children. */
+/** Reads what pgbench has printed, followed by the two lines of `times`: one for the shell, one for its children. */
 export const parseTurn = (output: string): Turn => {
   const number = (pattern: RegExp): number => {
     const [, digits] = pattern.exec(output) ?? []

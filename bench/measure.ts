@@ -1,6 +1,7 @@
 /**
- * One workload, all drivers: first each must show that it gets the right values, then all are warmed up, then they take
- * turns. Only the medians of many turns mean anything, for the machine is never quiet.
+ * Measures one workload with all drivers. First it checks that each driver returns the right values, then it warms all
+ * of them up, and then they take turns. Only the medians of many turns mean anything, because the machine is never
+ * quiet.
  */
 import { administer } from "./database.ts"
 import type { Participant } from "./drivers/index.ts"
@@ -22,7 +23,7 @@ export interface Measurement {
   readonly rowsPerQuery: number
   readonly checksum: string
   readonly outcomes: ReadonlyArray<Outcome>
-  /** Undefined where there is no floor for the workload, or no pgbench. */
+  /** Undefined if the workload has no floor, or if there is no pgbench. */
   readonly floor: FloorOutcome | undefined
 }
 
@@ -40,7 +41,7 @@ export const measure = async (
   try {
     for (const entry of entries) await entry.prepare(pace.warmUpSeconds)
     for (let round = 0; round < pace.rounds; round += 1) {
-      // Nobody always comes after the same neighbour's garbage, or first into a cold cache.
+      // The order rotates, so that no driver always runs after the same one, or always first with cold caches.
       const first = round % entries.length
       for (const entry of [...entries.slice(first), ...entries.slice(0, first)]) await entry.run(pace.secondsPerRound)
       await floorEntry?.run(pace.secondsPerRound)

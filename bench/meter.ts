@@ -1,11 +1,11 @@
-/** What one round of one driver took. The cost of metering is the same for every driver that runs on Node. */
+/** Measures one round of one driver. The cost of metering is the same for every driver that runs on Node. */
 import * as fs from "node:fs"
 import type { Sample } from "./protocol.ts"
 
 const MICROS_PER_MILLI = 1_000
 const BYTES_PER_KIBIBYTE = 1_024
 
-/** One bucket per microsecond. A query that takes longer than all of them is noted by itself; there cannot be many. */
+/** There is one bucket per microsecond. Longer queries are listed separately, since there cannot be many of them. */
 const BUCKETS = 1_000_000
 
 export class Meter {
@@ -21,7 +21,7 @@ export class Meter {
     this.endsAt = this.startedAt + seconds * 1_000
   }
 
-  /** Counts a query that was started at that time of `performance.now`; false when the round is over. */
+  /** Counts a query that started at that time of `performance.now`. Returns false when the round is over. */
   record(startedAt: number, rows: number): boolean {
     const now = performance.now()
     const micros = Math.floor((now - startedAt) * MICROS_PER_MILLI)
@@ -45,7 +45,7 @@ export class Meter {
     }
   }
 
-  /** No more than this share of the queries were faster. */
+  /** Returns the latency of which this share of the queries stayed below. */
   private latency(share: number): number {
     const rank = Math.ceil(this.queries * share)
     let counted = 0
@@ -57,7 +57,7 @@ export class Meter {
 
 const HIGH_WATER_MARK = /^VmHWM:\s+(\d+) kB$/m
 
-/** On Linux `maxRSS` would include what the parent had when it started us. */
+/** Reads the peak memory. On Linux `maxRSS` would include the memory of the parent when it started this process. */
 const peakMemoryBytes = (): number => {
   const status = fs.existsSync("/proc/self/status") ? fs.readFileSync("/proc/self/status", "utf8") : ""
   const [, kibibytes = process.resourceUsage().maxRSS] = HIGH_WATER_MARK.exec(status) ?? []

@@ -1,4 +1,4 @@
-/** The command line. */
+/** Parses the command line of the benchmark. */
 import { parseArgs } from "node:util"
 import type { Pace } from "./measure.ts"
 
@@ -23,7 +23,7 @@ export interface Options<D, W> {
   readonly drivers: ReadonlyArray<D>
   readonly workloads: ReadonlyArray<W>
   readonly pace: Pace
-  /** A file with results, which are taken instead of measuring. */
+  /** A file with results to use instead of measuring. */
   readonly results: string | undefined
   /** A file with the results to compare with. */
   readonly compare: string | undefined
@@ -35,7 +35,7 @@ interface Named {
   readonly name: string
 }
 
-/** Throws an error that says what is wrong with the arguments. */
+/** Parses the arguments. Throws an error that says what is wrong with them. */
 export const parseOptions = <D extends Named, W extends Named>(
   args: ReadonlyArray<string>,
   drivers: ReadonlyArray<D>,

@@ -1,4 +1,4 @@
-/** A driver's process, seen from the runner. */
+/** Starts the process of a driver and talks to it, for the runner. */
 import { type ChildProcessByStdio, spawn } from "node:child_process"
 import { createInterface } from "node:readline"
 import type { Readable, Writable } from "node:stream"
@@ -7,7 +7,7 @@ import type { Participant } from "./drivers/index.ts"
 import type { Address, Column, Reply, Request, Sample, Text } from "./protocol.ts"
 import { isPipelined, type Task, type Workload } from "./workloads/workload.ts"
 
-/** How long a driver may take beyond the time that it was told to take. */
+/** How much longer than requested a driver may take. */
 const PATIENCE_SECONDS = 30
 
 const MILLIS_PER_SECOND = 1_000
@@ -27,12 +27,12 @@ export class Peer {
       this.child.once("error", (error) => resolve(error.message))
       this.child.once("close", (code, signal) => resolve(`its process ended with ${code ?? signal}`))
     })
-    // What is written to a process that has gone is lost; that it has gone is said by `ended`.
+    // Writing to a process that has ended fails, but `ended` already reports the end.
     this.child.stdin.on("error", () => {})
     this.replies = createInterface({ input: this.child.stdout })[Symbol.asyncIterator]()
   }
 
-  /** Starts the driver's process, with all that the workload asks for; or says why the driver refuses. */
+  /** Starts the driver's process for a workload. Returns a refusal if the driver lacks a feature. */
   static async open(participant: Participant, address: Address, workload: Workload): Promise<Peer | Refusal> {
     const peer = new Peer(participant)
     const { task, through, connections } = workload
@@ -48,7 +48,7 @@ export class Peer {
     }
   }
 
-  /** Does the task once: all values that it gets, as the server would print them. */
+  /** Runs the task once and returns all values that it reads, as the server would print them. */
   async values(task: Task, columns: ReadonlyArray<Column>): Promise<ReadonlyArray<ReadonlyArray<Text>>> {
     return (await this.ask({ kind: "values", task, columns }, "values")).rows
   }
@@ -57,7 +57,7 @@ export class Peer {
     return (await this.ask({ kind: "repeat", task, fibers, seconds }, "sample")).sample
   }
 
-  /** Null where nothing counts it. */
+  /** Null if the driver's language does not count it. */
   async allocatedBytesPerQuery({ task, fibers }: Workload, seconds: number): Promise<number | null> {
     return (await this.ask({ kind: "allocation", task, fibers, seconds }, "allocation")).bytesPerQuery
   }

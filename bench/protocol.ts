@@ -1,6 +1,6 @@
 /**
- * What the runner and a driver's own process say to each other: one JSON value per line, a reply to every request, in
- * the order of the requests. It is plain enough to be spoken in other languages.
+ * Defines the messages between the runner and the process of a driver. Each is one line of JSON, and every request gets
+ * a reply, in order. The protocol is simple, so that drivers in other languages can use it too.
  */
 import type { Task, Workload } from "./workloads/workload.ts"
 
@@ -21,29 +21,29 @@ export interface Column {
 /** A value as the server prints it; null is NULL. */
 export type Text = string | null
 
-/** What a driver's process is for, so that it can open what is needed and refuse what it cannot do. */
+/** What a driver's process will have to do, so that it can open what it needs, or refuse. */
 export interface Plan extends Pick<Workload, "task" | "through" | "connections"> {
-  /** Several loops will share each connection. */
+  /** Whether several loops share each connection. */
   readonly isPipelined: boolean
 }
 
 export type Request =
   | { readonly kind: "open"; readonly address: Address; readonly plan: Plan }
-  /** Does it once: the rows, where it gets some. */
+  /** Runs the task once and returns its rows, if it reads any. */
   | { readonly kind: "values"; readonly task: Task; readonly columns: ReadonlyArray<Column> }
   | { readonly kind: "repeat"; readonly task: Task; readonly fibers: number; readonly seconds: number }
-  /** The same, and nothing is timed: it counts what is allocated. */
+  /** Runs the task in loops without timing them, to count what it allocates. */
   | { readonly kind: "allocation"; readonly task: Task; readonly fibers: number; readonly seconds: number }
 
 export interface Sample {
   readonly queries: number
   readonly rows: number
   readonly wallMicros: number
-  /** User and system time of the whole process, its garbage collector and compiler included. */
+  /** User and system time of the whole process, including its garbage collector and compiler. */
   readonly cpuMicros: number
   readonly p50Micros: number
   readonly p99Micros: number
-  /** The most that the process has had in memory since it began. */
+  /** The peak memory of the process since its start. */
   readonly peakMemoryBytes: number
 }
 
@@ -52,6 +52,6 @@ export type Reply =
   | { readonly kind: "refused"; readonly reason: string }
   | { readonly kind: "values"; readonly rows: ReadonlyArray<ReadonlyArray<Text>> }
   | { readonly kind: "sample"; readonly sample: Sample }
-  /** Null where the driver's language keeps no count. */
+  /** Null if the driver's language does not count it. */
   | { readonly kind: "allocation"; readonly bytesPerQuery: number | null }
   | { readonly kind: "failed"; readonly message: string }

@@ -1,4 +1,4 @@
-/** What is written about the measurements for the reader. */
+/** Prints the measurements as tables. */
 import { cpuMicrosPerQuery, type Figures, queriesPerSecond } from "./entry.ts"
 import type { Measurement } from "./measure.ts"
 import { type Measured, ratio } from "./results.ts"
@@ -15,7 +15,7 @@ const perSecond = (value: number): string => (value < 100 ? value.toFixed(2) : v
 const kibibytes = ({ allocatedBytesPerQuery: bytes }: Figures): string =>
   bytes === null ? "" : (bytes / BYTES_PER_KIBIBYTE).toFixed(2)
 
-/** The first driver is the one that is held against the others, if it could be measured. */
+/** The first driver, with which all others are compared, if it could be measured. */
 const baseOf = ({ outcomes: [first] }: Measurement): Measured | undefined =>
   first?.kind === "measured" ? first : undefined
 
@@ -31,7 +31,7 @@ const HEAD: Line = [
   "throughput ratio"
 ]
 
-/** One workload. */
+/** Makes the table of one workload. */
 export const workloadTable = (measurement: Measurement): string => {
   const base = baseOf(measurement)
   const lines = measurement.outcomes.map((outcome): Line => {
@@ -68,7 +68,7 @@ const floorLines = ({ floor }: Measurement): ReadonlyArray<Line> => {
   return [["(pgbench)", micros(floor.cpuMicrosPerQuery), perSecond(floor.queriesPerSecond)]]
 }
 
-/** All workloads: client CPU per query, and its ratios. */
+/** Makes the table of all workloads: the client's CPU per query, and its ratios. */
 export const summaryTable = (measurements: ReadonlyArray<Measurement>): string => {
   const drivers = measurements[0]?.outcomes.map((outcome) => outcome.driver) ?? []
   const lines = measurements.map((measurement): Line => {

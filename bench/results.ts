@@ -1,4 +1,4 @@
-/** The measurements as a file has them, for whoever compares with them later or draws them. */
+/** Defines the file format of results, which later runs compare with and charts are drawn from. */
 import { execFileSync } from "node:child_process"
 import * as os from "node:os"
 import { fileURLToPath } from "node:url"
@@ -12,7 +12,7 @@ import type { Query, Task, Workload } from "./workloads/workload.ts"
 
 export type Measured = Extract<Outcome, { readonly kind: "measured" }>
 
-/** Every sample of every round is kept at first; what is published has the figures alone. */
+/** One driver in one workload. A run keeps every sample; published results have only the figures. */
 export type OutcomeRecord =
   | Exclude<Outcome, Measured>
   | (Omit<Measured, "samples"> & { readonly samples?: ReadonlyArray<Sample> })
@@ -26,14 +26,14 @@ interface Ratios {
 
 export interface WorkloadRecord extends Pick<Workload, "name" | "title" | "through" | "connections" | "fibers"> {
   readonly task: Task["kind"]
-  /** The first of its statements, if it has any of its own. */
+  /** The first statement of the task, if it has one. */
   readonly sql: string | undefined
   readonly statements: number
   readonly rowsPerQuery: number
   readonly checksum: string
   readonly outcomes: ReadonlyArray<OutcomeRecord>
   readonly floor: FloorOutcome | undefined
-  /** Every driver to every other. */
+  /** The ratios of every driver to every other one. */
   readonly ratios: Readonly<Record<string, Readonly<Record<string, Ratios>>>>
 }
 
@@ -66,13 +66,13 @@ export const measured = <O extends OutcomeRecord>(
 const isMeasured = <O extends OutcomeRecord>(outcome: O): outcome is Extract<O, { readonly kind: "measured" }> =>
   outcome.kind === "measured"
 
-/** How much of it the one driver has, for each unit of it that the other has; the median over the rounds. */
+/** The ratio of a figure of one driver to that of another: the median over the rounds. */
 export const ratio = (one: Measured, other: Measured, figure: (sample: Sample) => number): number =>
   medianRatio(one.samples.map(figure), other.samples.map(figure))
 
 const BYTES_PER_GIBIBYTE = 1_073_741_824
 
-/** The machine, the versions, and every sample of every round. */
+/** Collects the results: the machine, the versions, and every sample of every round. */
 export const resultsOf = ({ startedAt, pace, participants, floor, measurements }: Run): Results => ({
   date: startedAt.toISOString(),
   commit: commit(),

@@ -35,7 +35,7 @@ const measureAll = async ({ drivers, workloads, pace }: Options<Participant, Wor
 }
 
 const run = async (options: Options<Participant, Workload>): Promise<number> => {
-  // A file that cannot be read is known before anything is measured.
+  // Read the earlier results first, so that a bad file is noticed before anything is measured.
   const earlier = options.compare === undefined ? undefined : readResults(options.compare)
   const results = options.results === undefined ? await measureAll(options) : readResults(options.results)
   if (earlier !== undefined) console.log(`\n${comparison(earlier, results)}`)

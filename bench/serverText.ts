@@ -1,12 +1,12 @@
 /**
- * A driver's value as the text that the server prints for it, so that all drivers can be held against the server. It is
- * strict on purpose: who hands out an undecoded value must not be measured as if it had decoded it. Where drivers differ
- * by default (int8, numeric, date), every form that they document is taken.
+ * Prints a driver's value as the server prints it, so that the values of all drivers can be compared with the server's.
+ * It is strict on purpose: a driver must not gain by returning a value that it has not decoded. For types that drivers
+ * read differently by default (int8, numeric, date), every documented form is accepted.
  */
 import { Buffer } from "node:buffer"
 import type { Text } from "./protocol.ts"
 
-/** Undefined where the value is none that the type decodes to. */
+/** Prints a value; undefined if a decoded value of the type cannot look like that. */
 type Printer = (value: unknown) => string | undefined
 
 const number: Printer = (value) => (typeof value === "number" ? String(value) : undefined)
@@ -41,7 +41,7 @@ const array =
     return elements.includes(undefined) ? undefined : `{${elements.join(",")}}`
   }
 
-/** Spaced and ordered as the server does it: the order of an object's keys has come from there. */
+/** Prints JSON with the server's spacing. The keys are already in the server's order. */
 const json = (value: unknown): string => {
   if (Array.isArray(value)) return `[${value.map(json).join(", ")}]`
   if (typeof value !== "object" || value === null) return JSON.stringify(value)

@@ -1,6 +1,7 @@
 /**
- * Whether what a row or a query costs grows with the number of rows, of statements that are alive, or of connections:
- * `node bench/slopes.ts [rounds]` prints the client's CPU time for each, as medians of rounds that take turns.
+ * Shows whether a row or a query costs more if there are more rows, cached statements or connections: `node
+ * bench/slopes.ts [rounds]` prints the client's CPU time for each number. The cases take turns, and the medians are
+ * shown.
  */
 import * as Console from "effect/Console"
 import * as Effect from "effect/Effect"
@@ -13,7 +14,7 @@ import { median } from "./statistics.ts"
 
 type Answer<A, R = never> = Effect.Effect<A, PgError.PgError, R>
 
-/** One measurement: what is done, and how many units of work that is. */
+/** One measurement: what it does, and how many units of work that is. */
 interface Case {
   readonly size: number
   readonly units: number
@@ -38,7 +39,7 @@ const CONNECTION_COUNTS = [1, 4, 16, 64]
 const repeated = (times: number, effect: Answer<unknown>): Answer<void> =>
   Effect.forEach(Array.from({ length: times }), () => effect, { discard: true })
 
-/** What `size` rows cost each, in results of that many. */
+/** Measures the cost of a row in results of different sizes. */
 const rows = (connection: PgConnection.PgConnection): Slope => ({
   title: "rows of a result",
   unit: "row",
@@ -52,7 +53,7 @@ const rows = (connection: PgConnection.PgConnection): Slope => ({
   }))
 })
 
-/** Each statement in turn, so that none is the one that was used before. */
+/** Measures the cost of a query with different numbers of statements, which are used in turn. */
 const statements = (connection: PgConnection.PgConnection): Slope => ({
   title: "statements that are alive",
   unit: "query",
@@ -67,7 +68,7 @@ const statements = (connection: PgConnection.PgConnection): Slope => ({
   }))
 })
 
-/** A loop on each, all at once. */
+/** Measures the cost of a query with different numbers of connections, each with a concurrent loop. */
 const connections = (all: ReadonlyArray<PgConnection.PgConnection>): Slope => ({
   title: "connections",
   unit: "query",
@@ -116,7 +117,7 @@ const settings = {
   database,
   password: Redacted.make(password),
   sslMode: "disable",
-  // None is evicted.
+  // The cache is large enough that no statement is evicted.
   statementCacheSize: 2 * Math.max(...STATEMENT_COUNTS)
 } as const
 

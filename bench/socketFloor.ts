@@ -1,7 +1,8 @@
 /**
- * How much of what SELECT 1+1 costs is the system's: `node bench/socketFloor.ts [rounds]` compares effectpg and
- * `@effect/sql-pg` with plain sockets of Node that write one prepared request and look at nothing of the answer but its
- * number and where it ends. On ten connections, in rounds that take turns; medians of the client's CPU time per query.
+ * Shows how much of the cost of SELECT 1+1 is that of Node and the system: `node bench/socketFloor.ts [rounds]`
+ * compares effectpg and `@effect/sql-pg` with plain Node sockets. These write a constant request, and read only the
+ * number and the end of the answer. All use ten connections and take turns. Prints the medians of the client's CPU time
+ * per query.
  */
 import * as SqlPg from "@effect/sql-pg/PgConnection"
 import * as Effect from "effect/Effect"
@@ -43,7 +44,7 @@ const BIND_EXECUTE = Buffer.concat([
   SYNC
 ])
 
-/** A socket on which somebody else has logged in. */
+/** A socket of a connection that `pg` has opened. */
 class PlainSocket {
   sum = 0
   private done = (): void => {}

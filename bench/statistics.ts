@@ -1,6 +1,7 @@
+/** Computes medians of samples. */
 const ascending = (a: number, b: number): number => a - b
 
-/** Of an even number of values, the mean of the two in the middle. */
+/** The median. For an even number of values it is the mean of the two in the middle. */
 export const median = (values: ReadonlyArray<number>): number => {
   const sorted = values.toSorted(ascending)
   const upper = sorted[sorted.length >> 1]
@@ -10,8 +11,8 @@ export const median = (values: ReadonlyArray<number>): number => {
 }
 
 /**
- * How much larger the one series is than the other, round by round: what disturbed the machine in a round disturbed both
- * and cancels out.
+ * The median of the ratios of two series, round by round. A disturbance of the machine in a round affects both and
+ * cancels out.
  */
 export const medianRatio = (values: ReadonlyArray<number>, others: ReadonlyArray<number>): number =>
   median(values.map((value, round) => value / (others[round] ?? Number.NaN)))

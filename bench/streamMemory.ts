@@ -1,6 +1,6 @@
 /**
- * What a stream of 10,000,000 rows needs in memory while its reader is slower than the server: `node
- * bench/streamMemory.ts [rows]` prints the resident memory as it goes, and what came.
+ * Shows how much memory a stream of 10,000,000 rows needs if its reader is slower than the server: `node
+ * bench/streamMemory.ts [rows]` prints the resident memory while the stream runs, and at the end the rows.
  */
 import * as Console from "effect/Console"
 import * as Effect from "effect/Effect"
@@ -11,7 +11,7 @@ import { start } from "../test/support/postgres.ts"
 
 const ROWS = Number(process.argv[2] ?? 10_000_000)
 const REPORTS = 20
-/** The reader sleeps once for so many pages: slower than the server, and not all day. */
+/** The reader sleeps once for this many pages, which makes it slower than the server, but not by much. */
 const PAGES_PER_PAUSE = 100
 const PAUSE_MILLIS = 5
 const MEBIBYTE = 1_048_576

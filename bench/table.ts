@@ -1,6 +1,7 @@
+/** Formats tables for a terminal. */
 export type Line = ReadonlyArray<string>
 
-/** Columns that line up: the first ones to the left, numbers to the right. */
+/** Formats lines as a table. The first columns are aligned to the left, the others to the right. */
 export const table = (lines: ReadonlyArray<Line>, leftColumns = 1): string => {
   const columns = Math.max(...lines.map((line) => line.length))
   const widths = Array.from({ length: columns }, (_, column) =>

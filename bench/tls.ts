@@ -1,6 +1,6 @@
 /**
- * What encryption costs: `node bench/tls.ts [rounds]` asks the same of the same server in the clear and under TLS, by
- * effectpg, `@effect/sql-pg` and `pg`, on ten connections, in rounds that take turns. The embedded server speaks TLS.
+ * Shows what encryption costs: `node bench/tls.ts [rounds]` runs the same queries with and without TLS, by effectpg,
+ * `@effect/sql-pg` and `pg`, on ten connections. They take turns. The embedded server supports TLS.
  */
 import * as SqlPg from "@effect/sql-pg/PgConnection"
 import * as Console from "effect/Console"

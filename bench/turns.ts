@@ -1,11 +1,11 @@
-/** What queries cost the process that asks them, where several contenders are in it and take turns. */
+/** Measures the CPU time of queries for several contenders, which take turns in one process. */
 import * as Console from "effect/Console"
 import * as Effect from "effect/Effect"
 import { median } from "./statistics.ts"
 
 const ROUND_MILLIS = 500
 
-/** Asks again and again until the time is over; gives how often. */
+/** Runs a query again and again until the time is over, and returns how often it ran. */
 export type Loop = (isOver: () => boolean) => Effect.Effect<number, unknown>
 
 export const effectLoop =
@@ -20,7 +20,7 @@ export const effectLoop =
       return count
     })
 
-/** Whose loops run at the same time, each on a connection of its own. */
+/** A contender. Its loops run at the same time, each on a connection of its own. */
 export interface Contender {
   readonly name: string
   readonly loops: ReadonlyArray<Loop>
@@ -39,7 +39,7 @@ const cpuPerQuery = (loops: ReadonlyArray<Loop>): Effect.Effect<number, unknown>
 
 const NAME_WIDTH = 24
 
-/** Prints the median of each over all rounds, in an order that rotates. */
+/** Measures the contenders in rotating order, and prints the median of each over all rounds. */
 export const compare = (rounds: number, contenders: ReadonlyArray<Contender>): Effect.Effect<void, unknown> =>
   Effect.gen(function* () {
     const samples = contenders.map((): Array<number> => [])

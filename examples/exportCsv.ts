@@ -22,7 +22,7 @@ const program = Effect.gen(function* () {
   const { rowCount } = yield* pg.copyIn({ table: "archive" }, files.stream(file), { format: "csv", header: "match" })
   yield* Console.log(`${rowCount} orders are in the archive`)
 
-  // Without a file in between: the rows themselves, with their types.
+  // `copyOutRows` gives the rows themselves, with their types.
   const large = pg.copyOutRows({ query: "SELECT customer, total FROM archive WHERE total > 180" })
   yield* Stream.runForEach(large, (order) => Console.log(order))
 }).pipe(Effect.scoped)

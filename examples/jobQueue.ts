@@ -74,9 +74,7 @@ const work = Effect.fn("work")(function* (worker: string) {
   yield* Stream.merge(events, Stream.tick(FALLBACK_POLL)).pipe(Stream.runForEach(() => runJobs))
 }, Effect.scoped)
 
-/**
- * Runs until it is interrupted. Then every worker is interrupted too, and an unfinished job waits for the next start.
- */
+/** Runs until it is interrupted, which interrupts every worker too. An unfinished job then waits for the next start. */
 const workers = Effect.forEach(WORKERS, (worker) => Effect.ensuring(work(worker), Console.log(`${worker} goes home`)), {
   concurrency: "unbounded",
   discard: true

@@ -13,7 +13,8 @@ const importBooks = async (titles: ReadonlyArray<string>, run: (title: string) =
 const imported = Effect.fn("imported")(function* (titles: ReadonlyArray<string>) {
   const pg = yield* PgClient.PgClient
   const body = Effect.gen(function* () {
-    // The transaction travels in the context. A plain `Effect.runPromise` has no context and would run outside of it.
+    // The transaction is in the context of the fiber. A plain `Effect.runPromise` has no context and would run outside
+    // of it.
     const run = Effect.runPromiseWith(yield* Effect.context())
     return yield* Effect.tryPromise((signal) =>
       importBooks(titles, (title) => run(pg.execute("INSERT INTO shelf VALUES ($1)", [title]), { signal }))

@@ -64,7 +64,7 @@ export type {
 export type PgNotice = ErrorFields
 
 /**
- * Whether a session is in a transaction, or in one that has `failed`: then the server refuses everything but its end.
+ * Whether a session is in a transaction. If that has `failed`, the server refuses everything but its end.
  *
  * @category models
  * @since 0.1.0
@@ -72,7 +72,8 @@ export type PgNotice = ErrorFields
 export type TransactionStatus = "idle" | "inTransaction" | "failed"
 
 /**
- * Whether a connection is of use. It is `closing` while what runs is being cancelled and the server is told goodbye.
+ * Whether a connection can be used. It is `closing` while its queries are being canceled and the server is told
+ * goodbye.
  *
  * @category models
  * @since 0.1.0
@@ -94,9 +95,9 @@ export interface Closed {
 export type { ServerVersion } from "./wire/serverVersion.ts"
 
 /**
- * A connection to a server. It lives as long as its scope; when that closes, what runs is cancelled and the server is
- * told goodbye. A server that says nothing is waited for no longer than `cancelTimeout` and a second. Concurrent calls
- * are pipelined in the order in which they were made.
+ * A connection to a server. It lives as long as its scope. When the scope closes, running queries are canceled and the
+ * server is told goodbye; if the server does not answer, this takes no longer than `cancelTimeout` and a second.
+ * Concurrent calls are pipelined in the order in which they were made.
  *
  * @category models
  * @since 0.1.0
@@ -143,8 +144,8 @@ export interface PgConnection extends Queryable {
    */
   readonly terminate: Effect.Effect<void>
   /**
-   * Streams the notices that come while it runs. It ends with the connection, or when that is given back to its pool.
-   * Of those that a slow reader leaves waiting, the latest 1,000 are kept.
+   * Streams the notices that arrive while the stream runs. It ends when the connection ends or is returned to its pool.
+   * If the reader is slow, the latest 1,000 notices are kept for it.
    */
   readonly notices: Stream.Stream<PgNotice>
 }

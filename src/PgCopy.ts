@@ -31,7 +31,11 @@ import type * as PgSql from "./PgSql.ts"
 export interface Table {
   readonly table: string
   readonly schema?: string | undefined
-  /** The columns to copy; by default all but the generated ones. */
+  /**
+   * The columns to copy.
+   *
+   * @default all columns that are not generated
+   */
   readonly columns?: ReadonlyArray<string> | undefined
 }
 
@@ -88,12 +92,14 @@ export interface Observed {
   /**
    * The time limit for the call, including the wait for a connection; in `copyOut` and `copyOutRows`, the limit for
    * each part of the stream. After that the COPY is canceled, nothing is copied in, and the call fails with
-   * `TimeoutError`. There is no limit by default.
+   * `TimeoutError`.
+   *
+   * @default no limit
    */
   readonly timeout?: Duration.Input | undefined
   /**
-   * Watches the COPY: it is run as that goes on, with some 64 KiB between, and at its end. The COPY waits for it; a
-   * progress bar, or a `SubscriptionRef` that others read as a stream, is quick enough.
+   * Reports the progress of the COPY. The effect runs after about each 64 KiB and at the end, and the COPY waits for
+   * it. So it should be quick: update a progress bar, or a `SubscriptionRef` that others read as a stream.
    */
   readonly onProgress?: ((progress: Progress) => Effect.Effect<void>) | undefined
 }
@@ -206,9 +212,10 @@ export type InOptions =
  */
 export interface RowsInOptions extends Observed, In {
   /**
-   * The format in which the rows are sent. By default binary; CSV if a type has no binary form, or if the first row
-   * contains a string that only the server can convert to the column's type. With `"csv"` every row may contain such
-   * strings.
+   * The format in which the rows are sent. With `"csv"` every row may contain strings that only the server can convert
+   * to the type of the column.
+   *
+   * @default "binary", or "csv" if a type has no binary form or the first row contains such a string
    */
   readonly format?: "binary" | "csv" | undefined
 }

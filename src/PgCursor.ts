@@ -34,7 +34,7 @@ import type * as PgError from "./PgError.ts"
  * @since 0.1.0
  */
 export interface PgCursor {
-  /** Fetches the next rows, `count` at the most: fewer at the end, and then none. */
+  /** Fetches the next rows, at most `count`. At the end there are fewer, and after it none. */
   readonly fetch: (count: number) => Effect.Effect<ReadonlyArray<Row>, PgError.PgError>
   /** Fetches the next row, if there is one. */
   readonly fetchRow: Effect.Effect<Option.Option<Row>, PgError.PgError>
@@ -52,8 +52,8 @@ export interface ScrollCursor extends PgCursor {
   /** Moves back over up to `count` rows, and returns how many there were. */
   readonly backward: (count: number) => Effect.Effect<number, PgError.PgError>
   /**
-   * Fetches the row with that number, if there is one; the cursor is then on it. The first row is 1, the last one -1; 0
-   * is before the first row, and gives none.
+   * Fetches the row with that number, if there is one; the cursor is then on it. The first row is 1, the last one -1.
+   * The position 0 is before the first row, and there is no row on it.
    */
   readonly absolute: (position: number) => Effect.Effect<Option.Option<Row>, PgError.PgError>
   /** Fetches the first row, if there is one; the cursor is then on it. */
@@ -71,18 +71,20 @@ export interface ScrollCursor extends PgCursor {
 export interface CursorOptions {
   /**
    * The time limit for opening the cursor, including the wait for a connection, and then for each call on it. A call
-   * that takes longer fails with `TimeoutError`. There is no limit by default.
+   * that takes longer fails with `TimeoutError`.
+   *
+   * @default no limit
    */
   readonly timeout?: Duration.Input | undefined
   /**
-   * Whether it can go back. The statement has to be a query.
+   * Whether the cursor can move backward. The statement has to be a query.
    *
    * @default false
    */
   readonly scroll?: boolean | undefined
   /**
-   * Whether it outlives the transaction: at COMMIT the server keeps its rows aside, and it is open as long as its scope
-   * on the same connection. The statement has to be a query.
+   * Whether the cursor stays open after the transaction, until its scope ends. The server stores its rows at COMMIT.
+   * The statement has to be a query.
    *
    * @default false
    */

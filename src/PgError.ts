@@ -83,7 +83,7 @@ const isClientError = (value: unknown): boolean => {
 export const catchClass: {
   /**
    * Handles the server's errors of one class of SQLSTATEs and lets all others pass; takes the effect by `pipe`. The
-   * class is named by the first two characters of its SQLSTATEs, such as `"23"` for whatever constraint was violated.
+   * class is named by the first two characters of its SQLSTATEs, such as `"23"` for a violation of any constraint.
    *
    * @example
    * ```ts
@@ -104,7 +104,7 @@ export const catchClass: {
   ) => Effect.Effect<A | A2, E2 | Exclude<E, PostgresErrorOfClass<Class>>, R | R2>
   /**
    * Handles the server's errors of one class of SQLSTATEs in an effect and lets all others pass. The class is named by
-   * the first two characters of its SQLSTATEs, such as `"23"` for whatever constraint was violated.
+   * the first two characters of its SQLSTATEs, such as `"23"` for a violation of any constraint.
    *
    * @example
    * ```ts

@@ -62,7 +62,7 @@ const parts = (bytes: Uint8Array): Stream.Stream<Uint8Array, PgError.PgError> =>
         )
       )
 
-/** Without this check, a value that is not bytes would be stored as nothing. */
+/** Without this check, nothing would be stored for a part that is not a Uint8Array. */
 const noBytes = (part: unknown): PgError.EncodeError =>
   new PgError.EncodeError({
     parameter: 0,
@@ -72,8 +72,8 @@ const noBytes = (part: unknown): PgError.EncodeError =>
   })
 
 /**
- * Reads the bytes of a large object, in parts. Outside of a transaction each part is read as the object then is. Fails
- * with `UndefinedObjectError` where there is no such object.
+ * Reads the bytes of a large object, in parts. Outside of a transaction a change of the object by others may show in
+ * the later parts. Fails with `UndefinedObjectError` if there is no such object.
  *
  * @category getters
  * @since 0.1.0

@@ -106,14 +106,14 @@ export interface PayloadOptions<S extends Schema.Top> extends ListenOptions {
  */
 export interface Listen {
   /**
-   * Listens to a channel, whatever its name, for the scope, and gives the stream of its notifications. When the effect
-   * completes the server has confirmed it: what is sent from then on is in the stream. 10,000 events may wait for a
-   * slow reader by default (`bufferSize`); then the newest are dropped, and a `Gap` says so.
+   * Listens to a channel for the scope, and returns the stream of its notifications. When the effect completes, the
+   * server has confirmed the LISTEN, and every notification sent from then on is in the stream. By default 10,000
+   * events may wait for a slow reader (`bufferSize`); after that the newest are dropped, and a `Gap` says so.
    *
-   * The stream of a pool or a client outlives its connection, and a `Gap` says that notifications may have been lost
-   * meanwhile; it fails with `PoolClosedError` if the pool ends before the scope. That of a `PgConnection` fails with
-   * `ConnectionLostError`. The effect fails with `EncodeError` for a name that PostgreSQL cannot hold, and as every
-   * call of `Queryable` does.
+   * If the connection is lost, the stream of a pool or a client goes on with another one, and a `Gap` says that
+   * notifications may have been lost meanwhile. It fails with `PoolClosedError` if the pool ends before the scope. The
+   * stream of a `PgConnection` fails with `ConnectionLostError`. The effect fails with `EncodeError` for a name that
+   * PostgreSQL cannot hold, and as every call of `Queryable` does.
    *
    * @example
    * ```ts
@@ -137,9 +137,9 @@ export interface Listen {
     options?: ListenOptions
   ): Effect.Effect<Stream.Stream<Event, PgError.PgError>, PgError.PgError, Scope.Scope>
   /**
-   * Listens to a channel for the scope, and gives the stream of its notifications, whose payloads a schema decodes. A
-   * payload that the schema in `payload` does not take is an `Undecodable` event, and the stream goes on. It begins,
-   * ends and fails as without a schema.
+   * Listens to a channel for the scope, and returns the stream of its notifications, whose payloads are decoded by the
+   * schema in `payload`. A payload that the schema rejects is an `Undecodable` event, and the stream goes on. Otherwise
+   * the stream and the effect are as without a schema.
    *
    * @example
    * ```ts

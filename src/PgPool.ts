@@ -54,9 +54,9 @@ export interface Stats extends PoolCounts {
 }
 
 /**
- * A pool of connections. Each call runs on whichever connection is free; a transaction keeps one to itself, and what
- * its effect asks of the pool goes there. Every call may also fail with `AcquireTimeoutError`, with
- * `TooManyWaitersError`, with what a new connection fails with (see `PgConnection.make`), and with `PoolClosedError`.
+ * A pool of connections. Each call runs on any connection that is free. A transaction has a connection to itself, and
+ * the calls of its effect on the pool run there. Every call may also fail with `AcquireTimeoutError`,
+ * `TooManyWaitersError` or `PoolClosedError`, or because a new connection cannot be opened (see `PgConnection.make`).
  *
  * If no connection can be opened for a reason that may pass (the server is starting, full or unreachable), the pool
  * tries again at growing intervals. Meanwhile calls wait up to `acquireTimeout`, and then fail with that reason.
@@ -77,10 +77,11 @@ export interface PgPool extends PgConnection.Queryable {
     use: (connection: PgConnection.PgConnection) => Effect.Effect<A, E, R>
   ) => Effect.Effect<A, E | PgError.PgError, R>
   /**
-   * Listens to a channel, on a connection that the pool keeps for all channels beside its `maxConnections`. If that is
-   * lost it is made again, and a `Gap` says that notifications may have been lost meanwhile. The stream ends with the
-   * scope, and fails with `PoolClosedError` if the pool ends before. A server that does not answer LISTEN within
-   * `cancelTimeout` counts as lost; the end of the scope waits for no server and for no other reader.
+   * Listens to a channel, on one connection that the pool opens for all channels in addition to `maxConnections`. If
+   * this connection is lost, the pool opens another one, and a `Gap` says that notifications may have been lost
+   * meanwhile. The stream ends with the scope, and fails with `PoolClosedError` if the pool ends before. If the server
+   * does not answer LISTEN within `cancelTimeout`, the connection counts as lost. The end of the scope does not wait
+   * for the server.
    */
   readonly listen: PgNotification.Listen
   /** Replaces every connection: idle ones now, the others when they are returned. */

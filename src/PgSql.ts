@@ -76,23 +76,25 @@ export interface Sql {
    */
   (strings: TemplateStringsArray, ...interpolated: ReadonlyArray<unknown>): Statement
   /**
-   * Makes a quoted name: `sql.id("shop", "order")` is `"shop"."order"`. It has upper and lower case, as it is given.
-   * One that PostgreSQL cannot hold is the statement's `fault`.
+   * Makes a quoted name: `sql.id("shop", "order")` is `"shop"."order"`. The name is case-sensitive. If PostgreSQL
+   * cannot hold it, the statement has a `fault`.
    */
   readonly id: (...path: readonly [string, ...ReadonlyArray<string>]) => Statement
   /**
-   * Makes the end of a condition, `= ANY ($1)`, which is true where what stands before it is among the values. It is
-   * false for no values, has one parameter however many there are, and is reversed by `NOT (id ${sql.in(ids)})`.
+   * Makes the end of a condition: `id ${sql.in(ids)}` is `id = ANY ($1)`, which is true if `id` is one of the values.
+   * It is false if there are no values. It has one parameter for any number of values. Negate it by `NOT (id
+   * ${sql.in(ids)})`.
    */
   readonly in: (values: ReadonlyArray<unknown>) => Statement
   /**
-   * Makes rows of values: `sql.values([["ada", 36], ["grace", 45]])` is `VALUES ($1, $2), ($3, $4)`. At least one row,
-   * all of the same length. A statement holds 65,535 values at most.
+   * Makes rows of values: `sql.values([["ada", 36], ["grace", 45]])` is `VALUES ($1, $2), ($3, $4)`. There must be at
+   * least one row, and all rows must have the same length. A statement can have at most 65,535 values.
    */
   readonly values: (rows: ReadonlyArray<ReadonlyArray<unknown>>) => Statement
   /**
-   * Makes what UPDATE sets: `sql.set({ name: "ada", age: 36 })` is `"name" = $1, "age" = $2`. At least one column;
-   * undefined is no value here, because it may mean NULL or no change: give null, or leave the column out.
+   * Makes the list of an UPDATE: `sql.set({ name: "ada", age: 36 })` is `"name" = $1, "age" = $2`. There must be at
+   * least one column. A value must not be undefined, which could mean NULL or no change: pass null, or leave the column
+   * out.
    */
   readonly set: (columns: Readonly<Record<string, unknown>>) => Statement
   /** Joins parts one after the other, with `, ` or `separator` between them. Each may be a statement or a value. */
@@ -103,7 +105,7 @@ export interface Sql {
 
 /** `chunks` are the texts around the values: one more than there are values. */
 class Template implements Statement {
-  // A private field, so that printing or copying an object never exposes the values.
+  // The field is private so that printing or copying the object never exposes the values.
   readonly #chunks: ReadonlyArray<string>
   readonly #values: ReadonlyArray<unknown>
   readonly #fault: string | undefined
@@ -125,7 +127,7 @@ class Template implements Statement {
     return TypeId
   }
 
-  /** A copy, a prototype or a Proxy does not have a private name, and checking for one runs no code of the object. */
+  /** A copy, a prototype or a Proxy has no private field, and checking for one runs no code of the object. */
   static isOne(value: unknown): value is Template {
     return typeof value === "object" && value !== null && #chunks in value
   }
@@ -174,7 +176,8 @@ const textOf = (chunks: ReadonlyArray<string>): string => {
 }
 
 /**
- * What is known about a template literal wherever it is evaluated: JavaScript passes the same array of texts each time.
+ * Everything about a template literal that is the same each time it is evaluated. JavaScript then passes the same array
+ * of texts, by which this is cached.
  */
 interface Known {
   readonly sql: string
@@ -197,7 +200,7 @@ const learn = (strings: TemplateStringsArray): Known => {
 const faulty = (fault: string): Statement => new Template([""], [], fault, "")
 
 const tag = (strings: TemplateStringsArray, ...interpolated: ReadonlyArray<unknown>): Statement => {
-  // Anything parsed from a request's body is a value; only the program itself can supply a text.
+  // Only a template literal in the program has `raw`; an array from a request's body has not.
   if (!Array.isArray(strings) || !("raw" in strings)) return faulty('sql is a tag: sql`...`, not sql("...")')
   const { fault, sql } = known.get(strings) ?? learn(strings)
   return interpolated.some(Template.isOne)
@@ -319,7 +322,7 @@ export const sql: Sql = Object.assign(total("sql", tag), {
 })
 
 /**
- * Tells whether something is a statement that this module has made, and no object that looks like one.
+ * Tells whether a value is a statement that this module has made, rather than an object that looks like one.
  *
  * @category guards
  * @since 0.1.0

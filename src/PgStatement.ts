@@ -77,7 +77,11 @@ export interface Column {
  * @since 0.1.0
  */
 export interface PrepareOptions extends CallOptions {
-  /** The name on the server, for SQL's `EXECUTE`. By default the client chooses a name. */
+  /**
+   * The name on the server, for SQL's `EXECUTE`.
+   *
+   * @default a name that the client chooses
+   */
   readonly name?: string | undefined
 }
 
@@ -89,7 +93,7 @@ export interface PrepareOptions extends CallOptions {
  */
 export interface ExplainOptions extends CallOptions {
   /**
-   * Whether to run the statement, in a transaction that is rolled back, and tell what it took.
+   * Whether to run the statement too, in a transaction that is rolled back, so that the plan shows how long it took.
    *
    * @default false
    */
@@ -119,7 +123,7 @@ export interface PgStatement {
    */
   readonly fetch: {
     /**
-     * Fetches all rows of the statement, each decoded by the schema in `row`. The schema is given the row as an object
+     * Fetches all rows of the statement, each decoded by the schema in `row`. The schema receives the row as an object
      * by column name. Fails with `DecodeError` if a row does not fit, and as every call of `PgStatement` does.
      *
      * @since 0.1.0
@@ -143,8 +147,8 @@ export interface PgStatement {
    */
   readonly fetchTuples: {
     /**
-     * Fetches all rows of the statement, each a list of values that the schema in `row` decodes. The values stand in
-     * column order. Fails with `DecodeError` if a row does not fit, and as every call of `PgStatement` does.
+     * Fetches all rows of the statement, each decoded by the schema in `row`. The schema receives the row as a list of
+     * values in column order. Fails with `DecodeError` if a row does not fit, and as every call of `PgStatement` does.
      *
      * @since 0.1.0
      */
@@ -153,8 +157,8 @@ export interface PgStatement {
       options: RowOptions<A, R>
     ): Effect.Effect<ReadonlyArray<A>, PgError.PgError, R>
     /**
-     * Fetches all rows of the statement as lists of values in column order. Columns with the same name are all kept.
-     * Fails with `DecodeError` if a value cannot be read, and as every call of `PgStatement` does.
+     * Fetches all rows of the statement as lists of values in column order. All columns are kept, even those with the
+     * same name. Fails with `DecodeError` if a value cannot be read, and as every call of `PgStatement` does.
      *
      * @since 0.1.0
      */
@@ -167,9 +171,9 @@ export interface PgStatement {
    */
   readonly fetchRow: {
     /**
-     * Fetches the first row of the statement, if there is one, decoded by the schema in `row`. A SELECT goes no
-     * further; a statement that writes is done whole. Fails with `DecodeError` if the row does not fit, and as every
-     * call of `PgStatement` does.
+     * Fetches the first row of the statement, if there is one, decoded by the schema in `row`. A SELECT stops after its
+     * first row; a statement that writes still runs to its end. Fails with `DecodeError` if the row does not fit, and
+     * as every call of `PgStatement` does.
      *
      * @since 0.1.0
      */
@@ -178,9 +182,9 @@ export interface PgStatement {
       options: RowOptions<A, R>
     ): Effect.Effect<Option.Option<A>, PgError.PgError, R>
     /**
-     * Fetches the first row of the statement as an object by column name, if there is one. A SELECT goes no further; a
-     * statement that writes is done whole. Fails with `DecodeError` if a value cannot be read, and as every call of
-     * `PgStatement` does.
+     * Fetches the first row of the statement as an object by column name, if there is one. A SELECT stops after its
+     * first row; a statement that writes still runs to its end. Fails with `DecodeError` if a value cannot be read, and
+     * as every call of `PgStatement` does.
      *
      * @since 0.1.0
      */
@@ -215,9 +219,9 @@ export interface PgStatement {
    */
   readonly fetchValue: {
     /**
-     * Fetches one value of the first row, if there is a row, decoded by the schema in `value`. It is the value of the
-     * first column, or of the one with the name or position (from 0) in `column`. Fails with `DecodeError` if the value
-     * does not fit or there is no such column, and as every call of `PgStatement` does.
+     * Fetches one value of the first row, if there is a row, decoded by the schema in `value`. The option `column`
+     * names the column or gives its position from 0, and is the first column by default. Fails with `DecodeError` if
+     * the value does not fit or there is no such column, and as every call of `PgStatement` does.
      *
      * @since 0.1.0
      */
@@ -226,24 +230,25 @@ export interface PgStatement {
       options: DecodedValueOptions<A, R>
     ): Effect.Effect<Option.Option<A>, PgError.PgError, R>
     /**
-     * Fetches one value of the first row of the statement, if there is a row. It is the value of the first column, or
-     * of the one with the name or position (from 0) in `column`; NULL is `Option.some(null)`. Fails with `DecodeError`
-     * if the value cannot be read or there is no such column, and as every call of `PgStatement` does.
+     * Fetches one value of the first row of the statement, if there is a row. The option `column` names the column or
+     * gives its position from 0, and is the first column by default. NULL is `Option.some(null)`. Fails with
+     * `DecodeError` if the value cannot be read or there is no such column, and as every call of `PgStatement` does.
      *
      * @since 0.1.0
      */
     (params?: Parameters, options?: ValueOptions): Effect.Effect<Option.Option<unknown>, PgError.PgError>
   }
   /**
-   * Runs the statement for what it does, and drops its rows, if any. Gives the command's tag and to how many rows it
-   * was applied.
+   * Runs the statement and drops its rows, if it returns any. Returns the command's tag and how many rows it changed or
+   * returned.
    *
    * @since 0.1.0
    */
   readonly execute: (params?: Parameters, options?: CallOptions) => Effect.Effect<CommandResult, PgError.PgError>
   /**
-   * Runs the statement once for each row of values, and tells to how many rows it was applied in all. It is all or
-   * nothing, and fails as the source of the values does, too; the error has the number of the row that failed as `row`.
+   * Runs the statement once for each row of parameter values, and returns how many rows all runs changed together. If
+   * one run fails, none of them has an effect. Also fails as the source of the values does. The `row` of the error is
+   * the number of the row that failed, from 1.
    *
    * @since 0.1.0
    */
@@ -252,15 +257,16 @@ export interface PgStatement {
     options?: CallOptions
   ) => Effect.Effect<ManyResult, E | PgError.PgError, R>
   /**
-   * Runs the statement once for each row of values, and fetches the rows that each run returns.
+   * Runs the statement once for each row of parameter values, and fetches the rows that each run returns.
    *
    * @since 0.1.0
    */
   readonly fetchMany: {
     /**
-     * Runs the statement once for each row of values, and fetches what each run returns, decoded by the schema in
-     * `row`. The result has a list of rows for each row of values. It is all or nothing. Fails with `DecodeError` if a
-     * row does not fit, as the source of the values does, and as every call of `PgStatement` does.
+     * Runs the statement once for each row of parameter values, and fetches the rows that each run returns, decoded by
+     * the schema in `row`. The result has a list of rows for each run. If one run fails, none of them has an effect.
+     * Fails with `DecodeError` if a row does not fit, as the source of the values does, and as every call of
+     * `PgStatement` does.
      *
      * @since 0.1.0
      */
@@ -269,9 +275,10 @@ export interface PgStatement {
       options: RowOptions<A, R2>
     ): Effect.Effect<ReadonlyArray<ReadonlyArray<A>>, E | PgError.PgError, R | R2>
     /**
-     * Runs the statement once for each row of values, and fetches the rows that each run returns as objects. The result
-     * has a list of rows for each row of values. It is all or nothing. Fails with `DecodeError` if a value cannot be
-     * read, as the source of the values does, and as every call of `PgStatement` does.
+     * Runs the statement once for each row of parameter values, and fetches the rows that each run returns as objects
+     * by column name. The result has a list of rows for each run. If one run fails, none of them has an effect. Fails
+     * with `DecodeError` if a value cannot be read, as the source of the values does, and as every call of
+     * `PgStatement` does.
      *
      * @since 0.1.0
      */
@@ -281,31 +288,31 @@ export interface PgStatement {
     ): Effect.Effect<ReadonlyArray<ReadonlyArray<Row>>, E | PgError.PgError, R>
   }
   /**
-   * Streams the rows of the statement, a page at a time, whatever their number.
+   * Streams the rows of the statement a page at a time, so that a result of any size fits in memory.
    *
    * @since 0.1.0
    */
   readonly stream: {
     /**
-     * Streams the rows of the statement, each decoded by the schema in `row`. Pages of `fetchSize` rows (1,000 by
-     * default) come as they are read. Fails with `DecodeError` if a row does not fit, and as every call of
-     * `PgStatement` does.
+     * Streams the rows of the statement, each decoded by the schema in `row`. The stream asks for the next page of
+     * `fetchSize` rows (1,000 by default) when the reader has used up the one before. Fails with `DecodeError` if a row
+     * does not fit, and as every call of `PgStatement` does.
      *
      * @since 0.1.0
      */
     <A, R>(params: Parameters | undefined, options: RowStreamOptions<A, R>): Stream.Stream<A, PgError.PgError, R>
     /**
-     * Streams the rows of the statement as objects by column name, whatever their number. Pages of `fetchSize` rows
-     * (1,000 by default) come as they are read. Fails with `DecodeError` if a value cannot be read, and as every call
-     * of `PgStatement` does.
+     * Streams the rows of the statement as objects by column name. The stream asks for the next page of `fetchSize`
+     * rows (1,000 by default) when the reader has used up the one before. Fails with `DecodeError` if a value cannot be
+     * read, and as every call of `PgStatement` does.
      *
      * @since 0.1.0
      */
     (params?: Parameters, options?: StreamOptions): Stream.Stream<Row, PgError.PgError>
   }
   /**
-   * Opens a cursor that goes forward over the statement's rows, for the scope. A `timeout` is as in
-   * `PgCursor.CursorOptions`.
+   * Opens a cursor that moves forward over the statement's rows, for the scope. The `timeout` limits the opening of the
+   * cursor, and then each call on it.
    *
    * @since 0.1.0
    */
@@ -314,8 +321,8 @@ export interface PgStatement {
     options?: CallOptions
   ) => Effect.Effect<PgCursor.PgCursor, PgError.PgError, Scope.Scope>
   /**
-   * Asks for the plan of the statement, as `EXPLAIN (FORMAT JSON, VERBOSE)` tells it. With `analyze` it is run, and
-   * rolled back.
+   * Returns the plan of the statement, as `EXPLAIN (FORMAT JSON, VERBOSE)` shows it. With `analyze` the statement is
+   * also run, and rolled back.
    *
    * @since 0.1.0
    */

@@ -29,8 +29,8 @@ export type TransactionOutcome = "committed" | "aborted" | "in progress" | "unkn
 
 /**
  * Asks the server how a transaction ended whose COMMIT was not answered. The transaction must have been run with
- * `trackOutcome: true`. A transaction that wrote nothing has no ID, so its outcome is `unknown`, but it has nothing to
- * lose.
+ * `trackOutcome: true`. A transaction that wrote nothing has no ID, so its outcome is `unknown`, which does not matter
+ * because there was nothing to commit.
  *
  * @example
  * ```ts

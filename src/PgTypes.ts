@@ -70,7 +70,7 @@ export {
  * @since 0.1.0
  */
 export const numericAsBigDecimal: TypeCodec = builtinTypeCodec(
-  // A string made from a BigDecimal does not have to be parsed by the server.
+  // A BigDecimal is encoded in binary here, so that the server does not have to parse its text.
   mapped(
     { ...numericCodec, writesStrings: true },
     {
@@ -101,9 +101,8 @@ const dateTimes = (base: Codec): TypeCodec =>
   )
 
 /**
- * Reads `timestamptz` as Effect's `DateTime.Utc`, which has milliseconds: digits below them are cut off. Infinity fails
- * with a `DecodeError`. As parameters, zoned date-times are accepted, and everything that the type accepts without this
- * codec.
+ * Reads `timestamptz` as Effect's `DateTime.Utc`. Digits below the millisecond are cut off, and infinity fails with a
+ * `DecodeError`. A parameter may be a zoned date-time or anything that the type accepts without this codec.
  *
  * @category codecs
  * @since 0.1.0
@@ -111,9 +110,9 @@ const dateTimes = (base: Codec): TypeCodec =>
 export const timestamptzAsDateTime: TypeCodec = dateTimes(timestamptzCodec)
 
 /**
- * Reads `timestamp` as Effect's `DateTime.Utc`, as if it were in UTC; digits below the millisecond are cut off.
- * Infinity fails with a `DecodeError`. As parameters, zoned date-times are accepted, and everything that the type
- * accepts without this codec.
+ * Reads `timestamp` as Effect's `DateTime.Utc`, as if it were in UTC. Digits below the millisecond are cut off, and
+ * infinity fails with a `DecodeError`. A parameter may be a zoned date-time or anything that the type accepts without
+ * this codec.
  *
  * @category codecs
  * @since 0.1.0
@@ -153,7 +152,7 @@ const instantOf = (text: string): Date => {
   return microsecond === 0 ? date : new PgTimestamp(date.getTime(), microsecond)
 }
 
-/** A Date as it stands in a row, with the microseconds below its milliseconds, which JSON keeps. */
+/** A schema for the Dates of rows. In JSON they keep the microseconds of a `PgTimestamp`. */
 const Instant = Schema.declare((value): value is Date => value instanceof Date && !Number.isNaN(value.getTime()), {
   expected: "a valid Date",
   toCodecJson: () =>
@@ -289,9 +288,9 @@ export const Range = <Bound extends Schema.Constraint>(
   )
 
 /**
- * Makes the schema of a `PgArray`, which `losslessArrayOf` reads, whose elements have a schema of their own. Of two
- * dimensions it is that of a list of lists: `PgTypes.ArrayOf(Schema.Array(Schema.Int))`. In JSON it is an object with
- * the fields of `PgArray`. Throws a TypeError where it is given no schema, as `Range` does.
+ * Makes the schema of a `PgArray`, as `losslessArrayOf` reads it, from the schema of its elements. For two dimensions,
+ * pass the schema of one row: `PgTypes.ArrayOf(Schema.Array(Schema.Int))`. In JSON it is an object with the fields of
+ * `PgArray`. Throws a TypeError if the argument is not a schema.
  *
  * @category schemas
  * @since 0.1.0

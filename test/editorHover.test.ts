@@ -226,8 +226,8 @@ describe("what an editor shows of what is public", () => {
       plain: "Fetches all rows of a statement as objects by column name.",
       decoded: "Fetches all rows of a statement, each decoded by the schema in `row`.",
       template: "Fetches all rows of a statement, each decoded by the schema in `row`.",
-      alone: "Runs different statements in one round trip, each of which succeeds or fails by itself.",
-      together: "Runs different statements in one round trip, and gives what each has done and returned.",
+      alone: "Runs different statements in one round trip, each of which succeeds or fails on its own.",
+      together: "Runs different statements in one round trip, and returns what each did and its rows.",
       piped:
         "Handles the server's errors of one class of SQLSTATEs and lets all others pass; takes the effect by `pipe`.",
       direct: "Handles the server's errors of one class of SQLSTATEs in an effect and lets all others pass."

@@ -1,8 +1,8 @@
-/** Records in the text format of COPY, for drivers that leave the encoding to their users. */
+/** Writes records in the text format of COPY, for drivers that leave the encoding to their users. */
 import type { Value } from "../workloads/workload.ts"
 import type { Records } from "./driver.ts"
 
-/** A chunk for each row would be no more than a way to be slow. */
+/** How many rows a chunk has. A chunk for each row would be slow. */
 const BLOCK_ROWS = 500
 
 export function* copyBlocks(records: Records): Generator<string> {

@@ -1,12 +1,13 @@
+/** Defines what a driver does for the benchmark. */
 import type { Meter } from "../meter.ts"
 import type { Address, Plan } from "../protocol.ts"
 import type { Query, Task, Value } from "../workloads/workload.ts"
 
 export type Row = Readonly<Record<string, unknown>>
 
-/** A driver for Node. It lives in a process of its own, where it is the only one. */
+/** A driver for Node. It runs alone in a process. */
 export interface Driver {
-  /** Connects what it needs before it returns, and says why where it does not offer what it is asked for. */
+  /** Opens the connections or the pool that the plan needs. Returns a refusal if the driver lacks the feature. */
   readonly open: (address: Address, plan: Plan) => Promise<Session | Refusal>
 }
 
@@ -17,20 +18,22 @@ export interface Refusal {
 }
 
 export interface Session {
-  /** Does it once: the rows that it got, for a task that gets some. */
+  /** Runs the task once and returns its rows, if it reads any. */
   readonly once: (task: Task) => Promise<ReadonlyArray<Row>>
-  /** Does it in that many loops at once, each as the driver's users would write it, until the round is over. */
+  /**
+   * Runs the task in that many concurrent loops, written as the driver's users would write them, until the round ends.
+   */
   readonly repeat: (task: Task, fibers: number, meter: Meter) => Promise<void>
   readonly close: () => Promise<void>
 }
 
 /**
- * What a driver can do with what it opens, a connection or a pool, as its users would do it. `Rows` and `Done` are the
- * effects or the promises of rows, and of nothing in particular. What is left out is what the driver does not offer.
+ * The operations of a driver on a connection or a pool, written as its users would write them. `Rows` is an effect or a
+ * promise of rows, and `Done` one whose result does not matter. An operation that the driver lacks is left out.
  */
 export interface Skills<On, Rows, Done> {
   readonly fetch?: (on: On, query: Query) => Rows
-  /** Shows every row, and keeps none. */
+  /** Passes every row to `see` and keeps none. */
   readonly stream?: (on: On, query: Query, see: (row: Row) => void) => Done
   readonly executeMany?: (on: On, sql: string, records: Records) => Done
   readonly copyIn?: (on: On, table: string, columns: ReadonlyArray<string>, records: Records) => Done
@@ -40,17 +43,17 @@ export interface Skills<On, Rows, Done> {
   readonly connect?: (on: On) => Done
 }
 
-/** How many rows a stream asks for at a time, in every driver that can be told. */
+/** How many rows a stream asks for at a time, in every driver that has such an option. */
 export const STREAM_PAGE_ROWS = 1_000
 
-/** The caches of drivers hold so many statements or more; a workload of more has them enlarged. */
+/** Every driver caches at least this many statements. For a workload with more, the cache is enlarged. */
 const USUAL_STATEMENTS = 100
 
-/** How many statements a connection is to remember; undefined where the driver's own default will do. */
+/** How many statements a connection has to cache; undefined if the driver's default is enough. */
 export const statementsOf = ({ task }: Plan): number | undefined =>
   task.kind === "fetch" && task.queries.length > USUAL_STATEMENTS ? task.queries.length : undefined
 
-/** The connections, dealt out to the loops. */
+/** Deals the connections out to the loops, so that each loop has one. */
 export const dealt = <C>(connections: ReadonlyArray<C>, fibers: number): ReadonlyArray<C> =>
   Array.from({ length: fibers }, (_, fiber) => connections[fiber % connections.length]).filter(
     (connection) => connection !== undefined

@@ -1,4 +1,4 @@
-/** effectpg through its connection, as every other driver, and through its pool with and without multiplexing. */
+/** Runs effectpg through its connection, and through its pool with and without multiplexing. */
 import * as Effect from "effect/Effect"
 import * as Redacted from "effect/Redacted"
 import * as Stream from "effect/Stream"

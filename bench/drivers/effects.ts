@@ -1,4 +1,4 @@
-/** A driver whose calls are effects: each loop is a fiber, and no promise is made for a query. */
+/** Makes a driver whose calls are effects: each loop is a fiber, and no query makes a promise. */
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Scope from "effect/Scope"
@@ -7,7 +7,7 @@ import type { Address, Plan } from "../protocol.ts"
 import { dealt, type Driver, type Refusal, type Row, type Session, type Skills } from "./driver.ts"
 import { lacks, type Operation, operationOf, rowsOnce } from "./operation.ts"
 
-/** What the driver opens, and what can be done with it. */
+/** How the driver opens a connection or a pool, and its operations on it. */
 export interface Source<On, E> {
   readonly open: (address: Address, plan: Plan) => Effect.Effect<On, E, Scope.Scope>
   readonly skills: Skills<On, Effect.Effect<ReadonlyArray<Row>, E>, Effect.Effect<unknown, E>>

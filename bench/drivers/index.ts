@@ -1,4 +1,4 @@
-/** Which drivers there are, and how each one's process is started. None of them is loaded by the runner itself. */
+/** Lists the drivers and how to start the process of each. The runner itself loads none of them. */
 import { execFileSync } from "node:child_process"
 import * as fs from "node:fs"
 import { createRequire } from "node:module"
@@ -46,7 +46,7 @@ const nodeDrivers: Readonly<Record<string, NodeDriver>> = {
   }
 }
 
-/** For the driver's own process. */
+/** Loads a driver. Only the process of that driver calls this. */
 export const loadDriver = (name: string): Promise<Driver> => {
   const driver = nodeDrivers[name]
   if (driver === undefined) throw new Error(`"${name}" is no driver for Node`)
@@ -58,7 +58,7 @@ const file = (name: string): string => fileURLToPath(new URL(name, import.meta.u
 const readManifest = (manifest: string): { readonly name: string; readonly version: string } =>
   JSON.parse(fs.readFileSync(manifest, "utf8"))
 
-/** The version that a program of this package gets when it imports that name. */
+/** The version of a package that this project has installed. */
 const versionOf = (name: string): string => {
   const own = readManifest(file("../../package.json"))
   if (own.name === name) return own.version
@@ -77,14 +77,14 @@ export const nodeParticipants: ReadonlyArray<Participant> = Object.entries(nodeD
   })
 )
 
-/** The one on the path, and the system's own, which is the one that the system's packages serve. */
+/** The Python on the path, and that of the system, for which the system's packages are installed. */
 const pythons = ["python3", "/usr/bin/python3"]
 
 const PRINT_VERSIONS =
   "import asyncpg, platform, uvloop; " +
   "print(f'{asyncpg.__version__} (uvloop {uvloop.__version__}, Python {platform.python_version()})')"
 
-/** Absent where no Python has both asyncpg and uvloop. */
+/** Empty if no Python has both asyncpg and uvloop. */
 const asyncpg = (): ReadonlyArray<Participant> => {
   for (const command of pythons) {
     try {

@@ -1,16 +1,16 @@
-/** A task in the terms of a driver's skills. */
+/** Turns a task of a workload into a call of a driver. */
 import type { Query, Task } from "../workloads/workload.ts"
 import type { Records, Refusal, Row, Skills } from "./driver.ts"
 
 export interface Operation<On, Job> {
   readonly run: (on: On) => Job
-  /** How many rows were read or written, by what the job has given. */
+  /** How many rows the job has read or written, from its result. */
   readonly rows: (result: unknown) => number
 }
 
 const lengthOf = (result: unknown): number => (Array.isArray(result) ? result.length : 0)
 
-/** Undefined where the driver does not have the skill. Streamed rows are shown to `see`. */
+/** Makes the operation for a task; undefined if the driver lacks it. Streamed rows are passed to `see`. */
 export const operationOf = <On, Rows, Done>(
   skills: Skills<On, Rows, Done>,
   task: Task,
@@ -82,7 +82,7 @@ const streaming = <On, Done>(
 const recordsOf = ({ row, count }: Extract<Task, { readonly count: number }>): Records =>
   Array.from({ length: count }, () => row)
 
-/** Does it once with somebody else's `await`: the rows that came. */
+/** Runs a task once and returns its rows. `settle` waits for the driver's effect or promise. */
 export const rowsOnce = async <On, Rows, Done>(
   skills: Skills<On, Rows, Done>,
   task: Task,
@@ -98,7 +98,7 @@ export const rowsOnce = async <On, Rows, Done>(
 
 const rowsOf = (result: unknown): ReadonlyArray<Row> => (Array.isArray(result) ? result : [])
 
-/** How a driver says that it cannot do a task. */
+/** Makes the refusal of a driver that lacks a task. */
 export const lacks = (task: Task, through: string): Refusal => ({
   refused: `this benchmark knows no ${task.kind} of it${through === "nothing" ? "" : ` through its ${through}`}`
 })

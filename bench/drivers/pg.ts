@@ -1,4 +1,6 @@
-/** node-postgres, in its fastest documented form: named statements. COPY is in a package of its own; so are streams. */
+/**
+ * Runs node-postgres in its fastest documented form: named statements. It needs other packages for COPY and streams.
+ */
 import { Readable } from "node:stream"
 import { pipeline } from "node:stream/promises"
 import pg from "pg"

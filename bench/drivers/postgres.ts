@@ -1,4 +1,4 @@
-/** postgres.js. It pipelines by itself wherever several queries wait for one connection. */
+/** Runs postgres.js. It pipelines by itself if several queries wait for one connection. */
 import { Readable } from "node:stream"
 import { pipeline } from "node:stream/promises"
 import postgres from "postgres"
@@ -15,7 +15,7 @@ const fetch = (sql: postgres.Sql, query: Query): Promise<ReadonlyArray<Row>> =>
 const connection: Source<postgres.Sql> = {
   open: async (address) => {
     const sql = postgres({ ...address, max: 1, ssl: false })
-    // It connects when it is first asked something.
+    // The first query makes it connect.
     await sql`SELECT`
     return sql
   },

@@ -1,10 +1,10 @@
-/** A driver whose calls are promises: each loop is an async function. */
+/** Makes a driver whose calls are promises: each loop is an async function. */
 import type { Meter } from "../meter.ts"
 import type { Address, Plan } from "../protocol.ts"
 import { dealt, type Driver, type Refusal, type Row, type Session, type Skills } from "./driver.ts"
 import { lacks, type Operation, operationOf, rowsOnce } from "./operation.ts"
 
-/** What the driver opens, and what can be done with it. */
+/** How the driver opens a connection or a pool, and its operations on it. */
 export interface Source<On> {
   readonly open: (address: Address, plan: Plan) => Promise<On>
   readonly close: (on: On) => Promise<unknown>

@@ -1,6 +1,6 @@
 /**
- * @effect/sql-pg through its native `PgConnection` and `PgPool`: the cheapest of its doors, without the spans and the
- * statement compiler of its `SqlClient`. Only transactions have no other door than that one.
+ * Runs @effect/sql-pg through its native `PgConnection` and `PgPool`. They are its cheapest interface, without the
+ * spans and the statement compiler of its `SqlClient`. Only transactions need the `SqlClient`.
  */
 import * as PgClient from "@effect/sql-pg/PgClient"
 import * as PgConnection from "@effect/sql-pg/PgConnection"

@@ -1,8 +1,9 @@
 /**
- * Whether a change has made anything slower: `node bench/scripts/against.ts CHECKOUT [workload,workload] [rounds]` holds
- * this checkout against another one, such as a worktree of an older commit. Each is in a process of its own and runs its
- * own `bench/child.ts`; they take turns of a fraction of a second, so that a machine that is busy disturbs both alike.
- * Prints the medians of the client's CPU time and of what it allocates, and the medians of their ratios in each round.
+ * Shows whether a change has made anything slower: `node bench/scripts/against.ts CHECKOUT [workload,workload]
+ * [rounds]` compares this checkout with another one, such as a worktree of an older commit. Each runs its own
+ * `bench/child.ts` in a process of its own. They take turns of a fraction of a second, so that a busy machine disturbs
+ * both alike. Prints the medians of the client's CPU time and allocation, and the medians of their ratios within each
+ * round.
  */
 import * as path from "node:path"
 import { start } from "../../test/support/postgres.ts"
@@ -41,7 +42,7 @@ const opened = async (name: keyof typeof roots, database: Address, workload: Wor
   throw new Error(peer.refused)
 }
 
-/** One value of each for each round; the one that begins changes. */
+/** Measures both in each round and returns their values by round. They take turns at being first. */
 const inTurns = async (
   count: number,
   other: () => Promise<number>,

@@ -1,7 +1,7 @@
 /**
- * How much code one warm query of one row runs through: `node bench/scripts/queryPath.ts [--list]` counts the functions
- * and the files of effectpg that V8 saw run, on a connection, on a pool and inside of a transaction, and those of
- * `@effect/sql-pg` and `pg` beside them. With `--list` it names each function of ours, file by file.
+ * Shows how much code one warm query of one row runs: `node bench/scripts/queryPath.ts [--list]` counts the functions
+ * and files of effectpg that V8 has run, on a connection, on a pool and inside of a transaction. For comparison it also
+ * counts those of `@effect/sql-pg` and `pg`. With `--list` it names each function of effectpg, by file.
  */
 import * as SqlPg from "@effect/sql-pg/PgConnection"
 import * as Effect from "effect/Effect"
@@ -14,14 +14,14 @@ import * as PgPool from "../../src/PgPool.ts"
 import { type PgServer, start } from "../../test/support/postgres.ts"
 
 const SQL = "SELECT 1+1 AS sum"
-/** Enough for the statement to be cached and for its row reader to be compiled. */
+/** After this many queries the statement is cached and its row reader is compiled. */
 const WARM_UP = 2_000
 
 interface Path {
   readonly name: string
-  /** The files that count. */
+  /** Matches the files that are counted. */
   readonly within: RegExp
-  /** Makes the call, so that what makes it counts too. */
+  /** Makes the call anew each time, so that the code that makes it is counted too. */
   readonly query: () => Effect.Effect<unknown, unknown>
 }
 

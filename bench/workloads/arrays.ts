@@ -1,6 +1,6 @@
 import { fetching, type Workload } from "./workload.ts"
 
-/** Many elements in few values. */
+/** Measures arrays: many elements in few values. */
 export const arrays: Workload = {
   name: "arrays",
   title: "100 rows of int[100]",

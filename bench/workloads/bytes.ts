@@ -1,6 +1,6 @@
 import { fetching, type Workload } from "./workload.ts"
 
-/** Values that are only copied. */
+/** Measures values that need no decoding, only copying. */
 export const bytes: Workload = {
   name: "bytea",
   title: "100 rows of 1 kB bytea",

@@ -1,6 +1,6 @@
 import { fetching, type Workload } from "./workload.ts"
 
-/** Short strings, small integers and booleans in wide rows. How many rows there are is the server's affair. */
+/** Measures wide rows of short strings, small integers and booleans. The number of rows depends on the server. */
 export const catalogue: Workload = {
   name: "pg-type",
   title: "about 600 rows of 12 columns from pg_type",

@@ -1,6 +1,6 @@
 import type { Workload } from "./workload.ts"
 
-/** One loop: a server starts a process for each connection, and more of them at once would measure that. */
+/** Measures connecting, in one loop. With more loops, the server's start of processes would be most of the time. */
 export const connect: Workload = {
   name: "connect",
   title: "connect and close",

@@ -1,3 +1,4 @@
+/** Lists the workloads of the benchmark. */
 import { arrays } from "./arrays.ts"
 import { bytes } from "./bytes.ts"
 import { catalogue } from "./catalogue.ts"

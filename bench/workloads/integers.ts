@@ -1,6 +1,6 @@
 import { fetching, type Workload } from "./workload.ts"
 
-/** The cost of a row that holds next to nothing. */
+/** Measures the cost of a row with a single integer. */
 export const integers: Workload = {
   name: "integers",
   title: "1,000 rows of one int",

@@ -1,6 +1,6 @@
 import { fetching, type Workload } from "./workload.ts"
 
-/** What the table of a business looks like. Timestamps end at milliseconds, as a `Date` does. */
+/** Measures rows like those of a business table. Their timestamps have only milliseconds, as a `Date` does. */
 export const mixed: Workload = {
   name: "mixed",
   title: "1,000 rows of ten mixed types",

@@ -1,6 +1,6 @@
 import { fetching, type Workload } from "./workload.ts"
 
-/** The bare cost of a round trip. */
+/** Measures the cost of a round trip alone. */
 export const onePlusOne: Workload = {
   name: "one-plus-one",
   title: "SELECT 1+1",

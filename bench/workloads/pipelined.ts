@@ -1,6 +1,6 @@
 import { fetching, type Workload } from "./workload.ts"
 
-/** What is left of a query's cost when its round trip is shared with a hundred others. */
+/** Measures the cost of a query that shares its round trip with a hundred others. */
 export const pipelined: Workload = {
   name: "pipelined",
   title: "SELECT 1+1, pipelined by 100 fibers on one connection",

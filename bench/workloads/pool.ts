@@ -1,4 +1,4 @@
-/** What goes through a driver's own pool, as its users would set it up. */
+/** Measures a driver's own pool, set up as its users would do it. */
 import { CONNECTIONS, type Task, type Workload } from "./workload.ts"
 
 const throughPool = (task: Task, fibers: number) =>
@@ -6,7 +6,7 @@ const throughPool = (task: Task, fibers: number) =>
 
 const ONE_PLUS_ONE = { sql: "SELECT 1+1", parameters: [] }
 
-/** A hundred loops for each connection: how the pool queues, and whether it pipelines. */
+/** Measures how the pool queues, and whether it pipelines, with a hundred loops for each connection. */
 export const pool: Workload = {
   name: "pool",
   title: "SELECT 1+1 by 1,000 fibers on a pool of 10",
@@ -14,7 +14,7 @@ export const pool: Workload = {
   ...throughPool({ kind: "fetch", queries: [ONE_PLUS_ONE] }, 1000)
 }
 
-/** A pool that resets a connection before its next statement does not do so here; `lease` shows what that costs. */
+/** Measures borrowing alone. It shows no reset that a pool delays until the next statement; `lease` does. */
 export const acquire: Workload = {
   name: "acquire",
   title: "acquire and release, nothing else",
@@ -29,7 +29,7 @@ export const lease: Workload = {
   ...throughPool({ kind: "lease", query: ONE_PLUS_ONE }, CONNECTIONS)
 }
 
-/** The smallest thing that a business does. Nothing waits for a disk, or it alone would be measured. */
+/** Measures a transaction with one INSERT. It does not wait for the disk, which would take most of the time. */
 export const transaction: Workload = {
   name: "transaction",
   title: "BEGIN, one INSERT, COMMIT through a pool of 10",

@@ -1,6 +1,6 @@
 import { fetching, type Workload } from "./workload.ts"
 
-/** The query that most applications run most: one parameter, one small row. */
+/** Measures the most frequent query of most applications: one parameter, one small row. */
 export const primaryKey: Workload = {
   name: "primary-key",
   title: "primary-key row of 4 columns",

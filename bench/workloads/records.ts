@@ -1,4 +1,4 @@
-/** Many rows written at once, as in pgbench of MagicStack. */
+/** Measures many rows written at once, as MagicStack's pgbench does. */
 import { onConnections, type Value, type Workload } from "./workload.ts"
 
 const COLUMNS = ["a", "b", "c", "d", "e", "f", "g"]

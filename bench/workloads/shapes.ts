@@ -1,8 +1,9 @@
+/** Measures whether a statement costs more if many others are in use. */
 import { onConnections, type Query, type Workload } from "./workload.ts"
 
 const VALUES = ["17::int4", "'seventeen'::text", "true", "17.5::float8"] as const
 
-/** Rows of the same cost, but of another shape for each number: other names, in another order. */
+/** Makes a query whose rows cost the same for each number, but have other column names in another order. */
 const shape = (number: number): Query => {
   const columns = VALUES.map((_, position) => {
     const value = VALUES[(position + number) % VALUES.length]
@@ -11,7 +12,7 @@ const shape = (number: number): Query => {
   return { sql: `SELECT ${columns.join(", ")}`, parameters: [] }
 }
 
-/** On one connection, so that the check of the values has prepared every statement before anything is measured. */
+/** Uses one connection, on which the check of the values prepares every statement before anything is measured. */
 const shapes = (count: number): Pick<Workload, "setup" | "task" | "through" | "connections" | "fibers"> => ({
   setup: [],
   ...onConnections({
@@ -22,7 +23,7 @@ const shapes = (count: number): Pick<Workload, "setup" | "task" | "through" | "c
   fibers: 1
 })
 
-/** To be held against `manyShapes`: what a statement costs must not depend on how many others there are. */
+/** Compare this with `manyShapes`: the cost of a statement must not depend on how many others there are. */
 export const oneShape: Workload = {
   name: "one-shape",
   title: "row of 4 columns, always the same statement",

@@ -8,7 +8,7 @@ const series = (rows: number): Query => ({
   parameters: [rows]
 })
 
-/** Peak memory is as much the point as speed. */
+/** Measures a stream. Its peak memory matters as much as its speed. */
 export const stream: Workload = {
   name: "stream",
   title: "stream of 1,000,000 rows of two columns",

@@ -1,32 +1,33 @@
+/** Defines what a workload is: a task, and how many connections and loops run it. */
 export type Value = number | boolean | string
 
-/** What every driver is asked to do, and what it is asked to do it with. */
+/** A statement with its parameters. */
 export interface Query {
   readonly sql: string
   readonly parameters: ReadonlyArray<Value>
 }
 
-/** The same row many times over: what is measured is how it is written, not how it is made. */
+/** One row, written many times, because the workload measures how rows are written and not how they are made. */
 interface Records {
   readonly row: ReadonlyArray<Value>
   readonly count: number
 }
 
-/** What a loop does once; the measurements call it a query, whatever it is. */
+/** What a loop does each time. The measurements call each of these a query. */
 export type Task =
-  /** All rows of a query; of several, each in turn. They have the same number of rows. */
+  /** Fetches all rows of a query. Several queries run in turn and have the same number of rows. */
   | { readonly kind: "fetch"; readonly queries: readonly [Query, ...Array<Query>] }
-  /** One row after the other, in constant memory. That they are the right ones is checked with fewer. */
+  /** Streams rows in constant memory. `checkedWith` has fewer rows, with which the values are checked. */
   | { readonly kind: "stream"; readonly query: Query; readonly rows: number; readonly checkedWith: Query }
-  /** One statement, run for each record; all or nothing. */
+  /** Runs one statement for each record, all or nothing. */
   | ({ readonly kind: "executeMany"; readonly sql: string } & Records)
-  /** COPY of values that the driver encodes. */
+  /** Copies records in; the driver encodes their values. */
   | ({ readonly kind: "copyIn"; readonly table: string; readonly columns: ReadonlyArray<string> } & Records)
   /** Borrows a connection and gives it back. */
   | { readonly kind: "acquire" }
-  /** The same with a query in between. */
+  /** Borrows a connection, runs a query, and gives the connection back. */
   | { readonly kind: "lease"; readonly query: Query }
-  /** One statement that writes one row, between BEGIN and COMMIT. */
+  /** Runs a statement that writes one row, between BEGIN and COMMIT. */
   | { readonly kind: "transaction"; readonly query: Query }
   /** Connects, authenticates, and closes. */
   | { readonly kind: "connect" }
@@ -35,26 +36,26 @@ export interface Workload {
   /** Its name on the command line and in the results. */
   readonly name: string
   readonly title: string
-  /** Statements that make its tables; run once, before any driver connects. */
+  /** Statements that make its tables. They run once, before any driver connects. */
   readonly setup: ReadonlyArray<string>
   readonly task: Task
-  /** Whether a loop has a connection dealt to it, shares the driver's own pool with the others, or has nothing yet. */
+  /** Whether a loop gets one of the connections, uses the driver's pool, or starts with nothing. */
   readonly through: "connections" | "pool" | "nothing"
   readonly connections: number
-  /** How many loops there are. More than there are connections: the driver must pipeline, or its pool must queue. */
+  /** How many loops there are. If there are more than connections, the driver has to pipeline or its pool to queue. */
   readonly fibers: number
-  /** For a task that writes: a query, run after the task was done once, whose rows say what is wrong. */
+  /** A query that runs after the first run of a task that writes. Its rows say what is wrong in the tables. */
   readonly audit?: string
-  /** A statement that takes away what a turn has written, so that the next one finds what it found. */
+  /** A statement that removes what a turn has written, so that the next turn starts from the same state. */
   readonly reset?: string
-  /** Whether pgbench, which decodes nothing, can show how much of the cost is the round trip's. */
+  /** Whether pgbench, which decodes nothing, can show the cost of the round trip alone. */
   readonly hasFloor?: boolean
 }
 
-/** As many as pgbench of MagicStack takes, so that results can be set beside its own. */
+/** MagicStack's pgbench uses as many, so that results can be compared with its own. */
 export const CONNECTIONS = 10
 
-/** A loop on each connection. */
+/** Runs one loop on each connection. */
 export const onConnections = (task: Task) =>
   ({ task, through: "connections", connections: CONNECTIONS, fibers: CONNECTIONS }) as const
 

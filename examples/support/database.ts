@@ -1,6 +1,6 @@
 /**
- * Where an example works: on the server of the tests (`test/support/postgres.ts` says which), in a schema that is empty
- * at first and dropped in the end.
+ * Makes an empty schema for an example, on the server of the tests (see `test/support/postgres.ts`), and drops it at
+ * the end.
  */
 import { Effect, type Scope } from "effect"
 import { type PgConfig, PgConnection, type PgError } from "../../src/index.ts"

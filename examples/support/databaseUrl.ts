@@ -1,4 +1,4 @@
-/** Import it first: it sets DATABASE_URL to a database for the example, and takes that away when the example has ended. */
+/** Sets DATABASE_URL to a schema for the example, which is dropped when the example ends. Import this file first. */
 import { Effect, Exit, Scope } from "effect"
 import { database } from "./database.ts"
 

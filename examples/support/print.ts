@@ -1,18 +1,18 @@
-/** What the examples show, as text for a terminal. */
+/** Prints what the examples show in a terminal. */
 import { Console, type Effect } from "effect"
 import type { PgConnection } from "../../src/index.ts"
 
 const RULE_WIDTH = 76
 const INDENT = "  "
 
-/** The heading of what follows. */
+/** Prints a heading. */
 export const chapter = (title: string): Effect.Effect<void> =>
   Console.log(`\n── ${title} ${"─".repeat(RULE_WIDTH - title.length)}\n`)
 
-/** One paragraph; its lines are kept. */
+/** Prints one paragraph without changing its line breaks. */
 export const say = (text: string): Effect.Effect<void> => Console.log(text.replaceAll(/^(?=.)/gm, INDENT))
 
-/** Rows under the names of their columns. */
+/** Prints rows as a table with the names of their columns. */
 export const table = (rows: ReadonlyArray<PgConnection.Row>): Effect.Effect<void> => {
   const names = Object.keys(rows[0] ?? {})
   const columns = names.map((name) => {

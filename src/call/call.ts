@@ -1,4 +1,4 @@
-/** What is asked and what comes back, in words that everything which reaches a database shares. */
+/** The options and results of calls, which connections, pools, clients and transactions share. */
 import type * as Duration from "effect/Duration"
 import type * as Result from "effect/Result"
 import type * as Schema from "effect/Schema"
@@ -7,7 +7,8 @@ import type * as PgError from "../PgError.ts"
 import type * as PgSql from "../PgSql.ts"
 
 /**
- * A row by column name. Of columns with the same name the last one counts; `fetchTuples` keeps them all.
+ * A row as an object by column name. If several columns have the same name, only the last one is kept; `fetchTuples`
+ * keeps them all.
  *
  * @category models
  * @since 0.1.0
@@ -15,7 +16,7 @@ import type * as PgSql from "../PgSql.ts"
 export type Row = Readonly<Record<string, unknown>>
 
 /**
- * A row in column order.
+ * A row as a list of values in column order.
  *
  * @category models
  * @since 0.1.0
@@ -23,7 +24,7 @@ export type Row = Readonly<Record<string, unknown>>
 export type Tuple = ReadonlyArray<unknown>
 
 /**
- * The values of `$1`, `$2`... A string is taken for every type; `null` and `undefined` are NULL.
+ * The values of `$1`, `$2`... A parameter of any type accepts a string; `null` and `undefined` are NULL.
  *
  * @category models
  * @since 0.1.0
@@ -31,7 +32,8 @@ export type Tuple = ReadonlyArray<unknown>
 export type Parameters = ReadonlyArray<unknown>
 
 /**
- * What a command did: its tag (`INSERT`, `CREATE TABLE`...), and to how many rows; 0 where it does not count.
+ * What a command did: its tag (`INSERT`, `CREATE TABLE`...) and how many rows it changed or returned. `rowCount` is 0
+ * for a command that does not count rows.
  *
  * @category models
  * @since 0.1.0
@@ -42,23 +44,25 @@ export interface CommandResult {
 }
 
 /**
- * How a call is to be made.
+ * The options of a call.
  *
  * @category models
  * @since 0.1.0
  */
 export interface CallOptions {
   /**
-   * How long the call may take, the wait for a connection included. After that it is interrupted, as by
-   * `Effect.timeout`, and fails with `TimeoutError`. No limit by default.
+   * How long the call may take, including the wait for a connection. After that it is interrupted, as by
+   * `Effect.timeout`, and fails with `TimeoutError`.
+   *
+   * @default no limit
    */
   readonly timeout?: Duration.Input | undefined
 }
 
 /**
- * How a call is to be made whose rows a schema decodes. The schema is given each row as it would be without one, and
- * gives it its type. If it asks for services, so does the call. A row that does not fit is a `DecodeError`, which names
- * the column and not the value.
+ * The options of a call that decodes its rows with a schema. The schema receives each row as the call would return it
+ * without a schema, and the call returns what the schema makes of it. The call requires the services that the schema
+ * requires. A row that does not fit is a `DecodeError`, which names the column but does not show the value.
  *
  * @category models
  * @since 0.1.0
@@ -69,14 +73,14 @@ export interface RowOptions<A, R = never> extends CallOptions {
 }
 
 /**
- * How a single value is fetched: from the first column, or from the one with a name or a position.
+ * The options of a call that fetches a single value.
  *
  * @category models
  * @since 0.1.0
  */
 export interface ValueOptions extends CallOptions {
   /**
-   * The name of the column, or its position from 0.
+   * The name of the column that has the value, or its position from 0.
    *
    * @default 0
    */
@@ -84,18 +88,19 @@ export interface ValueOptions extends CallOptions {
 }
 
 /**
- * How a single value is fetched that a schema decodes.
+ * The options of a call that fetches a single value and decodes it with a schema.
  *
  * @category models
  * @since 0.1.0
  */
 export interface DecodedValueOptions<A, R = never> extends ValueOptions {
-  /** Decodes the value, which is null for NULL. */
+  /** Decodes the value. It receives `null` for NULL. */
   readonly value: Schema.ConstraintDecoder<A, R>
 }
 
 /**
- * What is to be run, and how: SQL with the values of its parameters, or a `PgSql` template, which has both.
+ * The arguments of a call: SQL with the values of its parameters, or a `PgSql` template, which has both. The options
+ * come last.
  *
  * @category models
  * @since 0.1.0
@@ -105,7 +110,7 @@ export type Call<Options> =
   | readonly [statement: PgSql.Statement, options?: Options | undefined]
 
 /**
- * What is to be run, with options that cannot be left out.
+ * The arguments of a call whose options cannot be left out.
  *
  * @category models
  * @since 0.1.0
@@ -115,7 +120,7 @@ export type CallWith<Options> =
   | readonly [statement: PgSql.Statement, options: Options]
 
 /**
- * Rows of values: each is run once with the statement, in order.
+ * Rows of parameter values. The statement runs once for each row, in order.
  *
  * @category models
  * @since 0.1.0
@@ -123,7 +128,7 @@ export type CallWith<Options> =
 export type RowSource<E = never, R = never> = Iterable<Parameters> | Stream.Stream<Parameters, E, R>
 
 /**
- * To how many rows a statement was applied in all its runs together.
+ * How many rows all runs of a statement changed or returned together.
  *
  * @category models
  * @since 0.1.0
@@ -133,7 +138,7 @@ export interface ManyResult {
 }
 
 /**
- * One statement of a batch. A `PgSql` template is one, too.
+ * One statement of a batch. A `PgSql` template can be used as one too.
  *
  * @category models
  * @since 0.1.0
@@ -144,7 +149,7 @@ export interface BatchStatement {
 }
 
 /**
- * What one statement of a batch has done, and the rows that it returned.
+ * What one statement of a batch did, and the rows that it returned.
  *
  * @category models
  * @since 0.1.0
@@ -154,7 +159,7 @@ export interface BatchResult extends CommandResult {
 }
 
 /**
- * What one statement of a batch has done, or its error, if each statement stands for itself (`errorBarriers`).
+ * What one statement of a batch did, or its error. A batch with `errorBarriers` returns one for each statement.
  *
  * @category models
  * @since 0.1.0
@@ -162,19 +167,21 @@ export interface BatchResult extends CommandResult {
 export type BarrierResult = Result.Result<BatchResult, PgError.PgError>
 
 /**
- * How a stream is read.
+ * The options of a stream.
  *
  * @category models
  * @since 0.1.0
  */
 export interface StreamOptions {
   /**
-   * How long each page may be waited for, and before the first one for a connection. Time that the reader takes does not
-   * count. After that the stream fails with `TimeoutError`. No limit by default.
+   * How long the stream may wait for each page. For the first page this includes the wait for a connection. The time
+   * that the reader takes does not count. After that the stream fails with `TimeoutError`.
+   *
+   * @default no limit
    */
   readonly timeout?: Duration.Input | undefined
   /**
-   * How many rows are asked for at a time, and so the most that are kept in memory.
+   * How many rows the stream asks for at a time. It keeps no more than that in memory.
    *
    * @default 1_000
    */
@@ -182,7 +189,7 @@ export interface StreamOptions {
 }
 
 /**
- * How a stream is read whose rows a schema decodes.
+ * The options of a stream that decodes its rows with a schema.
  *
  * @category models
  * @since 0.1.0

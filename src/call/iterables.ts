@@ -1,7 +1,6 @@
 /**
- * Iterates over the rows or bytes that a user passes. The user's iterator runs in the middle of our code, so anything that
- * it throws, and any result that is not an iterator result, becomes one typed error. The iterator is told at most once to
- * stop.
+ * Iterates over the rows or bytes that a user passes. The user's iterator may throw or return something that is not an
+ * iterator result. Either becomes one typed error, which an effect then fails with.
  */
 import * as Effect from "effect/Effect"
 import * as PgError from "../PgError.ts"
@@ -31,7 +30,7 @@ class GuardedIterator<A> implements Iterator<A> {
   next(): IteratorResult<A> {
     try {
       const result = this.#iterator.next()
-      // Reading the result may throw as well, and a result of another kind would never end the iteration.
+      // Reading the result may throw as well. A result of another kind would never end the iteration.
       return result.done === true ? DONE : { done: false, value: result.value }
     } catch (failure) {
       throw refused(failure, this.#sql)
@@ -50,7 +49,7 @@ class GuardedIterator<A> implements Iterator<A> {
 
 const DONE: IteratorReturnResult<undefined> = { done: true, value: undefined }
 
-/** Of what was thrown the message tells only the kind: its own may hold a row. */
+/** The reason names only the kind of what was thrown, because the message of the thrown error may contain a row. */
 const refused = (failure: unknown, sql: string): PgError.EncodeError =>
   new PgError.EncodeError({
     parameter: 0,

@@ -15,14 +15,14 @@ export const VALUE_OPTIONS: Shape.Kinds = {
 export const BATCH_OPTIONS: Shape.Kinds = { timeout: Shape.duration, errorBarriers: Shape.flag }
 export const CURSOR_OPTIONS: Shape.Kinds = { timeout: Shape.duration, scroll: Shape.flag, hold: Shape.flag }
 export const OBSERVED_OPTIONS: Shape.Kinds = { timeout: Shape.duration, onProgress: Shape.callback }
-/** The others are known to the text of the COPY. */
+/** `copyStatement.ts` checks all other options. */
 export const COPY_OPTIONS: Shape.Kinds = { ...OBSERVED_OPTIONS, where: Shape.text, [Shape.ANY_OTHER]: Shape.anything }
 export const COPY_ROWS_OPTIONS: Shape.Kinds = {
   ...COPY_OPTIONS,
   format: { is: (value) => value === "binary" || value === "csv", takes: '"binary" or "csv"' }
 }
 export const PREPARE_OPTIONS: Shape.Kinds = { timeout: Shape.duration, name: Shape.serverName }
-/** The statement that begins a transaction checks its modes. */
+/** `beginStatement.ts` checks the modes. */
 export const TRANSACTION_OPTIONS: Shape.Kinds = {
   isolation: Shape.anything,
   access: Shape.anything,

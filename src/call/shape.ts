@@ -1,8 +1,7 @@
 /**
- * The shape of what a call is given, checked once, before anything is borrowed or sent. TypeScript has refused most of it
- * already; plain JavaScript, a cast or a parsed body has not. What is wrong is a typed failure, which says what would be
- * right and never repeats the value. Looking at an argument may throw, if it is a Proxy or has a getter: that is a fault
- * of the argument too.
+ * Checks the arguments and options of a call once, before anything is borrowed or sent. TypeScript checks most of them
+ * too, but not in plain JavaScript, and not behind a cast. A wrong argument is a typed failure, which says what would
+ * be right and never repeats the value. An argument that throws when it is read, such as a Proxy, is wrong too.
  */
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
@@ -15,22 +14,22 @@ import { MAX_NAME_BYTES } from "../wire/limits.ts"
 
 export type Fault = PgError.EncodeError | PgError.InvalidConfigError
 
-/** What an argument or an option may be, and how to say so. */
+/** What an argument or an option may be, and the words for it in an error. */
 export interface Kind {
   readonly is: (value: unknown) => boolean
   readonly takes: string
 }
 
-/** The options that a call has. */
+/** The options of a call by name. */
 export type Kinds = Readonly<Record<string, Kind>>
 
-/** The effect of a call whose arguments are sound. */
+/** Fails with the fault of an argument if there is one, and otherwise goes on with the call. */
 export const unless = <A, E, R>(
   fault: Fault | undefined,
   use: () => Effect.Effect<A, E, R>
 ): Effect.Effect<A, E | PgError.PgError, R> => (fault === undefined ? use() : Effect.fail(fault))
 
-/** What a function of the user gives, which is to be an Effect: anything else would die where it is run. */
+/** Checks that a function of the user returned an Effect. Anything else would be a defect when it is run. */
 export const answerOf = <A, E, R>(
   setting: string,
   answer: Effect.Effect<A, E, R>
@@ -39,7 +38,7 @@ export const answerOf = <A, E, R>(
     ? answer
     : Effect.fail(new PgError.InvalidConfigError({ setting, reason: `gives an Effect, and not ${words(answer)}` }))
 
-/** Why an argument or an option is not of its kind. */
+/** Says why a value is not of its kind; undefined if it is. */
 export const faultOf = (setting: string, value: unknown, { is, takes }: Kind): PgError.InvalidConfigError | undefined =>
   isSafely(is, value)
     ? undefined
@@ -69,14 +68,14 @@ export const isArray = (value: unknown): value is ReadonlyArray<unknown> => {
   }
 }
 
-/** `instanceof` alone asks a Proxy, which may throw. */
+/** `ArrayBuffer.isView` is false for a Proxy, so that `instanceof`, which a Proxy can make throw, never sees one. */
 export const isBytes = (value: unknown): value is Uint8Array => ArrayBuffer.isView(value) && value instanceof Uint8Array
 
 // ------------------------------------------------------------------------------------------------- options
 
 /**
- * Reads the options of a call once, so that later changes have no effect. `null` means no options. An option
- * that the call does not have is refused, since it would have no effect and the caller would not notice.
+ * Checks the options of a call and goes on with a copy, so that later changes have no effect. `null` means no options.
+ * An unknown option is refused, because the caller would not notice that it has no effect.
  */
 export const withOptions = <Options extends object, A, E, R>(
   given: Options | null | undefined,
@@ -88,7 +87,7 @@ export const withOptions = <Options extends object, A, E, R>(
   return options instanceof PgError.InvalidConfigError ? Effect.fail(options) : use(options)
 }
 
-/** A copy of a plain object whose properties are of these kinds; of any other, what is wrong with it. */
+/** Copies a plain object if its properties are of these kinds. Otherwise returns what is wrong. */
 export const read = <Given extends object>(
   given: Given,
   name: string,
@@ -103,7 +102,7 @@ export const read = <Given extends object>(
     const kind = Object.hasOwn(kinds, key) ? kinds[key] : kinds[ANY_OTHER]
     if (kind === undefined) {
       const reason = `there is no such option here; there are ${Object.keys(kinds).join(", ")}`
-      // A value in the place of the options has its own keys, which may be anything.
+      // If something else was passed as the options, a key may be anything, even a value of the user.
       return new PgError.InvalidConfigError({ setting: IDENTIFIER.test(key) ? key : name, reason })
     }
     const fault = value === undefined ? undefined : faultOf(key, value, kind)
@@ -112,13 +111,13 @@ export const read = <Given extends object>(
   return copy
 }
 
-/** What may be the name of an option, with a slip in it. */
+/** Matches what may be a misspelled option. */
 const IDENTIFIER = /^[a-z]\w{0,39}$/i
 
-/** The kind of the options that are not named. */
+/** The key under which `Kinds` has the kind of all other options. */
 export const ANY_OTHER = ""
 
-/** Undefined for what is no object, or cannot be read. */
+/** Copies an object. Undefined if the value is no object or cannot be read. */
 export const copyOf = <A extends object>(value: A): A | undefined => {
   try {
     return typeof value === "object" && value !== null ? { ...value } : undefined
@@ -127,12 +126,12 @@ export const copyOf = <A extends object>(value: A): A | undefined => {
   }
 }
 
-/** Undefined for what is no plain object, or cannot be read. */
+/** Copies a plain object. Undefined if the value is no plain object or cannot be read. */
 const plainCopy = <A extends object>(value: A): A | undefined => {
   try {
     if (typeof value !== "object" || Array.isArray(value)) return undefined
     const prototype: unknown = Object.getPrototypeOf(value)
-    // Objects of another realm have another `Object.prototype`, which has no prototype either.
+    // An object of another realm has another `Object.prototype`, which has no prototype either.
     return prototype === null || Object.getPrototypeOf(prototype) === null ? { ...value } : undefined
   } catch {
     return undefined
@@ -147,12 +146,11 @@ export const anything: Kind = { is: () => true, takes: "anything" }
 export const text: Kind = { is: (value) => typeof value === "string", takes: "a string" }
 export const flag: Kind = { is: (value) => typeof value === "boolean", takes: "true or false" }
 export const callback: Kind = { is: (value) => typeof value === "function", takes: "a function" }
-/** The server would cut a longer name, and end one at a NUL. */
+/** The server would cut a longer name short, and a NUL would end the name early. */
 export const serverName: Kind = {
   is: (value) => typeof value === "string" && canBeNamed(value),
   takes: `a name of at most ${MAX_NAME_BYTES} bytes, without a NUL or half a surrogate pair`
 }
-/** What can be asked: a connection, a pool, a client, a transaction. */
 export const queryable: Kind = {
   is: (value) =>
     typeof value === "object" &&
@@ -164,7 +162,7 @@ export const stream: Kind = { is: Stream.isStream, takes: "a Stream" }
 export const effect: Kind = { is: Effect.isEffect, takes: "an Effect" }
 export const schema: Kind = { is: Schema.isSchema, takes: "a Schema" }
 export const schedule: Kind = { is: Schedule.isSchedule, takes: "a Schedule" }
-/** Copying the array shows whether it can be read: a proxy or a getter may throw. */
+/** Copying the array shows whether it can be read, because a Proxy or a getter may throw. */
 export const values: Kind = {
   is: (value) => Array.isArray(value) && Array.from(value).length >= 0,
   takes: "an array of values"
@@ -187,7 +185,7 @@ export const bytes: Kind = {
   takes: "a Uint8Array, or an Iterable or a Stream of them"
 }
 
-/** An Effect is iterable for `yield*`, and no source of rows. */
+/** An Effect is iterable, for `yield*`, but is not a source of rows. */
 const isIterable = (value: unknown): boolean =>
   typeof value === "object" &&
   value !== null &&
@@ -199,12 +197,12 @@ const canBeNamed = (name: string): boolean =>
   name !== "" && !name.includes("\0") && name.isWellFormed() && new TextEncoder().encode(name).length <= MAX_NAME_BYTES
 
 const isDuration = (value: unknown): boolean => {
-  // What is left of a longer time may be less than nothing: then the call is over before it begins.
+  // A caller may pass what remains of a deadline. If that is negative, the call times out at once.
   if (typeof value === "number") return !Number.isNaN(value)
   return isDurationInput(value) && Option.isSome(Duration.fromInput(value))
 }
 
-/** `Duration.fromInput` takes it from there, and gives none for what only looks like one. */
+/** A first check for `Duration.fromInput`, which returns none for anything that only looks like a duration. */
 const isDurationInput = (value: unknown): value is Duration.Input =>
   typeof value === "bigint" || typeof value === "string" || (typeof value === "object" && value !== null)
 
@@ -212,7 +210,7 @@ export const duration: Kind = { is: isDuration, takes: 'a duration, as "5 second
 
 // ------------------------------------------------------------------------------------------------- words
 
-/** What a value is, in words that hold nothing of it. */
+/** Describes a value for an error without showing anything of it. */
 export const words = (value: unknown): string => {
   try {
     if (value === null) return "null"

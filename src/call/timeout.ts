@@ -1,4 +1,4 @@
-/** The bound that a call may be given. */
+/** The `timeout` of a call. */
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"

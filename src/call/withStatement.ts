@@ -1,4 +1,4 @@
-/** The two forms in which a call takes its statement: SQL and parameters, or a template that holds both. */
+/** Takes apart the two forms of a call: SQL with parameters, or a template that has both. */
 import * as Effect from "effect/Effect"
 import * as PgError from "../PgError.ts"
 import { isStatement, type Statement } from "../PgSql.ts"
@@ -12,8 +12,8 @@ type InTwo<Options> = Extract<Call<Options>, readonly [string, ...ReadonlyArray<
 const isInTwo = <Options>(call: Call<Options>): call is InTwo<Options> => typeof call[0] === "string"
 
 /**
- * Hands on what a call was given, with its options as they were given. A statement that cannot be one is refused before
- * anything is done.
+ * Passes on the SQL, the parameters and the options of a call. If one of them is wrong, the call fails and sends
+ * nothing.
  */
 export const withStatement = <Options extends object, A, E, R>(
   call: Call<Options>,
@@ -32,7 +32,7 @@ export const withStatement = <Options extends object, A, E, R>(
   return Shape.withOptions(options, kinds, (known) => use(statement.sql, statement.params, known))
 }
 
-/** Checks the statements of a batch and passes them on, each with a copy of its values. Refuses what is no statement. */
+/** Checks the statements of a batch and passes them on, each with a copy of its values. */
 export const withBatch = <A, E, R>(
   given: ReadonlyArray<BatchStatement>,
   use: (statements: ReadonlyArray<BatchStatement>) => Effect.Effect<A, E, R>
@@ -40,7 +40,7 @@ export const withBatch = <A, E, R>(
   const fault = Shape.faultOf("statements", given, STATEMENTS)
   if (fault !== undefined) return Effect.fail(fault)
   const statements: Array<BatchStatement> = []
-  // A hole of the array is undefined here, and no statement.
+  // `Array.from` turns a hole of the array into undefined, which is then refused.
   for (const [index, statement] of Array.from(given).entries()) {
     const known = ofBatch(statement, index + 1)
     if (PgError.isPgError(known)) return Effect.fail(known)
@@ -65,7 +65,7 @@ const ofBatch = (statement: BatchStatement, row: number): BatchStatement | Shape
   return { sql: known.sql, params: known.params?.slice() }
 }
 
-/** Why something is no statement that can be run. */
+/** Says why a value is not a statement that can be run; undefined if it is one. */
 const faultOfStatement = (statement: Statement, row?: number): PgError.EncodeError | undefined => {
   if (!isStatement(statement)) return Shape.statementFault(noStatement(statement), row)
   const { fault, sql } = statement
@@ -88,7 +88,7 @@ const noStatement = (value: unknown): string =>
 const looksLikeOne = (value: unknown): boolean =>
   typeof value === "object" && value !== null && ("sql" in value || "text" in value)
 
-/** Values or options behind a template would have no effect. */
+/** Refuses a third argument after a template, because it would have no effect. */
 const excess = ([, , third]: ReadonlyArray<unknown>): PgError.EncodeError | undefined =>
   third === undefined
     ? undefined

@@ -21,7 +21,7 @@ const MAX_HEAP_BYTES = 64
  */
 const copyOf = (bytes: Buffer, start: number, end: number): Uint8Array => {
   const value = bytes.subarray(start, end)
-  // What V8 does not keep in its own heap is copied without being filled with zeros before.
+  // V8 copies an array that is too large for its heap without filling it with zeros first.
   if (value.length > MAX_HEAP_BYTES) return new Uint8Array(value)
   const copy = new Uint8Array(value.length)
   copy.set(value)

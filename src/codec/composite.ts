@@ -1,8 +1,8 @@
 /**
  * Composite types and table rows, as plain objects keyed by attribute name. They are also written from an array of the
  * attributes in order, except inside an array, where an inner array is a dimension. An object must have all attributes
- * and no other keys of its own: `null` is NULL, and a key that is `undefined` counts as absent. `fields.ts` describes the
- * binary form; `literal.ts` the text form, which is used if an attribute can only be sent as text.
+ * and no other keys of its own: `null` is NULL, and a key that is `undefined` counts as absent. `fields.ts` describes
+ * the binary form; `rowText.ts` the text form, which is used if an attribute can only be sent as text.
  */
 import { Format } from "../wire/backendMessage.ts"
 import { reasonOfThrown, Undecodable, Unencodable, UnresolvedType } from "../wire/failure.ts"
@@ -60,7 +60,7 @@ export const compositeOf = (type: CompositeType): Codec<CompositeValue> => {
 
   const names = new Set(attributes.map((attribute) => attribute.name))
 
-  /** A key that is written wrong, or that the type has no longer, would be lost in silence. */
+  /** Refuses other keys. The value of a misspelled key would otherwise be lost without an error. */
   const refuseMore = (value: object): void => {
     for (const [key, inner] of Object.entries(value)) {
       if (inner !== undefined && !names.has(key)) {

@@ -1,7 +1,7 @@
 /**
  * date: Int32 days since 2000-01-01, read as the string that the server prints: "2024-02-29", "0044-03-15 BC",
- * "5874897-12-31", "infinity", "-infinity". Also written from a `Date`, which stands for its day in UTC, and from
- * +-Infinity.
+ * "5874897-12-31", "infinity", "-infinity". A parameter may also be +-Infinity, or a `Date`, of which the day in UTC is
+ * used.
  */
 import { Undecodable, Unencodable } from "../wire/failure.ts"
 import { int32At } from "./bigEndian.ts"

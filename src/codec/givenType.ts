@@ -8,7 +8,7 @@ export const sound = <A>(maker: string, takes: string, given: A, isSound: (given
   try {
     if (isSound(given)) return given
   } catch {
-    // A value that throws when inspected is not valid either.
+    // An argument that throws when it is inspected is not valid either.
   }
   throw new TypeError(`PgTypes.${maker} takes ${takes}`)
 }

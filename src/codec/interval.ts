@@ -1,6 +1,7 @@
 /**
- * interval: Int64 microseconds, Int32 days, Int32 months. The three parts are read and written unchanged, because
- * months differ in days, and days in hours. PostgreSQL 17's infinite intervals are +-Infinity.
+ * interval: Int64 microseconds, Int32 days, Int32 months. The three parts are read and written unchanged, because not
+ * all months have the same number of days, nor all days the same number of hours. PostgreSQL 17's infinite intervals
+ * are +-Infinity.
  */
 import { Undecodable, Unencodable } from "../wire/failure.ts"
 import { int32At, int64At } from "./bigEndian.ts"

@@ -37,10 +37,10 @@ export const refuseLiteral = (value: unknown): void => {
 }
 
 /**
- * Makes a parameter of any type from the text that the server reads for it. That is what would stand between the quotes
- * of a literal in the SQL: `literal(document)` for a json column is `'...'::json`. Most types take a string for that
- * anyway. It is wanted where a string is a value: for text that is JSON already, which would be sent as a JSON string
- * otherwise, and for a type with a codec of your own, which is passed over.
+ * Makes a parameter of any type from the text that would stand between the quotes of a literal in the SQL: for a json
+ * column, `literal(document)` is `'...'::json`. Most types accept a plain string for that. You need this for types
+ * whose values may be strings: for text that is JSON already, which would otherwise be sent as a JSON string, and for a
+ * type with a codec of your own, which a literal bypasses.
  *
  * @example
  * ```ts

@@ -41,7 +41,7 @@ const MILLISECONDS_PER_DAY = 86_400_000
 const MICROSECONDS_PER_MILLISECOND = 1_000
 const MICROSECONDS_PER_SECOND = 1_000_000n
 const MIN_MILLISECONDS = MIN_DAYS * MILLISECONDS_PER_DAY
-/** Counted from 2000, as everything below. */
+/** This and all other microseconds below are counted from 2000. */
 export const MIN_MICROSECONDS = BigInt(MIN_DAYS) * MICROSECONDS_PER_DAY
 /** 294277-01-01, the first moment that PostgreSQL cannot store. */
 export const END_MICROSECONDS = 9_223_371_331_200_000_000n

@@ -38,8 +38,8 @@ export class TypeCodec {
    */
   readonly schema: string | undefined
   /**
-   * Makes the codec for a type that a connection meets. Undefined if not the type itself is meant but its arrays, which
-   * are then read as `PgArray`.
+   * Makes the codec for the type as a connection's database has it. Undefined if this is only about the arrays of the
+   * type, which are then read as `PgArray`.
    */
   readonly make: ((subject: CodecSubject) => Codec) | undefined
 

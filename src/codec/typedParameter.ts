@@ -61,14 +61,12 @@ const oidOf = (name: unknown): number | undefined =>
 const UNSPECIFIED = 0
 
 /**
- * A parameter of a type that you name, as a cast in the SQL would. Its value is what the type takes, with your codecs
- * if you have given any. An `execute` all of whose parameters are typed takes one round trip the first time too, and
- * others take two, because the server is asked for their types. So does any call whose rows are read: the server is
- * asked for the types of the columns, without which the first run would not always give the values that later runs
- * give.
+ * Makes a parameter of a type that you name, as a cast in the SQL would. Its value is one that the type accepts, by
+ * your own codec if there is one. Usually the first run of a statement takes two round trips, because the client asks
+ * the server for the types first. If all parameters of an `execute` are typed, its first run takes only one. A call
+ * that reads rows still takes two, because the client has to know the types of the columns too.
  *
- * In `executeMany`, `fetchMany` and for a statement that is prepared, the server says the types: there they are
- * ignored.
+ * `executeMany`, `fetchMany` and prepared statements ignore the type that you name and use those of the server.
  *
  * @example
  * ```ts
@@ -196,8 +194,8 @@ export const timestamp: (value: Date | string | null) => TypedParameter = typedA
 export const timestamptz: (value: Date | string | null) => TypedParameter = typedAs("timestamptz")
 
 /**
- * Makes a parameter of the type `jsonb`: what `JSON.stringify` takes, a string too. `literal` is JSON that is written
- * out already; `jsonNull` is JSON's null, and null is NULL.
+ * Makes a parameter of the type `jsonb` from any value that `JSON.stringify` accepts. A string becomes a JSON string;
+ * for text that is JSON already, use `literal`. `jsonNull` is JSON's null, and null is NULL.
  *
  * @category typed parameters
  * @since 0.1.0

@@ -53,9 +53,11 @@ interface Encoding extends TypeName {
  */
 export interface BinaryEncoding extends Encoding {
   readonly format: "binary"
-  /** Reads a value from its bytes, which are a copy that nobody else holds. Never given NULL. */
+  /** Reads a value from its bytes, which are a copy that you may keep. It never receives NULL. */
   readonly decode: (bytes: Uint8Array) => unknown
-  /** Writes a value: it is given each parameter of the type, strings too, but never null. Throw to refuse one. */
+  /**
+   * Writes a value. It receives every parameter of the type, even a string, but never null. Throw to refuse a value.
+   */
   readonly encode: (value: unknown) => Uint8Array
 }
 
@@ -67,19 +69,21 @@ export interface BinaryEncoding extends Encoding {
  */
 export interface TextEncoding extends Encoding {
   readonly format: "text"
-  /** Reads a value from its text. Never given NULL. What it throws becomes a `DecodeError`. */
+  /** Reads a value from its text. It never receives NULL. If it throws, the call fails with a `DecodeError`. */
   readonly decode: (text: string) => unknown
-  /** Writes a value: it is given each parameter of the type, strings too, but never null. Throw to refuse one. */
+  /**
+   * Writes a value. It receives every parameter of the type, even a string, but never null. Throw to refuse a value.
+   */
   readonly encode: (value: unknown) => string
 }
 
 /**
- * Makes a codec of your own for a type. It also serves the type's arrays, domains over it, and composite types and
- * ranges that hold it; types that every server has may be given another codec too, and so may an array type by itself
- * (`"int4[]"`). A codec for a domain is refused with an `InvalidConfigError` when a connection is given it: the server
- * does not tell a column of a domain from one of the type that it restricts. Values that are NULL never come to it.
- * What it throws becomes a `DecodeError` or an `EncodeError` that tells the kind of what was thrown, and not its
- * message, which may quote the value; the connection goes on.
+ * Makes a codec of your own for a type, which may be a built-in one, or an array type alone (`"int4[]"`). The codec is
+ * also used for arrays of the type, domains over it, and composite types and ranges that contain it. NULL never reaches
+ * it. If it throws, the call fails with a `DecodeError` or an `EncodeError`, and the connection stays usable. The error
+ * names only the kind of what was thrown, because its message may quote the value. A connection refuses a codec for a
+ * domain with an `InvalidConfigError`, because the server does not distinguish a column of a domain from one of its
+ * base type.
  *
  * With a text codec, values of the type and of the types that contain it are exchanged as text. Anonymous records
  * (`ROW(...)`) and binary COPY then cannot contain it, unless the type's binary form is its text (`text`, `json`,
@@ -189,18 +193,19 @@ const textCodec = ({ isTextual, name }: CodecSubject, { decode, encode }: TextEn
  * @since 0.1.0
  */
 export interface CompositeEncoding extends Encoding {
-  /** Makes a value of those of the attributes, in their order. By default it is that array which is read. */
+  /** Makes a value from the values of the attributes, in order. By default the value is the array of them. */
   readonly decode?: ((values: ReadonlyArray<unknown>) => unknown) | undefined
   /**
-   * Returns the values of the attributes, in order. By default a parameter is such an array. Throw to refuse a value.
+   * Returns the values of the attributes, in order. By default a parameter has to be such an array. Throw to refuse
+   * one.
    */
   readonly encode?: ((value: unknown) => ReadonlyArray<unknown>) | undefined
 }
 
 /**
- * Makes a codec of your own for a composite type or the rows of a table, which without one are plain objects. Each
- * attribute has the codec of its type. Without `decode` and `encode` values of the type are tuples: arrays of the
- * attributes. Throws a TypeError, as `codec` does.
+ * Makes a codec of your own for a composite type or the rows of a table, which are plain objects without one. Each
+ * attribute is read and written by the codec of its type. Without `decode` and `encode`, values of the type are arrays
+ * of the attributes. Throws a TypeError at once if `encoding` is invalid.
  *
  * @example
  * ```ts

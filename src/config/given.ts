@@ -1,5 +1,5 @@
 /**
- * Reads and checks one value that was given for a setting. No error repeats a value: what stands in the place of a port
+ * Reads and checks one value that was given for a setting. No error repeats a value, because a wrong port, for example,
  * may be half a password.
  */
 import * as Duration from "effect/Duration"

@@ -22,7 +22,7 @@ const isRedactedText = (value: unknown): value is Redacted.Redacted =>
 /** The type of `Settings` guarantees that the Effect needs no context. */
 const isClosedEffect = (value: unknown): value is Effect.Effect<unknown, unknown> => Effect.isEffect(value)
 
-/** Of a failure only the tag is reported, because its message may contain the secret. */
+/** Reports only the tag of a failure, because its message may contain the secret. */
 const asked = Effect.fnUntraced(function* (
   effect: Effect.Effect<unknown, unknown>
 ): Effect.fn.Return<Redacted.Redacted, PgError.AuthenticationError> {

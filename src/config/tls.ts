@@ -6,10 +6,13 @@ import { type Given, invalid, readChoice, readOr, readSecretText } from "./given
 import type { Source } from "./source/sources.ts"
 
 /**
- * Whether a connection is encrypted, and what the server has to prove; libpq's `sslmode`. Only `verify-full` knows whom
- * it talks to; `verify-ca` asks for a certificate of a given authority, `require` for encryption (and, where there is a
- * root certificate, for what `verify-ca` asks), `prefer` takes encryption where the server offers it, `disable` never
- * does. A unix socket is never encrypted.
+ * Whether a connection is encrypted, and what the server has to prove; libpq's `sslmode`.
+ * - `verify-full`: encrypted, with a certificate of a trusted authority for the name of the host. Only this protects
+ *   against a false server.
+ * - `verify-ca`: encrypted, with a certificate of a trusted authority for any name.
+ * - `require`: encrypted; if there is a root certificate, as `verify-ca`.
+ * - `prefer`: encrypted if the server supports it.
+ * - `disable`: never encrypted. A Unix socket is never encrypted either.
  *
  * @category models
  * @since 0.1.0
@@ -18,7 +21,7 @@ export type SslMode = "disable" | "prefer" | "require" | "verify-ca" | "verify-f
 
 const MODES: ReadonlyArray<SslMode> = ["disable", "prefer", "require", "verify-ca", "verify-full"]
 
-/** As a root certificate, stands for the authorities that Node trusts. */
+/** The value of `sslRootCert` that stands for the authorities that Node trusts. */
 const SYSTEM = "system"
 
 export interface Tls {

@@ -1,9 +1,9 @@
 /**
- * Advisory locks, held for as long as an effect runs. The lock is the session's, and so the effect has the session to
- * itself: what it asks for runs there, and cannot go on when the lock is lost together with the connection.
+ * Holds an advisory lock for as long as an effect runs. The lock belongs to a session, so that the calls of the effect
+ * run on that session: if the connection is lost, and the lock with it, they fail.
  *
- * Inside of a transaction the server holds the lock until the transaction ends, and releases it by itself. If it were released
- * earlier, the next holder of the lock would not see what was done under it.
+ * Inside of a transaction the lock belongs to the transaction, and the server releases it when the transaction ends. If
+ * it were released earlier, the next holder of the lock would not see what was done under it.
  */
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
@@ -37,7 +37,7 @@ const LOCK_KEY: Shape.Kind = {
   takes: "a bigint or a number, or an array of two numbers"
 }
 
-/** Waits for the lock. */
+/** Waits for the lock and runs an effect under it. */
 export const withLock = <A, E, R>(
   level: TransactionLevel,
   key: AdvisoryLockKey,
@@ -53,7 +53,7 @@ export const withLock = <A, E, R>(
   )
 }
 
-/** Does not wait, and does not run the effect where somebody else has the lock. */
+/** Runs an effect under the lock if the lock can be had without waiting. */
 export const withLockIfAvailable = <A, E, R>(
   level: TransactionLevel,
   key: AdvisoryLockKey,
@@ -69,11 +69,11 @@ export const withLockIfAvailable = <A, E, R>(
   )
 }
 
-/** Releases a lock that was granted just before the fiber that waited was interrupted, or its time was up. */
+/** Releases a lock that was granted just before the waiting fiber was interrupted or timed out. */
 const onLoss = <A, E, R>(wait: Effect.Effect<A, E, R>, lock: Lock): Effect.Effect<A, E, R> =>
   Effect.onExit(wait, (exit) => (Exit.isFailure(exit) && lock.isHeld ? release(lock) : Effect.void))
 
-/** The wait for a lock is what there is to see of it. */
+/** Reports the wait for the lock to the observer. The time for which the lock is held is not part of the report. */
 const observed = (level: TransactionLevel, operation: string, request: Request<boolean>) =>
   Effect.withFiber<boolean, PgError.PgError>((fiber) =>
     level.session.observer.observe(fiber, operation, request.sql, level.runIn(fiber, request))
@@ -82,9 +82,9 @@ const observed = (level: TransactionLevel, operation: string, request: Request<b
 interface Lock {
   readonly level: TransactionLevel
   readonly key: ReadonlyArray<bigint | number>
-  /** How the server's functions for such locks end. */
+  /** The end of the names of the server's functions for this lock. */
   readonly suffix: "" | "_shared"
-  /** Whether it was granted to somebody who still waited. */
+  /** Whether the server granted the lock while the call still waited for it. */
   isHeld: boolean
 }
 
@@ -95,7 +95,7 @@ const lockOf = (level: TransactionLevel, key: AdvisoryLockKey, shared: boolean |
   isHeld: false
 })
 
-/** Whether the lock was granted. */
+/** Makes the request for the lock, which answers whether it was granted. */
 const acquire = (lock: Lock, attempt: "" | "try_"): Request<boolean> => {
   const { key, level, suffix } = lock
   const owner = level.isTransaction ? "xact_" : ""
@@ -105,7 +105,7 @@ const acquire = (lock: Lock, attempt: "" | "try_"): Request<boolean> => {
   return { sql, params: key, exchange: (session, resume) => new Acquisition(session, sql, lock, isGranted, resume) }
 }
 
-/** The statement that asks for a lock. What is granted when nobody waits for it any more is released at once. */
+/** The statement that asks for a lock. If it is granted after its caller has gone, the lock is released at once. */
 class Acquisition extends ExtendedQuery<TupleRow, boolean> {
   private readonly lock: Lock
   private readonly isGranted: (rows: ReadonlyArray<TupleRow>) => boolean
@@ -125,14 +125,17 @@ class Acquisition extends ExtendedQuery<TupleRow, boolean> {
 
   override ready(status: TransactionStatus, error: ErrorFields | undefined): void {
     const isHeld = this.completed && error === undefined && this.isGranted(this.rows)
-    // The fiber goes on inside of this.
+    // `ready` resumes the fiber, which reads `isHeld`.
     if (!this.abandoned) this.lock.isHeld = isHeld
     super.ready(status, error)
     if (this.abandoned && isHeld && !this.lock.level.isTransaction) unlock(this.lock, () => {})
   }
 }
 
-/** What the effect has left running is waited for, unless the fiber is interrupted: then no longer than for a cancel. */
+/**
+ * Releases the lock after everything that the effect has left running has ended. An interruption of the fiber ends that
+ * wait, and the fiber then waits for the release no longer than the grace.
+ */
 const release = (lock: Lock): Effect.Effect<void> => {
   const { level } = lock
   if (level.isTransaction) return Effect.void
@@ -140,7 +143,7 @@ const release = (lock: Lock): Effect.Effect<void> => {
   return Effect.andThen(Effect.exit(Effect.interruptible(level.untilSettled())), unlocked)
 }
 
-/** A session that does not release a lock takes it along. */
+/** Releases the lock. If that fails, the session is ended, because the server then releases its locks. */
 const unlock = ({ key, level, suffix }: Lock, done: () => void): void => {
   const { session } = level
   const type = key.length === 1 ? "int8" : "int4"

@@ -159,7 +159,7 @@ export class BaseQueryable extends Inspectable.Class implements Queryable {
     return Effect.flatMap(this.#router.run(operation, described(request), options), (answer) => decode(schema, answer))
   }
 
-  /** Goes on with a call that has no more than the usual options, where its arguments are sound. */
+  /** Checks the options of a call that has only the common ones, and goes on unless its arguments have a fault. */
   private checked<A, E, R>(
     fault: Shape.Fault | undefined,
     options: CallOptions | undefined,

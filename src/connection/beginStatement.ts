@@ -1,4 +1,4 @@
-/** The statement that begins a transaction. */
+/** Builds the SQL that begins a transaction. */
 import * as PgError from "../PgError.ts"
 import type { Access, Isolation, TransactionOptions } from "./queryable/queryable.ts"
 
@@ -17,10 +17,10 @@ const DEFERRABLES: ReadonlyMap<unknown, string> = new Map([
   [false, " NOT DEFERRABLE"]
 ])
 
-/** Where no mode was given. */
+/** Begins a transaction without any modes. */
 export const PLAIN_BEGIN = "BEGIN"
 
-/** The statement that begins a transaction with these modes. Only words of this file enter it. */
+/** Makes the statement that begins a transaction with these modes. Only words of this file get into the SQL. */
 export const beginStatement = (options: TransactionOptions): string | PgError.InvalidConfigError => {
   const { access, deferrable, isolation } = options
   if (isolation === undefined && access === undefined && deferrable === undefined) return PLAIN_BEGIN

@@ -1,6 +1,6 @@
 /**
- * Cursors. One that only goes forward inside of a transaction is a portal. What can do more has to be declared in SQL,
- * and is moved by SQL.
+ * Opens cursors. A cursor that only moves forward, within a transaction, reads a portal. Any other cursor is declared
+ * and moved by SQL.
  */
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
@@ -21,18 +21,18 @@ import type { Row } from "../call/call.ts"
 
 type Answer<A> = Effect.Effect<A, PgError.PgError>
 
-/** Runs a request where the cursor is. */
+/** Runs a request on the session of the cursor. */
 type Run = <A>(request: Request.Request<A>) => Answer<A>
 
-/** Where a cursor is, under the name of its portal. */
+/** What a new cursor needs. A declared cursor takes only the name of the portal. */
 interface Opening {
-  /** The level that it was made on. */
+  /** The level on which the cursor was opened. */
   readonly made: TransactionLevel
   readonly run: Run
   readonly portal: Portal
 }
 
-/** A cursor that goes forward. */
+/** Opens a cursor that moves forward. */
 export const cursor = (
   router: Router,
   statement: StreamedStatement,
@@ -45,7 +45,7 @@ export const cursor = (
         return Effect.as(run(openPortal(portal, whole)), new PortalCursor(run, portal, whole))
       })
 
-/** A cursor that goes anywhere. */
+/** Opens a cursor that moves in both directions. */
 export const scrollCursor = (
   router: Router,
   statement: StreamedStatement,
@@ -66,10 +66,10 @@ const declared = (
     return Effect.as(Effect.andThen(closing, run(declaration.with(unnamed(made)))), moved)
   })
 
-/** A text that is run once is not worth a name. */
+/** A statement that runs only once is not worth a name on the server. */
 const unnamed = ({ session }: TransactionLevel): OwnStatement => new OwnStatement(session.statements, "")
 
-/** Finds or begins the transaction that a cursor lives in; one that is held needs none. */
+/** Finds or begins the transaction of a cursor. With `hold` a cursor needs none. */
 const opened = <A>(
   router: Router,
   sql: string,
@@ -102,12 +102,12 @@ const openedInTime = <A>(
           Effect.sync(() => (isOutOfDate = own !== undefined && portal.isOutOfDate))
         )
       })
-      // A transaction of its own in which the portal could not be opened has done nothing, and can be begun again.
+      // If the portal could not be opened, the cursor's own transaction has done nothing yet and can be begun again.
       return yield* Effect.retry(closedOnFailure(attempt), { times: 1, while: () => isOutOfDate })
     })
   )
 
-/** Closes at once what has been opened in vain. */
+/** If the cursor cannot be opened, closes at once what has been opened for it. */
 const closedOnFailure = <A>(
   opening: Effect.Effect<A, PgError.PgError, Scope.Scope>
 ): Effect.Effect<A, PgError.PgError, Scope.Scope> =>
@@ -119,11 +119,11 @@ const closedOnFailure = <A>(
   })
 
 interface Ground extends Pick<Opening, "made" | "portal">, Pick<Bounds, "timeout"> {
-  /** A transaction that the cursor has for itself. */
+  /** The cursor's own transaction, if it has one. */
   readonly own: TransactionLevel | undefined
 }
 
-/** How requests reach the cursor. Its end is that of the scope. */
+/** Prepares a cursor that is closed with the scope. */
 const openingOn = (
   router: Router,
   sql: string,
@@ -153,7 +153,7 @@ const counted = <A>(count: number, use: () => Answer<A>): Answer<A> => {
 
 const firstOf = (rows: ReadonlyArray<Row>): Option.Option<Row> => Option.fromUndefinedOr(rows[0])
 
-/** Moves a cursor or portal, and tells over how many rows. */
+/** Moves a cursor or portal and returns over how many rows it went. */
 const move = (run: Run, direction: string, name: string): Answer<number> =>
   Effect.map(run(Request.script(`MOVE ${direction} FROM ${name}`)), (tags) => tags.at(-1)?.rowCount ?? 0)
 
@@ -161,7 +161,7 @@ class PortalCursor extends Inspectable.Class implements PgCursor {
   readonly #run: Run
   readonly #portal: Portal
   readonly #options: Parameters<typeof openPortal<Row>>[1]
-  /** Two pages at a time would not know of each other's end. */
+  /** If two pages were asked for at a time, the second could not know that the first has reached the end. */
   readonly #oneAtATime = Semaphore.makeUnsafe(1)
   #isExhausted = false
 
@@ -192,7 +192,7 @@ class PortalCursor extends Inspectable.Class implements PgCursor {
     )
   }
 
-  /** The server does not run a portal again that has come to its end, and what it locks is let go of at once. */
+  /** Fetches a page. After the last one the portal is closed, because the server would refuse to run it again. */
   private page(count: number): Answer<ReadonlyArray<Row>> {
     return Effect.suspend(() => {
       if (this.#isExhausted) return Effect.succeed([])
@@ -209,7 +209,7 @@ class DeclaredCursor extends Inspectable.Class implements ScrollCursor {
   readonly #run: Run
   readonly #name: string
   readonly #made: TransactionLevel
-  /** The last FETCH, which is likely to be the next one, too. */
+  /** The last FETCH, kept prepared because the next one is likely to have the same text. */
   #newest: { readonly sql: string; readonly statement: OwnStatement } | undefined
 
   constructor(run: Run, name: string, made: TransactionLevel) {
@@ -260,12 +260,12 @@ class DeclaredCursor extends Inspectable.Class implements ScrollCursor {
     if (this.#newest?.sql === sql) return this.#newest.statement
     const { statements } = this.#made.session
     this.#newest?.statement.close()
-    // The cursor is ours: what it returns does not change.
+    // The columns of a declared cursor never change.
     this.#newest = { sql, statement: new OwnStatement(statements, statements.ownName(), "planned") }
     return this.#newest.statement
   }
 
-  /** Gives up what is kept on the server beside the cursor itself. */
+  /** Closes the prepared FETCH. */
   close(): void {
     this.#newest?.statement.close()
   }

@@ -1,4 +1,4 @@
-/** LISTEN on a session, and what its readers are given. */
+/** Listens to a channel on a session and makes the stream of its events. */
 import * as Effect from "effect/Effect"
 import type * as Schema from "effect/Schema"
 import * as SchemaParser from "effect/SchemaParser"
@@ -18,8 +18,8 @@ import { quoteName } from "../wire/sqlText.ts"
 import { type Events, type Mailbox, makeMailbox } from "./mailbox.ts"
 
 /**
- * Listens for the scope, on a session that is one's own until `lease` ends; the server has confirmed it when this
- * completes.
+ * Listens to a channel for the scope, on the session of `lease`. When this completes, the server has confirmed the
+ * LISTEN. If `lease` ends, its error ends the events.
  */
 export const listenOn = Effect.fnUntraced(function* (
   lease: TransactionLevel,
@@ -46,7 +46,7 @@ export const listenOn = Effect.fnUntraced(function* (
   return mailbox
 })
 
-/** A transaction that is rolled back takes the LISTEN along that was said in it: it is said again. */
+/** Sends LISTEN. If it ran in a transaction that is rolled back, the server forgets it, and it is sent again. */
 const listenAt = (level: TransactionLevel, channel: string, listen: string): Effect.Effect<void, PgError.PgError> =>
   Effect.map(level.run(script(listen)), () => {
     if (!level.isTransaction) return
@@ -57,9 +57,9 @@ const listenAt = (level: TransactionLevel, channel: string, listen: string): Eff
   })
 
 /**
- * Takes a reader off a session. Nobody waits for the UNLISTEN after the last one. It waits until nothing else is asked,
- * since a query that it stood behind could not be cancelled, and until no transaction is open, since one that is rolled
- * back takes it along, and one that has failed refuses it.
+ * Removes a reader from a session. After the last reader of a channel, the session sends UNLISTEN once it has nothing
+ * else to do and no transaction is open: a query in front of the UNLISTEN could not be canceled, a rollback would undo
+ * it, and a failed transaction would refuse it.
  */
 export const leave = (session: Session, { channel, notify }: Pick<Mailbox, "channel" | "notify">): void => {
   const { channels } = session
@@ -69,7 +69,7 @@ export const leave = (session: Session, { channel, notify }: Pick<Mailbox, "chan
 
 const unlisten = (session: Session): void => {
   if (session.lost !== undefined) return
-  // Another who waited for this moment may just have asked for a transaction.
+  // Another callback of the idle session may just have sent something or begun a transaction.
   if (!session.settled || session.transactionStatus !== TransactionStatus.idle) {
     session.onIdle(() => unlisten(session), true)
     return
@@ -79,7 +79,7 @@ const unlisten = (session: Session): void => {
   submitControl(session, { operation: "UNLISTEN", sql: statements.join("; ") }, () => {})
 }
 
-/** The statement that listens to a channel of any name; it is no harm to say it again. */
+/** Makes the LISTEN of a channel, or fails if the name cannot be one. Sending it twice does no harm. */
 export const listenStatement = (channel: string): Effect.Effect<string, PgError.EncodeError> => {
   const reason = refusal(channel)
   return reason === undefined
@@ -87,7 +87,7 @@ export const listenStatement = (channel: string): Effect.Effect<string, PgError.
     : Effect.fail(new PgError.EncodeError({ parameter: 0, type: "channel name", reason, sql: "LISTEN" }))
 }
 
-/** The server would cut a longer name, and then nobody would ever hear of it. */
+/** Says why a name cannot be a channel. The server would cut a longer name short, and it would receive nothing. */
 const refusal = (channel: string): string | undefined => {
   if (channel === "") return "a channel has a name"
   if (channel.includes("\0") || !channel.isWellFormed()) return "it has a NUL or half a surrogate pair"
@@ -96,8 +96,8 @@ const refusal = (channel: string): string | undefined => {
 }
 
 /**
- * What a reader is given: the events as they are, or with payloads as a schema reads them. `statement` is what the server
- * is told.
+ * Makes the public `listen` from a function that subscribes to a channel. A schema decodes the payloads if the options
+ * have one. `statement` is the LISTEN that the server receives.
  */
 export const listenWith = (
   subscribe: (
@@ -140,7 +140,7 @@ export const listenWith = (
 
 const LISTEN_OPTIONS: Shape.Kinds = { bufferSize: Shape.count, payload: Shape.schema }
 
-/** A payload that its schema does not take is an event of its own, and what comes behind it is read as ever. */
+/** Decodes the payloads of events. One that does not fit becomes an `Undecodable` event, and the stream goes on. */
 const decoded = <S extends Schema.Top>(
   events: Events,
   payload: S,

@@ -1,4 +1,4 @@
-/** The queue between a channel and one of its readers. */
+/** A mailbox: the bounded queue of events between a channel and one of its readers. */
 import * as Cause from "effect/Cause"
 import * as Effect from "effect/Effect"
 import * as Queue from "effect/Queue"
@@ -11,7 +11,7 @@ export type Events = Queue.Queue<PgNotification.Event, PgError.PgError | Cause.D
 
 const DEFAULT_BUFFER_SIZE = 10_000
 
-/** What one reader of one channel has waiting for it: so many events at most, and a gap behind them. */
+/** Holds the events that wait for a reader: at most `bufferSize`, and one gap behind them. */
 export class Mailbox {
   readonly channel: string
   readonly events: Events
@@ -30,14 +30,14 @@ export class Mailbox {
     this.endsInGap = false
   }
 
-  /** Says that what came before and what comes after may not be all; once is enough while nothing else has come. */
+  /** Adds a gap, because notifications may have been lost here. A gap directly behind another is not added. */
   gap(reason: PgNotification.Gap["reason"]): void {
     if (this.endsInGap && Queue.sizeUnsafe(this.events) > 0) return
     Queue.offerUnsafe(this.events, { _tag: "Gap", channel: this.channel, reason })
     this.endsInGap = true
   }
 
-  /** Nothing more comes, for that reason. What has come can still be read before. */
+  /** Ends the events with an error. The reader still gets those that are waiting. */
   fail(error: PgError.PgError): void {
     Queue.failCauseUnsafe(this.events, Cause.fail(error))
   }
@@ -49,7 +49,7 @@ export const makeMailbox = (
   { bufferSize = DEFAULT_BUFFER_SIZE }: PgNotification.ListenOptions = {}
 ): Effect.Effect<Mailbox, never, Scope.Scope> =>
   Effect.map(
-    // The mailbox itself bounds what waits.
+    // The mailbox limits the queue itself, because a gap has to fit in even if the queue is full.
     Effect.acquireRelease(Queue.make<PgNotification.Event, PgError.PgError | Cause.Done>(), (events) =>
       Queue.end(events)
     ),

@@ -1,6 +1,6 @@
 /**
- * Rows as a schema decodes them. What does not fit is a `DecodeError` that names the column and its type as the server
- * has it; where no schema is given nothing of this is run.
+ * Decodes rows with a schema. A row that does not fit is a `DecodeError`, which names the column and its PostgreSQL
+ * type. A call without a schema runs nothing of this file.
  */
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
@@ -13,7 +13,7 @@ import type { DatabaseTypes } from "../codec/databaseTypes.ts"
 import type { Request, StatementRequest } from "../session/request/request.ts"
 import type { ColumnDescription } from "../wire/backendMessage.ts"
 
-/** An answer, and what is known of the columns that it was read from. */
+/** An answer with the columns that it was read from. */
 export interface Described<A> {
   readonly answer: A
   readonly columns: ReadonlyArray<ColumnDescription>
@@ -21,7 +21,7 @@ export interface Described<A> {
   readonly sql: string
 }
 
-/** The same request, which tells the columns too. */
+/** Makes a request whose answer has its columns too. */
 export const described = <A>(request: StatementRequest<A>): Request<Described<A>> => {
   const { params, sql } = request
   return {
@@ -39,13 +39,13 @@ export const described = <A>(request: StatementRequest<A>): Request<Described<A>
 type Decoder<A, R> = Schema.ConstraintDecoder<A, R>
 type Decoded<A, R> = Effect.Effect<A, PgError.DecodeError, R>
 
-/** Makes of an answer what a schema says; of rows that are objects as of those that are tuples. */
+/** Decodes an answer with a schema. Its rows may be objects or tuples. */
 export type Decode<Answer, Result> = (
   schema: Decoder<unknown, unknown>,
   answer: Described<Answer>
 ) => Decoded<Result, unknown>
 
-/** Values are not for messages. */
+/** Keeps the values out of the messages of errors. */
 export const DECODE_OPTIONS = { reportInput: false } as const
 
 export const decodeRows = <A, R>(
@@ -56,7 +56,7 @@ export const decodeRows = <A, R>(
   const decoded: Array<A> = []
   for (const row of rows.answer) {
     const result = decode(row)
-    // What has to be run, or does not fit, is for the slow way.
+    // A row that does not fit, or that is not decoded synchronously, takes the slow way below.
     if (!isSuccess(result)) break
     decoded.push(result.value)
   }
@@ -66,7 +66,7 @@ export const decodeRows = <A, R>(
   )
 }
 
-/** The rows of each run of one statement. */
+/** Decodes the rows of all runs of one statement. */
 export const decodeRuns = <A, R>(
   schema: Decoder<A, R>,
   runs: Described<ReadonlyArray<ReadonlyArray<unknown>>>
@@ -90,7 +90,7 @@ export const decodeFirstRow = <A, R>(
     onSome: (answer) => Effect.asSome(decodeRow(schema, { ...row, answer }))
   })
 
-/** A value of the column with that name or that position from 0. */
+/** Decodes the value of the column with this name, or with this position from 0. */
 export const decodeValue =
   (column: string | number) =>
   <A, R>(schema: Decoder<A, R>, value: Described<Option.Option<unknown>>): Decoded<Option.Option<A>, R> =>
@@ -111,17 +111,17 @@ export const decodeValue =
 type Columns = ReadonlyArray<ColumnDescription>
 type Path = ReadonlyArray<PropertyKey>
 
-/** The column that a place in the answer belongs to, and the place in its value. */
+/** Finds the column that a path within the answer leads into, and the rest of the path within its value. */
 type Locate = (columns: Columns, path: Path) => readonly [column: ColumnDescription | undefined, inside: Path]
 
-/** Rows are objects or tuples. */
+/** The first key of the path is a name in an object, and a position in a tuple. */
 const columnOf: Locate = (columns, [key, ...inside]) => [key === undefined ? undefined : columnAt(columns, key), inside]
 
-/** Of columns with the same name the last one counts. */
+/** If several columns have the same name, the row has the value of the last one. */
 const columnAt = (columns: Columns, key: PropertyKey): ColumnDescription | undefined =>
   typeof key === "number" ? columns[key] : columns.findLast(({ name }) => name === key)
 
-/** What stands in for the column where a row does not fit as a whole. */
+/** Stands for the column in the error if the row as a whole does not fit. */
 const WHOLE_ROW = { name: "*", type: "record" }
 
 const issuesOf = SchemaIssue.makeFormatterStandardSchemaV1()
@@ -148,7 +148,7 @@ const misfit = (
   })
 }
 
-/** The payload of a notification does not fit. */
+/** Makes the error of a notification whose payload does not fit. */
 export const misfitPayload = (issue: SchemaIssue.Issue, sql: string): PgError.DecodeError => {
   const { message, path } = firstOf(issue)
   return new PgError.DecodeError({ column: "payload", type: "text", reason: schemaSays(message, path), sql })

@@ -1,4 +1,4 @@
-/** A prepared statement: it has the calls of the connection or client that prepared it, without their SQL argument. */
+/** A held statement. It has the calls of a connection without their SQL argument. */
 import * as Effect from "effect/Effect"
 import * as Inspectable from "effect/Inspectable"
 import * as Option from "effect/Option"
@@ -46,7 +46,7 @@ export class Statement extends Inspectable.Class implements PgStatement {
   readonly #queryable: Queryable
   readonly #router: Router
 
-  /** What is asked of `queryable` runs the statement that was prepared. */
+  /** A call on `queryable` with the SQL of this statement runs the statement that was prepared. */
   constructor(queryable: Queryable, router: Router, prepared: PreparedStatement, types: DatabaseTypes) {
     super()
     const typeOf = (oid: number): Type => ({ oid, name: types.typeName(oid), schema: types.schemaOf(oid) })
@@ -232,7 +232,7 @@ export class HeldStatementSource implements LevelSource {
 
 const EXPLAIN_OPTIONS: Shape.Kinds = { timeout: Shape.duration, analyze: Shape.flag }
 
-/** The server gives a list with one plan. */
+/** The server answers with a list that has one plan. */
 const planOf = (plans: Option.Option<unknown>): Readonly<Record<string, unknown>> => {
   const [plan]: ReadonlyArray<unknown> = Option.isSome(plans) && Array.isArray(plans.value) ? plans.value : []
   return typeof plan === "object" && plan !== null ? { ...plan } : {}

@@ -1,7 +1,8 @@
 /**
- * Rows a page at a time, from a portal. A portal lives in a transaction: the fiber's, or else one of its own, on a
- * session that it has to itself. Each page is asked for when the one before has been used up, so that memory is bounded
- * by the size of a page, and other statements of the same transaction run in between.
+ * Streams rows a page at a time from a portal. The server keeps a portal only within a transaction: the fiber's, or one
+ * that the stream begins for itself on a session of its own. The stream asks for the next page when the reader has used
+ * up the one before. It therefore holds only one page in memory, and other statements of the transaction can run in
+ * between.
  */
 import * as Arr from "effect/Array"
 import * as Cause from "effect/Cause"
@@ -23,13 +24,12 @@ import type { Row, StreamOptions } from "../call/call.ts"
 
 type Answer<A> = Effect.Effect<A, PgError.PgError>
 
-/** What a stream runs. */
 export type StreamedStatement = Omit<PortalOptions<ObjectRow>, "form">
 
 const DEFAULT_FETCH_SIZE = 1_000
 const MAX_FETCH_SIZE = 0x7fffffff
 
-/** The rows of a statement, as they come. */
+/** Streams the rows of a statement. */
 export const stream = (
   router: Router,
   statement: StreamedStatement,
@@ -69,7 +69,7 @@ const streamOf = <A, R>(
   )
 }
 
-/** The wait for the first page is one with that for a connection. */
+/** Opens the stream. One timeout covers both the wait for a connection and that for the first page. */
 const opened = (
   router: Router,
   statement: StreamedStatement,
@@ -90,7 +90,7 @@ export const faultOfCount = (setting: string, count: number): PgError.InvalidCon
 
 // ------------------------------------------------------------------------------------------------------- reading
 
-/** Opens a portal and asks for its first page. It is closed with the scope, and a transaction of its own is ended. */
+/** Opens a portal and asks for its first page. The end of the scope closes it and ends its own transaction. */
 const read = (
   router: Router,
   options: PortalOptions<ObjectRow>,
@@ -111,20 +111,20 @@ const read = (
           reading
         )
       })
-      // A transaction of its own in which the portal could not be opened has done nothing, and can be begun again.
+      // If the portal could not be opened, the stream's own transaction has done nothing yet and can be begun again.
       const reading = yield* Effect.retry(attempt, { times: 1, while: () => isOutOfDate })
       yield* Effect.addFinalizer((exit) => reading.close(exit))
       return reading
     })
   )
 
-/** Undefined inside of a transaction. */
+/** Begins a transaction for a stream or a cursor. Undefined if there is a transaction already. */
 export const ownTransaction = (outer: TransactionLevel, restore: Restore): Answer<TransactionLevel | undefined> =>
   outer.isTransaction || outer.isBegunInSql
     ? Effect.succeed(undefined)
     : outer.open({ ...PLAIN_LEVEL, forbids: inUse() }, restore)
 
-/** A caller that waits for the end of the stream while it reads the stream would wait forever. */
+/** Such a call is refused: if it waited for the end of the stream that its own fiber reads, it would wait forever. */
 const inUse = (): PgError.UnsupportedError =>
   new PgError.UnsupportedError({
     feature: "another statement on a connection that reads a stream or a cursor outside of a transaction",
@@ -132,7 +132,7 @@ const inUse = (): PgError.UnsupportedError =>
     sql: ""
   })
 
-/** A transaction that a stream or a cursor has for itself, and what it runs. */
+/** The own transaction of a stream or a cursor, and the SQL that runs in it. */
 export interface Own {
   readonly router: Router
   readonly operation: "stream" | "cursor"
@@ -141,8 +141,9 @@ export interface Own {
 }
 
 /**
- * Ends the stream's own transaction as the scope around it ends. If something in it has failed, it is rolled back. What it
- * waits for may take long; an interruption ends that, though finalizers cannot be interrupted.
+ * Ends the own transaction of a stream or a cursor together with its scope. It is rolled back if the scope or a page
+ * has failed. The wait for its turn to commit may take long. An interruption ends it, although a finalizer is otherwise
+ * uninterruptible.
  */
 export const endOwn = (own: Own, exit: Exit.Exit<unknown, unknown>, hasFailed: boolean): Effect.Effect<void> =>
   Exit.isSuccess(exit) && !hasFailed
@@ -150,8 +151,9 @@ export const endOwn = (own: Own, exit: Exit.Exit<unknown, unknown>, hasFailed: b
     : Effect.ignore(own.level.rollbackByHand)
 
 /**
- * The end of a scope cannot fail, and a fault of the network is no defect. A statement that only reads has lost nothing, so
- * this is logged for debugging. Any other loss is logged as an error and reported to the observer.
+ * Reports a COMMIT that failed at the end of a scope, which itself cannot fail. A statement that only reads has lost
+ * nothing, so that the failure is only logged for debugging. Any other one is logged as an error and reported to the
+ * observer.
  */
 const notCommitted = ({ operation, router, sql }: Own, error: PgError.PgError): Effect.Effect<void> => {
   const what = `a ${operation} was ended early, and its transaction could not be committed`
@@ -163,7 +165,7 @@ const notCommitted = ({ operation, router, sql }: Own, error: PgError.PgError): 
       )
 }
 
-/** Such a statement writes only by the functions that it may call. */
+/** Matches a statement that only reads. It may still call a function that writes. */
 const READS = /^\s*(?:SELECT|TABLE|VALUES|SHOW)\b/i
 
 class Reading {
@@ -173,7 +175,7 @@ class Reading {
   private readonly options: PortalOptions<ObjectRow>
   private readonly fetchSize: number
   private readonly portal = new Portal()
-  /** The first page, until it has been given. */
+  /** The first page, until the reader takes it. */
   private waiting: Page<Row> | undefined
   private isLast = false
   private isOver = false
@@ -197,7 +199,7 @@ class Reading {
     return this.portal.isOutOfDate
   }
 
-  /** Has to be run before `next`. */
+  /** Fetches the first page. Run this before `next`. */
   get first(): Answer<void> {
     return Effect.map(this.page, (page) => {
       this.waiting = page
@@ -218,7 +220,7 @@ class Reading {
   private get page(): Answer<Page<Row>> {
     const next = this.asked(page(this.portal, this.options, this.fetchSize))
     return this.router.observed("stream", this.options.sql, next).pipe(
-      // A page whose time is up is interrupted, and leaves a transaction that cannot be committed.
+      // A page that timed out was interrupted, and its transaction can no longer be committed.
       Effect.onError(() => Effect.sync(() => (this.hasFailed = true))),
       Effect.map((page) => {
         this.isLast = page.isLast
@@ -229,8 +231,9 @@ class Reading {
   }
 
   /**
-   * A page runs at whatever level is open: the reader may be inside of a savepoint, whose end would else wait for the page
-   * that waits for it. Where that level ends before the page is asked for, the one around it is asked.
+   * Runs the request of a page on the innermost open level. If it ran on the level of the stream, a reader inside of a
+   * savepoint would wait forever: the page would wait for the end of the savepoint, and the savepoint for its reader.
+   * If the innermost level ends before the request is made, the request runs on the next one.
    */
   private asked(request: Request<Page<Row>>): Answer<Page<Row>> {
     return Effect.suspend(() => {
@@ -250,7 +253,7 @@ class Reading {
     })
   }
 
-  /** After the last row: a transaction of its own has to be committed for the stream to end well. */
+  /** Ends the stream after its last row. If its own transaction cannot be committed, the stream fails. */
   private get end(): Pull.Pull<never, PgError.PgError> {
     return Effect.suspend(() => {
       this.isOver = true
@@ -262,7 +265,7 @@ class Reading {
     this.level.post(closePortal(this.portal))
   }
 
-  /** Cancels nothing: ending a stream early only means that no more pages are requested. */
+  /** Ends a stream early. Nothing is canceled, because no page is being fetched then. */
   close(exit: Exit.Exit<unknown, unknown>): Effect.Effect<void> {
     return Effect.suspend(() => {
       if (this.isOver) return Effect.void

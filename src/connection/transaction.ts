@@ -72,7 +72,7 @@ export const begin = (
     })
   )
 
-/** The caller that would wait for the end of the transaction is usually the one that has to end it. */
+/** Such a call is refused, because the fiber that would wait for the end of the transaction usually has to end it. */
 const begunByHand = (): PgError.UnsupportedError =>
   new PgError.UnsupportedError({
     feature: "another statement where a transaction has been begun by hand and not ended",

@@ -1,4 +1,4 @@
-/** Whether types are still as they are known, for those who would not be told by the server. */
+/** Checks whether types have changed since they were looked up, for COPY and pipelines, in which no error says so. */
 import * as Effect from "effect/Effect"
 import { DatabaseTypes } from "../codec/databaseTypes.ts"
 import type * as PgError from "../PgError.ts"
@@ -16,10 +16,13 @@ export const lookUp = (level: TransactionLevel, types: DatabaseTypes, oids: Read
     wellFormed(() => types.add(readDescriptions(rows)))
   )
 
-/** What the server says of its types may be as malformed as its rows. */
+/** Makes an answer of the server that cannot be read a `ProtocolError`. */
 export const wellFormed = <A>(read: () => A): Answer<A> => Effect.try({ try: read, catch: violation })
 
-/** Whether these types, or what they are made of, are not as the statement knows them. Then all that is known is given up. */
+/**
+ * Whether these types, or the types within them, are no longer as the statement knows them. If so, all statements of
+ * all sessions are described again.
+ */
 export const haveChanged = (
   level: TransactionLevel,
   statement: PreparedStatement,

@@ -223,7 +223,7 @@ export class AcquireTimeoutError extends TaggedError("AcquireTimeoutError")<{
 }
 
 /**
- * The pool has as many waiting for a connection as may wait (`maxWaiters`). Nothing was sent.
+ * The queue of the pool is full: `maxWaiters` calls already wait for a connection. Nothing was sent.
  *
  * @category errors
  * @since 0.1.0

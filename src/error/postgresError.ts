@@ -98,8 +98,8 @@ export class PostgresError<out Tag extends SqlStateTag = SqlStateTag>
   }
 
   /**
-   * Tells whether a value is an error that the server reported. A private name is part of no Proxy, and asking for it
-   * runs no code of the object.
+   * Tells whether a value is an error that the server reported. It checks for a private field, which no Proxy can have
+   * and which runs no code of the object.
    */
   static isOne(value: unknown): value is PostgresError {
     return typeof value === "object" && value !== null && #confidential in value

@@ -8,7 +8,7 @@ import type { Member } from "./member.ts"
  * the wait.
  */
 export interface Borrower {
-  /** Whether it waits on behalf of callers that have already been counted as waiting. */
+  /** Whether it waits for callers that the pool has already counted as waiting. */
   readonly isCounted?: boolean
   lend(member: Member): void
   /** If `timeIsUp` is true, callers that came later may still get a session. */

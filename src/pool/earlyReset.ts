@@ -1,6 +1,6 @@
 /**
- * A reset that is on its way before its session comes back: it is written together with the COMMIT that ends what its
- * borrower had it for, and costs no round trip of its own. Nothing else is written behind it before it has succeeded.
+ * Resets a session early, before its borrower gives it back. The reset is written together with the borrower's COMMIT
+ * and so costs no round trip of its own. Nothing else is written behind it before it has succeeded.
  */
 import type { Member, PendingReset } from "./member.ts"
 import { resetByScript } from "./memberReset.ts"
@@ -9,7 +9,7 @@ export class EarlyReset implements PendingReset {
   private isClean: boolean | undefined
   private done: ((isClean: boolean) => void) | undefined
 
-  /** Resets a session that is to be asked nothing more, behind what it was asked before. It ends where that fails. */
+  /** Sends the reset behind the borrower's last request. If the reset fails, the session ends. */
   static begin(member: Member): EarlyReset {
     const reset = new EarlyReset()
     member.session.residue.isUsed = false

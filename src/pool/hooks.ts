@@ -16,18 +16,18 @@ type Hook = (connection: PgConnection.PgConnection) => Effect.Effect<unknown, Pg
  * @since 0.1.0
  */
 export interface Hooks {
-  /** Gives settings before each new connection is made, which go before the pool's own for this connection. */
+  /** Runs before each new connection is made. The settings that it returns override the pool's for that connection. */
   readonly onConnect?: Effect.Effect<PgConfig.Settings, PgError.PgError> | undefined
   /**
-   * Prepares each new connection, and again after each reset by the pool: what it makes (settings, a role, temporary
-   * tables, locks...) is there for each borrower. Something to be done once belongs into `onConnect`.
+   * Prepares each new connection, and prepares it again after each reset by the pool, so that every borrower finds the
+   * settings, role, temporary tables or locks that it makes. Use `onConnect` for something that is done only once.
    */
   readonly init?: Hook | undefined
-  /** Prepares a connection each time it is lent, before its borrower has it. Single statements then also borrow one. */
+  /** Prepares a connection each time it is lent. With this hook, single statements borrow a connection too. */
   readonly setup?: Hook | undefined
   /**
-   * Resets a connection each time it comes back changed, in the place of the reset that a pool does by itself, and of
-   * the run of `init` after that.
+   * Resets a connection each time it comes back changed. It replaces the reset that the pool does by itself, and the
+   * run of `init` after that.
    */
   readonly reset?: Hook | undefined
 }

@@ -4,7 +4,7 @@ import type { Session } from "../session/engine/session.ts"
 
 /** A reset that has been sent. */
 export interface PendingReset {
-  /** Calls back when it is answered, or at once. */
+  /** Calls back when the reset is answered, or at once if it has been. */
   onAnswer(done: (isClean: boolean) => void): void
 }
 

@@ -37,7 +37,7 @@ export const resetWith = ({ init, reset }: Pick<Hooks, "init" | "reset">): Effec
 const initAgain = ({ catalogue, session }: Member, init: NonNullable<Hooks["init"]>) =>
   Effect.onExit(runHook(session, "init", init), () => Effect.sync(() => void (session.catalogue = catalogue)))
 
-/** Nothing else is written in the meantime, so the next borrower never gets a session whose reset has failed. */
+/** Resets by SQL. Nothing else is written meanwhile, so the next borrower never gets a session whose reset failed. */
 export const resetByScript: Reset = ({ session }, done) => {
   const { mayHavePrepared } = session.residue
   session.residue.mayHavePrepared = false

@@ -3,8 +3,9 @@
  * it is closed after the last one. If it is lost while there are readers, it is opened again, at growing intervals, and
  * every reader is told that there may be a gap.
  *
- * No reader waits for another. A new reader waits only for the server, and gives up on it if it does not answer. A
- * reader that leaves waits for nothing; the pool closes what is to be closed.
+ *
+ * No reader waits for another. A new reader waits only for the server, and fails if the server does not answer in time.
+ * A reader that leaves waits for nothing, because the pool closes the connection if nobody needs it.
  */
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"

@@ -24,7 +24,7 @@ import { Multiplexer, type MultiplexLimits } from "./multiplexing/multiplexer.ts
 import { call } from "./pooledCall.ts"
 import type { SessionPool } from "./sessionPool.ts"
 
-/** A member that somebody has, as the level that their statements and transactions run on. */
+/** A lent session, with the level on which its borrower's statements and transactions run. */
 class Lease implements LastCommit {
   readonly member: Member
   readonly root: TransactionLevel
@@ -38,7 +38,7 @@ class Lease implements LastCommit {
     this.member.earlyReset = EarlyReset.begin(this.member)
   }
 
-  /** What ran until it failed may have left anything behind. */
+  /** Forgets the early reset, because a COMMIT that failed may have left residue behind it. */
   failed(): void {
     this.member.earlyReset = undefined
   }
@@ -119,7 +119,7 @@ export class PoolSource implements Lender {
   ): Effect.Effect<A, E | PgError.PgError, R> {
     return Effect.uninterruptibleMask((restore) =>
       Effect.flatMap(this.borrow(restore), (lease) => {
-        // What is not the pool's own script has to have the session to itself.
+        // Only the pool's own script can be written behind a COMMIT. A hook needs the session to itself.
         const used = Effect.suspend(() => use(lease.root, this.resetsByScript ? lease : undefined))
         const whole = this.setup === undefined ? used : Effect.andThen(this.setUp(lease), used)
         return Effect.onExit(restore(whole), () => {
@@ -165,7 +165,7 @@ export class PoolSource implements Lender {
     root.end(givenBack)
     session.catalogue = catalogue
     if (session.lost === undefined && !session.isQuiet) session.abandonAll(givenBack())
-    // What was asked may have changed anything: a function in a SELECT can. Where nothing was, nothing is to be reset.
+    // Any statement may have changed the session, since a SELECT can call a function. If none ran, no reset is needed.
     if (session.residue.isUsed || this.hasResetHook) {
       session.residue.isSoiled = true
       member.earlyReset = undefined

@@ -2,8 +2,8 @@
 import type * as PgError from "../PgError.ts"
 
 /**
- * Whether the failure may pass: a server that is starting, full, failing over or unreachable may recover in a moment; a
- * wrong password stays wrong.
+ * Whether another attempt may succeed. A server that is starting, full, failing over or unreachable may recover in a
+ * moment; a wrong password stays wrong.
  */
 export const isTransient = (error: PgError.PgError): boolean => {
   switch (error._tag) {

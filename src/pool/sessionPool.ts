@@ -2,6 +2,7 @@
  * Manages the sessions of a pool and decides which caller gets the next one, with plain state and callbacks, because
  * every query of a pool passes here. The session used last is lent first; waiting callers are served in order.
  *
+ *
  * A session is in one of three states, and only the pool changes it: being opened (`connecting`), idle, or in use,
  * which includes being rolled back, checked or closed. Together they never exceed the maximum.
  */
@@ -64,7 +65,7 @@ export class SessionPool {
   private connecting = 0
   /** How many sessions will soon be back, because they are being reset or checked. */
   private returning = 0
-  /** How many of those are being reset; nobody is using them. */
+  /** How many of those are being reset. */
   private resetting = 0
   private generation = 0
   private isClosed = false
@@ -91,7 +92,7 @@ export class SessionPool {
     return this.idle.length > 0
   }
 
-  /** Whether a session could be lent at once, or will soon be back with nobody waiting for it. */
+  /** Whether a session could be lent at once, or will soon be back without a caller waiting for it. */
   get lendsSoon(): boolean {
     return this.hasIdle || this.returning > this.waiting.length
   }
@@ -198,7 +199,7 @@ export class SessionPool {
 
   /**
    * Takes a session back. It is lent again only when all requests on it are answered, no cancel is in progress, no
-   * transaction is open, and nothing is left of its last borrower. Until then nobody gets it.
+   * transaction is open, and nothing is left of its last borrower.
    */
   release(member: Member): void {
     const { session } = member

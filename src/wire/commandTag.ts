@@ -1,4 +1,4 @@
-/** Reads the body of a CommandComplete: which command ran, and how many rows it affected. */
+/** Reads the body of a CommandComplete: which command ran, and how many rows it changed or returned. */
 import type { Buffer } from "node:buffer"
 import { ProtocolViolation } from "./failure.ts"
 
@@ -42,8 +42,8 @@ const beforeNumber = (bytes: Buffer, start: number, end: number): number => {
 }
 
 /**
- * Frequent tags, so that reading one allocates no new string, and no new tag if it counts no rows. No two share both their
- * length and their first letter.
+ * Frequent tags, so that reading one allocates no new string, and no new tag if it counts no rows. No two of them have
+ * the same length and the same first letter.
  */
 const commonTags: ReadonlyMap<number, CommandTag> = new Map(
   [

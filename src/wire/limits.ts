@@ -22,13 +22,13 @@ export const MAX_STARTUP_PACKET_BYTES = 10_000
 export const MAX_NAME_BYTES = 63
 
 /**
- * Of a longer error only the beginning is kept: nobody reads further, and decoding all of it would block the event
+ * Only the beginning of a longer error is kept. No one reads further, and decoding all of it would block the event
  * loop.
  */
 export const MAX_ERROR_BYTES = 1_048_576
 
 /**
- * Of a longer notice only the beginning is kept. The limit is lower than for errors because many notices may wait for a
+ * Only the beginning of a longer notice is kept. The limit is lower than for errors because many notices may wait for a
  * reader.
  */
 export const MAX_NOTICE_BYTES = 65_536

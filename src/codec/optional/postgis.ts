@@ -74,7 +74,7 @@ export const geometry: TypeCodec = extensionTypeCodec(geometryCodec("geometry"))
 
 /**
  * PostGIS's type geography, in any schema: `PgGeometry`, an object in the form of GeoJSON. A value that is read has a
- * srid, which is 4326 unless it was given another one.
+ * srid, which is 4326 unless it was stored with another one.
  *
  * @category codecs
  * @since 0.1.0

@@ -35,7 +35,7 @@ const systemHome = (): string | undefined => {
   }
 }
 
-/** The text of a file. Fails with the code of the error (`ENOENT`), because nothing else of it may be reported. */
+/** The text of a file. Fails with only the code of the error, such as `ENOENT`, because its message has the path. */
 export const readFile = (file: string): Effect.Effect<string, string> =>
   Effect.tryPromise({ try: () => fs.readFile(file, "utf8"), catch: codeOf })
 

@@ -1,6 +1,6 @@
 /**
  * Checks the keys of URLs and service files against libpq's. A key that libpq supports and this client does not is
- * never ignored, because somebody's security may depend on it; it is accepted only with a value that changes nothing.
+ * never ignored, because security may depend on it; it is accepted only with a value that changes nothing.
  */
 import * as Effect from "effect/Effect"
 import type * as PgError from "../../PgError.ts"

@@ -1,4 +1,4 @@
-/** Where the data of a COPY come from that goes in. They are pulled no faster than they can be sent. */
+/** Reads the source of a COPY into a table, no faster than its data can be sent. */
 import * as Effect from "effect/Effect"
 import * as Pull from "effect/Pull"
 import type * as Scope from "effect/Scope"
@@ -6,12 +6,12 @@ import * as Stream from "effect/Stream"
 import type * as PgError from "../../PgError.ts"
 import { failingTyped, guarded } from "../../call/iterables.ts"
 
-/** The next items, to be taken one by one and each used before the next is taken; none where there are no more. */
+/** Gives the next items, or undefined if there are no more. Use each item before you take the next. */
 export type Feed<A, E, R> = Effect.Effect<Iterable<A> | undefined, E, R>
 
 /**
- * Opens a source for the scope. Of an iterable there is one portion, whose items are pulled as they are used: the source
- * may fill the same object anew for each.
+ * Opens a source for the scope. An iterable gives all its items in one portion, which pulls each only when it is used,
+ * because the source may reuse one object for all of them.
  */
 export const open = <A, E, R>(
   source: Iterable<A> | Stream.Stream<A, E, R>,
@@ -24,7 +24,7 @@ export const open = <A, E, R>(
       )
     : failingTyped(Effect.map(iteratorOf(guarded(source, sql)), onePortion))
 
-/** An iterator that is told when nobody wants more of it, as `for` would. */
+/** Makes an iterator whose `return` is called at the end of the scope, as `for` would call it. */
 const iteratorOf = <A>(iterable: Iterable<A>): Effect.Effect<Iterator<A>, never, Scope.Scope> =>
   Effect.acquireRelease(
     Effect.sync(() => iterable[Symbol.iterator]()),
@@ -40,7 +40,7 @@ const onePortion = <A>(iterator: Iterator<A>): Effect.Effect<Iterable<A> | undef
   })
 }
 
-/** What is left of an iterator. Leaving the loop does not end it: that is for the scope. */
+/** Iterates over what is left of an iterator. Leaving the loop does not end the iterator, because the scope does. */
 const rest = <A>(iterator: Iterator<A>): Iterable<A> => {
   const left: Iterator<A> = { next: () => iterator.next() }
   return { [Symbol.iterator]: () => left }

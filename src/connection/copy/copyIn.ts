@@ -1,4 +1,4 @@
-/** COPY into a table, of bytes or of rows, from a source that may fail or be slow; all of it is copied, or nothing. */
+/** Copies bytes or rows into a table, from a source that may fail or be slow. All of it is copied, or nothing. */
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import type * as Scope from "effect/Scope"
@@ -44,7 +44,7 @@ export const copyBytesIn = <E, R>(
     })
   )
 
-/** What is no bytes would be copied as nothing. */
+/** Without this check, a chunk that is not a Uint8Array would be skipped without an error. */
 const noBytes = (chunk: unknown, sql: string): PgError.EncodeError =>
   new PgError.EncodeError({
     parameter: 0,
@@ -95,7 +95,7 @@ export const copyRowsIn = <E, R>(
 
 type Count = (copy: CopyIn) => PgCopy.Progress
 
-/** Sends what has been collected, and waits until more can be sent. */
+/** Sends the collected data and waits until more can be sent. */
 const sendOn = (copy: CopyIn, { onProgress }: PgCopy.Observed, count: Count): Effect.Effect<void, PgError.PgError> =>
   Effect.suspend(() => {
     copy.flush()
@@ -105,8 +105,9 @@ const sendOn = (copy: CopyIn, { onProgress }: PgCopy.Observed, count: Count): Ef
   })
 
 /**
- * Runs a COPY, which `feed` gives its data. A source that fails has the server undo all before its failure is told; a
- * server that fails has the source interrupted at once; an interruption waits for neither.
+ * Runs a COPY whose data `feed` writes. If the source fails, the call fails with that, but only after the server has
+ * undone the COPY. If the server fails, the source is interrupted at once. An interruption of the call waits for
+ * neither.
  */
 const transfer = <E, R>(
   level: TransactionLevel,

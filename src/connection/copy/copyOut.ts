@@ -1,4 +1,4 @@
-/** COPY out of a table or a query, as a stream of bytes or of rows that the server fills no faster than it is read. */
+/** Copies a table or a query out, as a stream of bytes or rows. The server sends no faster than the stream is read. */
 import * as Arr from "effect/Array"
 import * as Cause from "effect/Cause"
 import * as Effect from "effect/Effect"
@@ -70,14 +70,14 @@ export const copyRowsOut = (
 const queryOf = (source: Interpolated["sent"]): string =>
   "query" in source ? source.query : selectFrom(source, source.columns)
 
-/** The timeout bounds the wait for the beginning of the COPY, with that for a connection. */
+/** One timeout covers the wait for a connection and for the beginning of the COPY. */
 const begun = <A>(
   operation: string,
   { timeout }: PgCopy.Observed,
   stream: Effect.Effect<Stream.Stream<A, PgError.PgError>, PgError.PgError, Scope.Scope>
 ): Stream.Stream<A, PgError.PgError> => Stream.unwrap(withTimeout(operation, undefined, stream, timeout))
 
-/** The COPY as a stream: it has begun, and is cancelled with the scope where it has not come to its end. */
+/** Begins the COPY and makes its stream. If the COPY has not ended when the scope closes, it is canceled. */
 const streamOf = <A>(
   level: TransactionLevel,
   operation: string,

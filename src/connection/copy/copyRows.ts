@@ -1,4 +1,4 @@
-/** Rows for a COPY into a table: which columns they have, how they travel, and what is wrong with one that cannot. */
+/** Writes rows for a COPY into a table: finds their columns and format, and says what is wrong with a row. */
 import * as Effect from "effect/Effect"
 import { type CopyColumns, copyColumns, type CopyFormat, needsText, rowWriter } from "../../codec/copyRow.ts"
 import type * as PgCopy from "../../PgCopy.ts"
@@ -17,18 +17,18 @@ export interface CopyPlan {
   readonly names: ReadonlyArray<string>
   readonly columns: CopyColumns
   readonly format: CopyFormat
-  /** Whether objects may have nothing but these columns: where the first one has named them. */
+  /** Whether a row may have no other properties, because the first row has named the columns. */
   readonly isExhaustive: boolean
 }
 
-/** Generated columns cannot be written, and `SELECT *` has them too. */
+/** Selects the names of the columns that can be written. `SELECT *` would include generated columns, which cannot. */
 const writableColumns = (table: PgCopy.Table): string => `SELECT a.attname::pg_catalog.text
 FROM pg_catalog.pg_attribute AS a
 WHERE a.attrelid OPERATOR(pg_catalog.=) ${quoteText(tableName(table))}::pg_catalog.regclass
   AND a.attnum OPERATOR(pg_catalog.>) 0 AND NOT a.attisdropped AND a.attgenerated OPERATOR(pg_catalog.=) ''
 ORDER BY a.attnum`
 
-/** Finds the columns: those that are named, else those of the first row, else all of the table. */
+/** Takes the columns from the options, or from the first row if it is an object, or from the table. */
 export const copyPlan = (
   level: TransactionLevel,
   table: PgCopy.Table,
@@ -48,7 +48,7 @@ export const copyPlan = (
     return { names, columns, format: format ?? formatFor(names, columns, first), isExhaustive }
   })
 
-/** None for a Proxy that does not tell them: its row is refused when it is written. */
+/** Returns no keys for a Proxy that throws. Its row is refused when it is written. */
 const keysOf = (row: object): ReadonlyArray<string> => {
   try {
     return Object.keys(row)
@@ -66,7 +66,7 @@ const formatFor = (names: ReadonlyArray<string>, columns: CopyColumns, first: un
 const isObject = (row: unknown): row is Readonly<Record<string, unknown>> =>
   typeof row === "object" && row !== null && !isArray(row)
 
-/** A row that is kept for a while, as it is now. An object of a class stays itself, for it may have getters. */
+/** Copies a row, so that later changes have no effect. An instance of a class may have getters and is not copied. */
 export const asItIs = (row: unknown): unknown => {
   try {
     if (isArray(row)) return row.slice()
@@ -77,12 +77,11 @@ export const asItIs = (row: unknown): unknown => {
 }
 
 export class CopyRows {
-  /** How many rows have been written. */
   written = 0
   private readonly plan: CopyPlan
   private readonly sql: string
   private readonly writeRow: ReturnType<typeof rowWriter>
-  /** The values of a row that came as an object. */
+  /** The values of the current row in column order, if it is an object. */
   private readonly values: Array<unknown> = []
 
   constructor(plan: CopyPlan, sql: string) {
@@ -99,7 +98,7 @@ export class CopyRows {
     if (this.plan.format === "binary") writer.raw(COPY_TRAILER)
   }
 
-  /** Writes a row, or nothing of it and says why. */
+  /** Writes a row. If that fails, writes nothing of it and returns the error. */
   write(writer: ByteWriter, row: unknown): PgError.EncodeError | undefined {
     const mark = writer.length
     try {
@@ -130,7 +129,7 @@ export class CopyRows {
     return values
   }
 
-  /** What the first row did not have would be lost without a word. */
+  /** Refuses properties that the first row did not have, because they would be lost without an error. */
   private refuseMore(row: Readonly<Record<string, unknown>>): void {
     const { names } = this.plan
     const keys = Object.keys(row)

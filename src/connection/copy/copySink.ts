@@ -1,4 +1,4 @@
-/** Where the data of a COPY go that comes out: what its reader is given. */
+/** Collects the data of a COPY out of the database for its reader, as bytes or as rows. */
 import type { Buffer } from "node:buffer"
 import { type ObjectRow, type RowReader, UndecodableColumn } from "../../codec/rowReader.ts"
 import * as PgError from "../../PgError.ts"
@@ -6,7 +6,7 @@ import type { Collector } from "../../session/exchange/copyOutExchange.ts"
 import { ByteWriter } from "../../wire/byteWriter.ts"
 import { CopyRowDecoder } from "../../wire/copyBinary.ts"
 
-/** The bytes as they come. Where a piece ends has no meaning. */
+/** Collects bytes as they come. The boundaries of the chunks have no meaning. */
 export class BytesCollector implements Collector<Uint8Array> {
   readonly rows = undefined
   private readonly writer = new ByteWriter()
@@ -22,7 +22,7 @@ export class BytesCollector implements Collector<Uint8Array> {
   }
 }
 
-/** Rows, from the binary format. */
+/** Collects rows, which it decodes from the binary format. */
 export class RowsCollector implements Collector<ObjectRow> {
   rows = 0
   private readonly sql: string

@@ -1,4 +1,4 @@
-/** What is copied out, as COPY can take it: a table, or a query without parameters; and how the server describes it. */
+/** Describes the table or query that a COPY reads, and writes the parameters into its text, because COPY takes none. */
 import * as Effect from "effect/Effect"
 import type { RowShape } from "../../codec/rowReader.ts"
 import * as PgError from "../../PgError.ts"
@@ -17,8 +17,8 @@ import { haveChanged } from "../typesNow.ts"
 type Answer<A> = Effect.Effect<A, PgError.PgError>
 
 /**
- * How the server describes a statement now, and what its types are now. What was known of them before may be true no
- * longer, and nothing would tell: the data of a COPY name no types, and they come or go as they are.
+ * Describes a statement, and describes it again if its types have changed since they were looked up. This is checked
+ * because the data of a COPY do not say which types they have, so that no error would show the change.
  */
 export const description = (
   level: TransactionLevel,
@@ -40,19 +40,19 @@ const describedAsKnown = (
 
 const UNNAMED = ""
 
-/** The rows of a table as a query; it is for those who have to know their types. */
+/** Makes a query for the rows of a table, with which the server can describe their types. */
 export const selectFrom = (table: PgCopy.Table, columns: ReadonlyArray<string> | undefined): string =>
   `SELECT ${columns === undefined ? "*" : columns.map(quoteName).join(", ")} FROM ${tableName(table)}`
 
 type PlainSource = PgCopy.Table | { readonly query: string }
 
-/** What is copied, as the server is sent it, and with placeholders as everybody else is told of it. */
+/** A source as the server receives it, and as errors and reports show it, with placeholders instead of values. */
 export interface Interpolated {
   readonly sent: PlainSource
   readonly told: PlainSource
 }
 
-/** A source whose query has its parameters written into it. */
+/** Writes the parameters of a query into its text. */
 export const withLiterals = (level: TransactionLevel, source: PgCopy.Source): Answer<Interpolated> => {
   if (!("query" in source)) return Effect.succeed({ sent: source, told: source })
   const { params, query } = source
@@ -77,8 +77,8 @@ const interpolated = (level: TransactionLevel, sql: string, params: ReadonlyArra
 }
 
 /**
- * Parameters as literals of the types that the server has found for them. The server itself writes them, as `format`
- * and the types' output functions do.
+ * Turns parameters into literals of the types that the server has found for them. The server writes these literals
+ * itself, with `format`.
  */
 const literalsOf = (
   level: TransactionLevel,
@@ -92,14 +92,17 @@ const literalsOf = (
     return literals.map((literal, index) => `(${String(literal)}::${types[index]})`)
   })
 
-/** Names with their schemas mean the same on any search_path, and pg_catalog.bpchar is not cut to one character. */
+/**
+ * Selects the names of types with their schemas. Such a name does not depend on the search_path. A cast to
+ * `pg_catalog.bpchar` also keeps the whole text, while one to `character` would keep only its first character.
+ */
 const typeNames = (oids: ReadonlyArray<number>): string => `SELECT pg_catalog.format('%I.%I', n.nspname, y.typname)
 FROM pg_catalog.unnest(ARRAY[${oids.join(", ")}]::pg_catalog.oid[]) WITH ORDINALITY AS t(oid, position)
 JOIN pg_catalog.pg_type AS y ON y.oid OPERATOR(pg_catalog.=) t.oid
 JOIN pg_catalog.pg_namespace AS n ON n.oid OPERATOR(pg_catalog.=) y.typnamespace
 ORDER BY t.position`
 
-/** Columns that are read as text are sent as text, so that all can come in the binary format. */
+/** Casts the columns that are read as text to text, so that the whole COPY can use the binary format. */
 export const inBinary = (sql: string, { resultFormats }: RowShape): string => {
   if (resultFormats.every((format) => format === Format.binary)) return sql
   const names = resultFormats.map((_, index) => `c${index + 1}`)

@@ -1,4 +1,4 @@
-/** The text of a COPY. Names are quoted and values are literals, so that options can be no SQL, but for `where`. */
+/** Builds the SQL of a COPY. It quotes all names and values, so that `where` is the only option whose text is SQL. */
 import * as Effect from "effect/Effect"
 import * as PgError from "../../PgError.ts"
 import type * as PgCopy from "../../PgCopy.ts"
@@ -9,10 +9,10 @@ import * as Shape from "../../call/shape.ts"
 
 export type Refusal = PgError.InvalidConfigError | PgError.UnsupportedError
 
-/** How the value of an option is written. */
+/** The kinds of values that options have. */
 type Kind = "literal" | "flag" | "columns"
 
-/** An option by the name that PostgreSQL has for it. */
+/** An option with PostgreSQL's name for it. */
 interface Option {
   readonly sql: string
   readonly kind: Kind
@@ -43,7 +43,7 @@ const inOptions = {
   onError: literal("ON_ERROR")
 } as const
 
-/** Since which version an option is there, or one of its values. */
+/** The first PostgreSQL version that has an option, or a value of an option. */
 const since: ReadonlyArray<readonly [option: string, value: unknown, major: number]> = [
   ["where", undefined, 12],
   ["header", "match", 15],
@@ -63,7 +63,7 @@ const SOURCE: Shape.Kinds = {
   params: Shape.values
 }
 
-/** Hands on a table as it is now. */
+/** Checks a table and passes on a copy of it. */
 export const withTable = <A, E, R>(
   table: PgCopy.Table,
   use: (table: PgCopy.Table) => Effect.Effect<A, E, R>
@@ -113,7 +113,7 @@ export const copyOutStatement = (
   version: ServerVersion
 ): Effect.Effect<string, Refusal> => {
   const { onProgress: _, timeout: _timeout, ...rest } = options
-  // The query may end with a comment.
+  // The line breaks keep a comment at the end of the query from hiding the parenthesis.
   const from = "query" in source ? Effect.succeed(`(\n${source.query}\n)`) : target(source)
   return Effect.map(
     Effect.all([from, optionList(outOptions, { ...rest }), checkVersion({ ...rest }, version)]),
@@ -174,7 +174,7 @@ const isNames = (value: unknown): value is ReadonlyArray<string> =>
 const refuse = (setting: string, reason: string): Effect.Effect<never, PgError.InvalidConfigError> =>
   Effect.fail(new PgError.InvalidConfigError({ setting, reason }))
 
-/** An older server would speak of a syntax error. One whose version is not known has the last word itself. */
+/** Names the version that an option needs, where an older server would only report a syntax error. */
 const checkVersion = (given: Given, version: ServerVersion): Effect.Effect<void, PgError.UnsupportedError> => {
   if (version.major === 0) return Effect.void
   for (const [option, value, major] of since) {

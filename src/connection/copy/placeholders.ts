@@ -1,14 +1,14 @@
 /**
- * The placeholders of an SQL text, `$1`, `$2`..., replaced by other text. It reads the text as PostgreSQL's lexer does,
- * so that what looks like a placeholder within a string, a name or a comment is left alone.
+ * Replaces the placeholders of an SQL text, `$1`, `$2`..., by other text. It reads the SQL as PostgreSQL's lexer does
+ * and leaves alone what only looks like a placeholder, within a string, a name or a comment.
  */
 
 export interface Lexing {
-  /** The setting `standard_conforming_strings`: whether a backslash is itself in a string without `E`. */
+  /** Whether a backslash in a string without `E` is only a backslash: the setting `standard_conforming_strings`. */
   readonly isBackslashPlain: boolean
 }
 
-/** Replaces each placeholder by what is given for its number. */
+/** Replaces each placeholder by the text that `replacement` returns for its number. */
 export const replacePlaceholders = (sql: string, replacement: (number: number) => string, lexing: Lexing): string => {
   let replaced = ""
   let copied = 0
@@ -27,7 +27,7 @@ export const replacePlaceholders = (sql: string, replacement: (number: number) =
 const isPlaceholder = (sql: string, start: number, end: number): boolean =>
   sql[start] === "$" && end > start + 1 && isDigit(sql[start + 1])
 
-/** Where the token that begins at `at` ends. What has no meaning here is a token of one character. */
+/** Finds the end of the token that begins at `at`. A character with no meaning here is a token of its own. */
 const tokenEnd = (sql: string, at: number, { isBackslashPlain }: Lexing): number => {
   const character = sql.charAt(at)
   const next = sql.charAt(at + 1)
@@ -42,16 +42,16 @@ const tokenEnd = (sql: string, at: number, { isBackslashPlain }: Lexing): number
 
 const LINE = /[^\r\n]+/y
 const DIGITS = /[0-9]+/y
-/** A name takes dollar signs too, but does not begin with one. */
+/** A name may have dollar signs, but not at its beginning. */
 const NAME = /[A-Za-z_\u0080-\uffff][A-Za-z0-9_$\u0080-\uffff]*/y
 const DOLLAR_QUOTE = /\$(?:[A-Za-z_\u0080-\uffff][A-Za-z0-9_\u0080-\uffff]*)?\$/y
-/** A string goes on after a line break, and comments that end with one. */
+/** A string continues in the next quotes if a line break is between them, with or without comments. */
 const CONTINUATION = /[ \t\f\v]*(?:--[^\r\n]*)?[\r\n](?:[ \t\f\v\r\n]|--[^\r\n]*[\r\n])*'/y
 
 const isDigit = (character: string | undefined): boolean =>
   character !== undefined && character >= "0" && character <= "9"
 
-/** Where what matches at `at` ends; `at` itself where nothing does. */
+/** Finds the end of a match at `at`. Returns `at` if there is none. */
 const matchEnd = (pattern: RegExp, sql: string, at: number): number => {
   pattern.lastIndex = at
   return pattern.test(sql) ? pattern.lastIndex : at
@@ -66,7 +66,7 @@ const stringEnd = (sql: string, quoteAt: number, hasEscapes: boolean): number =>
   }
 }
 
-/** A doubled quote stands for one in the text. */
+/** A doubled quote does not end the string. */
 const quotedEnd = (sql: string, quoteAt: number, quote: string, hasEscapes: boolean): number => {
   for (let at = quoteAt + 1; at < sql.length; at++) {
     const character = sql.charAt(at)

@@ -1,4 +1,4 @@
-/** Different statements in one round trip, as one or each for itself. */
+/** Runs different statements in one round trip, which succeed or fail together or each on its own. */
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import type * as PgError from "../../PgError.ts"
@@ -13,7 +13,7 @@ import { type StatementText, whilePrepared } from "./whilePrepared.ts"
 
 type Answer<A> = Effect.Effect<A, PgError.PgError>
 
-/** One Sync behind all of them. */
+/** Runs the statements with one Sync behind all of them, so that they succeed or fail together. */
 export const batch = (
   router: Router,
   statements: ReadonlyArray<BatchStatement>
@@ -34,9 +34,9 @@ export const batch = (
 }
 
 /**
- * What FETCH, EXECUTE and the like return, and what stands behind a change of the schema, can only be said once those
- * before have run. But once a statement may have committed by itself, as CALL may, nothing is left to be described: if the
- * values of a later statement could not be sent, that commit would stay.
+ * Decides which statements are described only after the ones before have run. FETCH, EXECUTE and similar ones need
+ * that, and so does every statement behind a change of the schema. Behind a statement that may commit by itself, such
+ * as CALL, all are described before: otherwise the values of a later one could prove wrong after that commit.
  */
 const inTurn = (
   [first, ...others]: readonly [BatchStatement, ...ReadonlyArray<BatchStatement>],
@@ -59,7 +59,7 @@ const inTurn = (
   return [first, ...later]
 }
 
-/** A Sync behind each: those before and after one that fails are not touched by that. */
+/** Runs the statements with a Sync behind each, so that a failure does not affect the others. */
 export const batchWithBarriers = (
   router: Router,
   statements: ReadonlyArray<BatchStatement>

@@ -1,7 +1,7 @@
 /**
- * One statement for many rows of values. Rows of an Iterable are encoded as the socket takes them, and outside of a
- * transaction the one Sync behind them makes them one. A Stream may ask the same session for its rows, so that they go in
- * portions inside of a transaction, or a savepoint where there is one.
+ * Runs one statement for many rows of values. The rows of an Iterable are encoded as fast as the socket takes them,
+ * with one Sync behind them, which outside of a transaction makes them succeed or fail together. The rows of a Stream
+ * are sent in portions inside of a transaction or savepoint, because the stream may use the same session in between.
  */
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
@@ -19,15 +19,15 @@ import { failingTyped, guarded } from "../../call/iterables.ts"
 import type { ManyResult, Parameters, Row, RowSource } from "../../call/call.ts"
 import { whilePrepared } from "./whilePrepared.ts"
 
-/** So many rows of a Stream are sent in one request. */
+/** How many rows of a Stream are sent in one request. */
 const PORTION_ROWS = 1_000
 
 type Answer<A, E = never, R = never> = Effect.Effect<A, E | PgError.PgError, R>
 
-/** Makes the request for one portion of the rows; `offset` is the number of those before. */
+/** Makes the request for one portion of the rows. `offset` is the number of rows before it. */
 type Runs<A> = (prepared: Prepared, rows: Rows, offset: number) => Request<Outcome<A>>
 
-/** What is run for each row, and where its statement is kept if not in the cache of the session. */
+/** The SQL to run for each row, and where its statement is kept if not in the cache of the session. */
 export interface ManyRuns {
   readonly sql: string
   readonly statements?: Statements | undefined
@@ -45,7 +45,7 @@ export const fetchMany = <E, R>(
 ): Answer<ReadonlyArray<Described<ReadonlyArray<ReadonlyArray<Row>>>>, E, R> =>
   many(router, runs, describedFetches, rows)
 
-/** A list of rows for each run, and what is known of their columns. */
+/** Fetches a list of rows for each run, with their columns. */
 const describedFetches: Runs<Described<ReadonlyArray<ReadonlyArray<Row>>>> = (prepared, rows, offset) => {
   const request = fetches(prepared, rows, offset)
   const { rowShape, sql } = prepared.statement
@@ -67,7 +67,7 @@ const describedFetches: Runs<Described<ReadonlyArray<ReadonlyArray<Row>>>> = (pr
   }
 }
 
-/** The answers to all portions. */
+/** Runs the statement for all rows and returns the answers to all portions. */
 const many = <A, E, R>(
   router: Router,
   { sql, statements }: ManyRuns,
@@ -84,14 +84,14 @@ const many = <A, E, R>(
   )
 }
 
-/** All or nothing, also where a part has been sent before it turns out that the rest cannot be. */
+/** Runs an effect in a transaction or savepoint, which undoes the rows already sent if a later row cannot be. */
 const atomically = <A, E, R>(
   router: Router,
   level: TransactionLevel,
   use: (level: TransactionLevel) => Answer<A, E, R>
 ): Answer<A, E, R> => level.within(JOINING_LEVEL, (inner) => router.bind(inner, use(inner)))
 
-/** Prepared for the occasion: a plan that turns out to be stale would end the transaction. */
+/** Runs the portions with a statement prepared just for them, because a stale plan would fail the transaction. */
 const portions = <A, E, R>(
   level: TransactionLevel,
   sql: string,

@@ -1,6 +1,6 @@
 /**
- * Runs a pipeline, which needs its statements described. If what was known of one proves wrong, what has not run is asked
- * again, and what has is not: it fails, and the next call has the statement described anew.
+ * Runs a pipeline after describing its statements. If a description proves out of date, the pipeline is sent again, but
+ * only if nothing of it has run. Otherwise the call fails, and the next call describes the statement again.
  */
 import * as Effect from "effect/Effect"
 import { namedTypes } from "../../codec/typedParameter.ts"
@@ -19,11 +19,11 @@ import type { Parameters } from "../../call/call.ts"
 type Answer<A> = Effect.Effect<A, PgError.PgError>
 type Some<A> = readonly [A, ...ReadonlyArray<A>]
 
-/** A statement that is to be prepared, for parameters of the types that these name. */
+/** A statement to prepare. Its parameters are needed because some of them name their type. */
 export interface StatementText {
   readonly sql: string
   readonly params?: Parameters | undefined
-  /** Whether it can only be described once those before it have run. */
+  /** Whether the server can describe it only after the statements before it have run. */
   readonly isLate?: boolean
 }
 
@@ -40,7 +40,7 @@ export const whilePrepared = <A>(
       const prepare = (text: StatementText): Answer<PreparedStatement> => prepared(level, text, statements, remembered)
       const all: [PreparedStatement, ...Array<PreparedStatement>] = [yield* prepare(first)]
       for (const text of others) all.push(yield* prepare(text))
-      // From the second attempt on, each is prepared in the pipeline: little time is left for it to change once more.
+      // Later attempts prepare the statements within the pipeline, which leaves little time for another change.
       const outcome = yield* level.run(make(attempt === 1 ? all : [unnamed(all[0]), ...all.slice(1).map(unnamed)]))
       if (outcome instanceof Unread) return yield* readAgain(level, outcome)
       if (!(outcome instanceof Stale)) return outcome
@@ -51,7 +51,7 @@ export const whilePrepared = <A>(
     }
   })
 
-/** Whether what is in doubt may be otherwise by now: it was described before this call, or a type of it has changed. */
+/** Whether a statement may have changed: it was described before this call, or one of its types is now different. */
 const hasChanged = (
   level: TransactionLevel,
   { refusedType, statement }: Stale,
@@ -81,7 +81,7 @@ const prepared = (
     return Effect.succeed(found)
   })
 
-/** Looks up the types that are not known, or have changed, and reads what could not be read without them. */
+/** Looks up the types that are missing or have changed, and then reads the rows that could not be read without them. */
 const readAgain = <A>(
   level: TransactionLevel,
   { column, read, statement }: Unread<A>,

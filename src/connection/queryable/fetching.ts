@@ -1,6 +1,6 @@
 /**
- * The calls that read rows. Each has a form with a schema and one without, and an editor shows the words of the form
- * that was called: so they stand on every form, and what stands on the name is for those who have not called it yet.
+ * The calls that read rows. Most have an overload with a schema and one without. An editor shows the docstring of the
+ * property before a call is written, and that of the chosen overload afterwards, so that each of them needs one.
  */
 import type * as Effect from "effect/Effect"
 import type * as Option from "effect/Option"
@@ -22,7 +22,7 @@ import type {
   ValueOptions
 } from "../../call/call.ts"
 
-/** What a `Queryable` reads rows by. */
+/** The calls of a `Queryable` that read rows. */
 export interface Fetching {
   /**
    * Fetches all rows of a statement at once.
@@ -31,7 +31,7 @@ export interface Fetching {
    */
   readonly fetch: {
     /**
-     * Fetches all rows of a statement, each decoded by the schema in `row`. The schema is given the row as an object by
+     * Fetches all rows of a statement, each decoded by the schema in `row`. The schema receives the row as an object by
      * column name. Fails with `DecodeError` if a row does not fit, and as every call of `Queryable` does.
      *
      * @example
@@ -52,9 +52,9 @@ export interface Fetching {
      */
     <A, R>(...call: CallWith<RowOptions<A, R>>): Effect.Effect<ReadonlyArray<A>, PgError.PgError, R>
     /**
-     * Fetches all rows of a statement as objects by column name. Of columns with the same name the last one counts. All
-     * rows are held in memory; `stream` holds a page of them. Fails with `DecodeError` if a value cannot be read, and
-     * as every call of `Queryable` does.
+     * Fetches all rows of a statement as objects by column name. If several columns have the same name, only the last
+     * one is kept. All rows are held in memory; `stream` holds only a page of them. Fails with `DecodeError` if a value
+     * cannot be read, and as every call of `Queryable` does.
      *
      * @example
      * ```ts
@@ -73,8 +73,8 @@ export interface Fetching {
    */
   readonly fetchTuples: {
     /**
-     * Fetches all rows of a statement, each a list of values that the schema in `row` decodes. The values stand in
-     * column order. Fails with `DecodeError` if a row does not fit, and as every call of `Queryable` does.
+     * Fetches all rows of a statement, each decoded by the schema in `row`. The schema receives the row as a list of
+     * values in column order. Fails with `DecodeError` if a row does not fit, and as every call of `Queryable` does.
      *
      * @example
      * ```ts
@@ -89,8 +89,8 @@ export interface Fetching {
      */
     <A, R>(...call: CallWith<RowOptions<A, R>>): Effect.Effect<ReadonlyArray<A>, PgError.PgError, R>
     /**
-     * Fetches all rows of a statement as lists of values in column order. Columns with the same name are all kept.
-     * Fails with `DecodeError` if a value cannot be read, and as every call of `Queryable` does.
+     * Fetches all rows of a statement as lists of values in column order. All columns are kept, even those with the
+     * same name. Fails with `DecodeError` if a value cannot be read, and as every call of `Queryable` does.
      *
      * @example
      * ```ts
@@ -111,9 +111,9 @@ export interface Fetching {
    */
   readonly fetchRow: {
     /**
-     * Fetches the first row of a statement, if there is one, decoded by the schema in `row`. The server is asked for no
-     * second row, and a SELECT goes no further; a statement that writes is done whole. Fails with `DecodeError` if the
-     * row does not fit, and as every call of `Queryable` does.
+     * Fetches the first row of a statement, if there is one, decoded by the schema in `row`. A SELECT stops after its
+     * first row; a statement that writes still runs to its end. Fails with `DecodeError` if the row does not fit, and
+     * as every call of `Queryable` does.
      *
      * @example
      * ```ts
@@ -129,10 +129,9 @@ export interface Fetching {
      */
     <A, R>(...call: CallWith<RowOptions<A, R>>): Effect.Effect<Option.Option<A>, PgError.PgError, R>
     /**
-     * Fetches the first row of a statement as an object by column name, if there is one. The server is asked for no
-     * second row, and a SELECT goes no further; a statement that writes (`INSERT ... RETURNING`) is done whole,
-     * whatever is read of its rows. Fails with `DecodeError` if a value cannot be read, and as every call of
-     * `Queryable` does.
+     * Fetches the first row of a statement as an object by column name, if there is one. A SELECT stops after its first
+     * row; a statement that writes, such as `INSERT ... RETURNING`, still runs to its end. Fails with `DecodeError` if
+     * a value cannot be read, and as every call of `Queryable` does.
      *
      * @example
      * ```ts
@@ -153,8 +152,8 @@ export interface Fetching {
     /**
      * Fetches the only row of a statement, decoded by the schema in `row`. Fails with `UnexpectedRowCountError` if
      * there is none or more than one, with `DecodeError` if the row does not fit, and as every call of `Queryable`
-     * does. By then a statement that writes has been done whole, and outside of a transaction the failure undoes
-     * nothing.
+     * does. A statement that writes has then run to its end already, and outside of a transaction the failure does not
+     * undo it.
      *
      * @example
      * ```ts
@@ -172,8 +171,8 @@ export interface Fetching {
     /**
      * Fetches the only row of a statement as an object by column name. Fails with `UnexpectedRowCountError` if there is
      * none or more than one, with `DecodeError` if a value cannot be read, and as every call of `Queryable` does. A
-     * SELECT goes no further than its second row; a statement that writes has been done whole by then, and outside of a
-     * transaction the failure undoes nothing.
+     * SELECT stops after its second row. A statement that writes has then run to its end already, and outside of a
+     * transaction the failure does not undo it.
      *
      * @example
      * ```ts
@@ -192,10 +191,10 @@ export interface Fetching {
    */
   readonly fetchValue: {
     /**
-     * Fetches one value of the first row, if there is a row, decoded by the schema in `value`. It is the value of the
-     * first column, or of the one with the name or position (from 0) in `column`. The schema is given null for NULL. A
-     * SELECT goes no further than its first row; a statement that writes is done whole. Fails with `DecodeError` if the
-     * value does not fit or the result has no such column, and as every call of `Queryable` does.
+     * Fetches one value of the first row, if there is a row, decoded by the schema in `value`. The option `column`
+     * names the column or gives its position from 0, and is the first column by default. The schema receives `null` for
+     * NULL. A SELECT stops after its first row; a statement that writes still runs to its end. Fails with `DecodeError`
+     * if the value does not fit or the result has no such column, and as every call of `Queryable` does.
      *
      * @example
      * ```ts
@@ -210,10 +209,10 @@ export interface Fetching {
      */
     <A, R>(...call: CallWith<DecodedValueOptions<A, R>>): Effect.Effect<Option.Option<A>, PgError.PgError, R>
     /**
-     * Fetches one value of the first row of a statement, if there is a row. It is the value of the first column, or of
-     * the one with the name or position (from 0) in `column`; NULL is `Option.some(null)`. A SELECT goes no further
-     * than its first row; a statement that writes is done whole. Fails with `DecodeError` if the value cannot be read
-     * or the result has no such column, and as every call of `Queryable` does.
+     * Fetches one value of the first row of a statement, if there is a row. The option `column` names the column or
+     * gives its position from 0, and is the first column by default. NULL is `Option.some(null)`. A SELECT stops after
+     * its first row; a statement that writes still runs to its end. Fails with `DecodeError` if the value cannot be
+     * read or the result has no such column, and as every call of `Queryable` does.
      *
      * @example
      * ```ts
@@ -226,16 +225,16 @@ export interface Fetching {
     (...call: Call<ValueOptions>): Effect.Effect<Option.Option<unknown>, PgError.PgError>
   }
   /**
-   * Runs a statement once for each row of values, and fetches the rows that each run returns.
+   * Runs a statement once for each row of parameter values, and fetches the rows that each run returns.
    *
    * @since 0.1.0
    */
   readonly fetchMany: {
     /**
-     * Runs a statement once for each row of values, and fetches what each run returns, decoded by the schema in `row`.
-     * The result has a list of rows for each row of values. It is all or nothing, as `executeMany` is. Fails with
-     * `DecodeError` if a row does not fit, as the source of the values does, and as every call of `Queryable` does; the
-     * server's error has the number of the row of values as `row`.
+     * Runs a statement once for each row of parameter values, and fetches the rows that each run returns, decoded by
+     * the schema in `row`. The result has a list of rows for each run. If one run fails, none of them has an effect, as
+     * with `executeMany`. Fails with `DecodeError` if a row does not fit, as the source of the values does, and as
+     * every call of `Queryable` does. The `row` of a server's error is the number of the row of values, from 1.
      *
      * @example
      * ```ts
@@ -255,10 +254,10 @@ export interface Fetching {
       options: RowOptions<A, R2>
     ): Effect.Effect<ReadonlyArray<ReadonlyArray<A>>, E | PgError.PgError, R | R2>
     /**
-     * Runs a statement once for each row of values, and fetches the rows that each run returns as objects. The result
-     * has a list of rows for each row of values. It is all or nothing, as `executeMany` is. Fails with `DecodeError` if
-     * a value cannot be read, as the source of the values does, and as every call of `Queryable` does; the server's
-     * error has the number of the row of values as `row`.
+     * Runs a statement once for each row of parameter values, and fetches the rows that each run returns as objects by
+     * column name. The result has a list of rows for each run. If one run fails, none of them has an effect, as with
+     * `executeMany`. Fails with `DecodeError` if a value cannot be read, as the source of the values does, and as every
+     * call of `Queryable` does. The `row` of a server's error is the number of the row of values, from 1.
      *
      * @example
      * ```ts
@@ -277,15 +276,16 @@ export interface Fetching {
     ): Effect.Effect<ReadonlyArray<ReadonlyArray<Row>>, E | PgError.PgError, R>
   }
   /**
-   * Streams the rows of a statement, a page at a time, whatever their number.
+   * Streams the rows of a statement a page at a time, so that a result of any size fits in memory.
    *
    * @since 0.1.0
    */
   readonly stream: {
     /**
-     * Streams the rows of a statement, each decoded by the schema in `row`. Pages of `fetchSize` rows (1,000 by
-     * default) come as they are read, in the fiber's transaction, or else in one of the stream's own, which is
-     * committed at its end. Fails with `DecodeError` if a row does not fit, and as every call of `Queryable` does.
+     * Streams the rows of a statement, each decoded by the schema in `row`. The stream asks for the next page of
+     * `fetchSize` rows (1,000 by default) when the reader has used up the one before. It runs in the fiber's
+     * transaction; outside of one it has a transaction of its own, which it commits at its end. Fails with
+     * `DecodeError` if a row does not fit, and as every call of `Queryable` does.
      *
      * @example
      * ```ts
@@ -304,15 +304,16 @@ export interface Fetching {
      */
     <A, R>(...call: CallWith<RowStreamOptions<A, R>>): Stream.Stream<A, PgError.PgError, R>
     /**
-     * Streams the rows of a statement as objects by column name, whatever their number. The next page of `fetchSize`
-     * rows (1,000 by default) is asked for when the one before has been used up. The stream runs in the fiber's
-     * transaction, where other statements may run meanwhile. Outside of one it has a connection and a transaction of
-     * its own, which is committed at its end; a `PgConnection` then refuses everything else until the stream ends.
+     * Streams the rows of a statement as objects by column name. The stream asks for the next page of `fetchSize` rows
+     * (1,000 by default) when the reader has used up the one before. It runs in the fiber's transaction, in which other
+     * statements can run in between. Outside of a transaction it has a connection and a transaction of its own, which
+     * it commits at its end. On a `PgConnection` it uses that connection, which refuses everything else until then.
      *
-     * Ending it early cancels nothing, and commits too. If that COMMIT fails, as for a deferred constraint, the error
-     * is logged, because the end of a scope cannot fail; for a statement that writes it is also reported to `onQuery`.
-     * Inside of `withTransaction` it is a failure like any other. Fails with `DecodeError` if a value cannot be read, and as every call of `Queryable`
-     * does.
+     * If the reader ends the stream early, no query is canceled, and the stream's own transaction is committed too. If
+     * that COMMIT fails, for example because of a deferred constraint, the error is only logged, because the end of a
+     * scope cannot fail; for a statement that writes it is also reported to `onQuery`. To have that failure as an
+     * error, stream inside of `withTransaction`. Fails with `DecodeError` if a value cannot be read, and as every call
+     * of `Queryable` does.
      *
      * @example
      * ```ts
@@ -336,9 +337,9 @@ export interface Fetching {
    */
   readonly cursor: {
     /**
-     * Opens a cursor that goes forward, back, and to any row of a query, for the scope. It lives in the fiber's
-     * transaction, or else in one of its own, as a stream does; with `hold` it outlives its transaction. Fails with the
-     * server's `PostgresSyntaxError` if the statement is no query, and as every call of `Queryable` does.
+     * Opens a cursor that can move forward, backward and to any row of a query, for the scope. It uses the fiber's
+     * transaction, or a transaction of its own outside of one. With `hold` it stays open after the transaction. Fails
+     * with the server's `PostgresSyntaxError` if the statement is not a query, and as every call of `Queryable` does.
      *
      * @example
      * ```ts
@@ -359,9 +360,9 @@ export interface Fetching {
       ...call: CallWith<PgCursor.CursorOptions & { readonly scroll: true }>
     ): Effect.Effect<PgCursor.ScrollCursor, PgError.PgError, Scope.Scope>
     /**
-     * Opens a cursor that goes forward over the rows of a statement, for the scope. It lives in the fiber's
-     * transaction, or else in one of its own, as a stream does; with `hold` it outlives its transaction. Fails as every
-     * call of `Queryable` does.
+     * Opens a cursor that moves forward over the rows of a statement, for the scope. It uses the fiber's transaction,
+     * or a transaction of its own outside of one. With `hold` it stays open after the transaction. Fails as every call
+     * of `Queryable` does.
      *
      * @example
      * ```ts

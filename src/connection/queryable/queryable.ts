@@ -1,4 +1,4 @@
-/** What can be asked of a database, and what comes back: the vocabulary that connections, pools and clients share. */
+/** The interface that connections, pools, clients and transactions share. */
 import type * as Duration from "effect/Duration"
 import type * as Effect from "effect/Effect"
 import type * as Option from "effect/Option"
@@ -29,7 +29,7 @@ export type {
 } from "../../call/call.ts"
 
 /**
- * How much of what other transactions do this one may see.
+ * The isolation level of a transaction: how much it sees of what other transactions do meanwhile.
  *
  * @category models
  * @since 0.1.0
@@ -37,7 +37,7 @@ export type {
 export type Isolation = "read uncommitted" | "read committed" | "repeatable read" | "serializable"
 
 /**
- * What a transaction may do to the database.
+ * Whether a transaction may write.
  *
  * @category models
  * @since 0.1.0
@@ -45,8 +45,8 @@ export type Isolation = "read uncommitted" | "read committed" | "repeatable read
 export type Access = "read write" | "read only"
 
 /**
- * How an outermost transaction is run. What is left out is as the session's settings say
- * (`default_transaction_isolation` and the similar ones).
+ * The options of an outermost transaction. For a mode that is left out, the server uses the settings of the session,
+ * such as `default_transaction_isolation`.
  *
  * @category models
  * @since 0.1.0
@@ -54,39 +54,48 @@ export type Access = "read write" | "read only"
 export interface TransactionOptions {
   readonly isolation?: Isolation | undefined
   readonly access?: Access | undefined
-  /** With `serializable` and `read only`: waits at the beginning, and cannot fail by serialization afterwards. */
+  /**
+   * With `serializable` and `read only`, the transaction may wait at its beginning and then cannot fail with a
+   * serialization error.
+   */
   readonly deferrable?: boolean | undefined
   /**
-   * Asks the server for the transaction's id before COMMIT, which costs a round trip, so that a
-   * `CommitOutcomeUnknownError` carries it and `PgTransaction.outcome` can find out what became of the transaction.
+   * Asks the server for the transaction's id before COMMIT, which costs a round trip. A `CommitOutcomeUnknownError`
+   * then has the id, with which `PgTransaction.outcome` can find out whether the transaction was committed.
    *
    * @default false
    */
   readonly trackOutcome?: boolean | undefined
   /**
-   * How long all of it may take: the wait for a connection, the effect, each time that it is run, and COMMIT. After that
-   * it is interrupted and rolled back, and fails with `TimeoutError`; whether a COMMIT under way was done is not known
-   * then. For `begin`, how long it may take to begin. A savepoint takes it too. No limit by default.
+   * How long the whole transaction may take: the wait for a connection, the effect with all its retries, and COMMIT.
+   * After that the effect is interrupted and rolled back, and the call fails with `TimeoutError`. If the time ends
+   * during COMMIT, it is not known whether the transaction was committed. For `begin` the limit is only for the
+   * beginning. A savepoint accepts this option too.
+   *
+   * @default no limit
    */
   readonly timeout?: Duration.Input | undefined
 }
 
 /**
- * How `withTransaction` runs its transaction, and whether it runs its effect again.
+ * The options of `withTransaction`.
  *
  * @category models
  * @since 0.1.0
  */
 export interface WithTransactionOptions extends TransactionOptions {
   /**
-   * Runs the whole effect again, in a new transaction, if it failed because of others: with a serialization failure
-   * or a deadlock, at COMMIT too. The schedule sets the pauses and the number. By default it is not run again.
+   * Runs the whole effect again in a new transaction if it, or its COMMIT, fails with a serialization error or a
+   * deadlock. The schedule sets the pauses and the number of retries.
+   *
+   * @default no retries
    */
   readonly retry?: Schedule.Schedule<unknown> | undefined
 }
 
 /**
- * What an advisory lock is known by: a number of 64 bits, or two of 32. The two kinds have nothing in common.
+ * The key of an advisory lock: one number of 64 bits, or two of 32 bits. A lock with one number is never the same as a
+ * lock with two.
  *
  * @category models
  * @since 0.1.0
@@ -94,47 +103,54 @@ export interface WithTransactionOptions extends TransactionOptions {
 export type AdvisoryLockKey = bigint | number | readonly [number, number]
 
 /**
- * How an advisory lock is taken.
+ * The options of an advisory lock.
  *
  * @category models
  * @since 0.1.0
  */
 export interface AdvisoryLockOptions {
   /**
-   * Whether others may have the lock too, as long as they share it.
+   * Whether other sessions may hold the lock at the same time, if they share it too.
    *
    * @default false
    */
   readonly shared?: boolean | undefined
-  /** How long to wait for the lock before failing with `TimeoutError`. No limit by default. */
+  /**
+   * How long to wait for the lock before failing with `TimeoutError`.
+   *
+   * @default no limit
+   */
   readonly timeout?: Duration.Input | undefined
 }
 
 /**
- * What can be asked of everything that reaches a database: a connection, a pool, a client, a transaction.
+ * The calls that connections, pools, clients and transactions have in common.
  *
- * Statements are prepared once for each connection and run in binary. Parameters are encoded for the types that the
- * server describes. A call that is interrupted cancels its query. Every failure is a `PgError`; those that any call
- * may meet are the server's errors, `ConnectionLostError`, `EncodeError`, `ParameterCountError`, `EmptyQueryError`,
- * `TimeoutError` if a timeout was set, and `UnsupportedError` for COPY. An argument or an option of the wrong kind is an
- * `InvalidConfigError` that names it, and SQL of the wrong kind is an `EncodeError`. Then nothing is sent.
+ * Statements are prepared once for each connection, and values are sent in the binary format. Parameters are encoded
+ * for the types that the server describes. A call that is interrupted cancels its query. Every failure is a `PgError`.
+ * Any call may fail with the server's errors, `ConnectionLostError`, `EncodeError`, `ParameterCountError`,
+ * `EmptyQueryError`, `TimeoutError` if it has a timeout, and `UnsupportedError` if its SQL is a COPY. A wrong argument
+ * or option is an `InvalidConfigError` that names it, and SQL of the wrong type is an `EncodeError`; in both cases
+ * nothing is sent.
  *
  * @category models
  * @since 0.1.0
  */
 export interface Queryable extends Fetching, Running {
   /**
-   * Runs an effect in a transaction, commits when it succeeds, and rolls back when it fails or is interrupted. What the
-   * effect asks of the same connection, pool or client is a part of it, in child fibers too. Inside of another one it
-   * is a savepoint, and takes no options. Statements of the fibers around a savepoint wait for its end.
+   * Runs an effect in a transaction, commits when it succeeds, and rolls back when it fails or is interrupted. All
+   * calls that the effect makes on the same connection, pool or client belong to the transaction, in child fibers too.
+   * Inside of another transaction it is a savepoint, which accepts no option but `timeout`. Statements of the outer
+   * transaction wait until the savepoint has ended.
    *
-   * The transaction travels in the context of the fiber. Promises are a part of it with that context, by
-   * `Effect.runPromiseWith(yield* Effect.context())`; what a plain `Effect.runPromise` runs stays after a rollback.
+   * The transaction is in the context of the fiber. To run a promise inside of it, pass that context on with
+   * `Effect.runPromiseWith(yield* Effect.context())`. A plain `Effect.runPromise` runs outside of the transaction, and
+   * a rollback does not undo its work.
    *
-   * Fails as the effect does, with `TransactionRolledBackError` if a failed statement had been caught inside, with
-   * `CommitOutcomeUnknownError` if the connection is lost during COMMIT, with `TransactionClosedError` if the effect
-   * ends the transaction by SQL, with `UnsupportedError` inside of one that was begun by SQL, with `InvalidConfigError`
-   * for unknown options, and as every call of `Queryable` does.
+   * Fails as the effect does, with `TransactionRolledBackError` if the effect has caught the error of a statement that
+   * failed, with `CommitOutcomeUnknownError` if the connection is lost during COMMIT, with `TransactionClosedError` if
+   * the effect ends the transaction by SQL, with `UnsupportedError` inside of one that was begun by SQL, with
+   * `InvalidConfigError` for unknown options, and as every call of `Queryable` does.
    *
    * @example
    * ```ts
@@ -157,10 +173,10 @@ export interface Queryable extends Fetching, Running {
     options?: WithTransactionOptions
   ) => Effect.Effect<A, E | PgError.PgError, R>
   /**
-   * Begins a transaction that is ended by hand, and is rolled back with the scope if it was not. It is not the fiber's:
-   * only what is asked of the handle is a part of it. Inside of `withTransaction` it is a savepoint. Until it is ended,
-   * what is asked of the connection or the transaction that it was begun on fails with `UnsupportedError`; a pool and a
-   * client have other connections for that. Fails as every call of `Queryable` does.
+   * Begins a transaction that you end by hand with `commit` or `rollback`. If it has not ended when the scope closes,
+   * it is rolled back. Only calls on the returned handle belong to it. Inside of `withTransaction` it is a savepoint.
+   * Until it ends, calls on the connection or transaction that it was begun on fail with `UnsupportedError`; a pool and
+   * a client have other connections for them. Fails as every call of `Queryable` does.
    *
    * @example
    * ```ts
@@ -180,18 +196,19 @@ export interface Queryable extends Fetching, Running {
    */
   readonly begin: (options?: TransactionOptions) => Effect.Effect<Transaction, PgError.PgError, Scope.Scope>
   /**
-   * Waits for an advisory lock of the database, runs an effect while it is held, and releases it. Any other program
-   * or fiber that asks for the lock with the same key waits. What the effect asks of the same connection, pool or
-   * client runs on the connection that has the lock, so that it fails if the lock is lost with its connection.
+   * Waits for an advisory lock of the database, runs an effect while the lock is held, and releases it. Any other
+   * session that asks for a lock with the same key waits. Calls that the effect makes on the same connection, pool or
+   * client run on the connection that has the lock. If that connection is lost, and the lock with it, they fail.
    *
-   * The lock is the session's, and a session that has a lock is given it again: fibers of one `PgConnection` hold the same
-   * key together, as do calls inside of each other. To keep fibers apart, ask a pool or a client.
+   * The lock belongs to the session, and the server grants a session a lock that it already has. Fibers that share a
+   * `PgConnection` therefore do not keep each other out, nor do nested calls. To keep fibers apart, use a pool or a
+   * client.
    *
-   * Inside of `withTransaction` the lock is the transaction's, and is held until that ends. Behind a pooler that lends
-   * connections by the transaction, it is of use only there.
+   * Inside of `withTransaction` the lock belongs to the transaction and is held until it ends. Behind a pooler that
+   * assigns connections by transaction, use it only there.
    *
-   * Fails as the effect does, with `TimeoutError` if the lock is not to be had within `timeout` (no limit by default),
-   * and as every call of `Queryable` does.
+   * Fails as the effect does, with `TimeoutError` if the wait for the lock takes longer than `timeout` (no limit by
+   * default), and as every call of `Queryable` does.
    *
    * @example
    * ```ts
@@ -212,9 +229,9 @@ export interface Queryable extends Fetching, Running {
     options?: AdvisoryLockOptions
   ) => Effect.Effect<A, E | PgError.PgError, R>
   /**
-   * Runs an effect while an advisory lock is held, unless somebody else has the lock: then it gives none, without
-   * waiting, and does not run the effect. The lock is that of `withAdvisoryLock`. Fails as the effect does, and as
-   * every call of `Queryable` does.
+   * Runs an effect while an advisory lock is held, but does not wait for the lock. If another session has it, the
+   * effect is not run and the result is `Option.none()`. The lock works as that of `withAdvisoryLock` does. Fails as
+   * the effect does, and as every call of `Queryable` does.
    *
    * @example
    * ```ts
@@ -226,7 +243,7 @@ export interface Queryable extends Fetching, Running {
    * export const report = Effect.gen(function* () {
    *   const pg = yield* PgClient.PgClient
    *   const write = pg.execute("INSERT INTO reports SELECT current_date, count(*) FROM orders")
-   *   // Wherever else this program runs too, one of them writes it.
+   *   // If several copies of this program run at the same time, only one of them writes the report.
    *   yield* pg.withAdvisoryLockIfAvailable(NIGHTLY_REPORT, write)
    * })
    * ```
@@ -238,13 +255,14 @@ export interface Queryable extends Fetching, Running {
     options?: Omit<AdvisoryLockOptions, "timeout">
   ) => Effect.Effect<Option.Option<A>, E | PgError.PgError, R>
   /**
-   * Runs an effect after the COMMIT of the fiber's transaction, or at once outside of a transaction. Several run in the
-   * order in which they were given. What was given inside of a savepoint that is rolled back is forgotten.
+   * Runs an effect after the COMMIT of the fiber's transaction, or at once outside of a transaction. Several effects
+   * run in the order in which they were given. The effects of a savepoint that is rolled back are dropped.
    *
-   * It runs when the connection has gone back, before `withTransaction` ends, and can be interrupted. A fiber that was
-   * interrupted before, during COMMIT, waits for it no longer than 200 ms; it goes on all the same. One that dies is
-   * logged, and undoes nothing. If nobody knows whether it was committed, this is not run, nor is `afterRollback`.
-   * Fails with `InvalidConfigError` if it is given no effect.
+   * The effects run after the connection has gone back to its pool and before `withTransaction` returns. They can be
+   * interrupted. If the fiber was interrupted during COMMIT already, it waits at most 200 ms for them, and they
+   * continue in the background. An effect that dies is logged, and the transaction stays committed. If it is not known
+   * whether the transaction was committed, neither these effects run nor those of `afterRollback`. Fails with
+   * `InvalidConfigError` if the argument is not an effect.
    *
    * @example
    * ```ts
@@ -264,8 +282,9 @@ export interface Queryable extends Fetching, Running {
    */
   readonly afterCommit: (effect: Effect.Effect<unknown>) => Effect.Effect<void, PgError.PgError>
   /**
-   * Runs an effect after the fiber's transaction or savepoint was rolled back, and never outside of one. It runs as
-   * those of `afterCommit` do, and fails as that does.
+   * Runs an effect after the fiber's transaction or savepoint was rolled back. Outside of a transaction the effect
+   * never runs. It runs in the way that `afterCommit` describes. Fails with `InvalidConfigError` if the argument is not
+   * an effect.
    *
    * @example
    * ```ts
@@ -287,23 +306,22 @@ export interface Queryable extends Fetching, Running {
 }
 
 /**
- * A transaction that is ended by hand.
+ * A transaction that you end by hand, as `begin` returns it.
  *
  * @category models
  * @since 0.1.0
  */
 export interface Transaction extends Queryable {
   /**
-   * Commits the transaction, and ends the handle. What is asked of it afterwards fails with `TransactionClosedError`.
-   * Fails with `TransactionRolledBackError` if a statement had failed, with `CommitOutcomeUnknownError` if the
-   * connection is lost during COMMIT, and with the server's error, as for a deferred constraint.
+   * Commits the transaction. Later calls on it fail with `TransactionClosedError`. Fails with
+   * `TransactionRolledBackError` if one of its statements has failed, with `CommitOutcomeUnknownError` if the
+   * connection is lost during COMMIT, and with the server's error, for example because of a deferred constraint.
    *
    * @since 0.1.0
    */
   readonly commit: Effect.Effect<void, PgError.PgError>
   /**
-   * Rolls the transaction back, and ends the handle. What is asked of it afterwards fails with
-   * `TransactionClosedError`.
+   * Rolls the transaction back. Later calls on it fail with `TransactionClosedError`.
    *
    * @since 0.1.0
    */

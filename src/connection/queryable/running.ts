@@ -1,4 +1,4 @@
-/** The calls that run statements for what they do, and those that copy. */
+/** The calls that run statements without reading their rows, and those that copy, prepare and notify. */
 import type * as Effect from "effect/Effect"
 import type * as Scope from "effect/Scope"
 import type * as Stream from "effect/Stream"
@@ -17,11 +17,11 @@ import type {
   RowSource
 } from "../../call/call.ts"
 
-/** What a `Queryable` runs statements and copies by. */
+/** The calls of a `Queryable` that run statements and copy data. */
 export interface Running {
   /**
-   * Runs a statement for what it does, and drops its rows, if any. Gives the command's tag and to how many rows it was
-   * applied. Fails as every call of `Queryable` does.
+   * Runs a statement and drops its rows, if it returns any. Returns the command's tag and how many rows it changed or
+   * returned. Fails as every call of `Queryable` does.
    *
    * @example
    * ```ts
@@ -33,8 +33,8 @@ export interface Running {
    */
   readonly execute: (...call: Call<CallOptions>) => Effect.Effect<CommandResult, PgError.PgError>
   /**
-   * Runs several statements in one text, without parameters, and gives one result for each. They are one transaction
-   * unless they contain transaction commands themselves. Fails as every call of `Queryable` does.
+   * Runs several statements in one text, without parameters, and returns one result for each. The server runs them in
+   * one transaction unless the text has transaction commands of its own. Fails as every call of `Queryable` does.
    *
    * @example
    * ```ts
@@ -54,10 +54,11 @@ export interface Running {
     options?: CallOptions
   ) => Effect.Effect<ReadonlyArray<CommandResult>, PgError.PgError>
   /**
-   * Runs a statement once for each row of values, with as few round trips as can be. Tells to how many rows it was
-   * applied in all. It is all or nothing: outside of a transaction it is one, inside of one it is a savepoint. Rows are
-   * pulled as the connection takes them, and no more once one has failed. Fails as the source of the rows does, and as
-   * every call of `Queryable` does; the error has the number of the row that failed as `row`.
+   * Runs a statement once for each row of parameter values, with as few round trips as possible, and returns how many
+   * rows all runs changed together. If one run fails, none of them has an effect, because the call is a transaction of
+   * its own, or a savepoint inside of another transaction. Rows are pulled from the source as fast as the connection
+   * can send them, and no more of them after a failure. Fails as the source of the rows does, and as every call of
+   * `Queryable` does. The `row` of the error is the number of the row that failed, from 1.
    *
    * @example
    * ```ts
@@ -82,16 +83,16 @@ export interface Running {
     options?: CallOptions
   ) => Effect.Effect<ManyResult, E | PgError.PgError, R>
   /**
-   * Runs different statements in one round trip, and gives what each has done and returned.
+   * Runs different statements in one round trip, and returns what each did and its rows.
    *
    * @since 0.1.0
    */
   readonly batch: {
     /**
-     * Runs different statements in one round trip, each of which succeeds or fails by itself. What each has done and
-     * returned, or its error, is a `Result`. Inside of a transaction, what comes after a failure fails with it. The
-     * call itself fails only as a whole: if no connection is to be had, with `TimeoutError`, or with
-     * `InvalidConfigError` for statements or options of the wrong kind.
+     * Runs different statements in one round trip, each of which succeeds or fails on its own. The result has a
+     * `Result` for each statement: what it did and its rows, or its error. Inside of a transaction all statements after
+     * a failed one fail too. The call as a whole fails only if there is no connection for it, with `TimeoutError`, or
+     * with `InvalidConfigError` or `EncodeError` if its arguments are wrong.
      *
      * @example
      * ```ts
@@ -109,11 +110,12 @@ export interface Running {
       options: CallOptions & { readonly errorBarriers: true }
     ): Effect.Effect<ReadonlyArray<BarrierResult>, PgError.PgError>
     /**
-     * Runs different statements in one round trip, and gives what each has done and returned. One more is taken by each
-     * that can only be described once those before it have run: `FETCH`, `EXECUTE` and the like, and all behind a
-     * change of the schema. Outside of a transaction they are one, and statements behind one that may commit by itself,
-     * such as `CALL`, are described before any of them runs. Fails as every call of `Queryable` does; the error of the
-     * statement that failed has its number, from 1, as `row`.
+     * Runs different statements in one round trip, and returns what each did and its rows. Outside of a transaction
+     * they run in a transaction of their own. Some statements cost one more round trip each, because the server can
+     * describe them only after the ones before have run: `FETCH`, `EXECUTE` and similar ones, and every statement
+     * behind a change of the schema. Statements behind one that may commit by itself, such as `CALL`, are always
+     * described before any of them runs. Fails as every call of `Queryable` does. The `row` of the error is the number
+     * of the statement that failed, from 1.
      *
      * @example
      * ```ts
@@ -134,10 +136,11 @@ export interface Running {
     ): Effect.Effect<ReadonlyArray<BatchResult>, PgError.PgError>
   }
   /**
-   * Copies bytes into a table, in PostgreSQL's text format by default, as CSV, or in its binary format. They come from
-   * a stream, such as that of a file, or an iterable. All of it is copied, or nothing: a failure of the source undoes
-   * it and is what the call fails with, and a failure of the server ends the source at once. What the source asks of
-   * the connection that copies fails with `UnsupportedError`. Fails as every call of `Queryable` does.
+   * Copies bytes into a table, in PostgreSQL's text format by default, as CSV, or in its binary format. The bytes come
+   * from a stream, such as that of a file, or from an iterable. Either everything is copied or nothing. If the source
+   * fails, nothing is copied and the call fails with that failure; if the server fails, the source is interrupted at
+   * once. Calls that the source makes on the connection that copies fail with `UnsupportedError`. Fails as every call
+   * of `Queryable` does.
    *
    * @example
    * ```ts
@@ -155,10 +158,10 @@ export interface Running {
     options?: PgCopy.InOptions
   ) => Effect.Effect<PgCopy.Result, E | PgError.PgError, R>
   /**
-   * Copies rows into a table, which is the fastest way to write many. Values are taken as they are for parameters.
-   * Without `columns`, objects are written to the columns that the first one names, and arrays to all of the table.
-   * Fails with `EncodeError`, which has the row and the column, if a column does not take its value or a row has
-   * another shape, and otherwise as `copyIn`.
+   * Copies rows into a table, which is the fastest way to write many. Values are encoded as parameters are. Without
+   * `columns`, objects are written to the columns that the first object names, and arrays to all columns of the table.
+   * Fails with `EncodeError`, which names the row and the column, if a column does not accept its value or a row has
+   * another shape than expected, and otherwise as `copyIn` does.
    *
    * @example
    * ```ts
@@ -180,9 +183,10 @@ export interface Running {
   ) => Effect.Effect<PgCopy.Result, E | PgError.PgError, R>
   /**
    * Copies a table or the rows of a query out, as bytes in PostgreSQL's text format by default, as CSV, or in its
-   * binary format. The server waits for a slow reader. A stream that ends early cancels the COPY, which a transaction
-   * around it does not survive; `stream` has pages, and does. What the fiber that reads asks of the same connection
-   * meanwhile fails with `UnsupportedError`. Fails as every call of `Queryable` does.
+   * binary format. The server waits for a slow reader. If the reader ends the stream early, the COPY is canceled and a
+   * transaction around it can no longer be committed; a `stream` can be ended early without that. Calls that the
+   * reading fiber makes on the same connection meanwhile fail with `UnsupportedError`. Fails as every call of
+   * `Queryable` does.
    *
    * @example
    * ```ts
@@ -200,8 +204,8 @@ export interface Running {
    */
   readonly copyOut: (source: PgCopy.Source, options?: PgCopy.OutOptions) => Stream.Stream<Uint8Array, PgError.PgError>
   /**
-   * Copies a table or the rows of a query out, as objects by column name with the values that `fetch` gives. Fails with
-   * `DecodeError` if a value cannot be read, and otherwise as `copyOut`.
+   * Copies a table or the rows of a query out, as objects by column name with the values that `fetch` returns. Fails
+   * with `DecodeError` if a value cannot be read, and otherwise as `copyOut` does.
    *
    * @example
    * ```ts
@@ -217,9 +221,9 @@ export interface Running {
    */
   readonly copyOutRows: (source: PgCopy.Source, options?: PgCopy.Observed) => Stream.Stream<Row, PgError.PgError>
   /**
-   * Prepares a statement for the scope, on the connection of the fiber's transaction or on one that is its own. Every
-   * call prepares what it runs; this is for those who want to know the types of a statement, to see its plan, or to
-   * name it. Fails as every call of `Queryable` does.
+   * Prepares a statement for the scope, on the connection of the fiber's transaction or on a connection of its own. You
+   * need this only to know the types of a statement, to see its plan, or to give it a name, because every call prepares
+   * its statement anyway. Fails as every call of `Queryable` does.
    *
    * @example
    * ```ts
@@ -241,8 +245,8 @@ export interface Running {
     options?: PgStatement.PrepareOptions
   ) => Effect.Effect<PgStatement.PgStatement, PgError.PgError, Scope.Scope>
   /**
-   * Sends a notification to all who listen to a channel; inside of a transaction, when that commits. Without a payload
-   * it is an empty string. Fails as every call of `Queryable` does.
+   * Sends a notification to all listeners of a channel. Inside of a transaction, the server sends it when the
+   * transaction commits. The payload is an empty string by default. Fails as every call of `Queryable` does.
    *
    * @example
    * ```ts
@@ -254,9 +258,9 @@ export interface Running {
    */
   readonly notify: (channel: string, payload?: string, options?: CallOptions) => Effect.Effect<void, PgError.PgError>
   /**
-   * Forgets what is known of the types that users have made, and all prepared statements, on every connection of a
-   * pool. Both are learned again when they are needed. Changes of a schema are noticed without it, as a rule by the
-   * server's own word; it is for those who want to be sure after a migration. It never fails.
+   * Forgets all prepared statements and all types that users have created, on every connection of a pool. Both are
+   * looked up again when they are needed. Changes of the schema are noticed without this call too, usually because the
+   * server reports them; use it after a migration to be sure. It never fails.
    *
    * @example
    * ```ts

@@ -5,6 +5,7 @@
  * may have to wait for a lock. A statement for which there is no room waits, and the multiplexer then queues in the
  * pool with the callers that want a connection to themselves.
  *
+ *
  * No statement waits forever for another one. A statement that has not been written leaves a connection that has fallen
  * silent; one that has been written gives up after `acquireTimeout`. These times are measured by the system's clock,
  * not by Effect's.
@@ -138,7 +139,7 @@ export class Multiplexer implements Seating, Stopwatch {
     this.serve(seat)
   }
 
-  /** The pool provides no session: no longer, not in time, or not at all. This is the answer to all calls that wait. */
+  /** The pool provides no session, because it is closed, its queue is full, or the time is up. */
   refused(cause: Cause.Cause<PgError.PgError>, timeIsUp: boolean): void {
     this.expected--
     if (timeIsUp) this.refuseLate()

@@ -19,7 +19,7 @@ export interface Seated {
   readonly askedAt: number
   /** Whether nothing may be sent behind this call. */
   readonly locksRows: boolean
-  /** Whether nobody waits for the answer any more. */
+  /** Whether the caller has gone and no longer waits for the answer. */
   readonly isAbandoned: boolean
   /** Moves to another place if the call has not been written; returns false if it has. */
   moveAway(): boolean
@@ -29,7 +29,7 @@ export interface Seated {
 
 export class Seat {
   readonly member: Member
-  /** How many of its calls somebody still waits for. */
+  /** How many of its calls still have a waiting caller. */
   running = 0
   /** The calls in the order of their answers. */
   private readonly calls = new Fifo<Seated>()
@@ -89,7 +89,7 @@ export class Seat {
     return millis
   }
 
-  /** Nobody waits for a call any more. The silence continues, because the server has not answered. */
+  /** The caller of a call has gone. The silence continues, because the server has not answered. */
   abandoned(): void {
     this.running--
   }

@@ -20,9 +20,8 @@
  * If the description proves out of date before anything has run, the statement is described again. It then runs in the
  * round trip that prepares it, so that little time is left for another change. See `Repetition`.
  *
- * Types that the session does not know are looked up in between. This exchange sends the query for them as a part of
- * its own conversation. If a run shows that a type is unknown or has changed, the rows are kept as bytes until the type
- * is known.
+ * Types that the session does not know are looked up in between, as a part of this conversation. If a run shows such a
+ * type, or one that has changed, the rows are kept as bytes until the type is known.
  */
 import type { Buffer } from "node:buffer"
 import * as Exit from "effect/Exit"
@@ -143,9 +142,8 @@ export class ExtendedQuery<Row, A> implements Exchange, Answer<Row>, Repeatable 
     const { session } = this
     const { portal } = this.wanted
     if (portal?.statement !== undefined) return this.encodePage(writer, portal, portal.statement)
-    const { length } = this.values
     let statement = this.inUse.find()
-    if (this.repetition === undefined) statement ??= this.inUse.presumed(length, this.wanted, this.types)
+    if (this.repetition === undefined) statement ??= this.inUse.presumed(this.values.length, this.wanted, this.types)
     const { evictions } = session.statements
     if (evictions.length > 0) writeCloseStatements(writer, evictions)
     if (statement === undefined) this.encodePrepare(writer)
