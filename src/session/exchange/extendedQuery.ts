@@ -335,7 +335,7 @@ export class ExtendedQuery<Row, A> implements Exchange, Answer<Row>, Repeatable 
     this.lookUp(types, unknown, (exit) => {
       if (Exit.isSuccess(exit)) return this.run(types)
       this.withdrawn()
-      this.finish(Exit.failCause(exit.cause))
+      if (!this.abandoned) this.resume(Exit.failCause(exit.cause))
     })
   }
 
@@ -438,11 +438,7 @@ export class ExtendedQuery<Row, A> implements Exchange, Answer<Row>, Repeatable 
   }
 
   lost(error: PgError.PgError): void {
-    this.finish(Exit.fail(error))
-  }
-
-  private finish(exit: Exit.Exit<A, PgError.PgError>): void {
-    if (!this.abandoned) this.resume(exit)
+    if (!this.abandoned) this.resume(Exit.fail(error))
   }
 }
 
