@@ -31,28 +31,9 @@ import type { ErrorFields } from "./wire/errorFields.ts"
 
 // ------------------------------------------------------------------------------------------------------ models
 
-export type {
-  AdvisoryLockKey,
-  AdvisoryLockOptions,
-  BarrierResult,
-  BatchResult,
-  BatchStatement,
-  Call,
-  CallOptions,
-  CallWith,
-  CommandResult,
-  DecodedValueOptions,
-  ManyResult,
-  Parameters,
-  Queryable,
-  Row,
-  RowOptions,
-  RowSource,
-  RowStreamOptions,
-  StreamOptions,
-  Tuple,
-  ValueOptions
-} from "./connection/queryable/queryable.ts"
+// All that `call.ts` exports is public here.
+export type * from "./call/call.ts"
+export type { AdvisoryLockKey, AdvisoryLockOptions, Queryable } from "./connection/queryable/queryable.ts"
 
 /**
  * A message that the server sends besides its answer, such as a warning or the output of `RAISE NOTICE`. It has the

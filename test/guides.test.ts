@@ -1,4 +1,4 @@
-/** ARCHITECTURE.md and CONTRIBUTING.md name what is there. */
+/** ARCHITECTURE.md, CONTRIBUTING.md and the records of decisions name what is there. */
 import { assert, describe, it } from "@effect/vitest"
 import * as fs from "node:fs"
 import { layers } from "./support/architecture.ts"
@@ -8,22 +8,22 @@ const textOf = (file: string): string => fs.readFileSync(new URL(file, repositor
 const isThere = (file: string): boolean => fs.existsSync(new URL(file, repository))
 
 const GUIDES = ["ARCHITECTURE.md", "CONTRIBUTING.md"]
-const PATH = /(?<![\w./])(?:\.ci|src|test|bench|examples)\/[\w./-]*|(?<![\w./-])[\w-]+\.(?:config\.ts|json)\b/g
+const DECISIONS = "docs/decisions/"
+const records = fs.readdirSync(new URL(DECISIONS, repository)).sort()
+const PATH = /(?<![\w./])(?:\.ci|src|test|bench|docs|examples)\/[\w./-]*|(?<![\w./-])[\w-]+\.(?:config\.ts|json)\b/g
 
 /** What stands in backquotes and is a path from the root. */
 const pathsIn = (text: string): ReadonlyArray<string> =>
   Array.from(text.matchAll(/`([^`]+)`/g), ([, code = ""]) => code.match(PATH) ?? []).flat()
 
+const missingIn = (text: string): ReadonlyArray<string> => pathsIn(text).filter((file) => !isThere(file))
+
 describe.each(GUIDES)("%s", (guide) => {
   const text = textOf(guide)
 
   it("names files and folders that exist", () => {
-    const paths = pathsIn(text)
-    assert.isAbove(paths.length, 20)
-    assert.deepStrictEqual(
-      paths.filter((file) => !isThere(file)),
-      []
-    )
+    assert.isAbove(pathsIn(text).length, 20)
+    assert.deepStrictEqual(missingIn(text), [])
   })
 
   it("links to what is there", () => {
@@ -45,6 +45,40 @@ describe("ARCHITECTURE.md", () => {
       .map((entry) => (entry.isDirectory() ? `src/${entry.name}/` : `src/${entry.name}`))
     const missing = [...parts.filter(isThere), ...there].filter((part) => !paths.has(part))
     assert.deepStrictEqual(missing, [])
+  })
+})
+
+const SECTIONS = ["Context", "Decision", "Consequences", "Where in the code", "Which test holds it"]
+const MAX_RECORD_LINES = 45
+
+describe("the records of decisions", () => {
+  it("are numbered without gaps, in their names and titles", () => {
+    for (const [index, record] of records.entries()) {
+      const number = index + 1
+      assert.match(record, new RegExp(`^${String(number).padStart(4, "0")}-[a-z][a-z-]*\\.md$`))
+      assert.match(textOf(DECISIONS + record), new RegExp(`^# ${number}\\. \\S`))
+    }
+  })
+
+  it("are all in ARCHITECTURE.md, in their order", () => {
+    const links = Array.from(textOf("ARCHITECTURE.md").matchAll(/\]\((docs\/decisions\/[^)]+)\)/g), ([, link]) => link)
+    assert.deepStrictEqual(
+      links,
+      records.map((record) => DECISIONS + record)
+    )
+  })
+
+  it.each(records)("%s has its sections, is short, and names sources and tests that exist", (record) => {
+    const text = textOf(DECISIONS + record)
+    assert.deepStrictEqual(
+      Array.from(text.matchAll(/^## (.+)$/gm), ([, section]) => section),
+      SECTIONS
+    )
+    assert.isAtMost(text.split("\n").length - 1, MAX_RECORD_LINES)
+    assert.deepStrictEqual(missingIn(text), [])
+    const [, where = "", tests = ""] = text.split(/^## W.+$/m)
+    assert.isTrue(pathsIn(where).some((file) => file.startsWith("src/")))
+    assert.isTrue(pathsIn(tests).some((file) => file.startsWith("test/")))
   })
 })
 

@@ -12,13 +12,13 @@ import { type Given, invalid, readChoice } from "./given.ts"
  */
 export type RequireAuth = "none" | "password" | "md5" | "scram-sha-256"
 
-const METHODS: ReadonlyArray<RequireAuth> = ["none", "password", "md5", "scram-sha-256"]
+export const AUTH_METHODS: ReadonlyArray<RequireAuth> = ["none", "password", "md5", "scram-sha-256"]
 
 export const readRequireAuth = (
   given: Given
 ): Effect.Effect<ReadonlyArray<RequireAuth>, PgError.InvalidConfigError> => {
   const { isText, name, value } = given
   const methods: unknown = isText && typeof value === "string" ? value.split(",").map((method) => method.trim()) : value
-  if (!Array.isArray(methods)) return invalid(name, `must be a list of: ${METHODS.join(", ")}`)
-  return Effect.forEach(methods, (method: unknown) => readChoice(METHODS)({ ...given, value: method }))
+  if (!Array.isArray(methods)) return invalid(name, `must be a list of: ${AUTH_METHODS.join(", ")}`)
+  return Effect.forEach(methods, (method: unknown) => readChoice(AUTH_METHODS)({ ...given, value: method }))
 }

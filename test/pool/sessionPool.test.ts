@@ -15,6 +15,7 @@ import type { PoolCounts } from "../../src/pool/meter.ts"
 import { type Reset, resetByScript } from "../../src/pool/memberReset.ts"
 import { type PoolLimits, SessionPool } from "../../src/pool/sessionPool.ts"
 import type { Timers } from "../../src/pool/timers.ts"
+import { submitControl } from "../../src/session/transaction/control.ts"
 import { clockTimers } from "./clockTimers.ts"
 import { int } from "../wire/frames.ts"
 import { inMemorySession } from "./inMemorySession.ts"
@@ -399,6 +400,24 @@ describe("a pool of sessions", () => {
       world.connected()
       yield* settle
       assert.isDefined(world.borrowers[0]?.member)
+    })
+  )
+
+  it.effect("lends no session that comes back before its requests are answered", () =>
+    Effect.gen(function* () {
+      const world = yield* worldWith({ ...LIMITS, maxConnections: 1 })
+      world.acquire()
+      world.connected()
+      yield* settle
+      const session = world.lent[0]?.member?.session
+      if (session === undefined) return assert.fail("nothing was lent")
+      submitControl(session, { operation: "a query", sql: "SELECT 1" }, () => {})
+      world.release(0)
+      world.acquire()
+      assert.strictEqual(world.waiting.length, 1)
+      yield* settle
+      assert.strictEqual(world.waiting.length, 0)
+      assert.isTrue(session.settled)
     })
   )
 

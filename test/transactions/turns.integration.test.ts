@@ -51,6 +51,19 @@ layer(TestDatabase.layer, { excludeTestServices: true })("a connection whose fib
     )
   }
 
+  for (const [what, begin] of beginnings) {
+    it.effect(`lets a fiber go at once that is interrupted before its turn with ${what}`, () =>
+      Effect.gen(function* () {
+        const connection = yield* liveConnection()
+        const slow = yield* Effect.forkChild(connection.fetch("SELECT pg_sleep(60)"), immediately)
+        const waiting = yield* Effect.forkChild(Effect.scoped(begin(connection)), immediately)
+        yield* inTime(Fiber.interrupt(waiting))
+        yield* Fiber.interrupt(slow)
+        yield* assertHealthy(connection)
+      }).pipe(Effect.scoped)
+    )
+  }
+
   it.effect("commits a transaction whose own children go on asking", () =>
     Effect.gen(function* () {
       const { insert, numbers } = yield* table

@@ -8,26 +8,6 @@ import type * as PgError from "../../PgError.ts"
 import type { Fetching } from "./fetching.ts"
 import type { Running } from "./running.ts"
 
-export type {
-  BarrierResult,
-  BatchResult,
-  BatchStatement,
-  Call,
-  CallOptions,
-  CallWith,
-  CommandResult,
-  DecodedValueOptions,
-  ManyResult,
-  Parameters,
-  Row,
-  RowOptions,
-  RowSource,
-  RowStreamOptions,
-  StreamOptions,
-  Tuple,
-  ValueOptions
-} from "../../call/call.ts"
-
 /**
  * The isolation level of a transaction: how much it sees of what other transactions do meanwhile.
  *

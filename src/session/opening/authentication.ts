@@ -3,7 +3,7 @@ import type { Buffer } from "node:buffer"
 import { createHash, pbkdf2, randomBytes } from "node:crypto"
 import * as Effect from "effect/Effect"
 import * as Redacted from "effect/Redacted"
-import type { RequireAuth } from "../../PgConfig.ts"
+import { AUTH_METHODS, type RequireAuth } from "../../config/requireAuth.ts"
 import * as PgError from "../../PgError.ts"
 import { type AuthenticationRequest, Backend } from "../../wire/backendMessage.ts"
 import {
@@ -66,11 +66,12 @@ export const authenticate = Effect.fnUntraced(function* (
 
 const FIRST_REQUEST = "AuthenticationOk or a request for a password"
 
-const METHODS: Partial<Record<AuthenticationRequest["_tag"], RequireAuth>> = {
-  Ok: "none",
-  CleartextPassword: "password",
-  MD5Password: "md5",
-  SASL: "scram-sha-256"
+/** What the server sends to ask for each method. */
+const REQUESTS: Readonly<Record<RequireAuth, AuthenticationRequest["_tag"]>> = {
+  none: "Ok",
+  password: "CleartextPassword",
+  md5: "MD5Password",
+  "scram-sha-256": "SASL"
 }
 
 /** Refuses a method before the client has sent anything secret. */
@@ -85,7 +86,7 @@ const allowed = Effect.fnUntraced(function* (
       reason: `the server asks for ${request.name}, which is not supported; use scram-sha-256 in pg_hba.conf`
     })
   }
-  const method = METHODS[request._tag]
+  const method = AUTH_METHODS.find((each) => REQUESTS[each] === request._tag)
   if (method === undefined) return
   if (requireAuth !== undefined && !requireAuth.includes(method)) {
     return yield* new PgError.AuthenticationError({

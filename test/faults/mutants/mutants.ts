@@ -45,6 +45,42 @@ export const mutants: ReadonlyArray<Mutant> = [
     only: "an open transaction"
   },
   {
+    what: "lends a connection that comes back with a request under way",
+    edits: [
+      {
+        file: "pool/sessionPool.ts",
+        find: "    if (!session.settled) {\n",
+        replace: "    if (session.lost !== undefined) {\n"
+      }
+    ],
+    test: "test/pool/sessionPool.test.ts",
+    only: "before its requests are answered"
+  },
+  {
+    what: "lends a connection whose cancel is under way",
+    edits: [
+      {
+        file: "session/engine/session.ts",
+        find: "this.inFlight.length === 0 && !this.fence.raised",
+        replace: "this.inFlight.length === 0"
+      }
+    ],
+    test: "test/session/engine/cancel.sim.test.ts",
+    only: "leaves the session unsettled"
+  },
+  {
+    what: "waits for its turn deaf to interruptions",
+    edits: [
+      {
+        file: "session/transaction/transactionLevel.ts",
+        find: "Effect.onExit(restore(turn.wait), (exit) =>",
+        replace: "Effect.onExit(turn.wait, (exit) =>"
+      }
+    ],
+    test: "test/transactions/turns.integration.test.ts",
+    only: "before its turn with begin"
+  },
+  {
     what: "runs a statement again after it was written",
     edits: [
       {

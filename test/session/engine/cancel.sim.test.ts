@@ -132,6 +132,27 @@ describe("interrupting what is in flight", () => {
     )
   }
 
+  it.live("leaves the session unsettled until that is over, so that no pool lends it", () =>
+    Effect.gen(function* () {
+      const all = yield* conversation()
+      holding(all.server)
+      const [asking] = yield* inFlight(all, 1)
+      yield* Fiber.interrupt(asking!)
+      const side = yield* cancelOf(all)
+      assert.isFalse(all.session.settled)
+      all.peer.send(cancelled)
+      assert.isTrue(yield* all.peer.staysQuiet)
+      assert.isTrue(all.session.answered)
+      assert.isFalse(all.session.settled)
+      side.end()
+      yield* Effect.callback<void>((resume) => {
+        all.session.onIdle(() => resume(Effect.void))
+      })
+      assert.isTrue(all.session.settled)
+      yield* assertHealthy(all)
+    }).pipe(Effect.scoped)
+  )
+
   it.live("leaves it to the server to close the connection that carries the cancel", () =>
     Effect.gen(function* () {
       const all = yield* conversation()
