@@ -50,7 +50,7 @@ export interface CommandResult {
 export interface CallOptions {
   /**
    * How long the call may take, the wait for a connection included. After that it is interrupted, as by
-   * `Effect.timeout`, and fails with `TimeoutError`. No limit by default.
+   * `Effect.timeout`, and fails with `QueryTimeoutError`. No limit by default.
    */
   readonly timeout?: Duration.Input | undefined
 }
@@ -170,7 +170,7 @@ export type BarrierResult = Result.Result<BatchResult, PgError.PgError>
 export interface StreamOptions {
   /**
    * How long each page may be waited for, and before the first one for a connection. Time that the reader takes does not
-   * count. After that the stream fails with `TimeoutError`. No limit by default.
+   * count. After that the stream fails with `QueryTimeoutError`. No limit by default.
    */
   readonly timeout?: Duration.Input | undefined
   /**

@@ -65,7 +65,7 @@ export interface TransactionOptions {
   readonly trackOutcome?: boolean | undefined
   /**
    * How long all of it may take: the wait for a connection, the effect, each time that it is run, and COMMIT. After that
-   * it is interrupted and rolled back, and fails with `TimeoutError`; whether a COMMIT under way was done is not known
+   * it is interrupted and rolled back, and fails with `QueryTimeoutError`; whether a COMMIT under way was done is not known
    * then. For `begin`, how long it may take to begin. A savepoint takes it too. No limit by default.
    */
   readonly timeout?: Duration.Input | undefined
@@ -106,7 +106,7 @@ export interface AdvisoryLockOptions {
    * @default false
    */
   readonly shared?: boolean | undefined
-  /** How long to wait for the lock before failing with `TimeoutError`. No limit by default. */
+  /** How long to wait for the lock before failing with `QueryTimeoutError`. No limit by default. */
   readonly timeout?: Duration.Input | undefined
 }
 
@@ -116,7 +116,7 @@ export interface AdvisoryLockOptions {
  * Statements are prepared once for each connection and run in binary. Parameters are encoded for the types that the
  * server describes. A call that is interrupted cancels its query. Every failure is a `PgError`; those that any call
  * may meet are the server's errors, `ConnectionLostError`, `EncodeError`, `ParameterCountError`, `EmptyQueryError`,
- * `TimeoutError` if a timeout was set, and `UnsupportedError` for COPY. An argument or an option of the wrong kind is an
+ * `QueryTimeoutError` if a timeout was set, and `UnsupportedError` for COPY. An argument or an option of the wrong kind is an
  * `InvalidConfigError` that names it, and SQL of the wrong kind is an `EncodeError`. Then nothing is sent.
  *
  * @category models
@@ -190,7 +190,7 @@ export interface Queryable extends Fetching, Running {
    * Inside of `withTransaction` the lock is the transaction's, and is held until that ends. Behind a pooler that lends
    * connections by the transaction, it is of use only there.
    *
-   * Fails as the effect does, with `TimeoutError` if the lock is not to be had within `timeout` (no limit by default),
+   * Fails as the effect does, with `QueryTimeoutError` if the lock is not to be had within `timeout` (no limit by default),
    * and as every call of `Queryable` does.
    *
    * @example

@@ -90,7 +90,7 @@ export interface Running {
     /**
      * Runs different statements in one round trip, each of which succeeds or fails by itself. What each has done and
      * returned, or its error, is a `Result`. Inside of a transaction, what comes after a failure fails with it. The
-     * call itself fails only as a whole: if no connection is to be had, with `TimeoutError`, or with
+     * call itself fails only as a whole: if no connection is to be had, with `QueryTimeoutError`, or with
      * `InvalidConfigError` for statements or options of the wrong kind.
      *
      * @example

@@ -353,7 +353,7 @@ export class Session extends Inspectable.Class implements FrameSink, TransportEv
   }
 
   /** The error that answers the oldest request, where one has come. */
-  private get headAnswer(): PgError.PostgresErrors | undefined {
+  private get headAnswer(): PgError.PostgresError | undefined {
     const { head, headError } = this
     return headError && serverError(headError, head?.sql ?? "", head ?? NOTHING_ASKED, { isLastWord: true })
   }
