@@ -8,7 +8,6 @@ import { inspect } from "node:util"
 import { expectTypeOf } from "vitest"
 import * as ClientError from "../src/error/clientError.ts"
 import * as ConnectionError from "../src/error/connectionError.ts"
-import * as guards from "../src/error/sqlStateGuards.generated.ts"
 import * as PgError from "../src/PgError.ts"
 import { sqlStates } from "../src/error/sqlState.generated.ts"
 import { errorFields } from "./fixtures/errorFields.ts"
@@ -417,96 +416,5 @@ describe("isPgError", () => {
   it("is narrower as isPostgresError", () => {
     assert.isTrue(PgError.isPostgresError(duplicate))
     for (const [error] of clientErrors) assert.isFalse(PgError.isPostgresError(error))
-  })
-})
-
-describe("the guards of the classes", () => {
-  it("are one for each class, which holds for its errors only", () => {
-    const named = Object.entries(guards)
-    assert.lengthOf(named, Object.keys(sqlStates).length)
-    const held = new Set<string>()
-    for (const codes of Object.values(sqlStates)) {
-      const names = Object.keys(codes).map((code) =>
-        named.filter(([, guard]) => guard(ofCode(code))).map(([name]) => name)
-      )
-      assert.lengthOf(new Set(names.map((of) => of.join())), 1)
-      assert.lengthOf(names[0] ?? [], 1)
-      held.add(names[0]?.join() ?? "")
-    }
-    assert.strictEqual(held.size, named.length)
-  })
-
-  it("hold for codes that PostgreSQL does not list, and for nothing that is no error of the server", () => {
-    assert.isTrue(PgError.isIntegrityConstraintViolation(ofCode("23XYZ")))
-    assert.isFalse(PgError.isIntegrityConstraintViolation(ofCode("22XYZ")))
-    assert.isFalse(PgError.isIntegrityConstraintViolation({ code: "23505" }))
-    assert.isFalse(PgError.isIntegrityConstraintViolation(undefined))
-  })
-
-  it("narrow to the errors of the class", () => {
-    const error: unknown = duplicate
-    assert.isTrue(PgError.isTransactionRollback(ofCode("40001")))
-    if (!PgError.isIntegrityConstraintViolation(error)) return assert.fail("it is one")
-    expectTypeOf(error._tag).toEqualTypeOf<
-      | "IntegrityConstraintViolationError"
-      | "RestrictViolationError"
-      | "NotNullViolationError"
-      | "ForeignKeyViolationError"
-      | "UniqueViolationError"
-      | "CheckViolationError"
-      | "ExclusionViolationError"
-    >()
-  })
-})
-
-const failing = (error: PgError.PgError): Effect.Effect<number, PgError.PgError> => Effect.fail(error)
-
-describe("catchClass", () => {
-  it.effect("catches the errors of the class, piped or not", () =>
-    Effect.gen(function* () {
-      assert.strictEqual(
-        yield* failing(duplicate).pipe(PgError.catchClass("23", (error) => Effect.succeed(error._tag))),
-        "UniqueViolationError"
-      )
-      assert.strictEqual(
-        yield* PgError.catchClass(failing(ofCode("23XYZ")), "23", (error) => Effect.succeed(error._tag)),
-        "IntegrityConstraintViolationError"
-      )
-    })
-  )
-
-  it.effect("lets every other failure pass as it is", () =>
-    Effect.gen(function* () {
-      for (const error of [ofCode("22012"), ofCode("XY123"), new PgError.PoolClosedError()]) {
-        const exit = yield* failing(error).pipe(
-          PgError.catchClass("23", () => Effect.succeed(0)),
-          Effect.exit
-        )
-        assert.deepStrictEqual<unknown>(exit, Exit.fail(error))
-      }
-      const defect = yield* Effect.die(duplicate).pipe(
-        PgError.catchClass("23", () => Effect.succeed(0)),
-        Effect.exit
-      )
-      assert.deepStrictEqual(defect, Exit.die(duplicate))
-    })
-  )
-
-  it("leaves PgError whole in the type, takes out a narrower one, and adds what its handler fails with", () => {
-    const handled = failing(duplicate).pipe(
-      PgError.catchClass("23", (error) => {
-        expectTypeOf(error).toEqualTypeOf<PgError.PostgresErrorOfClass<"23">>()
-        return Effect.fail("taken" as const)
-      })
-    )
-    const dataFirst = PgError.catchClass(failing(duplicate), "23", () => Effect.fail("taken" as const))
-    expectTypeOf(handled).toEqualTypeOf<Effect.Effect<number, PgError.PgError | "taken">>()
-    expectTypeOf(dataFirst).toEqualTypeOf<typeof handled>()
-    const narrow: Effect.Effect<number, PgError.UniqueViolationError> = Effect.fail(
-      PgError.make("UniqueViolationError")
-    )
-    expectTypeOf(PgError.catchClass(narrow, "23", () => Effect.void)).toEqualTypeOf<Effect.Effect<number | void>>()
-    // @ts-expect-error: not a class that PostgreSQL has
-    assert.isFunction(PgError.catchClass("99", () => Effect.void))
   })
 })

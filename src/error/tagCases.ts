@@ -22,9 +22,9 @@ export type OnlyTags<E, Cases> = unknown extends E
   : { readonly [Key in Exclude<keyof Cases, TagsOf<E>>]: `no error here has the tag ${Key & string}` }
 
 /** The effects that the handlers return. */
-export type Handled<Cases> = {
-  [Tag in keyof Cases]: Cases[Tag] extends (error: never) => infer Returned ? Returned : never
-}[keyof Cases]
+export type Handled<Cases> = Cases[keyof Cases] extends ((error: never) => infer Returned) | undefined
+  ? Returned
+  : never
 
 /** The errors that remain: `PgError` as a whole, since it has many more tags. */
 export type Unhandled<E, Cases> = Exclude<E, { readonly _tag: keyof Cases }>
