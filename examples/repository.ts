@@ -7,7 +7,7 @@ import { PgClient, PgError } from "../src/index.ts"
 class EmailTaken extends Data.TaggedError("EmailTaken")<{ readonly email: string }> {}
 class UnknownUser extends Data.TaggedError("UnknownUser")<{ readonly email: string }> {}
 
-// Effect<void, EmailTaken, PgClient>
+// (email: string) => Effect<void, EmailTaken, PgClient>
 const addUser = Effect.fn("addUser")(
   function* (email: string) {
     const pg = yield* PgClient.PgClient
