@@ -13,7 +13,8 @@ const LONG = [
   "test/examples.integration.test.ts",
   "test/package.test.ts",
   "test/docstrings.test.ts",
-  "test/editorHover.test.ts"
+  "test/editorHover.test.ts",
+  "test/errorTypes.test.ts"
 ]
 
 const withServer = { globalSetup: ["test/support/globalSetup.ts"], testTimeout: 30_000, hookTimeout: 60_000 }

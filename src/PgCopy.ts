@@ -92,7 +92,7 @@ export interface Observed {
   /**
    * The time limit for the call, including the wait for a connection; in `copyOut` and `copyOutRows`, the limit for
    * each part of the stream. After that the COPY is canceled, nothing is copied in, and the call fails with
-   * `TimeoutError`.
+   * `QueryTimeoutError`.
    *
    * @default no limit
    */

@@ -71,7 +71,7 @@ export interface ScrollCursor extends PgCursor {
 export interface CursorOptions {
   /**
    * The time limit for opening the cursor, including the wait for a connection, and then for each call on it. A call
-   * that takes longer fails with `TimeoutError`.
+   * that takes longer fails with `QueryTimeoutError`.
    *
    * @default no limit
    */

@@ -8,7 +8,6 @@ import { inspect } from "node:util"
 import { expectTypeOf } from "vitest"
 import * as ClientError from "../src/error/clientError.ts"
 import * as ConnectionError from "../src/error/connectionError.ts"
-import * as guards from "../src/error/sqlStateGuards.generated.ts"
 import * as PgError from "../src/PgError.ts"
 import { sqlStates } from "../src/error/sqlState.generated.ts"
 import { errorFields } from "./fixtures/errorFields.ts"
@@ -17,7 +16,7 @@ const context = { sql: undefined, outcome: "none" } as const
 
 const clientTags = [...Object.keys(ConnectionError), ...Object.keys(ClientError)]
 
-const ofCode = (code: string): PgError.PostgresErrors => PgError.fromServer(errorFields({ code }), context)
+const ofCode = (code: string): PgError.PostgresError => PgError.fromServer(errorFields({ code }), context)
 
 const listed: ReadonlyMap<string, string> = new Map(Object.values(sqlStates).flatMap((codes) => Object.entries(codes)))
 
@@ -32,8 +31,6 @@ describe("the tag of an error of the server", () => {
     ["P0001", "RaiseError"],
     ["25P02", "InFailedSQLTransactionError"],
     ["HV00N", "FDWUnableToEstablishConnectionError"],
-    ["01000", "PostgresWarning"],
-    ["01004", "StringDataRightTruncation"],
     ["22001", "StringDataRightTruncationError"],
     ["42601", "PostgresSyntaxError"],
     ["58030", "PostgresIOError"],
@@ -51,7 +48,7 @@ describe("the tag of an error of the server", () => {
   })
 
   it("is UnknownPostgresError where PostgreSQL has no such class", () => {
-    for (const code of ["XY123", "00000", "99999", "23", "2", "", "proto", "constructor"]) {
+    for (const code of ["XY123", "00000", "01000", "02000", "99999", "23", "2", "", "proto", "constructor"]) {
       const expected = code === "23" ? "IntegrityConstraintViolationError" : "UnknownPostgresError"
       assert.strictEqual(ofCode(code)._tag, expected, code)
     }
@@ -118,7 +115,7 @@ describe("an error of the server", () => {
       const program = Effect.gen(function* () {
         return yield* duplicate
       })
-      expectTypeOf(program).toEqualTypeOf<Effect.Effect<never, PgError.PostgresErrors>>()
+      expectTypeOf(program).toEqualTypeOf<Effect.Effect<never, PgError.PostgresError>>()
       assert.strictEqual(yield* Effect.flip(program), duplicate)
     })
   )
@@ -128,12 +125,11 @@ describe("an error of the server", () => {
       const failing: Effect.Effect<never, PgError.PgError> = Effect.fail(duplicate)
       const caught = failing.pipe(
         Effect.catchTag("UniqueViolationError", (error) => {
-          expectTypeOf(error).toEqualTypeOf<PgError.PostgresError<"UniqueViolationError">>()
+          expectTypeOf(error).toEqualTypeOf<PgError.PostgresError>()
           return Effect.succeed(error.constraintName)
         })
       )
-      expectTypeOf<Extract<Effect.Error<typeof caught>, { _tag: "UniqueViolationError" }>>().toBeNever()
-      expectTypeOf<Extract<Effect.Error<typeof caught>, { _tag: "CheckViolationError" }>>().not.toBeNever()
+      expectTypeOf<Effect.Error<typeof caught>>().toEqualTypeOf<PgError.PgError>()
       assert.strictEqual(yield* caught, "users_email_key")
     })
   )
@@ -333,7 +329,7 @@ const clientErrors: ReadonlyArray<readonly [PgError.PgError, PgError.Outcome, st
     "the transaction is over: its body has ended it"
   ],
   [
-    new PgError.TimeoutError({ operation: "the query", durationMillis: 100, sql }),
+    new PgError.QueryTimeoutError({ operation: "the query", durationMillis: 100, sql }),
     "unknown",
     "the query did not end within 100 ms"
   ],
@@ -375,7 +371,7 @@ describe("an error of the client", () => {
   it("prints the statement that it is about", () => {
     for (const error of [
       new PgError.EncodeError({ parameter: 2, type: "int4", reason: "it is too big", sql }),
-      new PgError.TimeoutError({ operation: "fetch", durationMillis: 100, sql })
+      new PgError.QueryTimeoutError({ operation: "fetch", durationMillis: 100, sql })
     ]) {
       assert.isTrue(inspect(error).endsWith("\nSQL:\n  1 | SELECT $1,\n  2 |   $2"))
     }
@@ -420,96 +416,5 @@ describe("isPgError", () => {
   it("is narrower as isPostgresError", () => {
     assert.isTrue(PgError.isPostgresError(duplicate))
     for (const [error] of clientErrors) assert.isFalse(PgError.isPostgresError(error))
-  })
-})
-
-describe("the guards of the classes", () => {
-  it("are one for each class, which holds for its errors only", () => {
-    const named = Object.entries(guards)
-    assert.lengthOf(named, Object.keys(sqlStates).length)
-    const held = new Set<string>()
-    for (const codes of Object.values(sqlStates)) {
-      const names = Object.keys(codes).map((code) =>
-        named.filter(([, guard]) => guard(ofCode(code))).map(([name]) => name)
-      )
-      assert.lengthOf(new Set(names.map((of) => of.join())), 1)
-      assert.lengthOf(names[0] ?? [], 1)
-      held.add(names[0]?.join() ?? "")
-    }
-    assert.strictEqual(held.size, named.length)
-  })
-
-  it("hold for codes that PostgreSQL does not list, and for nothing that is no error of the server", () => {
-    assert.isTrue(PgError.isIntegrityConstraintViolation(ofCode("23XYZ")))
-    assert.isFalse(PgError.isIntegrityConstraintViolation(ofCode("22XYZ")))
-    assert.isFalse(PgError.isIntegrityConstraintViolation({ code: "23505" }))
-    assert.isFalse(PgError.isIntegrityConstraintViolation(undefined))
-  })
-
-  it("narrow to the errors of the class", () => {
-    const error: unknown = duplicate
-    assert.isTrue(PgError.isTransactionRollback(ofCode("40001")))
-    if (!PgError.isIntegrityConstraintViolation(error)) return assert.fail("it is one")
-    expectTypeOf(error._tag).toEqualTypeOf<
-      | "IntegrityConstraintViolationError"
-      | "RestrictViolationError"
-      | "NotNullViolationError"
-      | "ForeignKeyViolationError"
-      | "UniqueViolationError"
-      | "CheckViolationError"
-      | "ExclusionViolationError"
-    >()
-  })
-})
-
-const failing = (error: PgError.PgError): Effect.Effect<number, PgError.PgError> => Effect.fail(error)
-
-describe("catchClass", () => {
-  it.effect("catches the errors of the class, piped or not", () =>
-    Effect.gen(function* () {
-      assert.strictEqual(
-        yield* failing(duplicate).pipe(PgError.catchClass("23", (error) => Effect.succeed(error._tag))),
-        "UniqueViolationError"
-      )
-      assert.strictEqual(
-        yield* PgError.catchClass(failing(ofCode("23XYZ")), "23", (error) => Effect.succeed(error._tag)),
-        "IntegrityConstraintViolationError"
-      )
-    })
-  )
-
-  it.effect("lets every other failure pass as it is", () =>
-    Effect.gen(function* () {
-      for (const error of [ofCode("22012"), ofCode("XY123"), new PgError.PoolClosedError()]) {
-        const exit = yield* failing(error).pipe(
-          PgError.catchClass("23", () => Effect.succeed(0)),
-          Effect.exit
-        )
-        assert.deepStrictEqual<unknown>(exit, Exit.fail(error))
-      }
-      const defect = yield* Effect.die(duplicate).pipe(
-        PgError.catchClass("23", () => Effect.succeed(0)),
-        Effect.exit
-      )
-      assert.deepStrictEqual(defect, Exit.die(duplicate))
-    })
-  )
-
-  it("takes the class out of the type of the error, and adds what its handler fails with", () => {
-    const handled = failing(duplicate).pipe(
-      PgError.catchClass("23", (error) => {
-        expectTypeOf(error).toEqualTypeOf<PgError.PostgresErrorOfClass<"23">>()
-        return Effect.fail("taken" as const)
-      })
-    )
-    const dataFirst = PgError.catchClass(failing(duplicate), "23", () => Effect.fail("taken" as const))
-    expectTypeOf(handled).toEqualTypeOf<
-      Effect.Effect<number, Exclude<PgError.PgError, PgError.PostgresErrorOfClass<"23">> | "taken">
-    >()
-    expectTypeOf(dataFirst).toEqualTypeOf<typeof handled>()
-    expectTypeOf<Extract<Effect.Error<typeof handled>, { _tag: "UniqueViolationError" }>>().toBeNever()
-    expectTypeOf<Extract<Effect.Error<typeof handled>, { _tag: "DeadlockDetectedError" }>>().not.toBeNever()
-    // @ts-expect-error: not a class that PostgreSQL has
-    assert.isFunction(PgError.catchClass("99", () => Effect.void))
   })
 })

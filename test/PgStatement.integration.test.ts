@@ -58,7 +58,7 @@ layer(TestDatabase.layer, { excludeTestServices: true })("a prepared statement",
         assert.deepStrictEqual([refusal.column, refusal.type], ["doubled", "int4"])
       }
       const slow = statement.fetchMany([[10_000_000]], { timeout: "20 millis" })
-      assert.strictEqual((yield* refusalOf(slow))._tag, "TimeoutError")
+      assert.strictEqual((yield* refusalOf(slow))._tag, "QueryTimeoutError")
       assert.deepStrictEqual(yield* statement.fetchValue([1], { value: Schema.Int }), Option.some(2))
       yield* assertHealthy(pool)
     }).pipe(Effect.scoped)

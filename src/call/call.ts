@@ -52,7 +52,7 @@ export interface CommandResult {
 export interface CallOptions {
   /**
    * How long the call may take, including the wait for a connection. After that it is interrupted, as by
-   * `Effect.timeout`, and fails with `TimeoutError`.
+   * `Effect.timeout`, and fails with `QueryTimeoutError`.
    *
    * @default no limit
    */
@@ -175,7 +175,7 @@ export type BarrierResult = Result.Result<BatchResult, PgError.PgError>
 export interface StreamOptions {
   /**
    * How long the stream may wait for each page. For the first page this includes the wait for a connection. The time
-   * that the reader takes does not count. After that the stream fails with `TimeoutError`.
+   * that the reader takes does not count. After that the stream fails with `QueryTimeoutError`.
    *
    * @default no limit
    */

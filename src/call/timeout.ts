@@ -18,6 +18,6 @@ export const withTimeout = <A, E, R>(
   const durationMillis = Duration.toMillis(duration.value)
   return Effect.timeoutOrElse(answer, {
     duration: duration.value,
-    orElse: () => Effect.fail(new PgError.TimeoutError({ operation, durationMillis, sql }))
+    orElse: () => Effect.fail(new PgError.QueryTimeoutError({ operation, durationMillis, sql }))
   })
 }

@@ -6,7 +6,7 @@ import type {
   InvalidConfigError,
   ProtocolError
 } from "./connectionError.ts"
-import type { Outcome, PostgresErrors } from "./postgresError.ts"
+import type { Outcome, PostgresError } from "./postgresError.ts"
 import { TaggedError } from "./taggedError.ts"
 
 /**
@@ -302,7 +302,7 @@ export class TransactionClosedError extends TaggedError("TransactionClosedError"
  * @category errors
  * @since 0.1.0
  */
-export class TimeoutError extends TaggedError("TimeoutError")<{
+export class QueryTimeoutError extends TaggedError("QueryTimeoutError")<{
   /** The method that was called: `fetch`, `withAdvisoryLock`... */
   readonly operation: string
   readonly durationMillis: number
@@ -330,14 +330,14 @@ export class TimeoutError extends TaggedError("TimeoutError")<{
  */
 export class CommitOutcomeUnknownError extends TaggedError("CommitOutcomeUnknownError")<{
   /** The error that occurred instead of the answer. */
-  readonly lost: PostgresErrors | ClientErrors
+  readonly lost: PostgresError | ClientErrors
   /** The server's ID of the transaction, if `trackOutcome` is set and the transaction has an ID. */
   readonly transactionId: string | undefined
   readonly message: string
 }> {
   readonly outcome = "unknown"
 
-  constructor(fields: { readonly lost: PostgresErrors | ClientErrors; readonly transactionId: string | undefined }) {
+  constructor(fields: { readonly lost: PostgresError | ClientErrors; readonly transactionId: string | undefined }) {
     super({ ...fields, message: `whether the transaction was committed is unknown: ${fields.lost.message}` })
   }
 }
@@ -365,7 +365,7 @@ export type ClientErrors =
   | PoolClosedError
   | TransactionRolledBackError
   | TransactionClosedError
-  | TimeoutError
+  | QueryTimeoutError
   | CommitOutcomeUnknownError
 
 const count = (number: number, noun: string): string => `${number} ${noun}${number === 1 ? "" : "s"}`

@@ -1,5 +1,5 @@
 /** The errors of a connection itself: when its settings are wrong, when it cannot be opened, and when it is lost. */
-import type { Outcome, PostgresErrors } from "./postgresError.ts"
+import type { Outcome, PostgresError } from "./postgresError.ts"
 import { TaggedError } from "./taggedError.ts"
 
 /**
@@ -116,7 +116,7 @@ export class AuthenticationError extends TaggedError("AuthenticationError")<{
 export class ConnectionLostError extends TaggedError("ConnectionLostError")<{
   readonly reason: string
   /** The error that the server sent before it closed the connection, if it sent one: `AdminShutdownError`, ... */
-  readonly server: PostgresErrors | undefined
+  readonly server: PostgresError | undefined
   /** True only if no byte of the request was sent, so that sending it on another connection cannot run it twice. */
   readonly safeToRetry: boolean
   readonly outcome: Outcome
@@ -124,7 +124,7 @@ export class ConnectionLostError extends TaggedError("ConnectionLostError")<{
 }> {
   constructor(fields: {
     readonly reason: string
-    readonly server: PostgresErrors | undefined
+    readonly server: PostgresError | undefined
     readonly safeToRetry: boolean
     readonly outcome: Outcome
   }) {

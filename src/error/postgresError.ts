@@ -32,8 +32,8 @@ type TagOfClass<Class extends SqlStateClass> = Class extends SqlStateClass
   : never
 
 /**
- * The tags of `PostgresError`: one for each SQLSTATE, and `UnknownPostgresError` for codes whose class PostgreSQL does
- * not define.
+ * The tags of `PostgresError`: one for each SQLSTATE that is an error, and `UnknownPostgresError` for codes of other
+ * classes.
  *
  * @category models
  * @since 0.1.0
@@ -60,7 +60,7 @@ type Confidential = "detail" | "where" | "internalQuery"
 /**
  * An error that the server reported. Its `_tag` is the name of the SQLSTATE, so `Effect.catchTag` selects a condition
  * by name; its `code` is the SQLSTATE itself. A code that PostgreSQL does not list, which `RAISE` can send, gets the
- * tag of the general condition of its class.
+ * tag of the general condition of its class, or `UnknownPostgresError` if there is no such class of errors.
  *
  * `detail`, `where` and `internalQuery` may quote rows and parameters. You can read them, and `report` includes them,
  * but they are left out whenever an error is printed or logged (`toString`, `inspect`, JSON).
@@ -146,23 +146,12 @@ export class PostgresError<out Tag extends SqlStateTag = SqlStateTag>
 }
 
 /**
- * Every error that the server can report, as a union with one member for each tag.
- *
- * @category errors
- * @since 0.1.0
- */
-export type PostgresErrors = { [Tag in SqlStateTag]: PostgresError<Tag> }[SqlStateTag]
-
-/**
  * The errors of one class of SQLSTATEs.
  *
  * @since 0.1.0
  * @category errors
  */
-export type PostgresErrorOfClass<Class extends SqlStateClass> = Extract<
-  PostgresErrors,
-  { readonly _tag: TagOfClass<Class> }
->
+export type PostgresErrorOfClass<Class extends SqlStateClass> = PostgresError<TagOfClass<Class>>
 
 const tags: ReadonlyMap<string, SqlStateTag> = new Map(
   Object.values(sqlStates).flatMap((codes) => Object.entries(codes))
@@ -182,9 +171,63 @@ const tagOf = (code: string): SqlStateTag => tags.get(code) ?? classTags.get(cla
  * @category constructors
  * @since 0.1.0
  */
-export const fromServer = (fields: ErrorFields, context: PostgresErrorContext): PostgresErrors =>
-  // The compiler cannot see that an error with one of the tags is a member of the union.
-  new PostgresError(tagOf(fields.code), fields, context) as PostgresErrors
+export const fromServer = (fields: ErrorFields, context: PostgresErrorContext): PostgresError =>
+  new PostgresError(tagOf(fields.code), fields, context)
+
+/**
+ * The fields of an error that `make` makes. Each may be left out; `code` is then the SQLSTATE of the tag.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface MakeFields extends Partial<ErrorFields>, Partial<PostgresErrorContext> {}
+
+/** A code for `UnknownPostgresError`: PostgreSQL has no class 99. */
+const UNKNOWN_CODE = "99999"
+
+const codeOf = (tag: SqlStateTag): string => [...tags].find(([, listed]) => listed === tag)?.[0] ?? UNKNOWN_CODE
+
+/**
+ * Makes an error as the server would report it, for tests of code that handles it. The client's own errors are classes:
+ * `new PgError.PoolClosedError()`.
+ *
+ * @example
+ * ```ts
+ * import { Effect } from "effect"
+ * import { PgError } from "effectpg"
+ *
+ * export const insertThatFails = Effect.fail(
+ *   PgError.make("UniqueViolationError", { constraintName: "users_email_key" })
+ * )
+ * ```
+ *
+ * @category constructors
+ * @since 0.1.0
+ */
+export const make = <Tag extends SqlStateTag>(tag: Tag, fields: MakeFields = {}): PostgresError<Tag> => {
+  const { sql, outcome = "none", row, ...given } = fields
+  return new PostgresError(tag, { ...unsaid, code: codeOf(tag), ...given }, { sql, outcome, row })
+}
+
+const unsaid: Omit<ErrorFields, "code"> = {
+  severity: "ERROR",
+  severityUnlocalized: "ERROR",
+  message: "made by PgError.make",
+  detail: undefined,
+  hint: undefined,
+  position: undefined,
+  internalPosition: undefined,
+  internalQuery: undefined,
+  where: undefined,
+  schemaName: undefined,
+  tableName: undefined,
+  columnName: undefined,
+  dataTypeName: undefined,
+  constraintName: undefined,
+  file: undefined,
+  line: undefined,
+  routine: undefined
+}
 
 /**
  * Tells whether a value is an error that the server reported.
@@ -192,7 +235,7 @@ export const fromServer = (fields: ErrorFields, context: PostgresErrorContext): 
  * @category guards
  * @since 0.1.0
  */
-export const isPostgresError = (value: unknown): value is PostgresErrors => PostgresError.isOne(value)
+export const isPostgresError = (value: unknown): value is PostgresError => PostgresError.isOne(value)
 
 /**
  * Makes the guard for one class of SQLSTATEs, which is given by their first two characters. Each class also has one by
@@ -205,3 +248,15 @@ export const isOfClass =
   <Class extends SqlStateClass>(sqlStateClass: Class) =>
   (value: unknown): value is PostgresErrorOfClass<Class> =>
     isPostgresError(value) && classOf(value.code) === sqlStateClass
+
+/**
+ * Makes the guard for one tag of the server's errors. The frequent ones have a guard by name, such as
+ * `isUniqueViolation`.
+ *
+ * @category guards
+ * @since 0.1.0
+ */
+export const hasTag =
+  <Tag extends SqlStateTag>(tag: Tag) =>
+  (value: unknown): value is PostgresError<Tag> =>
+    isPostgresError(value) && value._tag === tag

@@ -5,20 +5,6 @@
  */
 
 export const sqlStates = {
-  "01": {
-    "01000": "PostgresWarning",
-    "0100C": "DynamicResultSetsReturned",
-    "01008": "ImplicitZeroBitPadding",
-    "01003": "NullValueEliminatedInSetFunction",
-    "01007": "PrivilegeNotGranted",
-    "01006": "PrivilegeNotRevoked",
-    "01004": "StringDataRightTruncation",
-    "01P01": "DeprecatedFeature"
-  },
-  "02": {
-    "02000": "NoData",
-    "02001": "NoAdditionalDynamicResultSetsReturned"
-  },
   "03": {
     "03000": "SQLStatementNotYetCompleteError"
   },

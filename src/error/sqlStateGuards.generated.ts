@@ -6,22 +6,6 @@
 import { isOfClass } from "./postgresError.ts"
 
 /**
- * Tells whether a value is an error of class 01, Warning.
- *
- * @since 0.1.0
- * @category guards
- */
-export const isWarning = isOfClass("01")
-
-/**
- * Tells whether a value is an error of class 02, No Data.
- *
- * @since 0.1.0
- * @category guards
- */
-export const isNoData = isOfClass("02")
-
-/**
  * Tells whether a value is an error of class 03, SQL Statement Not Yet Complete.
  *
  * @since 0.1.0

@@ -62,7 +62,7 @@ layer(TestDatabase.layer, { excludeTestServices: true })("a timeout", (it) => {
     it.effect(`of ${what} ends what takes longer, leaves nothing of it, and the connection serves again`, () =>
       Effect.gen(function* () {
         const made = yield* pool
-        assert.strictEqual(yield* tagOf(call, made), "TimeoutError")
+        assert.strictEqual(yield* tagOf(call, made), "QueryTimeoutError")
         assert.strictEqual(yield* valueOf(made, "SELECT count(*)::int4 FROM timed"), 0)
         assert.strictEqual((yield* made.stats).inUse, 0)
         yield* assertHealthy(made)
@@ -76,7 +76,7 @@ layer(TestDatabase.layer, { excludeTestServices: true })("a timeout", (it) => {
         const made = yield* pool
         yield* made.withConnection(() =>
           Effect.gen(function* () {
-            assert.strictEqual(yield* tagOf(call, made), "TimeoutError")
+            assert.strictEqual(yield* tagOf(call, made), "QueryTimeoutError")
             assert.strictEqual((yield* made.stats).waiting, 0)
           })
         )

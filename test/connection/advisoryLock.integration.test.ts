@@ -104,7 +104,7 @@ for (const [what, make] of makers) {
           KEY,
           Effect.gen(function* () {
             const refusal = yield* refusalOf(pg.withAdvisoryLock(KEY, Effect.void, { timeout: "20 millis" }))
-            assert.strictEqual(refusal._tag, "TimeoutError")
+            assert.strictEqual(refusal._tag, "QueryTimeoutError")
             const waiting = yield* Effect.forkChild(pg.withAdvisoryLock(KEY, Effect.void))
             yield* eventually(locks(observer, false), 1)
             yield* Fiber.interrupt(waiting)

@@ -1,7 +1,7 @@
 import { assert, describe, it } from "@effect/vitest"
 import { readFileSync } from "node:fs"
 import { sqlStates } from "../../src/error/sqlState.generated.ts"
-import { generateSqlStateGuards, generateSqlStates } from "../fixtures/generateSqlStates.ts"
+import { generateFrequentErrors, generateSqlStateGuards, generateSqlStates } from "../fixtures/generateSqlStates.ts"
 
 const source = (file: string): string => readFileSync(new URL(`../../src/${file}`, import.meta.url), "utf8")
 
@@ -13,6 +13,11 @@ describe("the generated SQLSTATEs", () => {
   it("are those that PostgreSQL lists", () => {
     assert.strictEqual(source("error/sqlState.generated.ts"), generateSqlStates())
     assert.strictEqual(source("error/sqlStateGuards.generated.ts"), generateSqlStateGuards())
+    assert.strictEqual(source("error/frequentErrors.generated.ts"), generateFrequentErrors())
+  })
+
+  it("leave out success, warnings and no data, which are no errors", () => {
+    for (const sqlStateClass of ["00", "01", "02"]) assert.notProperty(sqlStates, sqlStateClass)
   })
 
   it("are two characters of the class and three more, each under its class", () => {

@@ -17,10 +17,13 @@ const SLEEP = "SELECT pg_sleep(60)"
 type Call = (options?: PgConnection.CallOptions) => Effect.Effect<unknown, PgError.PgError>
 type Timed = (call: Call, millis?: number) => Effect.Effect<unknown, unknown>
 
-const kinds: ReadonlyArray<readonly [string, Timed]> = [
-  ["the option", (call, millis = TIMEOUT_MILLIS) => call({ timeout: millis })],
-  ["Effect.timeout", (call, millis = TIMEOUT_MILLIS) => Effect.timeout(call(), millis)]
+/** Each with the tag of its error. */
+const kinds: ReadonlyArray<readonly [kind: string, Timed, tag: string]> = [
+  ["the option", (call, millis = TIMEOUT_MILLIS) => call({ timeout: millis }), "QueryTimeoutError"],
+  ["Effect.timeout", (call, millis = TIMEOUT_MILLIS) => Effect.timeout(call(), millis), "TimeoutError"]
 ]
+
+const TIMEOUT = "a timeout"
 
 interface Case {
   readonly what: string
@@ -37,11 +40,11 @@ const sleeping =
     queryable.fetch(SLEEP, [], options)
 
 const cases: ReadonlyArray<Case> = [
-  { what: "a query that runs", run: (pool, timed) => timed(sleeping(pool)), ending: "TimeoutError", stored: [] },
+  { what: "a query that runs", run: (pool, timed) => timed(sleeping(pool)), ending: TIMEOUT, stored: [] },
   {
     what: "a script that runs, as one transaction",
     run: (pool, timed) => timed((options) => pool.executeScript(`INSERT INTO late VALUES (1); ${SLEEP}`, options)),
-    ending: "TimeoutError",
+    ending: TIMEOUT,
     stored: []
   },
   {
@@ -54,14 +57,14 @@ const cases: ReadonlyArray<Case> = [
     what: "a query that has no time at all",
     run: (pool, timed) =>
       timed((options) => pool.execute("INSERT INTO late SELECT 1 FROM pg_sleep(60)", [], options), 0),
-    ending: "TimeoutError",
+    ending: TIMEOUT,
     stored: []
   },
   {
     what: "a query that waits for a connection",
     run: (pool, timed) =>
       pool.withConnection(() => timed((options) => pool.execute("INSERT INTO late VALUES (1)", [], options))),
-    ending: "TimeoutError",
+    ending: TIMEOUT,
     stored: []
   },
   {
@@ -79,13 +82,13 @@ const cases: ReadonlyArray<Case> = [
           return yield* exit
         })
       ),
-    ending: "TimeoutError",
+    ending: TIMEOUT,
     stored: [2]
   },
   {
     what: "a query in a transaction",
     run: (pool, timed) => pool.withTransaction(Effect.andThen(insert(pool, 1), timed(sleeping(pool)))),
-    ending: "TimeoutError",
+    ending: TIMEOUT,
     stored: []
   },
   {
@@ -130,7 +133,7 @@ layer(TestDatabase.layer, { excludeTestServices: true })("a timeout", (it) => {
       ]
       for (const [operation, sql, call] of calls) {
         const error = yield* refusalOf(call)
-        if (error._tag !== "TimeoutError") return assert.fail(String(error))
+        if (error._tag !== "QueryTimeoutError") return assert.fail(String(error))
         assert.deepStrictEqual(
           { operation: error.operation, sql: error.sql, durationMillis: error.durationMillis },
           { operation, sql, durationMillis: 20 }
@@ -150,7 +153,7 @@ layer(TestDatabase.layer, { excludeTestServices: true })("a timeout", (it) => {
       const began = performance.now()
       // The server cannot even parse what reads the table.
       const error = yield* refusalOf(connection.fetch("SELECT n FROM unread", [], { timeout: "100 millis" }))
-      assert.strictEqual(error._tag, "TimeoutError")
+      assert.strictEqual(error._tag, "QueryTimeoutError")
       yield* assertHealthy(connection)
       assert.isBelow(performance.now() - began, 5_000)
       yield* blocker.executeScript("COMMIT")
@@ -166,7 +169,7 @@ layer(TestDatabase.layer, { excludeTestServices: true })("a timeout", (it) => {
         const options: PgConnection.CallOptions = JSON.parse(JSON.stringify({ timeout }))
         return Effect.map(refusalOf(connection.fetch("SELECT nextval('reached')", [], options)), ({ _tag }) => _tag)
       }
-      for (const timeout of [0, -1, "0 seconds"]) assert.strictEqual(yield* call(timeout), "TimeoutError")
+      for (const timeout of [0, -1, "0 seconds"]) assert.strictEqual(yield* call(timeout), "QueryTimeoutError")
       for (const timeout of ["soon", true]) assert.strictEqual(yield* call(timeout), "InvalidConfigError")
       assert.strictEqual(yield* valueOf(connection, "SELECT is_called FROM reached"), false)
       yield* assertHealthy(connection)
@@ -175,7 +178,7 @@ layer(TestDatabase.layer, { excludeTestServices: true })("a timeout", (it) => {
 
   for (const { ending, run, stored, what } of cases) {
     it.effect(`of ${what} has one meaning, by the option and by Effect's own`, () =>
-      Effect.forEach(kinds, ([kind, timed]) =>
+      Effect.forEach(kinds, ([kind, timed, tag]) =>
         Effect.gen(function* () {
           const applicationName = uniqueName()
           const observer = yield* liveConnection()
@@ -183,8 +186,8 @@ layer(TestDatabase.layer, { excludeTestServices: true })("a timeout", (it) => {
           const pool = yield* livePool({ applicationName, maxConnections: 1 })
           const backend = yield* valueOf(pool, "SELECT pg_backend_pid()")
           const exit = yield* Effect.exit(run(pool, timed))
-          assert.strictEqual(endingOf(exit), ending, kind)
-          if (Exit.isFailure(exit) && ending === "TimeoutError") assert.isFalse(Exit.hasInterrupts(exit))
+          assert.strictEqual(endingOf(exit), ending === TIMEOUT ? tag : ending, kind)
+          if (Exit.isFailure(exit) && ending === TIMEOUT) assert.isFalse(Exit.hasInterrupts(exit))
           yield* eventually(
             valueOf(
               observer,

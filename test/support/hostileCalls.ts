@@ -424,14 +424,20 @@ export const builders: Readonly<Record<string, ReadonlyArray<ReadonlyArray<unkno
       .filter(({ name }) => name !== "PgTypes.typed")
       .map(({ name }) => [name, [["1"]]])
   ),
+  "PgError.catchAll": [[() => nothing]],
   "PgError.catchClass": [["23", () => nothing]],
+  "PgError.catchTags": [[{ UniqueViolationError: () => nothing }]],
   "PgError.fromServer": [
     [
       { code: "23505", message: "m" },
       { sql: "", outcome: "none" }
     ]
   ],
-  "PgError.isOfClass": [["23"]]
+  "PgError.hasTag": [["UniqueViolationError"]],
+  "PgError.isOfClass": [["23"]],
+  "PgError.make": [["UniqueViolationError", { constraintName: "users_email_key" }]],
+  "PgError.mapError": [[() => "mapped"]],
+  "PgError.orDie": [[nothing]]
 }
 
 const GUARD = /^(PgError\.is[A-Z]|PgSql\.isStatement$)/

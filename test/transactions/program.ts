@@ -112,7 +112,8 @@ const SUCCESS = "success"
 const FAILURE = "failure"
 const DEFECT = "defect"
 const INTERRUPTION = "interruption"
-const TIMEOUT = "TimeoutError"
+/** By the option of the call, and by `Effect.timeout`. */
+const timeoutOf = (byOption: boolean): string => (byOption ? "QueryTimeoutError" : "TimeoutError")
 const DIVISION_BY_ZERO = "DivisionByZeroError"
 /** What PostgreSQL says to everything, once a statement of the transaction has failed. */
 const IN_FAILED_TRANSACTION = "InFailedSQLTransactionError"
@@ -159,7 +160,10 @@ export const model = (steps: ReadonlyArray<Step>): Outcome => {
         hasFailed = true
         break
       case "TimedOut":
-        if (!step.isCaught) return hasFailed ? undone(IN_FAILED_TRANSACTION, TIMEOUT) : undone(TIMEOUT)
+        if (!step.isCaught) {
+          const timeout = timeoutOf(step.byOption)
+          return hasFailed ? undone(IN_FAILED_TRANSACTION, timeout) : undone(timeout)
+        }
         hasFailed = true
         break
     }

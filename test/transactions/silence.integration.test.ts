@@ -110,7 +110,7 @@ layer(TestDatabase.layer, { excludeTestServices: true })("a transaction whose se
       const exit = yield* Effect.exit(pool.withTransaction(body))
       assert.isBelow(performance.now() - began, 500)
       assert.isTrue(Exit.isFailure(exit))
-      assert.include(String(exit), "TimeoutError")
+      assert.include(String(exit), "QueryTimeoutError")
       yield* assertHealthy(pool)
       assert.isBelow(performance.now() - began, 4 * CANCEL_TIMEOUT_MILLIS)
     }).pipe(Effect.scoped)

@@ -48,7 +48,7 @@ export interface TransactionOptions {
   readonly trackOutcome?: boolean | undefined
   /**
    * How long the whole transaction may take: the wait for a connection, the effect with all its retries, and COMMIT.
-   * After that the effect is interrupted and rolled back, and the call fails with `TimeoutError`. If the time ends
+   * After that the effect is interrupted and rolled back, and the call fails with `QueryTimeoutError`. If the time ends
    * during COMMIT, it is not known whether the transaction was committed. For `begin` the limit is only for the
    * beginning. A savepoint accepts this option too.
    *
@@ -96,7 +96,7 @@ export interface AdvisoryLockOptions {
    */
   readonly shared?: boolean | undefined
   /**
-   * How long to wait for the lock before failing with `TimeoutError`.
+   * How long to wait for the lock before failing with `QueryTimeoutError`.
    *
    * @default no limit
    */
@@ -109,7 +109,7 @@ export interface AdvisoryLockOptions {
  * Statements are prepared once for each connection, and values are sent in the binary format. Parameters are encoded
  * for the types that the server describes. A call that is interrupted cancels its query. Every failure is a `PgError`.
  * Any call may fail with the server's errors, `ConnectionLostError`, `EncodeError`, `ParameterCountError`,
- * `EmptyQueryError`, `TimeoutError` if it has a timeout, and `UnsupportedError` if its SQL is a COPY. A wrong argument
+ * `EmptyQueryError`, `QueryTimeoutError` if it has a timeout, and `UnsupportedError` if its SQL is a COPY. A wrong argument
  * or option is an `InvalidConfigError` that names it, and SQL of the wrong type is an `EncodeError`; in both cases
  * nothing is sent.
  *
@@ -187,7 +187,7 @@ export interface Queryable extends Fetching, Running {
    * Inside of `withTransaction` the lock belongs to the transaction and is held until it ends. Behind a pooler that
    * assigns connections by transaction, use it only there.
    *
-   * Fails as the effect does, with `TimeoutError` if the wait for the lock takes longer than `timeout` (no limit by
+   * Fails as the effect does, with `QueryTimeoutError` if the wait for the lock takes longer than `timeout` (no limit by
    * default), and as every call of `Queryable` does.
    *
    * @example

@@ -91,7 +91,7 @@ export interface Running {
     /**
      * Runs different statements in one round trip, each of which succeeds or fails on its own. The result has a
      * `Result` for each statement: what it did and its rows, or its error. Inside of a transaction all statements after
-     * a failed one fail too. The call as a whole fails only if there is no connection for it, with `TimeoutError`, or
+     * a failed one fail too. The call as a whole fails only if there is no connection for it, with `QueryTimeoutError`, or
      * with `InvalidConfigError` or `EncodeError` if its arguments are wrong.
      *
      * @example

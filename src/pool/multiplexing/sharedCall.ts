@@ -82,7 +82,7 @@ export class SharedCall<A> implements Waiting, Seated {
     const durationMillis = Math.round(performance.now() - this.askedAt)
     const operation = "the wait behind another call on a shared connection"
     this.abandon()
-    this.resume(Exit.fail(new PgError.TimeoutError({ operation, durationMillis, sql: this.request.sql })))
+    this.resume(Exit.fail(new PgError.QueryTimeoutError({ operation, durationMillis, sql: this.request.sql })))
   }
 
   private abandon(): void {

@@ -26,7 +26,7 @@ export const broken = (error: Error | undefined, parting: ErrorFields | undefine
   })
 
 /** The server has sent an error that ends the connection. */
-export const farewell = (server: PgError.PostgresErrors | undefined): PgError.ConnectionLostError =>
+export const farewell = (server: PgError.PostgresError | undefined): PgError.ConnectionLostError =>
   new PgError.ConnectionLostError({
     reason: "the server closed the connection",
     server,

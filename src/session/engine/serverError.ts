@@ -20,7 +20,7 @@ export const serverError = (
   sql: string,
   progress: Progress,
   { isDropped = false, isLastWord }: Circumstances = {}
-): PgError.PostgresErrors =>
+): PgError.PostgresError =>
   PgError.fromServer(withHint(fields, isDropped), {
     sql,
     outcome: outcomeOf(fields, progress, isLastWord),

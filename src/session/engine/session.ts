@@ -351,7 +351,7 @@ export class Session extends Inspectable.Class implements FrameSink, TransportEv
   }
 
   /** The error that the server gave to the oldest request, if it gave one. */
-  private get headAnswer(): PgError.PostgresErrors | undefined {
+  private get headAnswer(): PgError.PostgresError | undefined {
     const { headError, oldest: head } = this
     return headError && serverError(headError, head?.sql ?? "", head ?? NOTHING_ASKED, { isLastWord: true })
   }

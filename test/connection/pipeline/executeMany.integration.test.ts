@@ -379,19 +379,19 @@ layer(TestDatabase.layer, { excludeTestServices: true })("executeMany", (it) => 
     }).pipe(Effect.scoped)
   )
 
-  it.effect("fails with TimeoutError where it takes longer than it may, and undoes all", () =>
+  it.effect("fails with QueryTimeoutError where it takes longer than it may, and undoes all", () =>
     Effect.gen(function* () {
       const connection = yield* liveConnection()
       yield* withItems(connection)
       const sql = "INSERT INTO items SELECT $1::int4, 'slept' FROM pg_sleep(60)"
       const refusal = yield* refusalOf(connection.executeMany(sql, [[1], [2]], { timeout: "100 millis" }))
-      assert.strictEqual(refusal._tag, "TimeoutError")
+      assert.strictEqual(refusal._tag, "QueryTimeoutError")
       assert.strictEqual(yield* count(connection), 0)
       yield* assertHealthy(connection)
     }).pipe(Effect.scoped)
   )
 
-  it.effect("fails with TimeoutError also while the server takes no more rows", () =>
+  it.effect("fails with QueryTimeoutError also while the server takes no more rows", () =>
     Effect.gen(function* () {
       const blocker = yield* liveConnection()
       const connection = yield* liveConnection()
@@ -401,7 +401,7 @@ layer(TestDatabase.layer, { excludeTestServices: true })("executeMany", (it) => 
       yield* writing(new Source(1))
       yield* blocker.executeScript("BEGIN; LOCK TABLE blocked IN SHARE MODE")
       const source = new Source(10_000_000, (id) => [id, "x".repeat(50_000)])
-      assert.strictEqual((yield* refusalOf(writing(source, { timeout: "600 millis" })))._tag, "TimeoutError")
+      assert.strictEqual((yield* refusalOf(writing(source, { timeout: "600 millis" })))._tag, "QueryTimeoutError")
       // What the buffers of two sockets hold, at 50 KB a row.
       assert.isAbove(source.pulled, 0)
       assert.isBelow(source.pulled, 400)

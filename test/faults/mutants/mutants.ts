@@ -294,7 +294,7 @@ export const mutants: ReadonlyArray<Mutant> = [
   },
   {
     what: "loses what was lent to a fiber that is interrupted at once",
-    edits: [{ file: "PgPool.ts", find: "    else giveBack(this.lease)\n", replace: "" }],
+    edits: [{ file: "pool/poolSource.ts", find: "    else giveBack(this.lease)\n", replace: "" }],
     test: ACQUISITION,
     only: "withConnection gives everything back to its pool"
   },
@@ -479,9 +479,9 @@ export const mutants: ReadonlyArray<Mutant> = [
     what: "takes a handle for no transaction",
     edits: [
       {
-        file: "connection/baseQueryable.ts",
-        find: "return super.inTransaction(inside, () => inside(this.level))",
-        replace: "return super.inTransaction(inside, () => Effect.die(this.level))"
+        file: "connection/router.ts",
+        find: "level.isTransaction ? inside(level)",
+        replace: "level.isTransaction && level !== this.source.level ? inside(level)"
       }
     ],
     test: "test/transactions/afterEnd.integration.test.ts",

@@ -203,7 +203,7 @@ layer(TestDatabase.layer, { excludeTestServices: true })("a shared call", (it) =
       const behind = yield* Effect.forEach([1, 2, 3], (n) => forkTimed(pool.fetchValue(SHORT, [n])))
       for (const call of behind) {
         const { exit, millis } = yield* soon(Fiber.join(call))
-        assert.strictEqual(tagOf(exit), "TimeoutError")
+        assert.strictEqual(tagOf(exit), "QueryTimeoutError")
         // It was written, and the server may still come to it.
         assert.strictEqual(Exit.findErrorOption(exit).pipe(Option.getOrThrow).outcome, "unknown")
         assert.isBelow(millis, WAIT_MILLIS + SLACK_MILLIS)

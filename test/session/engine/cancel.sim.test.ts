@@ -142,7 +142,7 @@ describe("interrupting what is in flight", () => {
       assert.isFalse(all.session.settled)
       all.peer.send(cancelled)
       assert.isTrue(yield* all.peer.staysQuiet)
-      assert.isTrue(all.session.answered)
+      assert.isUndefined(all.session.oldest)
       assert.isFalse(all.session.settled)
       side.end()
       yield* Effect.callback<void>((resume) => {
