@@ -12,7 +12,7 @@ export class EarlyReset implements PendingReset {
   /** Sends the reset behind the borrower's last request. If the reset fails, the session ends. */
   static begin(member: Member): EarlyReset {
     const reset = new EarlyReset()
-    member.session.residue.isUsed = false
+    member.session.residue.lent()
     resetByScript(member, (isClean) => {
       if (!isClean) member.session.terminate()
       reset.isClean = isClean

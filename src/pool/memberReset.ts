@@ -39,8 +39,7 @@ const initAgain = ({ catalogue, session }: Member, init: NonNullable<Hooks["init
 
 /** Resets by SQL. Nothing else is written meanwhile, so the next borrower never gets a session whose reset failed. */
 export const resetByScript: Reset = ({ session }, done) => {
-  const { mayHavePrepared } = session.residue
-  session.residue.mayHavePrepared = false
+  const mayHavePrepared = session.residue.takeMayHavePrepared()
   submitControl(session, resetBetweenBorrowers(mayHavePrepared), (exit) => {
     if (Exit.isFailure(exit) || !mayHavePrepared || preparedInSql(exit.value) === 0) return done(Exit.isSuccess(exit))
     deallocateAll(session, done)

@@ -63,7 +63,7 @@ const initialised = Effect.fnUntraced(function* (
   { init, maxLifetimeMillis, timers }: OpenerOptions
 ): Effect.fn.Return<Member, PgError.PgError> {
   if (init !== undefined) yield* runHook(session, "init", init)
-  session.residue.isSoiled = false
+  session.residue.cleaned()
   const now = timers.now()
   const expiresAt = maxLifetimeMillis === 0 ? Infinity : now + maxLifetimeMillis * (1 - Math.random() * MAX_JITTER)
   const { catalogue } = session

@@ -65,7 +65,7 @@ class Loan implements Borrower {
   })
 
   lend(member: Member): void {
-    member.session.residue.isUsed = false
+    member.session.residue.lent()
     this.lease = new Lease(member)
     this.resume?.(Exit.succeed(this.lease))
   }
@@ -167,7 +167,7 @@ export class PoolSource implements Lender {
     if (session.lost === undefined && !session.isQuiet) session.abandonAll(givenBack())
     // Any statement may have changed the session, since a SELECT can call a function. If none ran, no reset is needed.
     if (session.residue.isUsed || this.hasResetHook) {
-      session.residue.isSoiled = true
+      session.residue.soil()
       member.earlyReset = undefined
     }
     this.sessions.release(member)

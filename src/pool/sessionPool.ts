@@ -180,7 +180,7 @@ export class SessionPool {
     const done = (isClean: boolean): void => {
       this.resetting--
       member.earlyReset = undefined
-      member.session.residue.isSoiled = false
+      member.session.residue.cleaned()
       this.returned(member, isClean)
     }
     if (member.earlyReset === undefined) this.reset(member, done)

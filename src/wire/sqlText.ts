@@ -1,4 +1,7 @@
-/** Quotes names and strings as SQL text, for the commands that take no parameters. */
+/** Names and strings as SQL text, for the commands that take no parameters. */
+
+/** How every name begins that the library gives to something on the server: a statement, a portal, a savepoint. */
+export const OUR_PREFIX = "effectpg_"
 
 export const quoteName = (name: string): string => `"${name.replaceAll('"', '""')}"`
 

@@ -369,7 +369,7 @@ describe("a pool of sessions", () => {
       assert.isDefined(member)
       if (member === undefined) return
       for (let lease = 0; lease < 3; lease++) {
-        member.session.residue.isSoiled = true
+        member.session.residue.soil()
         world.release(0)
         world.acquire()
         assert.strictEqual(world.pool.counts.connecting, 0)
@@ -378,7 +378,7 @@ describe("a pool of sessions", () => {
         yield* TestClock.adjust(60)
       }
       world.isSilent = true
-      member.session.residue.isSoiled = true
+      member.session.residue.soil()
       world.release(0)
       world.acquire()
       yield* settle
@@ -558,7 +558,7 @@ describe("a pool of sessions", () => {
         const member = world.lent[0]?.member
         assert.strictEqual(member?.uses, use)
         assert.strictEqual(world.pool.counts.size, 1)
-        if (member !== undefined) member.session.residue.isSoiled = true
+        if (member !== undefined) member.session.residue.soil()
         world.release(0)
         yield* settle
         yield* TestClock.adjust(31_000)

@@ -9,7 +9,7 @@ import type { PreparedStatement } from "../../session/statement/preparedStatemen
 import type { TransactionLevel } from "../../session/transaction/transactionLevel.ts"
 import { Format } from "../../wire/backendMessage.ts"
 import { withStatement } from "../../call/withStatement.ts"
-import { quoteName } from "../../wire/sqlText.ts"
+import { OUR_PREFIX, quoteName } from "../../wire/sqlText.ts"
 import { tableName } from "./copyStatement.ts"
 import { replacePlaceholders } from "./placeholders.ts"
 import { haveChanged } from "../typesNow.ts"
@@ -102,10 +102,12 @@ JOIN pg_catalog.pg_type AS y ON y.oid OPERATOR(pg_catalog.=) t.oid
 JOIN pg_catalog.pg_namespace AS n ON n.oid OPERATOR(pg_catalog.=) y.typnamespace
 ORDER BY t.position`
 
+const COPIED = `${OUR_PREFIX}copy`
+
 /** Casts the columns that are read as text to text, so that the whole COPY can use the binary format. */
 export const inBinary = (sql: string, { resultFormats }: RowShape): string => {
   if (resultFormats.every((format) => format === Format.binary)) return sql
   const names = resultFormats.map((_, index) => `c${index + 1}`)
   const columns = names.map((name, index) => (resultFormats[index] === Format.text ? `${name}::pg_catalog.text` : name))
-  return `WITH effectpg_copy(${names.join(", ")}) AS (\n${sql}\n) SELECT ${columns.join(", ")} FROM effectpg_copy`
+  return `WITH ${COPIED}(${names.join(", ")}) AS (\n${sql}\n) SELECT ${columns.join(", ")} FROM ${COPIED}`
 }

@@ -29,7 +29,6 @@ interface Identifiable {
   readonly catalogue: TypeCatalogue
   readonly settled: boolean
   readonly transactionStatus: TransactionStatus
-  controls: number
   submitFirst(exchange: Exchange): void
 }
 
@@ -38,12 +37,7 @@ export const identify = (session: Identifiable): void => {
   const { catalogue } = session
   if (!session.settled || session.transactionStatus !== TransactionStatus.idle) return
   catalogue.identifying()
-  session.controls++
-  const question = new Identification((identity) => {
-    session.controls--
-    catalogue.identified(identity)
-  })
-  session.submitFirst(question)
+  session.submitFirst(new Identification((identity) => catalogue.identified(identity)))
 }
 
 /** Where the first value of a DataRow begins: behind the header, the number of columns, and the length of the value. */

@@ -6,14 +6,36 @@ import { failureIsSoiling, isSoiling } from "../statement/soiling.ts"
 const PREPARING_COMMANDS: ReadonlySet<string> = new Set(["PREPARE", "DO", "CALL"])
 
 export class Residue {
-  /** Whether settings, locks, tables or the like may have been left behind since this was last set to false. */
+  /** Whether settings, locks, tables or the like may have been left behind since the last reset. */
   isSoiled = false
   /** Whether a borrower has used LOAD. No reset can undo it: the library stays loaded until the session ends. */
   isBeyondReset = false
   /** Whether SQL may have prepared a statement. Such a statement can be removed only by name, or together with ours. */
-  mayHavePrepared = false
-  /** Whether anything but control statements was submitted since this was last set to false. */
+  private mayHavePrepared = false
+  /** Whether anything but control statements was submitted since the session was lent. */
   isUsed = false
+
+  /** A borrower gets the session. */
+  lent(): void {
+    this.isUsed = false
+  }
+
+  /** Something may have been left behind that the client cannot see. */
+  soil(): void {
+    this.isSoiled = true
+  }
+
+  /** A reset has removed what was left behind. */
+  cleaned(): void {
+    this.isSoiled = false
+  }
+
+  /** Tells whether SQL may have prepared a statement, to the reset that is about to remove it. */
+  takeMayHavePrepared(): boolean {
+    const { mayHavePrepared } = this
+    this.mayHavePrepared = false
+    return mayHavePrepared
+  }
 
   /** `changesSession` says that the text of the statement names a function that changes the session. */
   completed(tag: CommandTag, hasColumns: boolean, changesSession: boolean): void {

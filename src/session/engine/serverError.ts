@@ -5,6 +5,7 @@
 import * as PgError from "../../PgError.ts"
 import type { ErrorFields } from "../../wire/errorFields.ts"
 import { Unencodable, WrongParameterCount } from "../../wire/failure.ts"
+import { OUR_PREFIX } from "../../wire/sqlText.ts"
 import { outcomeOf, type Progress } from "../statement/outcome.ts"
 import type { PreparedStatement } from "../statement/preparedStatement.ts"
 
@@ -62,8 +63,6 @@ const recognised = (failure: unknown, sql: string, row: number | undefined): PgE
  */
 const MISSING_OR_DOUBLE: ReadonlySet<string> = new Set(["26000", "42P05"])
 
-const OUR_NAMES = "effectpg_"
-
 /** Makes the error for a value that cannot be encoded, or for a row that is not an array. `row` counts from 1. */
 export const valueRefused = (
   { message, parameter = 0 }: Unencodable,
@@ -93,7 +92,7 @@ export const withHint = (fields: ErrorFields, isDropped = false): ErrorFields =>
   if (fields.code === "42883" && fields.routine === "getTypeBinaryOutputInfo") {
     return { ...fields, hint: "Cast the value to text where it stands inside of a record." }
   }
-  if (MISSING_OR_DOUBLE.has(fields.code) && fields.message.includes(OUR_NAMES)) {
+  if (MISSING_OR_DOUBLE.has(fields.code) && fields.message.includes(OUR_PREFIX)) {
     return { ...fields, hint: 'Behind a pooler such as PgBouncer, set statementMode to "unnamed".' }
   }
   if (fields.code === "08P01" && fields.message.startsWith(REFUSED_AT_STARTUP)) {

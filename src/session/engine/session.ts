@@ -63,6 +63,8 @@ export interface SessionOptions {
   readonly observer: Observer
 }
 
+const isNoControl = ({ isControl }: Exchange): boolean => isControl !== true
+
 export class Session extends Inspectable.Class implements FrameSink, TransportEvents {
   catalogue: TypeCatalogue
   readonly statements: StatementCache
@@ -74,8 +76,6 @@ export class Session extends Inspectable.Class implements FrameSink, TransportEv
   readonly noticeListeners = new Set<(notice: ErrorFields) => void>()
   readonly residue = new Residue()
   readonly liveness = new Liveness(this)
-  /** How many of the requests are control statements, which the server answers at once. */
-  controls = 0
   /** The status that the last ReadyForQuery reported. */
   transactionStatus: TransactionStatus = TransactionStatus.idle
   /** The transaction status in which the request that is being answered began. */
@@ -175,7 +175,7 @@ export class Session extends Inspectable.Class implements FrameSink, TransportEv
 
   /** Whether only control statements are waiting or in flight, and no cancel is under way. */
   get isQuiet(): boolean {
-    return this.waiting.length + this.inFlight.length === this.controls && !this.fence.raised
+    return !this.fence.raised && !this.inFlight.some(isNoControl) && !this.waiting.some(isNoControl)
   }
 
   schedulePump(): void {

@@ -14,6 +14,7 @@ import { Backend, type ColumnDescription, type TransactionStatus } from "../../w
 import type { ByteWriter } from "../../wire/byteWriter.ts"
 import type { ErrorFields } from "../../wire/errorFields.ts"
 import { writeClosePortal, writeSync } from "../../wire/frontendEncoder.ts"
+import { OUR_PREFIX } from "../../wire/sqlText.ts"
 import { Desynchronised, type Exchange, type Resume } from "../engine/exchange.ts"
 import { query, type Request } from "./request.ts"
 import { serverError } from "../engine/serverError.ts"
@@ -24,7 +25,7 @@ import { ALL, type NamedPortal, type RowForm } from "../statement/wanted.ts"
 let portals = 0
 
 export class Portal implements NamedPortal {
-  readonly name = `effectpg_portal_${portals++}`
+  readonly name = `${OUR_PREFIX}portal_${portals++}`
   readonly nameBytes: Uint8Array = new TextEncoder().encode(`${this.name}\0`)
   statement: PreparedStatement | undefined
   isOutOfDate = false

@@ -5,6 +5,7 @@
  */
 import { createHash } from "node:crypto"
 import type { StatementMode } from "../../PgConfig.ts"
+import { OUR_PREFIX } from "../../wire/sqlText.ts"
 import type { PreparedStatement } from "./preparedStatement.ts"
 import type { Statements } from "./statements.ts"
 
@@ -53,13 +54,13 @@ export class StatementCache implements Statements {
   /** Returns the name to prepare a statement under, a hash of its key, or the empty name if it is not kept. */
   nameFor(key: string): string {
     if (this.limits.mode === "unnamed" || !this.admits(key)) return ""
-    return `effectpg_${this.namespace}_${createHash("sha256").update(key).digest("hex").slice(0, 32)}`
+    return `${OUR_PREFIX}${this.namespace}_${createHash("sha256").update(key).digest("hex").slice(0, 32)}`
   }
 
   /** Returns a name for a held statement, or the empty name if the settings allow no named statements. */
   ownName(): string {
     const { mode, size } = this.limits
-    return mode === "unnamed" || size === 0 ? "" : `effectpg_${this.namespace}_own_${this.ownNames++}`
+    return mode === "unnamed" || size === 0 ? "" : `${OUR_PREFIX}${this.namespace}_own_${this.ownNames++}`
   }
 
   add(statement: PreparedStatement): void {

@@ -10,6 +10,7 @@ import * as PgError from "../../PgError.ts"
 import { submitControl } from "./control.ts"
 import type { KnownDatabases } from "../types/knownDatabase.ts"
 import type { Session } from "../engine/session.ts"
+import { quoteText } from "../../wire/sqlText.ts"
 
 /** Returns the types that may be domains. Built-in types are not, and codecs of extensions are meant for base types. */
 const namesOf = (codecs: ReadonlyArray<TypeCodec>): ReadonlyArray<QualifiedName> =>
@@ -17,14 +18,11 @@ const namesOf = (codecs: ReadonlyArray<TypeCodec>): ReadonlyArray<QualifiedName>
     make === undefined || schema === undefined || schema === CATALOGUE_SCHEMA ? [] : [{ name, schema }]
   )
 
-/** Quotes a literal so that it means the same with any `standard_conforming_strings`. */
-const quoted = (text: string): string => `E'${text.replaceAll(/['\\]/g, "$&$&")}'`
-
 /** Selects one row if the name is that of a domain. */
 const question = ({ name, schema }: QualifiedName): string =>
   `SELECT 1 FROM pg_catalog.pg_type AS t JOIN pg_catalog.pg_namespace AS n ON n.oid OPERATOR(pg_catalog.=) t.typnamespace
-WHERE t.typtype OPERATOR(pg_catalog.=) 'd' AND t.typname OPERATOR(pg_catalog.=) ${quoted(name)}::pg_catalog.name
-  AND n.nspname OPERATOR(pg_catalog.=) ${quoted(schema)}::pg_catalog.name`
+WHERE t.typtype OPERATOR(pg_catalog.=) 'd' AND t.typname OPERATOR(pg_catalog.=) ${quoteText(name)}::pg_catalog.name
+  AND n.nspname OPERATOR(pg_catalog.=) ${quoteText(schema)}::pg_catalog.name`
 
 /** Returns those of the types that are domains, or none if the server cannot be asked. */
 const domainsAmong = (

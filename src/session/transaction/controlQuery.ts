@@ -1,4 +1,4 @@
-/** A control statement, sent as a simple query. The session counts the unanswered ones. */
+/** A control statement, sent as a simple query. */
 import type * as Exit from "effect/Exit"
 import type * as PgError from "../../PgError.ts"
 import type { ByteWriter } from "../../wire/byteWriter.ts"
@@ -23,7 +23,6 @@ export class ControlQuery extends SimpleQuery implements Watched {
   constructor(session: Session, control: Control, resume: Resume<ReadonlyArray<CommandTag>>) {
     super(session, control.sql, resume, true)
     this.control = control
-    session.controls++
   }
 
   get operation(): string {
@@ -36,7 +35,6 @@ export class ControlQuery extends SimpleQuery implements Watched {
   }
 
   protected override finish(exit: Exit.Exit<ReadonlyArray<CommandTag>, PgError.PgError>): void {
-    this.session.controls--
     this.session.liveness.forget(this)
     super.finish(exit)
   }

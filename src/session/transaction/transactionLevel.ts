@@ -15,6 +15,7 @@ import * as Exit from "effect/Exit"
 import type * as Fiber from "effect/Fiber"
 import * as PgError from "../../PgError.ts"
 import { TransactionStatus } from "../../wire/backendMessage.ts"
+import { OUR_PREFIX } from "../../wire/sqlText.ts"
 import { AfterEnd } from "./afterEnd.ts"
 import { type Restore, revocable, withinGrace } from "./control.ts"
 import {
@@ -391,7 +392,7 @@ export class TransactionLevel extends Served {
   }
 
   private get savepoint(): string {
-    return `effectpg_${this.depth - 1}`
+    return `${OUR_PREFIX}${this.depth - 1}`
   }
 
   private get commit(): Effect.Effect<void, PgError.PgError> {

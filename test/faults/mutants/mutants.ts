@@ -231,8 +231,7 @@ export const mutants: ReadonlyArray<Mutant> = [
       {
         file: "pool/sessionPool.ts",
         find: "      this.clean(member)\n",
-        replace:
-          "      session.residue.isSoiled = false\n      this.reset(member, () => {})\n      this.offer(member, now)\n"
+        replace: "      session.residue.cleaned()\n      this.reset(member, () => {})\n      this.offer(member, now)\n"
       }
     ],
     test: RESET,
