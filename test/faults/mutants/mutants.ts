@@ -13,10 +13,10 @@ export interface Edit {
 export interface Mutant {
   readonly what: string
   readonly edits: ReadonlyArray<Edit>
-  /** The file of the tests that notice, and which of them, by name. */
+  /** The test file that notices, and a part of the names of its tests. */
   readonly test: string
   readonly only?: string
-  /** Variables of the environment that narrow the tests down. */
+  /** Environment variables that select tests. */
   readonly environment?: Readonly<Record<string, string>>
 }
 
@@ -296,7 +296,7 @@ export const mutants: ReadonlyArray<Mutant> = [
       }
     ],
     test: "test/hostileSearchPath.integration.test.ts",
-    only: "reaches nothing"
+    only: "reaches none of our own queries"
   },
   {
     what: "has an outcome of none for what was written and not answered",
@@ -413,7 +413,7 @@ export const mutants: ReadonlyArray<Mutant> = [
       }
     ],
     test: "test/PgNotification.integration.test.ts",
-    only: "that outlives the pool"
+    only: "if it outlives the pool"
   },
   {
     what: "goes on to connect for readers who have gone",
@@ -431,7 +431,7 @@ export const mutants: ReadonlyArray<Mutant> = [
       }
     ],
     test: "test/faults/silentEndings.integration.test.ts",
-    only: "what is asked of a connection and is interrupted as it ends"
+    only: "a resource of a connection that is interrupted as it ends"
   },
   {
     what: "waits for what runs behind a transaction however long it takes",
@@ -449,6 +449,6 @@ export const mutants: ReadonlyArray<Mutant> = [
       }
     ],
     test: "test/transactions/afterEnd.integration.test.ts",
-    only: "where the handle is asked for it"
+    only: "if the handle is asked for it"
   }
 ]
