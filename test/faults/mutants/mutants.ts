@@ -200,13 +200,13 @@ export const mutants: ReadonlyArray<Mutant> = [
       }
     ],
     test: RESET,
-    only: "has nothing of who comes next"
+    only: "has no request of the next borrower"
   },
   {
     what: "resets in the modes that the last borrower has left",
     edits: [{ file: "session/transaction/reset.ts", find: "BEGIN ISOLATION LEVEL READ COMMITTED", replace: "BEGIN" }],
     test: RESET,
-    only: "waits for no transaction of others"
+    only: "waits for no transaction of other sessions"
   },
   {
     what: "does not run init again after a reset",
