@@ -222,18 +222,16 @@ for (const [what, make] of makers) {
 }
 
 layer(TestDatabase.layer, { excludeTestServices: true })("a pool of one", (it) => {
-  it.effect(
-    "has its connection again after a transaction that was begun by hand is ended, before its scope closes",
-    () =>
-      Effect.gen(function* () {
-        const pool = yield* livePool({ maxConnections: 1, acquireTimeout: "2 seconds" })
-        for (const end of ["commit", "rollback"] as const) {
-          const transaction = yield* pool.begin()
-          yield* transaction[end]
-          assert.strictEqual(yield* valueOf(pool, "SELECT 7"), 7)
-          assert.strictEqual((yield* refusalOf(transaction.fetch("SELECT 1")))._tag, "TransactionClosedError")
-        }
-        yield* assertHealthy(pool)
-      }).pipe(Effect.scoped)
+  it.effect("has its connection again when a transaction by hand is ended, before its scope closes", () =>
+    Effect.gen(function* () {
+      const pool = yield* livePool({ maxConnections: 1, acquireTimeout: "2 seconds" })
+      for (const end of ["commit", "rollback"] as const) {
+        const transaction = yield* pool.begin()
+        yield* transaction[end]
+        assert.strictEqual(yield* valueOf(pool, "SELECT 7"), 7)
+        assert.strictEqual((yield* refusalOf(transaction.fetch("SELECT 1")))._tag, "TransactionClosedError")
+      }
+      yield* assertHealthy(pool)
+    }).pipe(Effect.scoped)
   )
 })
