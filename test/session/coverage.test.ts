@@ -121,13 +121,13 @@ describe("src/session", () => {
   })
 })
 
-describe("the check of the tests of src/session", () => {
-  const check = (
-    sources: ReadonlyArray<string>,
-    tests: ReadonlyArray<string>,
-    reasons: Readonly<Record<string, string>>
-  ) => faultsIn(sources, tests, reasons, (file) => file === "test/a/b.test.ts")
+const check = (
+  sources: ReadonlyArray<string>,
+  tests: ReadonlyArray<string>,
+  reasons: Readonly<Record<string, string>>
+) => faultsIn(sources, tests, reasons, (file) => file === "test/a/b.test.ts")
 
+describe("the check of the tests of src/session", () => {
   it("accepts a test of the name in the room, of any kind, and a reason that names a test", () => {
     const sources = ["engine/fifo.ts", "engine/session.ts", "engine/fence.ts", "top.ts"]
     const tests = ["engine/fifo.test.ts", "engine/session.sim.test.ts", "top.integration.test.ts"]

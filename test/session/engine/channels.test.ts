@@ -2,11 +2,11 @@ import { assert, describe, it } from "@effect/vitest"
 import { Channels } from "../../../src/session/engine/channels.ts"
 
 const listener = () => {}
+const other = () => {}
 
 describe("the channels of a session", () => {
   it("need a LISTEN with their first listener, and an UNLISTEN with their last", () => {
     const channels = new Channels()
-    const other = () => {}
     assert.isTrue(channels.add("news", listener))
     assert.isFalse(channels.add("news", other))
     assert.deepStrictEqual(channels.names, ["news"])
