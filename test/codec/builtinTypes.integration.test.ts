@@ -1,4 +1,4 @@
-/** Tests through the whole client that each type which every server has has a codec that works. */
+/** Tests through the whole client that each built-in type has a codec that works. */
 import { assert, describe, layer } from "@effect/vitest"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"

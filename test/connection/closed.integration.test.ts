@@ -103,7 +103,7 @@ layer(TestDatabase.layer, { excludeTestServices: true })("a closed connection", 
 })
 
 layer(TestDatabase.layer, { excludeTestServices: true })("a lent connection that has been given back", (it) => {
-  it.effect("cannot be ended by its former borrower, who cannot set its codecs either", () =>
+  it.effect("does not let its former borrower end it or set its codecs", () =>
     Effect.gen(function* () {
       const pool = yield* livePool({ maxConnections: 1 })
       const former = yield* pool.withConnection(Effect.succeed)

@@ -1,7 +1,7 @@
 /**
  * Tests that `outcome` and `safeToRetry` are true. The connection is lost at every boundary of every call that commits
  * by itself, and another connection checks whether the work was done. A third of the losses runs each time; all of
- * them, or those whose names begin with a prefix, run if you say so:
+ * them, or those whose names begin with a prefix, run on request:
  *
  *   EFFECTPG_INJECTIONS=all
  *   EFFECTPG_INJECTIONS="execute, known / cut / 3"
@@ -25,7 +25,7 @@ const losses = [
   // Before the message is passed on.
   "cut",
   // In the middle of the message.
-  "cut amid",
+  "cut inside",
   // Both sides at once, with everything that they have not read yet.
   "reset",
   "kill the backend"
@@ -43,7 +43,7 @@ const isTried = ({ isVariant }: Case, loss: Loss, boundary: number, from: Proxie
       return true
     case "kill the backend":
       return !isVariant && from === "server"
-    case "cut amid":
+    case "cut inside":
       return !isVariant && from === "client" && boundary % 2 === 0
     case "reset":
       return !isVariant && from === "client" && boundary % 2 === 1
@@ -139,7 +139,7 @@ const lose = ({ observer }: Bench, loss: Loss, link: ProxiedLink, { bytes, from 
   switch (loss) {
     case "cut":
       return link.cut()
-    case "cut amid":
+    case "cut inside":
       link.pass(from, bytes.subarray(0, Math.ceil(bytes.length / 2)))
       return link.cut()
     case "reset":

@@ -285,7 +285,7 @@ const calls = {
     once("executeScript of two", (pg, id) =>
       pg.executeScript(`INSERT INTO effects VALUES (${id}, 1); INSERT INTO effects VALUES (${id}, 2)`)
     ),
-    once("executeScript that commits amid", (pg, id) =>
+    once("executeScript that commits in the middle", (pg, id) =>
       pg.executeScript(`INSERT INTO effects VALUES (${id}, 1); COMMIT; INSERT INTO effects VALUES (${id}, 2)`)
     ),
     once("executeScript of a transaction", (pg, id) =>
@@ -341,7 +341,7 @@ const calls = {
       (pg, id) => pg.batch([{ sql: returningNew(id) }, { sql: "SELECT 1" }]),
       newType
     ),
-    once("batch of COMMIT amid", (pg, id) =>
+    once("batch with COMMIT in the middle", (pg, id) =>
       pg.batch([{ sql: "BEGIN" }, { sql: INSERT, params: [id] }, { sql: "COMMIT" }, { sql: "SELECT 1" }])
     ),
     once("batch of DO", (pg, id) =>

@@ -81,7 +81,7 @@ const cases: ReadonlyArray<Case> = [
   stays("DO", (pg, id) => pg.execute(doThat(id))),
   stays("CALL as a script", (pg, id) => pg.executeScript(`CALL commits_and_fails(${id})`)),
   stays("DO as a script", (pg, id) => pg.executeScript(doThat(id))),
-  stays("a script that commits amid", (pg, id) => pg.executeScript(`${insert(id)}; COMMIT; ${FAILS}`)),
+  stays("a script that commits in the middle", (pg, id) => pg.executeScript(`${insert(id)}; COMMIT; ${FAILS}`)),
   stays("a script of a transaction and more", (pg, id) => pg.executeScript(`BEGIN; ${insert(id)}; COMMIT; ${FAILS}`)),
   stays("a script that commits, and a COPY", (pg, id) =>
     pg.executeScript(`${insert(id)}; COMMIT; COPY effects FROM STDIN`)

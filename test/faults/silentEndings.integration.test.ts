@@ -93,7 +93,7 @@ const silenced = (resource: Resource, ending: Ending, isPool: boolean, comesBack
     proxy.losesCancels = false
     if (comesBack) for (const link of proxy.links) link.letGo()
     const health = yield* Effect.exit(Effect.timeout(assertHealthy(asked), PATIENCE))
-    if (Exit.isFailure(health) && (isPool || !isLoss(health))) found.push(`nobody is served: ${String(health)}`)
+    if (Exit.isFailure(health) && (isPool || !isLoss(health))) found.push(`no call is served: ${String(health)}`)
     if ("stats" in asked) {
       const atRest = Effect.map(asked.stats, ({ inUse, waiting }) => inUse + waiting)
       if (Exit.isFailure(yield* Effect.exit(eventually(atRest, 0)))) found.push("a connection has not come back")

@@ -92,7 +92,7 @@ describe("the readers of a pool whose server sends notifications before it has c
       opened[0]?.breakOff()
       const listening = yield* Effect.forkChild(hub.listen("b", undefined), { startImmediately: true })
       assert.strictEqual(opened.length, 2)
-      assert.deepStrictEqual(yield* heard(a), [], "nobody knows yet whether they are listened for")
+      assert.deepStrictEqual(yield* heard(a), [], "the server has not confirmed yet")
       notify("hello")
       yield* Fiber.join(listening)
       notify("again")
@@ -178,7 +178,7 @@ describe("a new reader of a pool whose connection is lost", () => {
       isAway = false
       yield* TestClock.adjust("1 minute")
       yield* settle
-      assert.strictEqual(opened.length, 1, "nobody reads")
+      assert.strictEqual(opened.length, 1, "no reader is left")
     })
   )
 
@@ -229,7 +229,7 @@ describe("a reader of a pool that is interrupted before the server has confirmed
       yield* settle
       yield* Scope.close(others, Exit.void)
       yield* settle
-      assert.isDefined(opened[0]?.session.lost, "the connection has nobody left")
+      assert.isDefined(opened[0]?.session.lost, "the connection has no reader left")
     })
   )
 })

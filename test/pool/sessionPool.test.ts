@@ -177,14 +177,14 @@ class World {
   /** The rules that must hold after every step. */
   check(limits: PoolLimits): void {
     const { connecting, idle, size, waiting } = this.pool.counts
-    assert.strictEqual(this.told?.waiting ?? 0, waiting, "the meter knows of others who wait")
+    assert.strictEqual(this.told?.waiting ?? 0, waiting, "the meter counts other waiters")
     const members = this.lent.map(({ member }) => member)
     assert.isAtMost(size + connecting, limits.maxConnections)
     assert.strictEqual(new Set(members).size, members.length, "two have the same session")
-    assert.strictEqual(waiting, this.waiting.length, "who waits here waits there")
+    assert.strictEqual(waiting, this.waiting.length, "both count the same waiters")
     assert.strictEqual(connecting, this.opening.length)
     assert.isAtMost(idle + members.length, size)
-    assert.isFalse(waiting > 0 && this.pool.hasIdle, "somebody waits while a session is idle")
+    assert.isFalse(waiting > 0 && this.pool.hasIdle, "a borrower waits while a session is idle")
     assert.isAtMost(waiting, limits.maxWaiters)
     assert.deepStrictEqual(this.lentExpired, [], "a session whose life was over was lent")
     for (const { member } of limits.maxUses === 0 ? [] : this.lent) {
@@ -193,10 +193,10 @@ class World {
     assert.deepStrictEqual(
       this.served,
       [...this.served].sort((a, b) => a - b),
-      "somebody was overtaken"
+      "a borrower was overtaken"
     )
     for (const { askedAt } of this.waiting) {
-      assert.isBelow(this.timers.now() - askedAt, limits.acquireTimeoutMillis + 1, "somebody waits for too long")
+      assert.isBelow(this.timers.now() - askedAt, limits.acquireTimeoutMillis + 1, "a borrower waits for too long")
     }
   }
 }

@@ -31,7 +31,7 @@ const BREAK_EVERY = 15
 const MAX_TIMEOUT_MILLIS = 20
 
 /** What the caller of a transfer knows about it. */
-type Claim = "done" | "not done" | "nobody knows"
+type Claim = "done" | "not done" | "not known"
 
 const COMMIT_REQUEST = "COMMIT\0"
 
@@ -117,13 +117,13 @@ layer(TestDatabase.layer, { excludeTestServices: true })("a bank", (it) => {
           const error = Cause.squash(exit.cause)
           if (!PgError.isPgError(error)) {
             count("timed out")
-            return Effect.succeed("nobody knows")
+            return Effect.succeed("not known")
           }
           count(error._tag)
           if (error._tag !== "CommitOutcomeUnknownError") return Effect.succeed("not done")
           return Effect.map(resolve(pool, error), (outcome) => {
             count(`of which ${outcome}`)
-            return outcome === "committed" ? "done" : outcome === "aborted" ? "not done" : "nobody knows"
+            return outcome === "committed" ? "done" : outcome === "aborted" ? "not done" : "not known"
           })
         }
 

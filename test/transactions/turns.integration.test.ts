@@ -34,101 +34,104 @@ const busy = (queryable: PgConnection.Queryable) =>
 const inTime = <A, E, R>(effect: Effect.Effect<A, E, R>) =>
   Effect.timeoutOrElse(effect, { duration: PATIENCE, orElse: () => Effect.die(new Error("it does not end")) })
 
-layer(TestDatabase.layer, { excludeTestServices: true })("a connection whose fibers always have a query out", (it) => {
-  const beginnings: ReadonlyArray<
-    readonly [string, (connection: PgConnection.PgConnection) => Effect.Effect<unknown, unknown, Scope.Scope>]
-  > = [
-    ["withTransaction", (connection) => connection.withTransaction(connection.fetch("SELECT 1"))],
-    ["begin", (connection) => Effect.flatMap(connection.begin(), (transaction) => transaction.commit)],
-    ["cursor", (connection) => Effect.flatMap(connection.cursor("SELECT 1 AS one"), (cursor) => cursor.fetch(1))],
-    ["stream", (connection) => Stream.runCollect(connection.stream("SELECT 1 AS one"))],
-    ["withAdvisoryLock", (connection) => connection.withAdvisoryLock(4711, connection.fetch("SELECT 1"))]
-  ]
-  for (const [what, begin] of beginnings) {
-    it.effect(`gives ${what} its turn`, () =>
+layer(TestDatabase.layer, { excludeTestServices: true })(
+  "a connection whose fibers always have a query under way",
+  (it) => {
+    const beginnings: ReadonlyArray<
+      readonly [string, (connection: PgConnection.PgConnection) => Effect.Effect<unknown, unknown, Scope.Scope>]
+    > = [
+      ["withTransaction", (connection) => connection.withTransaction(connection.fetch("SELECT 1"))],
+      ["begin", (connection) => Effect.flatMap(connection.begin(), (transaction) => transaction.commit)],
+      ["cursor", (connection) => Effect.flatMap(connection.cursor("SELECT 1 AS one"), (cursor) => cursor.fetch(1))],
+      ["stream", (connection) => Stream.runCollect(connection.stream("SELECT 1 AS one"))],
+      ["withAdvisoryLock", (connection) => connection.withAdvisoryLock(4711, connection.fetch("SELECT 1"))]
+    ]
+    for (const [what, begin] of beginnings) {
+      it.effect(`gives ${what} its turn`, () =>
+        Effect.gen(function* () {
+          const connection = yield* liveConnection()
+          yield* Effect.scoped(Effect.andThen(busy(connection), inTime(Effect.scoped(begin(connection)))))
+          yield* assertHealthy(connection)
+        }).pipe(Effect.scoped)
+      )
+    }
+
+    it.effect("commits a transaction whose own children go on asking", () =>
+      Effect.gen(function* () {
+        const { insert, numbers } = yield* table
+        const connection = yield* liveConnection()
+        const body = Effect.gen(function* () {
+          yield* insert(connection, 1)
+          yield* busy(connection)
+          yield* insert(connection, 2)
+        })
+        yield* Effect.scoped(inTime(connection.withTransaction(body)))
+        assert.deepStrictEqual(yield* numbers, [1, 2])
+        yield* assertHealthy(connection)
+      }).pipe(Effect.scoped)
+    )
+
+    it.effect("answers a query between two transactions that a fiber runs one after the other", () =>
       Effect.gen(function* () {
         const connection = yield* liveConnection()
-        yield* Effect.scoped(Effect.andThen(busy(connection), inTime(Effect.scoped(begin(connection)))))
+        yield* Effect.scoped(
+          Effect.gen(function* () {
+            const transactions = Effect.forever(connection.withTransaction(connection.fetch("SELECT 1")))
+            yield* Effect.forkScoped(transactions, immediately)
+            for (let n = 0; n < 20; n++) {
+              assert.strictEqual(yield* inTime(valueOf(connection, "SELECT $1::int4", [n])), n)
+            }
+          })
+        )
+        yield* assertHealthy(connection)
+      }).pipe(Effect.scoped)
+    )
+
+    it.effect("serves waiting fibers in their order", () =>
+      Effect.gen(function* () {
+        const connection = yield* liveConnection()
+        const order: Array<string> = []
+        const end = yield* Deferred.make<void>()
+        const held = yield* Effect.forkChild(connection.withTransaction(Deferred.await(end)), immediately)
+        yield* eventually(connection.transactionStatus, "inTransaction")
+        const asking = (what: string, ask: Effect.Effect<unknown, unknown>) =>
+          Effect.forkChild(
+            Effect.andThen(
+              ask,
+              Effect.sync(() => order.push(what))
+            ),
+            immediately
+          )
+        const query = connection.fetch("SELECT 1")
+        const waiting = [
+          yield* asking("query", query),
+          yield* asking("transaction", connection.withTransaction(query)),
+          yield* asking("second query", query),
+          yield* asking("second transaction", connection.withTransaction(query))
+        ]
+        yield* Deferred.succeed(end, undefined)
+        yield* inTime(Fiber.joinAll([held, ...waiting]))
+        assert.deepStrictEqual(order, ["query", "transaction", "second query", "second transaction"])
+        yield* assertHealthy(connection)
+      }).pipe(Effect.scoped)
+    )
+
+    it.effect("goes on if a fiber is interrupted that had its turn or waited for it", () =>
+      Effect.gen(function* () {
+        const connection = yield* liveConnection()
+        const slow = yield* Effect.forkChild(connection.fetch("SELECT pg_sleep(0.1)"), immediately)
+        const first = yield* Effect.forkChild(connection.withTransaction(Effect.void), immediately)
+        const second = yield* Effect.forkChild(connection.withTransaction(Effect.void), immediately)
+        const query = yield* Effect.forkChild(valueOf(connection, "SELECT 7"), immediately)
+        yield* Fiber.interrupt(second)
+        yield* Fiber.interrupt(first)
+        assert.strictEqual(yield* inTime(Fiber.join(query)), 7)
+        yield* Fiber.join(slow)
         yield* assertHealthy(connection)
       }).pipe(Effect.scoped)
     )
   }
-
-  it.effect("commits a transaction whose own children go on asking", () =>
-    Effect.gen(function* () {
-      const { insert, numbers } = yield* table
-      const connection = yield* liveConnection()
-      const body = Effect.gen(function* () {
-        yield* insert(connection, 1)
-        yield* busy(connection)
-        yield* insert(connection, 2)
-      })
-      yield* Effect.scoped(inTime(connection.withTransaction(body)))
-      assert.deepStrictEqual(yield* numbers, [1, 2])
-      yield* assertHealthy(connection)
-    }).pipe(Effect.scoped)
-  )
-
-  it.effect("answers a query between two transactions that a fiber runs one after the other", () =>
-    Effect.gen(function* () {
-      const connection = yield* liveConnection()
-      yield* Effect.scoped(
-        Effect.gen(function* () {
-          const transactions = Effect.forever(connection.withTransaction(connection.fetch("SELECT 1")))
-          yield* Effect.forkScoped(transactions, immediately)
-          for (let n = 0; n < 20; n++) {
-            assert.strictEqual(yield* inTime(valueOf(connection, "SELECT $1::int4", [n])), n)
-          }
-        })
-      )
-      yield* assertHealthy(connection)
-    }).pipe(Effect.scoped)
-  )
-
-  it.effect("serves waiting fibers in their order", () =>
-    Effect.gen(function* () {
-      const connection = yield* liveConnection()
-      const order: Array<string> = []
-      const end = yield* Deferred.make<void>()
-      const held = yield* Effect.forkChild(connection.withTransaction(Deferred.await(end)), immediately)
-      yield* eventually(connection.transactionStatus, "inTransaction")
-      const asking = (what: string, ask: Effect.Effect<unknown, unknown>) =>
-        Effect.forkChild(
-          Effect.andThen(
-            ask,
-            Effect.sync(() => order.push(what))
-          ),
-          immediately
-        )
-      const query = connection.fetch("SELECT 1")
-      const waiting = [
-        yield* asking("query", query),
-        yield* asking("transaction", connection.withTransaction(query)),
-        yield* asking("second query", query),
-        yield* asking("second transaction", connection.withTransaction(query))
-      ]
-      yield* Deferred.succeed(end, undefined)
-      yield* inTime(Fiber.joinAll([held, ...waiting]))
-      assert.deepStrictEqual(order, ["query", "transaction", "second query", "second transaction"])
-      yield* assertHealthy(connection)
-    }).pipe(Effect.scoped)
-  )
-
-  it.effect("goes on if a fiber is interrupted that had its turn or waited for it", () =>
-    Effect.gen(function* () {
-      const connection = yield* liveConnection()
-      const slow = yield* Effect.forkChild(connection.fetch("SELECT pg_sleep(0.1)"), immediately)
-      const first = yield* Effect.forkChild(connection.withTransaction(Effect.void), immediately)
-      const second = yield* Effect.forkChild(connection.withTransaction(Effect.void), immediately)
-      const query = yield* Effect.forkChild(valueOf(connection, "SELECT 7"), immediately)
-      yield* Fiber.interrupt(second)
-      yield* Fiber.interrupt(first)
-      assert.strictEqual(yield* inTime(Fiber.join(query)), 7)
-      yield* Fiber.join(slow)
-      yield* assertHealthy(connection)
-    }).pipe(Effect.scoped)
-  )
-})
+)
 
 for (const [what, make] of makers) {
   layer(TestDatabase.layer, { excludeTestServices: true })(

@@ -54,7 +54,7 @@ export const knowledgeMutants: ReadonlyArray<Mutant> = [
       }
     ],
     test: TYPES,
-    only: "somebody else has added"
+    only: "another session has added"
   },
   {
     what: "reads as text what a batch returns of types that it has not met",

@@ -416,7 +416,7 @@ export const mutants: ReadonlyArray<Mutant> = [
     only: "if it outlives the pool"
   },
   {
-    what: "goes on to connect for readers who have gone",
+    what: "goes on to connect for readers that have left",
     edits: [{ file: "pool/notificationHub.ts", find: "      opening.fiber?.interruptUnsafe()\n", replace: "" }],
     test: "test/pool/notificationHub.test.ts",
     only: "have one connection opened"

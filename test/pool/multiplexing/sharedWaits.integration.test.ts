@@ -40,7 +40,7 @@ const hold = (pool: PgPool.PgPool) =>
     return { lent, giveBack: Effect.orDie(giveBack) }
   })
 
-/** A table that nobody can read until it is unlocked. */
+/** A table that cannot be read until it is unlocked. */
 const lockedTable = (name: string) =>
   Effect.gen(function* () {
     const locker = yield* liveConnection()

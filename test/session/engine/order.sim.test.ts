@@ -159,7 +159,7 @@ interface Question {
   readonly mode?: StatementMode
 }
 
-/** A first run of a statement, of whose answer this much has come. */
+/** A first run of a statement, which has received this part of its answer. */
 const preparing =
   (...said: ReadonlyArray<Buffer>) =>
   (server: ScriptedServer) =>
@@ -171,7 +171,7 @@ const preparing =
       return { session, peer, asking }
     })
 
-/** A prepared statement that is running, of whose answer this much has come. */
+/** A prepared statement that is running, and has received this part of its answer. */
 const running =
   (question: Question, ...said: ReadonlyArray<Buffer>) =>
   (server: ScriptedServer) =>
@@ -201,7 +201,7 @@ const running =
       return { session, peer, asking }
     })
 
-/** A simple query, of whose answer this much has come. */
+/** A simple query that has received this part of its answer. */
 const scripted =
   (sql: string, ...said: ReadonlyArray<Buffer>) =>
   (server: ScriptedServer) =>
@@ -397,13 +397,13 @@ const scriptPoints: ReadonlyArray<Point<Asked>> = [
     legal: statement
   },
   {
-    where: "amid the rows of a script",
+    where: "during the rows of a script",
     reach: scripted("SELECT 1", Say.rowDescription(columns), oneRow),
     expected: "DataRow or CommandComplete",
     legal: { ...unasked, ErrorResponse, DataRow: oneRow, CommandComplete: Say.commandComplete("SELECT 2") }
   },
   {
-    where: "amid the COPY TO STDOUT of a script",
+    where: "during the COPY TO STDOUT of a script",
     reach: scripted("COPY t TO STDOUT", Say.copyOut),
     expected: "CopyData or CopyDone",
     legal: { ...unasked, ErrorResponse, CopyData: Say.copyData("1"), CopyDone: Say.copyDone }

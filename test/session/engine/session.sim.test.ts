@@ -319,7 +319,7 @@ describe("a server that says why it closes", () => {
 describe("a server that leaves without a word", () => {
   for (const [how, leave, said] of [
     ["by closing its side", (peer: Peer) => peer.end(), "closed the connection"],
-    ["amid a message", (peer: Peer) => peer.end(Say.bindComplete, row.subarray(0, 7)), "closed the connection"],
+    ["inside a message", (peer: Peer) => peer.end(Say.bindComplete, row.subarray(0, 7)), "closed the connection"],
     ["by breaking off", (peer: Peer) => peer.reset(), "ECONNRESET"]
   ] as const) {
     it.live(`leaves the outcome of each written request unknown: ${how}`, () =>
@@ -343,7 +343,7 @@ describe("a server that leaves without a word", () => {
         const { asking, peer, session } = yield* prepared("SELECT")
         peer.send(Say.answered("SELECT 0"))
         yield* Fiber.join(asking)
-        if (how !== "amid a message") leave(peer)
+        if (how !== "inside a message") leave(peer)
         else peer.end(Say.notice("half").subarray(0, 7))
         assert.include(asLost(yield* ended(session)).message, said)
         yield* assertLost(session, peer)

@@ -77,7 +77,7 @@ describe("the server parameters at startup", () => {
     ["an encoding other than UTF8", [Say.parameterStatus("client_encoding", "SQL_ASCII"), Say.settings]],
     ["no key to cancel with", [Say.ready()]],
     ["a key that is none", [frame(Backend.BackendKeyData, Buffer.alloc(7))]],
-    ["a transaction that nobody began", [Say.backendKey, Say.ready("T")]],
+    ["a transaction that the client did not begin", [Say.backendKey, Say.ready("T")]],
     ["a status that does not exist", [Say.backendKey, frame(Backend.ReadyForQuery, Buffer.from("x"))]],
     ["a parameter without its value", [frame(Backend.ParameterStatus, Buffer.from("TimeZone\0"))]],
     ["one setting told without an end", Array.from({ length: 1_001 }, () => Say.parameterStatus("TimeZone", "GMT"))],

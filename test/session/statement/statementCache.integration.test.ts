@@ -122,7 +122,7 @@ layer(TestDatabase.layer, { excludeTestServices: true })("a connection", (it) =>
     })
   )
 
-  it.effect("of a pool, like all others of it, prepares anew after such a change", () =>
+  it.effect("prepares anew on every connection of a pool after a change of the table", () =>
     Effect.gen(function* () {
       const pool = yield* livePool({ minConnections: 3, maxConnections: 3 })
       yield* pool.executeScript("CREATE TABLE shared (a int4); INSERT INTO shared VALUES (1)")

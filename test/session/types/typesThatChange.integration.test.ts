@@ -41,7 +41,7 @@ layer(TestDatabase.layer, { excludeTestServices: true })("an object for a compos
     }).pipe(Effect.scoped)
   )
 
-  it.effect("may have an attribute that somebody else has added since, in every kind of call", () =>
+  it.effect("may have an attribute that another session has added since, in every kind of call", () =>
     Effect.gen(function* () {
       const pool = yield* livePool({ maxConnections: 1 })
       const other = yield* liveConnection()
@@ -129,7 +129,7 @@ layer(TestDatabase.layer, { excludeTestServices: true })("a composite type that 
 })
 
 layer(TestDatabase.layer, { excludeTestServices: true })(
-  "the row type of a table that somebody else has changed",
+  "the row type of a table that another session has changed",
   (it) => {
     it.effect("is read by a cursor, a stream and a COPY, which look it up again", () =>
       Effect.gen(function* () {
