@@ -1,4 +1,4 @@
-/** The service of an application: the ways to provide it, and the program that the project promises. */
+/** Tests the service that an application uses: the ways to provide it, and the program that README.md promises. */
 import { assert, layer } from "@effect/vitest"
 import * as Config from "effect/Config"
 import * as ConfigProvider from "effect/ConfigProvider"
@@ -39,7 +39,7 @@ const backendOf = (pg: PgConnection.Queryable) => valueOf(pg, "SELECT pg_backend
 
 layer(TestDatabase.layer, { excludeTestServices: true })("a client", (it) => {
   it.effect(
-    "shows its password nowhere, and nor do a pool and a connection: printed, in JSON, in a log, in a span",
+    "shows its password nowhere, and neither do a pool and a connection: printed, in JSON, in a log, in a span",
     () =>
       Effect.gen(function* () {
         const told: Array<string> = []
@@ -129,7 +129,7 @@ layer(TestDatabase.layer, { excludeTestServices: true })("a client", (it) => {
     )
   )
 
-  it.effect("answers every kind of call, in a transaction and outside of one", () =>
+  it.effect("answers every kind of call, inside and outside a transaction", () =>
     withClient((pg) =>
       Effect.gen(function* () {
         const calls = Effect.gen(function* () {
@@ -152,7 +152,7 @@ layer(TestDatabase.layer, { excludeTestServices: true })("a client", (it) => {
     )
   )
 
-  it.effect("does not take the transaction of another client for its own", () =>
+  it.effect("does not use the transaction of another client", () =>
     Effect.gen(function* () {
       const settings = yield* liveSettings()
       const one = yield* PgClient.make(settings)
@@ -190,7 +190,7 @@ layer(TestDatabase.layer, { excludeTestServices: true })("a client", (it) => {
     })
   )
 
-  it.effect("is configured from the environment of PostgreSQL's own tools", () =>
+  it.effect("is configured from the environment variables of PostgreSQL's own tools", () =>
     Effect.gen(function* () {
       const { database } = yield* TestDatabase
       const environment = {
@@ -217,7 +217,7 @@ layer(TestDatabase.layer, { excludeTestServices: true })("a client", (it) => {
     })
   )
 
-  it.effect("lives as long as its layer, and leaves nothing", () =>
+  it.effect("lives as long as its layer, and leaves nothing behind", () =>
     Effect.gen(function* () {
       const applicationName = uniqueName()
       const observer = yield* liveConnection()
@@ -242,7 +242,7 @@ layer(TestDatabase.layer, { excludeTestServices: true })("a client", (it) => {
     })
   )
 
-  it.effect("cannot be provided where its server does not let it in, and says so once", () =>
+  it.effect("cannot be provided if the server does not let it in, and reports that once", () =>
     Effect.gen(function* () {
       const settings = yield* liveSettings({ password: Redacted.make("wrong"), minConnections: 3 })
       const error = yield* Effect.flip(Effect.provide(PgClient.PgClient, PgClient.layer(settings)))

@@ -17,7 +17,7 @@ import { homeWith, passwordOf, refusal, untyped } from "./config/home.ts"
 const read = (name: string): string => fs.readFileSync(fileURLToPath(new URL(name, import.meta.url)), "utf8")
 
 describe("the settings", () => {
-  it("are those that have a name in every source, with libpq's key in the documentation", () => {
+  it("have a name in every source, and list libpq's key in the documentation", () => {
     expectTypeOf<keyof PgConfig.PoolSettings>().toEqualTypeOf<OptionName>()
     const [documentation = ""] = /The settings of a connection\..*?\*\//s.exec(read("../src/PgConfig.ts")) ?? []
     const [libpq = ""] = /libpq's keys.*?\./s.exec(documentation) ?? []
@@ -25,7 +25,7 @@ describe("the settings", () => {
     assert.sameMembers([...documented, "database"], [...keys])
   })
 
-  it.effect("take hosts and ports of a URL apart before they decode them", () =>
+  it.effect("are split into hosts and ports before a URL is decoded", () =>
     Effect.gen(function* () {
       const HOME = yield* homeWith()
       const url = "postgresql://us%40r:p%40ss@h%40st1,h%2Cst2:543%33,%2Fr%75n:1/d%62"
@@ -77,7 +77,7 @@ describe("the settings", () => {
     })
   )
 
-  it.effect("come from process.env where no other environment is given", () =>
+  it.effect("come from process.env if no other environment is given", () =>
     Effect.gen(function* () {
       const before = process.env["PGDATABASE"]
       process.env["PGDATABASE"] = "from_the_process"
@@ -93,7 +93,7 @@ describe("the settings", () => {
     })
   )
 
-  it.effect("whose names are unknown are refused, with the names that are known", () =>
+  it.effect("are refused if their names are unknown, with a list of the known names", () =>
     Effect.gen(function* () {
       assert.match(
         yield* refusal(PgConfig.resolve(untyped({ ssl: true }))),
@@ -104,7 +104,7 @@ describe("the settings", () => {
     })
   )
 
-  it.effect("of a pool may be given to a connection, which has no use for them", () =>
+  it.effect("may be those of a pool when a connection is opened, which ignores them", () =>
     Effect.gen(function* () {
       const settings: PgConfig.PoolSettings = { maxConnections: 5, host: "db" }
       assert.notProperty(yield* PgConfig.resolve(settings, {}), "maxConnections")
@@ -116,7 +116,7 @@ describe("the settings", () => {
 class TokenExpired extends Data.TaggedError("TokenExpired")<{ readonly token: string }> {}
 
 describe("the password", () => {
-  it.effect("is asked for anew by each connection where it is an Effect", () =>
+  it.effect("is computed anew for each connection if it is an Effect", () =>
     Effect.gen(function* () {
       let asked = 0
       const password = Effect.sync(() => Redacted.make(`token ${++asked}`))
@@ -127,7 +127,7 @@ describe("the password", () => {
     })
   )
 
-  it.effect("that an Effect fails to yield is an AuthenticationError, which tells the tag and no more", () =>
+  it.effect("causes an AuthenticationError if its Effect fails, and the error tells only the tag of the failure", () =>
     Effect.gen(function* () {
       const failing = [
         [Effect.fail(new TokenExpired({ token: "hunter2" })), /Effect given as password failed with TokenExpired$/],
@@ -158,7 +158,7 @@ describe("the password", () => {
     })
   )
 
-  it.effect("comes from the password file, for each host its own, where nothing else has it", () =>
+  it.effect("comes from the password file, separately for each host, if no other source has it", () =>
     Effect.gen(function* () {
       const HOME = yield* homeWith({
         ".pgpass": "a:5432:app:bob:for a\nb:6000:app:bob:for b\nlocalhost:5432:app:bob:for the socket\n",
@@ -179,12 +179,12 @@ describe("the password", () => {
   )
 })
 
-/** All that a program might print of a value. */
+/** Everything that a program might print of a value. */
 const visible = (value: unknown): string =>
   `${inspect(value, { depth: Infinity })}\n${inspect(value, { depth: Infinity, compact: false })}\n${JSON.stringify(value)}\n${String(value)}`
 
 describe("secrets", () => {
-  it.effect("are in no resolved configuration that is printed", () =>
+  it.effect("appear in no resolved configuration that is printed", () =>
     Effect.gen(function* () {
       const HOME = yield* homeWith({ ".pgpass": "*:*:*:*:hunter2" })
       const sslCert = read("./support/tls/client.crt")
@@ -235,7 +235,7 @@ describe("secrets", () => {
   const text = Arbitrary.map(Arbitrary.array(texts, { maxLength: 8 }), (parts) => `${parts.join("")}hunter2`)
 
   it.effect.prop(
-    "are in no error, whatever setting they were put in by mistake",
+    "appear in no error, whatever setting they were put in by mistake",
     {
       option: Arbitrary.schema(
         Schema.Literals(["url", "host", "port", "sslMode", "sslRootCert", "requireAuth", "connectTimeout"])

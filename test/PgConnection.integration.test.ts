@@ -1,4 +1,4 @@
-/** Every call of a connection, and every fact that it tells, on a real server. */
+/** Tests every call of a connection, and everything that it reports about itself, on a real server. */
 import { assert, layer } from "@effect/vitest"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
@@ -64,7 +64,7 @@ for (const [route, settings] of routes) {
       })
     )
 
-    it.effect("asks for one row only where one is enough", () =>
+    it.effect("asks the server for one row only if one is enough", () =>
       Effect.gen(function* () {
         const connection = yield* connected
         yield* connection.execute("CREATE TEMPORARY SEQUENCE counted")
@@ -75,20 +75,20 @@ for (const [route, settings] of routes) {
       })
     )
 
-    it.effect("does all that a statement does, though one row of what it returns is enough", () =>
+    it.effect("runs the whole statement, even if one row of its result is enough", () =>
       Effect.gen(function* () {
         const connection = yield* connected
         yield* connection.execute("CREATE TEMPORARY TABLE filled (n int4)")
         const sql = "INSERT INTO filled SELECT generate_series(1, 100) RETURNING n"
         assert.deepStrictEqual(yield* connection.fetchRow(sql), Option.some({ n: 1 }))
         assert.deepStrictEqual(yield* connection.fetchValue(sql), Option.some(1))
-        // It is done all the same, and so the outcome is not "none".
+        // The statement is done all the same, so the outcome is not "none".
         assert.strictEqual((yield* refusalOf(connection.fetchOne(sql))).outcome, "unknown")
         assert.strictEqual(yield* valueOf(connection, "SELECT count(*)::int4 FROM filled"), 300)
       })
     )
 
-    it.effect("gives the only row, and says how many there were otherwise", () =>
+    it.effect("gives the only row, and otherwise says how many there were", () =>
       Effect.gen(function* () {
         const connection = yield* connected
         const sql = "SELECT n FROM generate_series(1, $1::int4) AS n"
@@ -107,7 +107,7 @@ for (const [route, settings] of routes) {
       })
     )
 
-    it.effect("gives one value by name or by position, and lists the columns where there is no such one", () =>
+    it.effect("gives one value by name or by position, and lists the columns if it does not find the named one", () =>
       Effect.gen(function* () {
         const connection = yield* connected
         const sql = "SELECT 1 AS a, 2 AS b, 3 AS b"
@@ -126,7 +126,7 @@ for (const [route, settings] of routes) {
       })
     )
 
-    it.effect("executes, and tells the command and how many rows it touched", () =>
+    it.effect("executes, and reports the command and how many rows it touched", () =>
       Effect.gen(function* () {
         const connection = yield* connected
         const ran = (sql: string, params?: PgConnection.Parameters) => connection.execute(sql, params)
@@ -227,8 +227,8 @@ for (const [route, settings] of routes) {
   })
 }
 
-layer(TestDatabase.layer, { excludeTestServices: true })("what a connection tells of itself", (it) => {
-  it.effect("the process that serves it, and the server's version", () =>
+layer(TestDatabase.layer, { excludeTestServices: true })("a connection", (it) => {
+  it.effect("tells its server process and the version of the server", () =>
     Effect.gen(function* () {
       const connection = yield* liveConnection()
       assert.strictEqual(yield* valueOf(connection, "SELECT pg_backend_pid()"), connection.processId)
@@ -238,7 +238,7 @@ layer(TestDatabase.layer, { excludeTestServices: true })("what a connection tell
     })
   )
 
-  it.effect("the parameters as they are at the moment", () =>
+  it.effect("tells the server parameters as they currently are", () =>
     Effect.gen(function* () {
       const connection = yield* liveConnection({ settings: { TimeZone: "Asia/Tokyo" }, applicationName: "facts" })
       const before = yield* connection.parameters
@@ -253,7 +253,7 @@ layer(TestDatabase.layer, { excludeTestServices: true })("what a connection tell
     })
   )
 
-  it.effect("the transaction status as of the last answer", () =>
+  it.effect("tells the transaction status as of the last answer", () =>
     Effect.gen(function* () {
       const connection = yield* liveConnection()
       const { transactionStatus } = connection
@@ -269,7 +269,7 @@ layer(TestDatabase.layer, { excludeTestServices: true })("what a connection tell
     })
   )
 
-  it.effect("notices to all who listen, in their order, and to nobody who has stopped", () =>
+  it.effect("delivers notices to all listeners, in their order, and to none that has stopped", () =>
     Effect.gen(function* () {
       const connection = yield* liveConnection()
       const raise = (message: string) => connection.execute(`DO $$ BEGIN RAISE NOTICE '${message}'; END $$`)
@@ -292,7 +292,7 @@ layer(TestDatabase.layer, { excludeTestServices: true })("what a connection tell
     })
   )
 
-  it.effect("notices with all that an error may tell, and no errors among them", () =>
+  it.effect("delivers notices with all their fields, and no errors among them", () =>
     Effect.gen(function* () {
       const connection = yield* liveConnection()
       const heard: Array<PgConnection.PgNotice> = []
@@ -318,7 +318,7 @@ layer(TestDatabase.layer, { excludeTestServices: true })("what a connection tell
     })
   )
 
-  it.effect("that its scope has ended it", () =>
+  it.effect("reports that its scope has ended it", () =>
     Effect.gen(function* () {
       const scope = yield* Scope.make()
       const connection = yield* liveConnection().pipe(Scope.provide(scope))
@@ -338,7 +338,7 @@ layer(TestDatabase.layer, { excludeTestServices: true })("what a connection tell
     })
   )
 
-  it.effect("that its scope has ended it amid a transaction, of which nothing is left on the server", () =>
+  it.effect("reports that its scope has ended it during a transaction, of which nothing is left on the server", () =>
     Effect.gen(function* () {
       const applicationName = uniqueName()
       const observer = yield* liveConnection()
@@ -360,7 +360,7 @@ layer(TestDatabase.layer, { excludeTestServices: true })("what a connection tell
     })
   )
 
-  it.effect("that an administrator has ended it, in the server's words", () =>
+  it.effect("reports that an administrator has ended it, in the server's words", () =>
     Effect.gen(function* () {
       const observer = yield* liveConnection()
       const connection = yield* liveConnection()
@@ -381,7 +381,7 @@ layer(TestDatabase.layer, { excludeTestServices: true })("what a connection tell
     })
   )
 
-  it.effect("the same where it was idle", () =>
+  it.effect("reports that an administrator has ended it while it was idle", () =>
     Effect.gen(function* () {
       const observer = yield* liveConnection()
       const connection = yield* liveConnection()
@@ -394,7 +394,7 @@ layer(TestDatabase.layer, { excludeTestServices: true })("what a connection tell
     })
   )
 
-  it.effect("nothing more to who has stopped waiting for its end", () =>
+  it.effect("reports nothing more to a fiber that has stopped waiting for its end", () =>
     Effect.gen(function* () {
       const connection = yield* liveConnection()
       assert.deepStrictEqual(yield* Effect.timeoutOption(connection.awaitClosed, "10 millis"), Option.none())
@@ -402,7 +402,7 @@ layer(TestDatabase.layer, { excludeTestServices: true })("what a connection tell
     })
   )
 
-  it.effect("as a layer, for as long as the layer lives", () =>
+  it.effect("is provided as a layer, for as long as the layer lives", () =>
     Effect.gen(function* () {
       const settings = yield* liveSettings()
       const scope = yield* Scope.make()

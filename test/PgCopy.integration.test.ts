@@ -1,4 +1,7 @@
-/** COPY in its four forms on a real server: what goes in comes out, and whatever fails leaves nothing half done. */
+/**
+ * Tests COPY in its four forms on a real server: what goes in comes out, and a COPY that fails leaves nothing half
+ * done.
+ */
 import { assert, layer } from "@effect/vitest"
 import * as Cause from "effect/Cause"
 import * as Deferred from "effect/Deferred"
@@ -54,7 +57,7 @@ layer(TestDatabase.layer, { excludeTestServices: true })("copyIn and copyOut", (
             Effect.flip,
             Effect.orElseSucceed(() => undefined)
           )
-        // A COPY cannot be fed by another one on the same connection.
+        // A COPY cannot be fed by another COPY on the same connection.
         assert.strictEqual(result?._tag, "UnsupportedError")
         const bytes = yield* Stream.runCollect(connection.copyOut({ table: "a" }, format))
         assert.deepStrictEqual(yield* connection.copyIn({ table: "b" }, bytes, format), { rowCount: 3 })
@@ -103,7 +106,7 @@ layer(TestDatabase.layer, { excludeTestServices: true })("copyIn and copyOut", (
       const table = { table: "options" }
       yield* connection.copyIn(table, bytesOf('id,a,b\n1,,"nil"\n2,x,nil\n'), {
         format: "csv",
-        // The columns' names are compared since PostgreSQL 15, and skipped before.
+        // PostgreSQL compares the names of the columns since version 15, and skips them before.
         header: connection.serverVersion.major >= 15 ? "match" : true,
         null: "nil",
         forceNotNull: ["a"],
@@ -156,7 +159,7 @@ layer(TestDatabase.layer, { excludeTestServices: true })("copyIn and copyOut", (
     })
   )
 
-  it.effect("refuse an option that there is not before anything is sent", () =>
+  it.effect("refuse an unknown option before anything is sent", () =>
     Effect.gen(function* () {
       const connection = yield* connected
       const options: PgCopy.OutOptions = Object.assign({ delimiter: "," }, { forcequote: "*" })
@@ -166,7 +169,7 @@ layer(TestDatabase.layer, { excludeTestServices: true })("copyIn and copyOut", (
     })
   )
 
-  it.effect("fail with the server's error where there is no such table", () =>
+  it.effect("fail with the server's error if the table does not exist", () =>
     Effect.gen(function* () {
       const connection = yield* connected
       const table = { table: "nowhere" }
@@ -183,7 +186,7 @@ layer(TestDatabase.layer, { excludeTestServices: true })("copyIn and copyOut", (
     })
   )
 
-  it.effect("CP-2, H15: copy the rows of a query with parameters, in which a string may look like one", () =>
+  it.effect("CP-2, H15: copy the rows of a query with parameters, even if a string of it looks like a parameter", () =>
     Effect.gen(function* () {
       const connection = yield* connected
       const query = `SELECT $1::int4 AS a, '$1' AS b, $$ $2 $$ AS c, $2 || $3::text AS d, "$1" AS e -- $1
@@ -233,7 +236,7 @@ layer(TestDatabase.layer, { excludeTestServices: true })("copyIn and copyOut", (
     })
   )
 
-  it.effect("show nobody the values of a query's parameters", () =>
+  it.effect("do not show the values of a query's parameters", () =>
     Effect.gen(function* () {
       const events: Array<PgConfig.QueryEvent> = []
       const onQuery = (event: PgConfig.QueryEvent) => Effect.sync(() => void events.push(event))
@@ -271,7 +274,7 @@ layer(TestDatabase.layer, { excludeTestServices: true })("copyIn and copyOut", (
   )
 })
 
-/** Values of many types: a column of each, and how the server shows what was written. */
+/** Values of many types: a column for each, and how the server shows what was written. */
 const values: ReadonlyArray<readonly [type: string, value: unknown]> = [
   ["bool", true],
   ["int2", -3],
@@ -300,7 +303,7 @@ const values: ReadonlyArray<readonly [type: string, value: unknown]> = [
   ["regclass", "pg_class"]
 ]
 
-/** What stands for a value of types whose usual form only the server can read. */
+/** Stands for a value of a type whose usual form only the server can read. */
 const binaryForms: ReadonlyMap<string, unknown> = new Map<string, unknown>([
   ["money", 150n],
   ["regclass", 1259]
@@ -370,7 +373,7 @@ layer(TestDatabase.layer, { excludeTestServices: true })("copyInRows and copyOut
     })
   )
 
-  it.effect("take strings that only the server can read, where the first row has one or CSV is asked for", () =>
+  it.effect("take strings that only the server can read, if the first row has one or CSV is asked for", () =>
     Effect.gen(function* () {
       const connection = yield* connected
       yield* connection.execute("CREATE TEMPORARY TABLE stringy (at timestamptz, doc jsonb)")
@@ -392,7 +395,7 @@ layer(TestDatabase.layer, { excludeTestServices: true })("copyInRows and copyOut
     })
   )
 
-  it.effect("write texts in CSV that would have a meaning there", () =>
+  it.effect("escape texts that have a meaning in CSV", () =>
     Effect.gen(function* () {
       const connection = yield* connected
       yield* connection.execute("CREATE TEMPORARY TABLE texts (a text)")
@@ -409,7 +412,7 @@ layer(TestDatabase.layer, { excludeTestServices: true })("copyInRows and copyOut
     })
   )
 
-  it.effect("write objects to the columns that the first one names, and arrays to all that can be written", () =>
+  it.effect("write objects to the columns that the first one names, and arrays to all writable columns", () =>
     Effect.gen(function* () {
       const connection = yield* connected
       yield* connection.executeScript(`
@@ -450,7 +453,7 @@ layer(TestDatabase.layer, { excludeTestServices: true })("copyInRows and copyOut
     ["a row that is none", [[1, "a"], Object(1)], 'row 2: it has no property "a"']
   ]
   for (const [what, rows, reason] of refused) {
-    it.effect(`H13: refuse ${what}, with the row, and keep nothing`, () =>
+    it.effect(`H13: refuse ${what}, name the row, and keep nothing`, () =>
       Effect.gen(function* () {
         const connection = yield* connected
         yield* connection.execute("CREATE TEMPORARY TABLE strict (a int4, b text)")
@@ -463,7 +466,7 @@ layer(TestDatabase.layer, { excludeTestServices: true })("copyInRows and copyOut
     )
   }
 
-  it.effect("tell the number of the row and of the column", () =>
+  it.effect("tell the number of the row and the name of the column", () =>
     Effect.gen(function* () {
       const connection = yield* connected
       yield* connection.execute("CREATE TEMPORARY TABLE told (a int4, b int2)")
@@ -474,7 +477,7 @@ layer(TestDatabase.layer, { excludeTestServices: true })("copyInRows and copyOut
     })
   )
 
-  it.effect("see the columns as they are now, whatever they were", () =>
+  it.effect("see the columns as they are now, even if they have changed", () =>
     Effect.gen(function* () {
       const connection = yield* connected
       const table = { table: "altered" }
@@ -487,7 +490,7 @@ layer(TestDatabase.layer, { excludeTestServices: true })("copyInRows and copyOut
     })
   )
 
-  it.effect("fail with a DecodeError where a type shows in the data only, and go on", () =>
+  it.effect("fail with a DecodeError if only the data shows an unknown type, and the connection goes on", () =>
     Effect.gen(function* () {
       const connection = yield* connected
       yield* connection.execute("CREATE TYPE hue AS ENUM ('red')")
@@ -522,7 +525,7 @@ layer(TestDatabase.layer, { excludeTestServices: true })("a COPY that fails", (i
     return connection
   })
   const table = { table: "kept" }
-  it.effect("CP-6: because of its source, undoes all and fails with what the source failed with", () =>
+  it.effect("CP-6: undoes everything if its source fails, and fails with the failure of the source", () =>
     Effect.gen(function* () {
       const connection = yield* prepared
       const failure = new SourceFailed("no more")
@@ -538,7 +541,7 @@ layer(TestDatabase.layer, { excludeTestServices: true })("a COPY that fails", (i
     })
   )
 
-  it.effect("because of what its source throws or an interruption of it, undoes all and hands that on", () =>
+  it.effect("undoes everything if its source throws or is interrupted, and passes that on", () =>
     Effect.gen(function* () {
       const connection = yield* prepared
       const defect = new Error("a bug")
@@ -556,7 +559,7 @@ layer(TestDatabase.layer, { excludeTestServices: true })("a COPY that fails", (i
   )
 
   for (const kind of ["an iterable", "a stream"] as const) {
-    it.effect(`H12: because of the server, takes little more of ${kind}`, () =>
+    it.effect(`H12: takes little more of ${kind} once the server has failed`, () =>
       Effect.gen(function* () {
         const connection = yield* prepared
         let pulled = 0
@@ -574,7 +577,7 @@ layer(TestDatabase.layer, { excludeTestServices: true })("a COPY that fails", (i
         const rows = kind === "a stream" ? Stream.fromIterable(generated, { chunkSize: 100 }) : generated
         const error = yield* refusalOf(connection.copyInRows(table, rows))
         assert.strictEqual(error._tag, "CheckViolationError")
-        // What the buffers of two sockets hold, at 10 bytes a row.
+        // This is what the buffers of two sockets hold, at 10 bytes a row.
         assert.isBelow(pulled, MANY * 5)
         if (kind === "an iterable") assert.isTrue(isClosed)
         yield* assertNothingDone(connection)
@@ -582,7 +585,7 @@ layer(TestDatabase.layer, { excludeTestServices: true })("a COPY that fails", (i
     )
   }
 
-  it.effect("because of the server, interrupts a source that sleeps", () =>
+  it.effect("interrupts a source that sleeps once the server has failed", () =>
     Effect.gen(function* () {
       const connection = yield* prepared
       const padding = Array.from({ length: 20_000 }, (_, n) => [n + 500])
@@ -592,7 +595,7 @@ layer(TestDatabase.layer, { excludeTestServices: true })("a COPY that fails", (i
     })
   )
 
-  it.effect("CP-6: by interruption undoes all, at once, and leaves the connection usable", () =>
+  it.effect("CP-6: undoes everything at once if it is interrupted, and leaves the connection usable", () =>
     Effect.gen(function* () {
       const connection = yield* prepared
       const endless = Stream.map(Stream.forever(Stream.range(2_000, 3_000)), (n) => [n])
@@ -606,7 +609,7 @@ layer(TestDatabase.layer, { excludeTestServices: true })("a COPY that fails", (i
     })
   )
 
-  it.effect("inside of a transaction costs no more than its savepoint", () =>
+  it.effect("costs no more than its savepoint inside a transaction", () =>
     Effect.gen(function* () {
       const connection = yield* prepared
       yield* connection.withTransaction(
@@ -619,7 +622,7 @@ layer(TestDatabase.layer, { excludeTestServices: true })("a COPY that fails", (i
           const early = Stream.runDrain(
             Stream.take(connection.copyOut({ query: "SELECT generate_series(1, 10000000)" }), 1)
           )
-          // A COPY that is cancelled fails the transaction that it is in.
+          // A COPY that is canceled fails the transaction that it is in.
           const error = yield* refusalOf(connection.withTransaction(early))
           assert.strictEqual(error._tag, "TransactionRolledBackError")
           yield* connection.copyInRows(table, [[4]])
@@ -629,7 +632,7 @@ layer(TestDatabase.layer, { excludeTestServices: true })("a COPY that fails", (i
     })
   )
 
-  it.effect("is not waited for where it waits for the fiber that waits: the statement is refused", () =>
+  it.effect("refuses a statement that its own source waits for, instead of hanging", () =>
     Effect.gen(function* () {
       const connection = yield* prepared
       const asking = Stream.mapEffect(Stream.range(2_000, 90_000), (n) =>
@@ -649,7 +652,7 @@ layer(TestDatabase.layer, { excludeTestServices: true })("a COPY that fails", (i
     })
   )
 
-  it.effect("is followed by what others ask of the connection meanwhile", () =>
+  it.effect("lets the statements of other fibers run afterwards", () =>
     Effect.gen(function* () {
       const connection = yield* prepared
       const begun = yield* Deferred.make<void>()
@@ -665,7 +668,7 @@ layer(TestDatabase.layer, { excludeTestServices: true })("a COPY that fails", (i
 layer(TestDatabase.layer, { excludeTestServices: true })("a reader of a COPY", (it) => {
   const long = { query: "SELECT n, repeat('x', 100) AS filler FROM generate_series(1, 200000) AS n" }
 
-  it.effect("CP-5: who is slow is waited for, and gets everything", () =>
+  it.effect("CP-5: may be slow, and gets everything", () =>
     Effect.gen(function* () {
       const connection = yield* connected
       let sum = 0
@@ -679,7 +682,7 @@ layer(TestDatabase.layer, { excludeTestServices: true })("a reader of a COPY", (
     })
   )
 
-  it.effect("may keep what it was given: a piece is never written to again", () =>
+  it.effect("may keep the pieces that it was given: they are not overwritten", () =>
     Effect.gen(function* () {
       const connection = yield* connected
       const pieces = yield* Stream.runCollect(connection.copyOut(long))
@@ -691,7 +694,7 @@ layer(TestDatabase.layer, { excludeTestServices: true })("a reader of a COPY", (
     })
   )
 
-  it.effect("who stops early, fails or is interrupted leaves the connection usable", () =>
+  it.effect("leaves the connection usable if it stops early, fails or is interrupted", () =>
     Effect.gen(function* () {
       const connection = yield* connected
       const endless = connection.copyOutRows({ query: "SELECT generate_series(1, 1000000000) AS n" })
@@ -707,7 +710,7 @@ layer(TestDatabase.layer, { excludeTestServices: true })("a reader of a COPY", (
     })
   )
 
-  it.effect("is told of an error that comes amid the data", () =>
+  it.effect("receives an error that comes in the middle of the data", () =>
     Effect.gen(function* () {
       const connection = yield* connected
       const query = "SELECT 1 / (50000 - n) AS n FROM generate_series(1, 100000) AS n"
@@ -721,7 +724,7 @@ layer(TestDatabase.layer, { excludeTestServices: true })("a reader of a COPY", (
     })
   )
 
-  it.effect("may have the progress told: bytes and rows, and at the end of a copyIn the server's count", () =>
+  it.effect("can have the progress reported: bytes and rows, and at the end of a copyIn the server's count", () =>
     Effect.gen(function* () {
       const connection = yield* connected
       yield* connection.execute("CREATE TEMPORARY TABLE watched (n int4, filler text)")
@@ -748,8 +751,8 @@ layer(TestDatabase.layer, { excludeTestServices: true })("a reader of a COPY", (
   )
 })
 
-layer(TestDatabase.layer, { excludeTestServices: true })("whoever watches operations", (it) => {
-  it.effect("is told of every COPY once, and how it ended", () =>
+layer(TestDatabase.layer, { excludeTestServices: true })("an observer of operations", (it) => {
+  it.effect("hears of every COPY once, and how it ended", () =>
     Effect.gen(function* () {
       const seen: Array<string> = []
       const onQuery = ({ operation, outcome }: PgConfig.QueryEvent) =>
@@ -781,7 +784,7 @@ const { features } = inject("postgres")
 
 if (features.tls) {
   layer(TestDatabase.layer, { excludeTestServices: true })("COPY over TLS", (it) => {
-    it.effect("waits for a slow reader and for a slow server as it does in the clear", () =>
+    it.effect("waits for a slow reader and for a slow server as it does without TLS", () =>
       Effect.gen(function* () {
         const connection = yield* liveConnection({ sslMode: "require" })
         yield* connection.execute("CREATE TEMPORARY TABLE secured (n int4, filler text)")
@@ -806,7 +809,7 @@ if (features.tls) {
 }
 
 layer(TestDatabase.layer, { excludeTestServices: true })("COPY on a pool", (it) => {
-  it.effect("borrows a connection for as long as it runs, from which another COPY may be fed", () =>
+  it.effect("borrows a connection for as long as it runs, and another COPY can be fed from it", () =>
     Effect.gen(function* () {
       const pool = yield* livePool({ maxConnections: 2 })
       yield* pool.execute("CREATE TABLE pooled (n int4)")
@@ -826,7 +829,7 @@ layer(TestDatabase.layer, { excludeTestServices: true })("COPY on a pool", (it) 
     })
   )
 
-  it.effect("is a part of the transaction of its fiber", () =>
+  it.effect("is part of the transaction of its fiber", () =>
     Effect.gen(function* () {
       const pool = yield* livePool({ maxConnections: 1 })
       yield* pool.execute("CREATE TABLE undone (n int4)")

@@ -1,4 +1,4 @@
-/** Cursors: forward, and where they are told to, anywhere and beyond their transaction. */
+/** Tests cursors: those that only go forward, those that scroll, and those that outlive their transaction. */
 import { assert, layer } from "@effect/vitest"
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
@@ -15,7 +15,7 @@ const openCursors = (connection: PgConnection.Queryable) =>
   valueOf(connection, "SELECT count(*)::int4 FROM pg_cursors WHERE name LIKE 'effectpg%'")
 
 layer(TestDatabase.layer, { excludeTestServices: true })("a cursor", (it) => {
-  it.effect("fetches as many rows as it is asked for, passes over others, and is then at its end", () =>
+  it.effect("fetches as many rows as it is asked for, skips others, and reports its end", () =>
     Effect.gen(function* () {
       const connection = yield* liveConnection()
       yield* connection.withTransaction(
@@ -35,7 +35,7 @@ layer(TestDatabase.layer, { excludeTestServices: true })("a cursor", (it) => {
     }).pipe(Effect.scoped)
   )
 
-  it.effect("may pass rows over before it has fetched any, and beyond its end", () =>
+  it.effect("may skip rows before it has fetched any, and beyond its end", () =>
     Effect.gen(function* () {
       const pool = yield* livePool()
       const cursor = yield* pool.cursor(COUNTED, [10])
@@ -46,7 +46,7 @@ layer(TestDatabase.layer, { excludeTestServices: true })("a cursor", (it) => {
     }).pipe(Effect.scoped)
   )
 
-  it.effect("outside of a transaction has a connection to itself until its scope ends", () =>
+  it.effect("has a connection to itself until its scope ends if there is no transaction", () =>
     Effect.gen(function* () {
       const pool = yield* livePool({ maxConnections: 2 })
       const scope = yield* Scope.make()
@@ -92,7 +92,7 @@ layer(TestDatabase.layer, { excludeTestServices: true })("a cursor", (it) => {
     }).pipe(Effect.scoped)
   )
 
-  it.effect("lives in a transaction that was begun in SQL, which goes on after it", () =>
+  it.effect("lives in a transaction that was begun in SQL, and the transaction goes on after it", () =>
     Effect.gen(function* () {
       const connection = yield* liveConnection()
       yield* connection.execute("BEGIN")
@@ -113,7 +113,7 @@ layer(TestDatabase.layer, { excludeTestServices: true })("a cursor", (it) => {
     }).pipe(Effect.scoped)
   )
 
-  it.effect("reads where nothing may be written, as on a standby", () =>
+  it.effect("reads where a transaction is read-only, as on a standby", () =>
     Effect.gen(function* () {
       const pool = yield* livePool({ settings: { default_transaction_read_only: "on" } })
       for (const options of [{}, { scroll: true }, { hold: true }]) {
@@ -126,7 +126,7 @@ layer(TestDatabase.layer, { excludeTestServices: true })("a cursor", (it) => {
     }).pipe(Effect.scoped)
   )
 
-  it.effect("whose rows are no longer waited for cancels what fetches them, at once", () =>
+  it.effect("cancels its fetch at once if the fiber that waits for the rows is interrupted", () =>
     Effect.gen(function* () {
       const connection = yield* liveConnection()
       const slow = "SELECT i, pg_sleep(CASE WHEN i > 2 THEN 60 ELSE 0 END)::text FROM generate_series(1, 4) AS i"
@@ -145,7 +145,7 @@ layer(TestDatabase.layer, { excludeTestServices: true })("a cursor", (it) => {
     }).pipe(Effect.scoped)
   )
 
-  it.effect("that has failed, and whose failure was caught, lets its scope end well", () =>
+  it.effect("lets its scope end well if its failure was caught", () =>
     Effect.gen(function* () {
       const pool = yield* livePool()
       const caught = Effect.gen(function* () {
@@ -167,7 +167,7 @@ layer(TestDatabase.layer, { excludeTestServices: true })("a cursor", (it) => {
     }).pipe(Effect.scoped)
   )
 
-  it.effect("gives each of several fibers rows of its own", () =>
+  it.effect("gives each of several fibers different rows", () =>
     Effect.gen(function* () {
       const pool = yield* livePool()
       const cursor = yield* pool.cursor(COUNTED, [30])
@@ -179,7 +179,7 @@ layer(TestDatabase.layer, { excludeTestServices: true })("a cursor", (it) => {
     }).pipe(Effect.scoped)
   )
 
-  it.effect("fails where it is made by a wrong statement or value, and by a number of rows that is none", () =>
+  it.effect("fails when it is made if the statement, a value or the number of rows is invalid", () =>
     Effect.gen(function* () {
       const pool = yield* livePool()
       const refused = (sql: string, params: PgConnection.Parameters, options = {}) =>
@@ -200,7 +200,7 @@ layer(TestDatabase.layer, { excludeTestServices: true })("a cursor", (it) => {
 })
 
 layer(TestDatabase.layer, { excludeTestServices: true })("a cursor with scroll", (it) => {
-  it.effect("goes back, and to any row from either end", () =>
+  it.effect("goes back, and to any row counted from either end", () =>
     Effect.gen(function* () {
       const pool = yield* livePool()
       const cursor = yield* pool.cursor(COUNTED, [10], { scroll: true })
@@ -235,7 +235,7 @@ layer(TestDatabase.layer, { excludeTestServices: true })("a cursor with scroll",
 })
 
 layer(TestDatabase.layer, { excludeTestServices: true })("a cursor with hold", (it) => {
-  it.effect("outlives the transaction that it was made in", () =>
+  it.effect("outlives the transaction in which it was made", () =>
     Effect.gen(function* () {
       const connection = yield* liveConnection()
       const cursor = yield* connection.withTransaction(
@@ -251,7 +251,7 @@ layer(TestDatabase.layer, { excludeTestServices: true })("a cursor with hold", (
     }).pipe(Effect.scoped)
   )
 
-  it.effect("needs no transaction, lets other statements run, and is gone with its scope", () =>
+  it.effect("needs no transaction, lets other statements run, and is closed with its scope", () =>
     Effect.gen(function* () {
       const connection = yield* liveConnection()
       const inside = Effect.gen(function* () {
@@ -266,7 +266,7 @@ layer(TestDatabase.layer, { excludeTestServices: true })("a cursor with hold", (
     }).pipe(Effect.scoped)
   )
 
-  it.effect("never reaches the next borrower of a pool's connection", () =>
+  it.effect("is closed before the next borrower has the connection", () =>
     Effect.gen(function* () {
       const pool = yield* livePool({ maxConnections: 1 })
       const scope = yield* Scope.make()

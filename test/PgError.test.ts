@@ -41,13 +41,13 @@ describe("the tag of an error of the server", () => {
     assert.strictEqual(ofCode(code)._tag, tag)
   })
 
-  it("is that of the class's general condition where PostgreSQL does not list the code", () => {
+  it("is that of the class's general condition if PostgreSQL does not list the code", () => {
     assert.strictEqual(ofCode("23XYZ")._tag, "IntegrityConstraintViolationError")
     assert.strictEqual(ofCode("10000")._tag, "InvalidArgumentForXqueryError")
     assert.strictEqual(ofCode("P0999")._tag, "PLPGSQLError")
   })
 
-  it("is UnknownPostgresError where PostgreSQL has no such class", () => {
+  it("is UnknownPostgresError if PostgreSQL has no such class", () => {
     for (const code of ["XY123", "00000", "01000", "02000", "99999", "23", "2", "", "proto", "constructor"]) {
       const expected = code === "23" ? "IntegrityConstraintViolationError" : "UnknownPostgresError"
       assert.strictEqual(ofCode(code)._tag, expected, code)
@@ -56,14 +56,14 @@ describe("the tag of an error of the server", () => {
 
   const Code = Arbitrary.schema(Schema.String.check(Schema.isPattern(/^[0-9A-Z]{5}$/)))
 
-  it.prop("is never missing, and lies in the class of the code", [Code], ([code]) => {
+  it.prop("always exists, and lies in the class of the code", [Code], ([code]) => {
     const { _tag, code: kept } = ofCode(code)
     assert.strictEqual(kept, code)
     const general = [...listed].find(([other]) => other.startsWith(code.slice(0, 2)))?.[1]
     assert.strictEqual(_tag, listed.get(code) ?? general ?? "UnknownPostgresError")
   })
 
-  it("is never that of an error of the client", () => {
+  it("differs from every tag of the client's errors", () => {
     assert.isAbove(clientTags.length, 10)
     assert.deepStrictEqual(
       [...listed.values(), "UnknownPostgresError"].filter((tag) => clientTags.includes(tag)),
@@ -96,7 +96,7 @@ const everything = errorFields({
 const duplicate = PgError.fromServer(everything, { sql: "SELECT f($1)", outcome: "none" })
 
 describe("an error of the server", () => {
-  it("holds all fields that came, the statement, and what became of it", () => {
+  it("holds all fields that came, the statement, and the outcome", () => {
     for (const [name, value] of Object.entries(everything)) assert.propertyVal(duplicate, name, value)
     assert.strictEqual(duplicate.sql, "SELECT f($1)")
     assert.strictEqual(duplicate.outcome, "none")
@@ -134,7 +134,7 @@ describe("an error of the server", () => {
     })
   )
 
-  it("is told apart by its tag", () => {
+  it("can be told apart by its tag", () => {
     const error: PgError.PgError = duplicate
     expectTypeOf<"CannotConnectNowError">().toExtend<typeof error._tag>()
     expectTypeOf<"ConnectionLostError">().toExtend<PgError.PgError["_tag"]>()
@@ -156,11 +156,11 @@ describe("an error of the server", () => {
     assert.strictEqual(duplicate.stack, printed)
     assert.strictEqual(inspect(duplicate), printed)
     assert.strictEqual(Cause.pretty(Cause.fail(duplicate)), printed)
-    // As Node prints what nobody caught.
+    // This is how Node prints an error that was not caught.
     assert.include(inspect(duplicate, { customInspect: false }), printed.slice(printed.indexOf("\n")))
   })
 
-  it("is the same in JSON, by its fields", () => {
+  it("has the same fields in JSON", () => {
     const { detail: _detail, where: _where, internalQuery: _internalQuery, ...shown } = everything
     assert.deepStrictEqual(JSON.parse(JSON.stringify(duplicate)), {
       _tag: "UniqueViolationError",
@@ -170,7 +170,7 @@ describe("an error of the server", () => {
     })
   })
 
-  it("quotes no rows unless it is asked", () => {
+  it("quotes no rows unless a program asks it to", () => {
     const lost = new PgError.ConnectionLostError({
       reason: "the server closed the connection",
       server: duplicate,
@@ -349,11 +349,11 @@ const clientErrors: ReadonlyArray<readonly [PgError.PgError, PgError.Outcome, st
 ]
 
 describe("an error of the client", () => {
-  it("is here with each of its classes", () => {
+  it("is listed here with each of its classes", () => {
     assert.deepStrictEqual([...new Set(clientErrors.map(([error]) => error._tag))].toSorted(), clientTags.toSorted())
   })
 
-  it.each(clientErrors)("$_tag says what is wrong, and what became of the work: %s", (error, outcome, message) => {
+  it.each(clientErrors)("$_tag says what is wrong, and has an outcome: %s", (error, outcome, message) => {
     assert.strictEqual(error.message, message)
     assert.strictEqual(error.outcome, outcome)
     assert.instanceOf(error, Error)
@@ -389,7 +389,7 @@ describe("an error of the client", () => {
     })
   )
 
-  it("has an outcome that its type knows, where there is only one", () => {
+  it("has an outcome that its type knows, if only one is possible", () => {
     const error = new PgError.PoolClosedError()
     assert.strictEqual<"none">(error.outcome, "none")
     expectTypeOf<PgError.CommitOutcomeUnknownError["outcome"]>().toEqualTypeOf<"unknown">()
@@ -413,7 +413,7 @@ describe("isPgError", () => {
     }
   })
 
-  it("is narrower as isPostgresError", () => {
+  it("narrows further as isPostgresError", () => {
     assert.isTrue(PgError.isPostgresError(duplicate))
     for (const [error] of clientErrors) assert.isFalse(PgError.isPostgresError(error))
   })

@@ -11,7 +11,7 @@ const pattern = (length: number, seed: number): Uint8Array =>
 const joined = (parts: ReadonlyArray<Uint8Array>): Buffer => Buffer.concat(parts)
 
 layer(TestDatabase.layer, { excludeTestServices: true })("a large object", (it) => {
-  it.effect("is read as it was written, in parts, whatever the parts it was written in", () =>
+  it.effect("is read as it was written, in parts that need not be those of the writer", () =>
     Effect.gen(function* () {
       const pool = yield* livePool()
       for (const written of [
@@ -34,7 +34,7 @@ layer(TestDatabase.layer, { excludeTestServices: true })("a large object", (it) 
     })
   )
 
-  it.effect("is not there where its source fails, and the source's failure is what is told", () =>
+  it.effect("does not exist if its source fails, and the write fails with the failure of the source", () =>
     Effect.gen(function* () {
       const pool = yield* livePool()
       const count = valueOf(pool, "SELECT count(*)::int FROM pg_largeobject_metadata")
@@ -46,7 +46,7 @@ layer(TestDatabase.layer, { excludeTestServices: true })("a large object", (it) 
     })
   )
 
-  it.effect("is a part of the transaction that it is written in", () =>
+  it.effect("is part of the transaction in which it is written", () =>
     Effect.gen(function* () {
       const pool = yield* livePool()
       const count = valueOf(pool, "SELECT count(*)::int FROM pg_largeobject_metadata")

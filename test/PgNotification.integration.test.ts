@@ -1,4 +1,4 @@
-/** LISTEN and NOTIFY, on one connection and on a pool's own, with the connections lost in between. */
+/** Tests LISTEN and NOTIFY, on one connection and on a pool's hub, with connections that are lost in between. */
 import { assert, layer } from "@effect/vitest"
 import * as Effect from "effect/Effect"
 import * as Fiber from "effect/Fiber"
@@ -17,12 +17,12 @@ const take = <A, E, R>(stream: Stream.Stream<A, E, R>, count: number) =>
 const payloads = (events: ReadonlyArray<PgNotification.Event>): ReadonlyArray<string> =>
   events.map((event) => (event._tag === "Notification" ? event.payload : `gap: ${event.reason}`))
 
-/** The server's process that serves a pool's listeners. */
+/** The server process that serves the listeners of a pool. */
 const LISTENER = "SELECT pid FROM pg_stat_activity WHERE query ~ '^LISTEN' AND datname = current_database()"
 
 const TOTAL = 20_000
 const KILLS = 9
-/** Each round has a kill in its second half, but for the last. */
+/** Each round has a kill in its second half, except the last. */
 const NUMBERS_IN_ROUND = TOTAL / (KILLS + 1)
 const NUMBERS_IN_TRANSACTION = 10
 
@@ -31,7 +31,7 @@ const lastNumberOf = (events: ReadonlyArray<PgNotification.Event>): number => {
   return last?._tag === "Notification" ? Number(last.payload) : 0
 }
 
-/** Where numbers that were sent in order have not come in order, each once, with nothing missing but at a gap. */
+/** Tells whether the numbers came in the order in which they were sent, each once, and any is missing only at a gap. */
 const faultsIn = (events: ReadonlyArray<PgNotification.Event>): ReadonlyArray<string> => {
   const faults: Array<string> = []
   let last = 0
@@ -51,7 +51,7 @@ const faultsIn = (events: ReadonlyArray<PgNotification.Event>): ReadonlyArray<st
 }
 
 layer(TestDatabase.layer, { excludeTestServices: true })("a connection that listens", (it) => {
-  it.effect("is told what others send and what it sends itself, in order, on channels of any name", () =>
+  it.effect("hears what others send and what it sends itself, in order, on channels of any name", () =>
     Effect.gen(function* () {
       const connection = yield* liveConnection()
       const other = yield* liveConnection()
@@ -72,7 +72,7 @@ layer(TestDatabase.layer, { excludeTestServices: true })("a connection that list
     })
   )
 
-  it.effect("says UNLISTEN with the last reader of a channel, and not before", () =>
+  it.effect("sends UNLISTEN with the last reader of a channel, and not before", () =>
     Effect.gen(function* () {
       const connection = yield* liveConnection()
       const listening = valueOf(connection, "SELECT count(*)::int FROM pg_listening_channels()")
@@ -88,7 +88,7 @@ layer(TestDatabase.layer, { excludeTestServices: true })("a connection that list
     })
   )
 
-  it.effect("tells a reader that was too slow that something is missing, and keeps no more than it said", () =>
+  it.effect("tells a slow reader that notifications are missing, and keeps no more than its limit", () =>
     Effect.gen(function* () {
       const connection = yield* liveConnection()
       const events = yield* connection.listen("flood", { bufferSize: 3 })
@@ -130,7 +130,7 @@ layer(TestDatabase.layer, { excludeTestServices: true })("a connection that list
     })
   )
 
-  it.effect("reads payloads through a schema, and one that does not fit is an event of its own", () =>
+  it.effect("reads payloads through a schema, and delivers one that does not fit as an event of its own", () =>
     Effect.gen(function* () {
       const connection = yield* liveConnection()
       const Order = Schema.fromJsonString(Schema.Struct({ id: Schema.Number }))
@@ -160,8 +160,8 @@ layer(TestDatabase.layer, { excludeTestServices: true })("a connection that list
   )
 })
 
-layer(TestDatabase.layer, { excludeTestServices: true })("a connection that listens inside of a transaction", (it) => {
-  it.effect("hears what is sent after the end of that, whichever it was", () =>
+layer(TestDatabase.layer, { excludeTestServices: true })("a connection that listens inside a transaction", (it) => {
+  it.effect("hears what is sent after the end of the transaction, whether it commits or rolls back", () =>
     Effect.gen(function* () {
       const connection = yield* liveConnection()
       const listen = connection.listen("inside")
@@ -188,7 +188,7 @@ layer(TestDatabase.layer, { excludeTestServices: true })("a connection that list
 })
 
 layer(TestDatabase.layer, { excludeTestServices: true })("a pool that listens", (it) => {
-  it.effect("uses one connection for all channels and readers, beside its maximum, and none afterwards", () =>
+  it.effect("uses one connection for all channels and readers, beyond its maximum, and none afterwards", () =>
     Effect.gen(function* () {
       const observer = yield* liveConnection()
       const pool = yield* livePool({ maxConnections: 1 })
@@ -208,55 +208,53 @@ layer(TestDatabase.layer, { excludeTestServices: true })("a pool that listens", 
     })
   )
 
-  it.effect(
-    "loses nothing without a gap, keeps the order and repeats nothing, with its backend killed in between",
-    () =>
-      Effect.gen(function* () {
-        const observer = yield* liveConnection()
-        const pool = yield* livePool()
-        const events = yield* pool.listen("numbers")
-        const heard: Array<PgNotification.Event> = []
-        const reading = yield* Effect.forkChild(
-          Stream.runForEach(
-            Stream.takeUntil(events, (event) => event._tag === "Notification" && event.payload === `${TOTAL}`),
-            (event) => Effect.sync(() => void heard.push(event))
-          ),
-          { startImmediately: true }
-        )
-        let sent = 0
-        const send = (count: number) =>
-          Effect.gen(function* () {
-            const end = sent + count
-            for (; sent < end; sent += NUMBERS_IN_TRANSACTION) {
-              yield* pool.execute("SELECT pg_notify('numbers', n::text) FROM generate_series($1::int, $2::int) n", [
-                sent + 1,
-                sent + NUMBERS_IN_TRANSACTION
-              ])
-            }
-          })
-        const kill = observer.execute(`SELECT pg_terminate_backend(pid) FROM (${LISTENER}) AS listeners`)
-        const lastHeard = Effect.sync(() => lastNumberOf(heard))
-        const gapsHeard = Effect.sync(() => heard.filter(({ _tag }) => _tag === "Gap").length)
+  it.effect("loses nothing without a gap, keeps the order and repeats nothing, while its backend is killed", () =>
+    Effect.gen(function* () {
+      const observer = yield* liveConnection()
+      const pool = yield* livePool()
+      const events = yield* pool.listen("numbers")
+      const heard: Array<PgNotification.Event> = []
+      const reading = yield* Effect.forkChild(
+        Stream.runForEach(
+          Stream.takeUntil(events, (event) => event._tag === "Notification" && event.payload === `${TOTAL}`),
+          (event) => Effect.sync(() => void heard.push(event))
+        ),
+        { startImmediately: true }
+      )
+      let sent = 0
+      const send = (count: number) =>
+        Effect.gen(function* () {
+          const end = sent + count
+          for (; sent < end; sent += NUMBERS_IN_TRANSACTION) {
+            yield* pool.execute("SELECT pg_notify('numbers', n::text) FROM generate_series($1::int, $2::int) n", [
+              sent + 1,
+              sent + NUMBERS_IN_TRANSACTION
+            ])
+          }
+        })
+      const kill = observer.execute(`SELECT pg_terminate_backend(pid) FROM (${LISTENER}) AS listeners`)
+      const lastHeard = Effect.sync(() => lastNumberOf(heard))
+      const gapsHeard = Effect.sync(() => heard.filter(({ _tag }) => _tag === "Gap").length)
 
-        for (let kills = 1; kills <= KILLS; kills++) {
-          yield* send(NUMBERS_IN_ROUND / 2)
-          yield* eventually(lastHeard, sent)
-          yield* Effect.all([send(NUMBERS_IN_ROUND / 2), kill], { concurrency: "unbounded" })
-          yield* eventually(gapsHeard, kills)
-        }
-        // What is sent last must be heard, or the test would not end.
-        yield* send(NUMBERS_IN_ROUND)
-        yield* Effect.timeout(Fiber.join(reading), "10 seconds")
+      for (let kills = 1; kills <= KILLS; kills++) {
+        yield* send(NUMBERS_IN_ROUND / 2)
+        yield* eventually(lastHeard, sent)
+        yield* Effect.all([send(NUMBERS_IN_ROUND / 2), kill], { concurrency: "unbounded" })
+        yield* eventually(gapsHeard, kills)
+      }
+      // The last notification must be heard, or the test would not end.
+      yield* send(NUMBERS_IN_ROUND)
+      yield* Effect.timeout(Fiber.join(reading), "10 seconds")
 
-        assert.deepStrictEqual(faultsIn(heard), [])
-        assert.strictEqual(lastNumberOf(heard), TOTAL)
-        assert.strictEqual(yield* gapsHeard, KILLS)
-        assert.isAtLeast(heard.length - KILLS, (TOTAL + NUMBERS_IN_ROUND) / 2)
-        yield* assertHealthy(pool)
-      })
+      assert.deepStrictEqual(faultsIn(heard), [])
+      assert.strictEqual(lastNumberOf(heard), TOTAL)
+      assert.strictEqual(yield* gapsHeard, KILLS)
+      assert.isAtLeast(heard.length - KILLS, (TOTAL + NUMBERS_IN_ROUND) / 2)
+      yield* assertHealthy(pool)
+    })
   )
 
-  it.effect("takes new readers just when its connection has been lost", () =>
+  it.effect("takes new readers just after its connection has been lost", () =>
     Effect.gen(function* () {
       const observer = yield* liveConnection()
       const pool = yield* livePool()
@@ -266,7 +264,7 @@ layer(TestDatabase.layer, { excludeTestServices: true })("a pool that listens", 
         const channel = `new ${n}`
         const events = yield* pool.listen(channel)
         const notifications = Stream.filter(events, ({ _tag }) => _tag === "Notification")
-        // The backend may just have confirmed, and then be gone: what was sent meanwhile is lost.
+        // The backend may have confirmed just before it ended: what was sent meanwhile is lost.
         const sending = Effect.forever(Effect.andThen(pool.notify(channel, "hello"), Effect.sleep("20 millis")))
         assert.deepStrictEqual(payloads(yield* Effect.raceFirst(take(notifications, 1), sending)), ["hello"])
       }
@@ -274,7 +272,7 @@ layer(TestDatabase.layer, { excludeTestServices: true })("a pool that listens", 
     })
   )
 
-  it.effect("fails to listen where it cannot connect, and leaves nothing behind", () =>
+  it.effect("fails to listen if it cannot connect, and leaves nothing behind", () =>
     Effect.gen(function* () {
       const pool = yield* livePool({ minConnections: 0, user: "nobody_by_that_name" })
       const error = yield* refusalOf(Effect.scoped(pool.listen("a")))
@@ -286,7 +284,7 @@ layer(TestDatabase.layer, { excludeTestServices: true })("a pool that listens", 
 })
 
 layer(TestDatabase.layer)("a reader of a pool whose program has a clock of its own", (it) => {
-  it.effect("hears again after its connection was lost, though that clock stands still", () =>
+  it.effect("hears again after its connection was lost, although the clock of the program stands still", () =>
     Effect.gen(function* () {
       const proxy = yield* proxyTo(yield* TestDatabase)
       const pool = yield* livePool({ host: proxy.host, port: proxy.port, sslMode: "disable", minConnections: 0 })
@@ -303,7 +301,7 @@ layer(TestDatabase.layer)("a reader of a pool whose program has a clock of its o
 })
 
 layer(TestDatabase.layer, { excludeTestServices: true })("a reader of a pool", (it) => {
-  it.effect("goes at once though another's LISTEN is unanswered, and though the server is silent", () =>
+  it.effect("ends at once although the LISTEN of another reader is unanswered and the server is silent", () =>
     Effect.gen(function* () {
       const { host, port } = yield* TestDatabase
       const proxy = yield* proxyTo({ host, port })
@@ -329,7 +327,7 @@ layer(TestDatabase.layer, { excludeTestServices: true })("a reader of a pool", (
     }).pipe(Effect.scoped)
   )
 
-  it.effect("waits for a server that does not answer its LISTEN no longer than cancelTimeout, and all hear again", () =>
+  it.effect("waits at most cancelTimeout for an unanswered LISTEN, and then all readers hear again", () =>
     Effect.gen(function* () {
       const { host, port } = yield* TestDatabase
       const proxy = yield* proxyTo({ host, port })
@@ -353,7 +351,7 @@ layer(TestDatabase.layer, { excludeTestServices: true })("a reader of a pool", (
     }).pipe(Effect.scoped)
   )
 
-  it.effect("that outlives the pool is told that it is closed", () =>
+  it.effect("learns that the pool is closed if it outlives the pool", () =>
     Effect.gen(function* () {
       const scope = yield* Scope.make()
       const pool = yield* Scope.provide(livePool(), scope)
@@ -368,7 +366,7 @@ layer(TestDatabase.layer, { excludeTestServices: true })("a reader of a pool", (
 })
 
 layer(TestDatabase.layer, { excludeTestServices: true })("a connection that is reset", (it) => {
-  it.effect("is as its startup left it, and goes on", () =>
+  it.effect("returns to the state of its startup, and goes on", () =>
     Effect.gen(function* () {
       const connection = yield* liveConnection({ settings: { statement_timeout: "7s" } })
       yield* connection.executeScript(
@@ -392,7 +390,7 @@ layer(TestDatabase.layer, { excludeTestServices: true })("a connection that is r
     })
   )
 
-  it.effect("ends at once when it is terminated, and what waits says so", () =>
+  it.effect("ends at once when it is terminated, and fails the waiting calls with that reason", () =>
     Effect.gen(function* () {
       const connection = yield* liveConnection()
       const sleeping = yield* Effect.forkChild(connection.execute("SELECT pg_sleep(60)"), { startImmediately: true })

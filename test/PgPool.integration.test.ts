@@ -1,4 +1,4 @@
-/** Who gets which connection of a pool, and when, and what nobody gets: as the callers and the server see it. */
+/** Tests which caller gets which connection of a pool, and when, as the callers and the server see it. */
 import { assert, layer } from "@effect/vitest"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
@@ -27,7 +27,7 @@ const MAX_CONNECTIONS = 3
 const BACKEND = "SELECT pg_backend_pid()"
 
 layer(TestDatabase.layer, { excludeTestServices: true })("a pool", (it) => {
-  it.effect("opens no more connections than it may, and serves all callers with them", () =>
+  it.effect("opens no more connections than its maximum, and serves all callers with them", () =>
     Effect.gen(function* () {
       const applicationName = uniqueName()
       const observer = yield* liveConnection()
@@ -48,7 +48,7 @@ layer(TestDatabase.layer, { excludeTestServices: true })("a pool", (it) => {
     })
   )
 
-  it.effect("opens none before one is needed, and as few as will do", () =>
+  it.effect("opens no connection before one is needed, and as few as possible", () =>
     Effect.gen(function* () {
       const applicationName = uniqueName()
       const observer = yield* liveConnection()
@@ -59,7 +59,7 @@ layer(TestDatabase.layer, { excludeTestServices: true })("a pool", (it) => {
     })
   )
 
-  it.effect("is warm from the start where it is to be", () =>
+  it.effect("opens connections at its start if it has a minimum", () =>
     Effect.gen(function* () {
       const applicationName = uniqueName()
       const observer = yield* liveConnection()
@@ -68,7 +68,7 @@ layer(TestDatabase.layer, { excludeTestServices: true })("a pool", (it) => {
     })
   )
 
-  it.effect("cannot be made where its first connections cannot, and leaves nothing then", () =>
+  it.effect("cannot be made if its first connections cannot be opened, and then leaves nothing behind", () =>
     Effect.gen(function* () {
       const applicationName = uniqueName()
       const observer = yield* liveConnection()
@@ -85,7 +85,7 @@ layer(TestDatabase.layer, { excludeTestServices: true })("a pool", (it) => {
     })
   )
 
-  it.effect("serves those who wait in their order", () =>
+  it.effect("serves waiting callers in their order", () =>
     Effect.gen(function* () {
       const pool = yield* livePool({ maxConnections: 1 })
       const served: Array<number> = []
@@ -101,7 +101,7 @@ layer(TestDatabase.layer, { excludeTestServices: true })("a pool", (it) => {
     })
   )
 
-  it.effect("lets nobody wait longer than he is to, and says why it took so long", () =>
+  it.effect("fails a caller at the end of acquireTimeout, and says why it took so long", () =>
     Effect.gen(function* () {
       const pool = yield* livePool({ maxConnections: 1, acquireTimeout: "60 millis" })
       yield* assertHealthy(pool)
@@ -126,7 +126,7 @@ layer(TestDatabase.layer, { excludeTestServices: true })("a pool", (it) => {
     })
   )
 
-  it.effect("loses nothing where those who wait are interrupted", () =>
+  it.effect("loses no connection if waiting callers are interrupted", () =>
     Effect.gen(function* () {
       const pool = yield* livePool({ maxConnections: 1 })
       const holder = yield* Effect.forkChild(pool.execute("SELECT pg_sleep(0.1)"), { startImmediately: true })
@@ -164,7 +164,7 @@ layer(TestDatabase.layer, { excludeTestServices: true })("a pool", (it) => {
     })
   )
 
-  it.effect("rolls back what a caller has left open, before the next one has the connection", () =>
+  it.effect("rolls back the open transaction of a caller before the next one has the connection", () =>
     Effect.gen(function* () {
       const pool = yield* livePool({ maxConnections: 1 })
       yield* pool.execute("CREATE TABLE left_open (n int4)")
@@ -179,7 +179,7 @@ layer(TestDatabase.layer, { excludeTestServices: true })("a pool", (it) => {
     })
   )
 
-  it.effect("lends a connection that is the same one for as long as it is lent", () =>
+  it.effect("lends one connection for as long as the lease lasts", () =>
     Effect.gen(function* () {
       const pool = yield* livePool({ maxConnections: 2 })
       const lent = yield* pool.withConnection((connection) =>
@@ -203,7 +203,7 @@ layer(TestDatabase.layer, { excludeTestServices: true })("a pool", (it) => {
     })
   )
 
-  it.effect("takes a connection back when the scope that it was lent to closes, with all that it was still doing", () =>
+  it.effect("takes a connection back, with everything that still runs on it, when the scope of the lease closes", () =>
     Effect.gen(function* () {
       const pool = yield* livePool({ maxConnections: 1 })
       const scope = yield* Scope.make()
@@ -229,7 +229,7 @@ layer(TestDatabase.layer, { excludeTestServices: true })("a pool", (it) => {
     })
   )
 
-  it.effect("lends no connection whose backend was killed while it was idle, and opens others", () =>
+  it.effect("does not lend a connection whose backend was killed while it was idle, and opens another", () =>
     Effect.gen(function* () {
       const applicationName = uniqueName()
       const observer = yield* liveConnection()
@@ -238,7 +238,7 @@ layer(TestDatabase.layer, { excludeTestServices: true })("a pool", (it) => {
       const killed = yield* Effect.all(sleeps, { concurrency: "unbounded" })
       assert.strictEqual(new Set(killed).size, 3)
       for (const processId of killed) yield* killBackend(observer, Number(processId))
-      // Until the server's word has come, nobody here can know.
+      // The client cannot know it until the server's message has come.
       yield* eventually(
         Effect.map(pool.stats, ({ size }) => size),
         0
@@ -250,7 +250,7 @@ layer(TestDatabase.layer, { excludeTestServices: true })("a pool", (it) => {
     })
   )
 
-  it.effect("recovers where a backend is killed under a query, which alone fails", () =>
+  it.effect("recovers if a backend is killed under a query, and only that query fails", () =>
     Effect.gen(function* () {
       const observer = yield* liveConnection()
       const pool = yield* livePool({ maxConnections: 1 })
@@ -264,7 +264,7 @@ layer(TestDatabase.layer, { excludeTestServices: true })("a pool", (it) => {
     })
   )
 
-  it.effect("ends with its scope: what runs is cancelled, who waits is refused, and no backend is left", () =>
+  it.effect("ends with its scope: it cancels running queries, refuses waiting callers, and leaves no backend", () =>
     Effect.gen(function* () {
       const applicationName = uniqueName()
       const observer = yield* liveConnection()
@@ -292,7 +292,7 @@ layer(TestDatabase.layer, { excludeTestServices: true })("a pool", (it) => {
     })
   )
 
-  it.effect("lets those finish at its end who need no longer than closeTimeout", () =>
+  it.effect("lets queries finish at its end if they need no longer than closeTimeout", () =>
     Effect.gen(function* () {
       const applicationName = uniqueName()
       const observer = yield* liveConnection()
@@ -311,7 +311,7 @@ layer(TestDatabase.layer, { excludeTestServices: true })("a pool", (it) => {
     })
   )
 
-  it.effect("ends with its scope also while it is connecting", () =>
+  it.effect("ends with its scope even while it is connecting", () =>
     Effect.gen(function* () {
       const applicationName = uniqueName()
       const observer = yield* liveConnection()
@@ -343,7 +343,7 @@ layer(TestDatabase.layer, { excludeTestServices: true })("a pool", (it) => {
     })
   )
 
-  it.effect("has a transaction of its own for each fiber, and every call of a fiber goes to its own", () =>
+  it.effect("has a transaction for each fiber, and every call of a fiber goes to that fiber's transaction", () =>
     Effect.gen(function* () {
       const pool = yield* livePool({ maxConnections: MAX_CONNECTIONS })
       const work = Effect.gen(function* () {
@@ -363,7 +363,7 @@ layer(TestDatabase.layer, { excludeTestServices: true })("a pool", (it) => {
     })
   )
 
-  it.effect("keeps a connection that was borrowed for nothing, however often", () =>
+  it.effect("keeps a connection that was borrowed and not used, however often", () =>
     Effect.gen(function* () {
       const pool = yield* livePool({ maxConnections: 1 })
       const processId = yield* valueOf(pool, "SELECT pg_backend_pid()")
@@ -376,7 +376,7 @@ layer(TestDatabase.layer, { excludeTestServices: true })("a pool", (it) => {
     })
   )
 
-  it.effect("replaces a connection after so many borrowings, among which its own resets do not count", () =>
+  it.effect("replaces a connection after its maximum number of uses, which does not count the pool's own resets", () =>
     Effect.gen(function* () {
       const MAX_USES = 3
       const pool = yield* livePool({ maxConnections: 1, maxUses: MAX_USES })
@@ -396,7 +396,7 @@ layer(TestDatabase.layer, { excludeTestServices: true })("a pool", (it) => {
     })
   )
 
-  it.effect("replaces a connection whose life is over", () =>
+  it.effect("replaces a connection whose lifetime is over", () =>
     Effect.gen(function* () {
       const applicationName = uniqueName()
       const observer = yield* liveConnection()
@@ -410,7 +410,7 @@ layer(TestDatabase.layer, { excludeTestServices: true })("a pool", (it) => {
     })
   )
 
-  it.effect("resets nothing where nothing was asked", () =>
+  it.effect("resets nothing if the borrower has sent nothing", () =>
     Effect.gen(function* () {
       const observer = yield* liveConnection()
       const pool = yield* livePool({ maxConnections: 1 })
@@ -426,7 +426,7 @@ layer(TestDatabase.layer, { excludeTestServices: true })("a pool", (it) => {
     })
   )
 
-  it.effect("resets what a borrower has done while the reset before it was under way", () =>
+  it.effect("resets what a borrower has done while the previous reset was under way", () =>
     Effect.gen(function* () {
       const pool = yield* livePool({ maxConnections: 1 })
       yield* pool.withConnection((connection) => connection.execute("SET search_path = pg_catalog"))
@@ -440,6 +440,6 @@ layer(TestDatabase.layer, { excludeTestServices: true })("a pool", (it) => {
   )
 })
 
-/** Makes it in a scope that closes at once, with the database taken from here. */
+/** Makes a pool in a scope that closes at once, for the database of this test. */
 const captured = <A, E>(made: Effect.Effect<A, E, TestDatabase | Scope.Scope>) =>
   Effect.map(TestDatabase, (database) => Effect.scoped(Effect.provideService(made, TestDatabase, database)))

@@ -1,4 +1,7 @@
-/** Templates as the server sees them: every value the same, every name that name, and faults before anything is sent. */
+/**
+ * Tests templates on a real server: each value and each name arrives unchanged, and a faulty template fails before
+ * anything is sent.
+ */
 import { assert, layer } from "@effect/vitest"
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
@@ -8,7 +11,7 @@ import { sql } from "../src/PgSql.ts"
 import { TestDatabase } from "./support/database.ts"
 import { assertHealthy, liveConnection, livePool, refusalOf } from "./support/live.ts"
 
-/** What PostgreSQL can hold as text. */
+/** Text that PostgreSQL can hold. */
 const Text = Schema.String.check(Schema.makeFilter((text: string) => text.isWellFormed() && !text.includes("\0")))
 
 const Values = Schema.Struct({
@@ -23,7 +26,7 @@ const Row = Schema.Array(Schema.Struct({ n: Schema.Int.check(Schema.isInt32()), 
 
 layer(TestDatabase.layer, { excludeTestServices: true })("a template", (it) => {
   it.effect.prop(
-    "gives the server the same values that were interpolated, nested or not",
+    "gives the server the values that were interpolated, nested or not",
     { values: Values },
     ({ values }) =>
       Effect.gen(function* () {
@@ -55,7 +58,7 @@ layer(TestDatabase.layer, { excludeTestServices: true })("a template", (it) => {
     { arbitrary: { runs: 20 } }
   )
 
-  it.effect("finds nothing by sql.in without values, and everything by its reverse", () =>
+  it.effect("finds nothing by sql.in without values, and everything by its negation", () =>
     Effect.gen(function* () {
       const pg = yield* liveConnection()
       const count = (condition: ReturnType<typeof sql>) =>
@@ -66,7 +69,7 @@ layer(TestDatabase.layer, { excludeTestServices: true })("a template", (it) => {
     })
   )
 
-  it.effect("names what sql.id says, letter by letter", () =>
+  it.effect("names exactly what sql.id says", () =>
     Effect.gen(function* () {
       const pg = yield* liveConnection()
       const names = ['a"b', "a.b", "Upper Case", "名前", "$1", "; DROP TABLE users --", "é".repeat(31) + "x"]
@@ -82,7 +85,7 @@ layer(TestDatabase.layer, { excludeTestServices: true })("a template", (it) => {
     })
   )
 
-  it.effect("is taken by every call that takes SQL and parameters, by whatever takes calls", () =>
+  it.effect("is accepted by every call that takes SQL and parameters, on everything that has calls", () =>
     Effect.gen(function* () {
       const statement = sql`SELECT ${7}::int4 AS n, ${"x"}::text AS n`
       const timeout = { timeout: "5 seconds" } as const
@@ -111,7 +114,7 @@ layer(TestDatabase.layer, { excludeTestServices: true })("a template", (it) => {
     })
   )
 
-  it.effect("is refused before anything is sent where it has a fault", () =>
+  it.effect("is refused before anything is sent if it has a fault", () =>
     Effect.gen(function* () {
       const pg = yield* liveConnection()
       for (const statement of [sql`SELECT * FROM ${sql.id("a\0b")}`, sql`INSERT INTO t ${sql.values([])}`]) {

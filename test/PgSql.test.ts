@@ -1,4 +1,4 @@
-/** The tagged template as a value: its text, its parameters, and what it does not show. */
+/** Tests the tagged template as a value: its text, its parameters, and what it does not show. */
 import { assert, describe, it } from "@effect/vitest"
 import * as Schema from "effect/Schema"
 import { inspect } from "node:util"
@@ -7,7 +7,7 @@ import { sql, type Statement } from "../src/PgSql.ts"
 const partsOf = ({ params, sql }: Statement) => ({ sql, params })
 
 describe("a template", () => {
-  it("has a number where each value stands, in order, and is nothing but its text without values", () => {
+  it("has a number for each value, in order, and without values is nothing but its text", () => {
     assert.deepStrictEqual(partsOf(sql`SELECT ${"a"}, ${2n} FROM t`), {
       sql: "SELECT $1, $2 FROM t",
       params: ["a", 2n]
@@ -15,7 +15,7 @@ describe("a template", () => {
     assert.deepStrictEqual(partsOf(sql`SELECT 1`), { sql: "SELECT 1", params: [] })
   })
 
-  it("takes everything that is no statement as a value, also what looks like a statement", () => {
+  it("takes everything that is not a statement as a value, even if it looks like a statement", () => {
     const forged = { sql: "DROP TABLE users", params: [], fault: undefined, chunks: ["DROP TABLE users"] }
     const values = [undefined, null, "'; DROP TABLE users", forged, [1, 2], new Date(0), { raw: ["x"] }]
     for (const value of values) {
@@ -23,7 +23,7 @@ describe("a template", () => {
     }
   })
 
-  it("is the same as if its inner statements had been written where they are", () => {
+  it("equals one in which the inner statements are written out", () => {
     const condition = sql`name = ${"ada"} AND age > ${36}`
     const nested = sql`SELECT ${1} FROM t WHERE (${condition}) OR (${sql`${condition}`}) LIMIT ${5}`
     assert.deepStrictEqual(partsOf(nested), {
@@ -34,20 +34,20 @@ describe("a template", () => {
     assert.deepStrictEqual(partsOf(sql`SELECT 1 ${sql``}`), { sql: "SELECT 1 ", params: [] })
   })
 
-  it("keeps a number apart from what it would become one word with", () => {
+  it("separates a number from text that would join it to one word", () => {
     assert.strictEqual(sql`SELECT 1 LIMIT${1}0`.sql, "SELECT 1 LIMIT $1 0")
     assert.strictEqual(sql`SELECT $${1}$ ä${2}ä`.sql, "SELECT $ $1 $ ä $2 ä")
     assert.strictEqual(sql`(${1},${2})::t`.sql, "($1,$2)::t")
     assert.strictEqual(sql`${sql`x`}${sql`y${1}`}${2}`.sql, "xy $1$2")
   })
 
-  it("has the same text each time that it is run", () => {
+  it("has the same text each time it is run", () => {
     const [first, second] = [1, 2].map((id) => sql`SELECT name FROM users WHERE id = ${id}`)
     assert.strictEqual(first?.sql, second?.sql)
     assert.deepStrictEqual(second?.params, [2])
   })
 
-  it("shows its text when it is printed or serialised, and no value", () => {
+  it("shows its text and no value when it is printed or serialized", () => {
     const secret = "hunter2"
     const statement = sql`SELECT ${secret} WHERE ${sql`x = ${secret}`}`
     const shown = [
@@ -64,14 +64,14 @@ describe("a template", () => {
 })
 
 describe("sql.id", () => {
-  it("quotes each part of a name, whatever is in it", () => {
+  it("quotes each part of a name, whatever characters are in it", () => {
     assert.strictEqual(sql`SELECT * FROM ${sql.id("shop", "order")}`.sql, 'SELECT * FROM "shop"."order"')
     assert.strictEqual(sql.id('a"b.c; --').sql, '"a""b.c; --"')
     assert.strictEqual(sql.id("Straße", "名前", "$1").sql, '"Straße"."名前"."$1"')
     assert.strictEqual(sql.id("é".repeat(31)).fault, undefined)
   })
 
-  it("is a fault where PostgreSQL cannot have the name", () => {
+  it("is a fault if PostgreSQL cannot have the name", () => {
     const names: ReadonlyArray<readonly [name: string, fault: RegExp]> = [
       ["", /empty/],
       ["a\0b", /NUL/],
@@ -86,7 +86,7 @@ describe("sql.id", () => {
 })
 
 describe("the parts of statements", () => {
-  it("sql.in is one parameter, however many values there are", () => {
+  it("sql.in makes one parameter, however many values there are", () => {
     assert.deepStrictEqual(partsOf(sql`SELECT 1 WHERE id ${sql.in([1, 2])}`), {
       sql: "SELECT 1 WHERE id = ANY ($1)",
       params: [[1, 2]]
@@ -94,7 +94,7 @@ describe("the parts of statements", () => {
     assert.deepStrictEqual(partsOf(sql.in([])), { sql: "= ANY ($1)", params: [[]] })
   })
 
-  it("sql.values has a parameter for each value, and takes statements among them", () => {
+  it("sql.values makes a parameter for each value, and accepts statements among them", () => {
     assert.deepStrictEqual(
       partsOf(
         sql.values([
@@ -127,7 +127,7 @@ describe("the parts of statements", () => {
     assert.deepStrictEqual(partsOf(sql.join([])), { sql: "", params: [] })
   })
 
-  it("are a fault where JavaScript gives what the types forbid", () => {
+  it("are a fault if JavaScript gives what the types forbid", () => {
     const called: unknown = Reflect.apply(sql, undefined, ["DROP TABLE users"])
     const parsed: unknown = Reflect.apply(sql, undefined, [["DROP TABLE users"]])
     for (const statement of [called, parsed]) {
@@ -146,11 +146,11 @@ const Piece = Schema.Struct({
   cut: Schema.Natural
 })
 
-/** A template as the compiler would make it of these texts. */
+/** A template as the compiler would make it from these texts. */
 const template = (texts: ReadonlyArray<string>, values: ReadonlyArray<unknown>): Statement =>
   sql(Object.assign([...texts], { raw: texts }), ...values)
 
-/** The pieces in one template each, put together two by two in some order. */
+/** The pieces, each in a template of its own, joined two by two in some order. */
 const nested = (pieces: ReadonlyArray<typeof Piece.Type>): Statement => {
   const [piece, ...others] = pieces
   if (piece === undefined) return sql``

@@ -1,4 +1,4 @@
-/** Prepared statements as values: what they tell, what they run, how long they live. */
+/** Tests prepared statements as values: what they report, what they run, how long they live. */
 import { assert, layer } from "@effect/vitest"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
@@ -101,7 +101,7 @@ layer(TestDatabase.layer, { excludeTestServices: true })("a prepared statement",
     }).pipe(Effect.scoped)
   )
 
-  it.effect("tells types of every kind by their names, and a column of a domain by what that is over", () =>
+  it.effect("tells types of every kind by their names, and the base type for a column of a domain", () =>
     Effect.gen(function* () {
       const connection = yield* liveConnection()
       yield* connection.executeScript(`
@@ -121,7 +121,7 @@ layer(TestDatabase.layer, { excludeTestServices: true })("a prepared statement",
     }).pipe(Effect.scoped)
   )
 
-  it.effect("has the name that it is given, under which SQL can run it, and which no other can have", () =>
+  it.effect("has the name that it is given; SQL can run it by that name, and no other statement can have it", () =>
     Effect.gen(function* () {
       const connection = yield* liveConnection()
       const within = Effect.gen(function* () {
@@ -161,7 +161,7 @@ layer(TestDatabase.layer, { excludeTestServices: true })("a prepared statement",
     }).pipe(Effect.scoped)
   )
 
-  it.effect("is prepared again where the server has forgotten it, or its plan is stale", () =>
+  it.effect("is prepared again if the server has forgotten it, or if its plan is stale", () =>
     Effect.gen(function* () {
       const connection = yield* liveConnection()
       yield* connection.executeScript("CREATE TABLE remade (a int4); INSERT INTO remade VALUES (1)")
@@ -187,7 +187,7 @@ layer(TestDatabase.layer, { excludeTestServices: true })("a prepared statement",
     }).pipe(Effect.scoped)
   )
 
-  it.effect("runs in the transaction of whoever uses it, where that is on its connection", () =>
+  it.effect("runs in the transaction of its user if that transaction is on its connection", () =>
     Effect.gen(function* () {
       const connection = yield* liveConnection()
       yield* connection.execute("CREATE TEMPORARY TABLE written (a int4)")
@@ -201,7 +201,7 @@ layer(TestDatabase.layer, { excludeTestServices: true })("a prepared statement",
     }).pipe(Effect.scoped)
   )
 
-  it.effect("of a pool stays on its own connection, whatever transaction its user is in", () =>
+  it.effect("stays on its own connection if a pool prepared it, even if its user is in a transaction", () =>
     Effect.gen(function* () {
       const pool = yield* livePool({ maxConnections: 2 })
       const statement = yield* pool.prepare("SELECT pg_backend_pid()")
@@ -214,7 +214,7 @@ layer(TestDatabase.layer, { excludeTestServices: true })("a prepared statement",
     }).pipe(Effect.scoped)
   )
 
-  it.effect("says that its connection is gone, or was given back", () =>
+  it.effect("fails with the reason if its connection is lost or was given back", () =>
     Effect.gen(function* () {
       const observer = yield* liveConnection()
       const connection = yield* liveConnection()
@@ -233,7 +233,7 @@ layer(TestDatabase.layer, { excludeTestServices: true })("a prepared statement",
     }).pipe(Effect.scoped)
   )
 
-  it.effect("works where statements are not kept", () =>
+  it.effect("works if the statement cache is turned off", () =>
     Effect.gen(function* () {
       const connection = yield* liveConnection({ statementCacheSize: 0 })
       const statement = yield* connection.prepare(DOUBLED)
@@ -244,7 +244,7 @@ layer(TestDatabase.layer, { excludeTestServices: true })("a prepared statement",
     }).pipe(Effect.scoped)
   )
 
-  it.effect("explains its plan, and where it is to be analyzed undoes what it did", () =>
+  it.effect("explains its plan, and undoes what it did if it analyzes", () =>
     Effect.gen(function* () {
       const connection = yield* liveConnection()
       yield* connection.execute("CREATE TEMPORARY TABLE explained (a int4)")

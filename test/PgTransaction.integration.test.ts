@@ -1,4 +1,4 @@
-/** What becomes of a transaction's work, by every way that its body can end, as other connections see it. */
+/** Tests what each ending of a transaction's body leaves of its work, as other connections see it. */
 import { assert, layer } from "@effect/vitest"
 import * as Cause from "effect/Cause"
 import * as Deferred from "effect/Deferred"
@@ -26,7 +26,7 @@ const table = Effect.gen(function* () {
   const numbers = valueOf(observer, `SELECT coalesce(array_agg(n ORDER BY n), '{}') FROM ${name}`)
   const insert = (queryable: PgConnection.Queryable, n: number) =>
     queryable.execute(`INSERT INTO ${name} VALUES ($1)`, [n])
-  /** Fails where anybody still has a lock on the table. */
+  /** Fails if any session still has a lock on the table. */
   const isUnlocked = Effect.exit(
     observer.executeScript(`BEGIN; LOCK TABLE ${name} IN ACCESS EXCLUSIVE MODE NOWAIT; COMMIT`)
   ).pipe(
@@ -40,7 +40,7 @@ const FAILURE = "the body's own failure"
 
 for (const [what, make] of makers) {
   layer(TestDatabase.layer, { excludeTestServices: true })(`a transaction of ${what}`, (it) => {
-    it.effect("is seen by others when its body has succeeded, and not before", () =>
+    it.effect("is visible to others after its body has succeeded, and not before", () =>
       Effect.gen(function* () {
         const { insert, isUnlocked, numbers } = yield* table
         const pg = yield* make
@@ -56,7 +56,7 @@ for (const [what, make] of makers) {
       })
     )
 
-    it.effect("leaves nothing when its body fails, dies or is interrupted, and its exit is the body's", () =>
+    it.effect("leaves nothing if its body fails, dies or is interrupted, and ends with the exit of the body", () =>
       Effect.gen(function* () {
         const { insert, isUnlocked, numbers } = yield* table
         const pg = yield* make
@@ -87,7 +87,7 @@ for (const [what, make] of makers) {
       })
     )
 
-    it.effect("inside of another is undone alone where its failure is caught around it", () =>
+    it.effect("is undone alone if it is nested and its failure is caught around it", () =>
       Effect.gen(function* () {
         const { insert, numbers } = yield* table
         const pg = yield* make
@@ -113,7 +113,7 @@ for (const [what, make] of makers) {
       })
     )
 
-    it.effect("inside of another is undone with it", () =>
+    it.effect("is undone with the outer transaction if it is nested", () =>
       Effect.gen(function* () {
         const { insert, numbers } = yield* table
         const pg = yield* make
@@ -124,7 +124,7 @@ for (const [what, make] of makers) {
       })
     )
 
-    it.effect("leaves no savepoint behind on the server, however an inner one ends", () =>
+    it.effect("leaves no savepoint on the server, however a nested transaction ends", () =>
       Effect.gen(function* () {
         const { insert } = yield* table
         const pg = yield* make
@@ -139,7 +139,7 @@ for (const [what, make] of makers) {
       })
     )
 
-    it.effect("fails where a statement had failed and the failure was caught inside", () =>
+    it.effect("fails if a statement had failed and the failure was caught inside", () =>
       Effect.gen(function* () {
         const { insert, isUnlocked, numbers } = yield* table
         const pg = yield* make
@@ -162,7 +162,7 @@ for (const [what, make] of makers) {
       })
     )
 
-    it.effect("fails with the server's error where a deferred constraint is violated at COMMIT", () =>
+    it.effect("fails with the server's error if a deferred constraint is violated at COMMIT", () =>
       Effect.gen(function* () {
         const { insert, isUnlocked, name, numbers, observer } = yield* table
         yield* observer.execute(`ALTER TABLE ${name} ADD UNIQUE (n) DEFERRABLE INITIALLY DEFERRED`)
@@ -176,7 +176,7 @@ for (const [what, make] of makers) {
       })
     )
 
-    it.effect("fails where its body ends it in SQL, and does not end another", () =>
+    it.effect("fails if its body ends it in SQL, and does not end another transaction", () =>
       Effect.gen(function* () {
         const { insert, numbers } = yield* table
         const pg = yield* make
@@ -199,7 +199,7 @@ for (const [what, make] of makers) {
       })
     )
 
-    it.effect("has the modes that it is given, and the session's where it is given none", () =>
+    it.effect("has the modes that it is given, or else those of the session", () =>
       Effect.gen(function* () {
         const pg = yield* make
         const modes = (options?: PgTransaction.Options) =>
@@ -229,7 +229,7 @@ for (const [what, make] of makers) {
       })
     )
 
-    it.effect("is not begun with modes that do not exist, nor with any inside of another", () =>
+    it.effect("is not begun with modes that do not exist, nor with any modes inside another transaction", () =>
       Effect.gen(function* () {
         const { insert, numbers } = yield* table
         const pg = yield* make
@@ -249,7 +249,7 @@ for (const [what, make] of makers) {
       })
     )
 
-    it.effect("keeps what sibling fibers do in it apart from what is undone inside of another one", () =>
+    it.effect("keeps the work of sibling fibers if a nested transaction beside them is undone", () =>
       Effect.gen(function* () {
         const { insert, numbers } = yield* table
         const pg = yield* make
@@ -274,7 +274,7 @@ for (const [what, make] of makers) {
       })
     )
 
-    it.effect("is closed to a fiber that outlives it", () =>
+    it.effect("refuses a fiber that outlives it", () =>
       Effect.gen(function* () {
         const { insert, numbers } = yield* table
         const pg = yield* make
@@ -297,7 +297,7 @@ for (const [what, make] of makers) {
       })
     )
 
-    it.effect("waits for what a fiber of its body still has under way before it ends", () =>
+    it.effect("waits, before it ends, for the calls that fibers of its body still have under way", () =>
       Effect.gen(function* () {
         const { insert, name, numbers } = yield* table
         const pg = yield* make
@@ -314,7 +314,7 @@ for (const [what, make] of makers) {
       })
     )
 
-    it.effect("is lost with its backend, and says that nothing of it happened", () =>
+    it.effect("is lost with its backend, and says that none of its work happened", () =>
       Effect.gen(function* () {
         const { insert, isUnlocked, numbers, observer } = yield* table
         const pg = yield* make
@@ -333,7 +333,7 @@ for (const [what, make] of makers) {
       })
     )
 
-    it.effect("says that nobody knows its outcome where its backend is lost during COMMIT", () =>
+    it.effect("says that its outcome is unknown if its backend is lost during COMMIT", () =>
       Effect.gen(function* () {
         const { insert, isUnlocked, name, numbers, observer } = yield* table
         yield* slowCommit(observer, name, 60)
@@ -356,7 +356,7 @@ for (const [what, make] of makers) {
       })
     )
 
-    it.effect("is committed where the interruption comes during COMMIT and the answer soon after", () =>
+    it.effect("is committed if the interruption comes during COMMIT and the answer soon after", () =>
       Effect.gen(function* () {
         const { insert, isUnlocked, name, numbers, observer } = yield* table
         yield* slowCommit(observer, name, 0.15)
@@ -374,7 +374,7 @@ for (const [what, make] of makers) {
   })
 }
 
-/** Makes a COMMIT that has inserted into the table take its time. */
+/** Makes a COMMIT slow if the transaction has inserted into the table. */
 const slowCommit = (observer: PgConnection.Queryable, name: string, seconds: number) =>
   observer.executeScript(`
     CREATE FUNCTION slow_${name}() RETURNS trigger LANGUAGE plpgsql
@@ -382,20 +382,23 @@ const slowCommit = (observer: PgConnection.Queryable, name: string, seconds: num
     CREATE CONSTRAINT TRIGGER slow AFTER INSERT ON ${name} DEFERRABLE INITIALLY DEFERRED
       FOR EACH ROW EXECUTE FUNCTION slow_${name}()`)
 
-layer(TestDatabase.layer, { excludeTestServices: true })("a transaction inside of one that was begun in SQL", (it) => {
-  it.effect("is refused with what to do, and the other goes on", () =>
-    Effect.gen(function* () {
-      const { insert, numbers } = yield* table
-      const connection = yield* liveConnection()
-      yield* connection.execute("BEGIN")
-      yield* insert(connection, 1)
-      const error = yield* refusalOf(connection.withTransaction(insert(connection, 2)))
-      assert.strictEqual(error._tag, "UnsupportedError")
-      assert.strictEqual(error.outcome, "none")
-      assert.include(error.message, "end that one first")
-      yield* connection.execute("COMMIT")
-      assert.deepStrictEqual(yield* numbers, [1])
-      yield* assertHealthy(connection)
-    })
-  )
-})
+layer(TestDatabase.layer, { excludeTestServices: true })(
+  "a nested transaction in a transaction that was begun in SQL",
+  (it) => {
+    it.effect("is refused with advice, and the outer transaction goes on", () =>
+      Effect.gen(function* () {
+        const { insert, numbers } = yield* table
+        const connection = yield* liveConnection()
+        yield* connection.execute("BEGIN")
+        yield* insert(connection, 1)
+        const error = yield* refusalOf(connection.withTransaction(insert(connection, 2)))
+        assert.strictEqual(error._tag, "UnsupportedError")
+        assert.strictEqual(error.outcome, "none")
+        assert.include(error.message, "end that one first")
+        yield* connection.execute("COMMIT")
+        assert.deepStrictEqual(yield* numbers, [1])
+        yield* assertHealthy(connection)
+      })
+    )
+  }
+)

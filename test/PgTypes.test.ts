@@ -1,4 +1,4 @@
-/** The schemas of our values: what they take from a row, what they give back, and what they are in JSON. */
+/** Tests the schemas of our values: what they decode from a row, what they encode, and their JSON. */
 import { assert, describe, it } from "@effect/vitest"
 import * as Exit from "effect/Exit"
 import * as Schema from "effect/Schema"
@@ -13,7 +13,7 @@ const Parts = Schema.Struct({
   microseconds: Schema.BigInt.check(Schema.isBetweenBigInt({ minimum: -(2n ** 63n), maximum: 2n ** 63n - 1n }))
 })
 
-/** A value through the JSON of its schema, as text, and back. */
+/** Encodes a value as JSON text by its schema, and decodes it again. */
 const throughJson = <A, E>(schema: Schema.Codec<A, E>, value: A): A => {
   const json = Schema.toCodecJson(schema)
   return Schema.decodeUnknownSync(json)(JSON.parse(JSON.stringify(Schema.encodeSync(json)(value))))
@@ -34,7 +34,7 @@ describe("Timestamp", () => {
     }
   })
 
-  it("takes every Date, and nothing else that may be in a row", () => {
+  it("accepts every Date, and nothing else that a row may hold", () => {
     const date = new Date("2024-02-29T12:00:00.123Z")
     const { microsecond } = Schema.decodeUnknownSync(PgTypes.Timestamp)(date)
     assert.strictEqual(microsecond, 0)
@@ -45,13 +45,13 @@ describe("Timestamp", () => {
 })
 
 describe("Interval", () => {
-  it.prop("is the same after JSON", [Parts], ([parts]) => {
+  it.prop("survives a round trip through JSON", [Parts], ([parts]) => {
     const value = new PgTypes.PgInterval(parts)
     assert.deepStrictEqual(throughJson(PgTypes.Interval, value), value)
     assert.strictEqual(Schema.decodeUnknownSync(PgTypes.Interval)(value), value)
   })
 
-  it("takes nothing else", () => {
+  it("accepts nothing else", () => {
     for (const value of [Infinity, "P1D", { months: 1, days: 0, microseconds: 0n }]) {
       assert.isTrue(isRefused(PgTypes.Interval, value))
     }
@@ -63,7 +63,7 @@ describe("Interval", () => {
 describe("ArrayOf", () => {
   const Numbers = PgTypes.ArrayOf(Schema.NullOr(Schema.NumberFromString))
 
-  it("decodes its elements, and keeps where its indexes begin", () => {
+  it("decodes its elements, and keeps the lower bounds", () => {
     const inRow = new PgTypes.PgArray(["1", null], [0])
     const decoded = new PgTypes.PgArray([1, null], [0])
     assert.deepStrictEqual(Schema.decodeUnknownSync(Numbers)(inRow), decoded)
@@ -73,7 +73,7 @@ describe("ArrayOf", () => {
     assert.deepStrictEqual(throughJson(PgTypes.ArrayOf(Schema.Array(PgTypes.Timestamp)), matrix), matrix)
   })
 
-  it("says where an element does not fit", () => {
+  it("says which element does not fit", () => {
     const exit = Schema.decodeUnknownExit(Numbers)(new PgTypes.PgArray<unknown>(["1", 5], [1]))
     assert.match(String(exit), /Expected string[^]*\["values"\]\[1\]/)
     for (const value of [null, ["1"], { values: ["1"], lowerBounds: [1] }]) assert.isTrue(isRefused(Numbers, value))
@@ -83,7 +83,7 @@ describe("ArrayOf", () => {
 describe("Range", () => {
   const Numbers = PgTypes.Range(Schema.NumberFromString)
 
-  it("decodes its bounds, and keeps what is around them", () => {
+  it("decodes its bounds, and keeps their inclusiveness", () => {
     const inRow = [
       new PgTypes.PgRange({ lower: "1", upper: "5", upperInclusive: true }),
       new PgTypes.PgRange({ lower: null, upper: "5" }),
@@ -101,7 +101,7 @@ describe("Range", () => {
     assert.deepStrictEqual(throughJson(PgTypes.Range(PgTypes.Timestamp), timestamps), timestamps)
   })
 
-  it("says where a bound does not fit", () => {
+  it("says which bound does not fit", () => {
     const exit = Schema.decodeUnknownExit(Numbers)(new PgTypes.PgRange<unknown>({ lower: "1", upper: 5 }))
     assert.match(String(exit), /Expected string[^]*\["upper"\]/)
     for (const value of [null, "[1,5)", { lower: "1", upper: "5" }]) assert.isTrue(isRefused(Numbers, value))

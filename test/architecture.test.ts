@@ -20,7 +20,7 @@ describe("src", () => {
   })
 })
 
-/** A small house in order, with one file more. */
+/** A small set of files in order, with one more file. */
 const withFile = (file: string, text: string): ReadonlyArray<string> =>
   violations(
     new Map([
@@ -35,12 +35,12 @@ const withFile = (file: string, text: string): ReadonlyArray<string> =>
     ])
   )
 
-/** A house with that many files in one folder. */
+/** A set of files in order, with that many files in one folder. */
 const filled = (folder: string, count: number): ReadonlyArray<string> =>
   violations(new Map(Array.from({ length: count }, (_, index) => [`${folder}/file${index}.ts`, ""])))
 
 describe("the check of the architecture", () => {
-  it("has nothing to say of a house in order", () => {
+  it("reports nothing about files in order", () => {
     assert.deepStrictEqual(withFile("PgClient.ts", 'import { Pool } from "./PgPool.ts"'), [])
   })
 
@@ -70,7 +70,7 @@ describe("the check of the architecture", () => {
     }
   })
 
-  it("sees a cycle, also one of types, also of a file with itself", () => {
+  it("reports a cycle, also of types, also of a file with itself", () => {
     assert.deepStrictEqual(
       violations(
         new Map([
@@ -84,7 +84,7 @@ describe("the check of the architecture", () => {
     )
   })
 
-  it("sees a file that has outgrown its room, unless a program wrote it", () => {
+  it("reports a file that has too many lines, unless a program wrote it", () => {
     assert.deepStrictEqual(withFile("codec/long.ts", "\n".repeat(450) + "export {}"), [
       "codec/long.ts has 451 lines, more than 450"
     ])
@@ -92,7 +92,7 @@ describe("the check of the architecture", () => {
     assert.deepStrictEqual(withFile("codec/long.generated.ts", "\n".repeat(450) + "export {}"), [])
   })
 
-  it("sees a folder of mixed kinds that is crowded", () => {
+  it("reports a crowded folder of mixed kinds", () => {
     assert.deepStrictEqual(filled("session/engine", 15), [])
     assert.deepStrictEqual(filled("session/engine", 16), [
       "session/engine/ has 16 files and folders of different kinds, more than 15"
@@ -102,7 +102,7 @@ describe("the check of the architecture", () => {
     assert.deepStrictEqual(violations(inFolders), ["pool/ has 16 files and folders of different kinds, more than 15"])
   })
 
-  it("sees a file that has no place, also one beside the rooms of the session", () => {
+  it("reports a file that has no layer, also one beside the rooms of the session", () => {
     assert.deepStrictEqual(withFile("PgSurprise.ts", ""), ["PgSurprise.ts has no place in any layer"])
     assert.deepStrictEqual(withFile("session/misc.ts", ""), ["session/misc.ts has no place in any layer"])
     assert.deepStrictEqual(withFile("util/misc.ts", ""), ["util/misc.ts has no place in any layer"])
@@ -125,7 +125,7 @@ describe("the check of the architecture", () => {
     assert.deepStrictEqual(withFile(file, `import "${module}"`), [`${file} may not import ${module}`])
   })
 
-  it("sees an import of what is not in src, and one that it cannot follow", () => {
+  it("reports an import from outside src, and one that it cannot follow", () => {
     assert.deepStrictEqual(withFile("codec/x.ts", 'import "./gone.ts"'), [
       "codec/x.ts imports codec/gone.ts, which is not in src"
     ])
@@ -137,7 +137,7 @@ describe("the check of the architecture", () => {
     ])
   })
 
-  it("takes no string, comment or template for an import", () => {
+  it("does not take a string, a comment or a template for an import", () => {
     const text = '// import "./a.ts"\n/* export * from "./b.ts" */\nconst x = \'import "./c.ts"\' + `import("./d.ts")`'
     assert.deepStrictEqual(importsOf(text), [])
     assert.deepStrictEqual(importsOf('import r = require("node:fs")'), ["node:fs"])

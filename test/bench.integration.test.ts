@@ -1,4 +1,7 @@
-/** The benchmark's own check of values, in the smallest form: what it measures must be the same for all. */
+/**
+ * Tests that the benchmark checks the values which it measures, in its smallest form: they must be equal for all
+ * drivers.
+ */
 import { assert, describe, it } from "@effect/vitest"
 import { findFloor, type Floor } from "../bench/floor.ts"
 import { type Participant, nodeParticipants } from "../bench/drivers/index.ts"
@@ -21,7 +24,7 @@ const tiny: Pace = { rounds: 1, secondsPerRound: 0.01, warmUpSeconds: 0.01 }
 /** Many processes are started, one after the other. */
 const TIMEOUT_MILLIS = 120_000
 
-/** In a database of its own. */
+/** Runs the benchmark in a database of its own. */
 const measurementOf = async (
   workload: Workload,
   participants: ReadonlyArray<Participant>,
@@ -40,7 +43,7 @@ const outcomesOf = async (
   participants: ReadonlyArray<Participant>
 ): Promise<ReadonlyArray<Outcome>> => (await measurementOf(workload, participants)).outcomes
 
-/** The same with fewer rows. */
+/** The short form with fewer rows. */
 const shortStream: Workload = {
   ...stream,
   task: {
@@ -64,7 +67,7 @@ const scripted = (name: string, replies: ReadonlyArray<object>): Participant => 
   ]
 })
 
-/** What each driver for Node came to, after a look at the figures of those that were measured. */
+/** The results of each driver for Node, after a check of the figures of those that were measured. */
 const kindsOf = async (workload: Workload, rowsPerQuery: number): Promise<Readonly<Record<string, string>>> => {
   const outcomes = await outcomesOf(workload, nodeParticipants)
   for (const outcome of outcomes) {
@@ -92,7 +95,7 @@ const onAnyConnection = {
 }
 const throughAnyPool = { ...onAnyConnection, "effectpg-multiplexed": "measured" }
 
-/** What is wrong with a driver whose process answers so. */
+/** The complaint about a driver whose process answers in this way. */
 const reasonsOf = async (workload: Workload, replies: ReadonlyArray<object>) =>
   (await outcomesOf(workload, [scripted("liar", replies)])).map((outcome) =>
     outcome.kind === "failed" ? outcome.reason : outcome.kind
@@ -111,7 +114,7 @@ describe("a benchmark", { timeout: TIMEOUT_MILLIS }, () => {
     assert.deepStrictEqual(await kindsOf({ ...acquire, connections: 2, fibers: 2 }, 0), throughAnyPool)
   })
 
-  it("measures transactions that have written what they should", async () => {
+  it("measures transactions, and checks that they have written the expected rows", async () => {
     assert.deepStrictEqual(await kindsOf({ ...transaction, connections: 2, fibers: 2 }, 1), throughAnyPool)
   })
 
@@ -119,7 +122,7 @@ describe("a benchmark", { timeout: TIMEOUT_MILLIS }, () => {
     assert.deepStrictEqual(await kindsOf(connect, 0), onAnyConnection)
   })
 
-  it("measures streams, rotating statements and the writing of many rows, by those that offer them", async () => {
+  it("measures streams, rotating statements and bulk writes for the drivers that offer them", async () => {
     assert.deepStrictEqual(await kindsOf(shortStream, 3000), { ...onAnyConnection, pg: "unsupported" })
     assert.deepStrictEqual(await kindsOf(manyShapes, 1), onAnyConnection)
     const withoutSqlPg = { ...onAnyConnection, "sql-pg": "unsupported", "sql-pg-multiplexed": "unsupported" }
@@ -127,7 +130,7 @@ describe("a benchmark", { timeout: TIMEOUT_MILLIS }, () => {
     assert.deepStrictEqual(await kindsOf({ ...copyFrom, connections: 1, fibers: 1 }, 10_000), withoutSqlPg)
   })
 
-  it("measures no driver that writes other than it should, or reads another number of rows in a turn", async () => {
+  it("rejects a driver that writes wrong rows or reads a wrong number of rows in a turn", async () => {
     const written = { kind: "values", rows: [] }
     const sample = { queries: 2, rows: 3, wallMicros: 1, cpuMicros: 1, p50Micros: 1, p99Micros: 1, peakMemoryBytes: 1 }
     const opened = { kind: "opened" }
@@ -140,7 +143,7 @@ describe("a benchmark", { timeout: TIMEOUT_MILLIS }, () => {
     ])
   })
 
-  it("knows the least that a query can cost, where there is a pgbench, and says what goes wrong with it", async () => {
+  it("measures the least that a query can cost if pgbench exists, and says what goes wrong with pgbench", async () => {
     assert.isUndefined(await floorOf())
     const missing = await floorOf({ command: "there-is-no-such-program", version: "1" })
     assert.strictEqual(missing?.kind, "failed")
@@ -153,7 +156,7 @@ describe("a benchmark", { timeout: TIMEOUT_MILLIS }, () => {
     assert.isAbove(outcome.averageMicros, 0)
   })
 
-  it("measures no driver that gets other values, fails, or is gone; nor lets it disturb the others", async () => {
+  it("rejects a driver that gets other values, fails, or ends, and does not let it disturb the others", async () => {
     const [effectpg] = nodeParticipants.filter(({ name }) => name === "effectpg")
     assert.isDefined(effectpg)
     const opened = { kind: "opened" }
@@ -180,7 +183,7 @@ describe("a benchmark", { timeout: TIMEOUT_MILLIS }, () => {
     )
   })
 
-  it("asks no driver for what it refuses", async () => {
+  it("asks no driver for what it does not support", async () => {
     const refusing = scripted("patient", [{ kind: "refused", reason: "not before noon" }])
     const [plain] = nodeParticipants.filter(({ name }) => name === "sql-pg")
     assert.isDefined(plain)

@@ -59,7 +59,7 @@ const results = (costs: Readonly<Record<string, Cost>>, workload: Workload = one
 const before = { effectpg: { cpu: 20, heap: 4_000 }, pg: { cpu: 50, heap: 9_000 }, asyncpg: { cpu: 30, heap: null } }
 
 describe("the results of a benchmark", () => {
-  it("have the machine, the versions, every sample and all ratios; what is published has no samples", () => {
+  it("have the machine, the versions, every sample and all ratios; the published form has no samples", () => {
     const all = results(before)
     assert.strictEqual(all.date, "2026-01-02T03:04:05.678Z")
     assert.deepStrictEqual(all.versions, {
@@ -79,7 +79,7 @@ describe("the results of a benchmark", () => {
     assert.isTrue(published?.kind === "measured" && published.samples === undefined)
   })
 
-  it("are told from other files", () => {
+  it("are told apart from other files", () => {
     assert.throws(
       () => readResults(new URL("../package.json", import.meta.url).pathname),
       "no results of this benchmark"
@@ -88,7 +88,7 @@ describe("the results of a benchmark", () => {
 })
 
 describe("the tables of a benchmark", () => {
-  it("have the figures of each driver, its ratios, the floor, and why a driver is not in them", () => {
+  it("have the figures of each driver, its ratios, the floor, and why a driver is missing", () => {
     const report = workloadTable(measurement(onePlusOne, before))
     assert.match(report, /^effectpg +20\.0 +1000 +0\.90 +2\.00 +1 +3\.91$/m)
     assert.match(report, /^asyncpg +30\.0 +1000 +0\.90 +2\.00 +1 +0\.67 +1\.00$/m)
@@ -99,7 +99,7 @@ describe("the tables of a benchmark", () => {
 })
 
 describe("the comparison of two results", () => {
-  it("tells changes of more than a tenth, and what the other drivers did meanwhile", () => {
+  it("reports changes of more than a tenth, and how the other drivers changed meanwhile", () => {
     const after = { ...before, effectpg: { cpu: 24, heap: 4_300 }, pg: { cpu: 51, heap: 9_000 } }
     assert.deepStrictEqual(
       changes(results(before), results(after)).map(({ driver, figure, before, after }) => [
@@ -114,12 +114,12 @@ describe("the comparison of two results", () => {
     assert.match(text, /one-plus-one +effectpg +cpu us\/query +20\.0 +24\.0 +\+20 % +\+1 %$/m)
   })
 
-  it("counts allocation, for drivers that have a count of it", () => {
+  it("compares allocation for drivers that count it", () => {
     const after = { ...before, effectpg: { cpu: 20, heap: 2_000 }, asyncpg: { cpu: 30, heap: null } }
     assert.include(comparison(results(before), results(after)), "-50 %")
   })
 
-  it("says so where nothing has changed, the task is another one, or the versions are", () => {
+  it("says so if nothing has changed, and if the task or the versions differ", () => {
     assert.include(comparison(results(before), results(before)), "no change of more than 10 %")
     const slower = { ...before, effectpg: { cpu: 99, heap: 4_000 } }
     const other = results(slower, { ...onePlusOne, fibers: 20 })
@@ -131,7 +131,7 @@ describe("the comparison of two results", () => {
 })
 
 describe("the chart of a benchmark", () => {
-  it("has the measured drivers, the floor, the date, the machine and the versions, and is sound XML", () => {
+  it("has the measured drivers, the floor, the date, the machine and the versions, and is valid XML", () => {
     const { machine } = results(before)
     const svg = chart(results(before, { ...onePlusOne, title: "a < b & c" }))
     for (const part of [
@@ -150,11 +150,11 @@ describe("the chart of a benchmark", () => {
     assert.notMatch(svg, /NaN|Infinity|undefined/)
   })
 
-  it("does not mind a workload that no driver could do", () => {
+  it("accepts a workload that no driver could run", () => {
     assert.notMatch(chart(results({})), /NaN|Infinity|undefined/)
   })
 
-  it("puts values on a line by their logarithms, with round ticks", () => {
+  it("places values by their logarithms, with round ticks", () => {
     const { at, ticks } = logScale([12, 340], 100)
     assert.isAbove(at(12), 0)
     assert.isBelow(at(340), 100)

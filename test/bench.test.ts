@@ -10,13 +10,13 @@ import { median, medianRatio } from "../bench/statistics.ts"
 import { workloads } from "../bench/workloads/index.ts"
 
 describe("the statistics of a benchmark", () => {
-  it("take the middle, and the mean of two middles, whatever the order", () => {
+  it("take the middle value, or the mean of the two middle ones, in any order", () => {
     assert.strictEqual(median([30, 1, 2]), 2)
     assert.strictEqual(median([10, 9, 1, 2]), 5.5)
     assert.throws(() => median([]), "no median of no values")
   })
 
-  it("compare round by round, so that a slow round of both does not count", () => {
+  it("compare round by round, so that a round that is slow for both does not count", () => {
     assert.strictEqual(medianRatio([1, 100, 2], [2, 200, 4]), 0.5)
     assert.strictEqual(medianRatio([1, 2, 9], [1, 1, 1]), 2)
   })
@@ -49,7 +49,7 @@ describe("a meter", () => {
 })
 
 describe("the count of what is allocated", () => {
-  it("is the size of what was made, however often it was collected meanwhile", async () => {
+  it("is the size of all objects that were made, even if garbage was collected meanwhile", async () => {
     const OBJECTS = 2_000_000
     /** On a 64-bit machine: an array of four numbers, and the store of its elements. */
     const BYTES_PER_OBJECT = [64, 128] as const
@@ -67,12 +67,12 @@ describe("the count of what is allocated", () => {
 
 const query = (sql: string) => ({ sql, parameters: [] })
 
-describe("a task in the terms of a driver", () => {
+describe("a task of a driver", () => {
   it("is refused by a driver that lacks the skill", () => {
     for (const { task } of workloads) assert.isUndefined(operationOf({}, task))
   })
 
-  it("asks its queries in turn, and counts the rows of each answer", () => {
+  it("sends its queries in turn, and counts the rows of each answer", () => {
     const asked: Array<string> = []
     const operation = operationOf(
       { fetch: (_: null, { sql }) => asked.push(sql) },
@@ -83,7 +83,7 @@ describe("a task in the terms of a driver", () => {
     assert.strictEqual(operation?.rows([{}, {}]), 2)
   })
 
-  it("counts what was streamed since it was last asked", () => {
+  it("counts what was streamed since the last question", () => {
     const task = { kind: "stream", query: query("a"), rows: 3, checkedWith: query("a") } as const
     const operation = operationOf(
       {
@@ -101,7 +101,7 @@ describe("a task in the terms of a driver", () => {
 })
 
 describe("the text format of COPY", () => {
-  it("escapes what would end a value, a row or the format, and comes in blocks", () => {
+  it("escapes everything that would end a value, a row or the format, and comes in blocks", () => {
     assert.deepStrictEqual([...copyBlocks([[1, "a\tb\\c\nd\re", true]])], ["1\ta\\tb\\\\c\\nd\\re\ttrue\n"])
     const blocks = [...copyBlocks(Array.from({ length: 1_001 }, (_, at) => [at]))]
     assert.strictEqual(blocks.length, 3)
@@ -115,14 +115,14 @@ latency average = 1.250 ms
 tps = 8000.250000 (without initial connection time)
 ${times}`
 
-describe("what pgbench prints", () => {
-  it("is read together with the time of the shell's children", () => {
+describe("the output of pgbench", () => {
+  it("is read together with the CPU time of the shell's children", () => {
     const turn = { queries: 8010, cpuMicros: 61_750_000, queriesPerSecond: 8000.25, averageMicros: 1250 }
     assert.deepStrictEqual(parseTurn(output("0m0.01s 0m0.00s\n1m0.5s 0m1.25s\n")), turn)
     assert.deepStrictEqual(parseTurn(output("0m0.010000s 0m0.000000s\n1m0.500000s 0m1.250000s\n")), turn)
   })
 
-  it("is an error where something is missing", () => {
+  it("is an error if something is missing", () => {
     assert.throws(() => parseTurn("0m0.01s 0m0.00s\n1m0.5s 0m1.25s\n"), "it did not print transactions")
     assert.throws(() => parseTurn(output("")), "did not print the time")
   })
@@ -161,11 +161,11 @@ describe("the text of a value", () => {
     assert.throws(() => serverText(value, type), `not a decoded value of ${type}`)
   })
 
-  it("gives away json that was not parsed, by its quotes", () => {
+  it("shows by its quotes that JSON was not parsed", () => {
     assert.strictEqual(serverText('{"a": 1}', "jsonb"), '"{\\"a\\": 1}"')
   })
 
-  it("is not guessed for a type that nobody has thought of", () => {
+  it("is not guessed for an unknown type", () => {
     assert.throws(() => serverText("1", "money"), "does not know how the server prints money")
   })
 })
@@ -174,7 +174,7 @@ describe("the command line of a benchmark", () => {
   const drivers = [{ name: "effectpg" }, { name: "pg" }]
   const parse = (...args: ReadonlyArray<string>) => parseOptions(args, drivers, workloads)
 
-  it("takes everything in the short form unless told", () => {
+  it("chooses everything in the short form by default", () => {
     assert.deepStrictEqual(parse(), {
       drivers,
       workloads,
@@ -187,7 +187,7 @@ describe("the command line of a benchmark", () => {
     assert.deepStrictEqual(parse("--full").pace, full)
   })
 
-  it("takes the chosen ones in the order in which they are given", () => {
+  it("runs the chosen workloads in the order in which they are given", () => {
     const options = parse("--drivers", "pg,effectpg", "--workloads=mixed", "--rounds", "7", "--seconds", "0.25")
     assert.deepStrictEqual(
       options.drivers.map(({ name }) => name),

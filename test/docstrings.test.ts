@@ -1,4 +1,4 @@
-/** The examples in docstrings are programs: they compile, and those that need no server are run. */
+/** Tests that the examples in docstrings are programs: they compile, and those that need no server run. */
 import { assert, describe, it } from "@effect/vitest"
 import { execFile } from "node:child_process"
 import * as fs from "node:fs"
@@ -9,17 +9,17 @@ import { afterAll, beforeAll } from "vitest"
 
 const run = promisify(execFile)
 const repository = fileURLToPath(new URL("../", import.meta.url))
-/** Inside of the repository, where the packages are found, and ignored by git. */
+/** Lies inside the repository, so that the packages are found, and is ignored by git. */
 const parent = path.join(repository, ".vitest")
 const COMPILE_TIMEOUT_MILLIS = 180_000
 
 interface Example {
-  /** `PgClient-1.ts` is the first one in PgClient.ts. */
+  /** `PgClient-1.ts` is the first example in PgClient.ts. */
   readonly file: string
   readonly text: string
 }
 
-/** What stands between `@example` and the end of its fence, without the comment's margin. */
+/** The text between `@example` and the end of its fence, without the margin of the comment. */
 const EXAMPLE = /@example\n *\* ```ts\n(?<body>[\s\S]*?)\n *\* ```\n/g
 const MARGIN = /^ *\* ?/gm
 
@@ -41,7 +41,7 @@ const examples: ReadonlyArray<Example> = sources.flatMap(({ name, text }) =>
   }))
 )
 
-/** It asks no server, and leaves nothing to the reader. */
+/** Such an example asks no server, and is complete. */
 const isSelfSufficient = ({ text }: Example): boolean => !/runMain|declare const/.test(text)
 
 let directory: string
@@ -54,7 +54,7 @@ beforeAll(() => {
 
 afterAll(() => fs.rmSync(directory, { recursive: true, force: true }))
 
-/** What the compiler has to say of the examples; what it says of src is for `npm run check`. */
+/** The compiler's errors in the examples; `npm run check` shows those in src. */
 const complaints = async (): Promise<ReadonlyArray<string>> => {
   const project = path.join(directory, "tsconfig.json")
   fs.writeFileSync(project, JSON.stringify({ extends: "../../tsconfig.json", include: ["*.ts"] }))

@@ -1,7 +1,7 @@
 /**
- * What an editor shows of what is public, while one writes it. TypeScript's language service is asked as an editor asks it: by
- * pointing at the name (hover), and by opening the brackets (the list of the call's forms). It is the one of TypeScript 5,
- * which is the stricter: where a call has several forms it shows nothing of what stands on the name.
+ * Tests what an editor shows of the public API. The test asks TypeScript's language service as an editor does: it
+ * points at the name (hover), and opens the parenthesis (signature help). It uses TypeScript 5, which is stricter: if a
+ * call has overloads, it shows nothing of the documentation on the name.
  */
 import { assert, describe, it } from "@effect/vitest"
 import { ts } from "@ts-morph/common"
@@ -11,13 +11,13 @@ import { beforeAll } from "vitest"
 import { isFunctionType, membersOf, type PublicName, publicNames } from "./support/publicListing.ts"
 
 const repository = fileURLToPath(new URL("../", import.meta.url))
-/** It is nowhere but in the memory of the language service. */
+/** This file exists only in the memory of the language service. */
 const file = path.join(repository, "test", "whatAUserWrites.ts")
 /** The language service reads all of Effect's types before it answers. */
 const READING_TIMEOUT_MILLIS = 300_000
 const SLOW = { timeout: 120_000 }
 
-// ------------------------------------------------------------------------------------------------------ what is asked
+// ------------------------------------------------------------------------------------------------------ questions
 
 interface Asked {
   /** `PgPool.PgPool.fetch` */
@@ -27,10 +27,10 @@ interface Asked {
   readonly isFunction: boolean
 }
 
-/** JavaScript calls them by itself, and everybody knows what they are for. */
+/** JavaScript calls these methods by itself, and every reader knows what they are for. */
 const OF_JAVASCRIPT = /^(\[.*|toJSON|toString|toISOString)$/
 
-/** What is run by those who have it: functions, effects and streams; what is called by a name of its own type, too. */
+/** Everything that a program runs: functions, effects and streams, also functions that have a named type. */
 const isRun = (type: string): boolean => isFunctionType(type) || /^(Effect<|Stream<|Listen$)/.test(type)
 
 const instanceOf = (name: string): string => `an${name.replace(".", "")}`
@@ -44,7 +44,7 @@ const members = ({ keyword, members, name }: PublicName): ReadonlyArray<Asked> =
       isFunction: !/^(Effect|Stream)</.test(member.type)
     }))
 
-/** A class is listed as an interface and as a constant, and not every one can be named as that. */
+/** A class is listed as an interface and as a constant, and not every class can be named as a constant. */
 const named = ({ keyword, name, type }: PublicName): ReadonlyArray<Asked> => {
   if (keyword !== "const") return [{ name, expression: `undefined as ${name}`, isFunction: false }]
   return type.startsWith("typeof ") ? [] : [{ name, expression: name, isFunction: isFunctionType(type) }]
@@ -63,7 +63,7 @@ const instances = publicNames
   .filter(({ keyword }) => keyword === "interface")
   .map(({ name }) => `declare const ${instanceOf(name)}: ${name}`)
 
-/** Calls of a form that their arguments choose. */
+/** Calls whose overload is chosen by their arguments. */
 const chosen = {
   plain: 'anPgClientPgClient.fetch("SELECT 1")',
   decoded: 'anPgClientPgClient.fetch("SELECT 1", [], { row: Schema.Struct({}) })',
@@ -116,7 +116,7 @@ beforeAll(() => {
   editor.getProgram()
 }, READING_TIMEOUT_MILLIS)
 
-/** What an editor shows of something. */
+/** What an editor shows of a symbol. */
 interface Shown {
   readonly words: string
   readonly tags: ReadonlyArray<string>
@@ -132,7 +132,7 @@ const shown = ({ documentation = [], tags = [] }: Documented): Shown => ({
   tags: tags.map(({ name }) => name)
 })
 
-/** Where the last name of what is called, or only named, stands. */
+/** The position of the last name in the expression. */
 const positionOf = (statement: string): number => {
   const at = text.indexOf(`\n;${statement};`)
   if (at === -1) throw new Error(`the text does not have ${statement}`)
@@ -149,13 +149,13 @@ const forms = (expression: string): ReadonlyArray<Shown> => {
   return (editor.getSignatureHelpItems(file, bracket, undefined)?.items ?? []).map(shown)
 }
 
-/** Everything that is shown of a call, by where it is. */
+/** Everything that an editor shows of a call, by the position where it shows it. */
 const everywhere = ({ expression, isFunction }: Asked): ReadonlyArray<readonly [where: string, Shown]> => {
   const named: readonly [string, Shown] = ["the name", hover(expression)]
   if (!isFunction) return [named]
   const called = ["the call", hover(`${expression}()`)] as const
   const listed = forms(expression)
-  // What stands on the name is shown for a call that has one form.
+  // For a call with one signature, an editor shows the documentation of the name.
   if (new Set(listed.map(({ words }) => words)).size === 1 && listed[0]?.words === "" && called[1].words !== "") {
     return [named, called]
   }
@@ -173,8 +173,8 @@ const faultOf = (words: string): string | undefined => {
 
 // ------------------------------------------------------------------------------------------------------------- tests
 
-describe("what an editor shows of what is public", () => {
-  it("is asked for every name, and for every call", () => {
+describe("the documentation that an editor shows", () => {
+  it("is checked for every public name, and for every call", () => {
     const names = asked.map(({ name }) => name)
     assert.isAbove(names.length, 400)
     assert.includeMembers(names, [
@@ -190,7 +190,7 @@ describe("what an editor shows of what is public", () => {
     ])
   })
 
-  it("begins with a sentence that can be understood by itself, on the name and on each form of the call", SLOW, () => {
+  it("begins with a sentence that is understandable alone, on the name and on each overload", SLOW, () => {
     const faults = asked.flatMap((call) =>
       everywhere(call).flatMap(([where, { words }]) => {
         const fault = faultOf(words)
@@ -200,7 +200,7 @@ describe("what an editor shows of what is public", () => {
     assert.deepStrictEqual(faults, [])
   })
 
-  it("has an example and its version on each form of what everything that reaches a database can do", SLOW, () => {
+  it("has an example and a version on each overload of every method that reaches a database", SLOW, () => {
     const shared = membersOf("PgConnection.Queryable").map(({ name }) => name)
     const reaching = publicNames.filter(({ members }) => shared.every((name) => members.some((m) => m.name === name)))
     assert.isAtLeast(reaching.length, 5)
@@ -210,7 +210,7 @@ describe("what an editor shows of what is public", () => {
     assert.strictEqual(calls.length, reaching.length * shared.length)
     const faults = calls.flatMap((call) =>
       everywhere(call).flatMap(([where, { tags }]) => {
-        // Whoever has not called it yet sees what it is for; the example is that of a form.
+        // The hover on the name says what the call is for; the example belongs to an overload.
         const wanted = where === "the name" ? ["since"] : ["example", "since"]
         return wanted.filter((tag) => !tags.includes(tag)).map((tag) => `${call.name}: ${where} has no @${tag}`)
       })
@@ -218,7 +218,7 @@ describe("what an editor shows of what is public", () => {
     assert.deepStrictEqual(faults, [])
   })
 
-  it("is that of the form that the arguments choose", SLOW, () => {
+  it("is that of the overload that the arguments choose", SLOW, () => {
     const sentences = Object.fromEntries(
       Object.entries(chosen).map(([name, call]) => [name, firstSentence(hover(call).words)])
     )

@@ -1,4 +1,7 @@
-/** Every example runs to its end, each in a database of its own where it leaves nothing, and prints what the README says. */
+/**
+ * Tests that every example runs to its end in a database of its own, leaves nothing there, and prints what README.md
+ * says.
+ */
 import { assert, describe, it } from "@effect/vitest"
 import { spawn } from "node:child_process"
 import * as fs from "node:fs"
@@ -13,7 +16,7 @@ const examples = fs.readdirSync(directory).filter((file) => file.endsWith(".ts")
 
 const EXAMPLE_TIMEOUT_MILLIS = 60_000
 
-/** All that the example wrote, after its exit code. */
+/** Everything that the example wrote, after its exit code. */
 const outcome = async (example: string, url: string): Promise<string> => {
   const child = spawn(process.execPath, [fileURLToPath(new URL(example, directory))], {
     env: { ...process.env, EFFECTPG_TEST_URL: url },
@@ -34,7 +37,7 @@ interface Run {
   readonly leftovers: ReadonlyArray<string>
 }
 
-/** Each is run once, whichever tests want to see it. */
+/** Runs each example once, even if several tests want its output. */
 const runs = new Map<string, Promise<Run>>()
 
 const runOf = (example: string): Promise<Run> => {
@@ -91,7 +94,7 @@ describe("examples", () => {
   )
 
   it(
-    "work a queue of jobs off, each once, by more than one worker, and again what has failed",
+    "work off a queue of jobs with more than one worker, each job once, and repeat failed jobs",
     async () => {
       const { result } = await runOf("jobQueue.ts")
       const report = Array.from(

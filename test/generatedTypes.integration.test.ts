@@ -1,6 +1,6 @@
 /**
- * Types that nobody has made before, nested four deep, with values that SQL expresses by itself. What the server sends of
- * such an expression is the value; the value as a parameter comes back equal; and the server prints both alike.
+ * Tests random new types, nested four deep, with values that SQL expresses by itself. The value that we read from such
+ * an expression comes back equal as a parameter, and the server prints both alike.
  *
  *   EFFECTPG_GENERATED_TYPES=1000 npx vitest run test/generatedTypes.integration.test.ts
  */
@@ -11,7 +11,7 @@ import { TestDatabase } from "./support/database.ts"
 import { assertHealthy, liveConnection, valueOf } from "./support/live.ts"
 import { int } from "./wire/frames.ts"
 
-/** So many schemas of types. */
+/** How many schemas of types are made. */
 const SCHEMAS = Number(process.env["EFFECTPG_GENERATED_TYPES"] ?? 25)
 /** For each of them, on a busy machine. */
 const PATIENCE_MILLIS = 2_000
@@ -21,7 +21,7 @@ const VALUES_OF_EACH = 4
 
 layer(TestDatabase.layer, { excludeTestServices: true })("generated types", (it) => {
   it.effect.prop(
-    "are read as what they are, and taken as what was read",
+    "are read as the values that they are, and taken as the values that were read",
     { seed: int(0, 2 ** 31 - 1) },
     ({ seed }) =>
       Effect.gen(function* () {

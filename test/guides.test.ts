@@ -1,4 +1,4 @@
-/** ARCHITECTURE.md, CONTRIBUTING.md and the records of decisions name what is there. */
+/** Tests that everything which ARCHITECTURE.md, CONTRIBUTING.md and the records of decisions name exists. */
 import { assert, describe, it } from "@effect/vitest"
 import * as fs from "node:fs"
 import { layers } from "./support/architecture.ts"
@@ -12,7 +12,7 @@ const DECISIONS = "docs/decisions/"
 const records = fs.readdirSync(new URL(DECISIONS, repository)).sort()
 const PATH = /(?<![\w./])(?:\.ci|src|test|bench|docs|examples)\/[\w./-]*|(?<![\w./-])[\w-]+\.(?:config\.ts|json)\b/g
 
-/** What stands in backquotes and is a path from the root. */
+/** The paths from the root that stand in backquotes. */
 const pathsIn = (text: string): ReadonlyArray<string> =>
   Array.from(text.matchAll(/`([^`]+)`/g), ([, code = ""]) => code.match(PATH) ?? []).flat()
 
@@ -30,14 +30,14 @@ describe.each(GUIDES)("%s", (guide) => {
     for (const [, target = ""] of text.matchAll(/\]\((?!https:)([^)]+)\)/g)) assert.isTrue(isThere(target), target)
   })
 
-  it("knows the commands of the project", () => {
+  it("names commands that package.json has", () => {
     const { scripts } = JSON.parse(textOf("package.json"))
     for (const [, script = ""] of text.matchAll(/`npm run ([\w:]+)/g)) assert.property(scripts, script)
   })
 })
 
 describe("ARCHITECTURE.md", () => {
-  it("has a place for every folder and every public module, and for every room of the session", () => {
+  it("lists every folder, every public module and every room of the session", () => {
     const paths = new Set(pathsIn(textOf("ARCHITECTURE.md")))
     const parts = layers.flatMap((layer) => layer.parts).map((part) => `src/${part}`)
     const there = fs
@@ -82,8 +82,8 @@ describe("the records of decisions", () => {
   })
 })
 
-describe("the paths that are found in a text", () => {
-  it("are those in backquotes, from the root", () => {
+describe("the paths in a text", () => {
+  it("stand in backquotes and begin at the root", () => {
     const text = "`src/a/b.ts` and `npx node test/x.ts`, `./src/no.ts`, src/not.ts, `vitest.config.ts`, `onQuery`"
     assert.deepStrictEqual(pathsIn(text), ["src/a/b.ts", "test/x.ts", "vitest.config.ts"])
   })

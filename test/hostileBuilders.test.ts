@@ -1,4 +1,4 @@
-/** What only makes a value, and asks nobody, says what is wrong in one of two ways, and in no other. */
+/** Tests that functions which only make a value report a wrong argument in one of two ways, and in no other. */
 import { assert, describe, it } from "@effect/vitest"
 import { builders, functionOf, guards } from "./support/hostileCalls.ts"
 import { sql as tag } from "../src/PgSql.ts"
@@ -35,13 +35,13 @@ const builderOf = (name: string): ((...given: ReadonlyArray<unknown>) => unknown
 const wordsOf = (failure: unknown): string => (failure instanceof Error ? `${failure.name}: ${failure.message}` : "?")
 
 describe("a builder", () => {
-  it("of PgSql never throws: what cannot be run says so where it is run", () => {
+  it("never throws if it is of PgSql: a faulty value fails when it is run", () => {
     const ofSql = Object.entries(builders).filter(([name]) => name.startsWith("PgSql."))
     assert.isAbove(ofSql.length, 5)
     for (const [name, forms] of ofSql) assert.deepStrictEqual(thrownBy(name, forms), [], name)
   })
 
-  it("of PgTypes throws nothing but a TypeError that says what it takes", () => {
+  it("throws nothing but a TypeError that says what it takes if it is of PgTypes", () => {
     for (const [name, forms] of Object.entries(builders)) {
       if (!name.startsWith("PgTypes.")) continue
       const others = thrownBy(name, forms).filter((words) => !/: TypeError: PgTypes\.\w+ takes /.test(String(words)))
@@ -49,7 +49,7 @@ describe("a builder", () => {
     }
   })
 
-  it("is each listed function that asks nobody, and a guard is true or false of everything", () => {
+  it("is each listed function that asks no server, and a guard returns true or false for everything", () => {
     assert.isAbove(guards.length, 40)
     for (const name of guards) {
       for (const [what, make] of hostileValues) assert.isFalse(functionOf(name)(make()), `${name} of ${what}`)

@@ -1,6 +1,6 @@
 /**
- * A search_path on which somebody has put functions, operators, types and tables of their own before PostgreSQL's. What
- * we ask the server for ourselves never reaches them: every name in it says its schema.
+ * Tests a search_path on which an attacker has put functions, operators, types and tables before PostgreSQL's. Our own
+ * queries never reach them, because every name in them is qualified.
  */
 import { assert, describe, it as plainIt, layer } from "@effect/vitest"
 import * as Effect from "effect/Effect"
@@ -17,8 +17,8 @@ import { assertHealthy, liveConnection, liveSettings } from "./support/live.ts"
 import { proxyTo } from "./support/proxy.ts"
 
 /**
- * Shadows all that has a name in pg_catalog: functions and operators with the same parameters, which fail where they are
- * called; tables without columns; and types without values.
+ * Shadows everything that has a name in pg_catalog: functions and operators with the same parameters, which fail if
+ * they are called; tables without columns; and types without values.
  */
 const SHADOWS = `
 CREATE SCHEMA hostile;
@@ -72,7 +72,7 @@ BEGIN
   IF made < 500 THEN RAISE 'only ${"%"} shadows', made; END IF;
 END $$`
 
-/** What a user asks for names its schemas too, so that whatever fails here is ours. */
+/** A user's query qualifies its names too, so any failure here is ours. */
 const features: Readonly<
   Record<string, (pool: PgPool.PgPool) => Effect.Effect<unknown, PgError.PgError, Scope.Scope>>
 > = {
@@ -141,11 +141,11 @@ const features: Readonly<
     )
 }
 
-/** Words that stand before a parenthesis and are no function. */
+/** Words that stand before a parenthesis and are not functions. */
 const NO_FUNCTION =
   /^(as|in|values|any|all|lateral|over|on|and|or|not|from|where|with|recursive|operator|needed|part|attributes|things|t|effectpg_copy)$/i
 
-/** The names in a text that do not say their schema, each with what it is. */
+/** The unqualified names in a text, each with what it is. */
 const unqualified = (text: string): ReadonlyArray<string> => {
   const sql = text.replaceAll(/'(?:[^']|'')*'/g, "''").replaceAll(/"(?:[^"]|"")*"/g, '""')
   const found: Array<string> = []
@@ -167,7 +167,7 @@ const unqualified = (text: string): ReadonlyArray<string> => {
 }
 
 layer(TestDatabase.layer, { excludeTestServices: true })("a hostile search_path", (it) => {
-  it.effect("reaches nothing of what we ask for ourselves, and no text of ours has an unqualified name", () =>
+  it.effect("reaches none of our own queries, and none of them has an unqualified name", () =>
     Effect.gen(function* () {
       const owner = yield* liveConnection()
       yield* owner.executeScript(SHADOWS)
@@ -192,7 +192,7 @@ layer(TestDatabase.layer, { excludeTestServices: true })("a hostile search_path"
       assert.isAbove(texts.size, 30)
       const bad = [...texts].flatMap((sql) => unqualified(sql).map((what) => `${what} in ${sql}`))
       assert.deepStrictEqual(bad, [])
-      // The shadows are there: a name that does not say its schema finds them.
+      // The shadows exist: an unqualified name finds them.
       for (const sql of ["SELECT pg_backend_pid()", "SELECT 1 = 1", "SELECT 'a'::text", "SELECT oid FROM pg_type"]) {
         assert.isTrue(PgError.isPgError(yield* Effect.flip(pool.fetch(sql))), sql)
         assert.notDeepEqual(unqualified(sql), [])
@@ -203,7 +203,7 @@ layer(TestDatabase.layer, { excludeTestServices: true })("a hostile search_path"
   )
 })
 
-/** The literals in the sources that begin as a query does, with a name for each part that is put in. */
+/** The literals in the sources that begin as a query does, with a name for each part that is inserted. */
 const queriesInSources = (): ReadonlyArray<string> =>
   fs
     .globSync("src/**/*.ts")
@@ -215,13 +215,13 @@ describe("the queries in the sources", () => {
   plainIt("have no name without its schema, whether a test runs them or not", () => {
     const queries = queriesInSources()
     assert.isAbove(queries.length, 10)
-    // The operators of some are qualified when they are put together.
+    // The operators of some queries are qualified when the queries are put together.
     const bad = queries.flatMap((sql) => unqualified(sql).filter((what) => !what.startsWith("operator")))
     assert.deepStrictEqual(bad, [])
   })
 })
 
-/** As `assertHealthy`, whose text would meet the shadows. */
+/** Does what `assertHealthy` does, whose text would meet the shadows. */
 const assertHealthyOn = (pool: PgPool.PgPool) =>
   pool.withConnection((connection) =>
     Effect.andThen(connection.execute("SET search_path = pg_catalog"), assertHealthy(connection))

@@ -1,4 +1,4 @@
-/** Who watches operations: the hook, the slow-query log, the tracer, the metrics. */
+/** Tests the observers of operations: the hook, the slow-query log, the tracer, the metrics. */
 import { assert, layer } from "@effect/vitest"
 import * as Effect from "effect/Effect"
 import * as Fiber from "effect/Fiber"
@@ -17,7 +17,7 @@ const assertHealthy = (pool: PgPool.PgPool) =>
   Effect.map(pool.fetchValue("SELECT 7"), (seven) => assert.deepStrictEqual(seven, Option.some(7)))
 
 layer(TestDatabase.layer, { excludeTestServices: true })("an operation", (it) => {
-  it.effect("is told to onQuery with its text, its time and its error, and without its values", () =>
+  it.effect("is reported to onQuery with its text, its time and its error, and without its values", () =>
     Effect.gen(function* () {
       const events: Array<PgConfig.QueryEvent> = []
       const pool = yield* poolWith({ onQuery: (event) => Effect.sync(() => void events.push(event)) })
@@ -38,7 +38,7 @@ layer(TestDatabase.layer, { excludeTestServices: true })("an operation", (it) =>
     })
   )
 
-  it.effect("that onQuery asks for itself is not told to it again, however it asks", () =>
+  it.effect("is not reported to onQuery if onQuery itself runs it", () =>
     Effect.gen(function* () {
       const seen: Array<string> = []
       const box: { pool?: PgPool.PgPool } = {}
@@ -64,7 +64,7 @@ layer(TestDatabase.layer, { excludeTestServices: true })("an operation", (it) =>
     })
   )
 
-  it.effect("of a hook is told to the hook of another pool, and two that ask each other come to an end", () =>
+  it.effect("is reported to the hook of another pool if a hook runs it, and two such hooks do not loop", () =>
     Effect.gen(function* () {
       const seen: Array<string> = []
       const pools: Array<PgPool.PgPool> = []
@@ -84,7 +84,7 @@ layer(TestDatabase.layer, { excludeTestServices: true })("an operation", (it) =>
     })
   )
 
-  it.effect("of a prepared statement or of a cursor is told to onQuery as any other", () =>
+  it.effect("is reported to onQuery if it belongs to a prepared statement or a cursor", () =>
     Effect.gen(function* () {
       const seen: Array<string> = []
       const pool = yield* poolWith({
@@ -118,39 +118,37 @@ layer(TestDatabase.layer, { excludeTestServices: true })("an operation", (it) =>
     })
   )
 
-  it.effect(
-    "that explains, listens or waits for a lock is told to onQuery as any other, on a connection and on a pool",
-    () =>
-      Effect.gen(function* () {
-        const seen: Array<string> = []
-        const settings: PgConfig.PoolSettings = {
-          onQuery: ({ operation, outcome, sql }) => Effect.sync(() => void seen.push(`${operation} ${outcome}: ${sql}`))
-        }
-        const pool = yield* poolWith(settings)
-        const connection = yield* pool.connection
-        for (const queryable of [pool, connection]) {
-          const statement = yield* queryable.prepare("SELECT 1 / $1::int4")
-          seen.length = 0
-          yield* statement.explain([1])
-          yield* Effect.flip(statement.explain([0], { analyze: true }))
-          yield* Effect.scoped(queryable.listen("Quoted"))
-          yield* queryable.withAdvisoryLock(7, Effect.void)
-          yield* queryable.withAdvisoryLockIfAvailable([7, 8], Effect.void, { shared: true })
-          assert.deepStrictEqual(seen.splice(0), [
-            "explain success: EXPLAIN (FORMAT JSON, VERBOSE) SELECT 1 / $1::int4",
-            "explain failure: EXPLAIN (FORMAT JSON, VERBOSE, ANALYZE) SELECT 1 / $1::int4",
-            'listen success: LISTEN "Quoted"',
-            "withAdvisoryLock success: SELECT pg_catalog.pg_advisory_lock($1)",
-            "withAdvisoryLockIfAvailable success: SELECT pg_catalog.pg_try_advisory_lock_shared($1, $2)"
-          ])
-        }
-        yield* connection.reset
-        assert.match(seen.splice(0).join(), /^reset success: /)
-        yield* assertHealthy(pool)
-      }).pipe(Effect.scoped)
+  it.effect("is reported to onQuery if it explains, listens or waits for a lock, on a connection and on a pool", () =>
+    Effect.gen(function* () {
+      const seen: Array<string> = []
+      const settings: PgConfig.PoolSettings = {
+        onQuery: ({ operation, outcome, sql }) => Effect.sync(() => void seen.push(`${operation} ${outcome}: ${sql}`))
+      }
+      const pool = yield* poolWith(settings)
+      const connection = yield* pool.connection
+      for (const queryable of [pool, connection]) {
+        const statement = yield* queryable.prepare("SELECT 1 / $1::int4")
+        seen.length = 0
+        yield* statement.explain([1])
+        yield* Effect.flip(statement.explain([0], { analyze: true }))
+        yield* Effect.scoped(queryable.listen("Quoted"))
+        yield* queryable.withAdvisoryLock(7, Effect.void)
+        yield* queryable.withAdvisoryLockIfAvailable([7, 8], Effect.void, { shared: true })
+        assert.deepStrictEqual(seen.splice(0), [
+          "explain success: EXPLAIN (FORMAT JSON, VERBOSE) SELECT 1 / $1::int4",
+          "explain failure: EXPLAIN (FORMAT JSON, VERBOSE, ANALYZE) SELECT 1 / $1::int4",
+          'listen success: LISTEN "Quoted"',
+          "withAdvisoryLock success: SELECT pg_catalog.pg_advisory_lock($1)",
+          "withAdvisoryLockIfAvailable success: SELECT pg_catalog.pg_try_advisory_lock_shared($1, $2)"
+        ])
+      }
+      yield* connection.reset
+      assert.match(seen.splice(0).join(), /^reset success: /)
+      yield* assertHealthy(pool)
+    }).pipe(Effect.scoped)
   )
 
-  it.effect("is logged where it took longer than the threshold, and not where it did not", () =>
+  it.effect("is logged only if it took longer than the threshold", () =>
     Effect.gen(function* () {
       const lines: Array<string> = []
       const logger = Logger.make(({ message }) => void lines.push(JSON.stringify(message)))
@@ -166,7 +164,7 @@ layer(TestDatabase.layer, { excludeTestServices: true })("an operation", (it) =>
     })
   )
 
-  it.effect("is a client span with the attributes of the stable conventions, where a tracer is installed", () =>
+  it.effect("is a client span with the attributes of the stable conventions, if a tracer is installed", () =>
     Effect.gen(function* () {
       const spans: Array<Tracer.NativeSpan> = []
       const tracer = Tracer.make({
@@ -202,7 +200,7 @@ layer(TestDatabase.layer, { excludeTestServices: true })("an operation", (it) =>
     })
   )
 
-  it.effect("is measured as db.client.operation.duration where metrics are asked for", () =>
+  it.effect("is measured as db.client.operation.duration if metrics are asked for", () =>
     Effect.gen(function* () {
       const { database } = yield* TestDatabase
       const pool = yield* poolWith({ metrics: true })
@@ -217,36 +215,34 @@ layer(TestDatabase.layer, { excludeTestServices: true })("an operation", (it) =>
     })
   )
 
-  it.effect(
-    "of a pool is counted where metrics are asked for: connections by state, those who wait, and those in vain",
-    () =>
-      Effect.gen(function* () {
-        const { database } = yield* TestDatabase
-        const pool = yield* poolWith({ metrics: true, maxConnections: 1, acquireTimeout: "50 millis" })
-        const valueOf = (name: string, state?: string) =>
-          Effect.map(Metric.snapshot, (snapshots) => {
-            const ours = snapshots.find(
-              ({ attributes, id }) =>
-                id === name &&
-                attributes?.["db.client.connection.pool.name"] === database &&
-                attributes["db.client.connection.state"] === state
-            )
-            if (ours === undefined) return undefined
-            return "value" in ours.state ? ours.state.value : ours.state
-          })
-        yield* pool.withConnection(() =>
-          Effect.gen(function* () {
-            assert.deepStrictEqual(yield* valueOf("db.client.connection.count", "used"), 1)
-            yield* Effect.flip(pool.fetch("SELECT 1"))
-          })
-        )
-        assert.deepStrictEqual(yield* valueOf("db.client.connection.count", "used"), 0)
-        assert.deepStrictEqual(yield* valueOf("db.client.connection.count", "idle"), 1)
-        const count = yield* Effect.map(Metric.snapshot, (all) =>
-          all.find(({ id }) => id === "db.client.connection.timeouts")
-        )
-        assert.strictEqual(count?.state !== undefined && "count" in count.state ? Number(count.state.count) : 0, 1)
-        yield* assertHealthy(pool)
-      })
+  it.effect("is counted for a pool if metrics are asked for: connections by state, waiting callers and timeouts", () =>
+    Effect.gen(function* () {
+      const { database } = yield* TestDatabase
+      const pool = yield* poolWith({ metrics: true, maxConnections: 1, acquireTimeout: "50 millis" })
+      const valueOf = (name: string, state?: string) =>
+        Effect.map(Metric.snapshot, (snapshots) => {
+          const ours = snapshots.find(
+            ({ attributes, id }) =>
+              id === name &&
+              attributes?.["db.client.connection.pool.name"] === database &&
+              attributes["db.client.connection.state"] === state
+          )
+          if (ours === undefined) return undefined
+          return "value" in ours.state ? ours.state.value : ours.state
+        })
+      yield* pool.withConnection(() =>
+        Effect.gen(function* () {
+          assert.deepStrictEqual(yield* valueOf("db.client.connection.count", "used"), 1)
+          yield* Effect.flip(pool.fetch("SELECT 1"))
+        })
+      )
+      assert.deepStrictEqual(yield* valueOf("db.client.connection.count", "used"), 0)
+      assert.deepStrictEqual(yield* valueOf("db.client.connection.count", "idle"), 1)
+      const count = yield* Effect.map(Metric.snapshot, (all) =>
+        all.find(({ id }) => id === "db.client.connection.timeouts")
+      )
+      assert.strictEqual(count?.state !== undefined && "count" in count.state ? Number(count.state.count) : 0, 1)
+      yield* assertHealthy(pool)
+    })
   )
 })

@@ -1,4 +1,4 @@
-/** What `npm publish` would send, and what a program that has installed it can import. */
+/** Tests what `npm publish` would send, and what a program that has installed the package can import. */
 import { assert, describe, it } from "@effect/vitest"
 import { execFile } from "node:child_process"
 import * as fs from "node:fs"
@@ -33,7 +33,7 @@ afterAll(() => {
   for (const made of [directory, consumer]) fs.rmSync(made, { recursive: true, force: true })
 })
 
-/** What a program in the package's place gets for `import(module)`: the exported names, or the code of the error. */
+/** What a program gets for `import(module)` from the package: the exported names, or the code of the error. */
 const imported = async (modules: ReadonlyArray<string>): Promise<ReadonlyArray<ReadonlyArray<string> | string>> => {
   const program = `Promise.all(${JSON.stringify(modules)}.map((module) =>
     import(module).then(Object.keys, (error) => error.code ?? String(error))
@@ -43,8 +43,8 @@ const imported = async (modules: ReadonlyArray<string>): Promise<ReadonlyArray<R
 }
 
 /**
- * A program of somebody who looks into the declarations of what is installed. What must fail shows that they are found:
- * where they are not, everything is of type `any`.
+ * A program that uses the declarations of the installed package. Some of its lines must fail, which shows that the
+ * declarations are found: otherwise everything is of type `any`.
  */
 const programOf = (modules: ReadonlyArray<string>): string => `
 ${modules.map((name) => `export * as ${name} from "effectpg/${name}"`).join("\n")}
@@ -69,7 +69,7 @@ export const noStatement = pg.fetch(1)
 const isPublic = (name: string): boolean => /^Pg\w+$/.test(name)
 
 describe("the package", () => {
-  it("holds the sources, what was compiled from them, and what a reader wants; nothing else", async () => {
+  it("holds the sources, the compiled files, and the documents for readers; nothing else", async () => {
     const { stdout } = await run("npm", ["pack", "--dry-run", "--json", directory])
     const [packed]: ReadonlyArray<{ readonly files: ReadonlyArray<{ readonly path: string }> }> = JSON.parse(stdout)
     assert.deepStrictEqual(
@@ -82,7 +82,7 @@ describe("the package", () => {
     )
   })
 
-  it("opens every public module, under the name of its file", async () => {
+  it("exports every public module under the name of its file", async () => {
     const modules = sources.filter(isPublic).toSorted()
     assert.include(modules, "PgClient")
     const [index, ...opened] = await imported(["effectpg", ...modules.map((name) => `effectpg/${name}`)])
@@ -91,7 +91,7 @@ describe("the package", () => {
   })
 
   it(
-    "has declarations that hold by themselves, for a program that has them checked",
+    "has declarations that are complete, for a program that checks them",
     async () => {
       const modules = path.join(consumer, "node_modules")
       fs.mkdirSync(modules)

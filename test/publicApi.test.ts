@@ -3,7 +3,7 @@ import { readFileSync } from "node:fs"
 import { generatePublicApi } from "./fixtures/generatePublicApi.ts"
 
 describe("the listing of the public API", () => {
-  it("is what the public modules export; if not, run its generator and read what changed", () => {
+  it("equals the exports of the public modules; if not, run its generator and review the change", () => {
     const checkedIn = readFileSync(new URL("fixtures/publicApi.generated.ts", import.meta.url), "utf8")
     assert.strictEqual(checkedIn, generatePublicApi())
   })

@@ -1,4 +1,4 @@
-/** README.md says nothing that is not so: its code is that of the examples, its tables name what is there. */
+/** Tests that README.md is true: its code is that of the examples, and its tables name what exists. */
 import { assert, describe, it } from "@effect/vitest"
 import * as fs from "node:fs"
 import { PgError } from "../src/index.ts"

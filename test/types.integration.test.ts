@@ -1,7 +1,8 @@
 /**
- * Every type that a column can have, as the server's own catalogue lists them: read from a literal, taken as a
- * parameter, in arrays, inside of a composite type and of an anonymous record. What we read must be a parameter that the
- * server prints as it prints the literal, which holds us to the server's own text form without knowing the type.
+ * Tests every type that a column can have, as the server's own catalogue lists them: read from a literal, taken as a
+ * parameter, in arrays, in a composite type and in an anonymous record. The value that we read must be a parameter that
+ * the server prints as it prints the literal. This holds us to the server's own text form without knowledge of the
+ * type.
  */
 import { assert, layer } from "@effect/vitest"
 import * as Effect from "effect/Effect"
@@ -15,12 +16,15 @@ import { assertHealthy, liveConnection, valueOf } from "./support/live.ts"
 
 interface ListedType {
   readonly name: string
-  /** Qualified and quoted, as it may stand in any statement. */
+  /** The name, qualified and quoted for use in any statement. */
   readonly sql: string
   readonly hasArray: boolean
 }
 
-/** Arrays are tested with their elements, the rows of tables below, and pseudo-types no column can have. */
+/**
+ * Leaves out arrays, which are tested with their elements, the row types of the tables below, and pseudo-types that no
+ * column can have.
+ */
 const LISTED_TYPES = `SELECT t.typname::text AS name, format('%I.%I', n.nspname, t.typname) AS sql, t.typarray <> 0 AS "hasArray"
   FROM pg_catalog.pg_type AS t JOIN pg_catalog.pg_namespace AS n ON n.oid = t.typnamespace
   WHERE t.typtype NOT IN ('p', 'c') AND t.typinput <> 'array_in'::regproc AND t.oid < 16384 ORDER BY t.typname`
@@ -34,21 +38,21 @@ const listedTypes = (
 
 const literal = (text: string): string => `'${text.replaceAll("'", "''")}'`
 
-/** Its values, as expressions of SQL and, where the type takes any, as the texts that they were made of. */
+/** The values as SQL expressions and, if the type takes text, as the texts of which they were made. */
 const samplesOf = (type: ListedType): ReadonlyArray<readonly [expression: string, text: string | undefined]> => {
   const samples: Samples = typeSamples[type.name] ?? assert.fail(`${type.name} has no samples`)
   if (samples.texts.length === 0) return [[samples.expression ?? `NULL::${type.sql}`, undefined]]
   return samples.texts.map((text) => [`${literal(text)}::${type.sql}`, text])
 }
 
-/** Shows that a value that was read is a parameter of the type that the server prints as it prints the original. */
+/** Shows that a value that was read is a parameter that the server prints as it prints the original. */
 const assertTaken = (connection: PgConnection.PgConnection, type: string, value: unknown, expression: string) =>
   Effect.gen(function* () {
     const text = yield* valueOf(connection, `SELECT (${expression})::text`)
     assert.deepStrictEqual(yield* valueOf(connection, `SELECT $1::${type}::text`, [value]), text, type)
   })
 
-/** Of what a JavaScript string is a value of its own, text of the type is a literal. */
+/** If a JavaScript string is itself a value of the type, text of the type is sent as a literal. */
 const isDocument = ({ name }: ListedType): boolean => name === "json" || name === "jsonb"
 const asParameter = (type: ListedType, text: string): unknown => (isDocument(type) ? PgTypes.literal(text) : text)
 
@@ -61,7 +65,7 @@ layer(TestDatabase.layer, { excludeTestServices: true })("every type that a colu
     return { connection, types: yield* listedTypes(connection) }
   })
 
-  it.effect("has samples, and only such types have", () =>
+  it.effect("has samples, and no other type has", () =>
     Effect.gen(function* () {
       const { types } = yield* prepared
       assert.isAbove(types.length, 70)
@@ -77,7 +81,7 @@ layer(TestDatabase.layer, { excludeTestServices: true })("every type that a colu
     })
   )
 
-  it.effect("is read from the text of a first run as it is read afterwards", () =>
+  it.effect("is read equally from the text of a first run and from later runs", () =>
     Effect.gen(function* () {
       const { connection, types } = yield* prepared
       for (const type of types) {
@@ -92,7 +96,7 @@ layer(TestDatabase.layer, { excludeTestServices: true })("every type that a colu
     })
   )
 
-  it.effect("is read from a literal, and taken as a parameter: as what was read, and as text", () =>
+  it.effect("is read from a literal, and taken as a parameter: as the value that was read, and as text", () =>
     Effect.gen(function* () {
       const { connection, types } = yield* prepared
       for (const type of types) {
@@ -129,7 +133,7 @@ layer(TestDatabase.layer, { excludeTestServices: true })("every type that a colu
     })
   )
 
-  it.effect("is read and taken inside of a composite type", () =>
+  it.effect("is read and taken in a composite type", () =>
     Effect.gen(function* () {
       const { connection, types } = yield* prepared
       for (const [index, type] of types.entries()) {
@@ -149,7 +153,7 @@ layer(TestDatabase.layer, { excludeTestServices: true })("every type that a colu
     })
   )
 
-  it.effect("is read from text too, inside of a composite type that has no other form", () =>
+  it.effect("is read from text in a composite type that has only a text form", () =>
     Effect.gen(function* () {
       const { connection, types } = yield* prepared
       for (const [index, type] of types.entries()) {
@@ -166,7 +170,7 @@ layer(TestDatabase.layer, { excludeTestServices: true })("every type that a colu
     })
   )
 
-  it.effect("is read inside of an anonymous record, where PostgreSQL can send it so", () =>
+  it.effect("is read in an anonymous record, if PostgreSQL can send it there", () =>
     Effect.gen(function* () {
       const { connection, types } = yield* prepared
       for (const type of types) {

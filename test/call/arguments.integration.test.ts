@@ -1,4 +1,7 @@
-/** A wrong argument is a typed failure before anything is borrowed, and no connection is lost over it. */
+/**
+ * Tests that a wrong argument is a typed failure before a connection is borrowed, and that no connection is lost over
+ * it.
+ */
 import { assert, layer } from "@effect/vitest"
 import * as Deferred from "effect/Deferred"
 import * as Effect from "effect/Effect"
@@ -9,7 +12,7 @@ import type * as PgPool from "../../src/PgPool.ts"
 import { TestDatabase } from "../support/database.ts"
 import { assertHealthy, liveConnection, livePool, refusalOf, valueOf } from "../support/live.ts"
 
-/** What a program in plain JavaScript, or a cast, can hand to a call. */
+/** What a program in plain JavaScript, or with a cast, can pass to a call. */
 const wrong: ReadonlyArray<readonly [string, unknown]> = [
   ["null", null],
   ["a number", 5],
@@ -45,7 +48,7 @@ const wrong: ReadonlyArray<readonly [string, unknown]> = [
   ]
 ]
 
-/** 600 rows, all of them in one array that is filled anew each time. */
+/** Gives 600 rows, all in one array that is filled anew each time. */
 function* reusing(): Generator<ReadonlyArray<unknown>> {
   const row: Array<unknown> = []
   for (let at = 0; at < 600; at++) {
@@ -65,7 +68,7 @@ layer(TestDatabase.layer, { excludeTestServices: true })("an argument of the wro
     "execute",
     "executeScript"
   ] as const
-  it.effect("in the place of a statement is a typed failure, and the pool's only connection comes back", () =>
+  it.effect("is a typed failure in the place of a statement, and the pool's only connection comes back", () =>
     Effect.gen(function* () {
       const pool = yield* livePool({ maxConnections: 1 })
       for (const call of statementCalls) {
@@ -79,7 +82,7 @@ layer(TestDatabase.layer, { excludeTestServices: true })("an argument of the wro
     }).pipe(Effect.scoped)
   )
 
-  it.effect("in the place of parameters, rows, statements, bytes or a table is a typed failure too", () =>
+  it.effect("is a typed failure in the place of parameters, rows, statements, bytes or a table", () =>
     Effect.gen(function* () {
       const pool = yield* livePool({ maxConnections: 1 })
       yield* pool.execute("CREATE TABLE taken (a int4)")
@@ -111,7 +114,7 @@ layer(TestDatabase.layer, { excludeTestServices: true })("an argument of the wro
     }).pipe(Effect.scoped)
   )
 
-  it.effect("in the place of an option is a typed failure that names the option", () =>
+  it.effect("is a typed failure that names the option in the place of an option", () =>
     Effect.gen(function* () {
       const pool = yield* livePool({ maxConnections: 1 })
       for (const [what, value] of [...wrong, ["text", "twice"], ["true", true]] as const) {
@@ -128,8 +131,8 @@ layer(TestDatabase.layer, { excludeTestServices: true })("an argument of the wro
   )
 })
 
-layer(TestDatabase.layer, { excludeTestServices: true })("a parameter that throws when it is looked at", (it) => {
-  it.effect("is a typed failure of its own call, also of one that waited for its turn behind a transaction", () =>
+layer(TestDatabase.layer, { excludeTestServices: true })("a parameter that throws when it is read", (it) => {
+  it.effect("fails only its own call with a typed failure, even if that waited behind a transaction", () =>
     Effect.gen(function* () {
       const connection = yield* liveConnection()
       const throwing = new Proxy(
@@ -158,7 +161,7 @@ layer(TestDatabase.layer, { excludeTestServices: true })("a parameter that throw
 })
 
 layer(TestDatabase.layer, { excludeTestServices: true })("a row", (it) => {
-  it.effect("is taken as it is when it is given, though the source fills the same array anew", () =>
+  it.effect("is used with the values that it had when it was given, even if the source fills the same array anew", () =>
     Effect.gen(function* () {
       const connection = yield* liveConnection()
       yield* connection.execute("CREATE TEMPORARY TABLE copied (a int4, b text)")
@@ -172,7 +175,7 @@ layer(TestDatabase.layer, { excludeTestServices: true })("a row", (it) => {
     }).pipe(Effect.scoped)
   )
 
-  it.effect("that is one too many is not counted further: fetchOne says that there is more than one", () =>
+  it.effect("is not counted beyond the second: fetchOne says that there is more than one", () =>
     Effect.gen(function* () {
       const connection = yield* liveConnection()
       const refusal = yield* refusalOf(connection.fetchOne("SELECT generate_series(1, 3)"))

@@ -1,4 +1,4 @@
-/** No argument, of whatever kind, in whatever place, is worse than a typed failure, and every connection comes back. */
+/** Tests that no argument, in whatever place, is worse than a typed failure, and that every connection comes back. */
 import { assert, layer } from "@effect/vitest"
 import * as Effect from "effect/Effect"
 import { TestDatabase } from "../support/database.ts"
@@ -13,7 +13,7 @@ layer(TestDatabase.layer, { excludeTestServices: true })("an argument of any kin
     Effect.sync(() => assert.deepStrictEqual(unknownMethods(), []))
   )
 
-  it.effect("is at worst a typed failure, and the pool has all of its connections afterwards", () =>
+  it.effect("causes a typed failure at worst, and the pool has all of its connections afterwards", () =>
     Effect.gen(function* () {
       const pool = yield* livePool({ maxConnections: 8 })
       const tried = yield* tryHostileArguments(pool, { seed: SEED, millis: 6_000, pairs: false })

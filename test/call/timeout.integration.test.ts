@@ -1,4 +1,4 @@
-/** The `timeout` of the calls that take longer than one statement: what it bounds, and what is left afterwards. */
+/** Tests the `timeout` of calls that take longer than one statement: what it bounds, and what is left afterwards. */
 import { assert, layer } from "@effect/vitest"
 import * as Effect from "effect/Effect"
 import * as Fiber from "effect/Fiber"
@@ -10,14 +10,14 @@ import { TestDatabase } from "../support/database.ts"
 import { assertHealthy, livePool, refusalOf, valueOf } from "../support/live.ts"
 
 const timeout = "50 millis"
-/** Far above the timeout and below the statements, so that a call without its bound fails the test. */
+/** Far above the timeout and below the duration of the statements, so that a call without its bound fails the test. */
 const PATIENCE = "5 seconds"
 const SLOW = "SELECT pg_sleep(60)"
 const SLOW_INSERT = "INSERT INTO timed SELECT $1::int4 FROM pg_sleep(60)"
 
 type Call = (pool: PgPool.PgPool) => Effect.Effect<unknown, PgError.PgError, Scope.Scope>
 
-/** What takes too long by itself. */
+/** Calls that take too long by themselves. */
 const slow: ReadonlyArray<readonly [string, Call]> = [
   ["stream", (pool) => Stream.runDrain(pool.stream(SLOW, [], { timeout }))],
   ["cursor", (pool) => Effect.flatMap(pool.cursor(SLOW, [], { timeout }), (cursor) => cursor.fetch(1))],
@@ -46,7 +46,7 @@ const slow: ReadonlyArray<readonly [string, Call]> = [
   ]
 ]
 
-/** What has to wait for the pool's only connection, which another fiber has. */
+/** Calls that have to wait for the pool's only connection, which another fiber has. */
 const waiting: ReadonlyArray<readonly [string, Call]> = [
   ...slow,
   ["prepare", (pool) => pool.prepare("SELECT 1", { timeout })],
@@ -59,7 +59,7 @@ layer(TestDatabase.layer, { excludeTestServices: true })("a timeout", (it) => {
     made.executeScript("DROP TABLE IF EXISTS timed; CREATE TABLE timed (n int4)")
   )
   for (const [what, call] of slow) {
-    it.effect(`of ${what} ends what takes longer, leaves nothing of it, and the connection serves again`, () =>
+    it.effect(`ends ${what} after its duration, leaves nothing of it, and the connection serves again`, () =>
       Effect.gen(function* () {
         const made = yield* pool
         assert.strictEqual(yield* tagOf(call, made), "QueryTimeoutError")
@@ -71,7 +71,7 @@ layer(TestDatabase.layer, { excludeTestServices: true })("a timeout", (it) => {
   }
 
   for (const [what, call] of waiting.filter(([what]) => what !== "a nested withTransaction")) {
-    it.effect(`of ${what} also bounds the wait for a connection`, () =>
+    it.effect(`also bounds the wait of ${what} for a connection`, () =>
       Effect.gen(function* () {
         const made = yield* pool
         yield* made.withConnection(() =>
@@ -85,7 +85,7 @@ layer(TestDatabase.layer, { excludeTestServices: true })("a timeout", (it) => {
     )
   }
 
-  it.effect("of a stream does not count the time that its reader takes", () =>
+  it.effect("does not count, for a stream, the time that its reader takes", () =>
     Effect.gen(function* () {
       const made = yield* pool
       const rows = made.stream("SELECT generate_series(1, 4)", [], { timeout: "300 millis", fetchSize: 1 })

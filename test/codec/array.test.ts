@@ -52,7 +52,7 @@ describe("elements of fixed width", () => {
   }
 })
 
-/** Dimensions, NULL flag, element type; length and first index of each dimension; the elements. */
+/** Dimensions, NULL flag, element type; length and lower bound of each dimension; the elements. */
 const int4Table: ReadonlyArray<Row> = [
   [[], "00000000 00000000 00000017"],
   [[1], "00000001 00000000 00000017 00000001 00000001 00000004 00000001"],
@@ -95,19 +95,19 @@ const rectangle = Arbitrary.all([
 
 describe("an array", () => {
   for (const [value, hex] of int4Table) {
-    it(`has ${JSON.stringify(value)} both ways`, () => {
+    it(`reads and writes ${JSON.stringify(value)}`, () => {
       assert.deepStrictEqual(read(int4s, hex), value)
       assert.strictEqual(written(int4s, value), unspaced(hex))
     })
   }
 
-  it("tells empty texts, NULLs and the text NULL apart", () => {
+  it("distinguishes empty texts, NULLs and the text NULL", () => {
     const hex = "00000001 00000001 00000019 00000004 00000001 00000001 61 00000000 ffffffff 00000004 4e554c4c"
     assert.deepStrictEqual(read(texts, hex), ["a", "", null, "NULL"])
     assert.strictEqual(written(texts, ["a", "", null, "NULL"]), unspaced(hex))
   })
 
-  it("loses where its indexes begin", () => {
+  it("loses its lower bounds", () => {
     const hex =
       "00000002 00000000 00000017 00000003 00000001 00000002 ffffffff" +
       [1, 2, 4, 5, 6, 7].map((value) => ` 00000004 0000000${value}`).join("")
@@ -122,7 +122,7 @@ describe("an array", () => {
     assert.strictEqual(int4s.name, "int4[]")
   })
 
-  it("has undefined and the holes of a sparse array for NULL", () => {
+  it("writes undefined and the holes of a sparse array as NULL", () => {
     const sparse: Array<unknown> = [1]
     sparse[2] = 3
     for (const value of [[1, undefined, 3], sparse]) {
@@ -150,7 +150,7 @@ describe("an array", () => {
     assert.match(unencodable(byteas, Uint8Array.of(1)), /^bytea takes a Uint8Array/)
   })
 
-  it("is empty where a dimension is, as long as all of them are", () => {
+  it("is empty if a dimension is, provided that all of them are", () => {
     for (const value of [[[]], [[], []], [[[]], [[]]]]) assert.strictEqual(written(int4s, value), written(int4s, []))
   })
 
@@ -168,19 +168,19 @@ describe("an array", () => {
     [[["1"]], ["2"]],
     [["1"], ["2", "3"]]
   ]) {
-    it(`that is not rectangular is refused: ${JSON.stringify(value)}`, () => {
+    it(`is refused if it is not rectangular: ${JSON.stringify(value)}`, () => {
       assert.strictEqual(unencodable(int4s, value), "the array is not rectangular")
       assert.throws(() => textOf(int4s, value), "the array is not rectangular")
     })
   }
 
-  it("with a hole for a row is not rectangular", () => {
+  it("is not rectangular if it has a hole for a row", () => {
     const rows: Array<unknown> = [[1]]
     rows[2] = [3]
     assert.strictEqual(unencodable(int4s, rows), "the array is not rectangular")
   })
 
-  it("has six dimensions at most, even where it contains itself", () => {
+  it("has six dimensions at most, even if it contains itself", () => {
     const endless: Array<unknown> = []
     endless.push(endless)
     for (const value of [[[[[[[[1]]]]]]], endless]) {
@@ -189,29 +189,29 @@ describe("an array", () => {
     }
   })
 
-  it("takes neither single values nor sets nor objects with a length", () => {
+  it("refuses single values, sets and objects with a length", () => {
     for (const value of [1, {}, new Set([1]), { length: 1, 0: 1 }, new DataView(new ArrayBuffer(4))]) {
       assert.match(unencodable(int4s, value), /^int4\[\] takes an array, not /)
       assert.strictEqual(formatOf(int4s, value), Format.binary)
     }
   })
 
-  it("says what is wrong with an element", () => {
+  it("names the reason for which an element is refused", () => {
     assert.match(unencodable(int4s, [1, 2.5]), /^value out of range for int4/)
     assert.match(undecodable(int4s, "00000001 00000000 00000017 00000001 00000001 00000002 0001"), /^int4 has 4 bytes/)
   })
 
-  it.prop("gives back any rectangle", [rectangle], ([value]) => {
+  it.prop("survives a round trip with any rectangle", [rectangle], ([value]) => {
     assert.deepStrictEqual(read(int4s, written(int4s, value)), value)
   })
 
-  it.prop("gives back any texts", [Arbitrary.array(Arbitrary.schema(Schema.String))], ([values]) => {
+  it.prop("survives a round trip with any texts", [Arbitrary.array(Arbitrary.schema(Schema.String))], ([values]) => {
     const held = values.map((value) => value.replaceAll("\0", "").toWellFormed())
     assert.deepStrictEqual(read(texts, written(texts, held)), held)
   })
 })
 
-describe("an array with strings among elements that are not texts", () => {
+describe("an array with strings among elements of another type", () => {
   const formats: ReadonlyArray<readonly [Codec, unknown, Format]> = [
     [int4s, "{1,2}", Format.text],
     [int4s, ["1"], Format.text],
@@ -230,7 +230,7 @@ describe("an array with strings among elements that are not texts", () => {
     })
   }
 
-  it("is a literal in which everything is quoted", () => {
+  it("is a literal in which every string is quoted", () => {
     assert.strictEqual(textOf(int4s, [1, "2", null, undefined]), '{"1","2",NULL,NULL}')
     assert.strictEqual(
       textOf(int4s, [
@@ -244,7 +244,7 @@ describe("an array with strings among elements that are not texts", () => {
     assert.strictEqual(textOf(int4s, "{1,2}"), "{1,2}")
   })
 
-  it("has the text form of every other element", () => {
+  it("writes every other element in its text form", () => {
     assert.strictEqual(
       textOf(arrayOf(timestamptz, pgType.timestamptz.oid), ["now", new Date(0), Infinity]),
       '{"now","1970-01-01 00:00:00+00","Infinity"}'
@@ -268,13 +268,13 @@ describe("an array with strings among elements that are not texts", () => {
     assert.throws(() => textOf(int4s, ["1", {}]), "int4 takes no object beside strings")
   })
 
-  it("is divided by semicolons where the type wants it so", () => {
+  it("is divided by semicolons if the type requires it", () => {
     const boxes = arrayOf({ ...text, name: "box", writesStrings: false }, pgType.box.oid, ";")
     assert.strictEqual(textOf(boxes, ["(1,1),(0,0)", "(2,2),(1,1)"]), '{"(1,1),(0,0)";"(2,2),(1,1)"}')
   })
 })
 
-describe("an array with the indexes at which it begins", () => {
+describe("an array with lower bounds", () => {
   const lossless = losslessArrayOf(int4, pgType.int4.oid)
 
   for (const [value, hex, text] of [
@@ -287,7 +287,7 @@ describe("an array with the indexes at which it begins", () => {
     ],
     [new PgArray([], []), "00000000 00000000 00000017", "{}"]
   ] as const) {
-    it(`is read where that is asked for, and taken everywhere: ${text}`, () => {
+    it(`is read if a program asks for it, and always taken: ${text}`, () => {
       assert.deepStrictEqual(read(lossless, hex), value)
       assert.deepStrictEqual(read(int4s, hex), value.values)
       for (const codec of [lossless, int4s]) {
@@ -297,17 +297,17 @@ describe("an array with the indexes at which it begins", () => {
     })
   }
 
-  it("is read from text too, with its elements as their codec reads them", () => {
+  it("is read from text too, by the codec of its elements", () => {
     const vectors = losslessArrayOf(int2vector, pgType.int2vector.oid)
     assert.deepStrictEqual(ofText(vectors, '[0:1]={"1 2",NULL}'), new PgArray([[1, 2], null], [0]))
   })
 
-  it("travels as text where an element does", () => {
+  it("travels as text if an element does", () => {
     assert.strictEqual(formatOf(int4s, new PgArray(["1"], [0])), Format.text)
     assert.strictEqual(formatOf(int4s, new PgArray([1], [0])), Format.binary)
   })
 
-  it("has one for each dimension", () => {
+  it("has one lower bound for each dimension", () => {
     for (const lowerBounds of [[], [1, 1]]) {
       assert.strictEqual(
         unencodable(int4s, new PgArray([1], lowerBounds)),
@@ -316,7 +316,7 @@ describe("an array with the indexes at which it begins", () => {
     }
   })
 
-  it("begins nowhere that would leave an index out of range", () => {
+  it("refuses a lower bound that would leave an index out of range", () => {
     for (const lower of [0.5, NaN, -(2 ** 31) - 1, 2 ** 31 - 1]) {
       assert.match(unencodable(int4s, new PgArray([1], [lower])), /^int4\[\] takes lower bounds that are whole numbers/)
     }
@@ -326,12 +326,12 @@ describe("an array with the indexes at which it begins", () => {
     }
   })
 
-  it("is its values in JSON", () => {
+  it("is an array of its values in JSON", () => {
     assert.strictEqual(JSON.stringify(new PgArray([1, null], [0])), "[1,null]")
   })
 })
 
-describe("bytes that are no array", () => {
+describe("malformed bytes of an array", () => {
   for (const [what, hex, message] of [
     ["less than a header", "00000000 00000000", "an array that ends within its header"],
     ["seven dimensions", "00000007 00000000 00000017", "an array of 7 dimensions"],
@@ -385,17 +385,17 @@ describe("bytes that are no array", () => {
     ["bytes left over", "00000001 00000000 00000017 00000001 00000001 ffffffff 00", "an array with 1 bytes too many"],
     ["bytes left over after no elements", "00000000 00000000 00000017 00", "an array with 1 bytes too many"]
   ] as const) {
-    it(`for ${what}`, () => {
+    it(`are refused for ${what}`, () => {
       assert.strictEqual(undecodable(int4s, hex), message)
     })
   }
 
-  it("as for a huge dimension beside an empty one: nothing is made of it", () => {
+  it("are refused for a huge dimension beside an empty one, before anything is allocated", () => {
     assert.deepStrictEqual(read(int4s, "00000002 00000000 00000017 00000000 00000001 7fffffff 00000001"), [])
   })
 
   it.prop(
-    "let nothing escape but Undecodable",
+    "throw nothing but Undecodable",
     [hostile(0, 12, 20), Arbitrary.array(int(-2, 9), { maxLength: 12 }), int(-1, 7)],
     ([values, words, dimensions]) => {
       assertWithstands(int4s, values)

@@ -30,12 +30,12 @@ const table: ReadonlyArray<readonly [string, FlatArray<string | null>]> = [
 
 describe("the text of an array", () => {
   for (const [text, expected] of table) {
-    it(`is taken apart: ${JSON.stringify(text)}`, () => {
+    it(`is parsed: ${JSON.stringify(text)}`, () => {
       assert.deepStrictEqual(parseArray(text, ","), expected)
     })
   }
 
-  it("is divided by the delimiter of its elements' type only", () => {
+  it("is divided only by the delimiter of the element type", () => {
     assert.deepStrictEqual(parseArray("{(1,1),(0,0);(2,2),(1,1)}", ";"), flat(["(1,1),(0,0)", "(2,2),(1,1)"], [2]))
   })
 
@@ -66,12 +66,12 @@ describe("the text of an array", () => {
     ["[1:0]={}", "has other bounds than lengths"],
     ["[a:b]={a}", "has no brace at its beginning"]
   ] as const) {
-    it(`is not read from ${JSON.stringify(text)}`, () => {
+    it(`is refused: ${JSON.stringify(text)}`, () => {
       assert.throws(() => parseArray(text, ","), Undecodable, `the text of an array ${why}`)
     })
   }
 
-  it("takes time in proportion to its length, whatever it holds", () => {
+  it("is parsed in linear time, whatever it holds", () => {
     const size = 200_000
     for (const text of [
       "{".repeat(size),
@@ -98,7 +98,7 @@ describe("the text of an array", () => {
   const fragments = Arbitrary.array(int(0, 9)).pipe(
     Arbitrary.map((picks) => picks.map((pick) => '{}",\\aN[1:'.charAt(pick)).join(""))
   )
-  it.prop("lets nothing escape but Undecodable", [fragments], ([text]) => {
+  it.prop("throws nothing but Undecodable", [fragments], ([text]) => {
     for (const candidate of [text, `{${text}}`, `[1:2]={${text}}`]) {
       try {
         parseArray(candidate, ",")

@@ -20,13 +20,13 @@ const rows = [
 for (const codec of [bit, varbit]) {
   describe(`the type ${codec.name}`, () => {
     for (const [value, hex] of rows) {
-      it(`has "${value}" as ${hex}`, () => {
+      it(`reads and writes "${value}" as ${hex}`, () => {
         assert.strictEqual(read(codec, hex), value)
         assert.strictEqual(written(codec, value), unspaced(hex))
       })
     }
 
-    it("travels as text, for the server also takes hexadecimal digits", () => {
+    it("lets a string travel as text, because the server also takes hexadecimal digits", () => {
       assert.strictEqual(formatOf(codec, "x1F"), Format.text)
     })
 
@@ -46,16 +46,16 @@ for (const codec of [bit, varbit]) {
       ["a byte too few", "00000009 aa", "of 9 bits in 1 bytes"],
       ["a byte too many", "00000008 aa80", "of 8 bits in 2 bytes"]
     ] as const) {
-      it(`is not read from ${what}`, () => {
+      it(`refuses bytes with ${what}`, () => {
         assert.strictEqual(undecodable(codec, hex), `${codec.name} ${message}`)
       })
     }
 
-    it.prop("gives back any bits", [Arbitrary.array(int(0, 1))], ([values]) => {
+    it.prop("survives a round trip with any bits", [Arbitrary.array(int(0, 1))], ([values]) => {
       const value = values.join("")
       assert.strictEqual(read(codec, written(codec, value)), value)
     })
 
-    it.prop("lets nothing escape but Undecodable", [hostile(4, 5, 6)], ([values]) => assertWithstands(codec, values))
+    it.prop("throws nothing but Undecodable", [hostile(4, 5, 6)], ([values]) => assertWithstands(codec, values))
   })
 }

@@ -10,12 +10,12 @@ describe("bool", () => {
     assert.strictEqual(read(bool, "00"), false)
   })
 
-  it("is true for every byte but 0, as it is to the server", () => {
+  it("is true for every byte except 0, as it is for the server", () => {
     for (const hex of ["02", "80", "ff"]) assert.strictEqual(read(bool, hex), true)
   })
 
   for (const value of [0, 1, 1n, "true", null, undefined, [], {}]) {
-    it(`takes no ${typeof value} (${String(value)})`, () => {
+    it(`refuses a ${typeof value} (${String(value)})`, () => {
       assert.match(unencodable(bool, value), /^bool takes a boolean, not /)
     })
   }
@@ -25,5 +25,5 @@ describe("bool", () => {
     assert.strictEqual(undecodable(bool, "0100"), "bool has 1 bytes on the wire, but got 2")
   })
 
-  it.prop("lets nothing escape but Undecodable", [hostile(1)], ([values]) => assertWithstands(bool, values))
+  it.prop("throws nothing but Undecodable", [hostile(1)], ([values]) => assertWithstands(bool, values))
 })

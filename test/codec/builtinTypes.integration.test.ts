@@ -1,4 +1,4 @@
-/** The types that every server has, through the whole client: no one of them is without a codec that works. */
+/** Tests through the whole client that each built-in type has a codec that works. */
 import { assert, describe, layer } from "@effect/vitest"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
@@ -16,7 +16,7 @@ import { assertHealthy, liveSettings, refusalOf, valueOf } from "../support/live
 
 const Connected = Layer.unwrap(Effect.map(liveSettings(), PgConnection.layer)).pipe(Layer.provide(TestDatabase.layer))
 
-/** How a type is spelled in a cast: "bit" and "char" mean others without the quotes. */
+/** How a type is spelled in a cast: "bit" and "char" mean other types without the quotes. */
 const spelled = (name: string): string => (["bit", "char"].includes(name) ? `"${name}"` : name)
 
 const names: Readonly<Record<string, string>> = {
@@ -44,8 +44,8 @@ const subjects = [
   { codec: tsquery, samples: list("a, !a & b, (a|b) <-> c:*A") }
 ]
 
-layer(Connected, { excludeTestServices: true })("of the types of every server", (it) => {
-  it.effect("each that a column can have is served, and so is its array", () =>
+layer(Connected, { excludeTestServices: true })("among the types of every server,", (it) => {
+  it.effect("each type that a column can have is served, and so is its array", () =>
     Effect.gen(function* () {
       const connection = yield* PgConnection.PgConnection
       const types = yield* connection.fetchTuples(
@@ -57,7 +57,7 @@ layer(Connected, { excludeTestServices: true })("of the types of every server", 
       assert.isAbove(types.length, 120)
       for (const [oid, name] of types) {
         assert.isDefined(builtinTypes.codec(Number(oid)), String(name))
-        // The server looks for the type's output function even where there is nothing to put out.
+        // The server looks for the type's output function even if there is no value to print.
         assert.deepStrictEqual(yield* connection.fetchOne(`SELECT NULL::${String(name)} AS value`), { value: null })
       }
     })
@@ -67,7 +67,7 @@ layer(Connected, { excludeTestServices: true })("of the types of every server", 
     const type = spelled(codec.name)
 
     describe(`the type ${codec.name}`, () => {
-      it.effect("is read as the server prints it, and sent back as it was read", () =>
+      it.effect("is read as the server prints it, and written as it was read", () =>
         Effect.gen(function* () {
           const connection = yield* PgConnection.PgConnection
           const sql = `SELECT $1::${type} AS value, format('%s', $1::${type}) AS printed`
@@ -95,7 +95,7 @@ layer(Connected, { excludeTestServices: true })("of the types of every server", 
     })
   }
 
-  it.effect("those that name rows of the catalogue take OIDs too", () =>
+  it.effect("those that name rows of the catalogue also take OIDs", () =>
     Effect.gen(function* () {
       const connection = yield* PgConnection.PgConnection
       for (const oid of [1259, 1259n, "1259", "pg_class", "pg_catalog.pg_class"]) {
@@ -109,7 +109,7 @@ layer(Connected, { excludeTestServices: true })("of the types of every server", 
     })
   )
 
-  it.effect("money is the server's text, with which one can reckon no further than it says", () =>
+  it.effect("money is the server's text, which is not a number", () =>
     Effect.gen(function* () {
       const connection = yield* PgConnection.PgConnection
       assert.strictEqual(yield* valueOf(connection, "SELECT $1::money * 2", ["$1,234.50"]), "$2,469.00")
@@ -135,7 +135,7 @@ layer(Connected, { excludeTestServices: true })("of the types of every server", 
     })
   )
 
-  it.effect("in an anonymous record money counts its smallest unit, and names of the catalogue are OIDs", () =>
+  it.effect("money counts its smallest unit in an anonymous record, and names of the catalogue are OIDs there", () =>
     Effect.gen(function* () {
       const connection = yield* PgConnection.PgConnection
       const record = "ROW('12.34'::money, 'pg_class'::regclass, '(1,2)'::point, 'b a:1'::tsvector, B'01', NULL::box)"
@@ -150,7 +150,7 @@ layer(Connected, { excludeTestServices: true })("of the types of every server", 
     })
   )
 
-  it.effect("void is null", () =>
+  it.effect("void is read as null", () =>
     Effect.gen(function* () {
       const connection = yield* PgConnection.PgConnection
       assert.deepStrictEqual(yield* connection.fetch("SELECT pg_sleep(0) AS nothing"), [{ nothing: null }])
@@ -187,7 +187,7 @@ layer(Connected, { excludeTestServices: true })("of the types of every server", 
     })
   )
 
-  it.effect("JSON's null is not SQL's", () =>
+  it.effect("JSON's null differs from SQL's NULL", () =>
     Effect.gen(function* () {
       const connection = yield* PgConnection.PgConnection
       const sql = "SELECT $1::jsonb IS NULL AS sql, jsonb_typeof($1::jsonb) AS json"
@@ -196,7 +196,7 @@ layer(Connected, { excludeTestServices: true })("of the types of every server", 
     })
   )
 
-  it.effect("an array begins where a PgArray says", () =>
+  it.effect("an array begins at the index that a PgArray says", () =>
     Effect.gen(function* () {
       const connection = yield* PgConnection.PgConnection
       const value = new PgArray(

@@ -13,7 +13,7 @@ describe("bytea", () => {
     assert.deepStrictEqual(read(bytea, ""), new Uint8Array(0))
   })
 
-  it("is read into memory of its own, and is no Buffer", () => {
+  it("is read into memory of its own, and is not a Buffer", () => {
     const received = Buffer.from("0102030405", "hex")
     const value = bytea.read(received, 1, 3)
     received.fill(0)
@@ -22,7 +22,7 @@ describe("bytea", () => {
     assert.strictEqual(value.buffer.byteLength, 2)
   })
 
-  it("of any size shares its memory with no other value, so that one can be transferred to a worker", () => {
+  it("never shares its memory with another value, so that it can be transferred to a worker", () => {
     for (const size of [1, 64, 65, 1_000, 2_048, 2_049, 20_000]) {
       const received = Buffer.alloc(size, 7)
       const [first, second] = [bytea.read(received, 0, size), bytea.read(received, 0, size)]
@@ -45,18 +45,18 @@ describe("bytea", () => {
     assert.strictEqual(written(bytea, Buffer.from("hi")), "6869")
   })
 
-  it("takes neither strings nor arrays of numbers", () => {
+  it("refuses strings and arrays of numbers", () => {
     for (const value of ["\\x00", [1, 2], 1, {}]) {
       assert.match(unencodable(bytea, value), /^bytea takes a Uint8Array, another view or an ArrayBuffer, not /)
     }
   })
 
-  it("has hexadecimal digits for its text", () => {
+  it("has hexadecimal digits as its text", () => {
     assert.strictEqual(textOf(bytea, Uint8Array.of(0, 255, 0x5c)), "\\x00ff5c")
     assert.strictEqual(textOf(bytea, new Uint8Array(0)), "\\x")
   })
 
-  it.prop("gives back any bytes", [bytes(200)], ([value]) => {
+  it.prop("survives a round trip with any bytes", [bytes(200)], ([value]) => {
     assert.deepStrictEqual(read(bytea, written(bytea, value)), new Uint8Array(value))
   })
 })

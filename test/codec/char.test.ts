@@ -13,13 +13,13 @@ describe('"char"', () => {
     ["\\200", "80"],
     ["\\377", "ff"]
   ] as const) {
-    it(`has ${JSON.stringify(value)} as ${hex}`, () => {
+    it(`reads and writes ${JSON.stringify(value)} as ${hex}`, () => {
       assert.strictEqual(read(char, hex), value)
       assert.strictEqual(written(char, value), hex)
     })
   }
 
-  it("is not cut off from a longer text, nor from a character of several bytes", () => {
+  it("refuses a longer text and a character of several bytes, instead of cutting it off", () => {
     for (const value of ["ab", "é", "\\400", "\\08", "\\2000", "\u0080"]) {
       assert.strictEqual(
         unencodable(char, value),
@@ -29,14 +29,14 @@ describe('"char"', () => {
     assert.strictEqual(unencodable(char, 97), '"char" takes a string, not a number')
   })
 
-  it("is read from one byte only", () => {
+  it("is read from exactly one byte", () => {
     for (const hex of ["", "6162"]) assert.match(undecodable(char, hex), /^char has 1 bytes on the wire/)
   })
 
-  it.prop("gives back any byte", [int(0, 255)], ([byte]) => {
+  it.prop("survives a round trip with any byte", [int(0, 255)], ([byte]) => {
     const hex = byte.toString(16).padStart(2, "0")
     assert.strictEqual(written(char, read(char, hex)), hex)
   })
 
-  it.prop("lets nothing escape but Undecodable", [hostile(1, 2)], ([values]) => assertWithstands(char, values))
+  it.prop("throws nothing but Undecodable", [hostile(1, 2)], ([values]) => assertWithstands(char, values))
 })

@@ -1,4 +1,7 @@
-/** A codec that is given for an array type serves, and one for a domain is refused where it is given: none is passed over. */
+/**
+ * Tests that a codec for an array type serves, and that one for a domain is refused when it is given: neither is
+ * ignored.
+ */
 import { assert, layer } from "@effect/vitest"
 import * as Effect from "effect/Effect"
 import * as PgConnection from "../../src/PgConnection.ts"
@@ -15,7 +18,7 @@ import {
   valueOf
 } from "../support/live.ts"
 
-/** A list that only a codec of our own can have made or can write. */
+/** A list that only a codec of this test can have made or can write. */
 class Joined {
   readonly text: string
   constructor(text: string) {
@@ -37,7 +40,7 @@ const joined = (name: string, schema?: string): PgTypes.Codec =>
 
 layer(TestDatabase.layer, { excludeTestServices: true })("a codec for an array type", (it) => {
   for (const name of ["int4[]", "_int4", "integer[]"]) {
-    it.effect(`of every server serves columns, parameters, domains and composites: ${name}`, () =>
+    it.effect(`serves columns, parameters, domains and composites if the type is built in: ${name}`, () =>
       Effect.gen(function* () {
         const connection = yield* liveConnection({ types: [joined(name)] })
         yield* connection.executeScript(
@@ -57,7 +60,7 @@ layer(TestDatabase.layer, { excludeTestServices: true })("a codec for an array t
     )
   }
 
-  it.effect("of the user's own serves by the name of its elements, and by that of the catalogue", () =>
+  it.effect("serves by the name of its elements and by that of the catalogue if the type is the user's", () =>
     Effect.gen(function* () {
       const admin = yield* liveConnection()
       yield* admin.executeScript(
@@ -73,7 +76,7 @@ layer(TestDatabase.layer, { excludeTestServices: true })("a codec for an array t
     })
   )
 
-  it.effect("serves arrays of anonymous records, and losslessArrayOf takes its name for that of its elements", () =>
+  it.effect("serves arrays of anonymous records, and losslessArrayOf takes the name of the elements", () =>
     Effect.gen(function* () {
       const connection = yield* liveConnection({ types: [PgTypes.losslessArrayOf({ name: "int4[]" })] })
       assert.deepStrictEqual(yield* valueOf(connection, "SELECT '[0:0]={1}'::int4[]"), new PgTypes.PgArray([1], [0]))
@@ -132,7 +135,7 @@ layer(TestDatabase.layer, { excludeTestServices: true })("a codec for a domain",
     )
   }
 
-  it.effect("of another schema, or for a type that is none, is not, also in a transaction that has failed", () =>
+  it.effect("is ignored if its schema is another one or no such type exists, also in a failed transaction", () =>
     Effect.gen(function* () {
       yield* created
       const connection = yield* liveConnection({ types: [joined("zip", "restricted"), joined("not there")] })

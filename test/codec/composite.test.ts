@@ -56,7 +56,7 @@ describe("compositeOf", () => {
     assert.strictEqual(written(pair, [1, "a"]), unspaced(PAIR_1_A))
   })
 
-  it("names the key of an object that is no attribute, in binary and in text", () => {
+  it("names the key of an object that is not an attribute, in binary and in text", () => {
     const excess = 'pair has no attribute "more", which the object has'
     assert.strictEqual(unencodable(pair, { label: "a", more: 0, n: 1 }), excess)
     assert.strictEqual(unencodable(pair, { lable: "a", n: 1 }), 'pair has no attribute "lable", which the object has')
@@ -64,7 +64,7 @@ describe("compositeOf", () => {
     assert.strictEqual(written(pair, { label: "a", more: undefined, n: 1 }), unspaced(PAIR_1_A))
   })
 
-  it("counts the keys that an object has of its own, and not those of its class", () => {
+  it("counts the own keys of an object, and not those of its class", () => {
     class Pair {
       n = 1
       label = "a"
@@ -79,7 +79,7 @@ describe("compositeOf", () => {
     assert.strictEqual(written(pair, hidden), unspaced(PAIR_1_A))
   })
 
-  it("writes what an object has of its class", () => {
+  it("writes the properties that an object inherits from its class", () => {
     class Pair {
       get n() {
         return 1
@@ -117,7 +117,7 @@ describe("compositeOf", () => {
     assert.strictEqual(written(codec, value), written(codec, [1, 2, 3, 4]))
   })
 
-  it("tells when it came with other attributes than are known", () => {
+  it("reports that the attributes differ from the known ones", () => {
     for (const hex of [
       "00000001 00000017 ffffffff",
       "00000003 00000017 ffffffff 00000019 ffffffff 00000017 ffffffff",
@@ -136,7 +136,7 @@ describe("compositeOf", () => {
     }
   })
 
-  it("travels as text where a value in it can only travel so", () => {
+  it("travels as text if a value in it can only travel as text", () => {
     const dated = compositeOf({
       oid: 1,
       name: "dated",
@@ -151,7 +151,7 @@ describe("compositeOf", () => {
     assert.strictEqual(textOf(pair, ["1", ""]), '("1","")')
   })
 
-  it("is text both ways where an attribute has no binary form", () => {
+  it("is text both ways if an attribute has no binary form", () => {
     assert.strictEqual(withCube.resultFormat, Format.text)
     assert.strictEqual(formatOf(withCube, [1n, null, null]), Format.text)
     const value = { id: 1n, cube: "(1, 2)", label: null }
@@ -160,7 +160,7 @@ describe("compositeOf", () => {
     assert.strictEqual(arrayOf(withCube, 20_003).resultFormat, Format.text)
   })
 
-  it("refuses text that is no row, and tells a row of other attributes", () => {
+  it("refuses text that is not a row, and reports a row of other attributes", () => {
     for (const malformed of ["", "(", "1,2)", "(1,2", '(1,"2)', "(1,2)x"]) {
       assert.throws(() => ofText(pair, malformed), /malformed text form of pair/, malformed)
     }
@@ -174,7 +174,7 @@ describe("compositeOf", () => {
     assert.deepStrictEqual(ofText(nested, textOf(nested, value)), value)
   })
 
-  it("refuses bytes that are no row", () => {
+  it("refuses bytes that are not a row", () => {
     assert.include(undecodable(pair, "0000"), "ends within its header")
     assert.include(undecodable(pair, "7fffffff"), "of 2147483647 fields, with 0 bytes left")
     assert.include(undecodable(pair, "00000002 00000017 00000004 00000001 0000"), "of 2 fields, with 14 bytes left")

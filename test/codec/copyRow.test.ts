@@ -30,7 +30,7 @@ const fieldsOf = (line: string): ReadonlyArray<string | null> =>
     .map((field) => (field === "" ? null : field.slice(1, -1).replaceAll('""', '"')))
 
 describe("rows in binary", () => {
-  it("have a count, and each value after its length; null and undefined are NULL", () => {
+  it("consist of a count and each value after its length; null and undefined are NULL", () => {
     const { bool, int4, text } = pgType
     assert.strictEqual(
       written("binary", [int4.oid, text.oid, bool.oid], [1, "ab", null], [2, undefined, true]).toString("hex"),
@@ -50,7 +50,7 @@ describe("rows in binary", () => {
 })
 
 describe("rows in CSV", () => {
-  it("have every value in quotes, and NULL without", () => {
+  it("quote every value except NULL", () => {
     const { int4, text } = pgType
     assert.strictEqual(
       written(

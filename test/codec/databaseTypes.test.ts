@@ -78,7 +78,7 @@ describe("DatabaseTypes", () => {
   }
 
   it.prop(
-    "makes codecs that withstand spoilt bytes of their values",
+    "makes codecs that withstand spoiled bytes of their values",
     [int(0, roundTrips.length - 1), int(0, 0xffff), int(0, 255)],
     ([which, position, spoilt]) => {
       const [oid, value] = roundTrips[which] ?? assert.fail("no such value")
@@ -90,7 +90,7 @@ describe("DatabaseTypes", () => {
     { arbitrary: { runs: 500 } }
   )
 
-  it("knows what every server has, and what it was told", () => {
+  it("knows the types of every server, and those that it was told", () => {
     const types = new DatabaseTypes()
     const oids = [pgType.int4.oid, pgType.int4.arrayOid, pgType.record.oid, Oid.mood, Oid.moods]
     assert.deepStrictEqual(types.unknownAmong(oids), [Oid.mood, Oid.moods])
@@ -99,7 +99,7 @@ describe("DatabaseTypes", () => {
     assert.isUndefined(types.codec(99_999))
   })
 
-  it("keeps what it knows when it is told again", () => {
+  it("keeps its types when it is told them again", () => {
     const types = known()
     const before = types.codec(Oid.row)
     types.add([
@@ -113,14 +113,14 @@ describe("DatabaseTypes", () => {
     )
   })
 
-  it("names types with their schema, unless that is public", () => {
+  it("names types with their schema, unless the schema is public", () => {
     const types = known()
     assert.strictEqual(types.typeName(Oid.moods), "app.mood[]")
     assert.strictEqual(types.typeName(Oid.row), "row")
     assert.strictEqual(types.typeName(99_999), "type 99999")
   })
 
-  it("exchanges types of which only the text is known as text", () => {
+  it("exchanges types as text if only their text form is known", () => {
     for (const oid of [Oid.cube, Oid.cubes]) {
       const codec = codecOf(oid)
       assert.strictEqual(codec.resultFormat, Format.text)
@@ -130,7 +130,7 @@ describe("DatabaseTypes", () => {
     assert.include(unencodable(codecOf(Oid.cube), 1), "text form only")
   })
 
-  it("counts as fixed what no statement needs to be prepared anew for", () => {
+  it("counts a type as fixed if no statement has to be prepared anew for it", () => {
     const types = known()
     assert.isTrue(types.isFixed(pgType.int4.arrayOid))
     assert.isFalse(types.isFixed(Oid.mood))
@@ -155,7 +155,7 @@ describe("record", () => {
     assert.deepStrictEqual(read(codecOf(pgType.record.arrayOid), oneRecord), [[1, null]])
   })
 
-  it("asks for all types of its fields that it does not know", () => {
+  it("asks for all unknown types of its fields", () => {
     try {
       read(record, row(field(Oid.mood, ""), field(30_001, ""), one, field(30_002, ""), field(30_001, "")))
       assert.fail("nothing was thrown")

@@ -30,13 +30,13 @@ const MILLISECONDS_PER_DAY = 86_400_000
 
 describe("date", () => {
   for (const [value, hex] of table) {
-    it(`has ${value} as ${hex}`, () => {
+    it(`reads and writes ${value} as ${hex}`, () => {
       assert.strictEqual(read(date, hex), value)
       assert.strictEqual(written(date, value), hex)
     })
   }
 
-  it("takes a Date for its day in UTC", () => {
+  it("takes a Date as its day in UTC", () => {
     assert.strictEqual(written(date, new Date("2024-02-29T23:59:59.999Z")), written(date, "2024-02-29"))
     assert.strictEqual(written(date, new Date("1969-12-31T00:00:00.001Z")), written(date, "1969-12-31"))
     assert.strictEqual(written(date, new Date("-000043-03-15T12:00:00Z")), written(date, "0044-03-15 BC"))
@@ -48,7 +48,7 @@ describe("date", () => {
     assert.strictEqual(written(date, -Infinity), "80000000")
   })
 
-  it("lets a string travel as text, for the server takes more forms than one", () => {
+  it("lets a string travel as text, because the server takes more forms than one", () => {
     assert.strictEqual(formatOf(date, "today"), Format.text)
     assert.strictEqual(formatOf(date, new Date(0)), Format.binary)
   })
@@ -70,7 +70,7 @@ describe("date", () => {
     "24-01-01",
     "0001-01-01 BC BC"
   ]) {
-    it(`refuses ${JSON.stringify(value)} where it can only be binary`, () => {
+    it(`refuses ${JSON.stringify(value)} if it can only be binary`, () => {
       assert.strictEqual(
         unencodable(date, value),
         'date takes days of the calendar such as "2024-02-29", "0044-03-15 BC"'
@@ -89,14 +89,14 @@ describe("date", () => {
     }
   })
 
-  it("is not read from other widths, nor from days that PostgreSQL does not have", () => {
+  it("refuses bytes of another width, and days that PostgreSQL does not have", () => {
     assert.strictEqual(undecodable(date, "000000"), "date has 4 bytes on the wire, but got 3")
     for (const hex of ["7ffffffe", "80000001", "ffda97a6", "7fda970d"]) {
       assert.strictEqual(undecodable(date, hex), "a date beyond what PostgreSQL holds")
     }
   })
 
-  it.prop("gives back any day, and agrees with Date where that reaches", [int(-2_451_545, 2_145_031_948)], ([days]) => {
+  it.prop("survives a round trip with any day", [int(-2_451_545, 2_145_031_948)], ([days]) => {
     const hex = int32(days).toString("hex")
     const value = read(date, hex)
     assert.strictEqual(written(date, value), hex)
@@ -104,10 +104,10 @@ describe("date", () => {
     if (!Number.isNaN(time.getTime())) assert.strictEqual(written(date, time), hex)
   })
 
-  it.prop("is the calendar that Date has", [int(-719_162, 2_932_896)], ([day]) => {
+  it.prop("follows the calendar of Date", [int(-719_162, 2_932_896)], ([day]) => {
     const time = new Date(day * MILLISECONDS_PER_DAY)
     assert.strictEqual(read(date, written(date, time)), time.toISOString().slice(0, 10))
   })
 
-  it.prop("lets nothing escape but Undecodable", [hostile(4)], ([values]) => assertWithstands(date, values))
+  it.prop("throws nothing but Undecodable", [hostile(4)], ([values]) => assertWithstands(date, values))
 })

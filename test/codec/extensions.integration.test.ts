@@ -1,6 +1,6 @@
 /**
- * The types of extensions that few servers have: PostGIS and pgvector, each where the server can install it. What is
- * written is what the extension itself makes of the text, bit for bit, and what is read comes back the same.
+ * Tests the types of extensions that few servers have, PostGIS and pgvector, if the server can install them. Our bytes
+ * are those that the extension makes of the same text, and a value that was read is equal after it is written.
  */
 import { assert, layer } from "@effect/vitest"
 import * as Effect from "effect/Effect"
@@ -27,7 +27,7 @@ const available: ReadonlySet<string> = await (async () => {
   }
 })()
 
-/** Shows that a value that is read from its text is written as the extension would write it, in every place. */
+/** Shows that a value which was read from its text is written as the extension writes it, in every place. */
 const assertSame = (
   connection: PgConnection.PgConnection,
   type: string,
@@ -62,7 +62,7 @@ const assertSame = (
 
 describe.runIf(available.has("postgis"))("PostGIS", () => {
   layer(TestDatabase.layer, { excludeTestServices: true })((it) => {
-    it.effect("has every geometry and geography written as it writes them, and read as GeoJSON", () =>
+    it.effect("receives geometries and geographies as it writes them, which are read as GeoJSON", () =>
       Effect.gen(function* () {
         yield* Effect.flatMap(liveConnection(), (connection) => connection.execute("CREATE EXTENSION postgis"))
         const connection = yield* liveConnection({ types: [PgTypes.geometry, PgTypes.geography] })
@@ -96,7 +96,7 @@ describe.runIf(available.has("postgis"))("PostGIS", () => {
 
 describe.runIf(available.has("vector"))("pgvector", () => {
   layer(TestDatabase.layer, { excludeTestServices: true })((it) => {
-    it.effect("has every vector written as it writes them, and read as its numbers", () =>
+    it.effect("receives vectors as it writes them, which are read as numbers", () =>
       Effect.gen(function* () {
         yield* Effect.flatMap(liveConnection(), (connection) => connection.execute("CREATE EXTENSION vector"))
         const connection = yield* liveConnection({ types: [PgTypes.vector, PgTypes.halfvec, PgTypes.sparsevec] })

@@ -1,4 +1,6 @@
-/** Values that clients are known to get wrong: what the server holds is read as that, and written back as that. */
+/**
+ * Tests values that clients are known to get wrong: they are read as the server holds them, and written back unchanged.
+ */
 import { assert, layer } from "@effect/vitest"
 import * as Effect from "effect/Effect"
 import type * as PgConnection from "../../src/PgConnection.ts"
@@ -6,7 +8,7 @@ import { PgInterval, PgRange, PgTimestamp } from "../../src/PgTypes.ts"
 import { TestDatabase } from "../support/database.ts"
 import { assertHealthy, liveConnection, refusalOf, valueOf } from "../support/live.ts"
 
-/** That the server's value is read so, and is itself again when that is sent. */
+/** Shows that the server's value is read in this way, and is unchanged when it is sent back. */
 const assertSame = (connection: PgConnection.Queryable, type: string, text: string, expected: unknown) =>
   Effect.gen(function* () {
     const literal = `'${text}'::${type}`
@@ -19,7 +21,7 @@ const assertSame = (connection: PgConnection.Queryable, type: string, text: stri
     )
   })
 
-/** Lets the client be in another zone for the scope. */
+/** Puts the client into another time zone for the scope. */
 const clientIn = (zone: string) =>
   Effect.acquireRelease(
     Effect.sync(() => {
@@ -102,7 +104,7 @@ const extremes: ReadonlyArray<
   ["numbers of 64 bits and more", "xid8", [["18446744073709551615", 18_446_744_073_709_551_615n]]]
 ]
 
-layer(TestDatabase.layer, { excludeTestServices: true })("what is read and written as the server has it", (it) => {
+layer(TestDatabase.layer, { excludeTestServices: true })("a round trip preserves", (it) => {
   for (const [what, type, samples] of extremes) {
     it.effect(`${what}: ${type}`, () =>
       Effect.gen(function* () {
@@ -128,7 +130,7 @@ layer(TestDatabase.layer, { excludeTestServices: true })("what is read and writt
           assert.strictEqual(yield* valueOf(connection, epoch, [noon]), BigInt(noon.getTime() / 1_000))
           assert.deepStrictEqual(yield* valueOf(connection, "SELECT $1::timestamptz", [noon]), noon)
           assert.strictEqual(yield* valueOf(connection, "SELECT $1::timestamp::text", [noon]), "2024-07-01 12:00:00")
-          // A text without a zone means what it means to the server, and not what it would mean here.
+          // A text without a zone means what it means to the server, not what it would mean in the zone of the client.
           const local = yield* valueOf(connection, "SELECT $1::timestamptz", ["2024-07-01 21:00"])
           assert.deepStrictEqual(local, session === "UTC" ? new Date("2024-07-01T21:00:00Z") : noon)
         })
@@ -137,7 +139,7 @@ layer(TestDatabase.layer, { excludeTestServices: true })("what is read and writt
     }).pipe(Effect.scoped)
   )
 
-  it.effect("a number as a numeric, in as few digits as tell it apart", () =>
+  it.effect("a number as a numeric, in as few digits as distinguish it", () =>
     Effect.gen(function* () {
       const connection = yield* liveConnection()
       for (const [number, text] of [
@@ -153,7 +155,7 @@ layer(TestDatabase.layer, { excludeTestServices: true })("what is read and writt
     }).pipe(Effect.scoped)
   )
 
-  it.effect("every field of an anonymous record, of types that have a binary form of their own too", () =>
+  it.effect("every field of an anonymous record, even of types that have a special binary form there", () =>
     Effect.gen(function* () {
       const connection = yield* liveConnection()
       const record = `ROW('08:00:2b:01:02:03'::macaddr, 'a b'::tsvector, ARRAY[1, NULL], int4range(1, 3), 1.50::numeric,
@@ -170,7 +172,7 @@ layer(TestDatabase.layer, { excludeTestServices: true })("what is read and writt
     }).pipe(Effect.scoped)
   )
 
-  it.effect("a composite type with attributes that others have only as text, both ways", () =>
+  it.effect("a composite type with attributes that are text-only elsewhere, both ways", () =>
     Effect.gen(function* () {
       const connection = yield* liveConnection()
       yield* connection.executeScript(
@@ -187,8 +189,8 @@ layer(TestDatabase.layer, { excludeTestServices: true })("what is read and writt
   )
 })
 
-layer(TestDatabase.layer, { excludeTestServices: true })("what is refused instead of being made to fit", (it) => {
-  it.effect("a number with a fraction where whole ones are kept, and a day that there is not", () =>
+layer(TestDatabase.layer, { excludeTestServices: true })("the client refuses instead of adjusting", (it) => {
+  it.effect("a number with a fraction for an integer type, and a day that does not exist", () =>
     Effect.gen(function* () {
       const connection = yield* liveConnection()
       for (const [type, value] of [

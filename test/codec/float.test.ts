@@ -42,7 +42,7 @@ for (const [codec, rows] of [
 ] as const) {
   describe(`the type ${codec.name}`, () => {
     for (const [value, hex] of rows) {
-      it(`has ${Object.is(value, -0) ? "-0" : value} as ${hex}`, () => {
+      it(`reads and writes ${Object.is(value, -0) ? "-0" : value} as ${hex}`, () => {
         assert.isTrue(Object.is(read(codec, hex), value))
         assert.strictEqual(written(codec, value), unspaced(hex))
       })
@@ -63,30 +63,30 @@ for (const [codec, rows] of [
       assert.match(undecodable(codec, "000000"), /bytes on the wire, but got 3$/)
     })
 
-    it.prop("lets nothing escape but Undecodable", [hostile(4, 8)], ([values]) => assertWithstands(codec, values))
+    it.prop("throws nothing but Undecodable", [hostile(4, 8)], ([values]) => assertWithstands(codec, values))
   })
 }
 
 describe("a float4", () => {
-  it("is written as the nearest there is", () => {
+  it("is written as the nearest representable number", () => {
     assert.strictEqual(written(float4, 1.1), "3f8ccccd")
     assert.strictEqual(read(float4, written(float4, 1.1)), Math.fround(1.1))
   })
 
-  it("does not become an infinity", () => {
+  it("is refused if it would become an infinity", () => {
     for (const value of [4.1e40, -4.1e40, 3.4028235677973366e38]) {
       assert.strictEqual(unencodable(float4, value), "value out of range for float4")
     }
   })
 
-  it.prop("gives back every number that it can hold", [Schema.Number], ([value]) => {
+  it.prop("survives a round trip with every number that it can hold", [Schema.Number], ([value]) => {
     const single = Math.fround(value)
     assert.isTrue(Object.is(read(float4, written(float4, single)), single))
   })
 })
 
 describe("a float8", () => {
-  it.prop("gives back every number", [Schema.Number], ([value]) => {
+  it.prop("survives a round trip with every number", [Schema.Number], ([value]) => {
     assert.isTrue(Object.is(read(float8, written(float8, value)), value))
   })
 })

@@ -41,7 +41,7 @@ const points = Arbitrary.array(
 
 for (const [codec, value, hex, text] of tables) {
   describe(`the type ${codec.name}`, () => {
-    it(`has ${text} as ${hex}`, () => {
+    it(`reads and writes ${text} as ${hex}`, () => {
       assert.deepStrictEqual(read(codec, hex), value)
       assert.strictEqual(written(codec, value), unspaced(hex))
     })
@@ -54,7 +54,7 @@ for (const [codec, value, hex, text] of tables) {
 }
 
 describe("a geometric type", () => {
-  it("says what its objects look like", () => {
+  it("names the form that its objects need", () => {
     assert.strictEqual(unencodable(point, 1), "point takes { x, y }, not a number")
     assert.strictEqual(unencodable(point, [1, 2]), "point takes { x, y }, not an array")
     assert.strictEqual(unencodable(point, { x: 1 }), "point takes { x, y }")
@@ -67,7 +67,7 @@ describe("a geometric type", () => {
     assert.strictEqual(unencodable(polygon, { points: [p, null] }), "polygon takes { points: [{ x, y }, ...] }")
   })
 
-  it("of any number of points has one at least", () => {
+  it("has at least one point if it may have any number", () => {
     assert.strictEqual(unencodable(path, { closed: true, points: [] }), "path takes one point or more")
     assert.strictEqual(unencodable(polygon, { points: [] }), "polygon takes one point or more")
   })
@@ -79,7 +79,7 @@ describe("a geometric type", () => {
     assert.strictEqual(textOf(boxes, value), '{"(3,4),(1,2)";"(3,4),(1,2)"}')
   })
 
-  it("is not read from bytes of another length", () => {
+  it("refuses bytes of another length", () => {
     assert.match(undecodable(point, ONE), /^point has 16 bytes on the wire/)
     assert.match(undecodable(line, ONE), /^line has 24 bytes on the wire/)
     assert.match(undecodable(lseg, ONE), /^lseg has 32 bytes on the wire/)
@@ -94,7 +94,7 @@ describe("a geometric type", () => {
     }
   })
 
-  it("is not read from other texts", () => {
+  it("refuses other texts", () => {
     for (const text of ["", "()", "(1)", "(1,x)", "(1,2),(3,4),5"]) {
       for (const codec of codecs) {
         assert.throws(() => ofText(codec, text), Undecodable, `the text of ${codec.name} is malformed`)
@@ -102,7 +102,7 @@ describe("a geometric type", () => {
     }
   })
 
-  it.prop("gives back any points, from bytes and from text", [points], ([points]) => {
+  it.prop("survives a round trip with any points, as bytes and as text", [points], ([points]) => {
     const values: ReadonlyArray<readonly [Codec, unknown]> = [
       [polygon, { points }],
       [path, { closed: true, points }],
@@ -115,7 +115,7 @@ describe("a geometric type", () => {
     }
   })
 
-  it.prop("lets nothing escape but Undecodable", [hostile(16, 20, 21, 24, 32)], ([values]) => {
+  it.prop("throws nothing but Undecodable", [hostile(16, 20, 21, 24, 32)], ([values]) => {
     for (const codec of codecs) assertWithstands(codec, values)
   })
 })

@@ -85,7 +85,7 @@ const ranges: ReadonlyArray<readonly [Codec, bigint, bigint]> = [
 for (const [codec, rows] of tables) {
   describe(`the type ${codec.name}`, () => {
     for (const [value, hex] of rows) {
-      it(`has ${value} as ${hex}`, () => {
+      it(`reads and writes ${value} as ${hex}`, () => {
         assert.strictEqual(read(codec, hex), value)
         assert.strictEqual(written(codec, value), unspaced(hex))
       })
@@ -95,7 +95,7 @@ for (const [codec, rows] of tables) {
 
 for (const [codec, min, max] of ranges) {
   describe(`the range of ${codec.name}`, () => {
-    it("ends where PostgreSQL's ends, for bigints too", () => {
+    it("ends at PostgreSQL's limits, for bigints too", () => {
       const width = written(codec, 0n).length
       assert.strictEqual(BigInt.asUintN(64, min) % 2n ** BigInt(width * 4), BigInt(`0x${written(codec, min)}`))
       assert.strictEqual(max, BigInt.asIntN(width * 4 + (min === 0n ? 1 : 0), BigInt(`0x${written(codec, max)}`)))
@@ -105,7 +105,7 @@ for (const [codec, min, max] of ranges) {
       }
     })
 
-    it("holds no fraction, no NaN, no infinity, and nothing that is not a number", () => {
+    it("excludes fractions, NaN, infinities, and everything that is not a number", () => {
       for (const value of [1.5, -0.1, NaN, Infinity, -Infinity, 2 ** 64]) unencodable(codec, value)
       for (const value of ["1", true, null, undefined, {}, [1], new Date(0), Symbol("1")]) {
         assert.match(unencodable(codec, value), /takes a number or a bigint, not /)
@@ -122,7 +122,7 @@ for (const [codec, min, max] of ranges) {
       }
     })
 
-    it.prop("gives back what was written, from a number or a bigint", [int64(min, max)], ([value]) => {
+    it.prop("survives a round trip, from a number or a bigint", [int64(min, max)], ([value]) => {
       assert.strictEqual(BigInt(Number(read(codec, written(codec, value)))), BigInt(Number(value)))
       if (codec === int8 || codec === xid8) assert.strictEqual(read(codec, written(codec, value)), value)
       if (Number.isSafeInteger(Number(value))) {
@@ -130,16 +130,16 @@ for (const [codec, min, max] of ranges) {
       }
     })
 
-    it.prop("lets nothing escape but Undecodable", [hostile(2, 4, 8)], ([values]) => assertWithstands(codec, values))
+    it.prop("throws nothing but Undecodable", [hostile(2, 4, 8)], ([values]) => assertWithstands(codec, values))
   })
 }
 
 describe("int8 from numbers", () => {
-  it.prop("is exact for whatever a number holds exactly", [int(-(2 ** 53) + 1, 2 ** 53 - 1)], ([value]) => {
+  it.prop("is exact for every integer that a number holds exactly", [int(-(2 ** 53) + 1, 2 ** 53 - 1)], ([value]) => {
     assert.strictEqual(read(int8, written(int8, value)), BigInt(value))
   })
 
-  it("refuses a number beyond 2^53, which may not be the one that was meant", () => {
+  it("refuses a number beyond 2^53, because it may not be the intended one", () => {
     for (const value of [2 ** 53, -(2 ** 53), 1e300]) {
       assert.strictEqual(
         unencodable(int8, value),
@@ -148,7 +148,7 @@ describe("int8 from numbers", () => {
     }
   })
 
-  it("has 0 for -0", () => {
+  it("reads -0 as 0", () => {
     for (const codec of [int2, int4, int8, oid]) assert.match(written(codec, -0), /^0+$/)
   })
 })

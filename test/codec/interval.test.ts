@@ -40,7 +40,7 @@ const table = [
 
 describe("interval", () => {
   for (const [months, days, microseconds, text, hex] of table) {
-    it(`has ${text} as ${hex}`, () => {
+    it(`reads and writes ${text} as ${hex}`, () => {
       const value = new PgInterval({ months, days, microseconds })
       assert.deepStrictEqual(read(interval, hex), value)
       assert.strictEqual(written(interval, value), unspaced(hex))
@@ -65,12 +65,12 @@ describe("interval", () => {
     )
   })
 
-  it("counts what is left out of a PgInterval as nothing", () => {
+  it("counts missing parts of a PgInterval as zero", () => {
     assert.strictEqual(written(interval, new PgInterval({ days: 1 })), "00000000000000000000000100000000")
     assert.deepStrictEqual(new PgInterval({}), new PgInterval({ months: 0, days: 0, microseconds: 0n }))
   })
 
-  it("takes microseconds as a number too, where that is exact", () => {
+  it("takes microseconds as a number too, if it is exact", () => {
     assert.strictEqual(
       written(interval, { months: 0, days: 0, microseconds: 5 }),
       written(interval, new PgInterval({ microseconds: 5n }))
@@ -100,7 +100,7 @@ describe("interval", () => {
     }
   })
 
-  it("takes nothing else, so that a misspelt part does not count as nothing", () => {
+  it("refuses unknown parts, so that a misspelled one does not count as zero", () => {
     for (const value of [
       {},
       { months: 1, days: 1 },
@@ -124,12 +124,12 @@ describe("interval", () => {
     assert.strictEqual(formatOf(interval, new PgInterval({ days: 1 })), Format.binary)
   })
 
-  it("is read from 16 bytes only", () => {
+  it("is read from exactly 16 bytes", () => {
     assert.strictEqual(undecodable(interval, "00"), "interval has 16 bytes on the wire, but got 1")
   })
 
   it.prop(
-    "gives back any interval",
+    "survives a round trip with any interval",
     [int(MIN_INT32, MAX_INT32), int(MIN_INT32, MAX_INT32), int64(MIN_INT64, MAX_INT64)],
     ([months, days, microseconds]) => {
       const value = new PgInterval({ months, days, microseconds })
@@ -137,5 +137,5 @@ describe("interval", () => {
     }
   )
 
-  it.prop("lets nothing escape but Undecodable", [hostile(16)], ([values]) => assertWithstands(interval, values))
+  it.prop("throws nothing but Undecodable", [hostile(16)], ([values]) => assertWithstands(interval, values))
 })

@@ -28,13 +28,13 @@ for (const [codec, version] of [
 ] as const) {
   describe(`the type ${codec.name}`, () => {
     for (const [value, text] of documents) {
-      it(`has ${text} both ways`, () => {
+      it(`reads and writes ${text}`, () => {
         assert.deepStrictEqual(read(codec, version + hexOf(text)), value)
         assert.strictEqual(written(codec, value), version + hexOf(text))
       })
     }
 
-    it("is read whatever it holds: a string, spaces, an own property __proto__", () => {
+    it("reads every document: a string, spaces, an own property __proto__", () => {
       assert.strictEqual(read(codec, version + hexOf(' "text" ')), "text")
       const value = read(codec, version + hexOf('{"__proto__":{"polluted":1}}'))
       assert.deepStrictEqual(Object.keys(Object(value)), ["__proto__"])
@@ -46,7 +46,7 @@ for (const [codec, version] of [
       assert.strictEqual(written(codec, { a: undefined, b: 1 }), version + hexOf('{"b":1}'))
     })
 
-    it("refuses what has no JSON", () => {
+    it("refuses values that have no JSON", () => {
       const cyclic: { self?: unknown } = {}
       cyclic.self = cyclic
       const throwing = {
@@ -68,7 +68,7 @@ for (const [codec, version] of [
       }
     })
 
-    it("has a string as a JSON string, whatever it looks like", () => {
+    it("writes a string as a JSON string, whatever it looks like", () => {
       for (const text of ["x", "5", "null", "", '{"a":1}', '"quoted"', "[1]", "\ud800", "\0"]) {
         assert.strictEqual(formatOf(codec, text), Format.binary)
         assert.strictEqual(written(codec, text), version + hexOf(JSON.stringify(text)))
@@ -77,7 +77,7 @@ for (const [codec, version] of [
       }
     })
 
-    it("has a literal as the JSON text that it is, in text and, in what can only be binary, there too", () => {
+    it("writes a literal as the JSON text that it is, also if the value can only be binary", () => {
       const literal = new PgLiteral('{ "a" : 1.50 }')
       assert.strictEqual(formatOf(codec, literal), Format.text)
       assert.strictEqual(textOf(codec, literal), '{ "a" : 1.50 }')
@@ -85,7 +85,7 @@ for (const [codec, version] of [
       assert.include(unencodable(codec, { a: literal }), "cannot be part of a JSON document")
     })
 
-    it("has an array within an array of documents as a document, and more dimensions as a PgArray", () => {
+    it("reads an array within an array of documents as a document, and more dimensions as a PgArray", () => {
       const documents = arrayOf(codec, 3802)
       const pairs = [
         [1, 2],
@@ -106,18 +106,18 @@ for (const [codec, version] of [
       assert.deepStrictEqual(documents.ofText?.(textOf(documents, square)), square)
     })
 
-    it("says nothing of the value that it refuses", () => {
+    it("shows nothing of the value that it refuses", () => {
       for (const text of ["{secret", "", "nul", '{"secret":1}x']) {
         assert.strictEqual(undecodable(codec, version + hexOf(text)), `${codec.name} that is not JSON`)
       }
     })
 
-    it.prop("gives back any document", [Schema.Json], ([value]) => {
+    it.prop("survives a round trip with any document", [Schema.Json], ([value]) => {
       const document = { value }
       assert.deepStrictEqual(read(codec, written(codec, document)), JSON.parse(JSON.stringify(document)))
     })
 
-    it.prop("lets nothing escape but Undecodable", [hostile(1, 2, 3)], ([values]) => assertWithstands(codec, values))
+    it.prop("throws nothing but Undecodable", [hostile(1, 2, 3)], ([values]) => assertWithstands(codec, values))
   })
 }
 
@@ -147,21 +147,21 @@ describe("jsonpath", () => {
     }
   })
 
-  it.prop("lets nothing escape but Undecodable", [hostile(1, 2, 3)], ([values]) => assertWithstands(jsonpath, values))
+  it.prop("throws nothing but Undecodable", [hostile(1, 2, 3)], ([values]) => assertWithstands(jsonpath, values))
 })
 
 describe("the version of a jsonb", () => {
-  it("is 1; no other is known", () => {
+  it("is 1; every other one is refused", () => {
     for (const hex of ["", "00", "027b7d"]) assert.strictEqual(undecodable(jsonb, hex), "jsonb of an unknown version")
   })
 })
 
-describe("a parameter that is a part of a document", () => {
+describe("a parameter that is part of a document", () => {
   for (const [what, parameter] of [
     ["a literal", new PgLiteral("{}")],
     ["a typed parameter", typed("int4", 1)]
   ] as const) {
-    it(`is refused, and still can be printed: ${what}`, () => {
+    it(`is refused, and can still be printed: ${what}`, () => {
       assert.throws(() => textOf(json, { part: parameter }), /cannot be part of a JSON document/)
       assert.notInclude(JSON.stringify(parameter), "{}")
       assert.strictEqual(textOf(json, { part: 1 }), '{"part":1}')

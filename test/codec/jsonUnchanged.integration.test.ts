@@ -1,6 +1,6 @@
 /**
- * JSON documents that were read and are written back are unchanged: the server prints what it is given as it prints what
- * it had. Every one but a `null` by itself, which is read as NULL is; those who need the difference read the text.
+ * Tests that JSON documents which are read and written back are unchanged: the server prints both equally. The
+ * exception is a lone `null`, which is read as SQL's NULL is; a program that needs the difference reads the text.
  */
 import { assert, layer } from "@effect/vitest"
 import * as Arbitrary from "effect/Arbitrary"
@@ -13,7 +13,7 @@ import * as PgTypes from "../../src/PgTypes.ts"
 import { TestDatabase } from "../support/database.ts"
 import { assertHealthy, liveConnection, liveSettings, refusalOf, valueOf } from "../support/live.ts"
 
-/** Without the characters that PostgreSQL's text has not; an escaped backslash before them is none of theirs. */
+/** Leaves out the characters that PostgreSQL's text cannot hold, but not after an escaped backslash. */
 const held = (json: string): string =>
   json.replaceAll(/\\\\|\\u0000|\\ud[89a-f][0-9a-f]{2}/gi, (found) => (found === "\\\\" ? found : ""))
 
@@ -54,7 +54,7 @@ const texts = Arbitrary.array(
     Arbitrary.schema(Schema.Struct({ json: Schema.Json, pick: Schema.Int })),
     ({ json, pick }): string | null => {
       const value = pick % 2 === 0 ? json : awkward[Math.abs(pick) % awkward.length]
-      // A null by itself is NULL here.
+      // A lone null is NULL here.
       return value === null ? null : JSON.stringify(JSON.parse(held(JSON.stringify(value))))
     }
   ),
@@ -99,7 +99,7 @@ const shapes: ReadonlyArray<readonly [type: string, expression: string]> = [
   ["jsonb[]", `ARRAY[[${elements("jsonb")}], [${elements("jsonb")}]]`],
   ["kept.docs[]", `ARRAY[${elements("json")}::kept.docs]`],
   ["kept.shelf", `ROW('5', texts[1]::jsonb, ${elements("json")}, texts[1]::jsonb, ${elements("json")})::kept.shelf`],
-  // Travels as text, for its first attribute has no other form.
+  // Travels as text, because its first attribute has no other form.
   ["kept.named", `ROW('=r/postgres', texts[1]::jsonb, ${elements("json")})::kept.named`]
 ]
 
@@ -112,7 +112,7 @@ const Connected = Layer.effectDiscard(
 
 layer(Connected, { excludeTestServices: true })("a JSON document that was read and is written back", (it) => {
   it.effect.prop(
-    "is unchanged: by itself, in arrays of any dimensions, in domains and in composite types",
+    "is unchanged alone, in arrays of any dimensions, in domains and in composite types",
     [texts],
     ([given]) =>
       Effect.gen(function* () {
@@ -151,7 +151,7 @@ layer(Connected, { excludeTestServices: true })("a JSON document that was read a
   )
 
   it.effect.prop(
-    "is the same value whatever it looks like, for a parameter with its type too",
+    "is the same value whatever it looks like, also for a parameter with a named type",
     [texts],
     ([given]) =>
       Effect.gen(function* () {
@@ -165,7 +165,7 @@ layer(Connected, { excludeTestServices: true })("a JSON document that was read a
     { arbitrary: { runs: 40 } }
   )
 
-  it.effect("is a string where a string was given, and the document where a literal was", () =>
+  it.effect("is a string if a string was given, and a document if a literal was", () =>
     Effect.gen(function* () {
       const connection = yield* PgConnection.PgConnection
       const kinds = "SELECT jsonb_typeof($1::jsonb), jsonb_typeof($2::jsonb), ($3::json[])::text"
@@ -182,7 +182,7 @@ layer(Connected, { excludeTestServices: true })("a JSON document that was read a
     })
   )
 
-  it.effect("is, as its text, unchanged to the last digit and space, and its null is not NULL", () =>
+  it.effect("is unchanged to the last digit and space as text, and its null is not NULL", () =>
     Effect.gen(function* () {
       const connection = yield* liveConnection({ types: [PgTypes.jsonAsText, PgTypes.jsonbAsText] })
       const exact = ["null", "12345678901234567890.10", '"5"', '{"b": 1e400, "a": [1.50]}', "[[1,2],[3,4]]", null]
@@ -196,7 +196,7 @@ layer(Connected, { excludeTestServices: true })("a JSON document that was read a
 })
 
 layer(TestDatabase.layer, { excludeTestServices: true })("a literal", (it) => {
-  it.effect("is what the server reads as the text of any type, with or without a codec, also of the user's", () =>
+  it.effect("is what the server reads as the text of any type, with or without a codec, also of a user's type", () =>
     Effect.gen(function* () {
       const refusing = PgTypes.codec({
         name: "uuid",

@@ -1,4 +1,7 @@
-/** Values at the limits of the runtime: long texts are read in one pass, and what no string holds is a failure that says so. */
+/**
+ * Tests values at the limits of the runtime: long texts are read in one pass, and a value that no string holds fails
+ * with that reason.
+ */
 import { assert, describe, it } from "@effect/vitest"
 import { Buffer, constants } from "node:buffer"
 import { arrayOf } from "../../src/codec/array.ts"
@@ -37,19 +40,19 @@ describe("a text of many megabytes", () => {
   for (const [name, codec, held] of holders) {
     it(`is written and read as the text of ${name}`, { timeout: 60_000 }, () => {
       for (const value of [plain, marked]) {
-        // Not compared in depth: what an assertion would print of it takes longer than the rest.
+        // A deep comparison would print too much, which takes longer than the rest.
         assert.isTrue(JSON.stringify(ofText(codec, textOf(codec, held(value)))) === JSON.stringify(held(value)))
       }
     })
   }
 
-  it("is a bound of a range", { timeout: 60_000 }, () => {
+  it("can be a bound of a range", { timeout: 60_000 }, () => {
     const range = rangeOf("textrange", text)
     const read: unknown = ofText(range, `["${plain}",)`)
     assert.isTrue(Object(read).lower === plain)
   })
 
-  it("may be a list of very many", { timeout: 60_000 }, () => {
+  it("can be a list of very many elements", { timeout: 60_000 }, () => {
     const read: unknown = ofText(pgSnapshot, `1:2:1${",1".repeat(1_000_000)}`)
     assert.lengthOf(Object(read).xip, 1_000_001)
   })
@@ -67,12 +70,12 @@ describe("the text of an hstore", () => {
     '"a"=>null',
     '"a\\'
   ]) {
-    it(`is refused where it is malformed: ${malformed}`, () => {
+    it(`is refused if it is malformed: ${malformed}`, () => {
       assert.throws(() => ofText(hstoreCodec, malformed), Undecodable, "the text of hstore is malformed")
     })
   }
 
-  it("is that of the server, with its escapes", () => {
+  it("equals the text of the server, with its escapes", () => {
     assert.deepStrictEqual(ofText(hstoreCodec, ""), {})
     assert.deepStrictEqual(ofText(hstoreCodec, '"a\\"=>\\\\"=>NULL, "NULL"=>"NULL", ""=>", "'), {
       'a"=>\\': null,
@@ -90,7 +93,9 @@ const throwing = (name: string, thrown: () => unknown): Codec => ({
   writesStrings: true
 })
 
-/** As a Buffer throws it that is made a string of; to make one so long takes the machine too long. */
+/**
+ * Throws what a Buffer throws when it is too long for a string; a real one of that length takes the machine too long.
+ */
 const tooLong = () => {
   throw Object.assign(new Error("Cannot create a string longer than 0x1fffffe8 characters"), {
     code: "ERR_STRING_TOO_LONG"
@@ -107,7 +112,7 @@ const limits: ReadonlyArray<readonly [string, () => unknown, RegExp]> = [
 
 describe("a value beyond what the runtime can hold", () => {
   for (const [what, thrown, message] of limits) {
-    it(`is said to be so where it is read: ${what}`, () => {
+    it(`is reported with that reason when it is read: ${what}`, () => {
       const read = interpretTuples([{ name: "a", typeName: "text", read: thrown }])
       assert.throws(() => read(Buffer.from("00010000000161", "hex"), 0, 7), UndecodableColumn, message)
       const held = compositeOf({
@@ -118,7 +123,7 @@ describe("a value beyond what the runtime can hold", () => {
       assert.throws(() => ofText(held, "(a)"), Undecodable, message)
     })
 
-    it(`is said to be so where it is written: ${what}`, () => {
+    it(`is reported with that reason when it is written: ${what}`, () => {
       const [encoder] = parameterEncoders([1], { codec: () => throwing("odd", thrown), typeName: () => "odd" })
       for (const format of [Format.binary, Format.text]) {
         assert.throws(() => encoder?.write(new ByteWriter(), "a", format), Unencodable, message)
@@ -126,7 +131,7 @@ describe("a value beyond what the runtime can hold", () => {
     })
   }
 
-  it("is said to be so of a JSON document", () => {
+  it("is reported with that reason for a JSON document", () => {
     const deep: unknown = JSON.parse("[".repeat(100_000) + "]".repeat(100_000))
     for (const codec of [json, jsonb]) {
       assert.throws(() => textOf(codec, deep), Unencodable, /nested too deep/)

@@ -20,7 +20,7 @@ describe("pg_lsn", () => {
     ["A/0", 0xa00000000n, "0000000a 00000000"],
     ["FFFFFFFF/FFFFFFFF", 2n ** 64n - 1n, "ffffffff ffffffff"]
   ] as const) {
-    it(`has ${value} as ${hex}, and as the bigint ${number}`, () => {
+    it(`reads and writes ${value} as ${hex}, and as the bigint ${number}`, () => {
       assert.strictEqual(read(pgLsn, hex), value)
       assert.strictEqual(written(pgLsn, value), unspaced(hex))
       assert.strictEqual(written(pgLsn, number), unspaced(hex))
@@ -28,7 +28,7 @@ describe("pg_lsn", () => {
     })
   }
 
-  it("refuses what is no place in a log of 64 bits", () => {
+  it("refuses texts that are not a position in a log of 64 bits", () => {
     for (const value of [-1n, 2n ** 64n]) {
       assert.strictEqual(unencodable(pgLsn, value), "value out of range for pg_lsn: it takes 0 to 2^64 - 1")
     }
@@ -39,7 +39,7 @@ describe("pg_lsn", () => {
     assert.match(undecodable(pgLsn, "00"), /^pg_lsn has 8 bytes on the wire/)
   })
 
-  it.prop("gives back any place", [int64(0n, 2n ** 64n - 1n)], ([value]) => {
+  it.prop("survives a round trip with any position", [int64(0n, 2n ** 64n - 1n)], ([value]) => {
     const text = read(pgLsn, written(pgLsn, value))
     assert.strictEqual(text, textOf(pgLsn, value))
     assert.strictEqual(written(pgLsn, text), written(pgLsn, value))
@@ -52,14 +52,14 @@ describe("tid", () => {
     ["(0,1)", "00000000 0001"],
     ["(4294967295,65535)", "ffffffff ffff"]
   ] as const) {
-    it(`has ${value} as ${hex}`, () => {
+    it(`reads and writes ${value} as ${hex}`, () => {
       assert.strictEqual(read(tid, hex), value)
       assert.strictEqual(written(tid, value), unspaced(hex))
       assert.strictEqual(formatOf(tid, value), Format.text)
     })
   }
 
-  it("refuses what is no row's place", () => {
+  it("refuses texts that are not a position of a row", () => {
     for (const value of ["", "0,1", "(0)", "(0,65536)", "(4294967296,0)", "(-1,0)", "(0,1,2)"]) {
       assert.match(unencodable(tid, value), /^tid takes strings such as "\(0,1\)"/)
     }
@@ -68,6 +68,6 @@ describe("tid", () => {
   })
 })
 
-it.prop("a position lets nothing escape but Undecodable", [hostile(6, 8)], ([values]) => {
+it.prop("pg_lsn and tid throw nothing but Undecodable", [hostile(6, 8)], ([values]) => {
   for (const codec of [pgLsn, tid]) assertWithstands(codec, values)
 })

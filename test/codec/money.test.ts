@@ -8,7 +8,7 @@ import { Unencodable } from "../../src/wire/failure.ts"
 import { assertWithstands, hostile, read, unencodable, written } from "../fixtures/codec.ts"
 
 describe("money", () => {
-  it("is read as the server's text, which alone says the currency and where its fraction begins", () => {
+  it("is read as the server's text, since only that says the currency and the decimal point", () => {
     assert.strictEqual(money.resultFormat, Format.text)
     assert.strictEqual(ofText(money, "$1,234.50"), "$1,234.50")
     assert.deepStrictEqual(ofText(arrayOf(money, pgType.money.oid), '{$0.10,"$1,234.50"}'), ["$0.10", "$1,234.50"])
@@ -20,18 +20,18 @@ describe("money", () => {
     [-1n, "ffffffffffffffff"],
     [2n ** 63n - 1n, "7fffffffffffffff"]
   ] as const) {
-    it(`has ${value} of its smallest unit as ${hex}`, () => {
+    it(`reads and writes ${value} of its smallest unit as ${hex}`, () => {
       assert.strictEqual(read(money, hex), value)
       assert.strictEqual(written(money, value), hex)
     })
   }
 
-  it("travels as text wherever there is text", () => {
+  it("travels as text if its place allows it", () => {
     for (const value of ["$1", 1, 1n]) assert.strictEqual(formatOf(money, value), Format.text)
     assert.strictEqual(formatOf(arrayOf(money, pgType.money.oid), []), Format.text)
   })
 
-  it("does not guess what a number counts", () => {
+  it("refuses a number, because its unit would be a guess", () => {
     for (const [value, kind] of [
       [12.34, "number"],
       [12n, "bigint"]
@@ -42,5 +42,5 @@ describe("money", () => {
     assert.match(unencodable(money, 2n ** 63n), /^value out of range for int8/)
   })
 
-  it.prop("lets nothing escape but Undecodable", [hostile(8)], ([values]) => assertWithstands(money, values))
+  it.prop("throws nothing but Undecodable", [hostile(8)], ([values]) => assertWithstands(money, values))
 })

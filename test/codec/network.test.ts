@@ -41,17 +41,17 @@ const addresses = Arbitrary.all([int(0, 1), int(0, 255), Arbitrary.array(int(0, 
 
 describe("a network address", () => {
   for (const [codec, value, hex] of tables) {
-    it(`of ${codec.name}, ${value}, is spelled as the server spells it`, () => {
+    it(`is spelled as the server spells it: ${codec.name} ${value}`, () => {
       assert.strictEqual(read(codec, hex), value)
       assert.strictEqual(written(codec, value), unspaced(hex))
     })
   }
 
-  it("travels as text, for the server takes more spellings than it prints", () => {
+  it("travels as text, because the server takes more spellings than it prints", () => {
     for (const codec of [inet, cidr, macaddr, macaddr8]) assert.strictEqual(formatOf(codec, "10/8"), Format.text)
   })
 
-  it("in capitals or with hyphens means the same", () => {
+  it("may have capitals or hyphens", () => {
     assert.strictEqual(written(inet, "2001:DB8::ABCD"), written(inet, "2001:db8::abcd"))
     assert.strictEqual(written(macaddr, "08-00-2B-01-02-FF"), "08002b0102ff")
   })
@@ -78,13 +78,13 @@ describe("a network address", () => {
     "1/2/3",
     "x"
   ]) {
-    it(`is not made of "${value}"`, () => {
+    it(`cannot be written from "${value}"`, () => {
       assert.strictEqual(unencodable(inet, value), 'inet takes strings such as "10.0.0.0/8" or "2001:db8::/32"')
       assert.strictEqual(unencodable(cidr, value), 'cidr takes strings such as "10.0.0.0/8" or "2001:db8::/32"')
     })
   }
 
-  it("of the hardware has all its bytes", () => {
+  it("has all its bytes if it is a hardware address", () => {
     for (const value of ["", "08:00:2b:01:02", "08:00:2b:01:02:03:04", "08:00:2b:01:02:0g", "0800:2b01:0203"]) {
       assert.strictEqual(unencodable(macaddr, value), 'macaddr takes 6 bytes as in "08:00:2b:01:02:03"')
     }
@@ -92,7 +92,7 @@ describe("a network address", () => {
     assert.match(undecodable(macaddr8, "000000000000"), /^macaddr8 has 8 bytes on the wire/)
   })
 
-  it("is a string", () => {
+  it("must be a string", () => {
     for (const codec of [inet, cidr, macaddr, macaddr8]) {
       assert.strictEqual(unencodable(codec, 1), `${codec.name} takes a string, not a number`)
     }
@@ -105,19 +105,19 @@ describe("a network address", () => {
     ["a length of the other family", "02 20 00 10 0a000001", "inet with an address of the wrong length"],
     ["an address cut short", "02 20 00 04 0a0000", "inet has 8 bytes on the wire, but got 7"]
   ] as const) {
-    it(`is not read from ${what}`, () => {
+    it(`cannot be read from ${what}`, () => {
       assert.strictEqual(undecodable(inet, hex), message)
     })
   }
 
-  it.prop("gives back any address", [addresses], ([[isLong, bits, values]]) => {
+  it.prop("survives a round trip with any address", [addresses], ([[isLong, bits, values]]) => {
     const address = isLong === 1 ? values : values.slice(0, 4)
     const header = [2 + isLong, bits % (isLong === 1 ? 129 : 33), 0, address.length]
     const hex = Buffer.from([...header, ...address]).toString("hex")
     assert.strictEqual(written(inet, read(inet, hex)), hex)
   })
 
-  it.prop("lets nothing escape but Undecodable", [hostile(6, 8, 20)], ([values]) => {
+  it.prop("throws nothing but Undecodable", [hostile(6, 8, 20)], ([values]) => {
     for (const codec of [inet, cidr, macaddr, macaddr8]) assertWithstands(codec, values)
     for (const family of [2, 3]) {
       assertWithstands(

@@ -41,7 +41,7 @@ const table: ReadonlyArray<Row> = [
   ["-Infinity", "0000 0000 f000 0000"]
 ]
 
-/** Other ways of saying one of the values above. */
+/** Other spellings of one of the values above. */
 const synonyms: ReadonlyArray<readonly [unknown, string]> = [
   ["+1.50", "1.50"],
   ["0001", "1"],
@@ -85,7 +85,7 @@ const decimal = Arbitrary.all([
 
 describe("numeric", () => {
   for (const [value, hex] of table) {
-    it(`has ${String(value)} as ${hex}`, () => {
+    it(`reads and writes ${String(value)} as ${hex}`, () => {
       assert.strictEqual(read(numeric, hex), value)
       assert.strictEqual(written(numeric, value), unspaced(hex))
     })
@@ -98,7 +98,7 @@ describe("numeric", () => {
     })
   }
 
-  it("has as many digits as PostgreSQL: 131,072 before the point and 16,383 behind it", () => {
+  it("has as many digits as PostgreSQL: 131,072 before the point and 16,383 after it", () => {
     const largest = `-${"9".repeat(131_072)}.${"1".repeat(16_383)}`
     assert.strictEqual(read(numeric, written(numeric, largest)), largest)
     assert.strictEqual(read(numeric, written(numeric, "1e131071")), `1${"0".repeat(131_071)}`)
@@ -135,7 +135,7 @@ describe("numeric", () => {
     "١",
     "1\n"
   ]) {
-    it(`refuses ${JSON.stringify(value)} where it can only be binary`, () => {
+    it(`refuses ${JSON.stringify(value)} if it can only be binary`, () => {
       assert.strictEqual(
         unencodable(numeric, value),
         'numeric takes decimals such as "-12.50" or "1e-5", NaN, Infinity'
@@ -143,7 +143,7 @@ describe("numeric", () => {
     })
   }
 
-  it("lets a string travel as text, for the server takes more forms than one", () => {
+  it("lets a string travel as text, because the server takes more forms than one", () => {
     assert.strictEqual(formatOf(numeric, "0x10"), Format.text)
     assert.strictEqual(formatOf(numeric, 1.5), Format.binary)
     assert.strictEqual(formatOf(numeric, 1n), Format.binary)
@@ -164,34 +164,34 @@ describe("numeric", () => {
     ["an unknown sign", "0001 0000 8000 0000 0001"],
     ["a scale above the largest", "0000 0000 0000 4000"]
   ] as const) {
-    it(`is not read from ${what}`, () => {
+    it(`refuses bytes with ${what}`, () => {
       assert.match(undecodable(numeric, hex), /^numeric /)
     })
   }
 
-  it("is read from groups that no server would send, as the server would print them", () => {
+  it("reads unusual groups as the server would print them", () => {
     assert.strictEqual(read(numeric, "0003 0002 0000 0000 0000 0000 0005"), "5")
     assert.strictEqual(read(numeric, "0000 0003 0000 0001"), "0.0")
     assert.strictEqual(read(numeric, "0002 0000 0000 0000 0001 1388"), "1")
     assert.strictEqual(read(numeric, "0001 8000 0000 0002 0001"), "0.00")
   })
 
-  it("of ten bytes never takes more memory than its longest text", () => {
+  it("never takes more memory than its longest text if it has ten bytes", () => {
     const text = read(numeric, "0001 7fff 4000 3fff 0001")
     assert.strictEqual(text.length, 1 + 131_069 + 1 + 16_383)
   })
 
-  it.prop("gives back any decimal with its scale", [decimal], ([value]) => {
+  it.prop("survives a round trip with any decimal and its scale", [decimal], ([value]) => {
     assert.strictEqual(read(numeric, written(numeric, value)), value)
   })
 
-  it.prop("gives back any number from its shortest decimal", [Schema.Finite], ([value]) => {
+  it.prop("survives a round trip with any number as its shortest decimal", [Schema.Finite], ([value]) => {
     assert.strictEqual(Number(read(numeric, written(numeric, value))), value + 0)
   })
 
-  it.prop("lets nothing escape but Undecodable", [hostile(8, 10, 20)], ([values]) => {
+  it.prop("throws nothing but Undecodable", [hostile(8, 10, 20)], ([values]) => {
     assertWithstands(numeric, values)
-    // The same with a header that holds up to a closer look.
+    // The same with a header that passes the first checks.
     for (const value of values) {
       const bytes = Buffer.concat([Buffer.alloc(8), value.subarray(0, value.length & ~1)])
       bytes.writeUInt16BE((bytes.length - 8) / 2)

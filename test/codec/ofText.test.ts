@@ -1,4 +1,4 @@
-/** What codecs make of the server's text forms, which they are given inside of types that have no binary form. */
+/** Tests how codecs read the server's text forms, which they meet inside types that have no binary form. */
 import { assert, describe, it } from "@effect/vitest"
 import { bool } from "../../src/codec/boolean.ts"
 import { bytea } from "../../src/codec/bytea.ts"

@@ -21,7 +21,7 @@ describe("a vector of the catalogue", () => {
     assert.strictEqual(written(oidvector, [4_294_967_295]), unspaced(oids))
   })
 
-  it("without elements is read, and travels as text", () => {
+  it("is read without elements, and then travels as text", () => {
     assert.deepStrictEqual(read(int2vector, EMPTY), [])
     assert.strictEqual(formatOf(int2vector, []), Format.text)
     assert.strictEqual(textOf(int2vector, []), "")
@@ -39,14 +39,14 @@ describe("a vector of the catalogue", () => {
     assert.strictEqual(formatOf(vectors, [[1], []]), Format.text)
   })
 
-  it("takes numbers only, in the range of its elements", () => {
+  it("takes only numbers in the range of its elements", () => {
     for (const value of [1, [null], ["1"], [[1]], {}]) {
       assert.match(unencodable(oidvector, value), /^oidvector takes an array of numbers, not /)
     }
     assert.match(unencodable(int2vector, [32_768]), /^value out of range for int2/)
   })
 
-  it("is not read from arrays of another kind", () => {
+  it("refuses arrays of another kind", () => {
     const withNull = "00000001 00000001 00000015 00000001 00000000 ffffffff"
     const nested = "00000002 00000000 00000015 00000001 00000000 00000001 00000000 00000002 0001"
     for (const hex of [withNull, nested]) {
@@ -60,7 +60,7 @@ describe("a vector of the catalogue", () => {
     assert.deepStrictEqual(ofText(int2vector, textOf(int2vector, value)), value)
   })
 
-  it.prop("lets nothing escape but Undecodable", [hostile(12, 20, 26)], ([values]) => {
+  it.prop("throws nothing but Undecodable", [hostile(12, 20, 26)], ([values]) => {
     for (const codec of [int2vector, oidvector]) assertWithstands(codec, values)
   })
 })

@@ -1,4 +1,4 @@
-/** The types of the extensions that come with every PostgreSQL, on a real server. */
+/** Tests the types of the extensions that come with every PostgreSQL, on a real server. */
 import { assert, layer } from "@effect/vitest"
 import * as Effect from "effect/Effect"
 import * as PgTypes from "../../src/PgTypes.ts"
@@ -41,7 +41,7 @@ const CREATE = `
   CREATE EXTENSION ltree SCHEMA extensions; CREATE EXTENSION cube SCHEMA extensions`
 
 layer(TestDatabase.layer, { excludeTestServices: true })("the types of extensions", (it) => {
-  it.effect("come back as they were sent, and are to the server what it prints, in any schema", () =>
+  it.effect("are read as they were sent, and the server prints the expected text, in any schema", () =>
     Effect.gen(function* () {
       yield* Effect.flatMap(liveConnection(), (connection) => connection.executeScript(CREATE))
       const connection = yield* liveConnection({ types })
@@ -59,14 +59,14 @@ layer(TestDatabase.layer, { excludeTestServices: true })("the types of extension
         }
         const many = [...values, null]
         assert.deepStrictEqual(yield* valueOf(connection, `SELECT $1::${name}[]`, [many]), many)
-        // An aclitem has a text form only, and so has what stands beside it.
+        // An aclitem has only a text form, so the values beside it travel as text too.
         const holder = { one: values[0], many, aclitem: null }
         assert.deepStrictEqual(yield* valueOf(connection, `SELECT $1::${type}_holder`, [holder]), holder)
       }
     })
   )
 
-  it.effect("are their texts without a codec, whatever they are made into", () =>
+  it.effect("are their texts without a codec, also inside other types", () =>
     Effect.gen(function* () {
       const connection = yield* liveConnection()
       for (const { texts, type } of samples) {

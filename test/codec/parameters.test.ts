@@ -33,11 +33,11 @@ const refusal = (encoder: TypedParameterEncoder, value: unknown): string => {
 
 const everyOid = Object.values(pgType).flatMap((type) => ("arrayOid" in type ? [type.oid, type.arrayOid] : [type.oid]))
 
-/** Types that have an own binary form for any string. */
+/** Types whose binary form takes any string. */
 const textual = [pgType.text, pgType.varchar, pgType.bpchar, pgType.name, pgType.cstring, pgType.unknown]
 
 describe("parameterEncoders", () => {
-  it("gives one encoder for each parameter, in order, that knows its type's name", () => {
+  it("gives one encoder for each parameter, in order, which knows the name of its type", () => {
     const encoders = parameterEncoders([pgType.int4.oid, pgType.text.arrayOid, 16_384], builtinTypes)
     assert.deepStrictEqual(
       encoders.map(({ typeName }) => typeName),
@@ -46,7 +46,7 @@ describe("parameterEncoders", () => {
     assert.isEmpty(parameterEncoders([], builtinTypes))
   })
 
-  it("encodes for the type that the server described, not for the type in JavaScript", () => {
+  it("encodes for the type that the server described, not for the JavaScript type of the value", () => {
     const table: ReadonlyArray<readonly [oid: number, value: unknown, hex: string]> = [
       [pgType.int2.oid, 5, "0005"],
       [pgType.int4.oid, 5, "00000005"],
@@ -79,12 +79,12 @@ describe("parameterEncoders", () => {
     }
   )
 
-  it.prop("sends a string to the text types as it is", { string: Schema.String }, ({ string }) => {
+  it.prop("sends a string to the text types unchanged", { string: Schema.String }, ({ string }) => {
     const value = string.replaceAll("\0", "").toWellFormed()
     for (const { oid } of textual) assert.deepStrictEqual(encoded(oid, value), [Format.binary, Buffer.from(value)])
   })
 
-  it("sends an array with strings that its elements' codec does not write as a literal", () => {
+  it("sends an array as a literal if it has strings that the codec of its elements does not write", () => {
     const table: ReadonlyArray<readonly [oid: number, value: unknown, literal: string]> = [
       [pgType.int4.arrayOid, ["1", 2, null], `{"1","2",NULL}`],
       [
@@ -103,7 +103,7 @@ describe("parameterEncoders", () => {
     }
   })
 
-  it("sends an array of strings in binary where its elements' codec writes them", () => {
+  it("sends an array of strings in binary if the codec of its elements writes them", () => {
     const [format, bytes] = encoded(pgType.text.arrayOid, ["a"])
     assert.strictEqual(format, Format.binary)
     assert.strictEqual(bytes.toString("hex"), "00000001000000000000001900000001000000010000000161")
@@ -130,7 +130,7 @@ describe("parameterEncoders", () => {
     }
   })
 
-  it("refuses what the codec refuses, in the codec's words", () => {
+  it("refuses a value with the codec's reason", () => {
     assert.strictEqual(refusal(encoderOf(pgType.bool.oid), 1), "bool takes a boolean, not a number")
     assert.include(refusal(encoderOf(pgType.int2.oid), 40_000), "out of range for int2")
     assert.include(refusal(encoderOf(pgType.int4.oid), "1\0"), "NUL")

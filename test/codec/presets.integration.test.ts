@@ -1,4 +1,4 @@
-/** The codecs that read types of every server in another way than usual, on a real server. */
+/** Tests the codecs that read built-in types in another way than usual, on a real server. */
 import { assert, layer } from "@effect/vitest"
 import * as BigDecimal from "effect/BigDecimal"
 import * as DateTime from "effect/DateTime"
@@ -10,7 +10,7 @@ import { assertHealthy, liveConnection, refusalOf, valueOf } from "../support/li
 const connectionWith = (...types: ReadonlyArray<PgTypes.Codec>) => liveConnection({ types })
 
 layer(TestDatabase.layer, { excludeTestServices: true })("a preset", (it) => {
-  it.effect("reads int8 as a number, and never as another one", () =>
+  it.effect("reads int8 as a number, and refuses one that a number cannot hold", () =>
     Effect.gen(function* () {
       const connection = yield* connectionWith(PgTypes.int8AsNumber)
       const values = [0, -1, 2 ** 32, -(2 ** 32) - 1, Number.MAX_SAFE_INTEGER, Number.MIN_SAFE_INTEGER]
@@ -77,7 +77,7 @@ layer(TestDatabase.layer, { excludeTestServices: true })("a preset", (it) => {
           assert.deepStrictEqual(yield* valueOf(connection, `SELECT $1::${type}[]`, [[value, null]]), [value, null])
         }
       }
-      // A string within makes the whole array travel as text.
+      // A string in an array makes the whole array travel as text.
       assert.deepStrictEqual(yield* valueOf(connection, "SELECT $1::timestamptz[]", [[1n, "1970-01-01 09:00:00+09"]]), [
         1n,
         0n
@@ -90,7 +90,7 @@ layer(TestDatabase.layer, { excludeTestServices: true })("a preset", (it) => {
     })
   )
 
-  it.effect("reads timestamps as text that no setting changes", () =>
+  it.effect("reads timestamps as text that does not depend on settings", () =>
     Effect.gen(function* () {
       const connection = yield* connectionWith(PgTypes.timestampAsText, PgTypes.timestamptzAsText)
       yield* connection.executeScript("SET TimeZone = 'Asia/Tokyo'; SET DateStyle = 'German'")

@@ -34,7 +34,7 @@ const range = (
   upperInclusive?: boolean
 ): PgRange<number> => new PgRange({ lower, upper, lowerInclusive, upperInclusive })
 
-/** Flags; the bounds that there are, each with its length. */
+/** Flags; the bounds that exist, each after its length. */
 const int4rangeTable: ReadonlyArray<Row> = [
   [PgRange.empty, "01"],
   [range(1, 5), "02 00000004 00000001 00000004 00000005"],
@@ -59,17 +59,17 @@ const texts = Arbitrary.all([anyText, anyText]).pipe(
 )
 
 describe("PgRange", () => {
-  it("includes its lower bound and not its upper one, unless told otherwise", () => {
+  it("includes its lower bound and not its upper one by default", () => {
     assert.deepInclude(new PgRange({ lower: 1, upper: 2 }), { lowerInclusive: true, upperInclusive: false })
   })
 
-  it("includes no bound that it has not, and an empty one has none", () => {
+  it("includes no bound that it lacks, and has no bounds if it is empty", () => {
     const unbounded = new PgRange({ lower: null, upper: null, lowerInclusive: true, upperInclusive: true })
     assert.deepInclude(unbounded, { lowerInclusive: false, upperInclusive: false, isEmpty: false })
     assert.deepStrictEqual(new PgRange({ lower: 1, upper: 2, isEmpty: true }), PgRange.empty)
   })
 
-  it("prints and serialises as PostgreSQL's text", () => {
+  it("prints and serializes as PostgreSQL's text", () => {
     assert.strictEqual(String(range(1, 5, false, true)), "(1,5]")
     assert.strictEqual(String(range(null, null)), "(,)")
     assert.strictEqual(String(PgRange.empty), "empty")
@@ -87,7 +87,7 @@ describe("rangeOf", () => {
     })
   }
 
-  it("takes plain objects too, with null or undefined for no bound", () => {
+  it("takes plain objects too, with null or undefined for a missing bound", () => {
     assert.strictEqual(written(int4range, { lower: 1, upper: null }), written(int4range, range(1, null)))
     assert.strictEqual(
       written(int4range, { lower: undefined, upper: 3, upperInclusive: true }),
@@ -95,7 +95,7 @@ describe("rangeOf", () => {
     )
   })
 
-  it("refuses what is no range, and bounds that are none of its type", () => {
+  it("refuses values that are not ranges, and bounds that are not of its type", () => {
     const wanted = "int4range takes a PgRange or { lower, upper, lowerInclusive, upperInclusive }"
     assert.strictEqual(unencodable(int4range, [1, 2]), `${wanted}, not an array`)
     assert.strictEqual(
@@ -105,7 +105,7 @@ describe("rangeOf", () => {
     assert.include(unencodable(int4range, range(1.5, 2)), "int4")
   })
 
-  it("travels as text where a bound can only travel so", () => {
+  it("travels as text if a bound can only travel as text", () => {
     assert.strictEqual(formatOf(int4range, range(1, 2)), Format.binary)
     assert.strictEqual(formatOf(int4range, "[1,2)"), Format.text)
     const days = rangeOf("daterange", date)
@@ -114,13 +114,13 @@ describe("rangeOf", () => {
     assert.strictEqual(textOf(days, value), "[2024-01-01,2024-02-01)")
   })
 
-  it("is text in every case where its bounds have no binary form", () => {
+  it("is always text if its bounds have no binary form", () => {
     assert.strictEqual(formatOf(cuberange, PgRange.empty), Format.text)
     assert.strictEqual(cuberange.resultFormat, Format.text)
     assert.deepStrictEqual(ofText(cuberange, '["(1, 2)",)'), new PgRange({ lower: "(1, 2)", upper: null }))
   })
 
-  it("quotes bounds in text that would not stand by themselves", () => {
+  it("quotes bounds in text if they need it", () => {
     const noon = new Date("2024-02-29T12:00:00Z")
     const instants = rangeOf("tstzrange", timestamptz)
     const value = new PgRange<Date | number>({ lower: noon, upper: Infinity })
@@ -138,13 +138,13 @@ describe("rangeOf", () => {
     assert.deepStrictEqual(ofText(textrange, String(value)), value)
   })
 
-  it("refuses text that is no range", () => {
+  it("refuses text that is not a range", () => {
     for (const malformed of ["", "[", "[1", "[1,", "[1,2", "1,2)", "[1,2)x", "[1,2,3)", '["1,2)', "{1,2}"]) {
       assert.throws(() => ofText(int4range, malformed), /malformed text form of int4range/, malformed)
     }
   })
 
-  it("refuses bytes that are no range", () => {
+  it("refuses bytes that are not a range", () => {
     assert.include(undecodable(int4range, ""), "without its flags")
     assert.include(undecodable(int4range, "02"), "ends before a length")
     assert.include(undecodable(int4range, "02 ffffffff"), "a part of -1 bytes")
@@ -165,7 +165,7 @@ describe("multirangeOf", () => {
     assert.deepStrictEqual(read(int4multirange, "00000000"), [])
   })
 
-  it("travels as text with a range that can only travel so", () => {
+  it("travels as text if one of its ranges can only travel as text", () => {
     assert.strictEqual(formatOf(int4multirange, two), Format.binary)
     assert.strictEqual(formatOf(int4multirange, ["[1,3)", range(7, null)]), Format.text)
     assert.strictEqual(textOf(int4multirange, ["[1,3)", range(7, null)]), "{[1,3),[7,)}")
@@ -180,7 +180,7 @@ describe("multirangeOf", () => {
     }
   })
 
-  it("refuses what is no array of ranges", () => {
+  it("refuses values that are not arrays of ranges", () => {
     assert.include(unencodable(int4multirange, range(1, 2)), "takes an array of ranges")
     assert.strictEqual(unencodable(int4multirange, [null]), "int4multirange holds no NULL")
     assert.include(undecodable(int4multirange, "000000"), "ends within its header")

@@ -10,13 +10,13 @@ const { regclass } = catalogueNames
 
 describe("a name of the catalogue", () => {
   for (const codec of Object.values(catalogueNames)) {
-    it(`of the type ${codec.name} is read as the server's text`, () => {
+    it(`is read as the server's text: ${codec.name}`, () => {
       assert.strictEqual(codec.resultFormat, Format.text)
       assert.strictEqual(ofText(codec, "pg_class"), "pg_class")
       assert.strictEqual(formatOf(codec, "pg_class"), Format.text)
     })
 
-    it(`of the type ${codec.name} is the digits of its OID within a binary value`, () => {
+    it(`consists of the digits of its OID within a binary value: ${codec.name}`, () => {
       for (const [value, hex] of [
         ["0", "00000000"],
         ["1259", "000004eb"],
@@ -31,7 +31,7 @@ describe("a name of the catalogue", () => {
     })
   }
 
-  it("is not written where only its OID can stand", () => {
+  it("is refused in a place where only its OID can stand", () => {
     assert.strictEqual(unencodable(regclass, "pg_class"), "regclass takes a number or a bigint, not a string")
     assert.match(unencodable(regclass, "4294967296"), /^value out of range for regclass/)
     assert.match(unencodable(regclass, -1), /^value out of range for regclass/)
@@ -49,5 +49,5 @@ describe("a name of the catalogue", () => {
     assert.strictEqual(textOf(array, ["pg_class", 1259]), '{"pg_class","1259"}')
   })
 
-  it.prop("lets nothing escape but Undecodable", [hostile(4)], ([values]) => assertWithstands(regclass, values))
+  it.prop("throws nothing but Undecodable", [hostile(4)], ([values]) => assertWithstands(regclass, values))
 })

@@ -10,7 +10,7 @@ const types = Object.entries(pgType).map(([name, type]) => ({
 }))
 
 describe("builtinTypes", () => {
-  it("serves each type by the codec of its name, and its array by the codec of that array", () => {
+  it("serves each type by the codec of its name, and its array by that codec's array", () => {
     for (const { arrayOid, name, oid } of types) {
       if (oid === pgType.record.oid) continue
       assert.strictEqual(builtinTypes.codec(oid)?.name, name)
@@ -33,7 +33,7 @@ describe("builtinTypes", () => {
     assert.strictEqual(builtinTypes.codec(pgType.point.arrayOid)?.textOf?.(["(1,1)", "(0,0)"]), '{"(1,1)","(0,0)"}')
   })
 
-  it("has no codec for anonymous records, whose fields may be of any type, nor for unknown types", () => {
+  it("has no codec for unknown types and for anonymous records, whose fields may be of any type", () => {
     for (const oid of [pgType.record.oid, pgType.record.arrayOid, 0, 16_384]) {
       assert.isUndefined(builtinTypes.codec(oid))
     }

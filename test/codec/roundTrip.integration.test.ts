@@ -1,7 +1,7 @@
 /**
- * The server as the judge of every codec. It says in binary and in text what a value is (its type's send function, its
- * cast to text); we must read the one as the other, and write the same bytes. And it must take our bytes: node-postgres
- * sends a Buffer as a binary parameter, whatever its type.
+ * Tests every codec against the server. The server says in binary and in text what a value is (by the type's send
+ * function, and by its cast to text); we must read the binary as the value of the text, and write the same bytes. The
+ * server must also take our bytes: node-postgres sends a Buffer as a binary parameter, whatever its type.
  */
 import { assert, describe, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"
@@ -39,7 +39,7 @@ interface Judgement {
 const judged = ({ codec, print = printText, send, type = codec.name }: Subject, value: string): string =>
   `encode(${send}(${value}::${type}), 'hex') AS wire, ${print(`${value}::${type}`)} AS text`
 
-/** What the server makes of texts. */
+/** Asks the server for the binary and the text of texts. */
 const judgeTexts = async (subject: Subject, texts: ReadonlyArray<string>): Promise<ReadonlyArray<Judgement>> => {
   const result = await client.query<Judgement>(
     `SELECT ${judged(subject, "v")} FROM unnest($1::text[]) WITH ORDINALITY AS u(v, n) ORDER BY n`,
@@ -48,7 +48,7 @@ const judgeTexts = async (subject: Subject, texts: ReadonlyArray<string>): Promi
   return result.rows
 }
 
-/** What the server makes of a binary parameter. */
+/** Asks the server how it reads a binary parameter. */
 const judgeBytes = async (subject: Subject, wire: string): Promise<Judgement> => {
   const result = await client.query<Judgement>({
     name: `judge ${subject.codec.name}`,
@@ -87,7 +87,7 @@ for (const subject of [...subjects, ...otherSubjects].map((subject) => asOf(majo
   })
 }
 
-describe("the type tsquery, which is only read", () => {
+describe("the type tsquery, which is only read,", () => {
   const subject: Subject = { codec: tsquery, send: "tsquerysend", samples: [], values: queries, isSame: isSameText }
 
   it("is read as the server prints it", async () => {

@@ -19,10 +19,10 @@ import { Format } from "../../src/wire/backendMessage.ts"
 import { ProtocolViolation, Undecodable } from "../../src/wire/failure.ts"
 import { column, dataRow, int4 } from "../fixtures/dataRow.ts"
 
-/** The longest column name PostgreSQL gives. */
+/** The longest column name that PostgreSQL gives. */
 const NAMEDATALEN = 63
 
-/** One more column than a result may have is refused by the server, so this is the widest. */
+/** The widest result: the server refuses one more column. */
 const MAX_RESULT_COLUMNS = 1664
 
 const hostileNames = [
@@ -99,7 +99,7 @@ const neverInterpret = (): never => {
 /** How many bytes lie before and behind a row that is read among others. */
 const MARGIN = 16
 
-/** Reads the bytes where they lie among others that would read as something. */
+/** Reads the bytes between other bytes that would read as something. */
 const readAmongOthers = <R>(reader: RowReader<R>, row: Uint8Array, around: number): R => {
   const margin = Buffer.alloc(MARGIN, around)
   return reader(Buffer.concat([margin, row, margin]), MARGIN, MARGIN + row.length)
@@ -133,7 +133,7 @@ describe("rows as tuples", () => {
   })
 })
 
-describe("values whose read is spelled out in a compiled reader", () => {
+describe("values that a compiled reader reads inline", () => {
   const narrow = [pgType.bool, pgType.int2, pgType.int4, pgType.oid, pgType.xid, pgType.cid].map(({ oid }) =>
     codecOf(oid)
   )
@@ -149,7 +149,7 @@ describe("values whose read is spelled out in a compiled reader", () => {
     const width = inlineReads.get(codec.read)?.width ?? 0
     const compiled = compileTuples([readable("a", codec), readable("b", codec)], neverInterpret)
 
-    it.prop(`are what the codec reads: ${codec.name}`, { value: Schema.Int.check(Schema.isInt32()) }, ({ value }) => {
+    it.prop(`equal what the codec reads: ${codec.name}`, { value: Schema.Int.check(Schema.isInt32()) }, ({ value }) => {
       const bytes = int4(value).subarray(int4(value).length - width)
       assert.isDefined(compiled)
       for (const around of [0x00, 0xff]) {
@@ -158,7 +158,7 @@ describe("values whose read is spelled out in a compiled reader", () => {
       }
     })
 
-    it(`are left to the codec where they have another width: ${codec.name}`, () => {
+    it(`are left to the codec if they have another width: ${codec.name}`, () => {
       assert.isDefined(compiled)
       for (const length of [0, 1, 2, 3, 4, 5, 8].filter((length) => length !== width)) {
         const row = dataRow([null, Buffer.alloc(length)])
@@ -170,7 +170,7 @@ describe("values whose read is spelled out in a compiled reader", () => {
 
 describe("rows as objects", () => {
   it.prop(
-    "own exactly the columns' names, the last of equal ones winning, under any name",
+    "own exactly the names of the columns, and the last of equal ones wins, under any name",
     { cells: Schema.Array(Cell) },
     ({ cells }) => {
       const row = rowOf(cells)
@@ -196,7 +196,7 @@ describe("rows as objects", () => {
     { arbitrary: { runs: 300 } }
   )
 
-  it("are compiled where all names are plain and unique, reserved words included", () => {
+  it("are compiled if all names are plain and unique, reserved words included", () => {
     const plain = ["id", "_", "$1", "class", "constructor", "bytes", "value0", "read0", "n".repeat(NAMEDATALEN)]
     const columns = plain.map((name) => readable(name, integer))
     const row = dataRow(plain.map((_, index) => int4(index)))
@@ -214,7 +214,7 @@ describe("rows as objects", () => {
     })
   }
 
-  it("are not compiled where two columns have one name", () => {
+  it("are not compiled if two columns have one name", () => {
     assert.isUndefined(compileObjects([readable("a", integer), readable("a", integer)], neverInterpret))
   })
 
@@ -228,7 +228,7 @@ describe("rows as objects", () => {
   })
 })
 
-describe("a row that is not as it was described", () => {
+describe("a row that differs from its description", () => {
   const columns = [readable("a", integer), readable("b", text), readable("c", integer)]
   const good = dataRow([int4(7), Buffer.from("seven"), null])
 
@@ -268,7 +268,7 @@ describe("a row that is not as it was described", () => {
     ["a NULL in the place of a value", withInt32(lengthOfB, -1)]
   ]
 
-  it("is read when it is sound, whatever surrounds it", () => {
+  it("is read if it is sound, whatever surrounds it", () => {
     for (const around of [0x00, 0xff]) {
       const [object, tuple, compiledObject, compiledTuple] = readersOf(columns)
       for (const reader of [object!, compiledObject!]) {
@@ -292,7 +292,7 @@ describe("a row that is not as it was described", () => {
     })
   }
 
-  it("never has a codec read outside of the row", () => {
+  it("never makes a codec read outside the row", () => {
     const strays: Array<readonly [number, number]> = []
     const watched = columns.map((column): ReadableColumn => ({
       ...column,
@@ -307,7 +307,7 @@ describe("a row that is not as it was described", () => {
     assert.isEmpty(strays)
   })
 
-  it("violates the protocol even where a value is bad too, so that the session ends", () => {
+  it("violates the protocol even if a value is bad too, so that the session ends", () => {
     const row = Buffer.concat([dataRow([Buffer.from([1, 2]), Buffer.from("x"), null]), Buffer.from([0])])
     for (const reader of readersOf(columns)) {
       assert.instanceOf(
@@ -317,7 +317,7 @@ describe("a row that is not as it was described", () => {
     }
   })
 
-  it("of no columns is empty; fewer bytes than its count has, or more, are nonsense", () => {
+  it("is empty if it has no columns, and is refused with fewer or more bytes than its count needs", () => {
     for (const reader of readersOf([])) {
       assert.isEmpty(readAmongOthers(reader, Buffer.from([0, 0]), 0))
       for (const length of [0, 1, 3]) {
@@ -355,13 +355,13 @@ describe("a value that its codec refuses", () => {
     assert.strictEqual(failure.message, "a vault has 9 bytes, but got 7")
   })
 
-  it("fails alone when the codec ran over its bytes: the row around it is sound", () => {
+  it("fails alone if the codec ran over its bytes, because the row around it is sound", () => {
     const failure = refusedBy(new ProtocolViolation("4 bytes wanted, 2 left in the message"))
     assert.instanceOf(failure, UndecodableColumn)
     assert.strictEqual(failure.message, "4 bytes wanted, 2 left in the message")
   })
 
-  it("is not quoted by the messages of other errors", () => {
+  it("is not quoted in the messages of other errors", () => {
     for (const thrown of [new SyntaxError('Unexpected token, "hunter2" is not valid JSON'), "hunter2", undefined]) {
       const failure = refusedBy(thrown)
       assert.instanceOf(failure, UndecodableColumn)
@@ -370,7 +370,7 @@ describe("a value that its codec refuses", () => {
     }
   })
 
-  it("is the first of several that is reported", () => {
+  it("is reported first if there are several", () => {
     const columns = [readable("a", integer), readable("b", integer)]
     const row = dataRow([Buffer.from([1]), Buffer.from([2])])
     for (const reader of readersOf(columns)) {
@@ -387,7 +387,7 @@ describe("makeRowShape", () => {
   const columns = [column("id", pgType.int4.oid), column("at", 16_384)]
   const row = dataRow([int4(1), Buffer.from("(1,2)")])
 
-  it("asks for binary where the type has a codec and for text elsewhere, and reads both", () => {
+  it("asks for binary if the type has a codec and for text otherwise, and reads both", () => {
     const shape = makeRowShape(columns, builtinTypes)
     assert.deepStrictEqual(shape.resultFormats, [Format.binary, Format.text])
     assert.strictEqual(shape.columns, columns)
@@ -395,7 +395,7 @@ describe("makeRowShape", () => {
     assert.deepStrictEqual(shape.tuple(row, 0, row.length), [1, "(1,2)"])
   })
 
-  it("asks for text where the codec wants it, and reads it by the codec", () => {
+  it("asks for text if the codec wants it, and reads it by the codec", () => {
     const shape = makeRowShape(
       [column("classes", pgType.regclass.arrayOid), column("nothing", pgType.void.oid)],
       builtinTypes
@@ -410,7 +410,7 @@ describe("makeRowShape", () => {
     assert.throws(() => shape.object(malformed, 0, malformed.length), UndecodableColumn, "lacks an element")
   })
 
-  it("gives statements of the same names and types the same readers, once they are compiled too", () => {
+  it("gives statements of equal names and types the same readers, also after these are compiled", () => {
     const one = makeRowShape(columns, builtinTypes)
     const early = one.object
     assert.strictEqual(makeRowShape([...columns], builtinTypes).object, early)
@@ -422,7 +422,7 @@ describe("makeRowShape", () => {
     assert.deepStrictEqual(one.object(row, 0, row.length), early(row, 0, row.length))
   })
 
-  it("keeps shapes apart that differ in a name or a type only", () => {
+  it("keeps shapes apart that differ only in a name or a type", () => {
     const { tuple, object } = makeRowShape([column("a", pgType.int4.oid)], builtinTypes)
     assert.notStrictEqual(makeRowShape([column("b", pgType.int4.oid)], builtinTypes).object, object)
     assert.notStrictEqual(makeRowShape([column("a", pgType.oid.oid)], builtinTypes).tuple, tuple)
@@ -458,7 +458,7 @@ describe("makeRowShape", () => {
     })
   }
 
-  it("reads the same rows where the runtime forbids code generation", () => {
+  it("reads the same rows if the runtime forbids code generation", () => {
     const script = fileURLToPath(new URL("../fixtures/readRows.ts", import.meta.url))
     const run = (...flags: ReadonlyArray<string>): { readonly generatesCode: boolean; readonly rows: unknown } =>
       JSON.parse(execFileSync(process.execPath, [...flags, script], { encoding: "utf8" }))

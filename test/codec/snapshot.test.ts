@@ -26,7 +26,7 @@ for (const codec of [pgSnapshot, txidSnapshot]) {
         `10:${MAX}:10,14`
       ]
     ] as const) {
-      it(`has ${text} as ${hex}`, () => {
+      it(`reads and writes ${text} as ${hex}`, () => {
         assert.deepStrictEqual(read(codec, hex), value)
         assert.strictEqual(written(codec, value), unspaced(hex))
         assert.strictEqual(textOf(codec, value), text)
@@ -46,7 +46,7 @@ for (const codec of [pgSnapshot, txidSnapshot]) {
       }
     })
 
-    it("is not read from bytes or texts that are none", () => {
+    it("refuses bytes and texts that are not snapshots", () => {
       const message = `${codec.name} whose bytes are not those of its transactions`
       for (const hex of ["", "00000000", `00000001 ${"00".repeat(16)}`, `7fffffff ${"00".repeat(16)}`]) {
         assert.strictEqual(undecodable(codec, hex), message)
@@ -57,12 +57,12 @@ for (const codec of [pgSnapshot, txidSnapshot]) {
     })
 
     const xids = Arbitrary.array(int64(0n, MAX))
-    it.prop("gives back any transactions", [xids, int64(0n, MAX)], ([xip, xmin]) => {
+    it.prop("survives a round trip with any transactions", [xids, int64(0n, MAX)], ([xip, xmin]) => {
       const value = { xmin, xmax: MAX, xip }
       assert.deepStrictEqual(read(codec, written(codec, value)), value)
       assert.deepStrictEqual(ofText(codec, textOf(codec, value)), value)
     })
 
-    it.prop("lets nothing escape but Undecodable", [hostile(20, 28)], ([values]) => assertWithstands(codec, values))
+    it.prop("throws nothing but Undecodable", [hostile(20, 28)], ([values]) => assertWithstands(codec, values))
   })
 }

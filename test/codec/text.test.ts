@@ -20,7 +20,7 @@ const codecs = [text, varchar, bpchar, name, cstring, unknown, refcursor, pgNode
 const hexOf = (value: string): string => Buffer.from(value).toString("hex")
 
 describe("text", () => {
-  it("is known under the name of each of its types", () => {
+  it("has the name of each of its types", () => {
     assert.deepStrictEqual(
       codecs.map((codec) => codec.name),
       ["text", "varchar", "bpchar", "name", "cstring", "unknown", "refcursor", "pg_node_tree", "xml"]
@@ -28,7 +28,7 @@ describe("text", () => {
   })
 
   for (const length of [...Array.from({ length: 30 }, (_, index) => index), 100, 100_000]) {
-    it(`of ${length} ASCII characters is read as it is`, () => {
+    it(`reads ${length} ASCII characters unchanged`, () => {
       const value = Array.from({ length }, (_, index) => String.fromCharCode(33 + ((index * 7) % 94))).join("")
       assert.strictEqual(read(text, hexOf(value)), value)
       assert.strictEqual(written(text, value), hexOf(value))
@@ -46,7 +46,7 @@ describe("text", () => {
     "\ufffd",
     "\ufeffx"
   ]) {
-    it(`${JSON.stringify(value).slice(0, 20)} is UTF-8`, () => {
+    it(`reads and writes ${JSON.stringify(value).slice(0, 20)} as UTF-8`, () => {
       for (const codec of codecs) {
         assert.strictEqual(read(codec, hexOf(value)), value)
         assert.strictEqual(written(codec, value), hexOf(value))
@@ -64,12 +64,12 @@ describe("text", () => {
     ["a character cut short at the end of a long text", `${"61".repeat(40)} f0 9f 90`],
     ["bad bytes beside a genuine replacement character", "ef bf bd ff"]
   ] as const) {
-    it(`is not read from ${what}`, () => {
+    it(`refuses bytes with ${what}`, () => {
       assert.strictEqual(undecodable(text, hex), "its bytes are not UTF-8")
     })
   }
 
-  it("is read up to its end, not beyond, where a character straddles it", () => {
+  it("is read up to its end, even if a character straddles the end", () => {
     const bytes = Buffer.from("aé")
     assert.strictEqual(readText(bytes, 0, 1), "a")
     assert.throws(() => readText(bytes, 0, 2), "UTF-8")
@@ -86,16 +86,16 @@ describe("text", () => {
     assert.include(unencodable(text, "a\ud800"), "surrogate")
   })
 
-  it("travels in binary, but for xml, where the server would believe the declared encoding", () => {
+  it("travels in binary, except xml, because the server would believe the declared encoding", () => {
     assert.deepStrictEqual(
       codecs.filter((codec) => !codec.writesStrings),
       [xml]
     )
   })
 
-  it.prop("gives back any string", [anyText], ([value]) => {
+  it.prop("survives a round trip with any string", [anyText], ([value]) => {
     assert.strictEqual(read(text, written(text, value)), value)
   })
 
-  it.prop("lets nothing escape but Undecodable", [hostile(3, 12, 30)], ([values]) => assertWithstands(text, values))
+  it.prop("throws nothing but Undecodable", [hostile(3, 12, 30)], ([values]) => assertWithstands(text, values))
 })

@@ -1,6 +1,6 @@
 /**
- * Composite types that travel as text, whose values say nothing of the types of their attributes: once another session
- * has changed those, the values are read as they are now, with at most one error before.
+ * Tests composite types that travel as text. Their values do not say the types of their attributes, so another session
+ * may change these unnoticed: then the values are read as they are now, after at most one error.
  */
 import { assert, layer } from "@effect/vitest"
 import * as Effect from "effect/Effect"
@@ -59,7 +59,7 @@ layer(TestDatabase.layer, { excludeTestServices: true })("a composite type that 
           const before = yield* read(connection)
           assert.deepStrictEqual(before, [{ granted: { item: "=r/postgres", n: 7 } }])
           yield* other.execute(`ALTER TABLE granted ${sql}`)
-          // One error is allowed, and it has a type.
+          // One error is allowed, if it is a typed one.
           yield* Effect.catch(read(connection), () => Effect.void)
           assert.deepStrictEqual(yield* read(connection), [{ granted: { item: "=r/postgres", ...row } }])
           yield* assertHealthy(connection)
@@ -80,27 +80,25 @@ layer(TestDatabase.layer, { excludeTestServices: true })("a composite type that 
     }).pipe(Effect.scoped)
   )
 
-  it.effect(
-    "whose value its codec refuses, though nothing has changed, fails with what the codec says, each time",
-    () =>
-      Effect.gen(function* () {
-        const picky = PgTypes.codec({
-          name: "int4",
-          format: "text",
-          decode: (text) => {
-            if (text === "7") throw new RangeError("secret")
-            return Number(text)
-          },
-          encode: String
-        })
-        const { connection } = yield* changed({ types: [picky] })
-        for (let run = 0; run < 3; run++) {
-          const error = yield* refusalOf(connection.fetch(SQL))
-          assert.strictEqual(error._tag, "DecodeError")
-          assert.include(error.message, "a codec of granted threw RangeError")
-          assert.notInclude(error.message, "secret")
-        }
-        yield* assertHealthy(connection)
-      }).pipe(Effect.scoped)
+  it.effect("fails each time with the codec's reason if the codec refuses a value, though nothing has changed", () =>
+    Effect.gen(function* () {
+      const picky = PgTypes.codec({
+        name: "int4",
+        format: "text",
+        decode: (text) => {
+          if (text === "7") throw new RangeError("secret")
+          return Number(text)
+        },
+        encode: String
+      })
+      const { connection } = yield* changed({ types: [picky] })
+      for (let run = 0; run < 3; run++) {
+        const error = yield* refusalOf(connection.fetch(SQL))
+        assert.strictEqual(error._tag, "DecodeError")
+        assert.include(error.message, "a codec of granted threw RangeError")
+        assert.notInclude(error.message, "secret")
+      }
+      yield* assertHealthy(connection)
+    }).pipe(Effect.scoped)
   )
 })

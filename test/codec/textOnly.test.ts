@@ -15,7 +15,7 @@ describe("a type without a binary form", () => {
     })
   }
 
-  it("has arrays that travel as text, even where they hold nothing", () => {
+  it("has arrays that travel as text, even if they are empty", () => {
     const array = arrayOf(textOnly.aclitem, pgType.aclitem.oid)
     assert.strictEqual(array.resultFormat, Format.text)
     assert.strictEqual(formatOf(array, []), Format.text)

@@ -13,13 +13,13 @@ describe("tsvector", () => {
     ["'größe':16383", "00000001 6772c3b6c39f6500 0001 3fff"],
     ["'b\\\\c' 'it''s':1A,2B,3C,4", "00000002 625c6300 0000 6974277300 0004 c001 8002 4003 0004"]
   ] as const) {
-    it(`has ${JSON.stringify(value)} as ${hex}`, () => {
+    it(`reads and writes ${JSON.stringify(value)} as ${hex}`, () => {
       assert.strictEqual(read(tsvector, hex), value)
       assert.strictEqual(written(tsvector, value), unspaced(hex))
     })
   }
 
-  it("is written from what it is read as only; other texts travel as text", () => {
+  it("is written only from the form in which it is read; other texts travel as text", () => {
     assert.strictEqual(formatOf(tsvector, "fat cats"), Format.text)
     for (const value of ["fat cats", "'a", "'a':", "'a':x", "'a':1D", "'a'  'b'", "'a''", "'a\\b'"]) {
       assert.strictEqual(unencodable(tsvector, value), "tsvector is written as it is read: 'a':1A,2 'b'")
@@ -36,7 +36,7 @@ describe("tsvector", () => {
     ["00000000 00", "tsvector with 1 bytes too many"],
     ["00000001 ff00 0000", "its bytes are not UTF-8"]
   ] as const) {
-    it(`is not read from ${hex === "" ? "nothing" : hex}`, () => {
+    it(`cannot be read from ${hex === "" ? "no bytes" : hex}`, () => {
       assert.strictEqual(undecodable(tsvector, hex), message)
     })
   }
@@ -67,7 +67,7 @@ describe("tsquery", () => {
     ["'a' <-> 'b' <-> 'c'", `00000005 ${FOLLOWED_BY} ${C} ${FOLLOWED_BY} ${B} ${A}`],
     ["'a' <-> ( 'b' <-> 'c' )", `00000005 ${FOLLOWED_BY} ${FOLLOWED_BY} ${C} ${B} ${A}`]
   ] as const) {
-    it(`is printed as the server prints it: ${value}`, () => {
+    it(`prints as the server prints it: ${value}`, () => {
       assert.strictEqual(read(tsquery, hex), value)
     })
   }
@@ -89,24 +89,24 @@ describe("tsquery", () => {
     [`00000002 ${A} ${B}`, "tsquery with operands that no operator joins"],
     [`00000001 ${A} 00`, "tsquery with 1 bytes too many"]
   ] as const) {
-    it(`is not read from ${hex === "" ? "nothing" : hex}`, () => {
+    it(`cannot be read from ${hex === "" ? "no bytes" : hex}`, () => {
       assert.strictEqual(undecodable(tsquery, hex), message)
     })
   }
 
-  it("of any depth is read", () => {
+  it("is read at any depth", () => {
     const depth = 100_000
     const value = read(tsquery, int32(depth + 1).toString("hex") + unspaced(NOT).repeat(depth) + unspaced(A))
     assert.strictEqual(value, `${"!".repeat(depth)}'a'`)
   })
 })
 
-it.prop("text search lets nothing escape but Undecodable", [hostile(4, 8, 12), bytes(40)], ([values, tail]) => {
+it.prop("tsvector and tsquery throw nothing but Undecodable", [hostile(4, 8, 12), bytes(40)], ([values, tail]) => {
   for (const codec of [tsvector, tsquery]) {
     assertWithstands(codec, values)
     for (const count of [1, 2, 3]) assertWithstands(codec, [Buffer.concat([int32(count), tail])])
   }
-  // Bytes that mean something to a query.
+  // Bytes that mean something in a query.
   const items = Buffer.from(tail.map((byte) => byte % 5))
   for (const count of [1, 2, 3, 4, 5]) assertWithstands(tsquery, [Buffer.concat([int32(count), items])])
 })

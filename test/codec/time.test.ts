@@ -27,7 +27,7 @@ const timesWithOffset = [
 
 describe("time", () => {
   for (const [value, text, hex] of times) {
-    it(`has ${text} as ${value} microseconds`, () => {
+    it(`reads and writes ${text} as ${value} microseconds`, () => {
       assert.strictEqual(read(time, hex), value)
       assert.strictEqual(written(time, value), hex)
       assert.strictEqual(written(time, text), hex)
@@ -40,7 +40,7 @@ describe("time", () => {
     assert.strictEqual(formatOf(time, 1n), Format.binary)
   })
 
-  it("takes no time outside the day, and no number, whose unit would be a guess", () => {
+  it("refuses a time outside the day, and a number, because its unit would be a guess", () => {
     for (const value of [-1n, MICROSECONDS_PER_DAY + 1n, 2n ** 64n]) {
       assert.strictEqual(
         unencodable(time, value),
@@ -55,33 +55,33 @@ describe("time", () => {
     }
   })
 
-  it("is not read from other widths, nor from beyond the day", () => {
+  it("refuses bytes of another width, and times beyond the day", () => {
     assert.strictEqual(undecodable(time, "00"), "time has 8 bytes on the wire, but got 1")
     for (const hex of ["ffffffffffffffff", "000000141dd76001", "7fffffffffffffff"]) {
       assert.strictEqual(undecodable(time, hex), "a time beyond 24:00:00")
     }
   })
 
-  it.prop("gives back any time", [int64(0n, MICROSECONDS_PER_DAY)], ([value]) => {
+  it.prop("survives a round trip with any time", [int64(0n, MICROSECONDS_PER_DAY)], ([value]) => {
     assert.strictEqual(read(time, written(time, value)), value)
   })
 
-  it.prop("lets nothing escape but Undecodable", [hostile(8)], ([values]) => assertWithstands(time, values))
+  it.prop("throws nothing but Undecodable", [hostile(8)], ([values]) => assertWithstands(time, values))
 })
 
 describe("timetz", () => {
   for (const [value, hex] of timesWithOffset) {
-    it(`has ${value} as ${hex}`, () => {
+    it(`reads and writes ${value} as ${hex}`, () => {
       assert.strictEqual(read(timetz, hex), value)
       assert.strictEqual(written(timetz, value), hex.replace(" ", ""))
     })
   }
 
-  it("lets a string travel as text, for the server takes names of zones too", () => {
+  it("lets a string travel as text, because the server takes names of zones too", () => {
     assert.strictEqual(formatOf(timetz, "12:00 CET"), Format.text)
   })
 
-  it("takes no other strings where it can only be binary", () => {
+  it("refuses other strings if it can only be binary", () => {
     for (const value of [
       "",
       "12:00:00",
@@ -97,7 +97,7 @@ describe("timetz", () => {
     assert.match(unencodable(timetz, 1n), /^timetz takes a string such as "13:37:00\+02", not a bigint$/)
   })
 
-  it("is not read from other widths, other times, other offsets", () => {
+  it("refuses other widths, times and offsets", () => {
     assert.strictEqual(undecodable(timetz, "0000000000000000"), "timetz has 12 bytes on the wire, but got 8")
     assert.strictEqual(undecodable(timetz, "ffffffffffffffff 00000000"), "a timetz beyond 24:00:00")
     for (const offset of ["0000e100", "ffff1f00", "7fffffff", "80000000"]) {
@@ -109,7 +109,7 @@ describe("timetz", () => {
   })
 
   it.prop(
-    "gives back any time and offset",
+    "survives a round trip with any time and offset",
     [int64(0n, MICROSECONDS_PER_DAY), int(-57_599, 57_599)],
     ([value, west]) => {
       const hex = written(time, value) + (west >>> 0).toString(16).padStart(8, "0")
@@ -117,5 +117,5 @@ describe("timetz", () => {
     }
   )
 
-  it.prop("lets nothing escape but Undecodable", [hostile(12)], ([values]) => assertWithstands(timetz, values))
+  it.prop("throws nothing but Undecodable", [hostile(12)], ([values]) => assertWithstands(timetz, values))
 })

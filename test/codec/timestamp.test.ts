@@ -26,7 +26,7 @@ const table = [
   ["275760-09-13 00:00:00.000999", "+275760-09-13T00:00:00.000999Z", "77e41537f02823e7"]
 ] as const
 
-/** Where Date ends PostgreSQL goes on. */
+/** PostgreSQL's range goes beyond that of Date. */
 const beyondDate = [
   ["275760-09-13 00:00:00.001", "77e41537f02823e8"],
   ["294276-12-31 23:59:59.999999", "7fffff5bb3b29fff"]
@@ -40,7 +40,7 @@ for (const [codec, textFor] of [
 ] as const) {
   describe(`the type ${codec.name}`, () => {
     for (const [text, iso, hex] of table) {
-      it(`has ${textFor(text)} as a Date`, () => {
+      it(`is ${textFor(text)} as a Date`, () => {
         const value = read(codec, hex)
         assert.instanceOf(value, Date)
         if (!(value instanceof Date)) return
@@ -53,7 +53,7 @@ for (const [codec, textFor] of [
     }
 
     for (const [text, hex] of beyondDate) {
-      it(`has ${textFor(text)} as the server's text`, () => {
+      it(`is ${textFor(text)} as the server's text`, () => {
         assert.strictEqual(read(codec, hex), textFor(text))
         assert.strictEqual(written(codec, textFor(text)), hex)
       })
@@ -75,7 +75,7 @@ for (const [codec, textFor] of [
       assert.strictEqual(formatOf(codec, new Date(0)), Format.binary)
     })
 
-    it("refuses what PostgreSQL does not hold", () => {
+    it("refuses values that PostgreSQL does not hold", () => {
       const expected = `value out of range for ${codec.name}: it goes from 4714-11-24 BC to 294276-12-31`
       for (const value of [
         new Date(-8.64e15),
@@ -87,7 +87,7 @@ for (const [codec, textFor] of [
       }
     })
 
-    it("refuses what is no point in time", () => {
+    it("refuses values that are not points in time", () => {
       assert.strictEqual(unencodable(codec, new Date(NaN)), `${codec.name} does not take an invalid Date`)
       for (const microsecond of [-1, 1_000, 0.5, NaN]) {
         assert.match(unencodable(codec, new PgTimestamp(0, microsecond)), /whole number from 0 to 999$/)
@@ -100,26 +100,26 @@ for (const [codec, textFor] of [
       }
     })
 
-    it("is not read from other widths, nor from beyond what PostgreSQL holds", () => {
+    it("refuses bytes of another width, and times beyond PostgreSQL's range", () => {
       assert.strictEqual(undecodable(codec, "00000000"), `${codec.name} has 8 bytes on the wire, but got 4`)
       for (const hex of ["7fffff5bb3b2a000", "7ffffffffffffffe", "8000000000000001", "fd0f7cc1411f9fff"]) {
         assert.strictEqual(undecodable(codec, hex), `a ${codec.name} beyond what PostgreSQL holds`)
       }
     })
 
-    it.prop("gives back any microsecond that PostgreSQL holds, in binary and in text", [int64(MIN, MAX)], ([value]) => {
+    it.prop("survives a round trip with any microsecond", [int64(MIN, MAX)], ([value]) => {
       const hex = BigInt.asUintN(64, value).toString(16).padStart(16, "0")
       const point = read(codec, hex)
       assert.strictEqual(written(codec, point), hex)
       assert.strictEqual(written(codec, textOf(codec, point)), hex)
     })
 
-    it.prop("lets nothing escape but Undecodable", [hostile(8)], ([values]) => assertWithstands(codec, values))
+    it.prop("throws nothing but Undecodable", [hostile(8)], ([values]) => assertWithstands(codec, values))
   })
 }
 
 describe("the offset of a timestamptz", () => {
-  it("is one, and only a timestamptz has it", () => {
+  it("counts, and only a timestamptz may have it", () => {
     assert.strictEqual(
       written(timestamptz, "2024-02-29 13:34:56.789+01"),
       written(timestamptz, "2024-02-29 12:34:56.789+00")
@@ -130,7 +130,7 @@ describe("the offset of a timestamptz", () => {
 })
 
 describe("PgTimestamp", () => {
-  it("is a Date whose millisecond is rounded down and whose microsecond counts on from it", () => {
+  it("is a Date whose millisecond is rounded down, and whose microsecond counts on from it", () => {
     const value = read(timestamp, "ffffffffffffffff")
     assert.instanceOf(value, PgTimestamp)
     if (!(value instanceof PgTimestamp)) return
@@ -139,7 +139,7 @@ describe("PgTimestamp", () => {
     assert.isTrue(value < new Date(Date.UTC(2000, 0, 1)))
   })
 
-  it("serialises with all its digits", () => {
+  it("serializes with all its digits", () => {
     const value = new PgTimestamp(Date.UTC(2024, 1, 29, 12, 34, 56, 789), 12)
     assert.strictEqual(JSON.stringify({ value }), '{"value":"2024-02-29T12:34:56.789012Z"}')
     assert.strictEqual(new Date(value.toISOString()).getTime(), value.getTime())

@@ -1,4 +1,4 @@
-/** Codecs of the user's choice on a real server: by the settings, on one connection, in a pool. */
+/** Tests codecs that a program chooses, on a real server: in the settings, on one connection, in a pool. */
 import { assert, layer } from "@effect/vitest"
 import * as Effect from "effect/Effect"
 import type * as PgConnection from "../../src/PgConnection.ts"
@@ -8,7 +8,7 @@ import * as PgTypes from "../../src/PgTypes.ts"
 import { TestDatabase } from "../support/database.ts"
 import { assertHealthy, liveConnection, livePool, liveSettings, refusalOf, valueOf } from "../support/live.ts"
 
-/** A value that only a codec of our own can have made or can write. */
+/** A value that only a codec of this test can have made or can write. */
 class Boxed {
   readonly inner: string
   constructor(inner: string) {
@@ -48,8 +48,8 @@ const echoed = (queryable: PgConnection.Queryable, type: string, value: unknown)
 const script = (queryable: PgConnection.Queryable, sql: string): Effect.Effect<void, PgError.PgError> =>
   Effect.asVoid(queryable.executeScript(sql))
 
-layer(TestDatabase.layer, { excludeTestServices: true })("a codec of the user's", (it) => {
-  it.effect("of a type's bytes serves the type, its arrays, domains over it, composites and ranges of it", () =>
+layer(TestDatabase.layer, { excludeTestServices: true })("a user's codec", (it) => {
+  it.effect("serves the type, its arrays, domains over it, composites and ranges of it if it is one of the bytes", () =>
     Effect.gen(function* () {
       const connection = yield* liveConnection({ types: [boxedBytes("bigint"), boxedBytes("float8")] })
       yield* script(
@@ -77,7 +77,7 @@ layer(TestDatabase.layer, { excludeTestServices: true })("a codec of the user's"
     })
   )
 
-  it.effect("of a type's text serves the same places, which travel as text then", () =>
+  it.effect("serves the same places if it is one of the text, and these travel as text then", () =>
     Effect.gen(function* () {
       const connection = yield* liveConnection({ types: [boxedText("numeric"), boxedText("spot")] })
       yield* script(
@@ -97,7 +97,7 @@ layer(TestDatabase.layer, { excludeTestServices: true })("a codec of the user's"
     })
   )
 
-  it.effect("of the text of a type whose bytes are its text goes where only bytes can", () =>
+  it.effect("serves places that only take bytes if it is one of the text and the bytes are the text", () =>
     Effect.gen(function* () {
       const connection = yield* liveConnection({ types: [boxedText("json"), boxedText("mood"), boxedText("text")] })
       yield* script(connection, "CREATE TYPE mood AS ENUM ('sad', 'glad')")
@@ -112,7 +112,7 @@ layer(TestDatabase.layer, { excludeTestServices: true })("a codec of the user's"
     })
   )
 
-  it.effect("is given strings as any other value, and never null", () =>
+  it.effect("is given strings like any other value, and never null", () =>
     Effect.gen(function* () {
       const upper = PgTypes.codec({
         name: "int4",
@@ -127,7 +127,7 @@ layer(TestDatabase.layer, { excludeTestServices: true })("a codec of the user's"
     })
   )
 
-  it.effect("that throws fails that statement only, and what it says of the value is told to nobody", () =>
+  it.effect("fails only its statement if it throws, and its message about the value is not shown", () =>
     Effect.gen(function* () {
       const types = [
         boxedBytes("int8"),
@@ -137,7 +137,7 @@ layer(TestDatabase.layer, { excludeTestServices: true })("a codec of the user's"
           decode: () => {
             throw new RangeError("secret in the message")
           },
-          // As JavaScript may do it.
+          // As a JavaScript program may do it.
           encode: () => Reflect.get({}, "missing")
         })
       ]
@@ -157,7 +157,7 @@ layer(TestDatabase.layer, { excludeTestServices: true })("a codec of the user's"
     })
   )
 
-  it.effect("is found in the schema that it names, and in no other", () =>
+  it.effect("is found only in the schema that it names", () =>
     Effect.gen(function* () {
       const connection = yield* liveConnection({ types: [boxedText("status", "here"), boxedText("state")] })
       yield* script(
@@ -172,7 +172,7 @@ layer(TestDatabase.layer, { excludeTestServices: true })("a codec of the user's"
     })
   )
 
-  it.effect("for a domain says what to do instead, where a value would have to go through it", () =>
+  it.effect("says what to do instead if it is for a domain and a value would have to go through it", () =>
     Effect.gen(function* () {
       const connection = yield* liveConnection({ types: [boxedText("limited")] })
       yield* script(connection, "CREATE DOMAIN limited AS int4")
@@ -183,7 +183,7 @@ layer(TestDatabase.layer, { excludeTestServices: true })("a codec of the user's"
     })
   )
 
-  it.effect("for a composite type is given its attributes in their order, whatever they are called", () =>
+  it.effect("is given the attributes of a composite type in their order, whatever they are called", () =>
     Effect.gen(function* () {
       const spot = PgTypes.composite({
         name: "named",
@@ -216,7 +216,7 @@ layer(TestDatabase.layer, { excludeTestServices: true })("a codec of the user's"
     })
   )
 
-  it.effect("reads arrays with their bounds, those of a type with a codec of its own too", () =>
+  it.effect("reads arrays with their bounds, also those of a type with a codec of its own", () =>
     Effect.gen(function* () {
       const types = [
         PgTypes.int8AsNumber,
@@ -232,7 +232,7 @@ layer(TestDatabase.layer, { excludeTestServices: true })("a codec of the user's"
     })
   )
 
-  it.effect("does not reach our own questions to the catalogue", () =>
+  it.effect("does not affect our own questions to the catalogue", () =>
     Effect.gen(function* () {
       const names = ["oid", "text", "bool", "name", "char"]
       const types = [...names.map((name) => boxedText(name)), ...names.map((name) => PgTypes.losslessArrayOf({ name }))]
@@ -274,7 +274,7 @@ layer(TestDatabase.layer, { excludeTestServices: true })("setTypeCodec", (it) =>
     })
   )
 
-  it.effect("undoes a codec of the settings too, in any schema", () =>
+  it.effect("overrides a codec of the settings too, in any schema", () =>
     Effect.gen(function* () {
       const connection = yield* liveConnection({ types: [PgTypes.hstore, PgTypes.int8AsNumber] })
       yield* script(connection, "CREATE SCHEMA shelf; CREATE EXTENSION hstore SCHEMA shelf")
@@ -286,7 +286,7 @@ layer(TestDatabase.layer, { excludeTestServices: true })("setTypeCodec", (it) =>
     })
   )
 
-  it.effect("stays with its connection: a pool's others, and the next borrower, have the usual one", () =>
+  it.effect("stays with its connection: others of the pool, and the next borrower, have the usual codec", () =>
     Effect.gen(function* () {
       const pool = yield* livePool({ minConnections: 1, maxConnections: 2 })
       const sql = "SELECT 7::int8, pg_backend_pid()"
@@ -302,7 +302,7 @@ layer(TestDatabase.layer, { excludeTestServices: true })("setTypeCodec", (it) =>
     })
   )
 
-  it.effect("in a pool's init holds for as long as the connection lives", () =>
+  it.effect("holds for as long as the connection lives if the pool's init sets it", () =>
     Effect.gen(function* () {
       const pool = yield* poolWith({
         maxConnections: 1,
@@ -313,7 +313,7 @@ layer(TestDatabase.layer, { excludeTestServices: true })("setTypeCodec", (it) =>
     })
   )
 
-  it.effect("goes on with types that the pool reloads", () =>
+  it.effect("continues with types that the pool reloads", () =>
     Effect.gen(function* () {
       const pool = yield* poolWith({
         maxConnections: 1,

@@ -1,4 +1,7 @@
-/** Parameters whose types the caller names. What returns no rows that are read takes one round trip the first time too. */
+/**
+ * Tests parameters whose types the caller names: a statement whose rows are not read then takes one round trip even the
+ * first time.
+ */
 import { assert, layer } from "@effect/vitest"
 import * as Effect from "effect/Effect"
 import * as Stream from "effect/Stream"
@@ -29,7 +32,7 @@ const rowOf = (int: number) => ({
 })
 
 layer(TestDatabase.layer, { excludeTestServices: true })("parameters that have a type", (it) => {
-  it.effect("give the same the first time and every time, which takes a round trip more the first time", () =>
+  it.effect("give the same result every time, with one round trip more the first time", () =>
     Effect.gen(function* () {
       const counted = yield* counting
       const connection = yield* PgConnection.make(counted.settings)
@@ -41,7 +44,7 @@ layer(TestDatabase.layer, { excludeTestServices: true })("parameters that have a
     })
   )
 
-  it.effect("take one round trip for what returns no rows, and the rows of which nobody wants", () =>
+  it.effect("take one round trip if the statement returns no rows or the caller drops them", () =>
     Effect.gen(function* () {
       const counted = yield* counting
       const connection = yield* PgConnection.make(counted.settings)
@@ -57,7 +60,7 @@ layer(TestDatabase.layer, { excludeTestServices: true })("parameters that have a
     })
   )
 
-  it.effect("make another statement of the same text, where they have other types", () =>
+  it.effect("make another statement of the same text if they have other types", () =>
     Effect.gen(function* () {
       const connection = yield* liveConnection()
       const select = (value: unknown) => valueOf(connection, "SELECT $1", [value])
@@ -73,7 +76,7 @@ layer(TestDatabase.layer, { excludeTestServices: true })("parameters that have a
     })
   )
 
-  it.effect("stand beside others, whose types the server says", () =>
+  it.effect("can stand beside others, whose types the server says", () =>
     Effect.gen(function* () {
       const connection = yield* liveConnection()
       for (let run = 0; run < 2; run++) {
@@ -86,7 +89,7 @@ layer(TestDatabase.layer, { excludeTestServices: true })("parameters that have a
     })
   )
 
-  it.effect("are taken by every call that takes values", () =>
+  it.effect("are accepted by every call that takes values", () =>
     Effect.gen(function* () {
       const connection = yield* liveConnection()
       const one = [PgTypes.int4(1)]
@@ -126,7 +129,7 @@ layer(TestDatabase.layer, { excludeTestServices: true })("parameters that have a
     })
   )
 
-  it.effect("are asked about after all where dates or intervals are printed in another way", () =>
+  it.effect("have the server describe the statement if dates or intervals are printed in another style", () =>
     Effect.gen(function* () {
       for (const settings of [{ DateStyle: "German" }, { IntervalStyle: "iso_8601" }]) {
         const connection = yield* liveConnection({ settings })
@@ -136,7 +139,7 @@ layer(TestDatabase.layer, { excludeTestServices: true })("parameters that have a
     })
   )
 
-  it.effect("of another number than the statement has are a typed error, inside of a transaction too", () =>
+  it.effect("cause a typed error if their number differs from that of the statement, inside a transaction too", () =>
     Effect.gen(function* () {
       const connection = yield* liveConnection()
       const call = connection.fetch("SELECT $1::int4 + $2::int4", [PgTypes.int4(1)])
@@ -151,7 +154,7 @@ layer(TestDatabase.layer, { excludeTestServices: true })("parameters that have a
     })
   )
 
-  it.effect("that cannot be encoded, or that the statement cannot take, fail alone and leave nothing behind", () =>
+  it.effect("fail alone and leave nothing behind if a value cannot be encoded or the statement cannot take it", () =>
     Effect.gen(function* () {
       const connection = yield* liveConnection()
       const tagOf = (sql: string, ...params: PgConnection.Parameters) =>

@@ -17,7 +17,7 @@ const asBytes = codec({
 })
 
 describe("a codec of the text of a type", () => {
-  it("travels as text, and says so where it cannot", () => {
+  it("travels as text, and reports a place that only takes bytes", () => {
     const made = codecOf(asText)
     assert.strictEqual(formatOf(made, "a"), Format.text)
     assert.strictEqual(formatOf(made, null), Format.text)
@@ -28,7 +28,7 @@ describe("a codec of the text of a type", () => {
     assert.match(undecodable(made, "61"), /cast it to text/)
   })
 
-  it("travels as bytes where these are the text", () => {
+  it("travels as bytes if these are the text", () => {
     const made = codecOf(asText, { isTextual: true })
     assert.strictEqual(formatOf(made, "a"), Format.binary)
     assert.strictEqual(made.resultFormat, Format.binary)
@@ -37,7 +37,7 @@ describe("a codec of the text of a type", () => {
   })
 
   it("must give a string", () => {
-    // As JavaScript may do it.
+    // As a JavaScript program may do it.
     const wrong = codec({ name: "thing", format: "text", decode: String, encode: () => Reflect.get({}, "missing") })
     assert.throws(() => textOf(codecOf(wrong), 1), Unencodable, /returned no string/)
   })
@@ -54,14 +54,14 @@ describe("a codec of the bytes of a type", () => {
     assert.strictEqual(read(codecOf(buffers), "07".repeat(100)), 100)
   })
 
-  it("is given a copy of them", () => {
+  it("is given a copy of the bytes", () => {
     assert.deepStrictEqual(read(codecOf(asBytes), "0102"), [1, 2])
     assert.strictEqual(written(codecOf(asBytes), [1, 2]), "0102")
     assert.strictEqual(formatOf(codecOf(asBytes), "12"), Format.binary)
     assert.strictEqual(written(codecOf(asBytes), "12"), "0102")
   })
 
-  it("goes with text only where that is what the bytes are", () => {
+  it("works beside text only if its bytes are the text", () => {
     assert.throws(() => textOf(codecOf(asBytes), [97]), Unencodable, /makes no text/)
     assert.throws(() => ofText(codecOf(asBytes), "a"), Undecodable, /reads no text/)
     const textual = codecOf(asBytes, { isTextual: true })
@@ -100,7 +100,7 @@ describe("a codec of a composite type", () => {
     assert.match(unencodable(tuple, [7]), /has 2 attributes/)
   })
 
-  it("travels as text where an attribute does, and in no other way where its encode throws", () => {
+  it("travels as text if an attribute does, and only so if its encode throws", () => {
     const throwing = composite({
       name: "pair",
       encode: (value) => {
@@ -113,7 +113,7 @@ describe("a codec of a composite type", () => {
     assert.throws(() => written(codecOf(throwing, subject), 0), RangeError)
   })
 
-  it("is of no other type", () => {
+  it("is refused for another kind of type", () => {
     assert.match(unencodable(codecOf(composite({ name: "pair" })), [1]), /no composite type/)
     assert.match(undecodable(codecOf(composite({ name: "pair" })), "00"), /no composite type/)
   })

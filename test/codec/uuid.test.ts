@@ -16,7 +16,7 @@ describe("uuid", () => {
     ["a0eebc99-9c0b-4ef8-bb6d-6bb9bd380a11", hex],
     ["01234567-89ab-cdef-fedc-ba9876543210", "0123456789abcdeffedcba9876543210"]
   ] as const) {
-    it(`has ${value} as its 16 bytes`, () => {
+    it(`reads and writes ${value} as its 16 bytes`, () => {
       assert.strictEqual(read(uuid, bytes), value)
       assert.strictEqual(written(uuid, value), unspaced(bytes))
     })
@@ -29,7 +29,7 @@ describe("uuid", () => {
     "a0ee-bc99-9c0b-4ef8-bb6d-6bb9-bd38-0a11",
     "{a0eebc99-9c0b4ef8-bb6d6bb9-bd380a11}"
   ]) {
-    it(`takes ${form}`, () => {
+    it(`accepts ${form}`, () => {
       assert.strictEqual(written(uuid, form), unspaced(hex))
     })
   }
@@ -61,7 +61,7 @@ describe("uuid", () => {
     assert.strictEqual(undecodable(uuid, "00".repeat(15)), "uuid has 16 bytes on the wire, but got 15")
   })
 
-  it.prop("gives back any 16 bytes", [sixteenBytes], ([values]) => {
+  it.prop("survives a round trip with any 16 bytes", [sixteenBytes], ([values]) => {
     const bytes = Buffer.from(values).toString("hex")
     const value = read(uuid, bytes)
     assert.match(value, /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/)
@@ -69,5 +69,5 @@ describe("uuid", () => {
     assert.strictEqual(written(uuid, value), bytes)
   })
 
-  it.prop("lets nothing escape but Undecodable", [hostile(16)], ([values]) => assertWithstands(uuid, values))
+  it.prop("throws nothing but Undecodable", [hostile(16)], ([values]) => assertWithstands(uuid, values))
 })

@@ -1,4 +1,7 @@
-/** Every built-in type through the whole client: as a literal that is read, as a parameter, and in an array of both. */
+/**
+ * Tests every built-in type through the whole client: as a literal that is read, as a parameter, and in an array of
+ * both.
+ */
 import { assert, describe, layer } from "@effect/vitest"
 import * as Arbitrary from "effect/Arbitrary"
 import * as Effect from "effect/Effect"
@@ -23,7 +26,7 @@ const major = inject("serverMajor")
 layer(Connected, { excludeTestServices: true })("through a connection", (it) => {
   for (const { codec, isSame, print = printText, samples, values } of subjects.map((subject) => asOf(major, subject))) {
     describe(`the type ${codec.name}`, () => {
-      it.effect("is read where it stands in the statement", () =>
+      it.effect("is read from a literal of the statement", () =>
         Effect.gen(function* () {
           const connection = yield* PgConnection.PgConnection
           for (const sample of samples) {
@@ -37,7 +40,7 @@ layer(Connected, { excludeTestServices: true })("through a connection", (it) => 
       )
 
       it.effect.prop(
-        "is sent and read back as it was",
+        "is read back as it was sent",
         [values],
         ([sent]) =>
           Effect.gen(function* () {
@@ -53,7 +56,7 @@ layer(Connected, { excludeTestServices: true })("through a connection", (it) => 
 
       if (codec.name.endsWith("[]")) return
       it.effect.prop(
-        "is sent and read back in an array",
+        "is read back in an array as it was sent",
         [Arbitrary.array(values, { maxLength: 4 })],
         ([elements]) =>
           Effect.gen(function* () {

@@ -10,12 +10,12 @@ describe("void", () => {
     assert.match(undecodable(voidType, "00"), /^void has 0 bytes on the wire/)
   })
 
-  it("takes the empty string, and says so", () => {
+  it("takes only null and the empty string, and says so", () => {
     assert.strictEqual(written(voidType, ""), "")
     for (const value of ["x", 0, {}]) {
       assert.strictEqual(unencodable(voidType, value), "void takes only null and the empty string")
     }
   })
 
-  it.prop("lets nothing escape but Undecodable", [hostile(0, 1)], ([values]) => assertWithstands(voidType, values))
+  it.prop("throws nothing but Undecodable", [hostile(0, 1)], ([values]) => assertWithstands(voidType, values))
 })

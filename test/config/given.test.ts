@@ -48,7 +48,7 @@ describe("a number or a duration", () => {
     ["closeTimeout", 0, { closeTimeoutMillis: 0 }]
   ]
 
-  it.effect.each(accepted)("%s takes %s", ([option, value, resolved]) =>
+  it.effect.each(accepted)("%s accepts %s", ([option, value, resolved]) =>
     Effect.gen(function* () {
       assert.deepInclude(yield* PgConfig.resolvePool(untyped({ [option]: value }), {}), resolved)
     })
@@ -74,13 +74,13 @@ describe("a number or a duration", () => {
     ["minConnections", 11, /^minConnections: must be an integer from 0 to 10$/]
   ]
 
-  it.effect.each(refused)("%s does not take %s", ([option, value, reason]) =>
+  it.effect.each(refused)("%s refuses %s", ([option, value, reason]) =>
     Effect.gen(function* () {
       assert.match(yield* refusal(PgConfig.resolvePool(untyped({ [option]: value }), {})), reason)
     })
   )
 
-  it.effect("is in whole seconds where libpq has it in text", () =>
+  it.effect("is in whole seconds if libpq has it in text", () =>
     Effect.gen(function* () {
       assert.strictEqual(yield* timeout("3"), 3000)
       assert.strictEqual(yield* timeout("0"), 0)
@@ -93,7 +93,7 @@ describe("a number or a duration", () => {
 })
 
 describe("requireAuth", () => {
-  it.effect("may be empty, which refuses all, and must name what there is", () =>
+  it.effect("may be empty, which refuses all, and must name known methods", () =>
     Effect.gen(function* () {
       assert.deepStrictEqual((yield* PgConfig.resolve({ requireAuth: [] }, {})).requireAuth, [])
       assert.deepStrictEqual((yield* PgConfig.resolve({}, { PGREQUIREAUTH: "md5, none" })).requireAuth, ["md5", "none"])

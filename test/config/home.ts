@@ -1,4 +1,4 @@
-/** A user's home for a test: with these files, and nothing of the machine that runs it. */
+/** Makes a user's home directory for a test, with given files and nothing of the machine that runs it. */
 import * as Effect from "effect/Effect"
 import * as Redacted from "effect/Redacted"
 import type * as Scope from "effect/Scope"
@@ -8,7 +8,9 @@ import * as path from "node:path"
 import type * as PgConfig from "../../src/PgConfig.ts"
 import type * as PgError from "../../src/PgError.ts"
 
-/** The path of a new directory that holds `files`, each readable by its owner only, and goes when the scope ends. */
+/**
+ * The path of a new directory that holds `files`, each readable by its owner only. It is removed when the scope ends.
+ */
 export const homeWith = (files: Readonly<Record<string, string>> = {}): Effect.Effect<string, never, Scope.Scope> =>
   Effect.acquireRelease(
     Effect.sync(() => {
@@ -23,13 +25,13 @@ export const homeWith = (files: Readonly<Record<string, string>> = {}): Effect.E
     (home) => Effect.sync(() => fs.rmSync(home, { recursive: true, force: true }))
   )
 
-/** What an effect that must fail says. */
+/** The message of an effect that must fail. */
 export const refusal = <A>(effect: Effect.Effect<A, PgError.InvalidConfigError>): Effect.Effect<string, A> =>
   Effect.map(Effect.flip(effect), (error) => error.message)
 
 /** Settings as a program without types may give them. */
 export const untyped = (settings: Readonly<Record<string, unknown>>): PgConfig.PoolSettings => settings
 
-/** The password for a host, the first if none is named. */
+/** The password for a host, by default for the first. */
 export const passwordOf = (config: PgConfig.ResolvedConfig, host = config.hosts[0]) =>
   Effect.map(host?.password ?? config.password, (password) => password && Redacted.value(password))

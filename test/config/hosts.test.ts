@@ -56,19 +56,19 @@ const refused: ReadonlyArray<readonly [host: unknown, port: unknown, reason: Reg
 ]
 
 describe("hosts", () => {
-  it.effect.each(table)("are those of %j with port %j", ([host, port, addresses]) =>
+  it.effect.each(table)("are read from %j with port %j", ([host, port, addresses]) =>
     Effect.gen(function* () {
       assert.deepStrictEqual(yield* resolveHosts(option("host", host), option("port", port)), addresses)
     })
   )
 
-  it.effect.each(refused)("are not those of %j with port %j", ([host, port, reason]) =>
+  it.effect.each(refused)("are refused: %j with port %j", ([host, port, reason]) =>
     Effect.gen(function* () {
       assert.match(yield* refusal(resolveHosts(option("host", host), option("port", port))), reason)
     })
   )
 
-  it.effect("have ports that text lists, with the default where it leaves one out", () =>
+  it.effect("have ports that a text lists, and the default port if the text leaves one out", () =>
     Effect.gen(function* () {
       assert.deepStrictEqual(yield* resolveHosts(text("PGHOST", "a,b,c"), text("PGPORT", "6000,, 6001")), [
         tcp("a", 6000),
@@ -84,7 +84,7 @@ describe("hosts", () => {
     })
   )
 
-  it.effect("that are not named end with localhost, alone and in a list", () =>
+  it.effect("end with localhost if they are not named, alone and in a list", () =>
     Effect.gen(function* () {
       assert.deepStrictEqual((yield* resolveHosts(undefined, option("port", 6000))).at(-1), tcp("localhost", 6000))
       const listed = yield* resolveHosts(option("host", "a,"), option("port", [6000, 6001]))
@@ -93,7 +93,7 @@ describe("hosts", () => {
     })
   )
 
-  it.effect("begin with the sockets that exist, each once, where none is named", () =>
+  it.effect("begin with the sockets that exist, each once, if no host is named", () =>
     Effect.gen(function* () {
       const home = fs.realpathSync(yield* homeWith({ "a/.s.PGSQL.6000": "", "b/.s.PGSQL.6001": "" }))
       fs.symlinkSync(path.join(home, "a"), path.join(home, "link"))

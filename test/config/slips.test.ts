@@ -1,4 +1,4 @@
-/** Texts of connections in which a slip of the hand makes the password a part of something else. */
+/** Tests connection texts in which a typing error makes the password part of something else. */
 import { assert, describe, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
@@ -13,7 +13,7 @@ const SECRET = "S3CRETword"
 /** Stands for the secret while the text around it is changed. */
 const PLACE = "\u{e000}"
 
-/** Random numbers from 0 up to but not including 1, the same for the same seed (mulberry32). */
+/** Random numbers from 0 up to but not including 1, repeatable by their seed (mulberry32). */
 const randomFrom = (seed: number) => () => {
   seed = (seed + 0x6d2b79f5) | 0
   let mixed = Math.imul(seed ^ (seed >>> 15), 1 | seed)
@@ -21,7 +21,9 @@ const randomFrom = (seed: number) => () => {
   return ((mixed ^ (mixed >>> 14)) >>> 0) / 4294967296
 }
 
-/** One to four slips: something left out, doubled, put in, swapped or moved; never within the secret. */
+/**
+ * Makes one to four typing errors: something left out, doubled, inserted, swapped or moved; never within the secret.
+ */
 const slipped = (text: string, random: () => number): string => {
   const below = (count: number) => Math.floor(random() * count)
   let characters = [...text]
@@ -63,7 +65,7 @@ const services = [
   `[other]\nhost=no\n[app]\nhost=a,b\nport=1,2\npassword=${PLACE}\nuser=bob\nconnect_timeout=10\nrequire_auth=md5\n`
 ]
 
-/** All that a failure shows of itself. */
+/** Everything that a failure shows of itself. */
 const told = (exit: Exit.Exit<unknown, unknown>): string => {
   if (Exit.isSuccess(exit)) return ""
   const errors = exit.cause.reasons.map((reason) => (reason._tag === "Fail" ? reason.error : reason))
@@ -76,7 +78,7 @@ const told = (exit: Exit.Exit<unknown, unknown>): string => {
     .join("\n")
 }
 
-/** What a configuration shows beside of that in which the text has put the secret by its own words. */
+/** Everything that a configuration shows, without the setting into which the text itself has put the secret. */
 const shown = (config: PgConfig.ResolvedConfig): string => {
   const { database: _d, hosts: _h, startupParameters: _s, user: _u, ...rest } = config
   return `${inspect(rest, { depth: Infinity, showHidden: true })}${JSON.stringify(rest)}`
@@ -94,7 +96,7 @@ const assertSilent = (settings: PgConfig.Settings, environment: Readonly<Record<
 const URL_RUNS = 1_000
 const SERVICE_RUNS = 300
 
-describe("a slip", () => {
+describe("a typing error", () => {
   it.effect("in a URL does not show the password", () =>
     Effect.gen(function* () {
       const random = randomFrom(49)
@@ -135,7 +137,7 @@ describe("a slip", () => {
     [`postgres://db/app?${SECRET}=password`, /in place 1 after its \? has an unknown key;/],
     [`postgres://db/app?user=bob&pass%20word${SECRET}=1`, /in place 2/]
   ]
-  it.effect.each(certain)("such as %s is told by its place", ([url, reason]) =>
+  it.effect.each(certain)("is reported by its place: %s", ([url, reason]) =>
     Effect.gen(function* () {
       const error = yield* Effect.flip(PgConfig.resolve({ url }, {}))
       assert.match(error.message, reason)
@@ -157,14 +159,14 @@ describe("a list of hosts", () => {
       Effect.gen(function* () {
         const since = performance.now()
         yield* Effect.exit(PgConfig.resolve({ url }, {}))
-        // Some hundred milliseconds at the most; a look at the disk for each takes a hundred times as long.
+        // It takes some hundred milliseconds at most; a disk access for each would take a hundred times as long.
         assert.isBelow(performance.now() - since, 4_000)
       })
     )
   }
 })
 
-describe("a word", () => {
+describe("an unknown word", () => {
   const known = ["host", "port", "password", "sslmode", "connect_timeout"]
   const likenesses: ReadonlyArray<readonly [word: string, meant: string | undefined]> = [
     ["hots", "host"],
@@ -182,7 +184,7 @@ describe("a word", () => {
     ["x".repeat(1_000_000), undefined]
   ]
   for (const [word, meant] of likenesses) {
-    it(`such as ${word.slice(0, 20)} resembles ${meant ?? "none that is known"}`, () => {
+    it(`${word.slice(0, 20)} resembles ${meant ?? "no known word"}`, () => {
       assert.strictEqual(resembled(word, known), meant)
     })
   }

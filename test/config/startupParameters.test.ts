@@ -3,8 +3,8 @@ import * as Effect from "effect/Effect"
 import * as PgConfig from "../../src/PgConfig.ts"
 import { refusal, untyped } from "./home.ts"
 
-describe("what the startup message says", () => {
-  it.effect("is the user, the database, and run-time parameters from everywhere", () =>
+describe("the startup message", () => {
+  it.effect("contains the user, the database, and run-time parameters from all sources", () =>
     Effect.gen(function* () {
       const { startupParameters } = yield* PgConfig.resolve(
         {
@@ -40,13 +40,13 @@ describe("what the startup message says", () => {
     [null, /^settings: must be an object/]
   ]
 
-  it.effect.each(refused)("is not %j", ([settings, reason]) =>
+  it.effect.each(refused)("refuses %j", ([settings, reason]) =>
     Effect.gen(function* () {
       assert.match(yield* refusal(PgConfig.resolve(untyped({ settings }), {})), reason)
     })
   )
 
-  it.effect("has no NUL and no half of a surrogate pair in any part", () =>
+  it.effect("contains no NUL and no lone surrogate", () =>
     Effect.gen(function* () {
       for (const option of [
         "user",

@@ -18,7 +18,7 @@ const tls = (settings: object, HOME: string) =>
   Effect.flatMap(sourcesOf(settings, { HOME }), (source) => resolveTls(source, { HOME }))
 
 describe("TLS", () => {
-  it.effect("prefers, and trusts nobody in particular, by default", () =>
+  it.effect("uses sslMode prefer, and checks no certificate, by default", () =>
     Effect.gen(function* () {
       assert.deepStrictEqual(yield* tls({}, yield* homeWith()), {
         sslMode: "prefer",
@@ -29,7 +29,7 @@ describe("TLS", () => {
     })
   )
 
-  it.effect("takes certificates and keys as PEM text and as paths", () =>
+  it.effect("accepts certificates and keys as PEM text and as paths", () =>
     Effect.gen(function* () {
       const home = yield* homeWith()
       const expected: Tls = { sslMode: "verify-ca", sslRootCert: authority, sslCert: certificate, sslKey: key }
@@ -74,7 +74,7 @@ describe("TLS", () => {
     })
   )
 
-  it.effect("has no use for a key in the home without its certificate", () =>
+  it.effect("ignores a key in the home without its certificate", () =>
     Effect.gen(function* () {
       const home = yield* homeWith({ ".postgresql/postgresql.key": key })
       assert.strictEqual((yield* tls({}, home)).sslKey, undefined)
@@ -82,7 +82,7 @@ describe("TLS", () => {
     })
   )
 
-  it.effect("reads no file where it is disabled", () =>
+  it.effect("reads no file if it is disabled", () =>
     Effect.gen(function* () {
       const home = yield* homeWith({ ".postgresql/postgresql.crt": certificate })
       const { sslCert, sslMode, sslRootCert } = yield* tls({ sslMode: "disable", sslRootCert: "/gone" }, home)
@@ -90,7 +90,7 @@ describe("TLS", () => {
     })
   )
 
-  it.effect("verifies everything where it trusts whom Node trusts", () =>
+  it.effect("verifies everything if it trusts the authorities that Node trusts", () =>
     Effect.gen(function* () {
       const home = yield* homeWith()
       assert.strictEqual((yield* tls({ sslRootCert: "system" }, home)).sslMode, "verify-full")
@@ -128,7 +128,7 @@ describe("TLS", () => {
     })
   )
 
-  it.effect("does not repeat a key that it takes for a path", () =>
+  it.effect("does not repeat a key that was taken for a path", () =>
     Effect.gen(function* () {
       const bare = key.replaceAll(/-----.*-----/g, "")
       const message = yield* refusal(tls({ sslCert: certificate, sslKey: bare }, yield* homeWith()))

@@ -7,7 +7,7 @@ import * as PgTypes from "../../src/PgTypes.ts"
 const PLACE = { host: "localhost", user: "alice" }
 
 describe("types", () => {
-  it.effect("are codecs of PgTypes", () =>
+  it.effect("accepts codecs of PgTypes", () =>
     Effect.gen(function* () {
       const { types } = yield* PgConfig.resolve({ ...PLACE, types: [PgTypes.hstore] }, {})
       assert.isDefined(types.find({ kind: "base", schema: "anywhere", name: "hstore" }))
@@ -15,9 +15,9 @@ describe("types", () => {
     })
   )
 
-  it.effect("are nothing else", () =>
+  it.effect("refuses everything else", () =>
     Effect.gen(function* () {
-      // As JavaScript may call it.
+      // As a JavaScript program may call it.
       const given: ReadonlyArray<unknown> = ["hstore", PgTypes.hstore, [{ name: "hstore", decode: String }], [null]]
       for (const types of given) {
         const failure = yield* Effect.flip(PgConfig.resolve(Object({ ...PLACE, types }), {}))

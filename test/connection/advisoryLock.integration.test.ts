@@ -1,4 +1,7 @@
-/** Advisory locks as scoped values: who has one, on which connection, and that it is gone however its effect ends. */
+/**
+ * Tests advisory locks as scoped values: who holds one, on which connection, and that it is released however its effect
+ * ends.
+ */
 import { assert, layer } from "@effect/vitest"
 import * as Cause from "effect/Cause"
 import * as Deferred from "effect/Deferred"
@@ -28,7 +31,7 @@ const makers: ReadonlyArray<readonly [string, Made]> = [
   ["a pool that multiplexes", livePool({ maxConnections: 2, multiplex: true })]
 ]
 
-/** How many have advisory locks in this database, or wait for one. */
+/** How many sessions hold advisory locks in this database, or wait for one. */
 const locks = (observer: PgConnection.Queryable, isGranted: boolean) =>
   valueOf(
     observer,
@@ -44,7 +47,7 @@ const KEY = -(2n ** 63n)
 
 for (const [what, make] of makers) {
   layer(TestDatabase.layer, { excludeTestServices: true })(`an advisory lock of ${what}`, (it) => {
-    it.effect("is held while its effect runs, for keys of both kinds, and no longer", () =>
+    it.effect("is held exactly while its effect runs, for keys of both kinds", () =>
       Effect.gen(function* () {
         const observer = yield* liveConnection()
         const pg = yield* make
@@ -58,7 +61,7 @@ for (const [what, make] of makers) {
       })
     )
 
-    it.effect("is released when its effect fails, dies or is interrupted, and the exit is the effect's", () =>
+    it.effect("is released if its effect fails, dies or is interrupted, and the exit is that of the effect", () =>
       Effect.gen(function* () {
         const observer = yield* liveConnection()
         const pg = yield* make
@@ -82,7 +85,7 @@ for (const [what, make] of makers) {
       })
     )
 
-    it.effect("is released when its effect is interrupted in the middle of a query", () =>
+    it.effect("is released if its effect is interrupted in the middle of a query", () =>
       Effect.gen(function* () {
         const observer = yield* liveConnection()
         const pg = yield* make
@@ -95,7 +98,7 @@ for (const [what, make] of makers) {
       })
     )
 
-    it.effect("is not waited for longer than its timeout, nor after an interruption", () =>
+    it.effect("is waited for no longer than its timeout, and not after an interruption", () =>
       Effect.gen(function* () {
         const observer = yield* liveConnection()
         const holder = yield* liveConnection()
@@ -116,7 +119,7 @@ for (const [what, make] of makers) {
       })
     )
 
-    it.effect("gives its effect the connection that holds it, with transactions on it", () =>
+    it.effect("gives its effect the connection that holds it, with transactions on that connection", () =>
       Effect.gen(function* () {
         const observer = yield* liveConnection()
         const pg = yield* make
@@ -133,7 +136,7 @@ for (const [what, make] of makers) {
             { isolation: "serializable" }
           )
           yield* pg.afterCommit(Effect.sync(() => committed.push("outside of it")))
-          // The same session may have the same lock more than once.
+          // One session may hold a lock more than once.
           yield* pg.withAdvisoryLock(KEY, Effect.void)
           assert.strictEqual(yield* held(observer), 1)
           const handle = yield* Effect.scoped(Effect.flatMap(pg.begin(), (transaction) => backendOf(transaction)))
@@ -146,7 +149,7 @@ for (const [what, make] of makers) {
       })
     )
 
-    it.effect("is the transaction's inside of one: held until COMMIT or ROLLBACK", () =>
+    it.effect("belongs to the transaction inside one: it is held until COMMIT or ROLLBACK", () =>
       Effect.gen(function* () {
         const observer = yield* liveConnection()
         const pg = yield* make
@@ -164,7 +167,7 @@ for (const [what, make] of makers) {
       })
     )
 
-    it.effect("refuses a key that the server has not, and runs nothing", () =>
+    it.effect("refuses a key that the server cannot have, and runs nothing", () =>
       Effect.gen(function* () {
         const pg = yield* make
         for (const key of [2n ** 63n, 1.5, NaN, [1, 2 ** 31]] as const) {
@@ -178,7 +181,7 @@ for (const [what, make] of makers) {
 }
 
 layer(TestDatabase.layer, { excludeTestServices: true })("advisory locks", (it) => {
-  it.effect("let one after the other in", () =>
+  it.effect("let one holder in after the other", () =>
     Effect.gen(function* () {
       const pool = yield* livePool({ maxConnections: 4 })
       let inside = 0
@@ -195,7 +198,7 @@ layer(TestDatabase.layer, { excludeTestServices: true })("advisory locks", (it) 
     })
   )
 
-  it.effect("are had by fibers of one connection together, since it is the session that has them", () =>
+  it.effect("are held together by fibers of one connection, because the session holds them", () =>
     Effect.gen(function* () {
       const connection = yield* liveConnection()
       const [first, second] = [yield* Deferred.make<void>(), yield* Deferred.make<void>()]
@@ -209,7 +212,7 @@ layer(TestDatabase.layer, { excludeTestServices: true })("advisory locks", (it) 
     }).pipe(Effect.scoped)
   )
 
-  it.effect("are had by many at once where they are shared, and then by nobody alone", () =>
+  it.effect("may be held by many at once if they are shared, and then by none alone", () =>
     Effect.gen(function* () {
       const [one, two, other] = [yield* liveConnection(), yield* liveConnection(), yield* liveConnection()]
       const both = one.withAdvisoryLock(
@@ -222,7 +225,7 @@ layer(TestDatabase.layer, { excludeTestServices: true })("advisory locks", (it) 
     })
   )
 
-  it.effect("are held until what their effect has left running is over, however long that takes", () =>
+  it.effect("are held until everything that their effect has left running is over, however long that takes", () =>
     Effect.gen(function* () {
       const observer = yield* liveConnection()
       const pool = yield* livePool({ maxConnections: 1, cancelTimeout: "50 millis" })
@@ -234,7 +237,7 @@ layer(TestDatabase.layer, { excludeTestServices: true })("advisory locks", (it) 
     })
   )
 
-  it.effect("are lost with their connection, and so is what runs under them", () =>
+  it.effect("are lost with their connection, and the effects that run under them end", () =>
     Effect.gen(function* () {
       const observer = yield* liveConnection()
       const pool = yield* livePool({ maxConnections: 2 })
@@ -255,7 +258,7 @@ layer(TestDatabase.layer, { excludeTestServices: true })("advisory locks", (it) 
     })
   )
 
-  it.effect("take their connection along where its own transaction does not let them go", () =>
+  it.effect("close their connection if its own transaction prevents their release", () =>
     Effect.gen(function* () {
       const observer = yield* liveConnection()
       const connection = yield* liveConnection()

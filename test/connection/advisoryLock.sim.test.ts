@@ -1,4 +1,4 @@
-/** A lock that is granted at the moment when nobody wants it any more: it must not stay with the session. */
+/** Tests a lock that is granted just after its fiber was interrupted: it must not stay with the session. */
 import { assert, describe, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"
 import * as Fiber from "effect/Fiber"
@@ -30,7 +30,7 @@ const interrupted = Effect.gen(function* () {
 })
 
 describe("an advisory lock whose fiber has been interrupted", () => {
-  it.live("is released where the server had granted it before the cancel came", () =>
+  it.live("is released if the server had granted it before the cancel came", () =>
     Effect.gen(function* () {
       const both = yield* interrupted
       both.peer.send(granted)
@@ -42,7 +42,7 @@ describe("an advisory lock whose fiber has been interrupted", () => {
     }).pipe(Effect.scoped)
   )
 
-  it.live("is not released where the cancel came first: the session may have it from elsewhere", () =>
+  it.live("is not released if the cancel came first, because the session may hold it for another reason", () =>
     Effect.gen(function* () {
       const both = yield* interrupted
       both.peer.send(cancelled)

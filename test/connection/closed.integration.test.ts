@@ -1,4 +1,4 @@
-/** A connection that has been reset, and one that is closed, by whatever call one asks it. */
+/** Tests a connection that has been reset, and one that is closed, with every call. */
 import { assert, layer } from "@effect/vitest"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
@@ -24,7 +24,7 @@ type Calls = Readonly<
   Record<keyof PgConnection.Queryable | "listen" | "reset", Effect.Effect<unknown, PgError.PgError>>
 >
 
-/** One call of each kind. Those that no server is asked for are told apart below. */
+/** One call of each kind. The calls that need no server are marked below. */
 const callsOf = (connection: PgConnection.PgConnection): Calls => {
   const table = { table: "anything" }
   return {
@@ -103,7 +103,7 @@ layer(TestDatabase.layer, { excludeTestServices: true })("a closed connection", 
 })
 
 layer(TestDatabase.layer, { excludeTestServices: true })("a lent connection that has been given back", (it) => {
-  it.effect("is neither ended nor told of codecs by whoever had it", () =>
+  it.effect("does not let its former borrower end it or set its codecs", () =>
     Effect.gen(function* () {
       const pool = yield* livePool({ maxConnections: 1 })
       const former = yield* pool.withConnection(Effect.succeed)
@@ -155,7 +155,7 @@ layer(TestDatabase.layer, { excludeTestServices: true })("a connection that is r
     }).pipe(Effect.scoped)
   )
 
-  it.effect("amid withTransaction ends that, which says so", () =>
+  it.effect("ends its transaction, and withTransaction fails with that reason", () =>
     Effect.gen(function* () {
       const connection = yield* liveConnection()
       yield* connection.execute("CREATE TABLE reset_amid (n int4)")

@@ -1,4 +1,4 @@
-/** What is heard on one connection: until it is given back, across its reset, and beside what else runs there. */
+/** Tests what one connection hears: until it is given back, across its reset, and beside other statements. */
 import { assert, layer } from "@effect/vitest"
 import * as Deferred from "effect/Deferred"
 import * as Effect from "effect/Effect"
@@ -12,7 +12,7 @@ import type * as PgNotification from "../../src/PgNotification.ts"
 import { TestDatabase } from "../support/database.ts"
 import { assertHealthy, eventually, liveConnection, livePool, refusalOf, valueOf } from "../support/live.ts"
 
-/** Bounds what would otherwise wait for ever. */
+/** Bounds a wait that would otherwise last forever. */
 const soon = <A, E, R>(effect: Effect.Effect<A, E, R>) => Effect.timeout(effect, "10 seconds")
 
 const payloads = (events: ReadonlyArray<PgNotification.Event>): ReadonlyArray<string> =>
@@ -24,7 +24,7 @@ const take = (events: Stream.Stream<PgNotification.Event, PgError.PgError>, coun
 const raise = (queryable: PgConnection.Queryable, message: string) =>
   queryable.execute(`DO $$ BEGIN RAISE NOTICE '${message}'; END $$`)
 
-/** The messages of all notices until these end. */
+/** The messages of all notices until their stream ends. */
 const messages = (connection: PgConnection.PgConnection) =>
   soon(Stream.runCollect(Stream.map(connection.notices, ({ message }) => message)))
 
@@ -32,7 +32,7 @@ const channelsOf = (connection: PgConnection.Queryable) =>
   valueOf(connection, "SELECT count(*)::int4 FROM pg_listening_channels()")
 
 layer(TestDatabase.layer, { excludeTestServices: true })("a lent connection that has been given back", (it) => {
-  it.effect("fails the streams of its channels, after what had come, and hears nothing of the next borrower's", () =>
+  it.effect("fails the streams of its channels after what had come, and does not hear the next borrower", () =>
     Effect.gen(function* () {
       const pool = yield* livePool({ maxConnections: 1 })
       const scope = yield* Scope.make()
@@ -55,7 +55,7 @@ layer(TestDatabase.layer, { excludeTestServices: true })("a lent connection that
     }).pipe(Effect.scoped)
   )
 
-  it.effect("says to those who still read it that it has been given back", () =>
+  it.effect("fails the streams that are still read because it has been given back", () =>
     Effect.gen(function* () {
       const pool = yield* livePool({ maxConnections: 1 })
       const readWhile = (give: (lent: PgConnection.PgConnection) => Effect.Effect<unknown, PgError.PgError>) =>
@@ -79,13 +79,13 @@ layer(TestDatabase.layer, { excludeTestServices: true })("a lent connection that
         }).pipe(Effect.scoped)
       yield* readWhile(assertHealthy)
       yield* readWhile((lent) => lent.withTransaction(lent.execute("SELECT 1")))
-      // What still runs when it is given back is cancelled.
+      // The statements that still run are canceled when the connection is given back.
       yield* readWhile((lent) => Effect.forkDetach(lent.execute("SELECT pg_sleep(60)"), { startImmediately: true }))
       yield* assertHealthy(pool)
     })
   )
 
-  it.effect("ends its notices, and tells its former borrower none of the next one's", () =>
+  it.effect("ends its notices, and gives its former borrower none of the next one's", () =>
     Effect.gen(function* () {
       const pool = yield* livePool({ maxConnections: 1 })
       const { lent, reading } = yield* pool.withConnection((lent) =>
@@ -104,7 +104,7 @@ layer(TestDatabase.layer, { excludeTestServices: true })("a lent connection that
 })
 
 layer(TestDatabase.layer, { excludeTestServices: true })("a connection that listens and is reset", (it) => {
-  it.effect("goes on to hear all that is sent, in order, and forgets what SQL has listened to", () =>
+  it.effect("hears everything that is sent, in order, and forgets the channels that SQL has listened to", () =>
     Effect.gen(function* () {
       const connection = yield* liveConnection()
       const sender = yield* liveConnection()
@@ -126,7 +126,7 @@ layer(TestDatabase.layer, { excludeTestServices: true })("a connection that list
     }).pipe(Effect.scoped)
   )
 
-  it.effect("hears also whoever began to listen in a transaction that the reset had to wait for", () =>
+  it.effect("also hears for a reader that began in a transaction which the reset had to wait for", () =>
     Effect.gen(function* () {
       const connection = yield* liveConnection()
       const scope = yield* Effect.scope
@@ -148,7 +148,7 @@ layer(TestDatabase.layer, { excludeTestServices: true })("a connection that list
 })
 
 layer(TestDatabase.layer, { excludeTestServices: true })("a connection that stops listening", (it) => {
-  it.effect("says so after what still runs, however long that takes, and holds up nobody's cancel", () =>
+  it.effect("sends UNLISTEN after the statements that still run, however long these take, and delays no cancel", () =>
     Effect.gen(function* () {
       const connection = yield* liveConnection({ cancelTimeout: "200 millis" })
       const stopDuring = (sql: string) =>
@@ -170,7 +170,7 @@ layer(TestDatabase.layer, { excludeTestServices: true })("a connection that stop
       for (const channel of ["one", "two", "three"]) yield* Scope.provide(connection.listen(channel), several)
       yield* Scope.close(several, Exit.void)
       yield* eventually(channelsOf(connection), 0)
-      // Who begins to listen again before it was said is heard.
+      // A reader that begins again before UNLISTEN was sent hears.
       const running = yield* stopDuring("SELECT pg_sleep(0.1)")
       const events = yield* connection.listen("channel")
       yield* Fiber.join(running)
@@ -181,7 +181,7 @@ layer(TestDatabase.layer, { excludeTestServices: true })("a connection that stop
     }).pipe(Effect.scoped)
   )
 
-  it.effect("has the server forget the channel also where a transaction was open, whatever became of that", () =>
+  it.effect("makes the server forget the channel even if a transaction was open, whatever became of that", () =>
     Effect.gen(function* () {
       const connection = yield* liveConnection()
       const scopeOf = Effect.gen(function* () {
@@ -191,7 +191,7 @@ layer(TestDatabase.layer, { excludeTestServices: true })("a connection that stop
       })
       const fail = Effect.exit(connection.execute("SELECT 1 / 0"))
       const bodies = [
-        // It fails while the transaction is well, and while it has failed already.
+        // UNLISTEN fails while the transaction is well, and while it has failed already.
         (stop: Effect.Effect<void>) => Effect.andThen(stop, Effect.fail("the body's own")),
         (stop: Effect.Effect<void>) => Effect.andThen(fail, stop),
         (stop: Effect.Effect<void>) => stop,
@@ -210,7 +210,7 @@ layer(TestDatabase.layer, { excludeTestServices: true })("a connection that stop
         yield* connection.execute(end)
         yield* eventually(channelsOf(connection), 0)
       }
-      // Others begin transactions all the time.
+      // Other fibers begin transactions all the time.
       const stop = yield* scopeOf
       const others = yield* Effect.forkChild(
         Effect.forever(Effect.exit(connection.withTransaction(Effect.andThen(fail, Effect.fail("again"))))),

@@ -1,4 +1,4 @@
-/** Rows that are none, met by every kind of call: at once, or late, where rows are kept until their types are known. */
+/** Tests malformed rows with every kind of call: met at once, or late, if rows are kept until their types are known. */
 import { assert, describe, it } from "@effect/vitest"
 import * as Cause from "effect/Cause"
 import * as Effect from "effect/Effect"
@@ -15,7 +15,7 @@ import { hex, int16, int32 } from "../wire/frames.ts"
 
 const UNKNOWN_TYPE = 99_999
 
-/** A record that holds a value of a type that nobody knows: it is kept until the catalogue has been asked. */
+/** A record that holds a value of an unknown type: it is kept until the catalogue has been asked. */
 const unknownRecord = Buffer.concat([int32(1), int32(UNKNOWN_TYPE), int32(1), Buffer.of(7)])
 
 const plain: Statement = {
@@ -59,7 +59,7 @@ const calls: Readonly<Record<string, Call>> = {
 
 const copyOutRows: Call = (pg) => Stream.runCollect(pg.copyOutRows({ query: "SELECT rows" }))
 
-/** Runs a call; it fails with a typed error, and the connection is lost or serves the next. */
+/** Runs a call: it fails with a typed error, and the connection is lost or serves the next call. */
 const outcomeOf = (call: Call, statement: Statement, catalogue: Statement = {}) =>
   Effect.gen(function* () {
     const server = yield* scriptedServer
@@ -81,13 +81,13 @@ const outcomeOf = (call: Call, statement: Statement, catalogue: Statement = {}) 
     return { error, isLost: session.lost !== undefined }
   })
 
-/** In a COPY nothing but its own lengths says where a row ends. */
+/** In a COPY, only the lengths within the data say where a row ends. */
 const isEvident = ([what, body]: (typeof malformed)[number]): boolean => body.length > 1 && !what.includes("beyond")
 
-describe("a row that is none", () => {
+describe("a malformed row", () => {
   for (const [name, call] of Object.entries(calls)) {
     for (const [what, body] of malformed) {
-      it.live(`ends ${name} and the connection with a ProtocolError where it has ${what}`, () =>
+      it.live(`ends ${name} and the connection with a ProtocolError if it has ${what}`, () =>
         Effect.gen(function* () {
           const { error, isLost } = yield* outcomeOf(call, { ...plain, rows: [...plain.rows!, body] })
           assert.strictEqual(error._tag, "ProtocolError")
@@ -95,7 +95,7 @@ describe("a row that is none", () => {
         })
       )
 
-      it.live(`ends ${name} and the connection likewise behind a row that is kept, where it has ${what}`, () =>
+      it.live(`ends ${name} and the connection also behind a row that is kept, if it has ${what}`, () =>
         Effect.gen(function* () {
           const { error, isLost } = yield* outcomeOf(call, { ...late, rows: [...late.rows!, body] })
           assert.strictEqual(error._tag, "ProtocolError")
@@ -104,7 +104,7 @@ describe("a row that is none", () => {
       )
     }
 
-    it.live(`ends ${name} with a typed error where the catalogue answers with other columns`, () =>
+    it.live(`ends ${name} with a typed error if the catalogue answers with other columns`, () =>
       Effect.gen(function* () {
         const { error } = yield* outcomeOf(call, late, {
           columns: [Say.column("x", pgType.int4.oid)],
@@ -116,7 +116,7 @@ describe("a row that is none", () => {
   }
 
   for (const [what, body] of malformed.filter(isEvident)) {
-    it.live(`ends copyOutRows with a ProtocolError where it has ${what}`, () =>
+    it.live(`ends copyOutRows with a ProtocolError if it has ${what}`, () =>
       Effect.gen(function* () {
         const { error } = yield* outcomeOf(copyOutRows, { ...plain, rows: [...plain.rows!, body, plain.rows![0]!] })
         assert.strictEqual(error._tag, "ProtocolError")
@@ -124,7 +124,7 @@ describe("a row that is none", () => {
     )
   }
 
-  it.live("does not look types of the catalogue's answer up in the catalogue, which would have no end", () =>
+  it.live("does not cause an endless lookup if it is part of the catalogue's answer", () =>
     Effect.gen(function* () {
       const { error, isLost } = yield* outcomeOf(calls["fetch"]!, late, {
         columns: [Say.column("x", UNKNOWN_TYPE)],
@@ -157,13 +157,13 @@ describe("a row that is none", () => {
 
 describe("withAdvisoryLock", () => {
   for (const key of [{}, [], [1], "x", null, undefined, { length: 2 }]) {
-    it.live(`refuses ${JSON.stringify(key)} for a key with a typed error, and the connection goes on`, () =>
+    it.live(`refuses the key ${JSON.stringify(key)} with a typed error, and the connection goes on`, () =>
       Effect.gen(function* () {
         const server = yield* scriptedServer
         const { peer, session } = yield* establish(server)
         yield* answering(peer, { statements: [["SELECT sound", plain]] })
         const pg = fromRoot(TransactionLevel.root(session))
-        // What a caller without types may give.
+        // Keys that a caller without types may give.
         const exit = yield* Effect.exit(pg.withAdvisoryLock(key as unknown as number, Effect.void))
         assert.isTrue(Exit.isFailure(exit) && !Cause.hasDies(exit.cause) && Cause.hasFails(exit.cause))
         assert.lengthOf(yield* pg.fetch("SELECT sound"), 1)

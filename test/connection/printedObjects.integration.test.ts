@@ -1,6 +1,6 @@
 /**
- * Whatever is handed out may be printed, logged or serialised by anybody, and tells no value that has passed through it.
- * The listing of the public API says what there is, so that a new name has to be given its place here.
+ * Tests that no object of the library, when it is printed, logged or serialized, shows a value that has passed through
+ * it. The listing of the public API supplies the names, so a new name needs an entry here.
  */
 import { assert, layer } from "@effect/vitest"
 import * as Cause from "effect/Cause"
@@ -41,7 +41,7 @@ const INIT = secret("init")
 const PASSWORD = secret("password")
 const SECRETS = { PARAMETER, ROW, INIT, PASSWORD }
 
-/** What is printed of an object, by all who print. Each may throw for an object of the user, and none for ours. */
+/** Everything that prints of an object. Each printer may throw for an object of the user, and none for ours. */
 const printers: Readonly<Record<string, (value: unknown) => string>> = {
   inspect: (value) => inspect(value, { ...WHOLE, showHidden: true, getters: false }),
   "console.log": (value) => printedBy((console) => console.log(value)),
@@ -61,7 +61,7 @@ const printers: Readonly<Record<string, (value: unknown) => string>> = {
 
 const WHOLE = { depth: Infinity, maxArrayLength: Infinity, maxStringLength: Infinity }
 
-/** JSON has no room for the times of Effect's spans. */
+/** JSON cannot hold the times of Effect's spans. */
 const withBigints = (_: string, value: unknown): unknown => (typeof value === "bigint" ? String(value) : value)
 
 const printedBy = (print: (console: Console) => void): string => {
@@ -76,7 +76,7 @@ const printedBy = (print: (console: Console) => void): string => {
   return chunks.join("")
 }
 
-/** By whom a value is made to tell which secret, and between which words. */
+/** How a value is made to contain which secret, and between which words. */
 const leaksOf = (value: unknown, by = Object.keys(printers)): ReadonlyArray<string> =>
   Object.entries(SECRETS).flatMap(([name, text]) => {
     const printed = by.map((printer) => [printer, printers[printer]!(value)] as const)
@@ -90,19 +90,19 @@ const leaksOf = (value: unknown, by = Object.keys(printers)): ReadonlyArray<stri
     ]
   })
 
-// ------------------------------------------------------------------------------------------------- what there is
+// ------------------------------------------------------------------------------------------------- the names
 
-/** What a name of the public API is, and so what it may show. */
+/** The kind of a name of the public API, which decides what it may show. */
 type Place =
   /** An object of ours: it shows no value. The samples are in the test. */
   | "handed out"
-  /** What was asked for, or is made to carry a value that was read: it shows that value. */
+  /** It was asked for, or is made to carry a value that was read: it shows that value. */
   | "an answer"
-  /** What the caller has made and still has: options, sources of rows, codecs. It is theirs to show. */
+  /** The caller has made it and still has it: options, sources of rows, codecs. The caller may show it. */
   | "the caller's own"
   /** A type that has no objects of its own: a union of words or of other names, a member of another name. */
   | "a type"
-  /** Made before anything is asked of it. */
+  /** It is made before anything is sent. */
   | "a constant"
 
 const places: Readonly<Record<string, Place>> = {
@@ -132,7 +132,7 @@ const places: Readonly<Record<string, Place>> = {
   "PgConnection.ManyResult": "handed out",
   "PgConnection.Parameters": "the caller's own",
   "PgConnection.PgConnection": "handed out",
-  // What RAISE says is said to be read.
+  // The text of RAISE is meant to be read.
   "PgConnection.PgNotice": "an answer",
   "PgConnection.Queryable": "a type",
   "PgConnection.Row": "an answer",
@@ -221,7 +221,7 @@ const places: Readonly<Record<string, Place>> = {
   "PgNotification.ListenOptions": "the caller's own",
   "PgNotification.Notification": "an answer",
   "PgNotification.PayloadOptions": "the caller's own",
-  // It holds the payload for whoever wants to read it; its error does not.
+  // It holds the payload for its reader; its error does not.
   "PgNotification.Undecodable": "an answer",
   "PgPool.Hooks": "the caller's own",
   "PgPool.PgPool": "handed out",
@@ -272,7 +272,7 @@ const places: Readonly<Record<string, Place>> = {
   "PgTypes.jsonNull": "a constant"
 }
 
-/** Functions are no objects that hold something; what they give is listed by its own name. Codecs are constants. */
+/** A function holds nothing; its result is listed by its own name. Codecs are constants. */
 const listed = publicNames.filter(
   ({ keyword, type }) => keyword !== "const" || !(isFunctionType(type) || /^(TypeCodec$|Service<)/.test(type))
 )
@@ -283,7 +283,7 @@ type Samples = Record<string, Array<unknown>>
 
 const SELECT = "SELECT $1::text AS a"
 
-/** How each method of what can be asked is called with a secret; what takes nothing is an Effect or a Stream as it is. */
+/** How each method is called with a secret; a member that takes nothing is an Effect or a Stream as it is. */
 const calls = (
   asked: PgPool.PgPool | PgConnection.PgConnection | PgTransaction.Transaction
 ): Record<string, unknown> => {
@@ -326,7 +326,7 @@ const calls = (
   }
 }
 
-/** Everything that an object gives without being run: its methods called, its Effects and Streams as they are. */
+/** Everything that an object gives without being run: the results of its methods, and its Effects and Streams. */
 const partsOf = (name: string, object: object, called: Readonly<Record<string, unknown>>): ReadonlyArray<unknown> =>
   membersOf(name).map((member) => {
     if (Object.hasOwn(called, member.name)) return called[member.name]
@@ -350,19 +350,19 @@ const userWith = (password: string) =>
     ({ administrator, name }) => Effect.ignore(administrator.execute(`DROP ROLE ${name}`))
   )
 
-/** Errors in whose making a value was at hand. */
+/** Errors that are made while a value is at hand. */
 const provoked = (pool: PgPool.PgPool): Effect.Effect<ReadonlyArray<PgError.PgError>, PgError.PgError> =>
   Effect.gen(function* () {
     yield* pool.execute("CREATE TABLE IF NOT EXISTS kept (a text PRIMARY KEY, n int4 CHECK (n > 0))")
     yield* pool.execute("INSERT INTO kept VALUES ($1, 1) ON CONFLICT DO NOTHING", [ROW])
     const wrong = { [PARAMETER]: PARAMETER, toString: () => PARAMETER }
     const failing: ReadonlyArray<Effect.Effect<unknown, PgError.PgError>> = [
-      // The server's detail and context quote what it was given.
+      // The server's detail and context quote the values that it was given.
       pool.execute("INSERT INTO kept VALUES ($1, 2)", [ROW]),
       pool.execute("INSERT INTO kept VALUES ($1, -1)", [PARAMETER]),
       pool.copyIn({ table: "kept" }, [new TextEncoder().encode(`${PARAMETER}\tno number\n`)]),
       pool.executeScript("SELECT 1/0; SELECT 2"),
-      // Ours quote no value.
+      // Our own errors quote no value.
       ...[
         "int4",
         "int8",
@@ -430,7 +430,7 @@ const asAny = (
     return Effect.isEffect(answer) ? (answer as Effect.Effect<unknown, PgError.PgError>) : Effect.die(method)
   })
 
-/** Of each name that is handed out, objects through which the secrets have passed or are passing. */
+/** For each public name, objects through which the secrets have passed or are passing. */
 const sampled: Effect.Effect<Samples, PgError.PgError, TestDatabase | Scope.Scope> = Effect.gen(function* () {
   const user = yield* userWith(PASSWORD)
   const events: Array<PgConfig.QueryEvent> = []
@@ -553,7 +553,7 @@ const sampled: Effect.Effect<Samples, PgError.PgError, TestDatabase | Scope.Scop
   return samples
 })
 
-/** Errors that are met before there is a session, or that a healthy server does not cause. */
+/** Errors that occur before there is a session, or that a healthy server does not cause. */
 const unprovoked = ({
   database,
   host,
@@ -598,15 +598,15 @@ const failureOf = <A>(made: Effect.Effect<A, PgError.PgError, Scope.Scope>): Eff
 
 // ------------------------------------------------------------------------------------------------- tests
 
-layer(TestDatabase.layer, { excludeTestServices: true })("what is handed out", (it) => {
-  it.effect("has its place here, by every name that the public API lists", () =>
+layer(TestDatabase.layer, { excludeTestServices: true })("every object of the library", (it) => {
+  it.effect("has an entry here, by every name that the public API lists", () =>
     Effect.sync(() => {
       const names = [...new Set(listed.map(({ name }) => name))].toSorted()
       assert.deepStrictEqual(Object.keys(places).toSorted(), names)
     })
   )
 
-  it.effect("shows no parameter, row, password or setting of init, whoever prints it, nor does what it gives", () =>
+  it.effect("shows no parameter, row, password or init setting, whatever prints it, and neither do its results", () =>
     Effect.gen(function* () {
       const samples = yield* sampled
       const leaks: Array<string> = []
@@ -624,7 +624,10 @@ layer(TestDatabase.layer, { excludeTestServices: true })("what is handed out", (
   )
 })
 
-/** These have a public field for the secret; it can be read, and is printed only by who asks no object how. */
+/**
+ * These have a public field for the secret: a program can read it, and only a printer that ignores the object's own
+ * methods prints it.
+ */
 const HAVE_A_FIELD: ReadonlySet<string> = new Set([
   "PgTypes.PgLiteral",
   "PgTypes.TypedParameter",
@@ -640,7 +643,7 @@ const attemptsOf = (samples: Samples): ReadonlyArray<unknown> =>
   )
 
 layer(TestDatabase.layer, { excludeTestServices: true })("a span, and a line of a log", (it) => {
-  it.effect("show no value either, also of a call that fails or is slow", () =>
+  it.effect("show no value either, also for a call that fails or is slow", () =>
     Effect.gen(function* () {
       const { url } = yield* TestDatabase
       const seen: Array<unknown> = []

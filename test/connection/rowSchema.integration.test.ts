@@ -1,4 +1,4 @@
-/** Rows through a schema: what fits is typed and decoded, what does not is told without being shown. */
+/** Tests rows through a schema: a fitting row is typed and decoded, and an error does not show the value. */
 import { assert, layer } from "@effect/vitest"
 import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
@@ -25,7 +25,7 @@ class User extends Schema.Class<User>("User")({
 const USERS = "SELECT * FROM (VALUES (1, 'ada', 1.5), (2, 'grace', NULL)) AS u (id, name, balance) WHERE id <= $1"
 
 layer(TestDatabase.layer, { excludeTestServices: true })("a row schema", (it) => {
-  it.effect("decodes the rows of every form of fetch, and gives them its type", () =>
+  it.effect("decodes the rows of every form of fetch, and types them", () =>
     Effect.gen(function* () {
       const pg = yield* liveConnection()
       const users: ReadonlyArray<User> = yield* pg.fetch(USERS, [2], { row: User })
@@ -70,7 +70,7 @@ layer(TestDatabase.layer, { excludeTestServices: true })("a row schema", (it) =>
   )
 
   it.effect(
-    "fails where a row does not fit, with the column, its type, the statement and the row, not with the value",
+    "fails if a row does not fit, and reports the column, its type, the statement and the row, but not the value",
     () =>
       Effect.gen(function* () {
         const pg = yield* liveConnection()
@@ -123,7 +123,7 @@ layer(TestDatabase.layer, { excludeTestServices: true })("a row schema", (it) =>
       })
   )
 
-  it.effect("decodes arrays with their lower bounds, where they are read so", () =>
+  it.effect("decodes arrays with lower bounds, if they are read in that form", () =>
     Effect.gen(function* () {
       const pg = yield* liveConnection({ types: [PgTypes.losslessArrayOf({ name: "text" })] })
       const Counts = Schema.Struct({ counts: PgTypes.ArrayOf(Schema.NullOr(Schema.NumberFromString)) })
@@ -135,7 +135,7 @@ layer(TestDatabase.layer, { excludeTestServices: true })("a row schema", (it) =>
     })
   )
 
-  it.effect("asks for the services that its schema needs", () =>
+  it.effect("requires the services that its schema needs", () =>
     Effect.gen(function* () {
       const pg = yield* liveConnection()
       class Unit extends Context.Service<Unit, { readonly perDollar: number }>()("Unit") {}
@@ -152,7 +152,7 @@ layer(TestDatabase.layer, { excludeTestServices: true })("a row schema", (it) =>
     })
   )
 
-  it.effect("decodes our own values, and what it encodes are parameters", () =>
+  it.effect("decodes our own values, and its encoded values are valid parameters", () =>
     Effect.gen(function* () {
       const pg = yield* liveConnection()
       const Booking = Schema.Struct({

@@ -1,4 +1,7 @@
-/** Rows a page at a time: in a transaction and on their own, to the end and not, beside other statements. */
+/**
+ * Tests rows that are read a page at a time: inside and outside a transaction, to the end or not, beside other
+ * statements.
+ */
 import { assert, layer } from "@effect/vitest"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
@@ -25,11 +28,11 @@ import {
 v8.setFlagsFromString("--expose-gc")
 const collectGarbage: unknown = vm.runInNewContext("gc")
 
-/** What is in use once all that nobody holds is gone: the process itself grows and shrinks when it likes. */
+/** The memory in use after garbage collection: the process itself grows and shrinks on its own. */
 const liveBytes = (): number => {
   if (typeof collectGarbage !== "function") throw new Error("this runtime does not let its garbage be collected")
   collectGarbage()
-  // Rows of text are held here; the buffers that they came in are given back when the runtime gets round to it.
+  // Rows of text are held here; the runtime frees the buffers that they came in at a time of its own.
   return process.memoryUsage().heapUsed
 }
 
@@ -81,7 +84,7 @@ layer(TestDatabase.layer, { excludeTestServices: true })("a stream", (it) => {
     }).pipe(Effect.scoped)
   )
 
-  it.effect("hands on the rows of a page as one array", () =>
+  it.effect("gives the rows of a page as one array", () =>
     Effect.gen(function* () {
       const pool = yield* livePool()
       const sizes: Array<number> = []
@@ -92,7 +95,7 @@ layer(TestDatabase.layer, { excludeTestServices: true })("a stream", (it) => {
     }).pipe(Effect.scoped)
   )
 
-  it.effect("lets other statements of its transaction run between its pages, nested transactions too", () =>
+  it.effect("lets other statements of its transaction run between its pages, also nested transactions", () =>
     Effect.gen(function* () {
       const connection = yield* liveConnection()
       yield* connection.execute("CREATE TABLE copied (i int4 PRIMARY KEY)")
@@ -105,7 +108,7 @@ layer(TestDatabase.layer, { excludeTestServices: true })("a stream", (it) => {
     }).pipe(Effect.scoped)
   )
 
-  it.effect("can be read while another is, in one transaction", () =>
+  it.effect("can be read while another stream is read in the same transaction", () =>
     Effect.gen(function* () {
       const connection = yield* liveConnection()
       const numbers = connection.stream(COUNTED, [50], { fetchSize: 3 })
@@ -119,7 +122,7 @@ layer(TestDatabase.layer, { excludeTestServices: true })("a stream", (it) => {
     }).pipe(Effect.scoped)
   )
 
-  it.effect("that is ended early closes its portal, cancels nothing, and leaves the transaction alive", () =>
+  it.effect("closes its portal if it is ended early, cancels nothing, and leaves the transaction alive", () =>
     Effect.gen(function* () {
       const connection = yield* liveConnection()
       const kept = yield* connection.withTransaction(
@@ -139,7 +142,7 @@ layer(TestDatabase.layer, { excludeTestServices: true })("a stream", (it) => {
     }).pipe(Effect.scoped)
   )
 
-  it.effect("lets go of its table as soon as it has given its last row", () =>
+  it.effect("releases its table after its last row", () =>
     Effect.gen(function* () {
       const connection = yield* liveConnection()
       yield* connection.withTransaction(
@@ -153,7 +156,7 @@ layer(TestDatabase.layer, { excludeTestServices: true })("a stream", (it) => {
     }).pipe(Effect.scoped)
   )
 
-  it.effect("outside of a transaction has a connection to itself, and gives it back at its end, early or not", () =>
+  it.effect("has a connection to itself outside a transaction, and gives it back at its end, early or not", () =>
     Effect.gen(function* () {
       const pool = yield* livePool({ maxConnections: 2 })
       const whole = yield* Stream.runFold(
@@ -175,7 +178,7 @@ layer(TestDatabase.layer, { excludeTestServices: true })("a stream", (it) => {
     }).pipe(Effect.scoped)
   )
 
-  it.effect("outside of a transaction keeps what its statement did, unless the one who reads it fails", () =>
+  it.effect("keeps the effects of its statement outside a transaction, unless its reader fails", () =>
     Effect.gen(function* () {
       const pool = yield* livePool()
       yield* pool.executeScript("CREATE TABLE drained (i int4); INSERT INTO drained SELECT generate_series(1, 20)")
@@ -194,7 +197,7 @@ layer(TestDatabase.layer, { excludeTestServices: true })("a stream", (it) => {
   )
 
   it.effect(
-    "that is ended early and cannot be committed tells the watcher and the log, and fails in a transaction",
+    "reports to the observer and the log if it is ended early and cannot be committed, and fails in a transaction",
     () =>
       Effect.gen(function* () {
         const { logged, logger } = collectingLogger()
@@ -221,7 +224,7 @@ layer(TestDatabase.layer, { excludeTestServices: true })("a stream", (it) => {
       }).pipe(Effect.scoped)
   )
 
-  it.effect("and a cursor that are ended early after their connection was lost are no defects", () =>
+  it.effect("causes no defect if it, or a cursor, is ended early after its connection was lost", () =>
     Effect.gen(function* () {
       const { logged, logger } = collectingLogger()
       const observer = yield* liveConnection()
@@ -246,7 +249,7 @@ layer(TestDatabase.layer, { excludeTestServices: true })("a stream", (it) => {
           )
         ).pipe(Effect.provide(logger))
       }
-      // What only reads has lost nothing.
+      // A statement that only reads has lost nothing.
       assert.deepStrictEqual(logged, [])
       yield* assertHealthy(pool)
       yield* eventually(
@@ -256,7 +259,7 @@ layer(TestDatabase.layer, { excludeTestServices: true })("a stream", (it) => {
     }).pipe(Effect.scoped)
   )
 
-  it.effect("makes a connection refuse other statements outside of a transaction, instead of letting them hang", () =>
+  it.effect("makes a connection refuse other statements outside a transaction, instead of letting them hang", () =>
     Effect.gen(function* () {
       const connection = yield* liveConnection()
       const reading = Stream.runForEach(connection.stream(COUNTED, [30], { fetchSize: 3 }), () =>
@@ -275,7 +278,7 @@ layer(TestDatabase.layer, { excludeTestServices: true })("a stream", (it) => {
     }).pipe(Effect.scoped)
   )
 
-  it.effect("reads inside of a transaction that was begun in SQL", () =>
+  it.effect("reads inside a transaction that was begun in SQL", () =>
     Effect.gen(function* () {
       const connection = yield* liveConnection()
       yield* connection.execute("BEGIN")
@@ -298,7 +301,7 @@ layer(TestDatabase.layer, { excludeTestServices: true })("a stream", (it) => {
     }).pipe(Effect.scoped)
   )
 
-  it.effect("fails by a bad value or statement in the first page, and by one that comes later", () =>
+  it.effect("fails because of a bad value or statement in the first page, and in a later one", () =>
     Effect.gen(function* () {
       const pool = yield* livePool()
       const failing = (sql: string, params: PgConnection.Parameters = []) =>
@@ -318,7 +321,7 @@ layer(TestDatabase.layer, { excludeTestServices: true })("a stream", (it) => {
     }).pipe(Effect.scoped)
   )
 
-  it.effect("is told of to whoever watches, page by page", () =>
+  it.effect("is reported to the observer, page by page", () =>
     Effect.gen(function* () {
       const seen: Array<string> = []
       const pool = yield* livePool({
@@ -339,7 +342,7 @@ layer(TestDatabase.layer, { excludeTestServices: true })("a stream", (it) => {
     }).pipe(Effect.scoped)
   )
 
-  it.effect("outside of a transaction survives a plan that has become stale", () =>
+  it.effect("survives a stale plan outside a transaction", () =>
     Effect.gen(function* () {
       const connection = yield* liveConnection()
       yield* connection.executeScript("CREATE TABLE altered (a int4); INSERT INTO altered VALUES (1), (2)")
@@ -351,7 +354,7 @@ layer(TestDatabase.layer, { excludeTestServices: true })("a stream", (it) => {
     }).pipe(Effect.scoped)
   )
 
-  it.effect("that is interrupted while a page is awaited cancels it, and the connection goes on", () =>
+  it.effect("cancels the page that it waits for if it is interrupted, and the connection goes on", () =>
     Effect.gen(function* () {
       const connection = yield* liveConnection()
       const slow = connection.stream(
@@ -368,7 +371,7 @@ layer(TestDatabase.layer, { excludeTestServices: true })("a stream", (it) => {
     }).pipe(Effect.scoped)
   )
 
-  it.effect("fails when its connection is lost between two pages", () =>
+  it.effect("fails if its connection is lost between two pages", () =>
     Effect.gen(function* () {
       const observer = yield* liveConnection()
       const connection = yield* liveConnection()

@@ -14,7 +14,7 @@ const marked = (sql: string, position: string | undefined): string => {
 }
 
 describe("the report of an error", () => {
-  it("tells all that the server told, and marks the place in the statement", () => {
+  it("has all fields that the server sent, and marks the position in the statement", () => {
     const error = {
       ...errorFields({
         severity: "FEHLER",
@@ -59,7 +59,7 @@ describe("the report of an error", () => {
     )
   })
 
-  it("is one line where the server said no more", () => {
+  it("is one line if the server sent nothing more", () => {
     const error = {
       ...errorFields({ severityUnlocalized: "FATAL", code: "57P03" }),
       _tag: "CannotConnectNowError",
@@ -87,7 +87,7 @@ describe("the report of an error", () => {
 })
 
 describe("the statement in a report", () => {
-  it("has no caret without a position, and none for what is no position", () => {
+  it("has no caret without a valid position", () => {
     for (const position of [undefined, "", "0", "-1", "1.5", "x", "9".repeat(400)]) {
       const text = marked("SELECT 1", position)
       assert.strictEqual(
@@ -118,11 +118,11 @@ describe("the statement in a report", () => {
     assert.strictEqual(marked("ab\r\ncd", "5"), lines("  1 | ab", "  2 | cd", "    | ^"))
   })
 
-  it("counts a character that is two units of JavaScript as one", () => {
+  it("counts a surrogate pair as one character", () => {
     assert.strictEqual(marked("SELECT '𝒳𝒴' x", "13"), lines("  1 | SELECT '𝒳𝒴' x", "    |             ^"))
   })
 
-  it("stands under tabs, under what is two columns wide, and under what has no width", () => {
+  it("places the caret under tabs, under wide characters, and under characters without a width", () => {
     assert.strictEqual(marked("\tSELECT\tx", "9"), lines("  1 | \tSELECT\tx", "    | \t      \t^"))
     assert.strictEqual(marked("'日本' x", "6"), lines("  1 | '日本' x", "    |        ^"))
     assert.strictEqual(marked("'😀' x", "5"), lines("  1 | '😀' x", "    |      ^"))
@@ -139,7 +139,7 @@ describe("the statement in a report", () => {
     assert.strictEqual(text[text.indexOf("  50 | line 50") + 1], "     | ^")
   })
 
-  it("is cut to the first lines where there is no caret, and to the last where that is at the end", () => {
+  it("is cut to the first lines if there is no caret, and to the last ones if the caret is at the end", () => {
     const sql = Array.from({ length: 21 }, (_, index) => `line ${index + 1}`).join("\n")
     const text = marked(sql, undefined).split("\n")
     assert.deepStrictEqual([text[0], text.at(-1)], ["   1 | line 1", "   … | 1 more line"])
@@ -157,7 +157,7 @@ describe("the statement in a report", () => {
     assert.strictEqual(marked("x".repeat(1000), undefined), `  1 | ${"x".repeat(160)}…`)
   })
 
-  it("of an error that is about it as a whole has no caret", () => {
+  it("has no caret if the error is about the whole statement", () => {
     assert.strictEqual(renderSql("SELECT $1,\n  $2"), lines("SQL:", "  1 | SELECT $1,", "  2 |   $2"))
   })
 

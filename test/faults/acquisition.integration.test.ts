@@ -1,6 +1,6 @@
 /**
- * What is got by a callback that answers at once can be lost where the fiber gives up its turn right after it and is
- * interrupted there. Each way to get something of a pool is interrupted at every operation of its fiber.
+ * Tests that nothing is lost if a fiber acquires it, yields right after, and is interrupted there. Each way to acquire
+ * something from a pool is interrupted at every operation of its fiber.
  */
 import { assert, layer } from "@effect/vitest"
 import * as Cause from "effect/Cause"
@@ -50,7 +50,7 @@ const uses: Readonly<Record<string, Use>> = {
 const endsProperly = (exit: Exit.Exit<unknown, unknown>): boolean =>
   Exit.isSuccess(exit) || Cause.hasInterruptsOnly(exit.cause)
 
-layer(TestDatabase.layer, { excludeTestServices: true })("interrupted at any of its operations", (it) => {
+layer(TestDatabase.layer, { excludeTestServices: true })("interrupted at any of its operations,", (it) => {
   for (const isShared of [false, true]) {
     for (const [what, use] of Object.entries(uses)) {
       it.effect(`${what} gives everything back to ${isShared ? "a pool that multiplexes" : "its pool"}`, () =>
@@ -69,7 +69,7 @@ layer(TestDatabase.layer, { excludeTestServices: true })("interrupted at any of 
             })
           )
           assert.isAbove(operations, 3)
-          // Two who have the same connection at the same time would not be alone in their transactions.
+          // Two fibers with the same connection at the same time would share their transactions.
           const alone = pool.withTransaction(Effect.andThen(pool.fetch("SELECT pg_sleep(0.001)"), pool.stats))
           const stats = yield* Effect.all([alone, alone, alone], { concurrency: "unbounded" })
           assert.deepStrictEqual(
@@ -86,7 +86,7 @@ layer(TestDatabase.layer, { excludeTestServices: true })("interrupted at any of 
     }
   }
 
-  it.effect("a connection that is being made leaves no backend", () =>
+  it.effect("a connection that is being opened leaves no backend", () =>
     Effect.gen(function* () {
       const observer = yield* liveConnection()
       const applicationName = uniqueName()

@@ -1,6 +1,6 @@
 /**
- * Every fault at every message boundary of every scenario. The boundaries are learnt from one clean run of each, so none
- * is left out and none is guessed. Some of them alone are run by the beginning of their names:
+ * Tests every fault at every message boundary of every scenario. The boundaries are counted in a clean run of each
+ * scenario, so none is left out and none is guessed. A prefix of their names selects some of them:
  *
  *   EFFECTPG_INJECTIONS="a transaction / kill the backend / 12"
  */
@@ -11,9 +11,9 @@ import { backendsOf, eventually, liveConnection } from "../support/live.ts"
 import { bench, type Bench, countBoundaries, type Fault, faults, inject, type Wrong, wrongs } from "./injection.ts"
 import { CREATE_MARKS, type Scenario, scenarios } from "./scenarios.ts"
 
-/** So many pools are injected into at the same time: much of an injection is waiting. */
+/** So many pools run at the same time, because an injection mostly waits. */
 const BENCHES = 8
-/** Where all are run there are no fewer: a scenario or a fault that is lost is noticed. */
+/** A full run has at least so many, so that a lost scenario or fault is noticed. */
 const FEWEST_INJECTIONS = 2_000
 const TEST_TIMEOUT_MILLIS = 300_000
 
@@ -33,7 +33,7 @@ const injectionsAt = (scenario: Scenario, boundaries: number): ReadonlyArray<Inj
     .flat()
     .filter(({ name }) => name.startsWith(wanted))
 
-/** On a machine that is too busy a scenario can run out of time before it has come to the boundary. */
+/** On a busy machine a scenario can run out of time before it has come to the boundary. */
 const MAX_MISSES = 3
 const hasOnlyMissed = (wrongs: ReadonlySet<Wrong>): boolean =>
   wrongs.size === 1 && wrongs.has("the fault did not happen")
@@ -57,7 +57,7 @@ const print = (done: ReadonlyArray<Injection>, found: ReadonlyArray<string>, mil
 
 layer(TestDatabase.layer, { excludeTestServices: true })("a fault at any message boundary", (it) => {
   it.effect(
-    "leaves a pool that serves, answers that are right, transactions that are whole, and nobody behind",
+    "leaves a working pool, right answers, whole transactions, and no open session behind",
     () =>
       Effect.gen(function* () {
         const observer = yield* liveConnection()
@@ -86,7 +86,7 @@ layer(TestDatabase.layer, { excludeTestServices: true })("a fault at any message
               Effect.map(countBoundaries(planner, scenario, nextId), (boundaries) => injectionsAt(scenario, boundaries))
             )
             const benches = yield* Effect.all(Array.from({ length: BENCHES }, () => bench(observer, isShared)))
-            // Whoever is free takes the next.
+            // A free pool takes the next injection.
             const queue = planned.flat().values()
             yield* Effect.forEach(benches, (bench) => injectAll(bench, queue), { concurrency: "unbounded" })
             return benches.map(({ applicationName }) => applicationName)

@@ -1,4 +1,4 @@
-/** Two arguments of any kind at once, in an order that differs each time: the seed is told where one fails. */
+/** Tests two arguments of any kind at once, in an order that differs each time. A failure reports the seed. */
 import { assert, layer } from "@effect/vitest"
 import * as Effect from "effect/Effect"
 import { TestDatabase } from "../support/database.ts"
@@ -9,7 +9,7 @@ const seed = Number(process.env["EFFECTPG_TEST_SEED"] ?? Date.now() % 2 ** 31)
 
 layer(TestDatabase.layer, { excludeTestServices: true })("two arguments of any kind", (it) => {
   it.effect(
-    "are at worst a typed failure, and the pool has all of its connections afterwards",
+    "cause a typed failure at worst, and the pool has all of its connections afterwards",
     () =>
       Effect.gen(function* () {
         const pool = yield* livePool({ maxConnections: 8 })

@@ -1,6 +1,6 @@
 /**
- * Does one scenario with one fault at one message boundary: immediately before the message with that number is passed
- * on, counted over both directions from the beginning of the scenario. Then it looks at everything that could be wrong.
+ * Runs one scenario with one fault at one message boundary: immediately before the message with that number is passed
+ * on, counted over both directions from the beginning of the scenario. Then it checks everything that could be wrong.
  */
 import * as Cause from "effect/Cause"
 import * as Deferred from "effect/Deferred"
@@ -18,7 +18,7 @@ import { type ProxiedLink, type Proxy, proxyTo } from "../support/proxy.ts"
 import { TestDatabase } from "../support/database.ts"
 import { ask, MARKS, type Scenario } from "./scenarios.ts"
 
-/** One that happens as the fiber yields is counted over its yields, where every operation is followed by one. */
+/** A fault that happens as the fiber yields is counted over the yields, and every operation is followed by one. */
 export const AT_A_YIELD = "interrupt at a yield"
 
 export const faults = [
@@ -32,7 +32,7 @@ export const faults = [
 ] as const
 export type Fault = (typeof faults)[number] | typeof AT_A_YIELD
 
-/** All that must never be, whatever goes wrong and whenever. */
+/** Everything that must never happen, whatever goes wrong and whenever. */
 export const wrongs = [
   "the fault did not happen",
   "an answer was wrong",
@@ -48,11 +48,11 @@ export const wrongs = [
 ] as const
 export type Wrong = (typeof wrongs)[number]
 
-/** What is behind a pool that faults are injected into. */
+/** What stands behind a pool into which faults are injected. */
 export interface Bench {
   readonly proxy: Proxy
   readonly pool: PgPool.PgPool
-  /** Not through the proxy. */
+  /** Does not go through the proxy. */
   readonly observer: PgConnection.Queryable
   readonly applicationName: string
 }
@@ -62,11 +62,11 @@ const BYSTANDERS = 5
 const SILENCE_MILLIS = 30
 const TIMEOUT_MILLIS = 20
 const PATIENCE_MILLIS = 10_000
-/** How long a backend may take to be gone. */
+/** How long a backend may take to end. */
 const KILL_MILLIS = 1_000
 const POLL_MILLIS = 3
 
-/** A shared one has a connection that everybody's queries are sent on at the same time. */
+/** A shared bench has one connection, on which the queries of all callers are sent at the same time. */
 export const bench = (
   observer: PgConnection.Queryable,
   isShared: boolean,
@@ -81,11 +81,11 @@ export const bench = (
       port: proxy.port,
       sslMode: "disable",
       applicationName,
-      // None is opened but for a scenario, so that every message is of one.
+      // A connection is opened only for a scenario, so that every message belongs to one.
       minConnections: 0,
       maxConnections,
       multiplex: isShared,
-      // Every scenario has statements of its own; that one is evicted is not what is looked at here.
+      // Every scenario has statements of its own; their eviction is not tested here.
       statementCacheSize: 10_000,
       connectTimeout: "500 millis",
       cancelTimeout: "200 millis",
@@ -95,8 +95,8 @@ export const bench = (
   })
 
 /**
- * The number of boundaries, from runs in which nothing goes wrong: the least of three, since the reset of the connection
- * that prepared a scenario may still be under way when its messages are counted.
+ * The number of boundaries, from runs without a fault: the least of three, because the reset of the connection that
+ * prepared a scenario may still be under way when its messages are counted.
  */
 export const countBoundaries = (
   bench: Bench,
@@ -123,7 +123,7 @@ const countOnce = ({ pool, proxy }: Bench, scenario: Scenario, id: number): Effe
     })
   )
 
-/** The number of yields, from a run in which nothing goes wrong. */
+/** The number of yields, from a run without a fault. */
 export const countYields = ({ pool }: Bench, scenario: Scenario, id: number): Effect.Effect<number, PgError.PgError> =>
   Effect.gen(function* () {
     yield* scenario.prepare(pool, id)
@@ -132,10 +132,13 @@ export const countYields = ({ pool }: Bench, scenario: Scenario, id: number): Ef
     return yields
   })
 
-/** The end of a yield counts as an operation, and so does what it goes on with: with fewer it would never come to that. */
+/**
+ * The end of a yield counts as an operation, and so does the operation after it: with fewer operations per turn the
+ * fiber would make no progress.
+ */
 const OPERATIONS_BETWEEN_YIELDS = 3
 
-/** Has a fiber and its children yield before each of their operations, and tells of that. */
+/** Makes a fiber and its children yield before each of their operations, and reports each yield. */
 const yieldingEach = (onYield: () => void) => {
   const scheduler = new Scheduler.MixedScheduler()
   scheduler.shouldYield = ({ currentOpCount }) => {
@@ -146,7 +149,7 @@ const yieldingEach = (onYield: () => void) => {
   return <A, E, R>(effect: Effect.Effect<A, E, R>) => Effect.provideService(effect, Scheduler.Scheduler, scheduler)
 }
 
-/** Queries of others, that know nothing of the one that is struck. */
+/** Queries of other fibers, which are independent of the one that is struck. */
 const bystandersOf = (pool: PgPool.PgPool, { isShared }: Scenario, id: number) =>
   Array.from({ length: isShared ? BYSTANDERS : 0 }, (_, index) => ask(pool, id * BYSTANDERS + index))
 
@@ -163,7 +166,7 @@ export const inject = (
     yield* Effect.retry(scenario.prepare(pool, id), { times: 3 })
     const isStruck = yield* Deferred.make<void>()
     const timeOut = Effect.andThen(Deferred.await(isStruck), Effect.sleep(TIMEOUT_MILLIS))
-    /** Whoever meets a stall has no more time than others have. */
+    /** A query that meets a stall has no more time than others have. */
     const patient = <A, E>(work: Effect.Effect<A, E>): Effect.Effect<A, E | string> =>
       fault === "stall with a timeout" ? Effect.raceFirst(work, Effect.andThen(timeOut, Effect.fail(TIMED_OUT))) : work
     let victim: Fiber.Fiber<unknown, unknown> | undefined
@@ -211,7 +214,7 @@ const ignore = (): void => {}
 
 const TIMED_OUT = "timed out"
 
-/** Undefined where it takes too long. */
+/** Undefined if it takes too long. */
 const withPatience = <A, E>(effect: Effect.Effect<A, E>): Effect.Effect<A | undefined, E> =>
   Effect.timeoutOrElse(effect, { duration: PATIENCE_MILLIS, orElse: () => Effect.undefined })
 
@@ -236,7 +239,7 @@ const strike = (
           observer.execute("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE client_port = $1", [
             link.serverSidePort
           ]),
-          // One that is not there yet cannot be killed: then the link breaks.
+          // A backend that does not exist yet cannot be killed: then the link breaks.
           Effect.timeoutOrElse(link.untilServerEnds, {
             duration: KILL_MILLIS,
             orElse: () => Effect.sync(() => link.reset())
@@ -259,7 +262,7 @@ const strike = (
 const AT_WORK =
   "SELECT count(*)::int4 FROM pg_stat_activity WHERE application_name = $1 AND state IS DISTINCT FROM 'idle'"
 
-/** Until every connection is back, and every backend has nothing to do, so that what is stored is what stays. */
+/** Waits until every connection is back and every backend is idle, so that the stored rows are final. */
 const untilAtRest = ({ applicationName, observer, pool }: Bench): Effect.Effect<true, PgError.PgError> =>
   Effect.gen(function* () {
     yield* untilReturned(pool)
@@ -276,7 +279,7 @@ const untilReturned = (pool: PgPool.PgPool): Effect.Effect<true> =>
     }
   })
 
-/** Holds what the scenario's end claims against what is stored. */
+/** Compares what the scenario's end claims with what is stored. */
 const judge = (
   { observer }: Bench,
   scenario: Scenario,
@@ -301,7 +304,7 @@ const judge = (
 
 const IMPOSSIBLE = "it ended in a way that it cannot end in"
 
-/** Whoever was not interrupted has an answer or a typed error; whoever was has nothing else to complain of. */
+/** A call that was not interrupted has an answer or a typed error; an interrupted call has no other failure. */
 const mayEndIn = (fault: Fault, exit: Exit.Exit<unknown, unknown>): boolean => {
   if (Exit.isSuccess(exit)) return true
   const error = Cause.squash(exit.cause)
@@ -320,7 +323,9 @@ const mayEndIn = (fault: Fault, exit: Exit.Exit<unknown, unknown>): boolean => {
   }
 }
 
-/** Whoever is not interrupted notices nothing of others' interruptions, and has a typed error where the connection goes. */
+/**
+ * A call that is not interrupted notices no interruptions of others, and has a typed error if the connection is lost.
+ */
 const isHarmed = (fault: Fault, exit: Exit.Exit<unknown, unknown>): boolean => {
   if (Exit.isSuccess(exit)) return false
   if (fault === "interrupt" || fault === AT_A_YIELD || fault === "interrupt while the server is silent") return true

@@ -1,6 +1,7 @@
 /**
- * How long an interruption takes to return, wherever it comes: a few milliseconds where the server is well, and no longer
- * than `cancelTimeout` where nobody answers any more. The figures are printed; the bounds are those of a busy machine.
+ * Tests how long an interruption takes to return, wherever it comes: a few milliseconds if the server is well, and no
+ * longer than `cancelTimeout` if the server does not answer. The figures are printed; the bounds are those of a busy
+ * machine.
  */
 import { assert, layer } from "@effect/vitest"
 import * as Effect from "effect/Effect"
@@ -50,7 +51,7 @@ const figuresOf = (millis: ReadonlyArray<number>): Figures => {
 const print = (what: string, { max, p50, p99 }: Figures): void =>
   console.log(`${what}: p50 ${p50.toFixed(1)}, p99 ${p99.toFixed(1)}, max ${max.toFixed(1)} ms`)
 
-/** Starts something, waits until it is under way, interrupts it, and tells how long that took. */
+/** Starts a call, waits until it is under way, interrupts it, and measures how long that took. */
 const interruptionOf = <E, R>(
   work: Effect.Effect<unknown, E, R>,
   underWay: Effect.Effect<unknown, PgError.PgError>
@@ -73,7 +74,7 @@ const assertQuick = (what: string, millis: ReadonlyArray<number>): void => {
   assert.isBelow(figures.max, HEALTHY_MAX_MILLIS)
 }
 
-/** Everything that can be asked of a queryable and takes its time on the server. */
+/** Every call of a queryable that takes time on the server. */
 const waits: ReadonlyArray<
   readonly [string, (queryable: PgConnection.Queryable) => Effect.Effect<unknown, PgError.PgError>]
 > = [
@@ -86,7 +87,7 @@ const waits: ReadonlyArray<
   ["a script", (queryable) => queryable.executeScript(SLEEP)]
 ]
 
-/** Settings to reach the server through a proxy that can be told to swallow everything. */
+/** Settings to reach the server through a proxy that can swallow everything. */
 const throughProxy: Effect.Effect<
   { readonly settings: PgConfig.PoolSettings; readonly swallow: () => void },
   never,
@@ -172,7 +173,7 @@ layer(TestDatabase.layer, { excludeTestServices: true })("an interruption", (it)
   )
 
   for (const [what, wait] of waits) {
-    it.effect(`of ${what} returns within the grace where everything is swallowed`, () =>
+    it.effect(`of ${what} returns within the grace if everything is swallowed`, () =>
       Effect.gen(function* () {
         const millis = yield* timesOver(
           SILENT_ROUNDS,

@@ -1,6 +1,7 @@
 /**
- * A while of faults on pools that come and go: backends are killed, sockets reset, links held, cancels lost, callers
- * interrupted, and readers reconnected. When all is closed, nothing is left: no fiber, no socket, no timer, no backend.
+ * Tests that nothing is left after a while of faults on pools that come and go: backends are killed, sockets reset,
+ * links held, cancels lost, callers interrupted, and readers reconnected. When everything is closed, no fiber, socket,
+ * timer or backend is left.
  *
  *   EFFECTPG_SOAK_SECONDS=600
  */
@@ -19,7 +20,7 @@ import { type Proxy, proxyTo } from "../support/proxy.ts"
 
 const SECONDS = Number(process.env["EFFECTPG_SOAK_SECONDS"] ?? 12)
 const CALLERS = 8
-/** The fewest of each that have to have happened for the test to have said anything. */
+/** The fewest faults of each kind that have to happen for the test to be meaningful. */
 const FEWEST = 10
 const PATIENCE_MILLIS = 20_000
 
@@ -45,13 +46,13 @@ const uses: ReadonlyArray<(pool: PgPool.PgPool) => Effect.Effect<unknown, PgErro
   (pool) => pool.batch([{ sql: "SELECT 1" }, { sql: "SELECT 2" }])
 ]
 
-/** What is open in this process that keeps it alive. */
+/** What is open in this process and keeps it alive. */
 const openResources = (): ReadonlyArray<string> =>
   process.getActiveResourcesInfo().filter((name) => name === "TCPSocketWrap" || name === "Timeout")
 
 layer(TestDatabase.layer, { excludeTestServices: true })("after a while of faults", (it) => {
   it.effect(
-    "nothing is left: no fiber, no socket, no timer, no backend",
+    "no fiber, socket, timer or backend is left",
     () =>
       Effect.gen(function* () {
         const observer = yield* liveConnection()
@@ -145,7 +146,7 @@ layer(TestDatabase.layer, { excludeTestServices: true })("after a while of fault
               )
             )
             yield* Effect.sleep(1_000 + Math.random() * 2_000)
-            // The pool ends before those who use it, or after them.
+            // The pool ends before its users, or after them.
             if (Math.random() < 0.5) yield* Fiber.interrupt(working)
             yield* Scope.close(scope, Exit.void)
             yield* Fiber.interrupt(working)
@@ -169,7 +170,7 @@ layer(TestDatabase.layer, { excludeTestServices: true })("after a while of fault
           PATIENCE_MILLIS
         )
         yield* eventually(backendsOf(observer, applicationName), 0, PATIENCE_MILLIS)
-        // Asked where this fiber itself waits for nothing.
+        // The question comes at a moment when this fiber itself waits for nothing.
         yield* eventually(
           Effect.sync(() => openResources().length <= before + 1),
           true,

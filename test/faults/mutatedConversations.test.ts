@@ -1,6 +1,6 @@
 /**
- * Conversations in which a server says what it says nearly right: its answers are mutated at random, from a seed, under
- * every kind of call. Whatever comes, a call ends, as it may or with a typed error: never with a defect, and never not.
+ * Tests conversations in which a server is nearly right: its answers are mutated at random, from a seed, under every
+ * kind of call. Every call ends, with an allowed result or a typed error, and never with a defect.
  */
 import { assert, describe, it } from "@effect/vitest"
 import * as Cause from "effect/Cause"
@@ -21,14 +21,14 @@ import { frame, golden, int32 } from "../wire/frames.ts"
 /** So many seeds for each kind of call. */
 const RUNS_PER_CALL = Number(process.env["EFFECTPG_MUTATED_RUNS"] ?? 60)
 
-/** An answer that does not come ends with the connection. */
+/** A missing answer ends with the connection. */
 const SILENCE_MILLIS = 40
 
 const UNKNOWN_TYPE = 99_999
 
 type Random = (below: number) => number
 
-/** mulberry32. */
+/** A random number generator (mulberry32). */
 const randomFrom =
   (seed: number): Random =>
   (below) => {
@@ -74,7 +74,7 @@ const mutations: ReadonlyArray<(frames: Array<Buffer>, at: number, random: Rando
   (frames, at, random) => {
     frames[at] = frame(random(256), frames[at]!.subarray(5))
   },
-  // A row that is none, where there are rows.
+  // A malformed row, in a place for rows.
   (frames, _at, random) => {
     const at = frames.findLastIndex((each) => each[0] === Backend.DataRow)
     const body = Buffer.from(frames[at]?.subarray(5) ?? [])
@@ -106,7 +106,7 @@ const rows: Statement = {
   )
 }
 
-/** What the catalogue says of the type that nobody knows: it is an enum. */
+/** The catalogue's answer for the unknown type: it is an enum. */
 const catalogue: Statement = {
   parameters: [pgType.oid.arrayOid],
   columns: (["oid", "text", "text", "text", "bool", "oid", "text", "oid", "oid", "oid", "bool"] as const)
@@ -188,7 +188,7 @@ const calls: Readonly<Record<string, Call>> = {
   reset: (pg) => pg.reset
 }
 
-/** Runs a call of whose first answers some are mutated; gives whether it got so far. */
+/** Runs a call whose first answers are partly mutated, and tells whether it got that far. */
 const ending = (call: Call, seed: number) =>
   Effect.gen(function* () {
     const server = yield* scriptedServer
@@ -223,7 +223,7 @@ const ending = (call: Call, seed: number) =>
 describe("a call whose answers are mutated", () => {
   for (const [index, [name, call]] of Object.entries(calls).entries()) {
     it.live(
-      `ends with a typed error or with what it may: ${name}`,
+      `ends with a typed error or an allowed result: ${name}`,
       () =>
         Effect.gen(function* () {
           let reached = 0

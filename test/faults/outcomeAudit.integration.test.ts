@@ -1,7 +1,7 @@
 /**
- * The connection is lost at every boundary of everything that commits by itself, and another connection looks whether it
- * was done. What is said of that, in `outcome` and `safeToRetry`, must be true. A third of the losses is run each time;
- * all of them, or those whose names begin so, if you say it:
+ * Tests that `outcome` and `safeToRetry` are true. The connection is lost at every boundary of every call that commits
+ * by itself, and another connection checks whether the work was done. A third of the losses runs each time; all of
+ * them, or those whose names begin with a prefix, run on request:
  *
  *   EFFECTPG_INJECTIONS=all
  *   EFFECTPG_INJECTIONS="execute, known / cut / 3"
@@ -24,17 +24,18 @@ import { type Case, cases, CREATE_EFFECTS, utilities } from "./outcomeCases.ts"
 const losses = [
   // Before the message is passed on.
   "cut",
-  // Amid the message.
-  "cut amid",
-  // Both sides at once, with whatever they have not read yet.
+  // In the middle of the message.
+  "cut inside",
+  // Both sides at once, with everything that they have not read yet.
   "reset",
   "kill the backend"
 ] as const
 type Loss = (typeof losses)[number]
 
 /**
- * Before every message the connection is cut; before those of the server its backend is killed, too, so that an error
- * comes with what is held back. The other losses take turns: all of them everywhere would take too long.
+ * The connection is cut before every message. Before a message of the server its backend is killed too, so that an
+ * error comes with the messages that are held back. The other losses take turns, because all of them everywhere would
+ * take too long.
  */
 const isTried = ({ isVariant }: Case, loss: Loss, boundary: number, from: ProxiedMessage["from"]): boolean => {
   switch (loss) {
@@ -42,14 +43,14 @@ const isTried = ({ isVariant }: Case, loss: Loss, boundary: number, from: Proxie
       return true
     case "kill the backend":
       return !isVariant && from === "server"
-    case "cut amid":
+    case "cut inside":
       return !isVariant && from === "client" && boundary % 2 === 0
     case "reset":
       return !isVariant && from === "client" && boundary % 2 === 1
   }
 }
 
-/** A loss is in the sample, or is not, by its name alone: what fails once fails again. */
+/** The name of a loss alone decides whether it is in the sample: a failure is repeatable. */
 const isInSample = (name: string): boolean => {
   let sum = 0
   for (let at = 0; at < name.length; at++) sum += name.charCodeAt(at)
@@ -61,7 +62,7 @@ const SAMPLED = 3
 interface Bench {
   readonly proxy: Proxy
   readonly pool: PgPool.PgPool
-  /** Not through the proxy. */
+  /** Does not go through the proxy. */
   readonly observer: PgConnection.Queryable
 }
 
@@ -69,10 +70,10 @@ const BENCHES = 8
 const PATIENCE_MILLIS = 20_000
 const KILL_MILLIS = 1_000
 const POLL_MILLIS = 3
-/** If all are run there are no fewer: a case or a loss that is left out is noticed. */
+/** A full run has at least so many, so that a missing case or loss is noticed. */
 const FEWEST_INJECTIONS = 2_000
 const FEWEST: Readonly<Record<string, number>> = { all: FEWEST_INJECTIONS, "": FEWEST_INJECTIONS / (SAMPLED + 1) }
-/** What else is under way on a connection can have been a message more when they were counted. */
+/** Other traffic on a connection may have been one message more when the messages were counted. */
 const MOST_MISSES = 0.05
 const TEST_TIMEOUT_MILLIS = 900_000
 
@@ -102,11 +103,11 @@ const makeBench = (
 
 const ignored = (): void => {}
 
-/** Undefined where it takes too long. */
+/** Undefined if it takes too long. */
 const withPatience = <A, E>(effect: Effect.Effect<A, E>): Effect.Effect<A | undefined, E> =>
   Effect.timeoutOrElse(effect, { duration: PATIENCE_MILLIS, orElse: () => Effect.undefined })
 
-/** Brings the pool's connection to where the case begins: what the last borrower has left is removed, too. */
+/** Prepares the pool's connection for the case, and removes what the last borrower has left. */
 const prepare = ({ observer, pool }: Bench, { isWarm, run, setUp }: Case, id: number) =>
   Effect.gen(function* () {
     if (setUp !== undefined) yield* observer.executeScript(setUp(id))
@@ -117,7 +118,7 @@ const prepare = ({ observer, pool }: Bench, { isWarm, run, setUp }: Case, id: nu
 const tearDown = ({ observer }: Bench, { tearDown }: Case, id: number) =>
   Effect.forEach(tearDown(id), (sql) => Effect.exit(observer.execute(sql)), { discard: true })
 
-/** Who speaks at each boundary, from a run in which nothing goes wrong. */
+/** Which side speaks at each boundary, from a run without a fault. */
 const boundariesOf = (
   bench: Bench,
   each: Case,
@@ -138,7 +139,7 @@ const lose = ({ observer }: Bench, loss: Loss, link: ProxiedLink, { bytes, from 
   switch (loss) {
     case "cut":
       return link.cut()
-    case "cut amid":
+    case "cut inside":
       link.pass(from, bytes.subarray(0, Math.ceil(bytes.length / 2)))
       return link.cut()
     case "reset":
@@ -175,7 +176,7 @@ interface Verdict {
   readonly isMissed: boolean
 }
 
-/** Does a case, loses the connection at a boundary, and holds what is said of it against what is there. */
+/** Runs a case, loses the connection at a boundary, and compares the reported outcome with the stored rows. */
 const inject = (
   bench: Bench,
   each: Case,
@@ -230,14 +231,14 @@ const whatIsSaid = (exit: Exit.Exit<unknown, unknown> | undefined): unknown => {
 
 const line = (count: number, what: string): string => `${String(count).padStart(7)}  ${what}`
 
-describe("the table of what commits by itself", () => {
+describe("the table of statements that commit by themselves", () => {
   it("has every statement that may outlast its error, or the reason why not", () => {
     const may = [...OUTLASTS_ERROR].flatMap(([word, outlasts]) => (outlasts === false ? [] : [word]))
     assert.deepStrictEqual(Object.keys(utilities).sort(), may.sort())
   })
 })
 
-layer(TestDatabase.layer, { excludeTestServices: true })("what is said of a call whose connection is lost", (it) => {
+layer(TestDatabase.layer, { excludeTestServices: true })("the outcome of a call whose connection is lost", (it) => {
   it.effect(
     "is true, wherever it is lost",
     () =>
@@ -295,14 +296,14 @@ layer(TestDatabase.layer, { excludeTestServices: true })("what is said of a call
   )
 
   it.effect(
-    "is that it may be tried again where no byte of it has left",
+    "is that it may be tried again if no byte of the call was sent",
     () =>
       Effect.gen(function* () {
         const { proxy, settings } = yield* throughProxy
         let id = 1_000_000
         for (const each of cases) {
           const connection = yield* PgConnection.make(settings)
-          // Its answer is held back, and nothing is written behind a statement whose parameters are not known.
+          // The answer is held back, and nothing is written behind a statement whose parameters are not known.
           proxy.onMessage = (link, { from }) => {
             if (from === "server") link.hold()
           }

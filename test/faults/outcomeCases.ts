@@ -1,6 +1,6 @@
 /**
- * Everything that commits by itself, by every call that can ask for it, and where to look whether it has. The tables are
- * total: a new call, or a new statement that commits by itself, has its cases here or a reason why it has none.
+ * Lists everything that commits by itself, by every call that can run it, and how to check whether it has. The tables
+ * are complete: a new call, or a new statement that commits by itself, has cases here or a reason why it has none.
  */
 import { Buffer } from "node:buffer"
 import * as Effect from "effect/Effect"
@@ -16,19 +16,19 @@ type Sql = (id: number) => string
 
 export interface Case {
   readonly name: string
-  /** Makes what it needs; one statement each. */
+  /** Makes what the case needs; one statement each. */
   readonly setUp: Sql | undefined
-  /** What is asked, under an id of its own. */
+  /** The call, with an id of its own. */
   readonly run: Act
-  /** Whether what it does is there: one boolean. */
+  /** Reads whether the work is there, as one boolean. */
   readonly isDone: Sql
-  /** Removes what would be in the way of others; one statement each, each of which may fail. */
+  /** Removes what would disturb other cases; one statement each, each of which may fail. */
   readonly tearDown: (id: number) => ReadonlyArray<string>
-  /** Whether it has been run before on its connection, which knows its statements then. */
+  /** Whether the statement has run before on its connection, which then knows it. */
   readonly isWarm: boolean
-  /** Whether an end that does not come is told to nobody: that of a scope cannot fail. */
+  /** Whether a missing end is not reported, because the end of a scope cannot fail. */
   readonly endsUnheard: boolean
-  /** Whether it differs from another case in nothing but the statement. */
+  /** Whether only the statement differs from another case. */
   readonly isVariant: boolean
 }
 
@@ -63,13 +63,13 @@ const RETURNING = `${INSERT} RETURNING id`
 /** A text that no connection knows yet. */
 const unknown = (sql: string, id: number): string => `${sql} /* ${id} */`
 
-/** Both, with a statement that the connection knows and with one that it does not. */
+/** Both cases: with a statement that the connection knows, and with one that it does not. */
 const both = (name: string, sql: string, run: (pg: Queryable, sql: string, id: number) => ReturnType<Act>) => [
   once(name, (pg, id) => run(pg, unknown(sql, id), id)),
   warm(name, (pg, id) => run(pg, sql, id))
 ]
 
-/** What it returns has a type that nobody has met, which shows only when the row has come. */
+/** Its result has an unknown type, which shows only when the row has come. */
 const newType: Rest = { setUp: (id) => `CREATE TYPE mood_${id} AS ENUM ('a')` }
 const returningNew: Sql = (id) => `INSERT INTO effects VALUES (${id}, 1) RETURNING ROW('a'::mood_${id})`
 const returningNewMany: Sql = (id) => `${INSERT} RETURNING ROW('a'::mood_${id})`
@@ -84,7 +84,7 @@ const strict = (results: ReadonlyArray<PgConnection.BarrierResult>, at: number) 
 
 // ------------------------------------------------------------------------------------- what commits by itself
 
-/** By the first word of the statement: those that may outlast their error, and where to see that they were done. */
+/** By the first word of the statement: statements that may outlast their error, and how to see that they were done. */
 interface Utility {
   readonly sql: Sql
   readonly setUp?: Sql
@@ -166,7 +166,7 @@ const inPrepared =
 
 const NOT_A_CALL = "it asks for nothing"
 
-/** What can be done with a statement that is prepared for a scope. */
+/** The calls on a statement that is prepared for a scope. */
 const ofStatement = {
   sql: NOT_A_CALL,
   name: NOT_A_CALL,
@@ -243,7 +243,7 @@ const casesIn = (table: Readonly<Record<string, ReadonlyArray<Case> | string>>):
 
 const insert: Act = (pg, id) => pg.execute(INSERT, [id])
 
-/** A body that goes on whatever becomes of what it asks for. */
+/** A body that goes on whatever its calls end with. */
 const whatever = (effect: Effect.Effect<unknown, PgError.PgError>) => Effect.exit(effect)
 
 const calls = {
@@ -285,7 +285,7 @@ const calls = {
     once("executeScript of two", (pg, id) =>
       pg.executeScript(`INSERT INTO effects VALUES (${id}, 1); INSERT INTO effects VALUES (${id}, 2)`)
     ),
-    once("executeScript that commits amid", (pg, id) =>
+    once("executeScript that commits in the middle", (pg, id) =>
       pg.executeScript(`INSERT INTO effects VALUES (${id}, 1); COMMIT; INSERT INTO effects VALUES (${id}, 2)`)
     ),
     once("executeScript of a transaction", (pg, id) =>
@@ -314,7 +314,7 @@ const calls = {
   executeMany: [
     ...both("executeMany", INSERT, (pg, sql, id) => pg.executeMany(sql, rows(id))),
     once("executeMany of a stream", (pg, id) => pg.executeMany(INSERT, Stream.fromIterable(rows(id)))),
-    // The second of two that commit is refused in a pipeline.
+    // A pipeline refuses the second of two statements that commit.
     warm("executeMany of CALL", (pg, id) => pg.executeMany("CALL commits($1)", [[id]]))
   ],
   fetchMany: [
@@ -341,7 +341,7 @@ const calls = {
       (pg, id) => pg.batch([{ sql: returningNew(id) }, { sql: "SELECT 1" }]),
       newType
     ),
-    once("batch of COMMIT amid", (pg, id) =>
+    once("batch with COMMIT in the middle", (pg, id) =>
       pg.batch([{ sql: "BEGIN" }, { sql: INSERT, params: [id] }, { sql: "COMMIT" }, { sql: "SELECT 1" }])
     ),
     once("batch of DO", (pg, id) =>

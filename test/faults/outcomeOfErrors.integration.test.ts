@@ -1,6 +1,6 @@
 /**
- * Everything that can fail though the connection goes on: what is said of it is held against what is there. It is
- * `unknown` wherever something is there, and `none` where the call is known to have done nothing.
+ * Tests the outcome of everything that can fail while the connection goes on: `unknown` if any of the work is there,
+ * and `none` only if the call is known to have done nothing.
  */
 import { assert, layer } from "@effect/vitest"
 import * as Effect from "effect/Effect"
@@ -18,13 +18,13 @@ interface Case {
   readonly name: string
   readonly call: Call
   readonly says: PgError.Outcome
-  /** Whether something of it is there. */
+  /** Whether any of the work is there. */
   readonly isDone: boolean
-  /** The error, where another one would say the same. */
+  /** The expected error, if another error would have the same outcome. */
   readonly tag?: PgError.PgError["_tag"]
   /** Where else to look than in the table. */
   readonly look?: (id: number) => string
-  /** Run before it. */
+  /** Runs before the call. */
   readonly before?: (id: number) => string
 }
 
@@ -44,9 +44,9 @@ const insert = (id: number): string => `INSERT INTO effects VALUES (${id}, 1)`
 const FAILS = "SELECT 1 / 0"
 const doThat = (id: number): string => `DO 'BEGIN ${insert(id)}; COMMIT; RAISE division_by_zero; END'`
 const isUnlike = Schema.Struct({ n: Schema.String })
-/** No int4. */
+/** This is not an int4. */
 const UNSENDABLE = 2 ** 40
-/** More than what is written at once. */
+/** More than is written at once. */
 const manyThen = (id: number, last: ReadonlyArray<unknown>) => [
   ...Array.from({ length: 10_000 }, (): ReadonlyArray<unknown> => [id, 1]),
   last
@@ -76,12 +76,12 @@ const inSql = (pg: PgConnection.Queryable, call: Effect.Effect<unknown, PgError.
   Effect.andThen(pg.executeScript("BEGIN"), call)
 
 const cases: ReadonlyArray<Case> = [
-  // What commits while it runs.
+  // Statements that commit while they run.
   stays("CALL", (pg, id) => pg.execute("CALL commits_and_fails($1)", [id])),
   stays("DO", (pg, id) => pg.execute(doThat(id))),
   stays("CALL as a script", (pg, id) => pg.executeScript(`CALL commits_and_fails(${id})`)),
   stays("DO as a script", (pg, id) => pg.executeScript(doThat(id))),
-  stays("a script that commits amid", (pg, id) => pg.executeScript(`${insert(id)}; COMMIT; ${FAILS}`)),
+  stays("a script that commits in the middle", (pg, id) => pg.executeScript(`${insert(id)}; COMMIT; ${FAILS}`)),
   stays("a script of a transaction and more", (pg, id) => pg.executeScript(`BEGIN; ${insert(id)}; COMMIT; ${FAILS}`)),
   stays("a script that commits, and a COPY", (pg, id) =>
     pg.executeScript(`${insert(id)}; COMMIT; COPY effects FROM STDIN`)
@@ -100,7 +100,7 @@ const cases: ReadonlyArray<Case> = [
   ),
   stays("executeMany of CALL", (pg, id) => pg.executeMany("CALL commits_and_fails($1)", [[id], [id]])),
   stays("fetchMany of CALL", (pg, id) => pg.fetchMany("CALL commits_and_fails($1)", [[id], [id]])),
-  // What a request leaves that has ended the transaction in which it began.
+  // Requests that have ended the transaction in which they began.
   stays("ROLLBACK and CALL in a batch", (pg, id) =>
     inSql(pg, pg.batch([{ sql: "ROLLBACK" }, { sql: "CALL commits_and_fails($1)", params: [id] }]))
   ),
@@ -118,7 +118,7 @@ const cases: ReadonlyArray<Case> = [
       Effect.andThen(pg.execute(INSERT, [id]), Effect.andThen(pg.execute("COMMIT"), pg.execute("SELECT 1")))
     )
   ),
-  // What has run, and whose answer is of no use.
+  // Statements that have run, and whose answer cannot be used.
   stays("a row that its schema does not take", (pg, id) => pg.fetch(RETURNING, [id], { row: isUnlike })),
   stays("rows that their schema does not take", (pg, id) => pg.fetchMany(RETURNING, [[id], [id]], { row: isUnlike })),
   stays("a column that is not there", (pg, id) => pg.fetchValue(RETURNING, [id], { column: "m" })),
@@ -129,7 +129,7 @@ const cases: ReadonlyArray<Case> = [
   stays("COPY out as a statement", (pg, id) => pg.execute(`COPY (${insert(id)} RETURNING n) TO STDOUT`)),
   stays("an empty statement behind another", (pg, id) => pg.batch([{ sql: INSERT, params: [id] }, { sql: "" }])),
   stays("an empty statement before another", (pg, id) => pg.batch([{ sql: "" }, { sql: INSERT, params: [id] }])),
-  // What has not been begun.
+  // Calls that have not been begun.
   isGone("an empty statement", (pg) => pg.execute("")),
   isGone("a batch of an empty statement", (pg) => pg.batch([{ sql: "" }])),
   isGone("a batch of a statement that is none", (pg, id) =>
@@ -172,7 +172,7 @@ const cases: ReadonlyArray<Case> = [
   isGone("COPY in behind a statement of a batch", (pg, id) =>
     pg.batch([{ sql: INSERT, params: [id] }, { sql: "COPY effects FROM STDIN" }])
   ),
-  // What is rolled back.
+  // Work that is rolled back.
   isGone("a statement", (pg, id) => pg.execute("INSERT INTO effects SELECT $1, 1 / 0", [id])),
   isGone("a statement that fails at its commit", (pg, id) => pg.execute("INSERT INTO strict VALUES ($1, 0)", [id]), {
     look: isStrict
@@ -233,7 +233,7 @@ const cases: ReadonlyArray<Case> = [
       pg.stream("INSERT INTO effects SELECT $1, 1 / (2 - g) FROM generate_series(1, 2) AS g RETURNING n", [id])
     )
   ),
-  // Said to be unknown though nothing is there: what has been decoded in vain is rolled back with the stream.
+  // The outcome is unknown though nothing is there: rows that could not be decoded are rolled back with the stream.
   {
     ...stays("a stream whose rows their schema does not take", (pg, id) =>
       Stream.runDrain(pg.stream(RETURNING, [id], { row: isUnlike }))
@@ -242,7 +242,7 @@ const cases: ReadonlyArray<Case> = [
   }
 ]
 
-layer(TestDatabase.layer, { excludeTestServices: true })("what is said of a call that fails", (it) => {
+layer(TestDatabase.layer, { excludeTestServices: true })("the outcome of a call that fails", (it) => {
   for (const mode of ["cached", "unnamed"] as const) {
     it.effect(`is true, with ${mode} statements`, () =>
       Effect.gen(function* () {

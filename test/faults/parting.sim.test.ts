@@ -1,11 +1,11 @@
-/** A server that goes at once says why in a notice, if at all. */
+/** Tests a server that closes the connection at once, and gives the reason only in a notice, if at all. */
 import { assert, describe, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"
 import { script, send } from "../../src/session/request/request.ts"
 import { establish, failureOf, Say, scriptedServer } from "../support/scriptedServer.ts"
 
 const parting = Say.error({ severity: "WARNING", code: "57P01", message: "terminating connection" })
-// A notice is an error in all but its type.
+// A notice has the fields of an error, and only another type.
 parting[0] = "N".charCodeAt(0)
 
 const conversation = Effect.gen(function* () {
@@ -15,7 +15,7 @@ const conversation = Effect.gen(function* () {
 })
 
 describe("the loss of a connection", () => {
-  it.live("carries what the server said in the notice before it", () =>
+  it.live("carries the notice that the server sent before it", () =>
     Effect.gen(function* () {
       const { ask, peer } = yield* conversation
       const asking = yield* ask
@@ -29,7 +29,7 @@ describe("the loss of a connection", () => {
     })
   )
 
-  it.live("carries nothing where the server has answered since", () =>
+  it.live("carries nothing if the server has answered since", () =>
     Effect.gen(function* () {
       const { ask, peer } = yield* conversation
       yield* ask

@@ -1,7 +1,7 @@
 /**
- * What a borrower can leave behind on a session, and whether the next one meets it: after a lease, after statements that
- * each borrowed the connection for themselves, and after a transaction. A pool resets what was leased; a single statement
- * makes it do so only where it shows that it may have changed the session.
+ * Tests what a borrower can leave on a session, and whether the next one meets it: after a lease, after statements that
+ * each borrowed the connection for themselves, and after a transaction. A pool resets a leased session; after a single
+ * statement it does so only if the statement may have changed the session.
  */
 import { assert, layer } from "@effect/vitest"
 import * as Effect from "effect/Effect"
@@ -12,14 +12,14 @@ import * as PgPool from "../../src/PgPool.ts"
 import { TestDatabase } from "../support/database.ts"
 import { assertHealthy, liveSettings, valueOf } from "../support/live.ts"
 
-/** What becomes of it for the next borrower. `refused` is what the server does not do there. */
+/** What becomes of the trace for the next borrower; `refused` means that the server does not allow it there. */
 type Fate = "gone" | "refused"
 
 interface Trace {
   readonly what: string
   /** Each is one call. */
   readonly leave: ReadonlyArray<string>
-  /** True where the trace is there. */
+  /** True if the trace is there. */
   readonly look: string
   readonly after: { readonly lease: Fate; readonly statements: Fate; readonly transaction: Fate }
 }
@@ -29,7 +29,7 @@ const OUTSIDE_ONLY = { lease: "gone", statements: "gone", transaction: "refused"
 
 const KEPT = "41s"
 const HAS_OTHER_SETTING = `SELECT current_setting('lock_timeout') <> '${KEPT}'`
-/** One that has only looked has no id. */
+/** A transaction that has only read has no id. */
 const IS_IN_THAT_TRANSACTION = "SELECT pg_current_xact_id_if_assigned() IS NOT NULL"
 const HAS_TEMPORARY_TABLE = "SELECT count(*) > 0 FROM pg_class WHERE relname = 'trace' AND relpersistence = 't'"
 /** A role that every server has. */

@@ -1,4 +1,4 @@
-/** PostgreSQL is shut down under a pool that is being used, and comes back: on a server of its own. */
+/** Tests a pool while its PostgreSQL is shut down and started again, on a server of its own. */
 import { assert, describe, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
@@ -12,7 +12,7 @@ import { startEmbedded } from "../support/server/embedded.ts"
 const CALLERS = 8
 const BUSY_MILLIS = 100
 const DOWN_MILLIS = 300
-/** The pool's longest pause between two attempts, and some. */
+/** A little more than the pool's longest pause between two attempts. */
 const MAX_RECOVERY_MILLIS = 6_000
 const TEST_TIMEOUT_MILLIS = 60_000
 
@@ -21,18 +21,18 @@ const server = Effect.acquireRelease(
   ({ stop }) => Effect.promise(stop)
 )
 
-/** The server's code, or where connecting failed. */
+/** The server's code, or the place at which connecting failed. */
 const nameOf = (error: PgError.PgError): string => {
   if ("code" in error) return `${error._tag} ${error.code}`
   if (error._tag === "ConnectError") return `${error._tag} ${error.stage}`
   if (error._tag !== "ConnectionLostError") return error._tag
-  // Nobody had taken the connection on yet, so nobody could say a word, and nothing was asked.
+  // The connection was not accepted yet, so no message was sent and the work was not done.
   return error.safeToRetry && error.server === undefined ? NOT_TAKEN_ON : `${error._tag} ${error.server?.code}`
 }
 
 const NOT_TAKEN_ON = "ConnectionLostError during startup"
 
-/** What a caller may be told while the server goes, is away and comes. */
+/** The errors that a caller may get while the server stops, is down and starts. */
 const EXPECTED: ReadonlySet<string> = new Set([
   "AdminShutdownError 57P01",
   "ConnectionLostError 57P01",
@@ -40,13 +40,13 @@ const EXPECTED: ReadonlySet<string> = new Set([
   "ConnectionLostError 57P03",
   "ConnectError tcp",
   NOT_TAKEN_ON,
-  // Those who waited while the server was still busy going.
+  // These callers waited while the server was still stopping.
   "AcquireTimeoutError"
 ])
 
 describe("a pool whose server is restarted", () => {
   it.live.each(["fast", "immediate"] as const)(
-    "serves the first query after it, and says by SQLSTATE what was wrong meanwhile: a shutdown that is %s",
+    "serves the first query afterwards, and reports the trouble by SQLSTATE meanwhile: a shutdown that is %s",
     (mode) =>
       Effect.gen(function* () {
         const { database, host, password, port, shutDown, startAgain, user } = yield* server
@@ -93,7 +93,7 @@ describe("a pool whose server is restarted", () => {
         assert.isTrue([...told.keys()].some((name) => name.endsWith("57P01")))
         assert.isAbove(told.get("ConnectError tcp") ?? 0, 0)
         for (const pool of [impatient, patient]) {
-          // Whoever does not wait as long as the pool pauses between two attempts is told why the last one failed.
+          // A caller that waits for a shorter time than the pool pauses is told why the last attempt failed.
           const isServed = Effect.map(Effect.exit(valueOf(pool, "SELECT 'served'")), Exit.isSuccess)
           yield* eventually(isServed, true, MAX_RECOVERY_MILLIS)
           yield* eventually(

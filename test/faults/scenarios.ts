@@ -1,4 +1,4 @@
-/** What a client is doing while something goes wrong, and what is right of it afterwards. */
+/** Scenarios: what a client is doing while something goes wrong, and what must be true afterwards. */
 import { assert } from "@effect/vitest"
 import * as Effect from "effect/Effect"
 import * as Stream from "effect/Stream"
@@ -12,20 +12,20 @@ type Act = (pool: PgPool.PgPool, id: number) => Effect.Effect<unknown, PgError.P
 
 export interface Scenario {
   readonly name: string
-  /** Brings the pool to where the scenario begins: with its statements prepared, or without a connection. */
+  /** Prepares the pool for the scenario: with its statements prepared, or without a connection. */
   readonly prepare: Act
-  /** What is done under an id. It dies where an answer is not its own. */
+  /** The calls, under an id. They die if an answer is not their own. */
   readonly run: Act
   /** The numbers that are stored under the id when it is done: all of them, or none. */
   readonly stores: ReadonlyArray<number>
-  /** Whether it shares the pool's only connection with queries of others, on their way at the same time. */
+  /** Whether it shares the pool's only connection with queries of other fibers that are under way at the same time. */
   readonly isShared?: true
 }
 
 export const CREATE_MARKS = "CREATE TABLE marks (id int4, n int4)"
 export const MARKS = "SELECT coalesce(array_agg(n ORDER BY n), '{}') AS numbers FROM marks WHERE id = $1"
 
-/** Asks for a value of its own, and has it. */
+/** Asks for a value of its own, and checks the answer. */
 export const ask = (queryable: PgConnection.Queryable, token: number, sql = "SELECT $1::int4 AS token") =>
   Effect.map(queryable.fetchOne(sql, [token]), (row) => assert.deepStrictEqual(row, { token }))
 
@@ -34,7 +34,7 @@ const mark = (queryable: PgConnection.Queryable, id: number, n: number) =>
     assert.deepStrictEqual(result, { command: "INSERT", rowCount: 1 })
   )
 
-/** Is refused by the server, and by nobody else. */
+/** Is refused by the server, and only there. */
 const fail = (queryable: PgConnection.Queryable, token: number, sql = "SELECT 1 / ($1::int4 - $1)") =>
   queryable.execute(sql, [token]).pipe(
     Effect.flatMap(() => Effect.die(new Error("a division by zero had an answer"))),
@@ -80,7 +80,7 @@ const pipeline: Act = (pool, id) =>
     )
   )
 
-/** Warm statements are those of the scenario itself, run before under an id that nobody asks for. */
+/** A scenario warms its own statements, which run before under an id that is not checked. */
 const warmedBy =
   (run: Act): Act =>
   (pool) =>
@@ -150,7 +150,7 @@ export const scenarios: ReadonlyArray<Scenario> = [
   { name: "connecting with SCRAM for a transaction", prepare: disconnect, run: transaction, stores: [1, 2] }
 ]
 
-// ------------------------------------------------------------------------------------------------- waits in waits
+// ------------------------------------------------------------------------------------------------- nested waits
 
 const afterEnds: Act = (pool, id) =>
   pool.withTransaction(
@@ -205,7 +205,7 @@ const leased: Act = (pool, id) =>
 
 const heard: Act = (pool) => Effect.scoped(pool.listen("waits"))
 
-/** Where a wait may be inside of another: they are interrupted at every yield. */
+/** Scenarios in which one wait may be inside another: they are interrupted at every yield. */
 export const waits: ReadonlyArray<Scenario> = [
   ...scenarios.filter(({ isShared, name }) => isShared === undefined && !name.startsWith("many rows")),
   warm("what runs after a transaction", afterEnds),

@@ -1,4 +1,4 @@
-/** Everything that ends with a scope, a stream or the effect it was given, and how to be inside of it. */
+/** Lists everything that ends with a scope, a stream or a given effect, and how to be inside it. */
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import type * as Scope from "effect/Scope"
@@ -12,7 +12,7 @@ import * as PgPool from "../../src/PgPool.ts"
 import { publicApi } from "../fixtures/publicApi.generated.ts"
 import { assertHealthy } from "../support/live.ts"
 
-/** Who is asked: a pool, or a connection, which has fewer resources of its own. */
+/** A pool, or a connection, which has fewer resources of its own. */
 export type Asked = PgPool.PgPool | PgConnection.PgConnection
 
 export interface Resource {
@@ -21,13 +21,13 @@ export interface Resource {
   /** Only a pool has it. */
   readonly isOfPool?: true
   /**
-   * Whether the end of it, where nothing interrupts, is an answer that the caller wants and that may take long for good
-   * reasons, as that of COMMIT: then only an interruption is bounded.
+   * Whether its end is an answer that the caller wants and that may rightly take long, such as that of COMMIT: then
+   * only an interruption is bounded.
    */
   readonly endsWithAnswer?: true
-  /** Until when it must have ended, in milliseconds, where that is not the grace. */
+  /** Until when it must have ended, in milliseconds, if that is not the grace. */
   readonly boundMillis?: number
-  /** Between two pieces it has no connection, so that nobody can notice that the pool's is silent. */
+  /** Between two pieces it holds no connection, so it cannot notice that the pool's is silent. */
   readonly isHeldByNobody?: true
   /** Runs `inside` while the resource is there. */
   readonly use: (
@@ -53,11 +53,11 @@ const poolOf = (asked: Asked): PgPool.PgPool => {
 
 const anyKey = (): number => Math.floor(Math.random() * 2 ** 31)
 
-/** A source of something to write: its first piece, then what is to happen inside, then nothing more. */
+/** A source of data: its first piece, then the effect to run inside, then nothing more. */
 const source = <A>(first: A, inside: Effect.Effect<void>) =>
   Stream.concat(Stream.succeed(first), Stream.drain(Stream.fromEffect(inside)))
 
-/** What is to happen inside happens behind the first of what comes. */
+/** Runs the effect after the first element. */
 const reading = <A>(stream: Stream.Stream<A, PgError.PgError>, inside: Effect.Effect<void>) =>
   Stream.runDrain(Stream.tap(Stream.take(stream, 1), () => inside))
 
@@ -147,7 +147,7 @@ export const resources: ReadonlyArray<Resource> = [
     endsWithAnswer: true,
     use: (asked, inside) => asked.fetchMany("SELECT $1::int4", source([1], inside))
   },
-  // What is still asked is waited for before the lock is released.
+  // The lock is released after the calls that still run.
   {
     names: ["withAdvisoryLock"],
     endsWithAnswer: true,
@@ -174,7 +174,9 @@ export const resources: ReadonlyArray<Resource> = [
   }
 ]
 
-/** What is given for a scope or as a stream, what reads one, and what runs an effect of the user inside of something. */
+/**
+ * Everything that is given for a scope or as a stream, reads a stream, or runs an effect of the user inside something.
+ */
 const MEMBER = /^ {2}(\w+): .*(?:, Scope>|Stream<|RowSource<|Listen$)/
 const WITH = /^ {2}(with[A-Z]\w*): .*Effect</
 const CONSTANT = /^const (\w+): .*(?:, Scope>|Stream<|Layer<)/

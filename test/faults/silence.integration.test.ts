@@ -1,4 +1,4 @@
-/** A server that says nothing any more, neither to a connection nor to a CancelRequest, and what it cannot hold up. */
+/** Tests how long a pool's close takes if the server answers neither a connection nor a CancelRequest. */
 import { assert, layer } from "@effect/vitest"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"

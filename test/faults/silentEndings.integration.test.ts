@@ -1,6 +1,6 @@
 /**
- * A server that falls silent just as something ends: a scope, a stream, or the effect that something was held for. Nobody
- * waits for it without a bound, interrupted or not, and whoever lent the connection serves again.
+ * Tests a server that falls silent just as something ends: a scope, a stream, or the effect for which something was
+ * held. The end is bounded, interrupted or not, and the lender of the connection serves again.
  */
 import { assert, describe, it, layer } from "@effect/vitest"
 import * as Cause from "effect/Cause"
@@ -25,9 +25,9 @@ import {
 
 /** How long a fiber waits for a silent server. */
 const GRACE_MILLIS = 200
-/** What a busy machine may add to a bound; far from what an unanswered wait would add. */
+/** What a busy machine may add to a bound; far less than an unanswered wait would add. */
 const SLACK_MILLIS = 1_500
-/** So long after something began to end is it interrupted in that. */
+/** So long after something began to end, it is interrupted. */
 const MIDWAY_MILLIS = 30
 const CONCURRENCY = 12
 const PATIENCE = "20 seconds"
@@ -48,7 +48,7 @@ const endings = {
 } as const
 type Ending = keyof typeof endings
 
-/** An end that is none by a defect: what was wanted, an interruption, or a failure of ours. */
+/** The allowed results of an end: the wanted one, an interruption, or a failure of ours, but no defect. */
 const isTyped = (exit: Exit.Exit<unknown, unknown>): boolean =>
   Exit.isSuccess(exit) || Cause.hasInterruptsOnly(exit.cause) || PgError.isPgError(Cause.squash(exit.cause))
 
@@ -57,7 +57,7 @@ const isLoss = ({ cause }: Exit.Failure<unknown, unknown>): boolean => {
   return PgError.isPgError(error) && error._tag === "ConnectionLostError"
 }
 
-/** What is wrong with one end of one resource, if anything is. */
+/** The fault of one end of one resource; undefined if there is none. */
 const silenced = (resource: Resource, ending: Ending, isPool: boolean, comesBack: boolean) =>
   Effect.gen(function* () {
     const proxy = yield* proxyTo(yield* TestDatabase)
@@ -93,7 +93,7 @@ const silenced = (resource: Resource, ending: Ending, isPool: boolean, comesBack
     proxy.losesCancels = false
     if (comesBack) for (const link of proxy.links) link.letGo()
     const health = yield* Effect.exit(Effect.timeout(assertHealthy(asked), PATIENCE))
-    if (Exit.isFailure(health) && (isPool || !isLoss(health))) found.push(`nobody is served: ${String(health)}`)
+    if (Exit.isFailure(health) && (isPool || !isLoss(health))) found.push(`no call is served: ${String(health)}`)
     if ("stats" in asked) {
       const atRest = Effect.map(asked.stats, ({ inUse, waiting }) => inUse + waiting)
       if (Exit.isFailure(yield* Effect.exit(eventually(atRest, 0)))) found.push("a connection has not come back")
@@ -101,7 +101,7 @@ const silenced = (resource: Resource, ending: Ending, isPool: boolean, comesBack
     return found
   }).pipe(Effect.scoped)
 
-describe("what ends with a scope, a stream or an effect", () => {
+describe("a resource that ends with a scope, a stream or an effect", () => {
   it("is in the table of this suite, whatever its name", () => {
     const known = new Set(resources.flatMap(({ names }) => names))
     assert.deepStrictEqual([...known].sort(), [...namesOfResources()].sort())
@@ -112,7 +112,7 @@ layer(TestDatabase.layer, { excludeTestServices: true })("as its server falls si
   for (const isPool of [true, false]) {
     for (const ending of Object.keys(endings) as ReadonlyArray<Ending>) {
       it.effect(
-        `what is asked of a ${isPool ? "pool" : "connection"} and ${ending} is over within its bound, and it serves again`,
+        `a resource of a ${isPool ? "pool" : "connection"} that ${ending} is over within its bound, and its owner serves again`,
         () =>
           Effect.gen(function* () {
             const observer = yield* liveConnection()

@@ -1,4 +1,4 @@
-/** The `timeout` option of a call and `Effect.timeout` around it: the same end, and the same state afterwards. */
+/** Tests the `timeout` option of a call and `Effect.timeout` around it: both end equally, and leave the same state. */
 import { assert, layer } from "@effect/vitest"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
@@ -113,7 +113,7 @@ const cases: ReadonlyArray<Case> = [
 ]
 
 layer(TestDatabase.layer, { excludeTestServices: true })("a timeout", (it) => {
-  it.effect("tells what was asked, for how long it was waited and with which statement, and no values", () =>
+  it.effect("reports the call, its duration and the statement, and no values", () =>
     Effect.gen(function* () {
       const pool = yield* livePool()
       const timeout = "20 millis"
@@ -144,14 +144,14 @@ layer(TestDatabase.layer, { excludeTestServices: true })("a timeout", (it) => {
     })
   )
 
-  it.effect("covers what has to be known of a statement before it runs", () =>
+  it.effect("covers the lookups before a statement runs", () =>
     Effect.gen(function* () {
       const blocker = yield* liveConnection()
       const connection = yield* liveConnection()
       yield* blocker.execute("CREATE TABLE unread (n int4)")
       yield* blocker.executeScript("BEGIN; LOCK TABLE unread")
       const began = performance.now()
-      // The server cannot even parse what reads the table.
+      // The server cannot even parse a statement that reads the table.
       const error = yield* refusalOf(connection.fetch("SELECT n FROM unread", [], { timeout: "100 millis" }))
       assert.strictEqual(error._tag, "QueryTimeoutError")
       yield* assertHealthy(connection)
@@ -161,7 +161,7 @@ layer(TestDatabase.layer, { excludeTestServices: true })("a timeout", (it) => {
     }).pipe(Effect.scoped)
   )
 
-  it.effect("that is over before it begins sends nothing, and one that is no duration is refused", () =>
+  it.effect("sends nothing if it is over before it begins, and is refused if it is not a duration", () =>
     Effect.gen(function* () {
       const connection = yield* liveConnection()
       yield* connection.execute("CREATE TEMPORARY SEQUENCE reached")
@@ -177,7 +177,7 @@ layer(TestDatabase.layer, { excludeTestServices: true })("a timeout", (it) => {
   )
 
   for (const { ending, run, stored, what } of cases) {
-    it.effect(`of ${what} has one meaning, by the option and by Effect's own`, () =>
+    it.effect(`means the same for ${what}, by the option and by Effect's own`, () =>
       Effect.forEach(kinds, ([kind, timed, tag]) =>
         Effect.gen(function* () {
           const applicationName = uniqueName()

@@ -1,7 +1,7 @@
 /**
- * An interruption at every yield of the fiber, where it yields before each of its operations: those of finalizers, and
- * those behind a wait that has just ended, are among them. The pool has one connection, which whoever waits for itself
- * waits for until the patience of this test is over. Some of them alone are run by the beginning of their names:
+ * Tests an interruption at every yield of a fiber that yields before each of its operations, including those of
+ * finalizers and those after a wait. The pool has one connection, so a fiber that waits for itself waits until this
+ * test times out. A prefix of their names selects some of them:
  *
  *   EFFECTPG_INJECTIONS="a transaction / interrupt at a yield / 12"
  */
@@ -13,9 +13,9 @@ import { AT_A_YIELD, bench, type Bench, countYields, inject } from "./injection.
 import { CREATE_MARKS, type Scenario, waits } from "./scenarios.ts"
 
 const BENCHES = 8
-/** Where all are run there are no fewer: a scenario that is lost is noticed. */
+/** A full run has at least so many, so that a lost scenario is noticed. */
 const FEWEST_INJECTIONS = 1_000
-/** A fiber does not always need as many operations as the time before, so that a few of the last yields are missed. */
+/** A fiber may need fewer operations than the time before, so a few of the last yields are missed. */
 const MOST_MISSES = 0.1
 const TEST_TIMEOUT_MILLIS = 300_000
 
@@ -23,7 +23,7 @@ const wanted = process.env["EFFECTPG_INJECTIONS"] ?? ""
 
 layer(TestDatabase.layer, { excludeTestServices: true })("an interruption at any yield", (it) => {
   it.effect(
-    "leaves a pool of one that serves, answers that are right, transactions that are whole, and nobody behind",
+    "leaves a working pool of one, right answers, whole transactions, and no open session behind",
     () =>
       Effect.gen(function* () {
         const observer = yield* liveConnection()

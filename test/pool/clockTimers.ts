@@ -1,4 +1,4 @@
-/** The clock of a pool as that of Effect, so that a test which moves that moves the pool's too. */
+/** Gives a pool the clock of Effect, so that a test which moves that clock moves the pool's too. */
 import * as Clock from "effect/Clock"
 import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"

@@ -1,4 +1,4 @@
-/** What a pool runs at the stations of a connection's life: how often, in which order, and what a failure there does. */
+/** Tests the hooks that a pool runs during a connection's life: how often, in which order, and what a failure does. */
 import { assert, layer } from "@effect/vitest"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
@@ -20,7 +20,7 @@ import {
 const CONNECTIONS = 5
 const BORROWINGS = 10
 
-/** A pool with its hooks, of connections that others can count. */
+/** A pool with its hooks, whose connections other sessions can count. */
 const poolWith = (hooks: PgPool.Hooks, maxConnections = 1) =>
   Effect.gen(function* () {
     const applicationName = uniqueName()
@@ -30,7 +30,7 @@ const poolWith = (hooks: PgPool.Hooks, maxConnections = 1) =>
 
 const failure = new PgError.UnsupportedError({ feature: "this hook", instead: "it fails on purpose", sql: "" })
 
-/** Remembers the backends that it was run on, and fails in those of its runs, counted from 1. */
+/** Remembers the backends on which it was run, and fails in the given runs, counted from 1. */
 const hook = (...failsIn: ReadonlyArray<number>) => {
   const backends: Array<number> = []
   return {
@@ -75,7 +75,7 @@ layer(TestDatabase.layer, { excludeTestServices: true })("the hooks of a pool", 
     })
   )
 
-  it.effect("are run before the borrower and after him, each where the one before it has ended", () =>
+  it.effect("are run before and after the borrower, each after the one before it has ended", () =>
     Effect.gen(function* () {
       const order: Array<string> = []
       const note = (what: string) => (connection: PgConnection.PgConnection) =>
@@ -100,7 +100,7 @@ layer(TestDatabase.layer, { excludeTestServices: true })("the hooks of a pool", 
     })
   )
 
-  it.effect("give each new connection settings of its own, made anew", () =>
+  it.effect("give each new connection settings of its own", () =>
     Effect.gen(function* () {
       const observer = yield* liveConnection()
       let connects = 0
@@ -115,7 +115,7 @@ layer(TestDatabase.layer, { excludeTestServices: true })("the hooks of a pool", 
     })
   )
 
-  it.effect("make settings at init that survive what a borrower sets, and at setup those of the borrower", () =>
+  it.effect("make settings at init that outlive the borrower's settings, and at setup settings for the borrower", () =>
     Effect.gen(function* () {
       const { pool } = yield* poolWith({
         init: (connection) => connection.execute("SET search_path = 'it''s', \"a\\b\""),
@@ -132,7 +132,7 @@ layer(TestDatabase.layer, { excludeTestServices: true })("the hooks of a pool", 
     })
   )
 
-  it.effect("take the place of the pool's own reset", () =>
+  it.effect("replace the pool's own reset", () =>
     Effect.gen(function* () {
       const { pool } = yield* poolWith({ reset: (connection) => connection.execute("SET search_path = pg_catalog") })
       yield* pool.withConnection((connection) =>
@@ -143,7 +143,7 @@ layer(TestDatabase.layer, { excludeTestServices: true })("the hooks of a pool", 
     })
   )
 
-  it.effect("are of use to nobody with a connection that they have kept", () =>
+  it.effect("fail if they use a connection that they have kept", () =>
     Effect.gen(function* () {
       const kept: Array<PgConnection.PgConnection> = []
       const keep = (connection: PgConnection.PgConnection) => Effect.sync(() => void kept.push(connection))
@@ -157,7 +157,7 @@ layer(TestDatabase.layer, { excludeTestServices: true })("the hooks of a pool", 
     })
   )
 
-  it.effect("fail whoever waits where a connection cannot be made with them, and leave no backend", () =>
+  it.effect("fail the waiting callers if a connection cannot be opened with them, and leave no backend", () =>
     Effect.gen(function* () {
       const observer = yield* liveConnection()
       const init = hook(1)
@@ -165,7 +165,7 @@ layer(TestDatabase.layer, { excludeTestServices: true })("the hooks of a pool", 
       const onConnect = Effect.suspend(() => (++connects === 1 ? Effect.fail(failure) : Effect.succeed({})))
       const { applicationName, pool } = yield* poolWith({ onConnect, init: init.run })
       const borrow = pool.withConnection(() => Effect.void)
-      // The first does not get as far as to a backend, the second has one that is of no use.
+      // The first attempt does not reach a backend; the second has a backend that cannot be used.
       for (const backends of [0, 1]) {
         assert.strictEqual(yield* Effect.flip(borrow), failure)
         assert.strictEqual(init.backends.length, backends)
@@ -177,7 +177,7 @@ layer(TestDatabase.layer, { excludeTestServices: true })("the hooks of a pool", 
     })
   )
 
-  it.effect("fail whoever opens or waits with what they throw, and leave no backend", () =>
+  it.effect("fail the pool or the waiting callers with what they throw, and leave no backend", () =>
     Effect.gen(function* () {
       const observer = yield* liveConnection()
       const boom = new Error("the hook has thrown")
@@ -193,7 +193,7 @@ layer(TestDatabase.layer, { excludeTestServices: true })("the hooks of a pool", 
     })
   )
 
-  it.effect("close the connection that setup throws on, or is interrupted on", () =>
+  it.effect("close the connection if setup throws or is interrupted", () =>
     Effect.gen(function* () {
       const observer = yield* liveConnection()
       for (const setup of [() => Effect.die(new Error("the hook has thrown")), () => Effect.interrupt]) {
@@ -204,7 +204,7 @@ layer(TestDatabase.layer, { excludeTestServices: true })("the hooks of a pool", 
     })
   )
 
-  it.effect("fail the borrower with a failure of setup, and close the connection", () =>
+  it.effect("fail the borrower with the failure of setup, and close the connection", () =>
     Effect.gen(function* () {
       const observer = yield* liveConnection()
       const setup = hook(1, 2, 3, 4)
@@ -224,7 +224,7 @@ layer(TestDatabase.layer, { excludeTestServices: true })("the hooks of a pool", 
     })
   )
 
-  it.effect("close the connection where reset fails, and nobody hears of it", () =>
+  it.effect("close the connection if reset fails, and report that to no caller", () =>
     Effect.gen(function* () {
       const reset = hook(1)
       const { applicationName, pool } = yield* poolWith({ reset: reset.run })

@@ -1,6 +1,6 @@
 /**
- * A real session over a transport that is no socket: it answers simple queries at once, as a server that has nothing to
- * think about, and can be told to break. For tests of what stands above sessions, under a clock that is the test's.
+ * Makes a real session over a transport that is not a socket: it answers simple queries at once, and can be told to
+ * break. It serves tests of the layers above sessions, under a clock that the test moves.
  */
 import { Buffer } from "node:buffer"
 import { TransactionStatus } from "../../src/wire/backendMessage.ts"
@@ -17,7 +17,7 @@ const TERMINATE = "X".charCodeAt(0)
 
 export interface InMemorySession {
   readonly session: Session
-  /** As when the backend is killed. */
+  /** Ends the session as when the backend is killed. */
   readonly breakOff: () => void
 }
 

@@ -1,4 +1,4 @@
-/** What it costs that many who wait go away at once: no more than so many times what one costs. */
+/** Tests that many waiting calls can be interrupted at once in time that is linear in their number. */
 import { assert, layer } from "@effect/vitest"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
@@ -8,7 +8,7 @@ import { TestDatabase } from "../support/database.ts"
 import { assertHealthy, liveConnection, livePool, refusalOf } from "../support/live.ts"
 
 const WAITERS = 20_000
-/** Forking and interrupting so many fibers takes a third of it by itself on a slow machine. */
+/** On a slow machine, forking and interrupting so many fibers takes a third of it by itself. */
 const MAX_MILLIS = 2_000
 
 const orders: Readonly<Record<string, (n: number) => number>> = {
@@ -18,7 +18,7 @@ const orders: Readonly<Record<string, (n: number) => number>> = {
   "any first": (n) => (n * 7919) % WAITERS
 }
 
-/** Interrupts so many waiting calls in one tick, and tells how long the event loop stood still for that. */
+/** Interrupts so many waiting calls in one tick, and measures how long the event loop stood still. */
 const interruptAll = (call: Effect.Effect<unknown, PgError.PgError>, order: (n: number) => number) =>
   Effect.gen(function* () {
     const fibers = yield* Effect.forEach(Array.from({ length: WAITERS }), () =>
@@ -34,7 +34,7 @@ const interruptAll = (call: Effect.Effect<unknown, PgError.PgError>, order: (n: 
 
 layer(TestDatabase.layer, { excludeTestServices: true })("20,000 calls that are interrupted at once", (it) => {
   for (const [name, order] of Object.entries(orders)) {
-    it.effect(`leave a pool's queue in no time, ${name}`, () =>
+    it.effect(`leave a pool's queue in a moment, ${name}`, () =>
       Effect.gen(function* () {
         for (const multiplex of [false, true]) {
           const pool = yield* livePool({ maxConnections: 1, multiplex })
@@ -48,7 +48,7 @@ layer(TestDatabase.layer, { excludeTestServices: true })("20,000 calls that are 
       })
     )
 
-    it.effect(`leave a connection in no time, ${name}`, () =>
+    it.effect(`leave a connection in a moment, ${name}`, () =>
       Effect.gen(function* () {
         const connection = yield* liveConnection()
         const locker = yield* liveConnection()
@@ -71,7 +71,7 @@ layer(TestDatabase.layer, { excludeTestServices: true })("20,000 calls that are 
     )
   }
 
-  it.effect("are refused at once when their connection is lost", () =>
+  it.effect("are refused at once if their connection is lost", () =>
     Effect.gen(function* () {
       const connection = yield* liveConnection()
       const fibers = yield* Effect.forEach(Array.from({ length: WAITERS }), () =>

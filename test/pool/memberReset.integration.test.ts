@@ -1,4 +1,7 @@
-/** The reset between two borrowers as a fence: what it undoes, what it puts back, and what becomes of who comes next. */
+/**
+ * Tests the reset between two borrowers as a fence: what it undoes, what it restores, and what happens to the next
+ * borrower.
+ */
 import { assert, layer } from "@effect/vitest"
 import * as Effect from "effect/Effect"
 import type * as PgConnection from "../../src/PgConnection.ts"
@@ -10,7 +13,7 @@ import { proxyTo } from "../support/proxy.ts"
 const BACKEND = "SELECT pg_backend_pid()"
 const PATIENCE = "10 seconds"
 
-/** What the server says meanwhile, such as that it ends the session, is not read before the next thing is written. */
+/** Messages of the server, such as that it ends the session, are not read before the next request is written. */
 const blockForAWhile = (): void => {
   const until = performance.now() + 10
   while (performance.now() < until);
@@ -50,12 +53,12 @@ layer(TestDatabase.layer, { excludeTestServices: true })("the reset of a pool", 
     })
   )
 
-  it.effect("lets who comes next have another connection where it cannot be done, and run nothing on the old one", () =>
+  it.effect("gives the next borrower another connection if it fails, and runs nothing on the old one", () =>
     Effect.gen(function* () {
       const owner = yield* liveConnection()
       yield* owner.execute("CREATE TABLE held (n int)")
       const pool = yield* livePool({ maxConnections: 1, cancelTimeout: "300 millis" })
-      // The session's own table cannot be dropped while somebody else has it locked.
+      // The session's own table cannot be dropped while another session has it locked.
       const first = yield* pool.withConnection((connection) =>
         Effect.gen(function* () {
           yield* connection.execute("CREATE TEMP TABLE held (n int)")
@@ -73,7 +76,7 @@ layer(TestDatabase.layer, { excludeTestServices: true })("the reset of a pool", 
     })
   )
 
-  it.effect("waits for no transaction of others, whatever modes the borrower has left", () =>
+  it.effect("waits for no transaction of other sessions, whatever modes the borrower has left", () =>
     Effect.gen(function* () {
       const other = yield* liveConnection()
       yield* other.executeScript("BEGIN ISOLATION LEVEL SERIALIZABLE; CREATE TABLE written (n int)")
@@ -93,11 +96,11 @@ layer(TestDatabase.layer, { excludeTestServices: true })("the reset of a pool", 
   )
 
   for (const setting of ["statement_timeout", "transaction_timeout", "idle_session_timeout", "lock_timeout"]) {
-    it.effect(`never fails who comes next for a ${setting} that the borrower has left`, () =>
+    it.effect(`never fails the next borrower because of a ${setting} that the last one has left`, () =>
       Effect.gen(function* () {
         const pool = yield* livePool({ maxConnections: 1 })
         for (let round = 0; round < 10; round++) {
-          // The server may end the session at any moment from here: also the lease may be what meets it.
+          // The server may end the session at any moment from here, so the lease may meet that too.
           yield* Effect.ignore(pool.withConnection((connection) => connection.execute(`SET ${setting} = '1ms'`)))
           yield* Effect.sync(blockForAWhile)
           assert.strictEqual(yield* Effect.timeout(valueOf(pool, "SELECT 1"), PATIENCE), 1)
@@ -107,7 +110,7 @@ layer(TestDatabase.layer, { excludeTestServices: true })("the reset of a pool", 
     )
   }
 
-  it.effect("has nothing of who comes next written behind it before it is answered", () =>
+  it.effect("has no request of the next borrower written behind it before it is answered", () =>
     Effect.gen(function* () {
       const proxy = yield* proxyTo(yield* TestDatabase)
       const pool = yield* livePool({ host: proxy.host, port: proxy.port, sslMode: "disable", maxConnections: 1 })
@@ -128,7 +131,7 @@ layer(TestDatabase.layer, { excludeTestServices: true })("the reset of a pool", 
     })
   )
 
-  it.effect("is done at once, also where nobody takes the connection", () =>
+  it.effect("is done at once, even if no borrower waits for the connection", () =>
     Effect.gen(function* () {
       const observer = yield* liveConnection()
       const pool = yield* livePool({ maxConnections: 1 })
@@ -147,7 +150,7 @@ layer(TestDatabase.layer, { excludeTestServices: true })("the reset of a pool", 
     })
   )
 
-  it.effect("refuses nobody who may not wait: who comes next has the connection in a moment", () =>
+  it.effect("serves a borrower that may not wait: it has the connection in a moment", () =>
     Effect.gen(function* () {
       for (const multiplex of [false, true]) {
         const pool = yield* livePool({ maxConnections: 1, maxWaiters: 0, multiplex })
@@ -160,7 +163,7 @@ layer(TestDatabase.layer, { excludeTestServices: true })("the reset of a pool", 
     })
   )
 
-  it.effect("leaves prepared statements in use, also where statements that were prepared in SQL have to go", () =>
+  it.effect("keeps prepared statements, even if statements that were prepared in SQL have to go", () =>
     Effect.gen(function* () {
       const pool = yield* livePool({ maxConnections: 1 })
       const ours = valueOf(pool, "SELECT $1::int4 + 1", [1])
@@ -174,7 +177,7 @@ layer(TestDatabase.layer, { excludeTestServices: true })("the reset of a pool", 
     })
   )
 
-  it.effect("cannot undo a LOAD, and so the connection is replaced", () =>
+  it.effect("replaces the connection after a LOAD, which it cannot undo", () =>
     Effect.gen(function* () {
       const pool = yield* livePool({ maxConnections: 1 })
       const backend = yield* valueOf(pool, BACKEND)
@@ -184,7 +187,7 @@ layer(TestDatabase.layer, { excludeTestServices: true })("the reset of a pool", 
     })
   )
 
-  it.effect("comes before anybody else where a single statement fails after it has changed the session", () =>
+  it.effect("comes before any other borrower if a single statement fails after it has changed the session", () =>
     Effect.gen(function* () {
       const pool = yield* livePool({ maxConnections: 1 })
       const changes = [
@@ -202,7 +205,7 @@ layer(TestDatabase.layer, { excludeTestServices: true })("the reset of a pool", 
     })
   )
 
-  it.effect("comes before anybody else where the server reports that a function has changed a setting", () =>
+  it.effect("comes before any other borrower if the server reports that a function has changed a setting", () =>
     Effect.gen(function* () {
       const owner = yield* liveConnection()
       yield* owner.execute(
@@ -226,7 +229,7 @@ layer(TestDatabase.layer, { excludeTestServices: true })("the reset of a pool", 
     })
   )
 
-  it.effect("comes before anybody else where connections are shared", () =>
+  it.effect("comes before any other borrower if connections are shared", () =>
     Effect.gen(function* () {
       const pool = yield* livePool({ maxConnections: 2, multiplex: true })
       const look = pool.fetchValue("SELECT current_setting('search_path') || current_user")

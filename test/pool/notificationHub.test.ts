@@ -1,4 +1,4 @@
-/** The connection of a pool that listens, over sessions that break and a server that is out of reach for a while. */
+/** Tests the hub of a pool, over sessions that break and a server that cannot be reached for a while. */
 import { assert, describe, it } from "@effect/vitest"
 import * as Deferred from "effect/Deferred"
 import * as Effect from "effect/Effect"
@@ -27,11 +27,11 @@ const heard = (mailbox: Mailbox) =>
     events.map((event) => (event._tag === "Gap" ? event.reason : event.payload))
   )
 
-/** A hub whose attempts to connect fail where they are listed, counted from 1. */
+/** A hub whose attempts to connect fail if they are listed, counted from 1. */
 const hubWith = (...failing: ReadonlyArray<number>) =>
   hubAfter((attempt) => (failing.includes(attempt) ? Effect.fail(outOfReach) : Effect.void))
 
-/** A hub that connects where that succeeds which is to be done before; attempts are counted from 1. */
+/** A hub that connects if the given effect succeeds first; attempts are counted from 1. */
 const hubAfter = (before: (attempt: number) => Effect.Effect<void, PgError.PgError>) =>
   Effect.gen(function* () {
     const opened: Array<InMemorySession> = []
@@ -53,7 +53,7 @@ const hubAfter = (before: (attempt: number) => Effect.Effect<void, PgError.PgErr
   })
 
 describe("the readers of a pool", () => {
-  it.effect("hear again, and are told of the gap, when a new reader opens the connection before they do", () =>
+  it.effect("hear again, and are told of the gap, if a new reader opens the connection before they do", () =>
     Effect.gen(function* () {
       const { hub, notify, opened } = yield* hubWith(2)
       const a = yield* hub.listen("a", undefined)
@@ -70,7 +70,7 @@ describe("the readers of a pool", () => {
     })
   )
 
-  it.effect("hear again, and are told of the gap, once the server is back", () =>
+  it.effect("hear again, and are told of the gap, after the server is back", () =>
     Effect.gen(function* () {
       const { hub, notify, opened } = yield* hubWith(2, 3)
       const a = yield* hub.listen("a", undefined)
@@ -84,7 +84,7 @@ describe("the readers of a pool", () => {
   )
 })
 
-describe("the readers of a pool, when the server speaks to them before it has confirmed", () => {
+describe("the readers of a pool whose server sends notifications before it has confirmed", () => {
   it.effect("are told of the gap first", () =>
     Effect.gen(function* () {
       const { hub, notify, opened } = yield* hubWith()
@@ -92,7 +92,7 @@ describe("the readers of a pool, when the server speaks to them before it has co
       opened[0]?.breakOff()
       const listening = yield* Effect.forkChild(hub.listen("b", undefined), { startImmediately: true })
       assert.strictEqual(opened.length, 2)
-      assert.deepStrictEqual(yield* heard(a), [], "nobody knows yet whether they are listened for")
+      assert.deepStrictEqual(yield* heard(a), [], "the server has not confirmed yet")
       notify("hello")
       yield* Fiber.join(listening)
       notify("again")
@@ -102,7 +102,7 @@ describe("the readers of a pool, when the server speaks to them before it has co
 })
 
 describe("the first reader of a pool", () => {
-  it.effect("is told at once that the server is out of reach", () =>
+  it.effect("is told at once that the server cannot be reached", () =>
     Effect.gen(function* () {
       const { hub } = yield* hubWith(1)
       assert.strictEqual(yield* Effect.flip(hub.listen("a", undefined)), outOfReach)
@@ -111,7 +111,7 @@ describe("the first reader of a pool", () => {
 })
 
 describe("a new reader of a pool whose connection is lost", () => {
-  it.effect("hears, and the others are told of the gap, where nobody has tried to recover yet", () =>
+  it.effect("hears, and the others are told of the gap, if no reader has tried to recover yet", () =>
     Effect.gen(function* () {
       const { hub, notify, opened } = yield* hubWith()
       const a = yield* hub.listen("a", undefined)
@@ -143,7 +143,7 @@ describe("a new reader of a pool whose connection is lost", () => {
     })
   )
 
-  it.effect("hears also where that happens before the server has confirmed", () =>
+  it.effect("also hears if the connection is lost before the server has confirmed", () =>
     Effect.gen(function* () {
       const { hub, notify, opened } = yield* hubWith()
       yield* hub.listen("a", undefined)
@@ -160,7 +160,7 @@ describe("a new reader of a pool whose connection is lost", () => {
     })
   )
 
-  it.effect("is told after a while that the server stays away, and is then forgotten", () =>
+  it.effect("is told after a while that the server is still away, and is then forgotten", () =>
     Effect.gen(function* () {
       let isAway = false
       const { hub, opened } = yield* hubAfter(() => (isAway ? Effect.fail(outOfReach) : Effect.void))
@@ -178,11 +178,11 @@ describe("a new reader of a pool whose connection is lost", () => {
       isAway = false
       yield* TestClock.adjust("1 minute")
       yield* settle
-      assert.strictEqual(opened.length, 1, "nobody reads")
+      assert.strictEqual(opened.length, 1, "no reader is left")
     })
   )
 
-  it.effect("is told at once of a reason that will not pass", () =>
+  it.effect("is told at once of a permanent failure", () =>
     Effect.gen(function* () {
       const untrusted = new PgError.ConnectError({ stage: "tls", attempts: [] })
       const { hub, opened } = yield* hubAfter((attempt) => (attempt === 1 ? Effect.void : Effect.fail(untrusted)))
@@ -192,7 +192,7 @@ describe("a new reader of a pool whose connection is lost", () => {
     })
   )
 
-  it.effect("is told at once where the pool is closed, and opens nothing", () =>
+  it.effect("is told at once if the pool is closed, and opens nothing", () =>
     Effect.gen(function* () {
       const pool = yield* Scope.make()
       const { hub, opened } = yield* Scope.provide(hubWith(), pool)
@@ -204,7 +204,7 @@ describe("a new reader of a pool whose connection is lost", () => {
     })
   )
 
-  it.effect("goes at once where it is interrupted, though the connection is just being made", () =>
+  it.effect("ends at once if it is interrupted while the connection is being opened", () =>
     Effect.gen(function* () {
       const { hub, opened } = yield* hubAfter((attempt) => (attempt === 1 ? Effect.void : Effect.never))
       yield* hub.listen("a", undefined)
@@ -219,7 +219,7 @@ describe("a new reader of a pool whose connection is lost", () => {
 })
 
 describe("a reader of a pool that is interrupted before the server has confirmed", () => {
-  it.effect("is not taken for one that reads", () =>
+  it.effect("does not count as a reader", () =>
     Effect.gen(function* () {
       const { hub, opened } = yield* hubWith()
       const others = yield* Scope.make()
@@ -229,13 +229,13 @@ describe("a reader of a pool that is interrupted before the server has confirmed
       yield* settle
       yield* Scope.close(others, Exit.void)
       yield* settle
-      assert.isDefined(opened[0]?.session.lost, "the connection has nobody left")
+      assert.isDefined(opened[0]?.session.lost, "the connection has no reader left")
     })
   )
 })
 
-describe("readers of a pool who come together", () => {
-  it.effect("have one connection opened for all of them, and none that nobody waits for any more", () =>
+describe("readers of a pool that come together", () => {
+  it.effect("have one connection opened for all of them, and none after all have left", () =>
     Effect.gen(function* () {
       let connecting = yield* Deferred.make<void>()
       const { hub, notify, opened } = yield* hubAfter(() => Effect.suspend(() => Deferred.await(connecting)))
@@ -259,8 +259,8 @@ describe("readers of a pool who come together", () => {
   )
 })
 
-describe("a reader of a pool that goes", () => {
-  it.effect("waits for nobody who is just about to listen, however long that takes", () =>
+describe("a reader of a pool that leaves", () => {
+  it.effect("does not wait for a reader that is about to listen, however long that takes", () =>
     Effect.gen(function* () {
       const connecting = yield* Deferred.make<void>()
       const { hub, notify, opened } = yield* hubAfter((attempt) =>
@@ -283,7 +283,7 @@ describe("a reader of a pool that goes", () => {
     })
   )
 
-  it.effect("leaves no connection behind that was just being made for it", () =>
+  it.effect("leaves no connection that was just being opened for it", () =>
     Effect.gen(function* () {
       const connecting = yield* Deferred.make<void>()
       const { hub, opened } = yield* hubAfter((attempt) => (attempt === 1 ? Effect.void : Deferred.await(connecting)))

@@ -1,4 +1,4 @@
-/** When the life of a pool's connection ends. */
+/** Tests how a pool reports a failed connection, and when the lifetime of a connection ends. */
 import { assert, describe, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
@@ -12,7 +12,7 @@ import { inMemorySession } from "./inMemorySession.ts"
 const MEMBERS = 200
 const OPENED_AT = 10_000
 
-/** When so many, all opened at the same time, are to end. */
+/** The ends of so many connections that were opened at the same time. */
 const endsOf = (maxLifetimeMillis: number) =>
   Effect.gen(function* () {
     yield* TestClock.setTime(OPENED_AT)
@@ -31,12 +31,12 @@ const endsOf = (maxLifetimeMillis: number) =>
 
 const boom = new Error("boom")
 
-describe("a connection that cannot be opened", () => {
+describe("a caller of a connection that cannot be opened", () => {
   for (const [what, connect, init] of [
     ["connecting dies", Effect.die(boom), undefined],
     ["init dies", Effect.sync(() => inMemorySession().session), () => Effect.die(boom)]
   ] as const) {
-    it.effect(`is answered with the reason where ${what}`, () =>
+    it.effect(`receives the reason if ${what}`, () =>
       Effect.gen(function* () {
         const open = yield* memberOpener({
           connect,
@@ -56,7 +56,7 @@ describe("a connection that cannot be opened", () => {
 })
 
 describe("a connection of a pool", () => {
-  it.effect("lives up to a tenth shorter than it may, and not all as long as each other", () =>
+  it.effect("lives up to a tenth shorter than its lifetime, so that connections do not all end together", () =>
     Effect.gen(function* () {
       const MAX_LIFETIME = 60_000
       const lives = (yield* endsOf(MAX_LIFETIME)).map((end) => end - OPENED_AT)
@@ -67,7 +67,7 @@ describe("a connection of a pool", () => {
     })
   )
 
-  it.effect("lives for ever where there is no limit", () =>
+  it.effect("lives forever if there is no limit", () =>
     Effect.gen(function* () {
       assert.deepStrictEqual(
         yield* endsOf(0),

@@ -1,4 +1,6 @@
-/** The reset behind the COMMIT of a pool's transaction: what is written when, and what becomes of the connection. */
+/**
+ * Tests the reset behind the COMMIT of a pool's transaction: what is written when, and what becomes of the connection.
+ */
 import { assert, describe, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
@@ -16,7 +18,7 @@ const opened = (server: ScriptedServer) =>
     return peer
   })
 
-/** A pool of one connection, with a transaction whose COMMIT has come to the server and is not answered. */
+/** A pool of one connection, with a transaction whose COMMIT the server has received and not answered. */
 const committing = Effect.gen(function* () {
   const server = yield* scriptedServer
   const making = yield* Effect.forkScoped(
@@ -49,7 +51,7 @@ const committed = [Say.commandComplete("COMMIT"), Say.ready("I")]
 const answeredReset = [Say.commandComplete("BEGIN"), Say.commandComplete("COMMIT"), Say.ready("I")]
 
 describe("the COMMIT of a pool's transaction", () => {
-  it.live("is written together with the reset, and nothing is behind that before it has succeeded", () =>
+  it.live("is written together with the reset, and nothing is written behind the reset before it has succeeded", () =>
     Effect.gen(function* () {
       const { next, peer, pool, transaction } = yield* committing
       peer.send(...committed)
@@ -64,7 +66,7 @@ describe("the COMMIT of a pool's transaction", () => {
     }).pipe(Effect.scoped)
   )
 
-  it.live("has the connection reset once more where it has failed, since it may have left anything", () =>
+  it.live("has the connection reset once more if it has failed, because it may have left anything", () =>
     Effect.gen(function* () {
       const { next, peer, transaction } = yield* committing
       peer.send(Say.error({ code: "23514" }), Say.ready("I"), ...answeredReset)
@@ -79,7 +81,7 @@ describe("the COMMIT of a pool's transaction", () => {
     }).pipe(Effect.scoped)
   )
 
-  it.live("counts where the reset behind it fails, and who comes next has another connection", () =>
+  it.live("counts even if the reset behind it fails, and the next borrower has another connection", () =>
     Effect.gen(function* () {
       const { next, peer, server, transaction } = yield* committing
       peer.send(...committed, Say.commandComplete("BEGIN"), Say.error({ code: "53200" }), Say.ready("E"))

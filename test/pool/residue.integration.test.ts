@@ -1,6 +1,6 @@
 /**
- * The oracle for what a borrower leaves behind: each statement of PostgreSQL that can change a session is run in each way
- * to borrow one, and afterwards all that can be observed of the session is what it is on a fresh one with `init`.
+ * Tests what a borrower leaves behind: each statement of PostgreSQL that can change a session runs in each way to
+ * borrow one. Afterwards everything that can be observed of the session equals a fresh session with `init`.
  */
 import { assert, describe, it as plainIt, layer } from "@effect/vitest"
 import * as Context from "effect/Context"
@@ -16,7 +16,7 @@ import { TestDatabase } from "../support/database.ts"
 import { assertHealthy, liveConnection, liveSettings, valueOf } from "../support/live.ts"
 import { HARMLESS, STATEMENTS } from "./residue.statements.ts"
 
-/** All that can be seen of a session. A setting of the application that was never made reads as one that is empty. */
+/** Everything that can be seen of a session. A custom setting that was never made reads as an empty one. */
 const OBSERVATION = `SELECT json_build_object(
   'settings', (SELECT json_object_agg(name, setting ORDER BY name) FROM pg_settings WHERE name !~ '^(plpgsql|auto_explain)\\.'),
   'application', coalesce(current_setting('app.tenant', true), ''),
@@ -79,7 +79,7 @@ BEGIN
   RETURN changed;
 END $$`
 
-/** What it makes has to be there for each borrower, and nothing else. */
+/** What init makes must be there for each borrower, and nothing else. */
 const init = (connection: PgConnection.PgConnection) =>
   connection.executeScript(
     "SET app.tenant = 'acme'; SET lock_timeout = '41s'; CREATE TEMP TABLE made (n int4); LISTEN made; SELECT pg_advisory_lock(41)"
@@ -98,7 +98,7 @@ const pools: Readonly<Record<string, Make>> = {
 
 const quoted = (sql: string): string => `$residue$${sql}$residue$`
 
-/** The ways to run a statement. What one of a function does is seen by nobody, where it is asked for on its own. */
+/** The ways to run a statement. The changes of a function that runs on its own are not observed. */
 const ways: Readonly<Record<string, (pool: PgPool.PgPool, sql: string) => Effect.Effect<unknown, PgError.PgError>>> = {
   "a single statement": (pool, sql) => pool.execute(sql),
   "a single script": (pool, sql) => pool.executeScript(`SELECT 1; ${sql}; SELECT 2`),
@@ -118,8 +118,8 @@ const ways: Readonly<Record<string, (pool: PgPool.PgPool, sql: string) => Effect
 }
 
 /**
- * What stays, since it cannot be seen or undone: what a view or a function does in a single SELECT, the last value of a
- * sequence after one, a statement that a function prepares in SQL, and a library that is loaded by code on the server.
+ * Changes that stay, because they cannot be seen or undone: those of a view or a function in a single SELECT, the last
+ * value of a sequence after one, a statement that a function prepares in SQL, and a library that server code loads.
  */
 const stays = (way: string, sql: string): boolean => {
   if (/^TABLE|nextval/.test(sql)) return way === "a single statement" || way === "a single script"
@@ -152,7 +152,7 @@ const partsOf = (observation: string): Map<string, string> => {
   return new Map(Object.entries({ ...rest, ...settings }).map(([name, value]) => [name, JSON.stringify(value)]))
 }
 
-/** What two observations differ in, as few words as it takes. */
+/** The differences between two observations, as short as possible. */
 const difference = (expected: string, actual: string): ReadonlyArray<string> => {
   const before = partsOf(expected)
   return [...partsOf(actual)].flatMap(([name, value]) =>
@@ -160,8 +160,8 @@ const difference = (expected: string, actual: string): ReadonlyArray<string> => 
   )
 }
 
-layer(Objects.layer, { excludeTestServices: true })("what a borrower leaves behind", (it) => {
-  it.effect("can be seen of every statement where nothing resets", () =>
+layer(Objects.layer, { excludeTestServices: true })("the residue of a borrower", (it) => {
+  it.effect("can be observed for every statement if nothing resets", () =>
     Effect.gen(function* () {
       for (const sql of STATEMENTS) {
         const seen = yield* Effect.scoped(
@@ -180,7 +180,7 @@ layer(Objects.layer, { excludeTestServices: true })("what a borrower leaves behi
 
   for (const [kind, make] of Object.entries(pools)) {
     for (const [way, run] of Object.entries(ways)) {
-      it.effect(`is gone after ${way} on ${kind}, whatever the statement`, () =>
+      it.effect(`is gone after ${way} on ${kind}, for every statement`, () =>
         Effect.gen(function* () {
           const expected = (yield* Objects)[kind] ?? ""
           const pool = yield* make
@@ -202,7 +202,7 @@ layer(Objects.layer, { excludeTestServices: true })("what a borrower leaves behi
       )
     }
 
-    it.effect(`is gone of every setting that a user may make, on ${kind}`, () =>
+    it.effect(`is gone for every setting that a user may make, on ${kind}`, () =>
       Effect.gen(function* () {
         const expected = (yield* Objects)[kind] ?? ""
         const pool = yield* make
@@ -223,7 +223,7 @@ layer(Objects.layer, { excludeTestServices: true })("what a borrower leaves behi
     )
   }
 
-  it.effect("is of every command that can leave something: the others are named, with why they cannot", () =>
+  it.effect("covers every command that can leave something; the others are listed with a reason", () =>
     Effect.gen(function* () {
       const connection = yield* liveConnection()
       const run = new Set<string>(["MERGE"])

@@ -1,4 +1,7 @@
-/** Statements that change a session, by what they leave behind; and why the other commands leave nothing. */
+/**
+ * Lists statements that change a session, by what they leave behind, and the reasons why the other commands leave
+ * nothing.
+ */
 
 /** In the schema of temporary objects, which each session has for itself. */
 const temporary = [
@@ -70,7 +73,7 @@ const others = [
 
 export const STATEMENTS: ReadonlyArray<string> = [...temporary, ...settings, ...others]
 
-/** Why the commands that no statement above runs leave nothing of their own in a session. */
+/** The reasons why the commands that no statement above runs leave nothing of their own in a session. */
 export const HARMLESS: ReadonlyArray<readonly [RegExp, string]> = [
   [/^(ALTER|DROP) /, "they change or remove what a CREATE has made, in the session's own schema too"],
   [/^CREATE (INDEX|RULE|TRIGGER|POLICY|STATISTICS)$/, "they belong to a table, and go with it"],

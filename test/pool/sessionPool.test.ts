@@ -1,6 +1,7 @@
 /**
- * The pool against a model, under a clock that only the test moves: whatever is borrowed, given back, given up, broken,
- * expired or refused, and however long it takes, no slot is lost, nobody overtakes, and the size stays within its bounds.
+ * Tests the pool against a model, under a clock that only the test moves. Sessions are borrowed, given back, given up,
+ * broken, expired or refused, and the server may be slow. No slot is lost, no waiter overtakes another, and the size
+ * stays within its bounds.
  */
 import { assert, describe, it } from "@effect/vitest"
 import * as Arbitrary from "effect/Arbitrary"
@@ -29,10 +30,10 @@ const LIMITS: PoolLimits = {
   maxUses: 0
 }
 
-/** What a step picks by goes from 0 to this. */
+/** The largest number by which a step chooses; the smallest is 0. */
 const MAX_PICK = 20
 
-/** Somebody who has asked for a session, and what became of it. */
+/** A borrower that has asked for a session, and what became of it. */
 class Borrower {
   readonly order: number
   readonly askedAt: number
@@ -52,20 +53,20 @@ class Borrower {
   }
 }
 
-/** A pool, all who have ever asked it, and the connections that are on their way. */
+/** A pool, all borrowers that have ever asked it, and the connections that are being opened. */
 class World {
   readonly pool: SessionPool
   readonly borrowers: Array<Borrower> = []
   /** In the order in which they were lent a session after a wait. */
   readonly served: Array<number> = []
-  /** Who was lent a session whose life was over. */
+  /** Borrowers that were lent a session whose lifetime was over. */
   readonly lentExpired: Array<number> = []
   isClosed = false
-  /** Whether a reset is answered by nothing. */
+  /** Whether the server leaves resets unanswered. */
   isSilent = false
-  /** How often somebody waited for the clock. */
+  /** How often a borrower waited for the clock. */
   timersSet = 0
-  /** The last that the pool has told its meter. */
+  /** The latest numbers that the pool has reported to its meter. */
   told: PoolCounts | undefined
   private readonly opening: Array<(opened: Exit.Exit<Member, PgError.PgError>) => void> = []
   private readonly breakOff = new Map<Member, () => void>()
@@ -131,7 +132,7 @@ class World {
     borrower.giveUp()
   }
 
-  /** Sessions of one pool do not all live as long as each other. */
+  /** Sessions of one pool have different lifetimes. */
   connected(pick = 0): void {
     const done = this.opening.shift()
     if (done === undefined) return
@@ -161,7 +162,7 @@ class World {
     this.opening.shift()?.(Exit.die(new Error("a hook has thrown")))
   }
 
-  /** Kills a backend, of a session that is lent or of one that is idle. */
+  /** Kills the backend of a session that is lent or idle. */
   kill(pick: number): void {
     const alive = [...this.breakOff].filter(([member]) => member.session.lost === undefined)
     const [member, breakOff] = alive[pick % Math.max(1, alive.length)] ?? []
@@ -174,17 +175,17 @@ class World {
     breakOff()
   }
 
-  /** What must hold after every step. */
+  /** The rules that must hold after every step. */
   check(limits: PoolLimits): void {
     const { connecting, idle, size, waiting } = this.pool.counts
-    assert.strictEqual(this.told?.waiting ?? 0, waiting, "the meter knows of others who wait")
+    assert.strictEqual(this.told?.waiting ?? 0, waiting, "the meter counts other waiters")
     const members = this.lent.map(({ member }) => member)
     assert.isAtMost(size + connecting, limits.maxConnections)
     assert.strictEqual(new Set(members).size, members.length, "two have the same session")
-    assert.strictEqual(waiting, this.waiting.length, "who waits here waits there")
+    assert.strictEqual(waiting, this.waiting.length, "both count the same waiters")
     assert.strictEqual(connecting, this.opening.length)
     assert.isAtMost(idle + members.length, size)
-    assert.isFalse(waiting > 0 && this.pool.hasIdle, "somebody waits while a session is idle")
+    assert.isFalse(waiting > 0 && this.pool.hasIdle, "a borrower waits while a session is idle")
     assert.isAtMost(waiting, limits.maxWaiters)
     assert.deepStrictEqual(this.lentExpired, [], "a session whose life was over was lent")
     for (const { member } of limits.maxUses === 0 ? [] : this.lent) {
@@ -193,10 +194,10 @@ class World {
     assert.deepStrictEqual(
       this.served,
       [...this.served].sort((a, b) => a - b),
-      "somebody was overtaken"
+      "a borrower was overtaken"
     )
     for (const { askedAt } of this.waiting) {
-      assert.isBelow(this.timers.now() - askedAt, limits.acquireTimeoutMillis + 1, "somebody waits for too long")
+      assert.isBelow(this.timers.now() - askedAt, limits.acquireTimeoutMillis + 1, "a borrower waits for too long")
     }
   }
 }
@@ -222,7 +223,7 @@ const steps: ReadonlyArray<Step> = [
   (_, pick) => TestClock.adjust(pick * 20),
   (_, pick) => TestClock.adjust(pick * 20),
   () => TestClock.adjust(70_000),
-  // Most programs are to have something to do until their end.
+  // Most programs should have something to do until their end.
   (world, pick) => (pick === MAX_PICK ? world.close() : undefined)
 ]
 
@@ -243,7 +244,7 @@ const limitsOfPools: Arbitrary.Arbitrary<PoolLimits> = Arbitrary.all([int(1, 4),
 
 const lifetimes = [Infinity, 1_000, 2_000, 65_000]
 
-/** Lets sessions answer and fibers that sleep wake up. */
+/** Lets sessions answer and sleeping fibers wake up. */
 const settle = Effect.andThen(
   TestClock.adjust(0),
   Effect.promise(() => new Promise((done) => setImmediate(done)))
@@ -254,7 +255,7 @@ const worldWith = (limits: PoolLimits, lifetimeMillis = Infinity) =>
 
 describe("a pool of sessions", () => {
   it.effect.prop(
-    "loses no slot, lets nobody overtake and never grows above its maximum, whatever happens",
+    "loses no slot, keeps the order of its waiters and never grows above its maximum, whatever happens",
     [programs, limitsOfPools, int(0, lifetimes.length - 1)],
     ([program, limits, lifetime]) =>
       Effect.gen(function* () {
@@ -265,7 +266,7 @@ describe("a pool of sessions", () => {
           yield* settle
           world.check(limits)
         }
-        // However it went, once all is given back and the server answers, everybody is served.
+        // After any program, once everything is given back and the server answers, every waiter is served.
         for (let round = 0; round < 20; round++) {
           while (world.lent.length > 0) world.release(0)
           yield* TestClock.adjust(500)
@@ -288,7 +289,7 @@ describe("a pool of sessions", () => {
     { arbitrary: { runs: 200 }, timeout: 60_000 }
   )
 
-  it.effect("waits out a failure that may pass, and tells all who wait of one that will not", () =>
+  it.effect("waits out a temporary failure, and fails all waiters with a permanent one", () =>
     Effect.gen(function* () {
       const world = yield* worldWith(LIMITS)
       world.acquire()
@@ -305,7 +306,7 @@ describe("a pool of sessions", () => {
     })
   )
 
-  it.effect("tries again alone after a failure, and with growing pauses", () =>
+  it.effect("tries again with one connection after a failure, and with growing pauses", () =>
     Effect.gen(function* () {
       const world = yield* worldWith(LIMITS)
       world.acquire()
@@ -322,7 +323,7 @@ describe("a pool of sessions", () => {
     })
   )
 
-  it.effect("says how long somebody waited, and what the others do", () =>
+  it.effect("reports how long a borrower waited, and the state of the other sessions", () =>
     Effect.gen(function* () {
       const world = yield* worldWith({ ...LIMITS, maxConnections: 1 })
       world.acquire()
@@ -338,7 +339,7 @@ describe("a pool of sessions", () => {
     })
   )
 
-  it.effect("asks the server anew for each call after a refusal that is final, and pauses for nobody", () =>
+  it.effect("asks the server anew for each call after a permanent refusal, without a pause", () =>
     Effect.gen(function* () {
       const world = yield* worldWith({ ...LIMITS, minConnections: 1 })
       for (let call = 0; call < 18; call++) {
@@ -359,7 +360,7 @@ describe("a pool of sessions", () => {
     })
   )
 
-  it.effect("opens a session for who has waited for one whose reset is slow, and not for who gets it soon", () =>
+  it.effect("opens a session for a borrower that waits for a slow reset, and not for one that is served soon", () =>
     Effect.gen(function* () {
       const world = yield* worldWith(LIMITS)
       world.acquire()
@@ -391,7 +392,7 @@ describe("a pool of sessions", () => {
     })
   )
 
-  it.effect("refuses more waiters than it may have", () =>
+  it.effect("refuses a waiter beyond its maximum", () =>
     Effect.gen(function* () {
       const world = yield* worldWith({ ...LIMITS, maxConnections: 1, maxWaiters: 1 })
       world.acquire()
@@ -421,7 +422,7 @@ describe("a pool of sessions", () => {
     })
   )
 
-  it.effect("closes what is idle for too long, down to its minimum, and restores the minimum", () =>
+  it.effect("closes sessions that are idle for too long, down to its minimum, and restores the minimum", () =>
     Effect.gen(function* () {
       const world = yield* worldWith({ ...LIMITS, minConnections: 1 })
       world.acquire()
@@ -442,7 +443,7 @@ describe("a pool of sessions", () => {
     })
   )
 
-  it.effect("lets what it may not close stay idle, and does not look at it all the time", () =>
+  it.effect("keeps idle sessions that it may not close, and does not check them all the time", () =>
     Effect.gen(function* () {
       const world = yield* worldWith({ ...LIMITS, minConnections: 1 })
       world.acquire()
@@ -457,7 +458,7 @@ describe("a pool of sessions", () => {
     })
   )
 
-  it.effect("closes no more than it may while those that it has closed have not gone yet", () =>
+  it.effect("closes no more than it may while the closed ones have not gone yet", () =>
     Effect.gen(function* () {
       const world = yield* worldWith({ ...LIMITS, minConnections: 1 })
       for (let n = 0; n < 3; n++) world.acquire()
@@ -473,7 +474,7 @@ describe("a pool of sessions", () => {
     })
   )
 
-  it.effect("opens no session for somebody whose session is only asked whether it is there", () =>
+  it.effect("opens no session for a borrower whose session is only being checked", () =>
     Effect.gen(function* () {
       const world = yield* worldWith({ ...LIMITS, idleTimeoutMillis: 0 })
       world.acquire()
@@ -488,7 +489,7 @@ describe("a pool of sessions", () => {
     })
   )
 
-  it.effect("lends a session that was idle for long where nobody may wait", () =>
+  it.effect("lends a session that was idle for long if the borrower may not wait", () =>
     Effect.gen(function* () {
       const world = yield* worldWith({ ...LIMITS, minConnections: 1, maxWaiters: 0, idleTimeoutMillis: 0 })
       world.pool.open(() => {})
@@ -503,7 +504,7 @@ describe("a pool of sessions", () => {
     })
   )
 
-  it.effect("replaces a session that has been used often enough", () =>
+  it.effect("replaces a session after its maximum number of uses", () =>
     Effect.gen(function* () {
       const world = yield* worldWith({ ...LIMITS, maxUses: 2 })
       world.acquire()
@@ -519,7 +520,7 @@ describe("a pool of sessions", () => {
     })
   )
 
-  it.effect("lends no session whose life is over, whichever was idle first, and replaces it", () =>
+  it.effect("lends no session whose lifetime is over, whichever was idle first, and replaces it", () =>
     Effect.gen(function* () {
       const world = yield* worldWith(LIMITS, 10_000)
       world.acquire()
@@ -548,7 +549,7 @@ describe("a pool of sessions", () => {
     })
   )
 
-  it.effect("counts for its uses who borrows it, and not its own resets, rollbacks and checks", () =>
+  it.effect("counts borrowers as uses, and not its own resets, rollbacks and checks", () =>
     Effect.gen(function* () {
       const world = yield* worldWith({ ...LIMITS, maxConnections: 1, idleTimeoutMillis: 0, maxUses: 3 })
       for (const use of [1, 2, 3]) {
@@ -567,7 +568,7 @@ describe("a pool of sessions", () => {
     })
   )
 
-  it.effect("asks a session that was idle for long whether it is there, and lends another where it is not", () =>
+  it.effect("checks a session that was idle for long, and lends another if the check fails", () =>
     Effect.gen(function* () {
       const world = yield* worldWith({ ...LIMITS, idleTimeoutMillis: 0 })
       world.acquire()
@@ -591,7 +592,7 @@ describe("a pool of sessions", () => {
     })
   )
 
-  it.effect("refuses those who wait and those who come once it is closed, and closes what comes back", () =>
+  it.effect("refuses waiting and new borrowers after it is closed, and closes the sessions that come back", () =>
     Effect.gen(function* () {
       const world = yield* worldWith({ ...LIMITS, maxConnections: 1 })
       world.acquire()

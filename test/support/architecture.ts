@@ -1,9 +1,9 @@
 /**
- * The architecture of src (see ARCHITECTURE.md), as a function from the texts of its files to what is wrong with them.
+ * Checks the architecture of src (see ARCHITECTURE.md): a function from the texts of its files to the violations.
  *
- * A file imports from its own layer and from lower ones, never upwards, and no chain of imports comes back to where it
- * began (imports of types count: they too say who must know whom). What reaches outside of src is told per file. A
- * folder has few entries, unless they are all of one kind.
+ * A file imports from its own layer and from lower ones, and no chain of imports comes back to where it began. Imports
+ * of types count too. Each import from outside src is allowed per file. A folder has few entries, unless they are all
+ * of one kind.
  */
 import * as path from "node:path/posix"
 import { parseAst } from "vitest/node"
@@ -14,7 +14,7 @@ interface ArchitectureLayer {
   readonly parts: ReadonlyArray<string>
 }
 
-/** From the bottom up. A new public module gets its place here, and a new room of the session too. */
+/** From the bottom up. A new public module and a new room of the session get their places here. */
 export const layers: ReadonlyArray<ArchitectureLayer> = [
   { name: "wire", parts: ["wire/"] },
   { name: "codec", parts: ["codec/"] },
@@ -50,7 +50,7 @@ export const layers: ReadonlyArray<ArchitectureLayer> = [
   { name: "front door", parts: ["index.ts"] }
 ]
 
-/** What may be imported that is not in src, and by whom. The first pattern that fits the module decides. */
+/** Modules outside src, and the files that may import them. The first pattern that fits the module decides. */
 const outside: ReadonlyArray<{ readonly module: RegExp; readonly importers: RegExp }> = [
   { module: /^pg-protocol(\/|$)/, importers: /^wire\/coldMessages\.ts$/ },
   { module: /^node:(net|tls)$/, importers: /^session\/engine\/transport[^/]*\.ts$/ },
@@ -65,7 +65,10 @@ const MAX_SIBLINGS = 15
 const ofOneKind: ReadonlySet<string> = new Set([".", "codec"])
 const isGenerated = (file: string): boolean => file.endsWith(".generated.ts")
 
-/** What is wrong with `files`, a map from path relative to src (`wire/limits.ts`) to source text; empty if nothing is. */
+/**
+ * The violations in `files`, a map from path relative to src (`wire/limits.ts`) to source text; empty if there are
+ * none.
+ */
 export const violations = (files: ReadonlyMap<string, string>): ReadonlyArray<string> => {
   const inside = new Map<string, ReadonlyArray<string>>()
   const found: Array<string> = []
@@ -122,7 +125,7 @@ const mayImportOutside = (file: string, module: string): boolean =>
 
 /**
  * The modules that a text imports, in whatever way: import and export declarations, `import()` as an expression and in
- * a type, `import x = require()`. One whose name is not a literal is undefined.
+ * a type, `import x = require()`. A module whose name is not a literal is undefined.
  */
 export const importsOf = (source: string): ReadonlyArray<string | undefined> => {
   const modules: Array<string | undefined> = []
@@ -155,7 +158,7 @@ const literal = (node: unknown): string | undefined =>
     ? node.value
     : undefined
 
-/** One chain for each way back that a depth-first walk meets. */
+/** One chain for each cycle that a depth-first walk meets. */
 const cycles = (imports: ReadonlyMap<string, ReadonlyArray<string>>): ReadonlyArray<string> => {
   const found: Array<string> = []
   const isDone = new Set<string>()

@@ -1,8 +1,8 @@
 /**
- * A database of its own for each test file, so that files may run side by side. It is made from `template0`, which is
- * as empty as the server can make it, and dropped at the end together with whoever is still connected to it.
+ * Makes a database for each test file, so that files may run side by side. It is made from `template0`, which is as
+ * empty as the server can make it, and dropped at the end, together with its open connections.
  *
- * The administration goes through node-postgres: it must work where the code under test does not.
+ * The administration uses node-postgres, because it must work if the code under test does not.
  */
 import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
@@ -14,7 +14,7 @@ import { inject } from "vitest"
 import type { PgServer } from "./postgres.ts"
 
 export interface Database extends Omit<PgServer, "features"> {
-  /** `postgres://user:password@host:port/database`, over TCP and without a word on TLS. */
+  /** `postgres://user:password@host:port/database`, over TCP, without a setting for TLS. */
   readonly url: string
 }
 
@@ -36,7 +36,7 @@ export const createDatabase = async (server: PgServer = inject("postgres")): Pro
   }
 }
 
-/** The same, until the scope closes. */
+/** Makes such a database until the scope closes. */
 export const scopedDatabase: Effect.Effect<Database, never, Scope.Scope> = Effect.acquireRelease(
   Effect.promise(() => createDatabase()),
   (database) => Effect.promise(database.drop)

@@ -1,6 +1,6 @@
 /**
- * Starts the one server that all integration tests share; they get it by `inject("postgres")`, and by
- * `inject("serverMajor")` which major it is, for what older servers cannot do.
+ * Starts the one server that all integration tests share. They get it by `inject("postgres")`, and its major version by
+ * `inject("serverMajor")`, because older servers lack features.
  */
 import pg from "pg"
 import type { TestProject } from "vitest/node"

@@ -1,4 +1,4 @@
-/** Every public method with sound arguments, and what becomes of it when something else stands in one of their places. */
+/** Calls every public method with sound arguments, and with something else in one of their places. */
 import * as Cause from "effect/Cause"
 import * as Config from "effect/Config"
 import * as Effect from "effect/Effect"
@@ -124,7 +124,7 @@ const cursorArguments: Readonly<Record<string, ReadonlyArray<ReadonlyArray<unkno
   absolute: [[1]]
 }
 
-/** Settings that lead nowhere: nothing is to be connected, only read. */
+/** Settings of a server that does not exist: they are only read, and nothing connects. */
 const settings: PgConfig.Settings = {
   url: "postgres://user:password@127.0.0.1:1/database",
   host: ["127.0.0.1", "/tmp"],
@@ -162,7 +162,7 @@ const poolSettings: PgConfig.PoolSettings = {
   multiplex: true
 }
 
-/** A subject of calls: what has the methods, made for each call, and their sound arguments. */
+/** A subject of calls: an object with methods, made for each call, and their sound arguments. */
 interface Subject {
   readonly name: string
   readonly make: (pool: PgPool.PgPool) => Effect.Effect<unknown, PgError.PgError, Scope.Scope>
@@ -183,7 +183,7 @@ const subjects: ReadonlyArray<Subject> = [
   }
 ]
 
-/** What is made of a call: it is run to its end in a scope of its own. */
+/** The result of a call: it runs to its end in a scope of its own. */
 export interface HostileCall {
   readonly what: string
   readonly run: (pool: PgPool.PgPool, hostile: (given: ReadonlyArray<unknown>) => ReadonlyArray<unknown>) => Call
@@ -210,7 +210,7 @@ const functionArguments: Readonly<Record<string, ReadonlyArray<ReadonlyArray<unk
 }
 
 const POOL = Symbol("the pool")
-/** Those that take somebody who can be asked. */
+/** The functions that take something that can be asked. */
 const askingArguments: Readonly<Record<string, ReadonlyArray<ReadonlyArray<unknown>>>> = {
   "PgLargeObject.read": [[POOL, 4_000_000_000]],
   "PgLargeObject.remove": [[POOL, 4_000_000_000]],
@@ -239,7 +239,7 @@ const functionOf = (name: string): ((...given: ReadonlyArray<unknown>) => unknow
   return (...given) => Reflect.apply(found, undefined, given) as unknown
 }
 
-/** The methods of the listing that no sound arguments are known of, and those that the listing does not have. */
+/** The methods of the listing without known sound arguments, and known methods that the listing does not have. */
 export const unknownMethods = (): ReadonlyArray<string> => {
   const missing: Array<string> = []
   for (const { calls, name } of subjects) {
@@ -301,7 +301,7 @@ export const hostileCalls: ReadonlyArray<HostileCall> = [
   )
 ]
 
-/** Runs what a call has given; words for what should never be. */
+/** Runs the result of a call, and describes results that must never happen. */
 const outcomeOf = (call: () => unknown): Effect.Effect<Exit.Exit<unknown, unknown> | string> =>
   Effect.suspend(() => {
     let answer: unknown
@@ -334,7 +334,7 @@ const wordsOf = (thrown: unknown): string => {
   }
 }
 
-/** What is wrong with an outcome: all but a success and a typed failure. What the user's own function throws is theirs. */
+/** What is wrong with an outcome: everything but a success and a typed failure. The user's own function may throw. */
 export const faultOf = (outcome: Exit.Exit<unknown, unknown> | string): string | undefined => {
   if (typeof outcome === "string") return outcome
   if (Exit.isSuccess(outcome)) return undefined
@@ -370,7 +370,7 @@ function optionPaths({ given }: HostileCall): ReadonlyArray<Path> {
 export const describe = ({ call, path, value }: HostileCase): string =>
   `${call.what} with ${hostileValues[value]?.[0]} at ${path.join(".")}`
 
-/** Runs a case, with a second value elsewhere if one is given; what is wrong with its outcome. */
+/** Runs a case, with a second value elsewhere if one is given, and returns what is wrong with its outcome. */
 export const runCase = (pool: PgPool.PgPool, { call, path, value }: HostileCase, also?: HostileCase) =>
   Effect.map(
     Effect.exit(
@@ -384,7 +384,7 @@ export const runCase = (pool: PgPool.PgPool, { call, path, value }: HostileCase,
 
 // ------------------------------------------------------------------------------------------------- builders
 
-/** Functions that make a value and ask nobody. */
+/** Functions that make a value and ask no server. */
 export const builders: Readonly<Record<string, ReadonlyArray<ReadonlyArray<unknown>>>> = {
   "PgSql.sql": [[Object.assign(["a", "b"], { raw: ["a", "b"] }), 1]],
   "PgSql.sql.id": [["a", "b"]],

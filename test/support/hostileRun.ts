@@ -1,4 +1,4 @@
-/** Hostile arguments in an order that a seed decides, many at a time, until the time is over. */
+/** Calls with hostile arguments in an order that a seed decides, many at a time, until the time is over. */
 import { assert } from "@effect/vitest"
 import * as Effect from "effect/Effect"
 import type * as PgError from "../../src/PgError.ts"
@@ -12,11 +12,11 @@ const AT_ONCE = 12
 interface Budget {
   readonly seed: number
   readonly millis: number
-  /** Whether a second value stands in another place. */
+  /** Whether a second hostile value stands in another place. */
   readonly pairs: boolean
 }
 
-/** Tries as many as the time allows; each has to be at worst a typed failure, and give its connection back. */
+/** Tries as many as the time allows; each must be a typed failure at worst, and give its connection back. */
 export const tryHostileArguments = (
   pool: PgPool.PgPool,
   { millis, pairs, seed }: Budget
@@ -57,7 +57,7 @@ export const tryHostileArguments = (
     return tried
   })
 
-/** Enough to see what they have in common. */
+/** Enough of them to see what they have in common. */
 const MAX_FAULTS = 20
 
 const pathsOfCall = ({ call }: HostileCase): ReadonlyArray<HostileCase["path"]> =>

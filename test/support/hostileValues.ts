@@ -1,15 +1,19 @@
-/** What plain JavaScript, a cast or a parsed body can hand to a call in the place of what it takes. */
+/** Values that plain JavaScript, a cast or a parsed body can pass to a call in the place of the right ones. */
 import * as Effect from "effect/Effect"
 import * as Redacted from "effect/Redacted"
 import * as Schema from "effect/Schema"
 import * as Stream from "effect/Stream"
 
-/** What the traps, getters and iterators of the values throw: it belongs to an argument, and is no defect of a call. */
+/**
+ * What the traps, getters and iterators of the values throw: it belongs to an argument, and is not a defect of a call.
+ */
 export class Trap extends Error {
   override readonly name = "Trap"
 }
 
-/** What a function of the user throws when it is called. That is theirs, and dies as it does everywhere in Effect. */
+/**
+ * What a function of the user throws when it is called. That is the user's, and dies as it does everywhere in Effect.
+ */
 export class OwnFault extends Error {
   override readonly name = "OwnFault"
 }
@@ -61,7 +65,7 @@ const detachedView = (): Uint8Array => {
 const throwingArray = (): ReadonlyArray<unknown> =>
   Object.defineProperty([1, 2], 1, { get: trap, enumerable: true, configurable: true })
 
-/** Each by what it is, made anew for each call: some are changed by being used. */
+/** Each value by its description, made anew for each call, because some are changed by their use. */
 export const hostileValues: ReadonlyArray<readonly [what: string, make: () => unknown]> = [
   ["undefined", () => undefined],
   ["null", () => null],
@@ -178,8 +182,8 @@ export const pathsOf = (value: unknown, path: Path = []): ReadonlyArray<Path> =>
 }
 
 /**
- * The same arguments with something else in one place. If another hostile value already stands around that place, and
- * throws when it is looked at, it stays as it is.
+ * The arguments with another value in one place. If another hostile value already stands around that place, and throws
+ * when it is read, it stays as it is.
  */
 export const withValueAt = <A>(value: A, [key, ...rest]: Path, hostile: unknown): A => {
   if (key === undefined) return hostile as A

@@ -1,4 +1,6 @@
-/** effectpg on the test server: connections and pools to a test's database, and what the server itself says of them. */
+/**
+ * Connects effectpg to the test server: connections and pools for a test's database, and what the server says of them.
+ */
 import { assert } from "@effect/vitest"
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
@@ -13,14 +15,14 @@ import { TestDatabase } from "./database.ts"
 const POLL_MILLIS = 10
 const PATIENCE_MILLIS = 5_000
 
-/** The way to the server by the pooler that EFFECTPG_TEST_POOLER names, if it names one. */
+/** The address of the pooler in EFFECTPG_TEST_POOLER, if there is one. */
 const throughPooler = (address = process.env["EFFECTPG_TEST_POOLER"]): PgConfig.Settings => {
   if (!address) return {}
   const { hostname, port } = new URL(`postgres://${address}`)
   return { host: hostname, port: Number(port), sslMode: "disable", statementMode: "unnamed" }
 }
 
-/** Settings for the test's database, over TCP unless told otherwise. */
+/** Settings for the test's database, over TCP by default. */
 export const liveSettings = (
   settings: PgConfig.PoolSettings = {}
 ): Effect.Effect<PgConfig.PoolSettings, never, TestDatabase> =>
@@ -43,11 +45,13 @@ export const valueOf = (
   params?: PgConnection.Parameters
 ): Effect.Effect<unknown, PgError.PgError> => Effect.map(queryable.fetchValue(sql, params), Option.getOrThrow)
 
-/** What a call fails with, whatever it would have given. */
+/** The failure of a call, whatever it would have given. */
 export const refusalOf = (call: Effect.Effect<unknown, PgError.PgError>): Effect.Effect<PgError.PgError> =>
   Effect.orDie(Effect.flip(call))
 
-/** Shows that what was done to it has left nothing behind: a statement with a value of its own is answered with it. */
+/**
+ * Shows that the connection or the pool is healthy: a statement with a value of its own is answered with that value.
+ */
 export const assertHealthy = (queryable: PgConnection.Queryable): Effect.Effect<void, PgError.PgError> =>
   Effect.gen(function* () {
     const token = `healthy ${Math.random()}`
@@ -74,7 +78,7 @@ export const eventually = <A, E, R>(
     assert.strictEqual(answer, expected)
   })
 
-/** How many backends serve connections of that name. */
+/** How many backends serve connections with that application name. */
 export const backendsOf = (
   observer: PgConnection.Queryable,
   applicationName: string

@@ -1,4 +1,4 @@
-/** Pools whose short statements share connections, on a real server. */
+/** Helpers for pools whose short statements share connections, on a real server. */
 import { assert } from "@effect/vitest"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
@@ -16,7 +16,7 @@ export const multiplexingPool = (
     PgPool.make({ url, sslMode: "disable", maxConnections: 2, multiplex: true, ...settings })
   )
 
-/** Runs a statement until it has shown that it is short: it is shared from then on. */
+/** Runs a statement until the pool knows that it is short: it is shared from then on. */
 export const learn = (pool: PgPool.PgPool, sql: string, params: ReadonlyArray<unknown> = []): Effect.Effect<void> =>
   Effect.forEach([1, 2, 3], () => Effect.exit(pool.fetch(sql, params)), { discard: true })
 
@@ -26,7 +26,7 @@ export const tagOf = (exit: Exit.Exit<unknown, PgError.PgError>): string =>
     ? "success"
     : Option.match(Exit.findErrorOption(exit), { onNone: () => "none", onSome: ({ _tag }) => _tag })
 
-/** Shows that a pool still serves several calls at once, and that nobody waits for it or holds it. */
+/** Shows that a pool still serves several calls at once, and that nothing waits for it or holds it. */
 export const assertSharingHealthy = (pool: PgPool.PgPool): Effect.Effect<void, PgError.PgError> =>
   Effect.gen(function* () {
     const answers = yield* Effect.all(
@@ -34,7 +34,7 @@ export const assertSharingHealthy = (pool: PgPool.PgPool): Effect.Effect<void, P
       { concurrency: "unbounded" }
     )
     assert.deepStrictEqual(answers, [0, 1, 2, 3].map(Option.some))
-    // What was interrupted may still be on its way out.
+    // An interrupted call may still be leaving.
     yield* eventually(
       Effect.map(pool.stats, ({ inUse, waiting }) => inUse + waiting),
       0

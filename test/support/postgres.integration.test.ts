@@ -1,4 +1,4 @@
-/** The server is what the other tests take it for; node-postgres is the client that says so. */
+/** Tests with node-postgres that the server is as the other tests expect. */
 import { assert, describe, it, layer } from "@effect/vitest"
 import * as Effect from "effect/Effect"
 import { X509Certificate } from "node:crypto"
@@ -39,7 +39,7 @@ const refusal = (config: pg.ClientConfig): Promise<string> =>
   )
 
 describe("the test server", () => {
-  it("is a PostgreSQL that is still supported, of the asked major", async () => {
+  it("is a supported PostgreSQL, of the requested major", async () => {
     const major = Math.floor(Number(await ask("SHOW server_version_num")) / 10_000)
     const asked = process.env["EFFECTPG_TEST_VERSION"]
     assert.isAtLeast(major, 13)
@@ -54,7 +54,7 @@ describe("the test server", () => {
     assert.isAtLeast(Number(await ask("SHOW max_connections")), 100)
   })
 
-  it("gives each file a database of its own, and takes it back with its connections", async () => {
+  it("gives each file a database of its own, and drops it together with its connections", async () => {
     const [one, other] = await Promise.all([createDatabase(), createDatabase()])
     assert.notStrictEqual(one.database, other.database)
     await ask("CREATE TABLE mine ()", { connectionString: one.url })
@@ -70,7 +70,7 @@ describe("the test server", () => {
     assert.strictEqual(await ask(`SELECT count(*)::int FROM pg_database WHERE datname IN (${names})`), 0)
   })
 
-  it("makes databases that sort and encode the same everywhere", async () => {
+  it("makes databases that sort and encode equally everywhere", async () => {
     const created = await createDatabase()
     const facts = "SELECT pg_encoding_to_char(encoding) || ' ' || datcollate FROM pg_database"
     const fact = await ask(`${facts} WHERE datname = current_database()`, { connectionString: created.url })
@@ -92,7 +92,7 @@ layer(TestDatabase.layer, { excludeTestServices: true })("a test's database", (i
   }
 })
 
-describe.runIf(server.features.tls)("over TLS, the test server", () => {
+describe.runIf(server.features.tls)("the test server over TLS", () => {
   const version = "SELECT version FROM pg_stat_ssl WHERE pid = pg_backend_pid()"
 
   it("has a certificate of the test authority for localhost and for 127.0.0.1", async () => {
@@ -102,18 +102,18 @@ describe.runIf(server.features.tls)("over TLS, the test server", () => {
     assert.strictEqual(await ask(version, over({ ca: server.ca })), "TLSv1.3")
   })
 
-  it("is trusted neither by the world nor by the other authority", async () => {
+  it("is trusted neither by public authorities nor by the other test authority", async () => {
     assert.match(await refusal(over(true)), /unable to verify|self.signed/)
     assert.match(await refusal(over({ ca: pem("other-ca.crt") })), /unable to verify|self.signed/)
   })
 
-  it("lets a client in by its certificate", async () => {
+  it("accepts a client by its certificate", async () => {
     const ssl = { ca: server.ca, cert: pem("client.crt"), key: pem("client.key") }
     assert.strictEqual(await ask("SELECT current_user", { ...over(ssl), user: "cert_user" }), "cert_user")
     assert.match(await refusal({ ...over({ ca: server.ca }), user: "cert_user" }), /client certificate/)
   })
 
-  it("keeps the roles apart that must or must not use TLS", async () => {
+  it("separates the roles that must use TLS from those that must not", async () => {
     assert.strictEqual(await ask("SELECT current_user", as("tls_only_user", { ca: server.ca })), "tls_only_user")
     assert.strictEqual(await ask("SELECT current_user", as("plain_only_user", false)), "plain_only_user")
     assert.include(await refusal(as("tls_only_user", false)), "rejects connection")
@@ -132,7 +132,7 @@ describe.runIf(server.features.roles)("the roles of the test server", () => {
     )
   })
 
-  it("are let in by the password alone, and trust_user without one", async () => {
+  it("log in by the password alone, and trust_user without one", async () => {
     for (const role of ["cleartext_user", "md5_user", "scram_user"]) {
       assert.strictEqual(await ask("SELECT current_user", { ...address, user: role, password: rolePassword }), role)
       assert.include(await refusal({ ...address, user: role, password: "wrong" }), "password authentication failed")
@@ -141,7 +141,7 @@ describe.runIf(server.features.roles)("the roles of the test server", () => {
     assert.strictEqual(await ask("SELECT current_user", nothing), "trust_user")
   })
 
-  it("meet the authentication method that their name says", async () => {
+  it("meet the authentication method in their name", async () => {
     const methods = await ask(`
       SELECT json_agg(DISTINCT user_name[1] || ' ' || auth_method ORDER BY user_name[1] || ' ' || auth_method)
       FROM pg_hba_file_rules WHERE auth_method <> 'reject' AND type <> 'local'`)
@@ -158,8 +158,8 @@ describe.runIf(server.features.roles)("the roles of the test server", () => {
   })
 })
 
-describe.runIf(server.features.unixSocket)("over its Unix socket, the test server", () => {
-  it("asks for the same password", async () => {
+describe.runIf(server.features.unixSocket)("the test server over its Unix socket", () => {
+  it("asks for the password too", async () => {
     const local = { ...address, host: server.unixSocketDir ?? assert.fail("no directory of the Unix socket") }
     assert.strictEqual(await ask("SELECT inet_client_addr() IS NULL", local), true)
     assert.include(await refusal({ ...local, password: "wrong" }), "password authentication failed")

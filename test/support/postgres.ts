@@ -1,5 +1,5 @@
 /**
- * A real PostgreSQL for whoever needs one: the integration tests, the examples, the benchmarks.
+ * Starts or finds a real PostgreSQL for the integration tests, the examples and the benchmarks.
  *
  *   EFFECTPG_TEST_URL=postgres://user:password@host:5432/database   a running server; the user must be a superuser
  *   EFFECTPG_TEST_IMAGE=postgres:18                                 a container (needs Docker)

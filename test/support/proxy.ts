@@ -1,7 +1,7 @@
 /**
  * A proxy between a client and a real server that knows where messages begin and end. It passes every message on, in
- * both directions, and tells of each before it does; whoever is told may hold a link, cut it, or break it, and so decides
- * at which message boundary something happens. CancelRequests pass too, unless they are to be lost.
+ * both directions, and reports each before it does. A test can then hold, cut or break the link, and so decides at
+ * which message boundary something happens. CancelRequests pass too, unless they are to be lost.
  *
  * It does not speak TLS: the client's `sslMode` has to be `disable`.
  */
@@ -14,7 +14,7 @@ export interface ProxiedMessage {
   readonly from: "client" | "server"
   /** The type byte as a letter; `startup` for the packet that begins a connection. */
   readonly type: string
-  /** The whole of it. */
+  /** The whole message. */
   readonly bytes: Buffer
 }
 
@@ -48,7 +48,7 @@ class Framer {
   }
 }
 
-/** One direction of a link: what is held is passed on, in order, when it is let go. */
+/** One direction of a link: held messages are passed on in order when it is released. */
 class Lane {
   private readonly to: net.Socket
   private held: Array<Buffer> | undefined
@@ -69,7 +69,7 @@ class Lane {
     else this.held.push(bytes)
   }
 
-  /** Nothing more comes. */
+  /** The end of the data. */
   end(): void {
     if (this.held === undefined) this.to.end()
     else this.endsAfter = true
@@ -86,7 +86,7 @@ class Lane {
     if (this.endsAfter) this.to.end()
   }
 
-  /** Says goodbye to the receiver, and passes nothing more. */
+  /** Closes the connection to the receiver, and passes nothing more. */
   close(): void {
     this.closed = true
     this.held = undefined
@@ -94,7 +94,7 @@ class Lane {
   }
 }
 
-/** One connection of a client, and the one to the server that it is passed on to. */
+/** One connection of a client, and the connection to the server to which it is passed on. */
 export class ProxiedLink {
   private readonly client: net.Socket
   private readonly server: net.Socket
@@ -116,15 +116,15 @@ export class ProxiedLink {
       server.once("end", ended)
       server.once("close", ended)
     })
-    // A client that leaves while nothing passes would else never be missed: neither side would hear of the other.
+    // A client that leaves while nothing passes would never be missed: neither side would hear of the other.
     client.on("end", () => (this.toServer.isHeld ? this.destroy() : this.toServer.end()))
-    // Whoever has gone leaves nothing to wait for on the other side.
+    // A side that has gone needs nothing from the other.
     client.on("close", () => {
       if (!this.isCut) server.destroy()
     })
   }
 
-  /** What the server knows the link by: `client_port` in pg_stat_activity. */
+  /** The server's key for the link: `client_port` in pg_stat_activity. */
   get serverSidePort(): number {
     return this.server.localPort ?? 0
   }
@@ -137,7 +137,7 @@ export class ProxiedLink {
     else this.toClient.pass(bytes)
   }
 
-  /** Passes nothing on, in either direction, until it is let go. */
+  /** Passes nothing on, in either direction, until it is released. */
   hold(): void {
     this.toClient.hold()
     this.toServer.hold()
@@ -148,14 +148,16 @@ export class ProxiedLink {
     this.toClient.letGo()
   }
 
-  /** Closes the server's side towards the client, as a server does that says no more; what the client says still passes. */
+  /**
+   * Closes the server's side towards the client, as a server does that sends no more; the client's messages still pass.
+   */
   halfClose(): void {
     this.toClient.close()
   }
 
   /**
    * Passes nothing more in either direction. Both sides still have what was passed before, and the server does what it
-   * was told to do by that, since nothing tells it that the client has gone before it asks for more.
+   * was told to do by then, because it cannot know that the client has gone before it reads again.
    */
   cut(): void {
     this.isCut = true
@@ -183,15 +185,15 @@ export interface Upstream {
 export class Proxy {
   readonly host = "127.0.0.1"
   readonly port: number
-  /** Told of each message, in the order in which they come, before it is passed on. */
+  /** Receives each message, in the order in which they come, before it is passed on. */
   onMessage: (link: ProxiedLink, message: ProxiedMessage) => void = () => {}
-  /** Set where a CancelRequest is taken and neither passed on nor answered. */
+  /** Set if a CancelRequest is accepted, and neither passed on nor answered. */
   losesCancels = false
-  /** How long each message takes in either direction, in milliseconds. Set it before anything is sent. */
+  /** The delay of each message in either direction, in milliseconds. Set it before anything is sent. */
   latencyMillis = 0
   /** How many CancelRequests came. */
   cancels = 0
-  /** The connections that are open. */
+  /** The open connections. */
   readonly links = new Set<ProxiedLink>()
   private readonly listener: net.Server
   private readonly upstream: Upstream
@@ -269,7 +271,7 @@ export class Proxy {
     socket.setNoDelay(true)
     this.sockets.add(socket)
     socket.once("close", () => this.sockets.delete(socket))
-    // A connection that breaks is what the proxy is for.
+    // A broken connection is what the proxy is for.
     socket.on("error", () => socket.destroy())
   }
 

@@ -1,4 +1,4 @@
-/** The listing of the public API, read: so that a test which has to know every name notices one that is new. */
+/** Reads the listing of the public API, so that a test which must know every name notices a new one. */
 import { publicApi } from "../fixtures/publicApi.generated.ts"
 
 export interface PublicMember {
@@ -33,7 +33,7 @@ const read = (): ReadonlyArray<PublicName> => {
 
 export const publicNames: ReadonlyArray<PublicName> = read()
 
-/** Of an interface. */
+/** The type of a member of an interface. */
 export const membersOf = (name: string): ReadonlyArray<PublicMember> => {
   const found = publicNames.find((listed) => listed.name === name && listed.keyword === "interface")
   if (found === undefined) throw new Error(`the public API has no interface ${name}`)

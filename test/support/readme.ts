@@ -1,4 +1,4 @@
-/** What README.md consists of, for the tests that hold it to the truth. */
+/** Reads the parts of README.md, for the tests that check it. */
 import * as fs from "node:fs"
 
 export const readme = fs.readFileSync(new URL("../../README.md", import.meta.url), "utf8")
@@ -9,7 +9,7 @@ export const blocks = (language: string): ReadonlyArray<string> =>
     .filter(([, fence]) => fence === language)
     .map(([, , content = ""]) => content)
 
-/** What stands in backquotes in the first column of its tables. */
+/** The words in backquotes in the first column of its tables. */
 export const rowNames: ReadonlyArray<string> = Array.from(readme.matchAll(/^\|([^|]*)\|/gm)).flatMap(([, cell = ""]) =>
   Array.from(cell.matchAll(/`([^`]+)`/g), ([, name = ""]) => name)
 )

@@ -1,4 +1,4 @@
-/** Counts round trips to the test server: how many it takes is what some of the ways to ask are about. */
+/** Counts round trips to the test server, for tests of calls that promise a number of them. */
 import * as Effect from "effect/Effect"
 import type * as Scope from "effect/Scope"
 import type * as PgConfig from "../../src/PgConfig.ts"

@@ -1,7 +1,7 @@
 /**
- * A server that says what a test tells it to, over a real socket. The test plays the server's part itself, in a straight
- * line: it accepts a connection, reads what the client sent, and answers, or does not. No wait is longer than
- * `PATIENCE_MILLIS`; one that is dies and tells what it waited for.
+ * A server that says what a test tells it to, over a real socket. The test plays the server's part itself, in a
+ * straight line: it accepts a connection, reads what the client sent, and answers, or does not. No wait is longer than
+ * `PATIENCE_MILLIS`; a longer one dies and tells what it waited for.
  */
 import * as Effect from "effect/Effect"
 import type * as Scope from "effect/Scope"
@@ -33,7 +33,7 @@ export class ScriptedServer {
   readonly port: number
   /** Empty for TCP. */
   readonly path: string
-  /** Set where connections made from now on are not to be closed when the client closes its side of them. */
+  /** Set if connections made from now on stay open when the client closes its side of them. */
   lingers = false
   /** All connections that were ever made. */
   readonly peers: Array<Peer> = []
@@ -72,7 +72,7 @@ export class ScriptedServer {
     return this.peers.length - this.accepted
   }
 
-  /** Refuses further connections; those that are open stay so. */
+  /** Refuses further connections; open ones stay open. */
   stopListening(): void {
     this.server.close()
   }
@@ -107,5 +107,5 @@ export const scriptedUnixServer: Effect.Effect<ScriptedServer, never, Scope.Scop
   listen(newUnixPath())
 )
 
-/** A port of the loopback where nobody listens. */
+/** A port of the loopback on which no server listens. */
 export const closedPort: Effect.Effect<number> = Effect.scoped(Effect.map(scriptedServer, ({ port }) => port))

@@ -1,7 +1,7 @@
 /**
- * Two servers behind one address, which lead to one of them at a time, as after a failover. Both are new, and made in
- * the same way, so that they have given the same OIDs to whatever was made in the same order, and to other things where
- * the order was another one.
+ * Two servers behind one address that leads to one of them at a time, as after a failover. Both are new and made in the
+ * same way. They give the same OIDs to objects that are made in the same order, and equal OIDs to different objects if
+ * the order differs.
  */
 import * as Effect from "effect/Effect"
 import type * as Scope from "effect/Scope"
@@ -11,23 +11,23 @@ import type * as PgConfig from "../../src/PgConfig.ts"
 import { startEmbedded } from "./server/embedded.ts"
 import type { PgServer } from "./server/server.ts"
 
-/** Which of the two. */
+/** The name of one of the two. */
 export type Which = 0 | 1
 
 export interface TwoServers {
   readonly servers: readonly [PgServer, PgServer]
-  /** How to reach a database on one of them by the address that leads to it at the time. */
+  /** How to reach a database by the address, on the server to which it currently leads. */
   readonly settings: (database: string) => PgConfig.Settings
-  /** Leads to that server from now on, and breaks off whatever leads to the other. */
+  /** Makes the address lead to that server from now on, and breaks off the connections to the other. */
   readonly failOverTo: (which: Which) => Effect.Effect<void>
-  /** Runs a script on one of them, by another client. */
+  /** Runs a script on one of them, with another client. */
   readonly run: (which: Which, database: string, script: string) => Effect.Effect<void>
 }
 
-/** It needs no password, so that many connections are soon made. */
+/** It needs no password, so that many connections open quickly. */
 const USER = "trust_user"
 
-/** Nobody stands by: what autovacuum locks is nothing that a program has done. */
+/** autovacuum is off, because its locks would disturb a program. */
 const SETTINGS = { autovacuum: "off" }
 
 const server = Effect.acquireRelease(

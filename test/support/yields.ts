@@ -1,6 +1,6 @@
 /**
- * A fiber gives up its turn after so many operations, anywhere: also between two operations that look like one. Here it
- * does so at the operation that a test chooses, and is interrupted there.
+ * Makes a fiber yield at the operation that a test chooses, and interrupts it there. A fiber yields after so many
+ * operations, anywhere: also between two operations that look like one.
  */
 import * as Effect from "effect/Effect"
 import type * as Exit from "effect/Exit"
@@ -9,7 +9,7 @@ import * as Scheduler from "effect/Scheduler"
 
 export interface Interrupted<A, E> {
   readonly exit: Exit.Exit<A, E>
-  /** False where it had ended before that operation. */
+  /** False if the fiber had ended before that operation. */
   readonly isReached: boolean
 }
 
@@ -33,7 +33,7 @@ export const interruptedAtOperation = <A, E, R>(
     return { exit, isReached: operations >= operation }
   })
 
-/** Does so at every operation in turn, until the effect ends before it is reached. Tells how many there were. */
+/** Does so at every operation in turn, until the effect ends before it is reached. Returns how many there were. */
 export const interruptAtEveryOperation = <E, R, E2, R2>(
   effect: Effect.Effect<unknown, E, R>,
   check: (exit: Exit.Exit<unknown, E>, operation: number) => Effect.Effect<void, E2, R2>

@@ -1,4 +1,6 @@
-/** What is to be run after a transaction: where its connection is by then, and what becomes of it when it goes wrong. */
+/**
+ * Tests what a transaction runs after its end: which connection it can use by then, and what happens if it goes wrong.
+ */
 import { assert, layer } from "@effect/vitest"
 import * as Deferred from "effect/Deferred"
 import * as Effect from "effect/Effect"
@@ -21,7 +23,7 @@ import { table } from "./table.ts"
 
 const FAILURE = "the body's own failure"
 
-/** A pool that cannot serve anybody while a transaction has its connection. */
+/** A pool that can serve no caller while a transaction has its connection. */
 const poolOfOne = livePool({ maxConnections: 1, acquireTimeout: "2 seconds" })
 
 const inUse = (pool: PgPool.PgPool) => Effect.map(pool.stats, (stats) => stats.inUse)
@@ -38,7 +40,7 @@ const took = <E>(ending: Effect.Effect<unknown, E>): Effect.Effect<number, E> =>
     return Effect.map(ending, () => performance.now() - began)
   })
 
-/** A table whose rows take so long to be committed. */
+/** A table whose rows take long to commit. */
 const slowToCommit = (seconds: number) =>
   Effect.gen(function* () {
     const made = yield* table
@@ -50,7 +52,7 @@ const slowToCommit = (seconds: number) =>
     return made
   })
 
-layer(TestDatabase.layer, { excludeTestServices: true })("what is to be run after a transaction", (it) => {
+layer(TestDatabase.layer, { excludeTestServices: true })("a callback after a transaction", (it) => {
   it.effect("has the connection of a pool of one, however the transaction ended", () =>
     Effect.gen(function* () {
       const { insert, numbers } = yield* table
@@ -82,7 +84,7 @@ layer(TestDatabase.layer, { excludeTestServices: true })("what is to be run afte
     }).pipe(Effect.scoped)
   )
 
-  it.effect("is run behind the transaction of a handle, where the handle is asked for it", () =>
+  it.effect("runs after the transaction of a handle, if the handle is asked for it", () =>
     Effect.gen(function* () {
       const { insert, numbers } = yield* table
       const pool = yield* poolOfOne
@@ -103,7 +105,7 @@ layer(TestDatabase.layer, { excludeTestServices: true })("what is to be run afte
     }).pipe(Effect.scoped)
   )
 
-  it.effect("keeps nothing back and undoes nothing where it dies, and the log says so", () =>
+  it.effect("holds nothing up and undoes nothing if it dies, and the log reports it", () =>
     Effect.gen(function* () {
       const { insert, numbers } = yield* table
       const pool = yield* poolOfOne
@@ -144,7 +146,7 @@ layer(TestDatabase.layer, { excludeTestServices: true })("what is to be run afte
     }).pipe(Effect.scoped)
   )
 
-  it.effect("is run although the fiber was interrupted, where the COMMIT was done by then", () =>
+  it.effect("runs although the fiber was interrupted, if the COMMIT was done by then", () =>
     Effect.gen(function* () {
       const { insert, numbers } = yield* slowToCommit(0.1)
       const pool = yield* poolOfOne
@@ -160,7 +162,7 @@ layer(TestDatabase.layer, { excludeTestServices: true })("what is to be run afte
     }).pipe(Effect.scoped)
   )
 
-  it.effect("keeps nobody waiting who was interrupted or closes a scope, however long it takes", () =>
+  it.effect("delays no interrupted fiber and no closing scope, however long it takes", () =>
     Effect.gen(function* () {
       const pool = yield* poolOfOne
       let ran = 0
@@ -186,7 +188,7 @@ layer(TestDatabase.layer, { excludeTestServices: true })("what is to be run afte
     }).pipe(Effect.scoped)
   )
 
-  it.effect("is neither that for a commit nor that for a rollback where it is not known which it was", () =>
+  it.effect("does not run, whether for a commit or a rollback, if the outcome is unknown", () =>
     Effect.gen(function* () {
       const { insert, observer } = yield* slowToCommit(60)
       const connection = yield* liveConnection()

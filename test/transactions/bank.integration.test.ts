@@ -1,7 +1,7 @@
 /**
- * Many fibers move money between few accounts, each transfer one serializable transaction that is retried, while backends
- * are killed, connections break around COMMIT, and transfers run out of time. Afterwards every transfer is where its
- * outcome said that it would be, and no money is lost.
+ * Tests many fibers that move money between few accounts. Each transfer is one serializable transaction that is
+ * retried, while backends are killed, connections break around COMMIT, and transfers time out. Afterwards every
+ * transfer is stored as its outcome said, and no money is lost.
  *
  *   EFFECTPG_BANK_SECONDS=600   for so long (8 otherwise), and on until every kind of fault has happened
  */
@@ -30,8 +30,8 @@ const PART_TIMED_OUT = 0.05
 const BREAK_EVERY = 15
 const MAX_TIMEOUT_MILLIS = 20
 
-/** What a transfer's caller knows about it. */
-type Claim = "done" | "not done" | "nobody knows"
+/** What the caller of a transfer knows about it. */
+type Claim = "done" | "not done" | "not known"
 
 const COMMIT_REQUEST = "COMMIT\0"
 
@@ -45,7 +45,7 @@ const SCHEMA = `
   INSERT INTO accounts SELECT id, ${BALANCE} FROM generate_series(0, ${ACCOUNTS - 1}) AS id;
   CREATE TABLE ledger (transfer int4, debit int4, credit int4, amount int4)`
 
-/** What the ledger says of the accounts, and what the accounts say. */
+/** The balances according to the ledger, and those of the accounts. */
 const DRIFT = `
   SELECT count(*)::int4 FROM accounts
   WHERE balance <> ${BALANCE}
@@ -71,7 +71,7 @@ const transfer = (pool: PgPool.PgPool, id: number, attempted: () => void) => {
   return Math.random() < PART_TIMED_OUT ? Effect.timeout(whole, 1 + anyOf(MAX_TIMEOUT_MILLIS)) : whole
 }
 
-/** Asks until the server knows: a transaction that was cut off may still be on its way out. */
+/** Asks until the server knows: a transaction that was cut off may still be ending. */
 const resolve = (
   pool: PgPool.PgPool,
   error: PgError.CommitOutcomeUnknownError
@@ -84,7 +84,7 @@ const resolve = (
 
 layer(TestDatabase.layer, { excludeTestServices: true })("a bank", (it) => {
   it.effect(
-    "loses no money, and no transfer is lost, made up or done twice, whatever breaks",
+    "loses no money, and no transfer is lost, invented or done twice, whatever breaks",
     () =>
       Effect.gen(function* () {
         const observer = yield* liveConnection()
@@ -117,13 +117,13 @@ layer(TestDatabase.layer, { excludeTestServices: true })("a bank", (it) => {
           const error = Cause.squash(exit.cause)
           if (!PgError.isPgError(error)) {
             count("timed out")
-            return Effect.succeed("nobody knows")
+            return Effect.succeed("not known")
           }
           count(error._tag)
           if (error._tag !== "CommitOutcomeUnknownError") return Effect.succeed("not done")
           return Effect.map(resolve(pool, error), (outcome) => {
             count(`of which ${outcome}`)
-            return outcome === "committed" ? "done" : outcome === "aborted" ? "not done" : "nobody knows"
+            return outcome === "committed" ? "done" : outcome === "aborted" ? "not done" : "not known"
           })
         }
 
@@ -176,7 +176,7 @@ layer(TestDatabase.layer, { excludeTestServices: true })("a bank", (it) => {
         }
         assert.strictEqual(yield* valueOf(observer, DRIFT), 0)
         assert.strictEqual(yield* valueOf(observer, "SELECT sum(balance)::int4 FROM accounts"), ACCOUNTS * BALANCE)
-        // The faults have to have happened, or nothing was shown.
+        // The faults must have happened, or nothing was shown.
         assert.isAbove(number("done"), 0)
         assert.isAbove(broken, 0)
         assert.deepStrictEqual(missing(), [])

@@ -1,4 +1,4 @@
-/** A transaction that is begun and ended by hand: what is a part of it, and what its end does. */
+/** Tests a transaction that is begun and ended by hand: which calls belong to it, and what its end does. */
 import { assert, layer } from "@effect/vitest"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
@@ -8,7 +8,7 @@ import { TestDatabase } from "../support/database.ts"
 import { assertHealthy, liveConnection, livePool, refusalOf, valueOf } from "../support/live.ts"
 import { makers, table } from "./table.ts"
 
-/** Whatever can be asked of a handle. */
+/** Every call of a handle. */
 const callsOf = (handle: PgTransaction.Transaction) => [
   handle.fetch("SELECT 1"),
   handle.executeScript("SELECT 1"),
@@ -22,7 +22,7 @@ const FAILURE = "the body's own failure"
 
 for (const [what, make] of makers) {
   layer(TestDatabase.layer, { excludeTestServices: true })(`a transaction of ${what} that is ended by hand`, (it) => {
-    it.effect("is seen by others once it is committed, and not before", () =>
+    it.effect("is visible to others after it is committed, and not before", () =>
       Effect.gen(function* () {
         const { insert, numbers } = yield* table
         const pg = yield* make
@@ -35,7 +35,7 @@ for (const [what, make] of makers) {
       }).pipe(Effect.scoped)
     )
 
-    it.effect("leaves nothing once it is rolled back", () =>
+    it.effect("leaves nothing after it is rolled back", () =>
       Effect.gen(function* () {
         const { insert, numbers } = yield* table
         const pg = yield* make
@@ -47,7 +47,7 @@ for (const [what, make] of makers) {
       }).pipe(Effect.scoped)
     )
 
-    it.effect("refuses everything after its end, whichever that was", () =>
+    it.effect("refuses everything after its end, of either kind", () =>
       Effect.gen(function* () {
         const { insert, numbers } = yield* table
         const pg = yield* make
@@ -73,7 +73,7 @@ for (const [what, make] of makers) {
       })
     )
 
-    it.effect("is rolled back with its scope where nobody has ended it", () =>
+    it.effect("is rolled back with its scope if it was not ended", () =>
       Effect.gen(function* () {
         const { insert, numbers } = yield* table
         const pg = yield* make
@@ -91,7 +91,7 @@ for (const [what, make] of makers) {
       })
     )
 
-    it.effect("is a savepoint inside of withTransaction, and takes no options there", () =>
+    it.effect("is a savepoint inside withTransaction, and accepts no options there", () =>
       Effect.gen(function* () {
         const { insert, numbers } = yield* table
         const pg = yield* make
@@ -138,7 +138,7 @@ for (const [what, make] of makers) {
       }).pipe(Effect.scoped)
     )
 
-    it.effect("holds savepoints of its own", () =>
+    it.effect("can contain savepoints", () =>
       Effect.gen(function* () {
         const { insert, numbers } = yield* table
         const pg = yield* make
@@ -153,7 +153,7 @@ for (const [what, make] of makers) {
       }).pipe(Effect.scoped)
     )
 
-    it.effect("cannot be committed once a statement in it has failed", () =>
+    it.effect("cannot be committed after a statement in it has failed", () =>
       Effect.gen(function* () {
         const { insert, numbers } = yield* table
         const pg = yield* make
@@ -173,7 +173,7 @@ for (const [what, make] of makers) {
 layer(TestDatabase.layer, { excludeTestServices: true })(
   "a transaction of a connection that is ended by hand",
   (it) => {
-    it.effect("makes what it was begun on refuse other statements, instead of letting them hang", () =>
+    it.effect("makes its connection refuse other statements, instead of letting them hang", () =>
       Effect.gen(function* () {
         const { insert, numbers } = yield* table
         const connection = yield* liveConnection()
@@ -198,7 +198,7 @@ layer(TestDatabase.layer, { excludeTestServices: true })(
 )
 
 layer(TestDatabase.layer, { excludeTestServices: true })("a transaction of a pool that is ended by hand", (it) => {
-  it.effect("is not the fiber's: what is asked of the pool is no part of it", () =>
+  it.effect("does not belong to the fiber: calls on the pool are not part of it", () =>
     Effect.gen(function* () {
       const { insert, numbers } = yield* table
       const pool = yield* livePool({ maxConnections: 2 })

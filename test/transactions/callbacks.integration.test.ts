@@ -1,4 +1,4 @@
-/** What is run after a transaction, when, in which order, and what of it is forgotten. */
+/** Tests when the callbacks of a transaction run, in which order, and which are discarded. */
 import { assert, layer } from "@effect/vitest"
 import * as Effect from "effect/Effect"
 import * as Fiber from "effect/Fiber"
@@ -10,22 +10,22 @@ import { makers, table } from "./table.ts"
 
 const FAILURE = "the body's own failure"
 
-/** What was run so far, and how to ask for more. */
+/** The callbacks that have run so far, and how to register more. */
 const log = (pg: PgConnection.Queryable) => {
   const entries: Array<string> = []
   const note = (what: string) => Effect.sync(() => void entries.push(what))
   return {
     entries,
     note,
-    /** Asks for both, of which one alone may be run. */
+    /** Registers one callback for each end, of which only one may run. */
     after: (what: string) =>
       Effect.andThen(pg.afterCommit(note(`${what} committed`)), pg.afterRollback(note(`${what} rolled back`)))
   }
 }
 
 for (const [what, make] of makers) {
-  layer(TestDatabase.layer, { excludeTestServices: true })(`what is to be run after a transaction of ${what}`, (it) => {
-    it.effect("is run after its COMMIT, in the order in which it was given, when others see the work", () =>
+  layer(TestDatabase.layer, { excludeTestServices: true })(`a callback after a transaction of ${what}`, (it) => {
+    it.effect("runs after its COMMIT, in the order of registration, when others see the work", () =>
       Effect.gen(function* () {
         const { insert, numbers } = yield* table
         const pg = yield* make
@@ -46,7 +46,7 @@ for (const [what, make] of makers) {
       })
     )
 
-    it.effect("is run after its ROLLBACK, in the order in which it was given, however it came to that", () =>
+    it.effect("runs after its ROLLBACK, in the order of registration, whatever caused it", () =>
       Effect.gen(function* () {
         const { insert, numbers } = yield* table
         const pg = yield* make
@@ -73,7 +73,7 @@ for (const [what, make] of makers) {
       })
     )
 
-    it.effect("is, for a savepoint that is rolled back, run or forgotten there and then", () =>
+    it.effect("runs or is discarded at once if its savepoint is rolled back", () =>
       Effect.gen(function* () {
         const { insert, numbers } = yield* table
         const pg = yield* make
@@ -99,7 +99,7 @@ for (const [what, make] of makers) {
       })
     )
 
-    it.effect("belongs to the transaction once the savepoint where it was given is released", () =>
+    it.effect("belongs to the transaction after its savepoint is released", () =>
       Effect.gen(function* () {
         const pg = yield* make
         const run = (ending: Effect.Effect<void, string>) =>
@@ -125,7 +125,7 @@ for (const [what, make] of makers) {
       })
     )
 
-    it.effect("is run at once outside of a transaction where it waits for a commit, and never for a rollback", () =>
+    it.effect("runs at once outside a transaction if it waits for a commit, and never for a rollback", () =>
       Effect.gen(function* () {
         const pg = yield* make
         const { after, entries } = log(pg)
@@ -137,7 +137,7 @@ for (const [what, make] of makers) {
       })
     )
 
-    it.effect("is forgotten with the attempt that gave it where the transaction is retried", () =>
+    it.effect("is discarded with the attempt that registered it if the transaction is retried", () =>
       Effect.gen(function* () {
         const pg = yield* make
         const { after, entries } = log(pg)

@@ -1,4 +1,4 @@
-/** What the server answers COMMIT with decides, whatever it had said of the transaction before. */
+/** Tests that the server's answer to COMMIT decides, whatever status it had reported before. */
 import { assert, describe, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"
 import * as Fiber from "effect/Fiber"
@@ -25,7 +25,7 @@ const committing = Effect.gen(function* () {
 })
 
 describe("a transaction whose COMMIT is sent", () => {
-  it.live("has been committed where the server answers COMMIT", () =>
+  it.live("is committed if the server answers COMMIT", () =>
     Effect.gen(function* () {
       const { peer, transaction } = yield* committing
       peer.send(Say.commandComplete("COMMIT"), Say.ready("I"))
@@ -33,7 +33,7 @@ describe("a transaction whose COMMIT is sent", () => {
     })
   )
 
-  it.live("has been rolled back where the server answers ROLLBACK, and the session lives", () =>
+  it.live("is rolled back if the server answers ROLLBACK, and the session lives", () =>
     Effect.gen(function* () {
       const { peer, session, transaction } = yield* committing
       peer.send(Say.commandComplete("ROLLBACK"), Say.ready("I"))

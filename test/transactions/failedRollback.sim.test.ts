@@ -1,4 +1,4 @@
-/** A server that does not roll back: the session is lost, and whoever ran the transaction hears of the first error. */
+/** Tests a server that does not roll back: the session is lost, and the caller receives the first error. */
 import { assert, describe, it } from "@effect/vitest"
 import * as Cause from "effect/Cause"
 import * as Effect from "effect/Effect"
@@ -12,7 +12,7 @@ import type { Session } from "../../src/session/engine/session.ts"
 const CANCEL_TIMEOUT_MILLIS = 100
 const FIRST_ERROR = "the body's own failure"
 
-/** What the client asks next, which is known. */
+/** The known statement that the client sends next. */
 const expectQuery = (peer: Peer, sql: string) =>
   Effect.map(peer.message, ({ body, type }) => {
     assert.strictEqual(type, "Q")
@@ -43,7 +43,7 @@ const failing = (depth: 1 | 2) =>
     return { peer, session, transaction }
   })
 
-/** Nothing more can be asked of it, and it says why. */
+/** Shows that the session takes no more requests, and why. */
 const assertLost = (session: Session) =>
   Effect.gen(function* () {
     const { lost } = session
@@ -61,7 +61,7 @@ for (const [depth, what] of [
   [2, "a savepoint"]
 ] as const) {
   describe(`${what} that has to be rolled back`, () => {
-    it.live("takes its session with it where the server refuses, and keeps the first error", () =>
+    it.live("ends its session if the server refuses, and keeps the first error", () =>
       Effect.gen(function* () {
         const { peer, session, transaction } = yield* failing(depth)
         peer.send(Say.error({ code: "XX000", message: "out of luck" }), Say.ready("E"))
@@ -72,7 +72,7 @@ for (const [depth, what] of [
       })
     )
 
-    it.live("takes its session with it where the server says nothing in time, and keeps the first error", () =>
+    it.live("ends its session if the server does not answer in time, and keeps the first error", () =>
       Effect.gen(function* () {
         const { session, transaction } = yield* failing(depth)
         const startedAt = performance.now()
@@ -82,7 +82,7 @@ for (const [depth, what] of [
       })
     )
 
-    it.live("keeps the first error where the server goes away instead", () =>
+    it.live("keeps the first error if the server closes the connection instead", () =>
       Effect.gen(function* () {
         const { peer, session, transaction } = yield* failing(depth)
         peer.destroy()
@@ -94,7 +94,7 @@ for (const [depth, what] of [
 }
 
 describe("a transaction that is rolled back by interruption", () => {
-  it.live("is interrupted, and nothing else, where the server refuses", () =>
+  it.live("ends with its interruption alone if the server refuses", () =>
     Effect.gen(function* () {
       const { peer, session } = yield* establish(yield* scriptedServer)
       const transaction = yield* Effect.forkChild(

@@ -1,4 +1,4 @@
-/** A transaction whose body ends it in SQL, and begins another in its place. */
+/** Tests a transaction whose body ends it in SQL, and may begin another in its place. */
 import { assert, layer } from "@effect/vitest"
 import * as Effect from "effect/Effect"
 import type * as PgConnection from "../../src/PgConnection.ts"
@@ -18,7 +18,7 @@ const script =
   (pg) =>
     pg.executeScript(sql)
 
-/** How it is ended, and what is stored of a body that wrote 1 before and 2 behind it. */
+/** How it is ended, and what is stored by a body that wrote 1 before and 2 after that. */
 const endings: ReadonlyArray<readonly [string, Ending, "none" | "unknown", ReadonlyArray<number>]> = [
   ["COMMIT AND CHAIN", statement("COMMIT AND CHAIN"), "unknown", [1]],
   ["ROLLBACK AND CHAIN", statement("ROLLBACK AND CHAIN"), "none", []],
@@ -36,7 +36,7 @@ const endings: ReadonlyArray<readonly [string, Ending, "none" | "unknown", Reado
 for (const [what, make] of makers) {
   layer(TestDatabase.layer, { excludeTestServices: true })(`a transaction of ${what}`, (it) => {
     for (const [how, end, outcome, survivors] of endings) {
-      it.effect(`that its body ends by ${how} fails, and does nothing more`, () =>
+      it.effect(`fails if its body ends it by ${how}, and does nothing more`, () =>
         Effect.gen(function* () {
           const { insert, numbers } = yield* table
           const pg = yield* make

@@ -1,7 +1,7 @@
 /**
- * A model of what may wait for what: fibers that share a pool of one connection, some of them interrupted, each with
- * transactions, what runs behind them, locks, streams, COPY and LISTEN. Whatever they are and in whatever order they come,
- * each ends in time, with the answer that the model gives or by its interruption; and then the connection is free.
+ * Tests a model of what may wait for what: fibers share a pool of one connection, and some are interrupted. They have
+ * transactions with callbacks, locks, streams, COPY and LISTEN. In any order, each ends in time, with the answer of the
+ * model or by its interruption, and then the connection is free.
  */
 import { assert, layer } from "@effect/vitest"
 import * as Arbitrary from "effect/Arbitrary"
@@ -31,13 +31,13 @@ const PATIENCE_MILLIS = 4_000
 const MAX_FIBERS = 5
 const MAX_DELAY_MILLIS = 12
 
-/** What a fiber notes of what it has run behind its transactions. */
+/** What a fiber notes of the callbacks of its transactions. */
 interface Notes {
   readonly program: number
   readonly ran: Array<string>
 }
 
-/** What a fiber does, and gives where nothing interrupts it. */
+/** What a fiber does, and its result if nothing interrupts it. */
 type Act = (pool: PgPool.PgPool, n: number, notes: Notes) => Effect.Effect<unknown, unknown>
 
 const value = (pool: PgPool.PgPool, n: number) =>
@@ -98,7 +98,7 @@ const acts: ReadonlyArray<Act> = [
   (pool, n) => Effect.scoped(Effect.andThen(pool.cursor("SELECT generate_series(1, 9)"), Effect.succeed(n)))
 ]
 
-/** Which act each fiber does, and when it is interrupted, if it is: two numbers for a fiber. */
+/** Which act each fiber does, and whether and when it is interrupted: two numbers for a fiber. */
 const numbers = Arbitrary.array(int(0, 999), { minLength: 2, maxLength: 2 * MAX_FIBERS })
 
 const fibersOf = (numbers: ReadonlyArray<number>) =>
@@ -108,7 +108,7 @@ const fibersOf = (numbers: ReadonlyArray<number>) =>
     return [{ act: number % acts.length, delay: delay % 2 === 0 ? delay % MAX_DELAY_MILLIS : undefined }]
   })
 
-/** Sees what is stored, on a connection of its own. */
+/** Reads what is stored, on a connection of its own. */
 class Stored extends Context.Service<Stored>()("effectpg/test/Stored", {
   make: Effect.gen(function* () {
     const observer = yield* liveConnection()
@@ -123,7 +123,7 @@ let programs = 0
 
 layer(Stored.layer, { excludeTestServices: true })("fibers that share a pool of one", (it) => {
   it.effect.prop(
-    "each end in time, with what the model says, and leave the connection free",
+    "each end in time, with the result of the model, and leave the connection free",
     [numbers],
     ([numbers]) =>
       Effect.gen(function* () {
@@ -163,14 +163,14 @@ layer(Stored.layer, { excludeTestServices: true })("fibers that share a pool of 
           [notes.program]
         )
         const committed = ran.filter((what) => what.startsWith("committed")).map((what) => Number(what.split(" ")[1]))
-        // One whose fiber was interrupted just behind its COMMIT may have been stored all the same.
+        // A fiber that was interrupted just after its COMMIT may have stored its rows all the same.
         for (const n of committed) assert.include(stored, n)
         yield* assertHealthy(pool)
         yield* eventually(
           Effect.map(pool.stats, ({ inUse, waiting }) => inUse + waiting),
           0
         )
-        // None was closed to be rid of what it did.
+        // No connection was closed to get rid of what it did.
         yield* eventually(backendsOf(observer, applicationName), 1)
       }).pipe(Effect.scoped),
     { arbitrary: { runs: PROGRAMS, concurrency: 4 }, timeout: 120_000 }

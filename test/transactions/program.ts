@@ -8,13 +8,13 @@ import * as Exit from "effect/Exit"
 import type * as PgConnection from "../../src/PgConnection.ts"
 import type * as PgError from "../../src/PgError.ts"
 
-/** What a body does, step by step. */
+/** The steps of a body. */
 export type Step =
   | { readonly _tag: "Insert"; readonly n: number }
   | { readonly _tag: "Nested"; readonly steps: ReadonlyArray<Step>; readonly isCaught: boolean }
-  /** A transaction inside that takes too long; that is caught. */
+  /** A nested transaction that takes too long, and whose failure is caught. */
   | { readonly _tag: "NestedTimedOut"; readonly steps: ReadonlyArray<Step> }
-  /** Inserts and transactions at the same time; whatever they end in is caught. */
+  /** Inserts and transactions at the same time, whose failures are caught. */
   | { readonly _tag: "Parallel"; readonly branches: ReadonlyArray<Step> }
   | { readonly _tag: "Fail" }
   | { readonly _tag: "Die" }
@@ -28,7 +28,7 @@ export type Step =
 
 const MAX_DEPTH = 4
 
-/** What a number stands for; those below stand for an insert. */
+/** The step for a number; lower numbers stand for an insert. */
 const Code = {
   caughtNested: 5,
   uncaughtNested: 6,
@@ -102,7 +102,10 @@ export const programOf = (numbers: ReadonlyArray<number>): ReadonlyArray<Step> =
   return stepsAt(0)
 }
 
-/** What could fail the transaction around it would make the other branches' fate a matter of time: it gets its own. */
+/**
+ * A step that could fail the surrounding transaction would make the fate of the other branches a matter of time: it
+ * gets a transaction of its own.
+ */
 const branchOf = (step: Step): Step =>
   step._tag === "Insert" || step._tag === "Nested" ? step : { _tag: "Nested", steps: [step], isCaught: true }
 
@@ -115,14 +118,14 @@ const INTERRUPTION = "interruption"
 /** By the option of the call, and by `Effect.timeout`. */
 const timeoutOf = (byOption: boolean): string => (byOption ? "QueryTimeoutError" : "TimeoutError")
 const DIVISION_BY_ZERO = "DivisionByZeroError"
-/** What PostgreSQL says to everything, once a statement of the transaction has failed. */
+/** PostgreSQL's answer to everything after a statement of the transaction has failed. */
 const IN_FAILED_TRANSACTION = "InFailedSQLTransactionError"
 const ROLLED_BACK = "TransactionRolledBackError"
 
 export interface Outcome {
-  /** What it may end in: one thing, or two that race. */
+  /** The possible ends: one, or two that race. */
   readonly endings: ReadonlyArray<string>
-  /** What is there afterwards. */
+  /** The numbers that are stored afterwards. */
   readonly numbers: ReadonlyArray<number>
 }
 
@@ -173,7 +176,7 @@ export const model = (steps: ReadonlyArray<Step>): Outcome => {
 
 const caught = (step: Step): Step => (step._tag === "Nested" ? { ...step, isCaught: true } : step)
 
-// ------------------------------------------------------------------------------------------------------ the real one
+// ------------------------------------------------------------------------------------------------------ PostgreSQL
 
 export interface Subject {
   readonly pg: PgConnection.Queryable
@@ -184,7 +187,7 @@ const SLEEP = "SELECT pg_sleep($1)"
 const TOO_LONG_SECONDS = 60
 const TIMEOUT_MILLIS = 2
 
-/** A statement is only sure to have begun when its time is over where it needs no preparation. */
+/** A statement has surely begun when its time is over only if it needs no preparation. */
 export const warmUp = (pg: PgConnection.Queryable): Effect.Effect<unknown, PgError.PgError> => pg.execute(SLEEP, [0])
 
 export const run = (subject: Subject, steps: ReadonlyArray<Step>): Effect.Effect<void, unknown> => {
@@ -224,7 +227,7 @@ export const run = (subject: Subject, steps: ReadonlyArray<Step>): Effect.Effect
   return pg.withTransaction(Effect.forEach(steps, perform, { discard: true }))
 }
 
-/** What an exit is called in the model. */
+/** The name of an exit in the model. */
 export const endingOf = (exit: Exit.Exit<unknown, unknown>): string => {
   if (Exit.isSuccess(exit)) return SUCCESS
   if (Cause.hasDies(exit.cause)) return DEFECT

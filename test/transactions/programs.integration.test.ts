@@ -1,6 +1,6 @@
 /**
- * Random programs of nested transactions, on PostgreSQL and on a model: the same numbers are there afterwards, the
- * program has ended the same way, and the connection has no transaction, no lock and nothing to do.
+ * Tests random programs of nested transactions on PostgreSQL against a model: the stored numbers and the end of the
+ * program are equal, and the connection is idle, with no transaction and no lock.
  *
  *   EFFECTPG_PROGRAMS=50000   so many programs (2,000 otherwise), and a fourth of that of interrupted ones
  */
@@ -23,7 +23,7 @@ const MILLIS_PER_PROGRAM = 100
 const MAX_STEPS = 20
 const MAX_DELAY_MILLIS = 12
 
-/** So many programs run at the same time: much of a program is waiting. Each lane keeps a connection to itself. */
+/** So many programs run at the same time, because a program mostly waits. Each lane keeps a connection to itself. */
 const LANES = 4
 
 interface Lane {
@@ -42,7 +42,7 @@ const lane = Effect.gen(function* () {
 /** The pool's reset may still be running when the program has ended. */
 const RESET = "DISCARD SEQUENCES"
 
-/** What is stored of a program, and what the server still has to do for its lane. */
+/** The rows that a program has stored, and what the server still has to do for its lane. */
 const AFTERWARDS = `
   SELECT (SELECT coalesce(array_agg(n ORDER BY n), '{}') FROM numbers WHERE program = $1) AS numbers,
          (SELECT count(*)::int4 FROM pg_locks JOIN pg_stat_activity USING (pid)
@@ -50,7 +50,7 @@ const AFTERWARDS = `
          (SELECT array_agg(CASE WHEN query ~ '${RESET}' THEN 'idle' ELSE state END)
            FROM pg_stat_activity WHERE application_name = $2) AS states`
 
-/** The connections and the table of all programs: what one has left is met by the next. */
+/** The connections and the table of all programs: the residue of one meets the next. */
 class Lanes extends Context.Service<Lanes>()("effectpg/test/Lanes", {
   make: Effect.gen(function* () {
     const observer = yield* liveConnection()
@@ -67,7 +67,7 @@ class Lanes extends Context.Service<Lanes>()("effectpg/test/Lanes", {
 
 let programs = 0
 
-/** Runs a program in a way, and tells how it ended, what it stored, and what it did after its commit. */
+/** Runs a program in one of the ways, and returns how it ended, what it stored, and what it did after its commit. */
 const observe = (
   steps: ReadonlyArray<Step>,
   way: (program: Effect.Effect<void, unknown>) => Effect.Effect<Exit.Exit<void, unknown>>
@@ -104,7 +104,7 @@ const optionsFor = (runs: number) => ({
 
 layer(Lanes.layer, { excludeTestServices: true })("a random program of transactions", (it) => {
   it.effect.prop(
-    "ends as the model says and leaves what the model says, on a connection that is well",
+    "ends and stores as the model says, on a connection that stays healthy",
     [numbers],
     ([numbers]) =>
       Effect.gen(function* () {
@@ -119,7 +119,7 @@ layer(Lanes.layer, { excludeTestServices: true })("a random program of transacti
   )
 
   it.effect.prop(
-    "that is interrupted at any time leaves all or nothing, and what it did after its commit tells which",
+    "stores all or nothing if it is interrupted at any time, and its callbacks tell which",
     [numbers, int(0, MAX_DELAY_MILLIS)],
     ([numbers, delay]) =>
       Effect.gen(function* () {
@@ -133,7 +133,8 @@ layer(Lanes.layer, { excludeTestServices: true })("a random program of transacti
             return yield* Fiber.await(fiber)
           })
         )
-        // Once interrupted, Effect passes over what would have caught a failure: then it stands beside the interruption.
+        // After an interruption, Effect skips the handlers that would have caught a failure: it stands beside the
+        // interruption.
         if (!Exit.hasInterrupts(actual.exit)) assert.include(expected.endings, endingOf(actual.exit))
         if (Exit.isSuccess(actual.exit)) assert.deepStrictEqual(actual.numbers, expected.numbers)
         if (String(actual.numbers) !== "") assert.deepStrictEqual(actual.numbers, expected.numbers)

@@ -1,4 +1,4 @@
-/** Promises inside of a transaction: with its context they are a part of it, and without it they are not. */
+/** Tests promises inside a transaction: with its context they are part of it, and without it they are not. */
 import { assert, layer } from "@effect/vitest"
 import * as Effect from "effect/Effect"
 import * as Fiber from "effect/Fiber"
@@ -14,8 +14,8 @@ const asPgError = (error: unknown): PgError.PgError => {
 
 const FAILURE = "the body's own failure"
 
-layer(TestDatabase.layer, { excludeTestServices: true })("a promise inside of a transaction", (it) => {
-  it.effect("is a part of it where it runs with its context, and beside it where it does not", () =>
+layer(TestDatabase.layer, { excludeTestServices: true })("a promise inside a transaction", (it) => {
+  it.effect("is part of the transaction if it runs with its context, and otherwise is not", () =>
     Effect.gen(function* () {
       const { insert, numbers } = yield* table
       const pool = yield* livePool({ maxConnections: 2 })
@@ -33,7 +33,7 @@ layer(TestDatabase.layer, { excludeTestServices: true })("a promise inside of a 
     }).pipe(Effect.scoped)
   )
 
-  it.effect("is refused where it comes when the transaction is over", () =>
+  it.effect("is refused if it comes after the transaction is over", () =>
     Effect.gen(function* () {
       const { insert, numbers } = yield* table
       const pool = yield* livePool({ maxConnections: 1 })
@@ -47,7 +47,7 @@ layer(TestDatabase.layer, { excludeTestServices: true })("a promise inside of a 
     }).pipe(Effect.scoped)
   )
 
-  it.effect("is cancelled with it where it is given the signal", () =>
+  it.effect("is canceled with the transaction if it is given the signal", () =>
     Effect.gen(function* () {
       const pool = yield* livePool({ maxConnections: 1 })
       const backend = yield* valueOf(pool, "SELECT pg_backend_pid()")

@@ -1,4 +1,4 @@
-/** Which failures a transaction that may be retried is run again for, from where, and how often. */
+/** Tests which failures make a transaction run again, from which level, and how often. */
 import { assert, layer } from "@effect/vitest"
 import * as Deferred from "effect/Deferred"
 import * as Effect from "effect/Effect"
@@ -15,7 +15,7 @@ const DEADLOCK_DETECTED = "40P01"
 /** A statement that the server refuses with that code. */
 const raise = (sqlState: string) => `DO $$ BEGIN RAISE EXCEPTION 'on purpose' USING ERRCODE = '${sqlState}'; END $$`
 
-/** A body that is told how often it has been run, this time included. */
+/** A body that receives the number of its run, counted from 1. */
 const counted = (run: (attempt: number) => Effect.Effect<unknown, PgError.PgError>) => {
   let runs = 0
   return { body: Effect.suspend(() => run(++runs)), runs: () => runs }
@@ -23,7 +23,7 @@ const counted = (run: (attempt: number) => Effect.Effect<unknown, PgError.PgErro
 
 for (const [what, make] of makers) {
   layer(TestDatabase.layer, { excludeTestServices: true })(`a transaction of ${what} that may be retried`, (it) => {
-    it.effect("is run again as a whole after a serialization failure and after a deadlock, and each time anew", () =>
+    it.effect("runs again as a whole after a serialization failure and after a deadlock, each time anew", () =>
       Effect.gen(function* () {
         for (const sqlState of [SERIALIZATION_FAILURE, DEADLOCK_DETECTED]) {
           const { insert, numbers } = yield* table
@@ -45,7 +45,7 @@ for (const [what, make] of makers) {
       })
     )
 
-    it.effect("is run again from the outermost body where a savepoint of it has met the failure", () =>
+    it.effect("runs again from the outermost body if one of its savepoints has met the failure", () =>
       Effect.gen(function* () {
         const { insert, numbers } = yield* table
         const pg = yield* make
@@ -68,7 +68,7 @@ for (const [what, make] of makers) {
       })
     )
 
-    it.effect("is run again where COMMIT meets the failure", () =>
+    it.effect("runs again if COMMIT meets the failure", () =>
       Effect.gen(function* () {
         for (const sqlState of [SERIALIZATION_FAILURE, DEADLOCK_DETECTED]) {
           const { insert, name, numbers, observer } = yield* table
@@ -89,7 +89,7 @@ for (const [what, make] of makers) {
       })
     )
 
-    it.effect("is not run again after anything else, nor where it is not asked for", () =>
+    it.effect("does not run again after any other failure, or without the option", () =>
       Effect.gen(function* () {
         const { insert, numbers } = yield* table
         const pg = yield* make
@@ -113,7 +113,7 @@ for (const [what, make] of makers) {
       })
     )
 
-    it.effect("fails with the last failure once its schedule is over, after its pauses", () =>
+    it.effect("fails with the last failure after its schedule and its pauses", () =>
       Effect.gen(function* () {
         const PAUSE_MILLIS = 30
         const { insert, numbers } = yield* table
@@ -135,7 +135,7 @@ for (const [what, make] of makers) {
       })
     )
 
-    it.effect("comes to its end against another that it is in conflict with, and sees what that one has done", () =>
+    it.effect("succeeds after a conflict with another transaction, and sees the work of that", () =>
       Effect.gen(function* () {
         const { insert, name, numbers } = yield* table
         const both = [yield* make, yield* make]
@@ -143,7 +143,7 @@ for (const [what, make] of makers) {
         let runs = 0
         const total = (pg: PgConnection.Queryable) =>
           Effect.map(valueOf(pg, `SELECT coalesce(sum(n), 0)::int4 FROM ${name}`), Number)
-        // Each adds one more than what is there: two that do not see each other could not have been done in any order.
+        // Each adds one more than the current maximum: two that do not see each other could not have run in any order.
         const addOneMore = (pg: PgConnection.Queryable) =>
           pg.withTransaction(
             Effect.gen(function* () {
@@ -161,7 +161,7 @@ for (const [what, make] of makers) {
       })
     )
 
-    it.effect("comes to its end against another that it is in a deadlock with", () =>
+    it.effect("succeeds after a deadlock with another transaction", () =>
       Effect.gen(function* () {
         const { insert, name, numbers, observer } = yield* table
         yield* insert(observer, 0)

@@ -1,4 +1,4 @@
-/** A transaction whose server falls silent: its fiber leaves, and what is left is settled by the connection's owner. */
+/** Tests a transaction whose server falls silent: its fiber leaves, and the connection's owner settles the rest. */
 import { assert, layer } from "@effect/vitest"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
@@ -10,7 +10,7 @@ import { TestDatabase } from "../support/database.ts"
 import { assertHealthy, eventually, liveSettings } from "../support/live.ts"
 import { type Proxy, proxyTo } from "../support/proxy.ts"
 
-/** In which a fiber that is interrupted, or has failed, has to have left. */
+/** By then a fiber that is interrupted, or has failed, must have left. */
 const LEAVES_WITHIN_MILLIS = 300
 /** A server that stays silent for longer is given up. */
 const CANCEL_TIMEOUT_MILLIS = 1_500
@@ -28,7 +28,7 @@ const setup = Effect.gen(function* () {
   return { proxy, settings }
 })
 
-/** Holds every link as a message of the client with this text passes. */
+/** Holds every link when a message of the client with this text passes. */
 const holdAt = (proxy: Proxy, text: string) =>
   Effect.callback<void>((resume) => {
     proxy.onMessage = (link, { bytes, from }) => {
@@ -43,7 +43,7 @@ const letGo = (proxy: Proxy) => Effect.sync(() => proxy.links.forEach((link) => 
 
 type Run = (pg: PgConnection.Queryable) => Effect.Effect<unknown, unknown>
 
-/** What is going on as the server falls silent, at which message. */
+/** What is under way when the server falls silent, and at which message. */
 const moments: ReadonlyArray<readonly [what: string, at: string, run: Run]> = [
   ["a query in it", "a_query", (pg) => pg.withTransaction(pg.fetch("SELECT 1 AS a_query"))],
   [
@@ -70,7 +70,7 @@ const moments: ReadonlyArray<readonly [what: string, at: string, run: Run]> = [
 
 layer(TestDatabase.layer, { excludeTestServices: true })("a transaction whose server falls silent", (it) => {
   for (const [what, at, run] of moments) {
-    it.effect(`at ${what} is left at once by a fiber that is interrupted, and its connection serves again`, () =>
+    it.effect(`is left at once at ${what} by an interrupted fiber, and its connection serves again`, () =>
       Effect.gen(function* () {
         const { proxy, settings } = yield* setup
         const connection = yield* PgConnection.make(settings)
@@ -96,7 +96,7 @@ layer(TestDatabase.layer, { excludeTestServices: true })("a transaction whose se
     )
   }
 
-  it.effect("for good is left within the bound of a call, and the pool opens another connection", () =>
+  it.effect("is left within the bound of a call if the silence lasts, and the pool opens another connection", () =>
     Effect.gen(function* () {
       const { proxy, settings } = yield* setup
       const pool = yield* PgPool.make(settings)

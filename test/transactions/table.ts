@@ -1,4 +1,7 @@
-/** What transactions are tried on: a table of numbers, as other connections see it, and all that has transactions. */
+/**
+ * Makes what transactions are tested on: a table of numbers, as other connections see it, and everything that has
+ * transactions.
+ */
 import * as Effect from "effect/Effect"
 import type * as Scope from "effect/Scope"
 import type * as PgConnection from "../../src/PgConnection.ts"

@@ -1,4 +1,7 @@
-/** What `trackOutcome` asks for before COMMIT is not a part of COMMIT: it can be interrupted, and what fails is rolled back. */
+/**
+ * Tests that the question of `trackOutcome` before COMMIT is not part of COMMIT: it can be interrupted, and the
+ * transaction is rolled back if it fails.
+ */
 import { assert, describe, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
@@ -10,7 +13,7 @@ const TRACKED = { begin: "BEGIN", isPlain: false, trackOutcome: true }
 const CANCEL_TIMEOUT_MILLIS = 200
 
 describe("a transaction whose outcome is tracked", () => {
-  it.live("can be interrupted while a silent server is asked for its id, and takes its session with it", () =>
+  it.live("can be interrupted while a silent server is asked for its id, and ends its session", () =>
     Effect.gen(function* () {
       const server = yield* scriptedServer
       const { peer, session } = yield* establish(server, { cancelTimeoutMillis: CANCEL_TIMEOUT_MILLIS })
@@ -29,7 +32,7 @@ describe("a transaction whose outcome is tracked", () => {
     })
   )
 
-  it.live("is rolled back where its id cannot be had", () =>
+  it.live("is rolled back if its id cannot be read", () =>
     Effect.gen(function* () {
       const { peer, session } = yield* establish(yield* scriptedServer)
       const running = yield* Effect.forkChild(

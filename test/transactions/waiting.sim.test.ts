@@ -1,4 +1,4 @@
-/** Those who wait for the end of a transaction that is open above them, and what they do as they are woken. */
+/** Tests fibers that wait for the end of a transaction above them, and what they do when they are woken. */
 import { assert, describe, it } from "@effect/vitest"
 import * as Deferred from "effect/Deferred"
 import * as Effect from "effect/Effect"
@@ -10,8 +10,8 @@ const immediately = { startImmediately: true } as const
 const begun = [Say.commandComplete("BEGIN"), Say.ready("T")]
 const committed = [Say.commandComplete("COMMIT"), Say.ready()]
 
-describe("waiting for the end of a transaction", () => {
-  it.live("is not forgotten where the first to be woken begins another, and interrupts the next", () =>
+describe("a fiber that waits for the end of a transaction", () => {
+  it.live("is not forgotten if the first fiber that is woken begins another, and interrupts the next", () =>
     Effect.gen(function* () {
       const { peer, session } = yield* establish(yield* scriptedServer)
       const level = TransactionLevel.root(session)

@@ -1,4 +1,4 @@
-/** What a server sends is kept within bounds by bytes, and costs no more than in proportion to it, however it is cut. */
+/** Tests that the bytes which a server sends are bounded in memory, and cost linear time, however they are cut. */
 import { afterEach, assert, beforeEach, describe, it } from "@effect/vitest"
 import { Buffer } from "node:buffer"
 import { BackendDecoder, type FrameSink } from "../../src/wire/backendDecoder.ts"
@@ -12,7 +12,7 @@ import { cstring, frame, int16, int32 } from "./frames.ts"
 
 const MEGABYTE = 1_048_576
 
-/** How many bytes are reserved and copied from one buffer to another while a test runs. */
+/** How many bytes are reserved, and copied from one buffer to another, while a test runs. */
 const counted = { reserved: 0, copied: 0 }
 const { allocUnsafeSlow, concat } = Buffer
 const { copy } = Buffer.prototype
@@ -55,7 +55,7 @@ const authenticated = (sink: FrameSink): BackendDecoder => {
 const MOST_COLUMNS = 32_767
 
 describe("CopyRowDecoder", () => {
-  it("copies a row that comes in pieces of one byte in proportion to its size", () => {
+  it("copies a row that comes in pieces of one byte in linear time", () => {
     const row = Buffer.from([...int16(2), ...int32(-1), ...int32(MEGABYTE)])
     const rows: Array<number> = []
     const decoder = new CopyRowDecoder((_bytes, start, end) => rows.push(end - start))
@@ -70,7 +70,7 @@ describe("CopyRowDecoder", () => {
     assert.isBelow(counted.reserved, 8 * MEGABYTE)
   })
 
-  it("looks at each column of a row once, in however many pieces it comes", () => {
+  it("reads each column of a row once, in however many pieces it comes", () => {
     const row = Buffer.concat([int16(MOST_COLUMNS), Buffer.alloc(4 * MOST_COLUMNS, 0xff)])
     let lengths = 0
     const { readInt32BE } = Buffer.prototype
@@ -90,7 +90,7 @@ describe("CopyRowDecoder", () => {
     }
   })
 
-  it("refuses a row that is longer than any message as soon as it says so, and keeps nothing of it", () => {
+  it("refuses a row that is longer than any message at its header, and keeps nothing of it", () => {
     const decoder = new CopyRowDecoder(() => {})
     decoder.push(Buffer.from(COPY_HEADER), 0, COPY_HEADER.length)
     const half = Buffer.from([...int16(3), ...int32(MAX_MESSAGE_BYTES / 2)])
@@ -103,7 +103,7 @@ describe("CopyRowDecoder", () => {
     assert.isBelow(counted.reserved, MEGABYTE)
   })
 
-  it("passes over an extension of the header of any size, and keeps nothing of it", () => {
+  it("skips an extension of the header of any size, and keeps nothing of it", () => {
     const extended = Buffer.concat([COPY_HEADER.subarray(0, 15), int32(300 * MEGABYTE)])
     const rows: Array<number> = []
     const decoder = new CopyRowDecoder((_bytes, start, end) => rows.push(end - start))
@@ -120,7 +120,7 @@ describe("CopyRowDecoder", () => {
 })
 
 describe("BackendDecoder", () => {
-  it("copies a frame that comes in small pieces in proportion to its size", () => {
+  it("copies a frame that comes in small pieces in linear time", () => {
     let delivered = 0
     const decoder = authenticated({ frame: (_type, _bytes, start, end) => (delivered = end - start) })
     decoder.push(header(Backend.DataRow, 4 + 4 * MEGABYTE))
@@ -152,7 +152,7 @@ describe("BackendDecoder", () => {
     })
   }
 
-  it("refuses at its header what no server sends at such a length, whatever it stands for", () => {
+  it("refuses a length that no server sends at the header of the message, whatever its type", () => {
     const most: ReadonlyArray<readonly [number, number]> = [
       [Backend.NotificationResponse, 65_536],
       [Backend.RowDescription, 6 * MEGABYTE],
@@ -170,7 +170,7 @@ describe("BackendDecoder", () => {
 })
 
 describe("Carry", () => {
-  it("copies at most 8 MiB at a time, so that a value of any size does not keep the event loop by growing", () => {
+  it("copies at most 8 MiB at a time, so that a growing value does not block the event loop", () => {
     const carry = new Carry()
     const piece = Buffer.alloc(65_536)
     let worst = 0
@@ -182,7 +182,7 @@ describe("Carry", () => {
     assert.isAtMost(worst, 8 * MEGABYTE + 2 * piece.length)
   })
 
-  it("gives up large memory once nothing waits in it", () => {
+  it("releases large memory when nothing waits in it", () => {
     const carry = new Carry()
     carry.append(Buffer.alloc(MEGABYTE), 0, MEGABYTE, MEGABYTE)
     carry.clear()
@@ -208,7 +208,7 @@ describe("readErrorFields", () => {
     }
   })
 
-  it("reads a text whole that is just short enough", () => {
+  it("reads the whole of a text that is just short enough", () => {
     const { length } = message("")
     const body = message("x".repeat(MAX_ERROR_BYTES - 1 - length))
     assert.strictEqual(readErrorFields(body, 0, body.length).routine, "routineName")

@@ -11,7 +11,7 @@ import { bytes, frame, golden, hex, int } from "./frames.ts"
 const shown = (type: number, body: Uint8Array): string =>
   `${String.fromCharCode(type)} ${Buffer.from(body).toString("hex")}`
 
-/** Keeps what it is given, as text, since the bytes are not its own. */
+/** Keeps what it is given as text, because the bytes are overwritten. */
 class Recorder implements FrameSink {
   readonly frames: Array<string> = []
   frame(type: number, bytes: Buffer, start: number, end: number): void {
@@ -25,7 +25,9 @@ const authenticated = (sink: FrameSink): BackendDecoder => {
   return decoder
 }
 
-/** What is delivered when the chunks come one by one, each in a receive buffer that is overwritten afterwards. */
+/**
+ * The frames that are delivered if the chunks come one by one, each in a receive buffer that is overwritten afterwards.
+ */
 const decoded = (chunks: ReadonlyArray<Uint8Array>): ReadonlyArray<string> => {
   const recorder = new Recorder()
   const decoder = authenticated(recorder)
@@ -39,7 +41,7 @@ const decoded = (chunks: ReadonlyArray<Uint8Array>): ReadonlyArray<string> => {
   return recorder.frames
 }
 
-/** As the recorder, but takes rows many at a time; and tells how many it got at once. */
+/** Records too, but takes rows many at a time, and reports how many it got at once. */
 class RowRecorder extends Recorder {
   readonly runs: Array<number> = []
   dataRows(bytes: Buffer, at: number, limit: number): number {
@@ -61,7 +63,7 @@ const header = (type: number, length: number): Buffer => {
   return bytes
 }
 
-/** How long a message may be at most, where it may be longer than most. */
+/** The maximum length of a message whose type may be longer than most. */
 const longest: ReadonlyMap<number, number> = new Map<number, number>([
   [Backend.DataRow, MAX_MESSAGE_BYTES],
   [Backend.CopyData, MAX_MESSAGE_BYTES],
@@ -110,7 +112,7 @@ describe("BackendDecoder", () => {
     }
   })
 
-  it("judges the length of a row behind others", () => {
+  it("checks the length of a row behind other rows", () => {
     for (const length of [3, -5, MAX_MESSAGE_BYTES + 1]) {
       const decoder = authenticated(new RowRecorder())
       assert.throws(
@@ -152,7 +154,7 @@ describe("BackendDecoder", () => {
     { arbitrary: { runs: 500 } }
   )
 
-  it("delivers a frame far larger than any chunk, and small ones after it", () => {
+  it("delivers a frame far larger than any chunk, and small frames after it", () => {
     const row = frame(Backend.DataRow, Buffer.alloc(1_000_000, "effect"))
     const all = Buffer.concat([row, golden.ReadyForQuery, row, golden.NoData])
     const chunks: Array<Buffer> = []
@@ -172,13 +174,13 @@ describe("BackendDecoder", () => {
     assert.notStrictEqual(seen[1]!.buffer, chunk.buffer)
   })
 
-  it("passes unknown types on: they are the sink's to judge", () => {
+  it("passes unknown types on to the sink", () => {
     assert.deepStrictEqual(decoded([hex("00 00000004 ff 00000006 0102")]), ["\0 ", "ÿ 0102"])
   })
 
   describe("lengths", () => {
     for (const length of [3, 2, 1, 0, -1, -5, -0x80000000]) {
-      it(`refuses a message of length ${length} as soon as its header is there`, () => {
+      it(`refuses a message of length ${length} at its header`, () => {
         const recorder = new Recorder()
         const decoder = authenticated(recorder)
         assert.throws(() => decoder.push(header(Backend.DataRow, length)), ProtocolViolation, String(length))
@@ -190,14 +192,14 @@ describe("BackendDecoder", () => {
       })
     }
 
-    it("refuses a message of 2 GiB as soon as its header is there, and allocates nothing for it", () => {
+    it("refuses a message of 2 GiB at its header, and allocates nothing for it", () => {
       const decoder = authenticated(new Recorder())
       const before = process.memoryUsage().arrayBuffers
       assert.throws(() => decoder.push(header(Backend.DataRow, 0x7fffffff)), ProtocolViolation, "DataRow")
       assert.isBelow(process.memoryUsage().arrayBuffers - before, 1_000_000)
     })
 
-    it("allocates by the bytes that came, not by the length that was declared", () => {
+    it("allocates by the bytes that came, not by the declared length", () => {
       const decoder = authenticated(new Recorder())
       const before = process.memoryUsage().arrayBuffers
       decoder.push(header(Backend.DataRow, MAX_MESSAGE_BYTES))
@@ -214,7 +216,7 @@ describe("BackendDecoder", () => {
       assert.throws(() => other.push(header(Backend.DataRow, MAX_MESSAGE_BYTES + 1)), ProtocolViolation, "at most")
     })
 
-    it("takes little before the server has authenticated us, whatever the type", () => {
+    it("takes only short messages before the server has authenticated us, whatever the type", () => {
       for (const type of longest.keys()) {
         new BackendDecoder(new Recorder()).push(header(type, MAX_STARTUP_MESSAGE_BYTES))
         const decoder = new BackendDecoder(new Recorder())
@@ -233,7 +235,7 @@ describe("BackendDecoder", () => {
       }
     })
 
-    it("obeys a limit that is raised from within a frame", () => {
+    it("applies a limit that is raised from within a frame", () => {
       const recorder = new Recorder()
       const decoder = new BackendDecoder({
         frame: () => {
@@ -259,7 +261,7 @@ describe("BackendDecoder", () => {
       assert.strictEqual(decoder.partialType, undefined)
     })
 
-    it("is that of the cut frame where whole ones went before it", () => {
+    it("is that of the cut frame if whole frames came before it", () => {
       const decoder = authenticated(new Recorder())
       decoder.push(Buffer.concat([golden.BindComplete, golden.CommandComplete.subarray(0, 7)]))
       assert.strictEqual(decoder.partialType, Backend.CommandComplete)
@@ -281,7 +283,7 @@ describe("BackendDecoder", () => {
     ["after a frame whose body was cut", [all.subarray(0, 7), all.subarray(7)]]
   ] as const) {
     describe(`${where}`, () => {
-      it("gives the following frames to a sink that a frame has put in place", () => {
+      it("gives the following frames to a sink that a frame has installed", () => {
         const first = new Recorder()
         const second = new Recorder()
         const decoder = authenticated({

@@ -24,7 +24,7 @@ const numbers: ReadonlyArray<readonly [string, string, (reader: ByteReader) => n
 
 describe("ByteReader", () => {
   for (const [name, bytes, read, expected] of numbers) {
-    it(`reads ${expected} as ${name}, and refuses it a byte short`, () => {
+    it(`reads ${expected} as ${name}, and refuses it if a byte is missing`, () => {
       const whole = reader(hex(bytes))
       assert.strictEqual(read(whole), expected)
       assert.strictEqual(whole.left, 0)
@@ -54,7 +54,7 @@ describe("ByteReader", () => {
     assert.throws(() => new ByteReader(Buffer.from("abc"), 0, 3).cstring(), ProtocolViolation, "terminator")
   })
 
-  it("passes over strings and bytes, and tells the length of a string in bytes", () => {
+  it("skips strings and bytes, and returns the length of a string in bytes", () => {
     const message = reader(hex("c3a961 00 00 dead 2a"))
     assert.strictEqual(message.skipString(), 3)
     assert.strictEqual(message.skipString(), 0)
@@ -71,14 +71,14 @@ describe("ByteReader", () => {
     assert.strictEqual(message.left, 0)
   })
 
-  it("views bytes where they lie", () => {
+  it("returns a view of bytes, without a copy", () => {
     const source = hex("0102030405")
     const view = new ByteReader(source, 1, 4).view(2)
     source[1] = 0xff
     assert.deepStrictEqual(view, hex("ff03"))
   })
 
-  it("says how many bytes are left over, and in what", () => {
+  it("reports how many bytes are left over, and in which message", () => {
     const message = reader(hex("010203"))
     message.uint8()
     assert.throws(

@@ -12,7 +12,7 @@ const written = (write: (writer: ByteWriter) => void): string => {
   return writer.take().toString("hex")
 }
 
-/** Pretends that this many bytes have been written, without the memory: for limits that only count. */
+/** Pretends to have written this many bytes, without the memory, for limits that only count. */
 const pretend = (writer: ByteWriter, bytes: number): void => writer.rewind(writer.length + bytes)
 
 const numbers: ReadonlyArray<readonly [string, (writer: ByteWriter) => void, string]> = [
@@ -89,7 +89,7 @@ describe("ByteWriter", () => {
     ["a lone low surrogate", `${"x".repeat(100)}\udc18`],
     ["surrogates in the wrong order", "\udc18\ud83d"]
   ] as const) {
-    it(`refuses ${what}, and has written nothing of it`, () => {
+    it(`refuses ${what}, and writes nothing of it`, () => {
       const writer = new ByteWriter()
       writer.uint8(1)
       assert.throws(() => writer.utf8(value), Unencodable, value.includes("\0") ? "NUL" : "surrogate")
@@ -98,7 +98,7 @@ describe("ByteWriter", () => {
     })
   }
 
-  it("backfills counts and lengths, also those that stood in a buffer outgrown since", () => {
+  it("backfills counts and lengths, also in a buffer that was outgrown", () => {
     const writer = new ByteWriter()
     writer.uint8(0xaa)
     writer.take()
@@ -121,7 +121,7 @@ describe("ByteWriter", () => {
     )
   })
 
-  it("forgets what was written since a mark, also across a buffer outgrown since", () => {
+  it("forgets what was written since a mark, also in a buffer that was outgrown", () => {
     const writer = new ByteWriter()
     writer.int16(1)
     const mark = writer.length
@@ -142,7 +142,7 @@ describe("ByteWriter", () => {
     assert.deepStrictEqual(writer.take(), hex("0002"))
   })
 
-  it("makes room beforehand without a change to what is written", () => {
+  it("makes room beforehand without changing what is written", () => {
     const writer = new ByteWriter()
     writer.uint8(1)
     const mark = writer.reserveInt16()
@@ -154,7 +154,7 @@ describe("ByteWriter", () => {
   })
 
   it.prop(
-    "never writes again what it has handed over",
+    "never overwrites bytes that it has handed over",
     [Arbitrary.array(Arbitrary.all([bytes(30), int(1, 700)]), { minLength: 1, maxLength: 40 })],
     ([pieces]) => {
       const writer = new ByteWriter()
@@ -175,7 +175,7 @@ describe("ByteWriter", () => {
     }
   )
 
-  it("gives up the memory of a large request once that has been taken", () => {
+  it("releases the memory of a large request after it has been taken", () => {
     const writer = new ByteWriter()
     writer.raw(Buffer.alloc(2_000_000))
     assert.strictEqual(writer.take().length, 2_000_000)
@@ -211,7 +211,7 @@ describe("ByteWriter", () => {
     assert.throws(() => writer.endMessage(message), Unencodable, `${MAX_MESSAGE_BYTES + 1} bytes, more than`)
   })
 
-  it("stops growing where no sequence of messages would have been let wait", () => {
+  it("stops growing if no sequence of messages could be that long", () => {
     const writer = new ByteWriter()
     pretend(writer, 2 * MAX_MESSAGE_BYTES)
     assert.throws(() => writer.uint8(0), Unencodable, "more than")

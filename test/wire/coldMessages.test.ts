@@ -8,13 +8,13 @@ import { ProtocolViolation, Unencodable } from "../../src/wire/failure.ts"
 import { MAX_COUNT } from "../../src/wire/limits.ts"
 import { cstring, frame, golden, hex, int16, int32 } from "./frames.ts"
 
-/** Decodes a body that stands between other bytes, which must not be read. */
+/** Decodes a body between other bytes, which must not be read. */
 const decode = <A>(decoder: (bytes: Buffer, start: number, end: number) => A, body: Buffer): A =>
   decoder(Buffer.concat([hex("00ff"), body, hex("41 00 42 00")]), 2, 2 + body.length)
 
 const bodyOf = (message: Buffer): Buffer => message.subarray(5)
 
-/** What pg-protocol makes of the bytes by itself. */
+/** What pg-protocol alone makes of the bytes. */
 const parsed = (bytes: Buffer): ReadonlyArray<{ readonly name: string }> => {
   const messages: Array<{ readonly name: string }> = []
   new Parser().parse(bytes, (message) => messages.push(message))
@@ -85,34 +85,34 @@ describe("requests", () => {
   }
 })
 
-describe("the traps of pg-protocol's serializer", () => {
-  it("a NUL in a startup value would add a parameter: it is refused", () => {
+describe("a trap of pg-protocol's serializer", () => {
+  it("is avoided: a NUL in a startup value would add a parameter, and is refused", () => {
     assert.isTrue(serialize.startup({ application_name: "x\0user\0postgres" }).includes("\0user\0postgres\0"))
     assert.throws(() => startup(["application_name", "x\0user\0postgres"]), Unencodable, "NUL")
   })
 
-  it("an empty startup name would end the list: it is refused, an empty value is not", () => {
+  it("is avoided: an empty startup name would end the list, and is refused, but an empty value is not", () => {
     assert.throws(() => startup(["", "x"]), Unencodable, "without a name")
     assert.isTrue(startup(["options", ""]).includes("options\0\0"))
   })
 
-  it("client_encoding would be sent twice: it is refused, in any case of letters", () => {
+  it("is avoided: client_encoding would be sent twice, and is refused in any case of letters", () => {
     assert.throws(() => startup(["client_encoding", "UTF8"]), Unencodable, "always UTF8")
     assert.throws(() => startup(["Client_Encoding", "LATIN1"]), Unencodable, "always UTF8")
     assert.strictEqual(startup(["user", "app"]).toString("latin1").split("client_encoding").length, 2)
   })
 
-  it("a parameter named __proto__ would be lost in an object literal: it is sent", () => {
+  it("is avoided: a parameter named __proto__ would be lost in an object literal, and is sent", () => {
     assert.isTrue(startup(["__proto__", "x"]).includes("__proto__\0x\0"))
   })
 
-  it("a startup packet that the server would hang up on is refused", () => {
+  it("is avoided: the server would hang up on a long startup packet, which is refused", () => {
     const rest = startup(["user", ""]).length
     assert.strictEqual(startup(["user", "x".repeat(10_004 - rest)]).length, 10_004)
     assert.throws(() => startup(["user", "x".repeat(10_005 - rest)]), Unencodable, "10000 bytes")
   })
 
-  it("a name of more than 63 bytes would be cut by the server, and warned about on the console: it is refused", () => {
+  it("is avoided: a name of more than 63 bytes would be cut with a warning, and is refused", () => {
     for (const name of ["n".repeat(64), "é".repeat(32)]) {
       assert.throws(() => cold.encodeParse(name, "x", []), Unencodable, "63 bytes")
       assert.throws(() => cold.encodeDescribeStatement(name), Unencodable, "63 bytes")
@@ -122,14 +122,14 @@ describe("the traps of pg-protocol's serializer", () => {
     assert.isTrue(cold.encodeParse("n".repeat(63), "x", []).includes("n".repeat(63)))
   })
 
-  it("a count of parameter types beyond 65,535 would wrap: it is refused", () => {
+  it("is avoided: a count of parameter types beyond 65,535 would wrap, and is refused", () => {
     const oids = Array.from({ length: MAX_COUNT + 1 }, () => 23)
     assert.strictEqual(serialize.parse({ text: "x", types: oids }).readUInt16BE(8), 0)
     assert.throws(() => cold.encodeParse("", "x", oids), Unencodable, "65536 parameter types")
     assert.strictEqual(cold.encodeParse("", "x", oids.slice(1)).readUInt16BE(8), MAX_COUNT)
   })
 
-  it("a call that failed, ours or node-postgres's, would leave its beginning before the next message: it is dropped", () => {
+  it("is avoided: a failed call would leave its beginning before the next message, and is dropped", () => {
     const notText: string = JSON.parse("5")
     const poison = (): void => {
       assert.throws(() => serialize.parse({ name: "poison", text: notText }), TypeError)
@@ -208,7 +208,7 @@ describe("decodeAuthentication", () => {
     })
   }
 
-  it("never takes anything but a whole AuthenticationOk for one, as pg-protocol does", () => {
+  it("never takes anything but a whole AuthenticationOk for AuthenticationOk, unlike pg-protocol", () => {
     for (const body of ["00000003 00", "00000005 dead", "00000005 deadbeef00", "00000000 0000"]) {
       assert.strictEqual(parsed(frame(0x52, hex(body)))[0]?.name, "authenticationOk")
       assert.throws(() => decode(cold.decodeAuthentication, hex(body)), ProtocolViolation)
@@ -243,7 +243,7 @@ describe("decodeParameterStatus", () => {
     ["with a value without its terminator", "6100 62"],
     ["with one string too many", "6100 6200 00"]
   ] as const) {
-    it(`refuses one ${what}, which pg-protocol would read`, () => {
+    it(`refuses a message ${what}, which pg-protocol would read`, () => {
       assert.strictEqual(parsed(frame(0x53, hex(body)))[0]?.name, "parameterStatus")
       assert.throws(() => decode(cold.decodeParameterStatus, hex(body)), ProtocolViolation)
     })
@@ -256,7 +256,7 @@ describe("decodeNotification", () => {
     assert.deepStrictEqual(notification, { processId: 42, channel: "chan", payload: "h" })
   })
 
-  it("refuses one with too few or too many bytes", () => {
+  it("refuses a message with too few or too many bytes", () => {
     for (const body of ["", "0000002a", "0000002a 6100", "0000002a 6100 62", "0000002a 6100 6200 00"]) {
       assert.throws(() => decode(cold.decodeNotification, hex(body)), ProtocolViolation)
     }
@@ -294,7 +294,7 @@ describe("decodeRowDescription", () => {
     assert.strictEqual(decode(cold.decodeRowDescription, body).length, 1664)
   })
 
-  it("refuses a count that the bytes do not bear out", () => {
+  it("refuses a count that the bytes do not match", () => {
     for (const [count, columns] of [
       [1, 0],
       [2, 1],
@@ -325,7 +325,7 @@ describe("decodeParameterDescription", () => {
     assert.deepStrictEqual(decode(cold.decodeParameterDescription, hex("0000")), [])
   })
 
-  it("reads 40,000 and 65,535 parameters, at which pg-protocol fails", () => {
+  it("reads 40,000 and 65,535 parameters, which pg-protocol cannot", () => {
     for (const count of [40_000, MAX_COUNT]) {
       const body = Buffer.concat([int16(count), ...Array.from({ length: count }, (_, index) => int32(index))])
       assert.throws(() => parsed(frame(0x74, body)), RangeError)
@@ -335,7 +335,7 @@ describe("decodeParameterDescription", () => {
     }
   })
 
-  it("refuses a count that the bytes do not bear out", () => {
+  it("refuses a count that the bytes do not match", () => {
     for (const body of ["", "00", "0001", "0001 000000", "0001 00000017 00", "ffff 00000017"]) {
       assert.throws(() => decode(cold.decodeParameterDescription, hex(body)), ProtocolViolation)
     }

@@ -56,13 +56,13 @@ describe("readCommandTag", () => {
     assert.deepStrictEqual(read(`INSERT 0 ${rowCount}`), { command: "INSERT", rowCount })
   })
 
-  it("refuses a tag without its terminator, or without a byte", () => {
+  it("refuses a tag without its terminator, and one without a byte", () => {
     const body = Buffer.from("SELECT 1\0")
     assert.throws(() => readCommandTag(body, 0, body.length - 1), ProtocolViolation, "without terminator")
     assert.throws(() => readCommandTag(body, 3, 3), ProtocolViolation, "without terminator")
   })
 
-  it("refuses a tag that goes on after its terminator", () => {
+  it("refuses a tag that continues after its terminator", () => {
     for (const tag of ["SELECT\0", "CREATE\0TABLE", "SEL\0CT 5", "\0", "COPY\0 5"]) {
       assert.throws(() => read(tag), ProtocolViolation, "ends early")
     }

@@ -11,7 +11,7 @@ const row = (values: ReadonlyArray<Uint8Array | null>): Buffer =>
     ...values.flatMap((value) => (value === null ? [int32(-1)] : [int32(value.length), value]))
   ])
 
-/** The rows in hex, when the pieces come one by one, each in a receive buffer that is overwritten afterwards. */
+/** The rows in hex if the pieces come one by one, each in a receive buffer that is overwritten afterwards. */
 const decoded = (pieces: ReadonlyArray<Uint8Array>, { whole = true } = {}): ReadonlyArray<string> => {
   const rows: Array<string> = []
   const decoder = new CopyRowDecoder((received, start, end) => rows.push(received.toString("hex", start, end)))
@@ -30,7 +30,7 @@ const values = Arbitrary.array(value, { maxLength: 5 })
 
 describe("CopyRowDecoder", () => {
   it.prop(
-    "finds the same rows however the data are cut",
+    "finds the same rows however the data is cut",
     [Arbitrary.array(values, { maxLength: 8 }), Arbitrary.array(int(1, 40), { minLength: 1, maxLength: 20 })],
     ([rows, sizes]) => {
       const all = Buffer.concat([COPY_HEADER, ...rows.map(row), COPY_TRAILER])
@@ -46,7 +46,7 @@ describe("CopyRowDecoder", () => {
     { arbitrary: { runs: 500 } }
   )
 
-  it("passes over an extension of the header, and flags that may be ignored", () => {
+  it("skips an extension of the header, and flags that may be ignored", () => {
     const header = Buffer.concat([COPY_HEADER.subarray(0, 11), hex("00000001 00000003 aabbcc")])
     assert.deepStrictEqual(decoded([header, row([hex("01")]), COPY_TRAILER]), ["00010000000101"])
   })
@@ -69,7 +69,7 @@ describe("CopyRowDecoder", () => {
     })
   }
 
-  it("refuses data that end too early", () => {
+  it("refuses data that ends too early", () => {
     const all = Buffer.concat([COPY_HEADER, row([hex("0102"), null]), COPY_TRAILER])
     for (let end = 0; end < all.length; end++) {
       assert.throws(() => decoded([all.subarray(0, end)]), ProtocolViolation, "ends within a row")

@@ -1,6 +1,6 @@
 /**
- * Ours against pg-protocol: wherever both write or read a message they must agree, on whatever is valid; and on whatever
- * is not, ours must fail as it promises.
+ * Tests our wire code against pg-protocol: if both write or read a message, they must agree on every valid one; ours
+ * must refuse every invalid one with its own error.
  */
 import { assert, describe, it } from "@effect/vitest"
 import * as Arbitrary from "effect/Arbitrary"
@@ -36,14 +36,14 @@ import { bytes, cstring, frame, golden, int, int16, int32, text } from "./frames
 
 const runs = (count: number) => ({ arbitrary: { runs: count } })
 
-/** What pg-protocol reads of these bytes. */
+/** What pg-protocol reads from these bytes. */
 const parsed = (stream: Buffer): ReadonlyArray<BackendMessage> => {
   const messages: Array<BackendMessage> = []
   new Parser().parse(stream, (message) => messages.push(message))
   return messages
 }
 
-/** The one message that pg-protocol reads of a frame, of the class that it must have. */
+/** The one message that pg-protocol reads from a frame, of the class that it must have. */
 const parsedAs = <A>(messageClass: abstract new (...args: never) => A, type: number, body: Buffer): A => {
   const [message] = parsed(frame(type, body))
   return message instanceof messageClass ? message : assert.fail(`read as ${message?.name}`)
@@ -66,7 +66,9 @@ interface Bind {
 const readFormats = (reader: ByteReader): ReadonlyArray<number> =>
   Array.from({ length: reader.uint16() }, () => reader.int16())
 
-/** Reads Bind as PostgreSQL does (exec_bind_message): no code is text for all, one stands for all. */
+/**
+ * Reads Bind as PostgreSQL does (exec_bind_message): without a code all values are text, and one code stands for all.
+ */
 const readBind = (message: Buffer): Bind => {
   const reader = new ByteReader(message, 5, message.length)
   const portal = reader.cstring()
@@ -84,7 +86,7 @@ const readBind = (message: Buffer): Bind => {
   return { portal, statement, values }
 }
 
-/** Text for strings, binary for bytes, which is how pg-protocol binds them. */
+/** Text for strings, binary for bytes, as pg-protocol binds them. */
 const textOrBytes: ParameterEncoder = {
   formatOf: (value) => (typeof value === "string" ? Format.text : Format.binary),
   write: (writer, value) => {
@@ -98,7 +100,7 @@ const parameter = union(union(text, bytes(40)), Arbitrary.Constant(null))
 
 describe("Bind, Execute, Sync", () => {
   it.prop(
-    "say the same to PostgreSQL as those of pg-protocol",
+    "mean the same to PostgreSQL as those of pg-protocol",
     [Arbitrary.array(parameter, { maxLength: 12 }), int(0, 0x7fffffff)],
     ([values, maxRows]) => {
       const writer = new ByteWriter()
@@ -124,7 +126,7 @@ describe("Bind, Execute, Sync", () => {
   )
 })
 
-/** Any JavaScript string: also those that are not text. */
+/** Any JavaScript string, including strings that are not valid text. */
 const anyString = union(
   Arbitrary.schema(Schema.String),
   Arbitrary.array(int(0, 0xffff)).pipe(Arbitrary.map((codes) => String.fromCharCode(...codes)))
@@ -170,7 +172,7 @@ describe("requests of any strings", () => {
 
 const fieldTypes = [..."SVCMDHPpqWstcdnFLR"]
 
-/** What both tell of an error; pg-protocol passes over V. */
+/** The fields of an error that both report; pg-protocol skips V. */
 const comparable = (error: ErrorFields) => [
   error.message,
   error.detail,
@@ -334,7 +336,7 @@ const common = known.filter(
 
 describe("streams", () => {
   it.prop(
-    "are cut into as many frames, of the same lengths, by both decoders, wherever the chunks end",
+    "are cut into as many frames, of equal lengths, by both decoders, wherever the chunks end",
     [Arbitrary.array(int(0, common.length - 1), { minLength: 1, maxLength: 15 }), int(1, 20)],
     ([picks, chunkBytes]) => {
       const stream = Buffer.concat(picks.map((pick) => common[pick]!))
@@ -383,7 +385,7 @@ const readFrame = (type: number, bytes: Buffer, start: number, end: number): unk
   }
 }
 
-/** Reads a stream to its end or to the first violation; tells how far it came. */
+/** Reads a stream to its end or to the first violation, and returns how far it came. */
 const readStream = (stream: Buffer, chunkBytes: number): { readonly read: number; readonly violated: boolean } => {
   let read = 0
   const decoder = new BackendDecoder({
@@ -402,7 +404,7 @@ const readStream = (stream: Buffer, chunkBytes: number): { readonly read: number
   }
 }
 
-/** What the decoders make of a body, or undefined where they refuse it. */
+/** What the decoders make of a body, or undefined if they refuse it. */
 const readOrRefused = (type: number, body: Buffer): { readonly value: unknown } | undefined => {
   try {
     return { value: readFrame(type, body, 0, body.length) }
@@ -431,12 +433,12 @@ const mutate = (
 const mutations = Arbitrary.array(mutation, { minLength: 1, maxLength: 6 })
 
 describe("mutated messages", () => {
-  it("are all read where they are not mutated", () => {
+  it("are all read without a mutation", () => {
     assert.deepStrictEqual(readStream(Buffer.concat(known), 7), { read: known.length, violated: false })
   })
 
   it.prop(
-    "in a stream: nothing but ProtocolViolation escapes, and the same wherever the chunks end",
+    "cause nothing but ProtocolViolation in a stream, and the same wherever the chunks end",
     [Arbitrary.array(int(0, known.length - 1), { minLength: 1, maxLength: 6 }), mutations, int(1, 9)],
     ([picks, mutations, chunkBytes]) => {
       const stream = mutate(Buffer.concat(picks.map((pick) => known[pick]!)), mutations)
@@ -446,7 +448,7 @@ describe("mutated messages", () => {
   )
 
   it.prop(
-    "in a frame: nothing but ProtocolViolation escapes, and what is read does not depend on what stands around it",
+    "cause nothing but ProtocolViolation in a frame, and do not depend on the bytes around it",
     [int(0, known.length - 1), mutations, bytes(8)],
     ([pick, mutations, around]) => {
       const type = known[pick]![0]!
@@ -463,7 +465,7 @@ describe("mutated messages", () => {
   )
 
   it.prop(
-    "in an error: what ours still reads, pg-protocol reads the same",
+    "are read equally by pg-protocol in an error, if ours still reads them",
     [errorBody, mutations],
     ([body, mutations]) => {
       const mutated = mutate(body, mutations)

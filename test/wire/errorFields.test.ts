@@ -37,7 +37,7 @@ const body = (fields: Readonly<Record<string, string>>): Buffer =>
 const read = (message: Buffer): ErrorFields => readErrorFields(message, 0, message.length)
 
 describe("readErrorFields", () => {
-  it("reads what PostgreSQL 18 says of a unique violation", () => {
+  it("reads the fields that PostgreSQL 18 sends for a unique violation", () => {
     const message = hex(
       "53464548 4c455200" + // S FEHLER
         "564552524f5200" + // V ERROR
@@ -79,13 +79,13 @@ describe("readErrorFields", () => {
     })
   }
 
-  it("passes over field types that it does not know", () => {
+  it("skips field types that it does not know", () => {
     const fields = read(body({ M: "a", x: "new in PostgreSQL 30", Z: "", C: "42601" }))
     assert.strictEqual(fields.message, "a")
     assert.strictEqual(fields.code, "42601")
   })
 
-  it("makes do with an error that says nothing", () => {
+  it("accepts an error without fields", () => {
     const fields = read(body({}))
     assert.strictEqual(fields.severity, "ERROR")
     assert.strictEqual(fields.severityUnlocalized, "ERROR")
@@ -93,11 +93,11 @@ describe("readErrorFields", () => {
     assert.strictEqual(fields.message, "the server sent an error without a message")
   })
 
-  it("takes the localised severity where there is no other, as before PostgreSQL 9.6", () => {
+  it("takes the localized severity if there is no other, as before PostgreSQL 9.6", () => {
     assert.strictEqual(read(body({ S: "FATAL" })).severityUnlocalized, "FATAL")
   })
 
-  it("does not take the name of a property for a field", () => {
+  it("does not take the name of an object property for a field", () => {
     assert.isUndefined(read(body({ _: "_proto__" })).detail)
   })
 

@@ -1,4 +1,4 @@
-/** Backend messages for the tests: one golden frame of every type, and how to build and to generate others. */
+/** Backend messages for the tests: one golden frame of every type, and functions that build and generate others. */
 import * as Arbitrary from "effect/Arbitrary"
 import * as Schema from "effect/Schema"
 import { Buffer } from "node:buffer"

@@ -58,7 +58,7 @@ const query = (sql: string): Buffer => {
 
 const EXECUTE_AND_SYNC = "45 00000009 00 00000000 53 00000004"
 
-/** Runs what must fail with `Unencodable`, and gives that. */
+/** Runs a call that must fail with `Unencodable`, and returns the error. */
 const refusal = (run: () => void): Unencodable => {
   try {
     run()
@@ -106,7 +106,7 @@ describe("writeBindExecuteSync", () => {
     )
   })
 
-  it("binds null and undefined as NULL, which does not keep the others from sharing a format code", () => {
+  it("binds null and undefined as NULL, which does not prevent one format code for the others", () => {
     assert.deepStrictEqual(
       bound([null, "7", undefined]),
       hex(`42 0000001f 00 733100 0001 0000 0003 ffffffff 00000001 37 ffffffff 0001 0001 ${EXECUTE_AND_SYNC}`)
@@ -131,7 +131,7 @@ describe("writeBindExecuteSync", () => {
     )
   })
 
-  it("asks for as many rows as it is told", () => {
+  it("asks for the given number of rows", () => {
     const bind = "42 00000010 00 733100 0000 0000 0001 0001"
     assert.deepStrictEqual(bound([], undefined, 300), hex(`${bind} 45 00000009 00 0000012c 53 00000004`))
     assert.deepStrictEqual(bound([], undefined, 0x7fffffff), hex(`${bind} 45 00000009 00 7fffffff 53 00000004`))
@@ -173,7 +173,7 @@ describe("writeBindExecuteSync", () => {
     ["one in the middle", [1, "a\0b", null], 2],
     ["the last", [null, 2, "\ud800"], 3]
   ] as const) {
-    it(`names ${where} of the parameters where it is to blame, and leaves a writer that can be rewound`, () => {
+    it(`names ${where} of the parameters if it is to blame, and leaves a writer that can be rewound`, () => {
       const writer = new ByteWriter()
       writeSync(writer)
       const mark = writer.length
@@ -187,7 +187,7 @@ describe("writeBindExecuteSync", () => {
     })
   }
 
-  it("passes on what an encoder throws that is not about its value", () => {
+  it("passes on an error of an encoder that is not about its value", () => {
     const broken: ParameterEncoder = {
       ...int4,
       write: () => {
@@ -204,7 +204,7 @@ describe("writeBindExecuteSync", () => {
     assert.include(failure.message, `${MAX_MESSAGE_BYTES + 1} bytes, more than`)
   })
 
-  it("refuses parameters that are too large together, where each of them alone would do", () => {
+  it("refuses parameters that are too large together, though each of them alone would fit", () => {
     const half = Math.ceil(MAX_MESSAGE_BYTES / 2)
     const failure = refusal(() => writeBindExecuteSync(new ByteWriter(), statement(2, [], huge), [half, half], 0))
     assert.include(failure.message, "more than the 1073741823")
@@ -236,13 +236,13 @@ describe("encodeResultFormats", () => {
   })
 })
 
-describe("a query by the simple protocol", () => {
+describe("a simple query", () => {
   it("carries its text", () => {
     assert.deepStrictEqual(query("SELECT 1"), hex("51 0000000d 53454c454354203100"))
     assert.deepStrictEqual(query("-- größe"), hex("51 0000000f 2d2d206772c3b6c39f6500"))
   })
 
-  it("is refused, and not repeated, with a NUL or a lone surrogate", () => {
+  it("is refused with a NUL or a lone surrogate, and the text is not repeated", () => {
     for (const sql of ["\0", "secret\0more", "é\0"]) assert.match(refusal(() => query(sql)).message, /NUL(?!.*secret)/)
     for (const sql of ["\ud800", "secret\udc00"]) {
       assert.match(refusal(() => query(sql)).message, /surrogate(?!.*secret)/)
@@ -266,7 +266,7 @@ describe("the rare requests", () => {
     )
   })
 
-  it("leave nothing behind where they are refused", () => {
+  it("leave nothing behind if they are refused", () => {
     const writer = new ByteWriter()
     assert.include(refusal(() => writeParse(writer, "s1", "SELECT 1\0", [])).message, "NUL")
     assert.strictEqual(writer.length, 0)

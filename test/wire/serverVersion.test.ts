@@ -13,7 +13,7 @@ const versions: ReadonlyArray<readonly [text: string, major: number, minor: numb
   ["13.0.0", 13, 0],
   ["18devel", 18, 0],
   ["17beta1", 17, 0],
-  // Others that speak the protocol, and poolers, each in the words in which it was seen.
+  // Other servers that speak the protocol, and poolers, each with the text that it sends.
   ["PostgreSQL 10.1 (Debian 10.1-3)", 10, 1],
   ["PostgreSQL 11.2-YB-2.7.1.1-b0 on x86_64-pc-linux-gnu, compiled by clang", 11, 2],
   ["15.2-YB-2024.2.0.0-b0", 15, 2],
@@ -43,7 +43,7 @@ describe("the version of a server", () => {
     })
   }
 
-  it("is 0 where the server does not tell it", () => {
+  it("is 0 if the server does not report it", () => {
     assert.deepStrictEqual(serverVersionOf(new Map()), { major: 0, minor: 0, text: "" })
   })
 })

@@ -8,7 +8,7 @@ describe("SQL text", () => {
     ["", '""'],
     ["A b;--", '"A b;--"']
   ] as const) {
-    it(`has the name ${name} as ${quoted}`, () => assert.strictEqual(quoteName(name), quoted))
+    it(`writes the name ${name} as ${quoted}`, () => assert.strictEqual(quoteName(name), quoted))
   }
 
   for (const [text, quoted] of [
@@ -17,6 +17,6 @@ describe("SQL text", () => {
     ["a\\b", "E'a\\\\b'"],
     ["\\'", "E'\\\\'''"]
   ] as const) {
-    it(`has the string ${text} as ${quoted}`, () => assert.strictEqual(quoteText(text), quoted))
+    it(`writes the string ${text} as ${quoted}`, () => assert.strictEqual(quoteText(text), quoted))
   }
 })

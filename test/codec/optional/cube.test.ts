@@ -22,7 +22,7 @@ const cubes = Arbitrary.array(Arbitrary.all([int(-9, 9), int(-9, 9)]), { maxLeng
 )
 
 describe("cube", () => {
-  it("is two corners, which are the same in a point", () => {
+  it("consists of two corners, which are equal for a point", () => {
     assert.deepStrictEqual(read(codec, POINT), { from: [1, -2], to: [1, -2] })
     assert.strictEqual(written(codec, { from: [1, -2], to: [1, -2] }), unspaced(POINT))
     assert.deepStrictEqual(read(codec, BOX), { from: [3], to: [1] })
@@ -30,7 +30,7 @@ describe("cube", () => {
     assert.deepStrictEqual(read(codec, "80000000"), { from: [], to: [] })
   })
 
-  it("has a text form too, for what stands beside text", () => {
+  it("has a text form too, for places beside text", () => {
     assert.strictEqual(textOf(codec, { from: [1, -0], to: [1, 2.5] }), "(1, -0),(1, 2.5)")
     assert.deepStrictEqual(ofText(codec, "(1, 2)"), { from: [1, 2], to: [1, 2] })
     assert.deepStrictEqual(ofText(codec, "(NaN),(-Infinity)"), { from: [NaN], to: [-Infinity] })
@@ -39,7 +39,7 @@ describe("cube", () => {
     }
   })
 
-  it("refuses what is no cube", () => {
+  it("refuses values that are not cubes", () => {
     assert.match(unencodable(codec, [1]), /takes \{ from, to \}/)
     assert.match(unencodable(codec, { from: [1], to: ["1"] }), /takes \{ from, to \}/)
     assert.match(unencodable(codec, { from: [1], to: [1, 2] }), /same number of coordinates/)
@@ -53,13 +53,13 @@ describe("cube", () => {
     }
   })
 
-  it.prop("gives back any cube, as bytes and as text", [cubes], ([value]) => {
+  it.prop("survives a round trip with any cube, as bytes and as text", [cubes], ([value]) => {
     assert.deepStrictEqual(read(codec, written(codec, value)), value)
     assert.deepStrictEqual(ofText(codec, textOf(codec, value)), value)
   })
 
   it.prop(
-    "lets nothing escape but Undecodable",
+    "throws nothing but Undecodable",
     [hostile(4, 12, 20), mutated(unspaced(POINT), unspaced(BOX))],
     ([any, near]) => {
       assertWithstands(codec, any)

@@ -27,7 +27,7 @@ describe("hstore", () => {
     assert.strictEqual(written(codec, new Map([["a", "é"]])), unspaced("00000001 00000001 61 00000002 c3a9"))
   })
 
-  it("has a text form too, for what stands beside text", () => {
+  it("has a text form too, for places beside text", () => {
     const value = { 'a "b"\\': "c, d=>e", f: null, NULL: "NULL" }
     const printed = '"a \\"b\\"\\\\"=>"c, d=>e", "f"=>NULL, "NULL"=>"NULL"'
     assert.strictEqual(textOf(codec, value), printed)
@@ -37,13 +37,13 @@ describe("hstore", () => {
     }
   })
 
-  it("keeps a key that is __proto__ to itself", () => {
+  it("keeps a key named __proto__ as an ordinary key", () => {
     const value: object = Object(read(codec, "00000001 00000009 5f5f70726f746f5f5f 00000001 61"))
     assert.deepStrictEqual(Object.entries(value), [["__proto__", "a"]])
     assert.strictEqual(Object.getPrototypeOf(value), Object.prototype)
   })
 
-  it("refuses what is no object of texts", () => {
+  it("refuses values that are not objects of texts", () => {
     assert.match(unencodable(codec, 1), /an object or a Map/)
     assert.match(unencodable(codec, [1]), /an object or a Map/)
     assert.match(unencodable(codec, { a: 1 }), /values that are strings or null, not a number/)
@@ -58,12 +58,12 @@ describe("hstore", () => {
     assert.match(undecodable(codec, `${BYTES} 00`), /1 bytes too many/)
   })
 
-  it.prop("gives back any pairs, as bytes and as text", [pairs], ([value]) => {
+  it.prop("survives a round trip with any pairs, as bytes and as text", [pairs], ([value]) => {
     assert.deepStrictEqual(read(codec, written(codec, value)), value)
     assert.deepStrictEqual(ofText(codec, textOf(codec, value)), value)
   })
 
-  it.prop("lets nothing escape but Undecodable", [hostile(4, 12), mutated(unspaced(BYTES))], ([any, near]) => {
+  it.prop("throws nothing but Undecodable", [hostile(4, 12), mutated(unspaced(BYTES))], ([any, near]) => {
     assertWithstands(codec, any)
     assertWithstands(codec, near)
   })

@@ -9,7 +9,7 @@ import { codecOf } from "../../fixtures/typeCodec.ts"
 for (const type of [ltree, lquery, ltxtquery]) {
   const codec = codecOf(type)
   describe(`${codec.name} of the extension`, () => {
-    it("is its text behind a version", () => {
+    it("is its text after a version byte", () => {
       assert.strictEqual(read(codec, "01 61 2e 62"), "a.b")
       assert.strictEqual(written(codec, "a.b"), "01612e62")
       assert.strictEqual(formatOf(codec, "a.b"), Format.binary)
@@ -18,7 +18,7 @@ for (const type of [ltree, lquery, ltxtquery]) {
       assert.match(unencodable(codec, 1), /takes a string/)
     })
 
-    it.prop("lets nothing escape but Undecodable", [hostile(1, 3)], ([values]) => assertWithstands(codec, values))
+    it.prop("throws nothing but Undecodable", [hostile(1, 3)], ([values]) => assertWithstands(codec, values))
   })
 }
 

@@ -1,4 +1,7 @@
-/** The bytes are those that pgvector 0.8.7 sends (on PostgreSQL 18, by `vector_send` and its kin). */
+/**
+ * Tests the types of pgvector. The bytes are those that pgvector 0.8.7 sends on PostgreSQL 18 (`vector_send` and the
+ * send functions of the other types).
+ */
 import { assert, describe, it } from "@effect/vitest"
 import * as Arbitrary from "effect/Arbitrary"
 import { arrayOf } from "../../../src/codec/array.ts"
@@ -30,7 +33,7 @@ const dense = [
 ]
 
 describe("vector and halfvec", () => {
-  it.each(dense)("$type.name $text is an array of its elements", ({ elements, hex, text, type }) => {
+  it.each(dense)("reads and writes $type.name $text as an array of its elements", ({ elements, hex, text, type }) => {
     const codec = codecOf(type)
     assert.deepStrictEqual(read(codec, hex), elements)
     assert.strictEqual(written(codec, elements), hex)
@@ -40,13 +43,13 @@ describe("vector and halfvec", () => {
     assert.deepStrictEqual(ofText(codec, textOf(codec, elements)), elements)
   })
 
-  it("round to what they hold, of two numbers as near to the even one", () => {
+  it("round to the numbers that they hold, and to the even one of two equally near", () => {
     assert.strictEqual(written(codecOf(vector), [0.1]), "000100003dcccccd")
     const halves = [0.1, 2049, 2051, 2 ** -25, 3 * 2 ** -25, 1023.9999 * 2 ** -24, 65_519, -0]
     assert.strictEqual(written(codecOf(halfvec), halves), unspaced("00080000 2e66 6800 6802 0000 0002 0400 7bff 8000"))
   })
 
-  it("refuse what they cannot hold", () => {
+  it("refuse numbers that they cannot hold", () => {
     for (const type of [vector, halfvec]) {
       const codec = codecOf(type)
       assert.match(unencodable(codec, [1, "2"]), /takes an array of numbers/)
@@ -75,7 +78,7 @@ describe("vector and halfvec", () => {
     assert.deepStrictEqual(read(array, written(array, nested)), nested)
   })
 
-  it.prop("every half is read and written", [int(0, 0xffff)], ([bits]) => {
+  it.prop("read and write every half", [int(0, 0xffff)], ([bits]) => {
     const codec = codecOf(halfvec)
     const hex = `00010000${bits.toString(16).padStart(4, "0")}`
     const value = read(codec, hex)
@@ -98,7 +101,7 @@ const sparseVectors = Arbitrary.array(Arbitrary.all([int(1, 5), int(1, 9)]), { m
 describe("sparsevec", () => {
   const codec = codecOf(sparsevec)
 
-  it("is its elements that are not zero, by their indices", () => {
+  it("holds its nonzero elements by their indices", () => {
     const value = { dimensions: 5, indices: [0, 2], values: [1.5, 2] }
     assert.deepStrictEqual(read(codec, SPARSE), value)
     assert.strictEqual(written(codec, value), SPARSE)
@@ -117,7 +120,7 @@ describe("sparsevec", () => {
     assert.strictEqual(written(codec, { dimensions: 5, indices: [2, 1, 0], values: [2, 0, 1.5] }), SPARSE)
   })
 
-  it("refuses what it cannot hold", () => {
+  it("refuses elements that it cannot hold", () => {
     const sparse = (dimensions: unknown, indices: unknown, values: unknown) =>
       unencodable(codec, { dimensions, indices, values })
     assert.match(unencodable(codec, [1]), /takes \{ dimensions, indices, values \}/)
@@ -140,7 +143,7 @@ describe("sparsevec", () => {
     assert.match(undecodable(codec, "00000001 00000001 00000000 00000001 3f800000"), /an index out of place/)
   })
 
-  it.prop("gives back any elements, as bytes and as text", [sparseVectors], ([value]) => {
+  it.prop("survives a round trip with any elements, as bytes and as text", [sparseVectors], ([value]) => {
     assert.deepStrictEqual(read(codec, written(codec, value)), value)
     assert.deepStrictEqual(ofText(codec, textOf(codec, value)), value)
   })
@@ -148,7 +151,7 @@ describe("sparsevec", () => {
 
 describe("the types of pgvector", () => {
   const near = mutated(SPARSE, ...dense.map(({ hex }) => hex))
-  it.prop("let nothing escape but Undecodable", [hostile(4, 8, 12, 20), near], ([any, near]) => {
+  it.prop("throw nothing but Undecodable", [hostile(4, 8, 12, 20), near], ([any, near]) => {
     for (const type of [vector, halfvec, sparsevec]) {
       assertWithstands(codecOf(type), any)
       assertWithstands(codecOf(type), near)

@@ -26,7 +26,7 @@ const ARC = [
 const line = (...coordinates: ReadonlyArray<ReadonlyArray<number>>): PgGeometry => ({ type: "LineString", coordinates })
 const arc: PgGeometry = { type: "CircularString", coordinates: ARC }
 
-/** Each as it is read, by its WKT. */
+/** The values as they are read, by their WKT. */
 const geometries: Readonly<Record<string, PgGeometry>> = {
   "POINT(1 2)": { type: "Point", coordinates: [1, 2] },
   "SRID=4326;POINT(13.4 52.5)": { type: "Point", coordinates: [13.4, 52.5], srid: 4326 },
@@ -191,18 +191,15 @@ const refusals: ReadonlyArray<readonly [unknown, RegExp]> = [
 ]
 
 describe("geometry", () => {
-  it.each(postgisWire)(
-    "%s is read as what is like it in GeoJSON, and written so that it reads the same",
-    (wkt, hex) => {
-      const value = geometries[wkt]
-      assert.isDefined(value)
-      assert.deepStrictEqual(read(codec, hex), value)
-      assert.deepStrictEqual(read(codec, written(codec, value)), value)
-      assert.deepStrictEqual(ofText(codec, hex.toUpperCase()), value)
-      assert.strictEqual(textOf(codec, value), written(codec, value))
-      assert.deepStrictEqual(read(codecOf(geography), hex), value)
-    }
-  )
+  it.each(postgisWire)("%s is read as the matching GeoJSON, and written so that it reads the same", (wkt, hex) => {
+    const value = geometries[wkt]
+    assert.isDefined(value)
+    assert.deepStrictEqual(read(codec, hex), value)
+    assert.deepStrictEqual(read(codec, written(codec, value)), value)
+    assert.deepStrictEqual(ofText(codec, hex.toUpperCase()), value)
+    assert.strictEqual(textOf(codec, value), written(codec, value))
+    assert.deepStrictEqual(read(codecOf(geography), hex), value)
+  })
 
   it("is written in big-endian order, with its flags and its srid at the outside only", () => {
     const point = { type: "Point", coordinates: [1, 2, 3] }
@@ -213,7 +210,7 @@ describe("geometry", () => {
     )
   })
 
-  it("has the layout of its first position where it says none, wherever that is", () => {
+  it("has the layout of its first position if it names none, wherever that position is", () => {
     const value = {
       type: "GeometryCollection",
       geometries: [line(), { type: "MultiPoint", coordinates: [[], [1, 2, 3]] }]
@@ -225,7 +222,7 @@ describe("geometry", () => {
     assert.match(unencodable(codec, value), reason)
   })
 
-  it("refuses bytes that are no geometry", () => {
+  it("refuses bytes that are not a geometry", () => {
     assert.match(undecodable(codec, ""), /ends too early/)
     assert.match(undecodable(codec, "00 00000001 3ff0000000000000"), /ends too early/)
     assert.match(undecodable(codec, "00 00000002 ffffffff"), /of 4294967295 parts, with 0 bytes left/)
@@ -242,13 +239,13 @@ describe("geometry", () => {
   })
 
   const points = Arbitrary.array(Arbitrary.all([int(-180, 180), int(-90, 90), int(0, 9)]), { maxLength: 5 })
-  it.prop("gives back any line", [points], ([coordinates]) => {
+  it.prop("survives a round trip with any line", [points], ([coordinates]) => {
     const value = { type: "LineString", coordinates, layout: "XYM", srid: 4326 }
     assert.deepStrictEqual(read(codec, written(codec, value)), value)
   })
 
   const near = mutated(...postgisWire.map(([, hex]) => hex))
-  it.prop("lets nothing escape but Undecodable", [hostile(5, 9, 21), near], ([any, near]) => {
+  it.prop("throws nothing but Undecodable", [hostile(5, 9, 21), near], ([any, near]) => {
     assertWithstands(codec, any)
     assertWithstands(codec, near)
   })

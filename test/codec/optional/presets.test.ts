@@ -12,7 +12,7 @@ const hexOf = (value: bigint): string => BigInt.asUintN(64, value).toString(16).
 describe("int8AsNumber", () => {
   const codec = codecOf(PgTypes.int8AsNumber)
 
-  it.prop("reads what a number holds exactly, and refuses the rest", [int64(-MAX - 1n, MAX)], ([value]) => {
+  it.prop("reads numbers that are exact, and refuses the rest", [int64(-MAX - 1n, MAX)], ([value]) => {
     if (BigInt(Number.MIN_SAFE_INTEGER) <= value && value <= BigInt(Number.MAX_SAFE_INTEGER)) {
       assert.strictEqual(read(codec, hexOf(value)), Number(value))
       assert.strictEqual(ofText(codec, String(value)), Number(value))
@@ -24,7 +24,7 @@ describe("int8AsNumber", () => {
   })
 })
 
-/** As much of Temporal as is used, for a runtime that has none. */
+/** As much of Temporal as the codecs use, for a runtime without it. */
 class FakeInstant {
   readonly epochNanoseconds: bigint
   constructor(epochNanoseconds: bigint) {
@@ -66,13 +66,13 @@ const INFINITY = "7fffffffffffffff"
 describe("Temporal", () => {
   afterEach(() => vi.unstubAllGlobals())
 
-  it("is a DecodeError in a runtime that has none", () => {
+  it("causes a DecodeError in a runtime without it", () => {
     vi.stubGlobal("Temporal", undefined)
     Reflect.deleteProperty(globalThis, "Temporal")
     assert.match(undecodable(codecOf(PgTypes.timestamptzAsTemporal), Y2000), /which this runtime lacks/)
   })
 
-  it("is what timestamptz and timestamp are read as and written from where the runtime has it", () => {
+  it("holds timestamptz and timestamp both ways if the runtime has it", () => {
     vi.stubGlobal("Temporal", { Instant: FakeInstant })
     const timestamptz = codecOf(PgTypes.timestamptzAsTemporal)
     const timestamp = codecOf(PgTypes.timestampAsTemporal)
@@ -92,7 +92,7 @@ describe("Temporal", () => {
 describe("timestamps as microseconds", () => {
   const codec = codecOf(PgTypes.timestamptzAsMicroseconds)
 
-  it("have a text form too, for what stands beside text", () => {
+  it("have a text form too, for places beside text", () => {
     for (const [value, text] of [
       [1n, "1970-01-01 00:00:00.000001+00"],
       [Infinity, "Infinity"],
@@ -119,7 +119,7 @@ const presets = [
 ]
 
 describe("every preset", () => {
-  it.prop("lets nothing escape but Undecodable", [hostile(8, 10, 12)], ([values]) => {
+  it.prop("throws nothing but Undecodable", [hostile(8, 10, 12)], ([values]) => {
     for (const preset of presets) assertWithstands(codecOf(preset), values)
   })
 })

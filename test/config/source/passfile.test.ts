@@ -14,7 +14,7 @@ const tcp = (host: string, port = 5432): HostAddress => ({ _tag: "Tcp", host, po
 const login: Login = { host: tcp("db"), database: "app", user: "bob" }
 const local: Login = { ...login, host: { _tag: "Unix", path: "/run/pg/.s.PGSQL.5432", port: 5432 } }
 
-/** What libpq does with each of these was seen in psql. */
+/** The expected results were seen in psql. */
 const table: ReadonlyArray<readonly [text: string, password: string | undefined]> = [
   ["db:5432:app:bob:secret", "secret"],
   ["db:5432:app:bob:secret\r\n", "secret"],
@@ -36,7 +36,7 @@ const table: ReadonlyArray<readonly [text: string, password: string | undefined]
   ["", undefined]
 ]
 
-/** As a user must write it into a file. */
+/** Escapes text as a user must write it into a file. */
 const escaped = (text: string): string => text.replace(/[\\:]/g, "\\$&")
 
 const read = (file: string | undefined) => {
@@ -64,7 +64,7 @@ describe("a password file", () => {
   )
 
   it.prop(
-    "gives back whatever was escaped into it, and to no other login",
+    "gives back everything that was escaped into it, and only to its own login",
     { host: text, database: text, user: text, password: text, other: text },
     ({ database, host, other, password, user }) => {
       const line = [host, "5432", database, user, password].map(escaped).join(":")
@@ -88,7 +88,7 @@ describe("a password file", () => {
     })
   )
 
-  it.effect("that group or others have access to is ignored, with a warning", () =>
+  it.effect("is ignored with a warning if its group or others have access to it", () =>
     Effect.gen(function* () {
       const file = path.join(yield* homeWith({ pgpass: "*:*:*:*:secret" }), "pgpass")
       for (const mode of [0o640, 0o604, 0o620, 0o601]) {
@@ -104,7 +104,7 @@ describe("a password file", () => {
     })
   )
 
-  it.effect("that is a directory is ignored, with a warning", () =>
+  it.effect("is ignored with a warning if it is a directory", () =>
     Effect.gen(function* () {
       assert.deepStrictEqual(yield* read(yield* homeWith()), {
         password: undefined,

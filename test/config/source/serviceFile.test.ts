@@ -35,7 +35,7 @@ const read = (environment: Readonly<Record<string, string>>) =>
   )
 
 describe("a service file", () => {
-  it.effect.each(table)("%j has the service %j", ([text, settings]) =>
+  it.effect.each(table)("%j has the settings %j", ([text, settings]) =>
     Effect.gen(function* () {
       assert.deepStrictEqual(yield* parse(text), settings)
     })
@@ -47,7 +47,7 @@ describe("a service file", () => {
     })
   )
 
-  it.effect("is the one that PGSERVICEFILE names, else the user's, and after it the system's", () =>
+  it.effect("is the one that PGSERVICEFILE names, or else the user's, and after it the system's", () =>
     Effect.gen(function* () {
       const home = yield* homeWith({
         ".pg_service.conf": "[app]\nhost=user",
@@ -64,7 +64,7 @@ describe("a service file", () => {
     })
   )
 
-  it.effect("must define the service, and be there if it is named", () =>
+  it.effect("must define the service, and must exist if it is named", () =>
     Effect.gen(function* () {
       const HOME = yield* homeWith({ ".pg_service.conf": "[other]" })
       assert.match(yield* refusal(read({ HOME })), /^PGSERVICE: names a service that no service file defines/)

@@ -8,7 +8,7 @@ import { homeWith, passwordOf, untyped, refusal } from "../home.ts"
 
 const authority = fs.readFileSync(new URL("../../support/tls/ca.crt", import.meta.url), "utf8")
 
-/** Every place that a setting can be given in, and what each makes of one value. */
+/** Every source of a setting, and how each writes one value. */
 interface Place {
   readonly options: Record<string, unknown>
   readonly query: Array<string>
@@ -25,7 +25,7 @@ interface Subject {
   readonly option: string
   readonly values: ReadonlyArray<string>
   readonly asOption?: (value: string) => unknown
-  /** Where it stands in the URL ahead of the query, if it can. */
+  /** How the URL writes it before its query, if it can. */
   readonly part?: "user" | "password" | "host" | "port" | "database"
   readonly key: string
   readonly variable: string
@@ -107,7 +107,7 @@ const portsOf = (url: string) =>
 describe("the order in which a setting is looked for", () => {
   for (const subject of subjects) {
     const { found, key, option, part, values, variable } = subject
-    it.live(`is, for ${option}: option, URL, query, service file, environment`, () =>
+    it.live(`for ${option} is: option, URL, query, service file, environment`, () =>
       Effect.gen(function* () {
         const subsets = Array.from({ length: 2 ** 5 - 1 }, (_, at) => at + 1)
         for (const subset of subsets) {
@@ -143,7 +143,7 @@ describe("the order in which a setting is looked for", () => {
     )
   }
 
-  it.effect("is the same for the service itself", () =>
+  it.effect("applies to the service itself", () =>
     Effect.gen(function* () {
       const HOME = yield* homeWith({
         ".pg_service.conf": names.map((name) => `[${name}]\ndbname=db_${name}`).join("\n")
@@ -157,7 +157,7 @@ describe("the order in which a setting is looked for", () => {
     })
   )
 
-  it.effect("passes over what is empty, and judges nothing that it does not reach", () =>
+  it.effect("skips empty values, and does not check a source that it does not reach", () =>
     Effect.gen(function* () {
       const environment = { PGHOST: "db", PGPORT: "none", PGUSER: "bob", PGSSLMODE: "", PGAPPNAME: "app" }
       const config = yield* PgConfig.resolve(
@@ -180,8 +180,8 @@ describe("the order in which a setting is looked for", () => {
   )
 })
 
-describe("what libpq can and this client cannot", () => {
-  it.effect("is refused in the environment too, unless it asks for nothing more", () =>
+describe("a setting that libpq supports and this client does not", () => {
+  it.effect("is refused in the environment too, unless its value asks for nothing more", () =>
     Effect.gen(function* () {
       assert.match(
         yield* refusal(PgConfig.resolve({}, { PGCHANNELBINDING: "require" })),

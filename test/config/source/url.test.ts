@@ -17,7 +17,7 @@ interface Parts {
   readonly query?: Readonly<Record<string, string>>
 }
 
-/** A URL with the password in the open, and without what it leaves empty. */
+/** A URL with the password readable, and without its empty parts. */
 const shown = ({ database, hosts, password, ports, query, user }: ConnectionUrl): Parts => ({
   ...(user === "" ? {} : { user }),
   ...(password === undefined ? {} : { password: Redacted.value(password) }),
@@ -108,7 +108,7 @@ const refused: ReadonlyArray<readonly [url: string, reason: RegExp]> = [
 ]
 
 describe("a connection URL", () => {
-  it.effect.each(table)("%s is taken apart", ([url, parts]) =>
+  it.effect.each(table)("%s is parsed", ([url, parts]) =>
     Effect.gen(function* () {
       assert.deepStrictEqual(shown(yield* parseUrl(url)), parts)
     })
@@ -126,7 +126,7 @@ describe("a connection URL", () => {
   )
 
   it.effect.prop(
-    "gives back whatever was percent-encoded into it",
+    "gives back everything that was percent-encoded into it",
     { user: text, password: text, host: text, database: text, applicationName: text },
     ({ applicationName, database, host, password, user }) =>
       Effect.gen(function* () {
@@ -146,7 +146,7 @@ describe("a connection URL", () => {
   const noise = Arbitrary.array(Arbitrary.schema(Schema.Literals([..."@/:?#[]%,&=5 "])), { maxLength: 4 })
 
   it.effect.prop(
-    "shows its password to nobody, whatever is left unencoded around it",
+    "never shows its password, whatever is not encoded around it",
     [noise, noise],
     ([before, after]) =>
       Effect.gen(function* () {

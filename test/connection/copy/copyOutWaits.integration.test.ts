@@ -1,4 +1,6 @@
-/** COPY out whose reader asks the connection that it reads from, in every way that makes another fiber of it. */
+/**
+ * Tests a COPY out whose reader uses the connection that it reads from, in every way that makes another fiber of it.
+ */
 import { assert, layer } from "@effect/vitest"
 import * as Deferred from "effect/Deferred"
 import * as Effect from "effect/Effect"
@@ -47,7 +49,7 @@ const inTime = <A, E, R>(effect: Effect.Effect<A, E, R>) =>
 
 layer(TestDatabase.layer, { excludeTestServices: true })("the reader of a COPY out", (it) => {
   for (const [how, ask] of asks) {
-    it.effect(`that asks its own connection ${how} fails, and neither hangs`, () =>
+    it.effect(`fails if it asks its own connection ${how}, and neither side hangs`, () =>
       Effect.gen(function* () {
         const connection = yield* liveConnection()
         const pool = yield* livePool({ maxConnections: 1 })
@@ -68,7 +70,7 @@ layer(TestDatabase.layer, { excludeTestServices: true })("the reader of a COPY o
     )
   }
 
-  it.effect("that is slow, and takes something now and then, holds up another's query and does not fail it", () =>
+  it.effect("delays the query of another fiber, without failing it, if it is slow but does read", () =>
     Effect.gen(function* () {
       const connection = yield* liveConnection()
       let bytes = 0
@@ -86,7 +88,7 @@ layer(TestDatabase.layer, { excludeTestServices: true })("the reader of a COPY o
     }).pipe(Effect.scoped)
   )
 
-  it.effect("that is left in a scope around its transaction does not hold up the end of that for ever", () =>
+  it.effect("does not delay the end of a transaction forever if it is left in a scope around the transaction", () =>
     Effect.gen(function* () {
       const pool = yield* livePool({ maxConnections: 1 })
       const scope = yield* Scope.make()

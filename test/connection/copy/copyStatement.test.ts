@@ -21,7 +21,7 @@ describe("the text of a COPY", () => {
     assert.strictEqual(outOf({}, { table: "t" }), 'COPY "t" TO STDOUT')
   })
 
-  it("keeps a comment at the end of a query to itself", () => {
+  it("ends the comment at the end of a query", () => {
     assert.strictEqual(outOf({}, { query: "SELECT 1 -- one" }), "COPY (\nSELECT 1 -- one\n) TO STDOUT")
   })
 
@@ -66,11 +66,11 @@ describe("the text of a COPY", () => {
     assert.strictEqual(outOf({ format: "binary" }), `COPY "t" TO STDOUT (FORMAT 'binary')`)
   })
 
-  it("takes undefined for what was left out", () => {
+  it("treats undefined as an option that was left out", () => {
     assert.strictEqual(into({ delimiter: undefined, where: undefined, onProgress: undefined }), 'COPY "t" FROM STDIN')
   })
 
-  it("lets no value of an option be SQL", () => {
+  it("never lets the value of an option become SQL", () => {
     assert.strictEqual(
       Effect.runSync(copyInStatement({ table: "t" }, Object.assign({}, { delimiter: "') ; DROP TABLE t --" }), newest)),
       `COPY "t" FROM STDIN (DELIMITER ''') ; DROP TABLE t --')`
@@ -112,7 +112,7 @@ describe("the text of a COPY", () => {
         `${feature} is not supported here: the server has to be PostgreSQL ${major} or later, and is ${major - 1}.0`
       )
       Effect.runSync(copyInStatement({ table: "t" }, options, version(major)))
-      // A server that numbers itself otherwise may have it.
+      // A server that numbers itself in another way may have it.
       Effect.runSync(copyInStatement({ table: "t" }, options, { major: 0, minor: 0, text: "Other 1" }))
     })
   }

@@ -4,7 +4,7 @@ import { replacePlaceholders } from "../../../src/connection/copy/placeholders.t
 const replaced = (sql: string, isBackslashPlain = true): string =>
   replacePlaceholders(sql, (number) => `<${number}>`, { isBackslashPlain })
 
-/** What PostgreSQL's lexer takes for placeholders, and what it does not. */
+/** The texts that PostgreSQL's lexer takes for placeholders, and those that it does not. */
 const texts: ReadonlyArray<readonly [string, string, string]> = [
   ["one", "SELECT $1", "SELECT <1>"],
   ["several, in any order", "$2+$1,$12", "<2>+<1>,<12>"],
@@ -38,11 +38,11 @@ describe("replacePlaceholders", () => {
     })
   }
 
-  it("knows the strings of a server where a backslash is an escape", () => {
+  it("follows a server on which a backslash is an escape", () => {
     assert.strictEqual(replaced("'\\'$1' || $1", false), "'\\'$1' || <1>")
   })
 
-  it("reads a long text in no time", () => {
+  it("reads a long text in linear time", () => {
     const filler = `'${"''".repeat(500_000)}' /* ${"*".repeat(500_000)} */ ${"(".repeat(200_000)}`
     assert.strictEqual(replaced(`${filler}$1`), `${filler}<1>`)
   })

@@ -1,4 +1,4 @@
-/** Different statements in one round trip: as one, or each for itself. */
+/** Tests different statements in one round trip: all or nothing, or each for itself. */
 import { assert, layer } from "@effect/vitest"
 import * as Effect from "effect/Effect"
 import * as Result from "effect/Result"
@@ -7,7 +7,7 @@ import { TestDatabase } from "../../support/database.ts"
 import { assertHealthy, liveConnection, livePool, refusalOf, valueOf } from "../../support/live.ts"
 
 layer(TestDatabase.layer, { excludeTestServices: true })("batch", (it) => {
-  it.effect("gives what each statement has done and returned", () =>
+  it.effect("gives the command and the rows of each statement", () =>
     Effect.gen(function* () {
       const connection = yield* liveConnection()
       yield* connection.execute("CREATE TEMPORARY TABLE pairs (a int4, b text)")
@@ -48,7 +48,7 @@ layer(TestDatabase.layer, { excludeTestServices: true })("batch", (it) => {
     }).pipe(Effect.scoped)
   )
 
-  it.effect("outside of a transaction is one: a failure undoes all, and tells the statement and its number", () =>
+  it.effect("is all or nothing outside a transaction, and its error has the statement and its number", () =>
     Effect.gen(function* () {
       const pool = yield* livePool()
       yield* pool.execute("CREATE TABLE undone (a int4)")
@@ -71,7 +71,7 @@ layer(TestDatabase.layer, { excludeTestServices: true })("batch", (it) => {
     }).pipe(Effect.scoped)
   )
 
-  it.effect("with error barriers lets each statement stand for itself", () =>
+  it.effect("runs each statement for itself with error barriers", () =>
     Effect.gen(function* () {
       const pool = yield* livePool()
       yield* pool.execute("CREATE TABLE barred (a int4 PRIMARY KEY)")
@@ -92,7 +92,7 @@ layer(TestDatabase.layer, { excludeTestServices: true })("batch", (it) => {
     }).pipe(Effect.scoped)
   )
 
-  it.effect("is repeated where a plan was stale and nothing had run", () =>
+  it.effect("is repeated if a plan was stale and nothing had run", () =>
     Effect.gen(function* () {
       const connection = yield* liveConnection()
       const run = connection.batch([{ sql: "SELECT 1 AS one" }, { sql: "SELECT 2 AS two" }])
@@ -102,7 +102,7 @@ layer(TestDatabase.layer, { excludeTestServices: true })("batch", (it) => {
     }).pipe(Effect.scoped)
   )
 
-  it.effect("works without a statement cache, inside of a transaction too", () =>
+  it.effect("works without a statement cache, inside a transaction too", () =>
     Effect.gen(function* () {
       const connection = yield* liveConnection({ statementCacheSize: 0 })
       const run = connection.batch([{ sql: "SELECT 1 AS one" }, { sql: "SELECT 2 AS two" }, { sql: "SELECT 1 AS one" }])
@@ -113,7 +113,7 @@ layer(TestDatabase.layer, { excludeTestServices: true })("batch", (it) => {
     }).pipe(Effect.scoped)
   )
 
-  it.effect("refuses COPY, and undoes what stands before it", () =>
+  it.effect("refuses COPY, and undoes the statements before it", () =>
     Effect.gen(function* () {
       const connection = yield* liveConnection()
       yield* connection.executeScript("CREATE TEMPORARY TABLE copied (a int4)")
@@ -138,7 +138,7 @@ layer(TestDatabase.layer, { excludeTestServices: true })("batch", (it) => {
     }).pipe(Effect.scoped)
   )
 
-  it.effect("refuses a template that cannot be run, before anything is done", () =>
+  it.effect("refuses a template that cannot be run, before anything is sent", () =>
     Effect.gen(function* () {
       const pool = yield* livePool()
       const faulty = sql`SELECT ${sql.id("a\0b")}`

@@ -1,4 +1,4 @@
-/** One statement for many rows: all or nothing, as lazily as the connection takes them. */
+/** Tests one statement for many rows: all or nothing, and rows are pulled only as fast as the connection takes them. */
 import { assert, layer } from "@effect/vitest"
 import * as Arbitrary from "effect/Arbitrary"
 import * as Effect from "effect/Effect"
@@ -19,7 +19,7 @@ const withItems = (connection: PgConnection.Queryable) =>
 
 const count = (connection: PgConnection.Queryable) => valueOf(connection, "SELECT count(*)::int4 FROM items")
 
-/** Rows that tell how many of them were asked for, and whether the asking was ended. */
+/** Rows that count how many of them were pulled, and report whether the source was ended. */
 class Source implements Iterable<PgConnection.Parameters> {
   pulled = 0
   isClosed = false
@@ -68,7 +68,7 @@ layer(TestDatabase.layer, { excludeTestServices: true })("executeMany", (it) => 
     }).pipe(Effect.scoped)
   )
 
-  it.effect("takes a Stream, which may read from the same transaction", () =>
+  it.effect("accepts a Stream, which may read from the same transaction", () =>
     Effect.gen(function* () {
       const connection = yield* liveConnection()
       yield* withItems(connection)
@@ -87,7 +87,7 @@ layer(TestDatabase.layer, { excludeTestServices: true })("executeMany", (it) => 
     }).pipe(Effect.scoped)
   )
 
-  it.effect("is all or nothing when the server refuses a row, and tells which", () =>
+  it.effect("is all or nothing if the server refuses a row, and names the row", () =>
     Effect.gen(function* () {
       const connection = yield* liveConnection()
       yield* withItems(connection)
@@ -124,7 +124,7 @@ layer(TestDatabase.layer, { excludeTestServices: true })("executeMany", (it) => 
   )
 
   for (const at of [2, MANY - 1]) {
-    it.effect(`is all or nothing when row ${at} cannot be sent, and tells which`, () =>
+    it.effect(`is all or nothing if row ${at} cannot be sent, and names the row`, () =>
       Effect.gen(function* () {
         const connection = yield* liveConnection()
         yield* withItems(connection)
@@ -147,7 +147,7 @@ layer(TestDatabase.layer, { excludeTestServices: true })("executeMany", (it) => 
       }).pipe(Effect.scoped)
     )
 
-    it.effect(`inside of a transaction undoes only itself when row ${at} cannot be sent`, () =>
+    it.effect(`undoes only itself inside a transaction if row ${at} cannot be sent`, () =>
       Effect.gen(function* () {
         const connection = yield* liveConnection()
         yield* withItems(connection)
@@ -165,7 +165,7 @@ layer(TestDatabase.layer, { excludeTestServices: true })("executeMany", (it) => 
       }).pipe(Effect.scoped)
     )
 
-    it.effect(`undoes all when its source throws at row ${at}, and hands on what was thrown`, () =>
+    it.effect(`undoes everything if its source throws at row ${at}, and passes on what was thrown`, () =>
       Effect.gen(function* () {
         const connection = yield* liveConnection()
         yield* withItems(connection)
@@ -183,7 +183,7 @@ layer(TestDatabase.layer, { excludeTestServices: true })("executeMany", (it) => 
     )
   }
 
-  it.effect("undoes only itself inside of a transaction that was begun in SQL", () =>
+  it.effect("undoes only itself inside a transaction that was begun in SQL", () =>
     Effect.gen(function* () {
       const connection = yield* liveConnection()
       yield* withItems(connection)
@@ -202,7 +202,7 @@ layer(TestDatabase.layer, { excludeTestServices: true })("executeMany", (it) => 
     }).pipe(Effect.scoped)
   )
 
-  it.effect("undoes all when its Stream fails, and fails with the same", () =>
+  it.effect("undoes everything if its Stream fails, and fails with that failure", () =>
     Effect.gen(function* () {
       const connection = yield* liveConnection()
       yield* withItems(connection)
@@ -213,7 +213,7 @@ layer(TestDatabase.layer, { excludeTestServices: true })("executeMany", (it) => 
     }).pipe(Effect.scoped)
   )
 
-  it.effect("refuses a row that is no array", () =>
+  it.effect("refuses a row that is not an array", () =>
     Effect.gen(function* () {
       const connection = yield* liveConnection()
       yield* withItems(connection)
@@ -226,7 +226,7 @@ layer(TestDatabase.layer, { excludeTestServices: true })("executeMany", (it) => 
     }).pipe(Effect.scoped)
   )
 
-  it.effect("undoes all when it is interrupted while rows are on their way", () =>
+  it.effect("undoes everything if it is interrupted while rows are being sent", () =>
     Effect.gen(function* () {
       const connection = yield* liveConnection()
       yield* withItems(connection)
@@ -240,7 +240,7 @@ layer(TestDatabase.layer, { excludeTestServices: true })("executeMany", (it) => 
     }).pipe(Effect.scoped)
   )
 
-  it.effect("fails when its connection is lost while rows are on their way, and stops pulling", () =>
+  it.effect("fails if its connection is lost while rows are being sent, and stops pulling", () =>
     Effect.gen(function* () {
       const observer = yield* liveConnection()
       const connection = yield* liveConnection()
@@ -257,7 +257,7 @@ layer(TestDatabase.layer, { excludeTestServices: true })("executeMany", (it) => 
     }).pipe(Effect.scoped)
   )
 
-  it.effect("is undone when its connection is given back to the pool amid its rows", () =>
+  it.effect("is undone if its connection is given back to the pool in the middle of its rows", () =>
     Effect.gen(function* () {
       const pool = yield* livePool({ maxConnections: 1 })
       yield* pool.execute("CREATE TABLE given_back (id int4, name text)")
@@ -278,7 +278,7 @@ layer(TestDatabase.layer, { excludeTestServices: true })("executeMany", (it) => 
   )
 
   it.effect.prop(
-    "writes what one by one would have written, however the rows come",
+    "writes what single runs would have written, whatever the source of the rows",
     [Arbitrary.array(int(-9, 9)), int(0, 1)],
     ([numbers, isStream]) =>
       Effect.gen(function* () {
@@ -292,7 +292,7 @@ layer(TestDatabase.layer, { excludeTestServices: true })("executeMany", (it) => 
       }).pipe(Effect.scoped)
   )
 
-  it.effect("is repeated where its plan was stale and nothing had run, with all rows", () =>
+  it.effect("is repeated with all rows if its plan was stale and nothing had run", () =>
     Effect.gen(function* () {
       const connection = yield* liveConnection()
       yield* withItems(connection)
@@ -306,7 +306,7 @@ layer(TestDatabase.layer, { excludeTestServices: true })("executeMany", (it) => 
     }).pipe(Effect.scoped)
   )
 
-  it.effect("is repeated with all rows, also those that were not pulled when its plan turned out to be stale", () =>
+  it.effect("is repeated with all rows, also those that were not yet pulled when its plan turned out to be stale", () =>
     Effect.gen(function* () {
       const connection = yield* liveConnection()
       yield* withItems(connection)
@@ -327,7 +327,7 @@ layer(TestDatabase.layer, { excludeTestServices: true })("executeMany", (it) => 
     }).pipe(Effect.scoped)
   )
 
-  it.effect("ends its source where nothing could be sent at all", () =>
+  it.effect("ends its source even if nothing could be sent", () =>
     Effect.gen(function* () {
       const connection = yield* liveConnection()
       yield* withItems(connection)
@@ -351,7 +351,7 @@ layer(TestDatabase.layer, { excludeTestServices: true })("executeMany", (it) => 
     }).pipe(Effect.scoped)
   )
 
-  it.effect("refuses COPY, wherever in its text the word stands, and an empty statement", () =>
+  it.effect("refuses COPY, wherever the word stands in its text, and an empty statement", () =>
     Effect.gen(function* () {
       const connection = yield* liveConnection()
       yield* withItems(connection)
@@ -379,7 +379,7 @@ layer(TestDatabase.layer, { excludeTestServices: true })("executeMany", (it) => 
     }).pipe(Effect.scoped)
   )
 
-  it.effect("fails with QueryTimeoutError where it takes longer than it may, and undoes all", () =>
+  it.effect("fails with QueryTimeoutError if it takes longer than its timeout, and undoes everything", () =>
     Effect.gen(function* () {
       const connection = yield* liveConnection()
       yield* withItems(connection)
@@ -402,7 +402,7 @@ layer(TestDatabase.layer, { excludeTestServices: true })("executeMany", (it) => 
       yield* blocker.executeScript("BEGIN; LOCK TABLE blocked IN SHARE MODE")
       const source = new Source(10_000_000, (id) => [id, "x".repeat(50_000)])
       assert.strictEqual((yield* refusalOf(writing(source, { timeout: "600 millis" })))._tag, "QueryTimeoutError")
-      // What the buffers of two sockets hold, at 50 KB a row.
+      // This is what the buffers of two sockets hold, at 50 KB a row.
       assert.isAbove(source.pulled, 0)
       assert.isBelow(source.pulled, 400)
       yield* blocker.executeScript("COMMIT")
@@ -414,7 +414,7 @@ layer(TestDatabase.layer, { excludeTestServices: true })("executeMany", (it) => 
 })
 
 layer(TestDatabase.layer, { excludeTestServices: true })("fetchMany", (it) => {
-  it.effect("gives what each run has returned, in a list for each row", () =>
+  it.effect("gives a list of the returned rows for each run", () =>
     Effect.gen(function* () {
       const pool = yield* livePool()
       const sql = "SELECT i FROM generate_series(1, $1::int4) AS i"
@@ -426,7 +426,7 @@ layer(TestDatabase.layer, { excludeTestServices: true })("fetchMany", (it) => {
       yield* assertHealthy(pool)
     }).pipe(Effect.scoped)
   )
-  it.effect("gives what is returned by what it writes, in the order of its rows, and nothing where nothing is", () =>
+  it.effect("gives the rows that a writing statement returns, in the order of its runs", () =>
     Effect.gen(function* () {
       const connection = yield* liveConnection()
       yield* withItems(connection)

@@ -1,4 +1,4 @@
-/** Ways in which what a client knows of statements and types may outlast its truth. */
+/** Mutants that keep what a client knows of statements and types beyond the time when it is true. */
 import type { Mutant } from "./mutants.ts"
 
 /** Random programs, compared with connections that cache nothing. */
@@ -54,7 +54,7 @@ export const knowledgeMutants: ReadonlyArray<Mutant> = [
       }
     ],
     test: TYPES,
-    only: "somebody else has added"
+    only: "another session has added"
   },
   {
     what: "reads as text what a batch returns of types that it has not met",

@@ -13,10 +13,10 @@ export interface Edit {
 export interface Mutant {
   readonly what: string
   readonly edits: ReadonlyArray<Edit>
-  /** The file of the tests that notice, and which of them, by name. */
+  /** The test file that notices, and a part of the names of its tests. */
   readonly test: string
   readonly only?: string
-  /** Variables of the environment that narrow the tests down. */
+  /** Environment variables that select tests. */
   readonly environment?: Readonly<Record<string, string>>
 }
 
@@ -235,13 +235,13 @@ export const mutants: ReadonlyArray<Mutant> = [
       }
     ],
     test: RESET,
-    only: "has nothing of who comes next"
+    only: "has no request of the next borrower"
   },
   {
     what: "resets in the modes that the last borrower has left",
     edits: [{ file: "session/transaction/reset.ts", find: "BEGIN ISOLATION LEVEL READ COMMITTED", replace: "BEGIN" }],
     test: RESET,
-    only: "waits for no transaction of others"
+    only: "waits for no transaction of other sessions"
   },
   {
     what: "does not run init again after a reset",
@@ -331,7 +331,7 @@ export const mutants: ReadonlyArray<Mutant> = [
       }
     ],
     test: "test/hostileSearchPath.integration.test.ts",
-    only: "reaches nothing"
+    only: "reaches none of our own queries"
   },
   {
     what: "has an outcome of none for what was written and not answered",
@@ -448,10 +448,10 @@ export const mutants: ReadonlyArray<Mutant> = [
       }
     ],
     test: "test/PgNotification.integration.test.ts",
-    only: "that outlives the pool"
+    only: "if it outlives the pool"
   },
   {
-    what: "goes on to connect for readers who have gone",
+    what: "goes on to connect for readers that have left",
     edits: [{ file: "pool/notificationHub.ts", find: "      opening.fiber?.interruptUnsafe()\n", replace: "" }],
     test: "test/pool/notificationHub.test.ts",
     only: "have one connection opened"
@@ -466,13 +466,13 @@ export const mutants: ReadonlyArray<Mutant> = [
       }
     ],
     test: "test/faults/silentEndings.integration.test.ts",
-    only: "what is asked of a connection and is interrupted as it ends"
+    only: "a resource of a connection that is interrupted as it ends"
   },
   {
     what: "waits for what runs behind a transaction however long it takes",
     edits: [{ file: "session/transaction/afterEnd.ts", find: "inBackground(this.run))", replace: "this.run)" }],
     test: "test/transactions/afterEnd.integration.test.ts",
-    only: "keeps nobody waiting"
+    only: "delays no interrupted fiber"
   },
   {
     what: "takes a handle for no transaction",
@@ -484,6 +484,6 @@ export const mutants: ReadonlyArray<Mutant> = [
       }
     ],
     test: "test/transactions/afterEnd.integration.test.ts",
-    only: "where the handle is asked for it"
+    only: "if the handle is asked for it"
   }
 ]

@@ -1,6 +1,7 @@
 /**
- * Breaks copies of the client, one way each, and runs on every copy the tests that have to notice. It takes some minutes,
- * so it is not a part of the ordinary run: `npm run mutants`. A word behind it picks the mutants whose description has it.
+ * Breaks copies of the client, one way each, and runs on every copy the tests that have to notice. It takes some
+ * minutes, so it is not part of the ordinary run: `npm run mutants`. A word after it selects the mutants whose
+ * description contains it.
  */
 import { spawn } from "node:child_process"
 import * as fs from "node:fs"
@@ -35,7 +36,7 @@ const brokenCopy = (mutant: Mutant): string => {
   return copy
 }
 
-/** What vitest has to say of the copy. */
+/** The output of vitest for the copy. */
 const test = (copy: string, { environment, only, test }: Mutant, url: string): Promise<string> =>
   new Promise((resolve, reject) => {
     const vitest = path.join(root, "node_modules", "vitest", "vitest.mjs")
@@ -53,7 +54,7 @@ const test = (copy: string, { environment, only, test }: Mutant, url: string): P
     child.once("close", () => resolve(stripVTControlCharacters(said)))
   })
 
-/** Only a test that failed has noticed something; one that could not be run has not. */
+/** Only a failed test has noticed something; a test that could not run has not. */
 const FAILED_TEST = /^\s*Tests\s+[1-9]\d* failed/m
 
 const wanted = process.argv[2] ?? ""

@@ -1,4 +1,4 @@
-/** Short statements of many fibers on few connections, on a real server. */
+/** Tests short statements of many fibers on few connections, on a real server. */
 import { assert, layer } from "@effect/vitest"
 import * as Cause from "effect/Cause"
 import * as Duration from "effect/Duration"
@@ -24,7 +24,7 @@ const MAX_UNANSWERED = 64
 const waited = (fibers: ReadonlyArray<Fiber.Fiber<number, PgError.PgError>>) => Effect.forEach(fibers, Fiber.join)
 
 layer(TestDatabase.layer, { excludeTestServices: true })("a pool that multiplexes", (it) => {
-  it.effect("gives 2,000 fibers on 2 connections each its own answer", () =>
+  it.effect("gives each of 2,000 fibers its own answer on 2 connections", () =>
     Effect.gen(function* () {
       const pool = yield* poolWith()
       yield* learn(pool, "SELECT $1::int AS n, pg_backend_pid() AS pid", [0])
@@ -41,10 +41,10 @@ layer(TestDatabase.layer, { excludeTestServices: true })("a pool that multiplexe
     })
   )
 
-  it.effect("keeps errors, encode failures, decode failures and interruptions of one from all others", () =>
+  it.effect("keeps errors, encode failures, decode failures and interruptions of one call from all others", () =>
     Effect.gen(function* () {
       const pool = yield* poolWith({ types: [PgTypes.int8AsNumber] })
-      // Given 0 it is refused by the server, and given 1 its answer is a number that cannot be read.
+      // The server refuses the value 0, and its answer to 1 is a number that cannot be read.
       const sql = "SELECT 9007199254740992 / $1::int8 AS quotient"
       yield* learn(pool, sql, [8])
       const CALLS = 600
@@ -66,7 +66,7 @@ layer(TestDatabase.layer, { excludeTestServices: true })("a pool that multiplexe
         (n) => Effect.forkChild(call(n), { startImmediately: true })
       )
       const interrupted = fibers.filter((_, n) => n % KINDS === 3)
-      // Some have been answered by then, some are on their way, and some have not been sent.
+      // By then some have been answered, some are under way, and some have not been sent.
       yield* Fiber.await(fibers[CALLS / 6]!)
       yield* Fiber.interruptAll(interrupted)
       const exits = yield* Effect.forEach(fibers, Fiber.await)
@@ -97,7 +97,7 @@ layer(TestDatabase.layer, { excludeTestServices: true })("a pool that multiplexe
     })
   )
 
-  it.effect("gives what may change the session, and what has not shown to be short, a connection of its own", () =>
+  it.effect("gives a statement its own connection if it may change the session or is not known to be short", () =>
     Effect.gen(function* () {
       const pool = yield* poolWith()
       const pid = "SELECT pg_backend_pid() AS pid"
@@ -117,7 +117,7 @@ layer(TestDatabase.layer, { excludeTestServices: true })("a pool that multiplexe
     })
   )
 
-  it.effect("lets a transaction have a connection to itself, and soon, however busy the pool is", () =>
+  it.effect("soon gives a transaction a connection to itself, however busy the pool is", () =>
     Effect.gen(function* () {
       const pool = yield* poolWith()
       yield* pool.executeScript("CREATE TABLE kept (n int)")
@@ -146,7 +146,7 @@ layer(TestDatabase.layer, { excludeTestServices: true })("a pool that multiplexe
     })
   )
 
-  it.effect("survives the loss of its connections: each call says so, and the next ones are answered", () =>
+  it.effect("survives the loss of its connections: each call reports it, and the next ones are answered", () =>
     Effect.gen(function* () {
       const observer = yield* liveConnection()
       const pool = yield* poolWith({ maxConnections: 1 })
@@ -155,7 +155,8 @@ layer(TestDatabase.layer, { excludeTestServices: true })("a pool that multiplexe
       yield* learn(pool, read)
       const CALLS = 200
       const backend = Number(yield* valueOf(pool, "SELECT pg_backend_pid()"))
-      // Nothing is answered while the table is somebody else's, so that all are unanswered when the backend goes.
+      // Nothing is answered while another session has locked the table, so all calls are unanswered when the backend
+      // ends.
       const locker = yield* liveConnection()
       const calls = yield* locker.withTransaction(
         Effect.gen(function* () {
@@ -176,7 +177,7 @@ layer(TestDatabase.layer, { excludeTestServices: true })("a pool that multiplexe
         const failure = Cause.squash(cause)
         return PgError.isPgError(failure) ? `${failure._tag}, ${failure.outcome}` : String(failure)
       })
-      // The server's own word is for the one that it was at; for those behind it there is only the loss.
+      // The server's error is for the call that it was running; the calls behind it only see the loss.
       assert.deepStrictEqual(failures.slice(0, 1), ["AdminShutdownError, none"])
       assert.deepStrictEqual([...new Set(failures.slice(1))], ["ConnectionLostError, unknown"])
       // As many as are sent behind one another; the others had not been sent, and are answered on another connection.
@@ -185,7 +186,7 @@ layer(TestDatabase.layer, { excludeTestServices: true })("a pool that multiplexe
     })
   )
 
-  it.effect("holds nobody up for long where a statement that was short turns slow", () =>
+  it.effect("delays no call for long if a statement that was short becomes slow", () =>
     Effect.gen(function* () {
       const SLOW_MILLIS = 1_000
       const MAX_HELD_UP_MILLIS = 300
@@ -194,7 +195,7 @@ layer(TestDatabase.layer, { excludeTestServices: true })("a pool that multiplexe
       const short = "SELECT $1::int AS n"
       yield* learn(pool, turnsSlow, [0])
       yield* learn(pool, short, [0])
-      // Both connections are busy, so that the slow one has others behind it.
+      // Both connections are busy, so the slow statement has others behind it.
       const others = (from: number) =>
         Effect.forEach(Array.from({ length: 100 }), (_, n) =>
           Effect.forkChild(
@@ -230,7 +231,7 @@ layer(TestDatabase.layer, { excludeTestServices: true })("a pool that multiplexe
     })
   )
 
-  it.effect("sends no more than so many statements ahead of their answers, and the others as answers come", () =>
+  it.effect("sends a bounded number of statements ahead of their answers, and the others as answers come", () =>
     Effect.gen(function* () {
       const { host, port } = yield* TestDatabase
       const proxy = yield* proxyTo({ host, port })
@@ -258,7 +259,7 @@ layer(TestDatabase.layer, { excludeTestServices: true })("a pool that multiplexe
     })
   )
 
-  it.effect("runs a statement where nobody may wait and a connection is idle", () =>
+  it.effect("runs a statement of a caller that may not wait if a connection is idle", () =>
     Effect.gen(function* () {
       const pool = yield* poolWith({ minConnections: 1, maxWaiters: 0 })
       const sql = "SELECT $1::int AS n"
@@ -267,7 +268,7 @@ layer(TestDatabase.layer, { excludeTestServices: true })("a pool that multiplexe
     })
   )
 
-  it.effect("lets each statement wait for its own time while no connection can be opened", () =>
+  it.effect("bounds each statement's wait by its own time while no connection can be opened", () =>
     Effect.gen(function* () {
       const WAIT_MILLIS = 600
       const observer = yield* liveConnection()
@@ -303,7 +304,7 @@ layer(TestDatabase.layer, { excludeTestServices: true })("a pool that multiplexe
       const shared = "SELECT $1::int AS n"
       yield* learn(pool, sql, ["x"])
       yield* learn(pool, shared, [0])
-      /** Whether it could begin while another of the same kind was unanswered on the only connection. */
+      /** Whether it could begin while another statement of its kind was unanswered on the only connection. */
       const isShared = (size: number) =>
         Effect.gen(function* () {
           const calls = yield* Effect.forEach([1, 2], () =>

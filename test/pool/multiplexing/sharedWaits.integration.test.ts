@@ -1,4 +1,4 @@
-/** What a shared call waits for, and how long: never for ever on a statement of somebody else. */
+/** Tests how long a shared call waits, and for what: a statement of another fiber never blocks it forever. */
 import { assert, layer } from "@effect/vitest"
 import * as Deferred from "effect/Deferred"
 import * as Duration from "effect/Duration"
@@ -24,7 +24,7 @@ const fork = <A, E>(effect: Effect.Effect<A, E>) => Effect.forkChild(effect, { s
 const forkTimed = <A, E>(effect: Effect.Effect<A, E>) =>
   fork(Effect.map(Effect.timed(Effect.exit(effect)), ([took, exit]) => ({ millis: Duration.toMillis(took), exit })))
 
-/** Bounds what would otherwise hang. */
+/** Bounds a wait that would otherwise hang. */
 const soon = <A, E>(effect: Effect.Effect<A, E>) => Effect.orDie(Effect.timeout(effect, "5 seconds"))
 
 /** Borrows a connection until it is told to give it back. */
@@ -40,7 +40,7 @@ const hold = (pool: PgPool.PgPool) =>
     return { lent, giveBack: Effect.orDie(giveBack) }
   })
 
-/** A table that nobody can read until it is unlocked. */
+/** A table that cannot be read until it is unlocked. */
 const lockedTable = (name: string) =>
   Effect.gen(function* () {
     const locker = yield* liveConnection()
@@ -63,7 +63,7 @@ const waitsForLock = (name: string) =>
   ).pipe(Effect.scoped)
 
 layer(TestDatabase.layer, { excludeTestServices: true })("a shared call", (it) => {
-  it.effect("that is one too many is refused alone, and those that wait already are answered", () =>
+  it.effect("is refused alone if too many wait, and the waiting ones are answered", () =>
     Effect.gen(function* () {
       const pool = yield* multiplexingPool({ maxWaiters: 2 })
       yield* learn(pool, SHORT, [0])
@@ -78,7 +78,7 @@ layer(TestDatabase.layer, { excludeTestServices: true })("a shared call", (it) =
     })
   )
 
-  it.effect("joins no blocked connection because another call that was behind it is interrupted", () =>
+  it.effect("joins no blocked connection after another call behind the blocked one is interrupted", () =>
     Effect.gen(function* () {
       const pool = yield* multiplexingPool()
       const { lock, sql, unlock } = yield* lockedTable("silent")
@@ -145,7 +145,7 @@ layer(TestDatabase.layer, { excludeTestServices: true })("a shared call", (it) =
     }).pipe(Effect.provide(TestClock.layer()))
   )
 
-  it.effect("is not sent behind a statement that locks rows, so no circle of waits can close around it", () =>
+  it.effect("is not sent behind a statement that locks rows, so no circle of waits can form around it", () =>
     Effect.gen(function* () {
       const setup = yield* liveConnection()
       yield* setup.executeScript("CREATE TABLE circle (id int PRIMARY KEY, n int)")
@@ -166,7 +166,7 @@ layer(TestDatabase.layer, { excludeTestServices: true })("a shared call", (it) =
           const holder = pool.withTransaction(
             Effect.gen(function* () {
               yield* pool.execute("UPDATE circle SET n = n + 1 WHERE id = 1")
-              // Outside of the transaction, in fibers that do not inherit it.
+              // Outside the transaction, in fibers that do not inherit it.
               const waiter = yield* Deferred.await(waiting)
               return yield* Fiber.join(waiter)
             })
@@ -191,7 +191,7 @@ layer(TestDatabase.layer, { excludeTestServices: true })("a shared call", (it) =
     }).pipe(Effect.scoped)
   )
 
-  it.effect("that was sent behind one which waits for a lock gives up after acquireTimeout", () =>
+  it.effect("gives up after acquireTimeout if it was sent behind a statement that waits for a lock", () =>
     Effect.gen(function* () {
       const WAIT_MILLIS = 400
       const pool = yield* multiplexingPool({ maxConnections: 1, acquireTimeout: WAIT_MILLIS })
@@ -204,7 +204,7 @@ layer(TestDatabase.layer, { excludeTestServices: true })("a shared call", (it) =
       for (const call of behind) {
         const { exit, millis } = yield* soon(Fiber.join(call))
         assert.strictEqual(tagOf(exit), "QueryTimeoutError")
-        // It was written, and the server may still come to it.
+        // It was written, and the server may still run it.
         assert.strictEqual(Exit.findErrorOption(exit).pipe(Option.getOrThrow).outcome, "unknown")
         assert.isBelow(millis, WAIT_MILLIS + SLACK_MILLIS)
       }
@@ -215,7 +215,7 @@ layer(TestDatabase.layer, { excludeTestServices: true })("a shared call", (it) =
     })
   )
 
-  it.effect("that has not been written leaves a connection that falls silent", () =>
+  it.effect("leaves a connection that falls silent if it has not been written", () =>
     Effect.gen(function* () {
       const pool = yield* multiplexingPool()
       const { lock, sql, unlock } = yield* lockedTable("unwritten")
@@ -244,7 +244,7 @@ layer(TestDatabase.layer, { excludeTestServices: true })("a shared call", (it) =
     })
   )
 
-  it.effect("leaves also a connection whose blocked query is being cancelled, if it has not been written", () =>
+  it.effect("also leaves a connection whose blocked query is being canceled, if it has not been written", () =>
     Effect.gen(function* () {
       const { host, port } = yield* TestDatabase
       const proxy = yield* proxyTo({ host, port })
@@ -272,7 +272,7 @@ layer(TestDatabase.layer, { excludeTestServices: true })("a shared call", (it) =
     })
   )
 
-  it.effect("pays most where the line is slow: a hundred take no longer than a few", () =>
+  it.effect("gains most on a slow line: a hundred calls take no longer than a few", () =>
     Effect.gen(function* () {
       const LATENCY_MILLIS = 8
       const CALLS = 100
@@ -296,14 +296,14 @@ layer(TestDatabase.layer, { excludeTestServices: true })("a shared call", (it) =
     })
   )
 
-  it.effect("is long where the server takes long, however slow the line is", () =>
+  it.effect("counts as long if the server takes long, however slow the line is", () =>
     Effect.gen(function* () {
       const { host, port } = yield* TestDatabase
       const proxy = yield* proxyTo({ host, port })
       proxy.latencyMillis = 8
       const pool = yield* multiplexingPool({ host: proxy.host, port: proxy.port, maxConnections: 1 })
       const slow = "SELECT pg_sleep(0.05)"
-      // The first statement that a session runs is no measure of its line.
+      // The first statement that a session runs does not measure its line.
       yield* learn(pool, slow)
       yield* learn(pool, SHORT, [0])
       const calls = yield* Effect.forEach([1, 2], () => fork(pool.execute(slow)))
@@ -313,25 +313,21 @@ layer(TestDatabase.layer, { excludeTestServices: true })("a shared call", (it) =
     })
   )
 
-  it.effect(
-    "that has left something on its connection shares none again, and the next caller finds nothing of it",
-    () =>
-      Effect.gen(function* () {
-        const pool = yield* multiplexingPool({ maxConnections: 1, applicationName: "mine" })
-        yield* pool.executeScript(`
+  it.effect("shares no connection again after it has left residue, and the next caller finds nothing of it", () =>
+    Effect.gen(function* () {
+      const pool = yield* multiplexingPool({ maxConnections: 1, applicationName: "mine" })
+      yield* pool.executeScript(`
         CREATE FUNCTION perhaps(really bool) RETURNS int LANGUAGE plpgsql AS $$
         BEGIN IF really THEN PERFORM set_config('application_name', 'theirs', false); END IF; RETURN 1; END $$`)
-        const sql = "SELECT perhaps($1) AS n"
-        const name = "SELECT current_setting('application_name') AS name"
-        yield* learn(pool, sql, [false])
-        yield* learn(pool, name)
-        yield* pool.fetch(sql, [true])
-        assert.deepStrictEqual(yield* pool.fetchValue(name), Option.some("mine"))
-        const both = yield* Effect.forEach([sql, name], (text) =>
-          fork(pool.fetchValue(text, text === sql ? [true] : []))
-        )
-        assert.deepStrictEqual(yield* Effect.forEach(both, Fiber.join), [Option.some(1), Option.some("mine")])
-        yield* assertSharingHealthy(pool)
-      })
+      const sql = "SELECT perhaps($1) AS n"
+      const name = "SELECT current_setting('application_name') AS name"
+      yield* learn(pool, sql, [false])
+      yield* learn(pool, name)
+      yield* pool.fetch(sql, [true])
+      assert.deepStrictEqual(yield* pool.fetchValue(name), Option.some("mine"))
+      const both = yield* Effect.forEach([sql, name], (text) => fork(pool.fetchValue(text, text === sql ? [true] : [])))
+      assert.deepStrictEqual(yield* Effect.forEach(both, Fiber.join), [Option.some(1), Option.some("mine")])
+      yield* assertSharingHealthy(pool)
+    })
   )
 })

@@ -1,4 +1,4 @@
-/** Interruption: what is withdrawn, what is cancelled, and what waits until it is sure that no cancel can hit it. */
+/** Tests interruption: what is withdrawn, what is canceled, and what waits until no cancel can hit it. */
 import { assert, describe, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"
 import * as Fiber from "effect/Fiber"
@@ -48,7 +48,7 @@ const knowing = (server: ScriptedServer, settings: Partial<ResolvedConfig> = {})
 const conversation = (settings: Partial<ResolvedConfig> = {}) =>
   Effect.flatMap(scriptedServer, (server) => knowing(server, settings))
 
-/** Asks so many times; everything has been written. */
+/** Sends so many requests, all of which have been written. */
 const inFlight = ({ peer, session }: Conversation, count: number) =>
   Effect.gen(function* () {
     const asking = yield* Effect.forEach(Array.from({ length: count }), () => ask(session, SQL))
@@ -85,7 +85,10 @@ const assertHealthy = ({ peer, session }: Conversation) =>
 /** One request in flight, which lets nothing be written behind it. */
 const inFlightAlone = ({ peer, session }: Conversation) => Effect.tap(ask(session, "COPY"), peer.cycle)
 
-/** Of two in flight the first is alive and the last interrupted: the cancel waits until the first has its answer. */
+/**
+ * Of two requests in flight, the first is wanted and the last interrupted: the cancel waits until the first has its
+ * answer.
+ */
 const assertSparesTheLiving = (all: Conversation) =>
   Effect.gen(function* () {
     const connections = all.server.peers.length
@@ -100,12 +103,12 @@ const assertSparesTheLiving = (all: Conversation) =>
     yield* assertHealthy(all)
   })
 
-describe("interrupting what is in flight", () => {
+describe("the interruption of a request in flight", () => {
   for (const [order, first] of [
     ["ReadyForQuery comes before the end of the cancel connection", "ready"],
     ["the end of the cancel connection comes before ReadyForQuery", "closed"]
   ] as const) {
-    it.live(`cancels it, and lets nothing be written until that is over: ${order}`, () =>
+    it.live(`cancels it, and lets nothing be written until the cancel is over: ${order}`, () =>
       Effect.gen(function* () {
         const all = yield* conversation()
         holding(all.server)
@@ -153,7 +156,7 @@ describe("interrupting what is in flight", () => {
     }).pipe(Effect.scoped)
   )
 
-  it.live("leaves it to the server to close the connection that carries the cancel", () =>
+  it.live("lets the server close the connection that carries the cancel", () =>
     Effect.gen(function* () {
       const all = yield* conversation()
       holding(all.server)
@@ -183,7 +186,7 @@ describe("interrupting what is in flight", () => {
     }).pipe(Effect.scoped)
   )
 
-  it.live("takes the answer of what was over already for what it is", () =>
+  it.live("accepts the answer of a request that was already over", () =>
     Effect.gen(function* () {
       const all = yield* conversation()
       const [asking] = yield* inFlight(all, 1)
@@ -195,7 +198,7 @@ describe("interrupting what is in flight", () => {
     }).pipe(Effect.scoped)
   )
 
-  it.live("keeps what the server says of the transaction", () =>
+  it.live("keeps the transaction status that the server reports", () =>
     Effect.gen(function* () {
       const all = yield* conversation()
       const [asking] = yield* inFlight(all, 1)
@@ -207,7 +210,7 @@ describe("interrupting what is in flight", () => {
     }).pipe(Effect.scoped)
   )
 
-  it.live("asks again where the server has not noticed, but not all the time", () =>
+  it.live("cancels again if the server has not noticed, with pauses", () =>
     Effect.gen(function* () {
       const all = yield* conversation()
       const [asking] = yield* inFlight(all, 1)
@@ -221,7 +224,7 @@ describe("interrupting what is in flight", () => {
     }).pipe(Effect.scoped)
   )
 
-  it.live("lets the query run its course where no connection can be made to cancel it", () =>
+  it.live("lets the query finish if no connection for the cancel can be opened", () =>
     Effect.gen(function* () {
       const all = yield* conversation()
       const [asking] = yield* inFlight(all, 1)
@@ -233,7 +236,7 @@ describe("interrupting what is in flight", () => {
     }).pipe(Effect.scoped)
   )
 
-  it.live("ends the session where the server does not answer within cancelTimeout", () =>
+  it.live("ends the session if the server does not answer within cancelTimeout", () =>
     Effect.gen(function* () {
       const all = yield* conversation({ cancelTimeoutMillis: 100 })
       holding(all.server)
@@ -252,7 +255,7 @@ describe("interrupting what is in flight", () => {
     }).pipe(Effect.scoped)
   )
 
-  it.live("closes the connection of the cancel too where the session ends before it", () =>
+  it.live("also closes the connection of the cancel if the session ends before it", () =>
     Effect.gen(function* () {
       const all = yield* conversation()
       holding(all.server)
@@ -265,7 +268,7 @@ describe("interrupting what is in flight", () => {
     }).pipe(Effect.scoped)
   )
 
-  it.live("ends the session where the server leaves instead", () =>
+  it.live("ends the session if the server closes the connection instead", () =>
     Effect.gen(function* () {
       const all = yield* conversation()
       const [asking] = yield* inFlight(all, 1)
@@ -279,8 +282,8 @@ describe("interrupting what is in flight", () => {
   )
 })
 
-describe("interrupting one of several", () => {
-  it.live("cancels nothing where others were written behind it, and drops its answer", () =>
+describe("the interruption of one of several requests", () => {
+  it.live("cancels nothing if others were written behind it, and drops its answer", () =>
     Effect.gen(function* () {
       const all = yield* conversation()
       const [first, second, third] = yield* inFlight(all, 3)
@@ -297,7 +300,7 @@ describe("interrupting one of several", () => {
     }).pipe(Effect.scoped)
   )
 
-  it.live("lets those before it be answered, and then cancels it", () =>
+  it.live("lets the requests before it be answered, and then cancels it", () =>
     Effect.gen(function* () {
       const all = yield* conversation()
       const [first, last] = yield* inFlight(all, 2)
@@ -317,7 +320,7 @@ describe("interrupting one of several", () => {
     }).pipe(Effect.scoped)
   )
 
-  it.live("cancels each in turn where all are interrupted", () =>
+  it.live("cancels each in turn if all are interrupted", () =>
     Effect.gen(function* () {
       const all = yield* conversation()
       const asking = yield* inFlight(all, 3)
@@ -332,7 +335,7 @@ describe("interrupting one of several", () => {
     }).pipe(Effect.scoped)
   )
 
-  it.live("withdraws what has not been written, without a cancel", () =>
+  it.live("withdraws a request that was not written, without a cancel", () =>
     Effect.gen(function* () {
       const all = yield* conversation()
       const first = yield* ask(all.session, "SELECT first")
@@ -349,23 +352,21 @@ describe("interrupting one of several", () => {
     }).pipe(Effect.scoped)
   )
 
-  it.live(
-    "does not count one that was refused, and whose failing neighbour interrupts it before it hears of that",
-    () =>
-      Effect.gen(function* () {
-        const all = yield* conversation()
-        const bad = query(all.session, "SELECT $1", [])
-        const preparing = yield* Effect.forkChild(bad, { startImmediately: true })
-        yield* all.peer.cycle
-        all.peer.send(Say.described([], { parameters: [pgType.int4.oid] }))
-        assert.strictEqual((yield* failureOf(preparing))._tag, "ParameterCountError")
-        const error = yield* Effect.flip(Effect.all([bad, bad], { concurrency: "unbounded" }))
-        assert.strictEqual(error._tag, "ParameterCountError")
-        yield* assertSparesTheLiving(all)
-      }).pipe(Effect.scoped)
+  it.live("ignores a refused request that its failing neighbor interrupts before it hears of the refusal", () =>
+    Effect.gen(function* () {
+      const all = yield* conversation()
+      const bad = query(all.session, "SELECT $1", [])
+      const preparing = yield* Effect.forkChild(bad, { startImmediately: true })
+      yield* all.peer.cycle
+      all.peer.send(Say.described([], { parameters: [pgType.int4.oid] }))
+      assert.strictEqual((yield* failureOf(preparing))._tag, "ParameterCountError")
+      const error = yield* Effect.flip(Effect.all([bad, bad], { concurrency: "unbounded" }))
+      assert.strictEqual(error._tag, "ParameterCountError")
+      yield* assertSparesTheLiving(all)
+    }).pipe(Effect.scoped)
   )
 
-  it.live("does not count one that waits when the lease ends, and whose failing neighbour interrupts it", () =>
+  it.live("ignores a waiting request that its failing neighbor interrupts when the lease ends", () =>
     Effect.gen(function* () {
       const all = yield* conversation()
       const running = yield* inFlightAlone(all)
@@ -395,7 +396,7 @@ describe("a cancel", () => {
   )
 
   for (const sslMode of ["prefer", "require", "verify-full"] as const) {
-    it.live(`is said under TLS where the session is, and not at all where the server then has none: ${sslMode}`, () =>
+    it.live(`is sent under TLS if the session uses it, and not at all if the server then has no TLS: ${sslMode}`, () =>
       Effect.gen(function* () {
         const server = yield* scriptedServer
         const identity = { cert: pem("server.crt"), key: pem("server.key") }
@@ -431,7 +432,7 @@ describe("a cancel", () => {
     )
   }
 
-  it.live("is sent for what runs when the session closes, and goodbye follows", () =>
+  it.live("is sent for the running request when the session closes, and Terminate follows", () =>
     Effect.gen(function* () {
       const all = yield* conversation()
       const [asking] = yield* inFlight(all, 1)
@@ -453,7 +454,7 @@ const sockets: Effect.Effect<ReadonlyArray<string>> = Effect.map(Effect.sleep(20
 )
 
 describe("a session that is over", () => {
-  it.live("leaves no socket behind, though a query was cancelled and another cut off", () =>
+  it.live("leaves no socket behind, even if a query was canceled and another cut off", () =>
     Effect.gen(function* () {
       const before = yield* sockets
       yield* Effect.scoped(

@@ -1,4 +1,4 @@
-/** A program that has closed its scopes ends by itself, and leaves nothing on the server. */
+/** Tests that a program which has closed its scopes ends by itself, and leaves nothing on the server. */
 import { assert, layer } from "@effect/vitest"
 import * as Effect from "effect/Effect"
 import { spawn } from "node:child_process"
@@ -8,12 +8,12 @@ import { programNames } from "../../fixtures/endingProgram.ts"
 import { TestDatabase } from "../../support/database.ts"
 import { assertHealthy, backendsOf, eventually, liveConnection, uniqueName } from "../../support/live.ts"
 
-/** Longer than any of them needs, and shorter than the query that one would wait for. */
+/** Longer than any program needs, and shorter than the query for which one would wait. */
 const PATIENCE_MILLIS = 20_000
 
 interface Ended {
   readonly code: number | null
-  /** What would have kept it alive when its scopes were closed, or what it complained of. */
+  /** What would have kept the process alive when its scopes were closed, or its error output. */
   readonly said: string
 }
 
@@ -30,7 +30,7 @@ const run = (name: string, settings: object): Effect.Effect<Ended> =>
     return Effect.sync(() => child.kill())
   })
 
-/** A server that lets everybody in at the door and never says a word. */
+/** A server that accepts every connection and never answers. */
 const silentServer = Effect.acquireRelease(
   Effect.callback<net.Server>((resume) => {
     const server = net.createServer((socket) => socket.on("error", () => {}).resume())

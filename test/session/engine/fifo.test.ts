@@ -3,7 +3,7 @@ import * as Arbitrary from "effect/Arbitrary"
 import { Fifo } from "../../../src/session/engine/fifo.ts"
 import { int } from "../../wire/frames.ts"
 
-/** The same by a plain array. */
+/** The queue as a plain array. */
 class Model {
   readonly items: Array<number> = []
   has(item: number): boolean {
@@ -16,7 +16,7 @@ class Model {
   }
 }
 
-/** One step on both queues, which must answer the same. */
+/** One step on both queues, which must answer equally. */
 const steps: ReadonlyArray<(fifo: Fifo<number>, model: Model, item: number) => readonly [unknown, unknown]> = [
   (fifo, model, item) => (model.has(item) ? [0, 0] : [fifo.push(item), void model.items.push(item)]),
   (fifo, model, item) => (model.has(item + 1) ? [0, 0] : [fifo.push(item + 1), void model.items.push(item + 1)]),
@@ -48,11 +48,11 @@ const steps: ReadonlyArray<(fifo: Fifo<number>, model: Model, item: number) => r
 
 const programs = Arbitrary.array(Arbitrary.all([int(0, steps.length - 1), int(0, 20)]), { maxLength: 120 })
 
-/** Work that grows with the square of the length takes minutes; a busy machine takes a second for the other. */
+/** Quadratic work takes minutes; linear work takes a second on a busy machine. */
 const QUICK_MILLIS = 5_000
 
 describe("Fifo", () => {
-  it.prop("is a queue, whatever is done to it in whatever order", [programs], ([program]) => {
+  it.prop("equals a plain array, whatever is done to it in whatever order", [programs], ([program]) => {
     const fifo = new Fifo<number>()
     const model = new Model()
     for (const [step, item] of program) {
@@ -77,7 +77,7 @@ describe("Fifo", () => {
     )
   })
 
-  it("has nothing to give when it is empty", () => {
+  it("gives nothing if it is empty", () => {
     const fifo = new Fifo<number>()
     assert.strictEqual(fifo.shift(), undefined)
     assert.strictEqual(fifo.peek(), undefined)
@@ -85,7 +85,7 @@ describe("Fifo", () => {
     assert.isFalse(fifo.remove(1))
   })
 
-  it("holds on to nothing that has left it", () => {
+  it("keeps no reference to an item that has left it", () => {
     const fifo = new Fifo<object>()
     const item = {}
     fifo.push(item)
@@ -99,7 +99,7 @@ describe("Fifo", () => {
     assert.strictEqual(fifo.length, 2)
   })
 
-  it("takes 50,000 items out of its middle, in whatever order, in the time of a blink", () => {
+  it("takes 50,000 items out of its middle quickly, in any order", () => {
     const COUNT = 50_000
     const orders: ReadonlyArray<(n: number) => number> = [
       (n) => n,
@@ -118,7 +118,7 @@ describe("Fifo", () => {
     }
   })
 
-  it("does not grow where as many leave its middle as come, and stays quick", () => {
+  it("does not grow if as many items leave its middle as come, and stays quick", () => {
     const fifo = new Fifo<object>()
     const first = {}
     fifo.push(first)

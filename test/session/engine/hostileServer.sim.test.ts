@@ -1,4 +1,6 @@
-/** Servers that send without end, in crumbs, or more than anybody could want: bounded in bytes, and the loop stays free. */
+/**
+ * Tests servers that send without end, in tiny pieces, or too much: memory is bounded, and the event loop stays free.
+ */
 import { assert, describe, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"
 import * as Fiber from "effect/Fiber"
@@ -27,10 +29,10 @@ import { cstring, frame, int16, int32 } from "../../wire/frames.ts"
 
 const MEGABYTE = 1_048_576
 
-/** The server is in this process too, and the machine has other work: what broke this took seconds. */
+/** The server runs in this process too, and the machine has other work: the faults that this found took seconds. */
 const WORST_LAG_MILLIS = 1_200
 
-/** Runs an effect, in which the event loop may not stand still for long. */
+/** Runs an effect, during which the event loop may not stand still for long. */
 const withFreeLoop = <A, E, R>(effect: Effect.Effect<A, E, R>): Effect.Effect<A, E, R> =>
   Effect.suspend(() => {
     const delay = monitorEventLoopDelay({ resolution: 5 })
@@ -49,7 +51,7 @@ const begin = Effect.gen(function* () {
   return { server, peer, session, pg: fromRoot(TransactionLevel.root(session)) }
 })
 
-/** A client that copies rows of one bytea out, and has been told that they come. */
+/** A client that copies rows of one bytea out, after the answer CopyOutResponse. */
 const copyingRows = Effect.gen(function* () {
   const all = yield* begin
   const { peer, pg } = all
@@ -67,7 +69,7 @@ const copyingRows = Effect.gen(function* () {
 
 const end = [frame(Backend.CopyData, COPY_TRAILER), Say.copyDone, Say.commandComplete("COPY 1"), Say.ready()]
 
-/** Sends the same again and again, as fast as the client takes it, until so many bytes are sent or it has gone. */
+/** Sends bytes again and again, as fast as the client takes them, until so many are sent or the client has gone. */
 const flood = (peer: Peer, bytes: number, piece: Buffer) =>
   Effect.gen(function* () {
     let sent = 0
@@ -118,7 +120,7 @@ describe("a server", () => {
     })
   )
 
-  it.live("may not send a row of COPY without end", () =>
+  it.live("may not send an endless row of COPY", () =>
     Effect.gen(function* () {
       const { peer, reading, session } = yield* copyingRows
       peer.send(frame(Backend.CopyData, Buffer.concat([int16(2), int32(4), int32(7), int32(MAX_MESSAGE_BYTES - 5)])))
@@ -129,7 +131,7 @@ describe("a server", () => {
     })
   )
 
-  it.live("may report an error of 100 MB, of which the beginning is told", () =>
+  it.live("may report an error of 100 MB, whose beginning is reported", () =>
     Effect.gen(function* () {
       const { peer, pg, session } = yield* begin
       const asking = yield* Effect.forkChild(pg.fetch("SELECT 1/0"), { startImmediately: true })
@@ -151,7 +153,7 @@ describe("a server", () => {
     })
   )
 
-  it.live("may send a notice of any size, of which the beginning is told", () =>
+  it.live("may send a notice of any size, whose beginning is reported", () =>
     Effect.gen(function* () {
       const { peer, pg, session } = yield* begin
       const first = yield* Effect.forkChild(Stream.runHead(pg.notices), { startImmediately: true })
@@ -200,7 +202,7 @@ describe("a server", () => {
     })
   )
 
-  it.live("may send what nobody has asked for, of which nothing is kept", () =>
+  it.live("may send data without a request, of which nothing is kept", () =>
     Effect.gen(function* () {
       const { peer, pg, session } = yield* begin
       yield* answering(peer, { statements: [["SELECT", { columns: [Say.column("n", pgType.int4.oid)], rows: [] }]] })

@@ -1,6 +1,7 @@
 /**
- * Random programs of questions and interruptions against a backend that works as PostgreSQL's does: one query after the
- * other, and a cancel that hits whatever runs when it arrives. Whoever was not interrupted has to get the own answer.
+ * Tests random programs of queries and interruptions against a backend that works as PostgreSQL does: it runs one query
+ * after the other, and a cancel hits the query that runs when it arrives. Each caller that was not interrupted gets its
+ * own answer.
  */
 import { assert, describe, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"
@@ -23,7 +24,7 @@ const PROGRAMS = 40
 const STEPS = 60
 const MAX_PAUSE_MILLIS = 3
 
-/** Numbers from 0 to below a limit, the same ones for the same seed. */
+/** Numbers from 0 to below a limit, repeatable by their seed. */
 const randomFrom = (seed: number): ((below: number) => number) => {
   let state = seed
   return (below) => {
@@ -37,7 +38,7 @@ const described = Say.described(columns, { parameters: [pgType.int4.oid] })
 
 const nothing = (): void => {}
 
-/** Answers each query with its parameter after a while, or with 57014 where it is cancelled before that. */
+/** Answers each query with its parameter after a while, or with 57014 if it is canceled before that. */
 const backend = (server: ScriptedServer, peer: Peer, random: (below: number) => number) => {
   let cancelRunning = nothing
   const queries = Effect.gen(function* () {
@@ -67,7 +68,7 @@ const backend = (server: ScriptedServer, peer: Peer, random: (below: number) => 
 }
 
 describe("a session", () => {
-  it.live("gives each its own answer and cancels nobody else, whatever is asked and interrupted", () =>
+  it.live("gives each query its own answer and cancels no other query, whatever is sent and interrupted", () =>
     Effect.gen(function* () {
       let cancels = 0
       for (let seed = 1; seed <= PROGRAMS; seed++) {
@@ -83,7 +84,7 @@ describe("a session", () => {
           if (choice < 4) asked.set(step, yield* ask(session, `SELECT $1 /* ${random(3)} */`, [step]))
           else if (choice < 7) yield* Effect.sleep(random(MAX_PAUSE_MILLIS))
           else {
-            // The last one more often than others: only then is there anything to cancel.
+            // The last one more often than others, because only it can be canceled.
             const [number, fiber] = [...asked].at(choice < 9 ? -1 : random(asked.size)) ?? []
             if (number === undefined || fiber === undefined) continue
             asked.delete(number)

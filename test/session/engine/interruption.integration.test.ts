@@ -1,6 +1,6 @@
 /**
- * Interruptions at random moments of random queries. Whatever was interrupted, and whenever: the next query is answered
- * with its own answer, no cancel reaches another query, and the server is left with nothing to do.
+ * Tests interruptions at random moments of random queries: the next query gets its own answer, no cancel reaches
+ * another query, and the server is left with nothing to do.
  */
 import { assert, layer } from "@effect/vitest"
 import * as Effect from "effect/Effect"
@@ -22,7 +22,7 @@ import {
 const INTERRUPTIONS = 300
 const MAX_DELAY_MILLIS = 6
 
-/** A small generator of numbers in [0, 1) that a seed makes repeatable (mulberry32). */
+/** A random number generator for [0, 1) that a seed makes repeatable (mulberry32). */
 const randomFrom = (seed: number) => {
   let state = seed >>> 0
   return (): number => {
@@ -34,7 +34,7 @@ const randomFrom = (seed: number) => {
 }
 type Random = ReturnType<typeof randomFrom>
 
-/** A query, and how its answer is known to be its own where it comes before the interruption. */
+/** A query, and the check of its own answer if that comes before the interruption. */
 type Query = (queryable: PgConnection.Queryable, token: number) => Effect.Effect<boolean, unknown>
 
 const BIG = "x".repeat(2_000_000)
@@ -62,7 +62,7 @@ const queries: ReadonlyArray<Query> = [
       .pipe(Effect.map(({ rowCount }) => rowCount === 1))
 ]
 
-/** Starts a query, interrupts it after a moment, and looks at the answer of the next one. */
+/** Starts a query, interrupts it after a moment, and checks the answer of the next one. */
 const interruptOne = (queryable: PgConnection.Queryable, random: Random, token: number) =>
   Effect.gen(function* () {
     const query = queries[Math.floor(random() * queries.length)] ?? assert.fail("there is no query")
@@ -83,7 +83,7 @@ const activeOf = (observer: PgConnection.Queryable, applicationName: string) =>
     applicationName
   ])
 
-/** Says the seed with whatever goes wrong. */
+/** Adds the seed to any failure. */
 const seeded = <A, E, R>(run: (random: Random) => Effect.Effect<A, E, R>): Effect.Effect<A, E, R> =>
   Effect.suspend(() => {
     const seed = Math.floor(Math.random() * 2 ** 32)
@@ -91,7 +91,7 @@ const seeded = <A, E, R>(run: (random: Random) => Effect.Effect<A, E, R>): Effec
   })
 
 layer(TestDatabase.layer, { excludeTestServices: true })("an interruption", (it) => {
-  it.effect(`leaves a connection as it was, ${INTERRUPTIONS} times`, () =>
+  it.effect(`leaves a connection healthy, ${INTERRUPTIONS} times`, () =>
     seeded((random) =>
       Effect.gen(function* () {
         const applicationName = uniqueName()
@@ -141,7 +141,7 @@ layer(TestDatabase.layer, { excludeTestServices: true })("an interruption", (it)
     )
   )
 
-  it.effect("leaves a pool as it was, and its connections are not lost", () =>
+  it.effect("leaves a pool healthy, and none of its connections is lost", () =>
     seeded((random) =>
       Effect.gen(function* () {
         const applicationName = uniqueName()
@@ -165,7 +165,7 @@ layer(TestDatabase.layer, { excludeTestServices: true })("an interruption", (it)
     )
   )
 
-  it.effect("returns before the server has answered, and the next query waits until it has", () =>
+  it.effect("returns before the server has answered, and the next query waits for that answer", () =>
     Effect.gen(function* () {
       const connection = yield* liveConnection()
       for (let round = 0; round < 5; round++) {
@@ -178,7 +178,7 @@ layer(TestDatabase.layer, { excludeTestServices: true })("an interruption", (it)
     })
   )
 
-  it.effect("takes nothing back of what its query had done before", () =>
+  it.effect("undoes nothing that its query had done before", () =>
     Effect.gen(function* () {
       const connection = yield* liveConnection()
       yield* connection.execute("CREATE TEMPORARY TABLE done (n int)")
@@ -191,7 +191,7 @@ layer(TestDatabase.layer, { excludeTestServices: true })("an interruption", (it)
     })
   )
 
-  it.effect("of a query in a transaction that catches it leaves the transaction to be rolled back", () =>
+  it.effect("in a transaction that catches it leaves the transaction to be rolled back", () =>
     Effect.gen(function* () {
       const connection = yield* liveConnection()
       yield* connection.execute("CREATE TABLE caught (n int)")

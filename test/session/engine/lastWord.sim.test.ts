@@ -1,4 +1,4 @@
-/** What became of a request, where the last word on it comes late, or from somebody who cannot know. */
+/** Tests the outcome of a request if the last message about it comes late, or from a sender that cannot know. */
 import { assert, describe, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"
 import { Buffer } from "node:buffer"
@@ -19,7 +19,7 @@ import {
 
 const conversation = Effect.flatMap(scriptedServer, (server) => establish(server))
 
-/** A session that has prepared a statement, which runs. */
+/** A session that has prepared a statement, which is running. */
 const running = Effect.gen(function* () {
   const both = yield* conversation
   const asking = yield* ask(both.session, "INSERT")
@@ -29,7 +29,7 @@ const running = Effect.gen(function* () {
   return { ...both, asking }
 })
 
-/** As PgBouncer says it: it has no place in the source of the server. */
+/** As PgBouncer says it: without a place in the source of the server. */
 const pooler = (severity: "ERROR" | "FATAL") =>
   Say.error({ severity, code: "08P01", message: "server conn crashed?", routine: null })
 const server = Say.error({ severity: "FATAL", code: "57P01", routine: "ProcessInterrupts" })
@@ -40,7 +40,7 @@ const said = (error: PgError.PgError): unknown => [
   error._tag === "ConnectionLostError" && error.safeToRetry
 ]
 
-describe("the last word on a request", () => {
+describe("the last error before a connection is lost", () => {
   for (const [who, lastWord, tag, outcome] of [
     [
       "of the server, before the command was complete, says that it was rolled back",
@@ -61,7 +61,7 @@ describe("the last word on a request", () => {
     )
   }
 
-  it.live("of a pooler that goes on is a refusal, which has done nothing", () =>
+  it.live("is a refusal with outcome none if it comes from a pooler that goes on", () =>
     Effect.gen(function* () {
       const { asking, peer, session } = yield* running
       peer.send(pooler("ERROR"), Say.ready())
@@ -74,7 +74,7 @@ describe("the last word on a request", () => {
     ["without a word", (peer: Peer) => peer.end(), "ConnectionLostError"],
     ["with that of a pooler", (peer: Peer) => peer.end(pooler("FATAL")), "ProtocolViolationError"]
   ] as const) {
-    it.live(`is that nothing was done where the server was still to describe the statement: ${how}`, () =>
+    it.live(`has outcome none if the server had yet to describe the statement: ${how}`, () =>
       Effect.gen(function* () {
         const { peer, session } = yield* conversation
         const asking = yield* ask(session, "INSERT")
@@ -86,7 +86,7 @@ describe("the last word on a request", () => {
     )
   }
 
-  it.live("leaves a single statement of a script open after it was complete, which is after its commit", () =>
+  it.live("has outcome unknown for a single statement of a script after the command was complete", () =>
     Effect.gen(function* () {
       const { peer, session } = yield* conversation
       const asking = yield* Effect.forkChild(send(session, script("INSERT;")), { startImmediately: true })
@@ -97,7 +97,7 @@ describe("the last word on a request", () => {
     }).pipe(Effect.scoped)
   )
 
-  it.live("leaves a COPY open after it was complete, which is after its commit", () =>
+  it.live("has outcome unknown for a COPY after the command was complete", () =>
     Effect.gen(function* () {
       const { peer, session } = yield* conversation
       const connection = PgConnection.fromRoot(TransactionLevel.root(session))
@@ -114,7 +114,7 @@ describe("the last word on a request", () => {
   )
 })
 
-describe("a connection that is lost inside of a transaction", () => {
+describe("a connection that is lost inside a transaction", () => {
   /** A transaction of one statement, which has been written. */
   const within = (sql: string, use: (session: Session, statement: Effect.Effect<unknown, PgError.PgError>) => Lost) =>
     Effect.gen(function* () {
@@ -134,7 +134,7 @@ describe("a connection that is lost inside of a transaction", () => {
   const plainly = (_session: Session, statement: Lost): Lost => statement
   const caught = (_session: Session, statement: Lost): Lost => Effect.exit(statement)
 
-  it.live("has done nothing of it, which the server rolls back", () =>
+  it.live("has outcome none, because the server rolls back", () =>
     Effect.gen(function* () {
       assert.deepStrictEqual(yield* within("INSERT", plainly), ["ConnectionLostError", "none", false])
       assert.deepStrictEqual(yield* within("INSERT", caught), ["ConnectionLostError", "none", false])
@@ -143,7 +143,7 @@ describe("a connection that is lost inside of a transaction", () => {
   )
 
   for (const sql of ["COMMIT", "/* all */ end", ";COMMIT", "INSERT; COMMIT", "ROLLBACK", "PREPARE TRANSACTION 'x'"]) {
-    it.live(`leaves it open where a statement that may have ended it was not answered: ${sql}`, () =>
+    it.live(`has outcome unknown if a statement that may have ended it was not answered: ${sql}`, () =>
       Effect.gen(function* () {
         assert.deepStrictEqual(yield* within(sql, plainly), ["ConnectionLostError", "unknown", false])
         assert.deepStrictEqual(yield* within(sql, caught), ["TransactionClosedError", "unknown", false])

@@ -1,4 +1,4 @@
-/** How a session watches that the statements which begin, end and clean up are answered. */
+/** Tests how a session watches that control statements are answered. */
 import { assert, describe, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"
 import * as Fiber from "effect/Fiber"
@@ -18,7 +18,7 @@ const endOf = (session: Session): Effect.Effect<string> =>
 
 const established = Effect.flatMap(scriptedServer, (server) => establish(server, { cancelTimeoutMillis: BOUND_MILLIS }))
 
-describe("the watch over a session's own statements", () => {
+describe("the watch over control statements", () => {
   it.live("takes one timer for any number of them, and none once the session has ended", () =>
     Effect.gen(function* () {
       const { peer, session } = yield* established
@@ -32,13 +32,13 @@ describe("the watch over a session's own statements", () => {
       assert.isAtMost(timers() - before, 1)
       session.terminate()
       assert.isAtMost(timers(), before)
-      // One that comes too late is refused, and watched by nobody.
+      // A statement that comes too late is refused, and not watched.
       yield* answered(session)
       assert.isAtMost(timers(), before)
     }).pipe(Effect.scoped)
   )
 
-  it.live("gives each the whole bound, however long ago the watch began", () =>
+  it.live("gives each statement the whole bound, however long ago the watch began", () =>
     Effect.gen(function* () {
       const { peer, session } = yield* established
       const first = yield* Effect.forkChild(answered(session), { startImmediately: true })
@@ -53,7 +53,7 @@ describe("the watch over a session's own statements", () => {
     }).pipe(Effect.scoped)
   )
 
-  it.live("counts no time in which another request stands before it", () =>
+  it.live("does not count the time in which another request stands before it", () =>
     Effect.gen(function* () {
       const { peer, session } = yield* established
       const askedAt = performance.now()

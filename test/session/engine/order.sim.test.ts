@@ -1,7 +1,7 @@
 /**
- * Every message of the server at every point of the conversation. What may come there is followed by a message that
- * may come nowhere, which shows that the first was taken; what may not come ends the session at once, with both sides
- * named, and whoever waits learns of it.
+ * Tests every message of the server at every point of the conversation. An allowed message is followed by one that is
+ * never allowed, which shows that the first was accepted. A forbidden message ends the session at once with an error
+ * that names the message and the point, and every waiting caller receives that error.
  */
 import { assert, describe, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"
@@ -37,12 +37,12 @@ const NONSENSE_NAME = "an unknown message (type 0x21)"
 const { int4 } = pgType
 const columns = [Say.column("a", int4.oid), Say.column("b", int4.oid), Say.column("c", int4.oid)]
 
-/** A point of the conversation: how to come there, and who waits for what. */
+/** A point of the conversation: how to get there, and which calls wait. */
 interface Point<Waits> {
   readonly where: string
   readonly reach: (server: ScriptedServer) => Effect.Effect<Waits, PgError.PgError, Scope.Scope>
   readonly expected: string
-  /** What may come here, besides what may always come. */
+  /** What may come here, besides the messages that may always come. */
   readonly legal: Readonly<Partial<Record<Name, Buffer>>>
 }
 
@@ -81,7 +81,7 @@ const duringScram = (server: ScriptedServer, isProved: boolean) =>
     return { connecting: fiber, peer }
   })
 
-/** A notice may come at any time, also before the server knows who we are. */
+/** A notice may come at any time, also before the server knows the user. */
 const always = { NoticeResponse: golden.NoticeResponse }
 
 const startupPoints: ReadonlyArray<Point<Connecting>> = [
@@ -115,12 +115,12 @@ const startupPoints: ReadonlyArray<Point<Connecting>> = [
   }
 ]
 
-/** What has a meaning of its own in the startup conversation: tests of their own show which. */
+/** These have a meaning of their own in the startup conversation, which other tests show. */
 const ownMeaning: ReadonlySet<Name> = new Set(["ErrorResponse", "Authentication", "ReadyForQuery"])
 
 describe("the startup conversation", () => {
   for (const { expected, legal, reach, where } of startupPoints) {
-    it.live(`takes what may come ${where}, and nothing else`, () =>
+    it.live(`accepts the allowed messages ${where}, and no others`, () =>
       Effect.gen(function* () {
         const server = yield* scriptedServer
         for (const name of names) {
@@ -159,7 +159,7 @@ interface Question {
   readonly mode?: StatementMode
 }
 
-/** A first run of a statement, of whose answer this has come so far. */
+/** A first run of a statement, which has received this part of its answer. */
 const preparing =
   (...said: ReadonlyArray<Buffer>) =>
   (server: ScriptedServer) =>
@@ -171,7 +171,7 @@ const preparing =
       return { session, peer, asking }
     })
 
-/** A statement that has been prepared and runs, of whose answer this has come so far. */
+/** A prepared statement that is running, and has received this part of its answer. */
 const running =
   (question: Question, ...said: ReadonlyArray<Buffer>) =>
   (server: ScriptedServer) =>
@@ -201,7 +201,7 @@ const running =
       return { session, peer, asking }
     })
 
-/** A text that was sent by the simple protocol, of whose answer this has come so far. */
+/** A simple query that has received this part of its answer. */
 const scripted =
   (sql: string, ...said: ReadonlyArray<Buffer>) =>
   (server: ScriptedServer) =>
@@ -213,7 +213,7 @@ const scripted =
       return { session, peer, asking }
     })
 
-/** What the server sends of its own accord. */
+/** Messages that the server sends without a request. */
 const unasked = {
   NoticeResponse: golden.NoticeResponse,
   NotificationResponse: golden.NotificationResponse,
@@ -371,7 +371,7 @@ const sessionPoints: ReadonlyArray<Point<Asked>> = [
 
 const STATEMENT = "RowDescription, CommandComplete, EmptyQueryResponse or ReadyForQuery"
 
-/** What a statement of a script may begin with, or end with where it returns nothing. */
+/** How a statement of a script may begin, and how one without rows may end. */
 const statement = {
   ...unasked,
   ErrorResponse,
@@ -397,13 +397,13 @@ const scriptPoints: ReadonlyArray<Point<Asked>> = [
     legal: statement
   },
   {
-    where: "amid the rows of a script",
+    where: "during the rows of a script",
     reach: scripted("SELECT 1", Say.rowDescription(columns), oneRow),
     expected: "DataRow or CommandComplete",
     legal: { ...unasked, ErrorResponse, DataRow: oneRow, CommandComplete: Say.commandComplete("SELECT 2") }
   },
   {
-    where: "amid the COPY TO STDOUT of a script",
+    where: "during the COPY TO STDOUT of a script",
     reach: scripted("COPY t TO STDOUT", Say.copyOut),
     expected: "CopyData or CopyDone",
     legal: { ...unasked, ErrorResponse, CopyData: Say.copyData("1"), CopyDone: Say.copyDone }
@@ -424,7 +424,7 @@ const scriptPoints: ReadonlyArray<Point<Asked>> = [
 
 describe("a session", () => {
   for (const { expected, legal, reach, where } of [...sessionPoints, ...scriptPoints]) {
-    it.live(`takes what may come ${where}, and nothing else`, () =>
+    it.live(`accepts the allowed messages ${where}, and no others`, () =>
       Effect.gen(function* () {
         const server = yield* scriptedServer
         for (const name of names) {

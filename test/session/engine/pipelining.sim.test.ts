@@ -1,4 +1,4 @@
-/** Many requests at once: what is written when, and which answer goes to whom. */
+/** Tests many requests at once: what is written when, and which request gets which answer. */
 import { assert, describe, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"
 import * as Fiber from "effect/Fiber"
@@ -61,7 +61,7 @@ describe("requests of one tick", () => {
     }).pipe(Effect.scoped)
   )
 
-  it.live("wait behind sixteen that the server has before it, are written together, and lose nothing", () =>
+  it.live("wait while the server has sixteen requests, are then written together, and none is lost", () =>
     Effect.gen(function* () {
       const both = yield* known
       const first = yield* Effect.forEach(Array.from({ length: 20 }), (_, index) =>
@@ -92,7 +92,7 @@ describe("requests of one tick", () => {
     }).pipe(Effect.scoped)
   )
 
-  it.live("wait no longer once as many of them wait as the server has before it", () =>
+  it.live("wait no longer if as many of them wait as the server has", () =>
     Effect.gen(function* () {
       const both = yield* known
       const first = yield* Effect.forEach(Array.from({ length: 20 }), () => ask(both.session, "SELECT $1", [0]))
@@ -105,7 +105,7 @@ describe("requests of one tick", () => {
     }).pipe(Effect.scoped)
   )
 
-  it.live("leave out the one that cannot be encoded, whose statement is described once more", () =>
+  it.live("leave out a request that cannot be encoded, whose statement is described once more", () =>
     Effect.gen(function* () {
       const both = yield* known
       const good = yield* ask(both.session, "SELECT $1", [1])
@@ -133,7 +133,7 @@ describe("requests of one tick", () => {
     }).pipe(Effect.scoped)
   )
 
-  it.live("have a value that cannot be decoded as the failure of one, and the others as they are", () =>
+  it.live("fail alone if a value cannot be decoded, and the others succeed", () =>
     Effect.gen(function* () {
       const both = yield* known
       const before = yield* ask(both.session, "SELECT $1", [1])
@@ -151,7 +151,7 @@ describe("requests of one tick", () => {
     }).pipe(Effect.scoped)
   )
 
-  it.live("have an error of the server as the failure of one", () =>
+  it.live("fail alone after an error of the server", () =>
     Effect.gen(function* () {
       const both = yield* known
       const before = yield* ask(both.session, "SELECT $1", [1])
@@ -166,7 +166,7 @@ describe("requests of one tick", () => {
     }).pipe(Effect.scoped)
   )
 
-  it.live("wait where a statement has to be prepared first, of which nothing is known yet", () =>
+  it.live("wait while a statement is being prepared that is not known yet", () =>
     Effect.gen(function* () {
       const both = yield* session
       const first = yield* ask(both.session, "SELECT first")
@@ -182,7 +182,7 @@ describe("requests of one tick", () => {
     }).pipe(Effect.scoped)
   )
 
-  it.live("are withdrawn without a trace where they have not been written", () =>
+  it.live("are withdrawn without a trace if they have not been written", () =>
     Effect.gen(function* () {
       const both = yield* session
       const first = yield* ask(both.session, "SELECT first")
@@ -205,7 +205,7 @@ describe("requests of one tick", () => {
 
 // ------------------------------------------------------------------------------------------------ backpressure
 
-/** A request of many bytes that says when it is encoded. */
+/** A request of many bytes that reports when it is encoded. */
 class LargeRequest implements Exchange {
   readonly sql = "LARGE"
   abandoned = false
@@ -240,7 +240,7 @@ class LargeRequest implements Exchange {
 }
 
 describe("a socket that is full", () => {
-  it.live("lets nothing more be encoded until it can take more, while answers are still read", () =>
+  it.live("stops the encoding until it can take more, while answers are still read", () =>
     Effect.gen(function* () {
       const total = 300
       const both = yield* session

@@ -20,7 +20,7 @@ const outcomeOf = (fields: ErrorFields, hasRun: boolean, mayOutlastError = false
 const hintFor = (fields: ErrorFields) => serverError(fields, "SQL", NOTHING_ASKED).hint
 
 describe("an error of the server", () => {
-  it("is the last word where its severity says so, in whatever language it is told", () => {
+  it("ends the session if its severity says so, in whatever language", () => {
     assert.isTrue(isFatal(fatal))
     assert.isTrue(isFatal(fieldsOf({ severity: "PANIC", code: "XX000" })))
     assert.isFalse(isFatal(failed))
@@ -28,7 +28,7 @@ describe("an error of the server", () => {
     assert.isFalse(isFatal({ ...failed, severity: "FATAL", severityUnlocalized: "ERROR" }))
   })
 
-  it("says that nothing was done, unless the command was complete and the server left", () => {
+  it("has outcome none, unless the command was complete and the server left", () => {
     assert.strictEqual(outcomeOf(failed, false), "none")
     assert.strictEqual(outcomeOf(failed, true), "none")
     assert.strictEqual(outcomeOf(fatal, false), "none")
@@ -37,11 +37,11 @@ describe("an error of the server", () => {
     assert.strictEqual(outcomeOf(fieldsOf({ severity: "PANIC", code: "XX000" }), false), "unknown")
   })
 
-  it("names the statement", () => {
+  it("has the statement", () => {
     assert.strictEqual(serverError(failed, "INSERT", NOTHING_ASKED).sql, "INSERT")
   })
 
-  it("gets a hint where only the client knows the way out, and keeps the server's own", () => {
+  it("gets a hint if only the client knows the way out, and keeps the server's own hint", () => {
     const several = fieldsOf({ code: "42601", routine: "exec_parse_message" })
     assert.include(hintFor(several), "executeScript")
     const stale = fieldsOf({ code: "0A000", routine: "RevalidateCachedQuery" })
@@ -58,13 +58,13 @@ describe("an error of the server", () => {
 })
 
 describe("a request that cannot be encoded", () => {
-  it("is an error of the SQL text, where no parameter is to blame", () => {
+  it("is an error of the SQL text if no parameter is to blame", () => {
     const refused = requestRefused(new Unencodable("the SQL text has a NUL character"), "SELECT")
     assert.instanceOf(refused, PgError.EncodeError)
     assert.include(refused.message, "the SQL text has a NUL character")
   })
 
-  it("keeps an error that says more", () => {
+  it("keeps a more specific error", () => {
     const count = new PgError.ParameterCountError({ expected: 1, actual: 2, sql: "SELECT" })
     assert.strictEqual(requestRefused(count, "SELECT"), count)
   })

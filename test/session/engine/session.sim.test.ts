@@ -1,4 +1,4 @@
-/** The life and death of a session: what the server says of its own accord, and how the end is told. */
+/** Tests the life and end of a session: what the server sends without a request, and how the end is reported. */
 import { assert, describe, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"
 import * as Fiber from "effect/Fiber"
@@ -35,7 +35,7 @@ const prepared = (sql: string, described = columns) =>
     return { peer, session, asking }
   })
 
-/** The session is over: it says why, nothing can be asked any more, and the socket is closed. */
+/** Shows that the session is over: it gives the reason, takes no request, and has closed its socket. */
 const assertLost = (session: Session, peer: Peer) =>
   Effect.gen(function* () {
     yield* peer.closed
@@ -55,10 +55,10 @@ const ended = (session: Session): Effect.Effect<PgError.PgError> =>
 const asLost = (error: PgError.PgError): PgError.ConnectionLostError =>
   error._tag === "ConnectionLostError" ? error : assert.fail(`${String(error)} is no ConnectionLostError`)
 
-// ------------------------------------------------------------------------------------------ of its own accord
+// ------------------------------------------------------------------------------------------ without a request
 
 describe("a notice", () => {
-  it.live("reaches its listeners, idle or amid an answer, and disturbs nothing", () =>
+  it.live("reaches its listeners, also in the middle of an answer, and disturbs nothing", () =>
     Effect.gen(function* () {
       const { asking, peer, session } = yield* prepared("SELECT")
       const heard: Array<string> = []
@@ -72,8 +72,8 @@ describe("a notice", () => {
   )
 })
 
-describe("a parameter of the server", () => {
-  it.live("is kept whenever it changes", () =>
+describe("a server parameter", () => {
+  it.live("is stored whenever it changes", () =>
     Effect.gen(function* () {
       const { asking, peer, session } = yield* prepared("SELECT set")
       peer.send(Say.parameterStatus("TimeZone", "one"), Say.answered("SET"), Say.parameterStatus("TimeZone", "two"))
@@ -83,7 +83,7 @@ describe("a parameter of the server", () => {
     }).pipe(Effect.scoped)
   )
 
-  it.live("that says another encoding than UTF8 is the end, idle or amid an answer", () =>
+  it.live("ends the session if it names an encoding other than UTF8, also in the middle of an answer", () =>
     Effect.gen(function* () {
       const said = Say.parameterStatus("client_encoding", "LATIN1")
       const amid = yield* prepared("SELECT set")
@@ -102,8 +102,8 @@ describe("a parameter of the server", () => {
   )
 })
 
-describe("parameters of the server", () => {
-  it.live("that have no end are the end", () =>
+describe("server parameters", () => {
+  it.live("end the session if they do not stop", () =>
     Effect.gen(function* () {
       const { peer, session } = yield* establish(yield* scriptedServer)
       peer.send(...Array.from({ length: 1_001 }, (_, index) => Say.parameterStatus(`made up ${index}`, "x")))
@@ -114,7 +114,7 @@ describe("parameters of the server", () => {
 })
 
 describe("a notification", () => {
-  it.live("that nobody listens for disturbs nothing", () =>
+  it.live("disturbs nothing if no listener waits for it", () =>
     Effect.gen(function* () {
       const { asking, peer, session } = yield* prepared("SELECT listen")
       peer.send(Say.notification("a", "1"), Say.answered("LISTEN"), Say.notification("a", "2"))
@@ -174,7 +174,7 @@ describe("a broken frame", () => {
     )
   }
 
-  it.live("ends an idle session at once, before it is whole", () =>
+  it.live("ends an idle session before it is complete", () =>
     Effect.gen(function* () {
       for (const type of [Backend.ReadyForQuery, Backend.DataRow, Backend.CommandComplete, 0x21]) {
         const { peer, session } = yield* establish(yield* scriptedServer)
@@ -185,7 +185,7 @@ describe("a broken frame", () => {
     }).pipe(Effect.scoped)
   )
 
-  it.live("takes no memory for what it only declares", () =>
+  it.live("causes no allocation for a declared length", () =>
     Effect.gen(function* () {
       const { asking, peer, session } = yield* prepared("SELECT")
       const before = process.memoryUsage().arrayBuffers
@@ -202,7 +202,7 @@ describe("a broken frame", () => {
   )
 })
 
-describe("what comes behind the answer to the last request", () => {
+describe("a message behind the answer to the last request", () => {
   const answer = Say.answered("SELECT 1", { rows: [row] })
   for (const [what, extra] of [
     ["another ReadyForQuery", Say.ready()],
@@ -239,7 +239,7 @@ const codeOf = (error: PgError.PgError | undefined): string | undefined =>
   error !== undefined && "code" in error ? error.code : undefined
 
 describe("a server that says why it closes", () => {
-  it.live("has told it to whoever comes next, where the session was idle", () =>
+  it.live("gives the reason to the next request if the session was idle", () =>
     Effect.gen(function* () {
       const { peer, session } = yield* establish(yield* scriptedServer)
       peer.end(shutdown)
@@ -251,10 +251,10 @@ describe("a server that says why it closes", () => {
 
   for (const [severity, outcome] of [
     ["FATAL", "none"],
-    // A server that panics may do so between the commit and the word that it is done.
+    // A server that panics may do so between the commit and the message that it is done.
     ["PANIC", "unknown"]
   ] as const) {
-    it.live(`has told it to the oldest request, and what became of that: ${severity}, ${outcome}`, () =>
+    it.live(`gives the reason, with the outcome, to the oldest request: ${severity}, ${outcome}`, () =>
       Effect.gen(function* () {
         const { asking, peer, session } = yield* prepared("SELECT")
         const behind = yield* ask(session, "SELECT")
@@ -269,7 +269,7 @@ describe("a server that says why it closes", () => {
     )
   }
 
-  it.live("and never says that it is ready again has told it by its ERROR too, which wins over the close", () =>
+  it.live("gives the reason by its ERROR too, even without ReadyForQuery, and that wins over the close", () =>
     Effect.gen(function* () {
       const { asking, peer, session } = yield* prepared("INSERT")
       peer.end(Say.bindComplete, Say.error({ code: "23505" }))
@@ -280,7 +280,7 @@ describe("a server that says why it closes", () => {
     }).pipe(Effect.scoped)
   )
 
-  it.live("after the command was complete leaves open what became of it", () =>
+  it.live("leaves the outcome unknown after the command was complete", () =>
     Effect.gen(function* () {
       const { asking, peer, session } = yield* prepared("DELETE")
       peer.end(Say.bindComplete, Say.commandComplete("DELETE 1"), shutdown)
@@ -291,7 +291,7 @@ describe("a server that says why it closes", () => {
     }).pipe(Effect.scoped)
   )
 
-  it.live("after an error of the statement leaves that error to the request", () =>
+  it.live("leaves an earlier error of the statement to the request", () =>
     Effect.gen(function* () {
       const { asking, peer, session } = yield* prepared("DELETE")
       peer.end(Say.error({ code: "23505" }), shutdown)
@@ -300,9 +300,9 @@ describe("a server that says why it closes", () => {
     }).pipe(Effect.scoped)
   )
 
-  it.live("tells a request that was not written that it may be tried again", () =>
+  it.live("reports to a request that was not written that it may be tried again", () =>
     Effect.gen(function* () {
-      // What may be a COPY has nothing written behind it.
+      // Nothing is written behind a statement that may be a COPY.
       const { asking, peer, session } = yield* prepared("SELECT copy", [])
       const waiting = yield* ask(session, "SELECT")
       peer.end(shutdown)
@@ -319,10 +319,10 @@ describe("a server that says why it closes", () => {
 describe("a server that leaves without a word", () => {
   for (const [how, leave, said] of [
     ["by closing its side", (peer: Peer) => peer.end(), "closed the connection"],
-    ["amid a message", (peer: Peer) => peer.end(Say.bindComplete, row.subarray(0, 7)), "closed the connection"],
+    ["inside a message", (peer: Peer) => peer.end(Say.bindComplete, row.subarray(0, 7)), "closed the connection"],
     ["by breaking off", (peer: Peer) => peer.reset(), "ECONNRESET"]
   ] as const) {
-    it.live(`leaves open what became of each request that was written: ${how}`, () =>
+    it.live(`leaves the outcome of each written request unknown: ${how}`, () =>
       Effect.gen(function* () {
         const { asking, peer, session } = yield* prepared("SELECT")
         const behind = yield* ask(session, "SELECT")
@@ -343,7 +343,7 @@ describe("a server that leaves without a word", () => {
         const { asking, peer, session } = yield* prepared("SELECT")
         peer.send(Say.answered("SELECT 0"))
         yield* Fiber.join(asking)
-        if (how !== "amid a message") leave(peer)
+        if (how !== "inside a message") leave(peer)
         else peer.end(Say.notice("half").subarray(0, 7))
         assert.include(asLost(yield* ended(session)).message, said)
         yield* assertLost(session, peer)
@@ -355,9 +355,9 @@ describe("a server that leaves without a word", () => {
 // ------------------------------------------------------------------------------------------ the client leaves
 
 describe("closing a session", () => {
-  it.live("fails what waits and what runs, each with what became of it", () =>
+  it.live("fails waiting and running requests, each with its outcome", () =>
     Effect.gen(function* () {
-      // What may be a COPY has nothing written behind it.
+      // Nothing is written behind a statement that may be a COPY.
       const { asking, peer, session } = yield* prepared("SELECT copy", [])
       const waiting = yield* ask(session, "SELECT")
       session.close()
@@ -368,7 +368,7 @@ describe("closing a session", () => {
     }).pipe(Effect.scoped)
   )
 
-  it.live("does not wait for ever where the server does not go", () =>
+  it.live("does not wait forever if the server does not close the connection", () =>
     Effect.gen(function* () {
       const server = yield* scriptedServer
       server.lingers = true
@@ -380,7 +380,7 @@ describe("closing a session", () => {
     }).pipe(Effect.scoped)
   )
 
-  it.live("twice is closing it once", () =>
+  it.live("has no further effect the second time", () =>
     Effect.gen(function* () {
       const { peer, session } = yield* establish(yield* scriptedServer)
       session.close()

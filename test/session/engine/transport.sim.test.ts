@@ -1,4 +1,4 @@
-/** TLS as libpq's sslmode asks for it, against servers that have it, refuse it, or only pretend to. */
+/** Tests TLS as libpq's sslmode asks for it, against servers that have it, refuse it, or only pretend to have it. */
 import { assert, describe, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"
 import * as Fiber from "effect/Fiber"
@@ -43,7 +43,7 @@ const assertInClear = <E>(connecting: Fiber.Fiber<{ readonly lost: unknown }, E>
     assert.strictEqual((yield* Fiber.join(connecting)).lost, undefined)
   })
 
-/** The client closes the connection and says nothing on it any more. */
+/** The client closes the connection and sends nothing more on it. */
 const assertSilentlyClosed = (peer: Peer) =>
   Effect.gen(function* () {
     yield* peer.closed
@@ -58,7 +58,7 @@ const reasonOf = (error: PgError.PgError): string => {
 
 describe("a server that refuses TLS", () => {
   for (const sslMode of demanding) {
-    it.live(`gets nothing where sslMode is ${sslMode}`, () =>
+    it.live(`gets nothing if sslMode is ${sslMode}`, () =>
       Effect.gen(function* () {
         const { connecting, peer } = yield* asking(yield* scriptedServer, { sslMode })
         peer.send(Buffer.from("N"))
@@ -68,7 +68,7 @@ describe("a server that refuses TLS", () => {
     )
   }
 
-  it.live("is talked to in the clear where sslMode is prefer, over the same connection", () =>
+  it.live("is used in the clear if sslMode is prefer, over the same connection", () =>
     Effect.gen(function* () {
       const server = yield* scriptedServer
       const { connecting, peer } = yield* asking(server, { sslMode: "prefer" })
@@ -78,7 +78,7 @@ describe("a server that refuses TLS", () => {
     }).pipe(Effect.scoped)
   )
 
-  it.live("is not asked where sslMode is disable", () =>
+  it.live("is not asked if sslMode is disable", () =>
     Effect.gen(function* () {
       const server = yield* scriptedServer
       const config = configOf(server, { sslMode: "disable" })
@@ -90,14 +90,14 @@ describe("a server that refuses TLS", () => {
 
 const ATTACK = "send your password to evil.example"
 
-describe("what is said before TLS", () => {
+describe("a message before TLS", () => {
   for (const sslMode of ["prefer", ...demanding] as const) {
     for (const [what, said] of [
       ["more than the one byte that accepts TLS", Buffer.concat([Buffer.from("S"), Say.authenticationOk])],
       ["more than the one byte that refuses TLS", Buffer.concat([Buffer.from("N"), Say.authenticationOk])],
       ["a byte that is no answer", Buffer.from("X")]
     ] as const) {
-      it.live(`is a broken protocol: ${what}, sslMode ${sslMode}`, () =>
+      it.live(`violates the protocol: ${what}, sslMode ${sslMode}`, () =>
         Effect.gen(function* () {
           const server = yield* scriptedServer
           const { connecting, peer } = yield* asking(server, { sslMode })
@@ -112,7 +112,7 @@ describe("what is said before TLS", () => {
   }
 
   for (const sslMode of demanding) {
-    it.live(`does not reach the user: an error, sslMode ${sslMode}`, () =>
+    it.live(`is not shown to the user if it is an error: sslMode ${sslMode}`, () =>
       Effect.gen(function* () {
         const { connecting, peer } = yield* asking(yield* scriptedServer, { sslMode })
         peer.end(Say.error({ severity: "FATAL", code: "28000", message: ATTACK }))
@@ -124,7 +124,7 @@ describe("what is said before TLS", () => {
     )
   }
 
-  it.live("is an old server's no where it is an error and sslMode is prefer: a new connection goes in the clear", () =>
+  it.live("is a refusal if it is an error and sslMode is prefer: a new connection goes in the clear", () =>
     Effect.gen(function* () {
       const server = yield* scriptedServer
       const { connecting, peer } = yield* asking(server, { sslMode: "prefer" })
@@ -135,7 +135,7 @@ describe("what is said before TLS", () => {
   )
 })
 
-/** Has the shape of PEM, and nothing in it. */
+/** Has the form of PEM, and no content. */
 const garbage = (label: string): string => `-----BEGIN ${label}-----\nMIIBAA==\n-----END ${label}-----\n`
 
 describe("a certificate that cannot be used", () => {
@@ -144,7 +144,7 @@ describe("a certificate that cannot be used", () => {
     ["it is garbage itself", { sslCert: garbage("CERTIFICATE"), sslKey: certificate.key }],
     ["it has another's key", { sslCert: certificate.cert, sslKey: otherHost.key }]
   ] as const) {
-    it.live(`is named where ${what}`, () =>
+    it.live(`is named in the error if ${what}`, () =>
       Effect.gen(function* () {
         const { connecting, peer } = yield* asking(yield* scriptedServer, { sslMode: "require", ...settings })
         peer.send(Buffer.from("S"))
@@ -155,9 +155,9 @@ describe("a certificate that cannot be used", () => {
   }
 })
 
-describe("a server that cannot do TLS after all", () => {
+describe("a server whose TLS handshake fails", () => {
   for (const sslMode of demanding) {
-    it.live(`gets nothing in the clear where sslMode is ${sslMode}`, () =>
+    it.live(`gets nothing in the clear if sslMode is ${sslMode}`, () =>
       Effect.gen(function* () {
         const server = yield* scriptedServer
         const { connecting, peer } = yield* asking(server, { sslMode, sslRootCert: authority })
@@ -171,7 +171,7 @@ describe("a server that cannot do TLS after all", () => {
     )
   }
 
-  it.live("is talked to over a new connection in the clear where sslMode is prefer", () =>
+  it.live("is used over a new connection in the clear if sslMode is prefer", () =>
     Effect.gen(function* () {
       const server = yield* scriptedServer
       const { connecting, peer } = yield* asking(server, { sslMode: "prefer" })
@@ -186,19 +186,19 @@ describe("a server that cannot do TLS after all", () => {
 
 describe("a server with TLS", () => {
   const accepted: ReadonlyArray<readonly [string, Partial<ResolvedConfig>, typeof certificate]> = [
-    ["prefer, whoever it is", { sslMode: "prefer" }, otherHost],
+    ["prefer with any server", { sslMode: "prefer" }, otherHost],
     [
       "prefer, which does not look at the authority",
       { sslMode: "prefer", sslRootCert: pem("other-ca.crt") },
       certificate
     ],
-    ["require, whoever it is", { sslMode: "require" }, otherHost],
+    ["require with any server", { sslMode: "require" }, otherHost],
     ["require with an authority, which is verify-ca", { sslMode: "require", sslRootCert: authority }, otherHost],
     ["verify-ca, whatever host it is", { sslMode: "verify-ca", sslRootCert: authority }, otherHost],
     ["verify-full", { sslMode: "verify-full", sslRootCert: authority }, certificate]
   ]
   for (const [what, settings, identity] of accepted) {
-    it.live(`is talked to under TLS: ${what}`, () =>
+    it.live(`is used under TLS: ${what}`, () =>
       Effect.gen(function* () {
         const { connecting, peer } = yield* asking(yield* scriptedServer, settings)
         yield* peer.startTls(identity)
@@ -217,7 +217,7 @@ describe("a server with TLS", () => {
     ["verify-full with another authority", { sslMode: "verify-full", sslRootCert: pem("other-ca.crt") }, certificate]
   ]
   for (const [what, settings, identity] of refused) {
-    it.live(`gets nothing where it is not whom it should be: ${what}`, () =>
+    it.live(`gets nothing if it is the wrong server: ${what}`, () =>
       Effect.gen(function* () {
         const server = yield* scriptedServer
         const { connecting, peer } = yield* asking(server, settings)
@@ -233,7 +233,7 @@ describe("a server with TLS", () => {
     ["prefer", 2],
     ["require", 1]
   ] as const) {
-    it.live(`that has no entry for encrypted connections is asked ${connections} times: sslMode ${sslMode}`, () =>
+    it.live(`is asked ${connections} times if it has no entry for encrypted connections: sslMode ${sslMode}`, () =>
       Effect.gen(function* () {
         const server = yield* scriptedServer
         const { connecting, peer } = yield* asking(server, { sslMode })
@@ -248,7 +248,7 @@ describe("a server with TLS", () => {
     )
   }
 
-  it.live("is not asked again in the clear after it has been told something secret", () =>
+  it.live("is not asked again in the clear after a secret was sent to it", () =>
     Effect.gen(function* () {
       const server = yield* scriptedServer
       const { connecting, peer } = yield* asking(server, { sslMode: "prefer" })
@@ -263,7 +263,7 @@ describe("a server with TLS", () => {
     }).pipe(Effect.scoped)
   )
 
-  it.live("gets a password in clear under TLS", () =>
+  it.live("gets a clear-text password under TLS", () =>
     Effect.gen(function* () {
       const { connecting, peer } = yield* asking(yield* scriptedServer, { sslMode: "require" })
       yield* peer.startTls(certificate)
@@ -279,7 +279,7 @@ describe("a server with TLS", () => {
     ["closes", (peer: Peer) => peer.end(), "closed the connection"],
     ["breaks off", (peer: Peer) => peer.reset(), "ECONNRESET"]
   ] as const) {
-    it.live(`that ${how} ends the session`, () =>
+    it.live(`ends the session if it ${how}`, () =>
       Effect.gen(function* () {
         const { connecting, peer } = yield* asking(yield* scriptedServer, { sslMode: "require" })
         yield* peer.startTls(certificate)

@@ -1,4 +1,4 @@
-/** What cannot work fails as what it is, says what to do, and leaves the connection as it was, or known to be lost. */
+/** Tests that bad input fails with its cause and with advice, and leaves the connection usable or known to be lost. */
 import { assert, layer } from "@effect/vitest"
 import * as Effect from "effect/Effect"
 import * as Fiber from "effect/Fiber"
@@ -80,7 +80,7 @@ layer(TestDatabase.layer, { excludeTestServices: true })("a connection goes on a
     ["numeric", {}]
   ]
   for (const [index, [type, value]] of unsendable.entries()) {
-    it.effect(`a value that is none of its type, which is not sent: ${type} ${index}`, () =>
+    it.effect(`a value that is not of its type, which is not sent: ${type} ${index}`, () =>
       Effect.gen(function* () {
         const connection = yield* liveConnection()
         yield* connection.execute("CREATE TEMPORARY SEQUENCE reached")
@@ -101,7 +101,7 @@ layer(TestDatabase.layer, { excludeTestServices: true })("a connection goes on a
     )
   }
 
-  it.effect("an SQL error, which is told with a caret under its place", () =>
+  it.effect("an SQL error, which is reported with a caret under its position", () =>
     Effect.gen(function* () {
       const connection = yield* liveConnection()
       const error = yield* Effect.flip(connection.fetch("SELECT '🐘',\n       missing\n  FROM (SELECT 1) AS one"))
@@ -116,7 +116,7 @@ layer(TestDatabase.layer, { excludeTestServices: true })("a connection goes on a
     })
   )
 
-  it.effect("an error whose code PostgreSQL does not list, which is of its class", () =>
+  it.effect("an error whose code PostgreSQL does not list, which has the tag of its class", () =>
     Effect.gen(function* () {
       const connection = yield* liveConnection()
       const raise = (code: string) =>
@@ -154,7 +154,7 @@ layer(TestDatabase.layer, { excludeTestServices: true })("a connection goes on a
     })
   )
 
-  it.effect("several statements where one is taken, and says which call takes several", () =>
+  it.effect("several statements in a call that takes one, and the error names the call that takes several", () =>
     Effect.gen(function* () {
       const connection = yield* liveConnection()
       for (const call of [connection.fetch("SELECT 1; SELECT 2"), connection.execute("SELECT 1; SELECT 2")]) {
@@ -168,7 +168,7 @@ layer(TestDatabase.layer, { excludeTestServices: true })("a connection goes on a
     })
   )
 
-  it.effect("COPY where nothing streams, and says which call does, with other calls before and behind it", () =>
+  it.effect("COPY in a call that does not stream, among other calls, and the error names the call that does", () =>
     Effect.gen(function* () {
       const connection = yield* liveConnection()
       yield* connection.execute("CREATE TEMPORARY TABLE copied (n int4)")
@@ -200,7 +200,7 @@ layer(TestDatabase.layer, { excludeTestServices: true })("a connection goes on a
     })
   )
 
-  it.effect("COPY behind what is then committed all the same, of which the outcome is unknown", () =>
+  it.effect("COPY behind statements that are then committed all the same, with an unknown outcome", () =>
     Effect.gen(function* () {
       const connection = yield* liveConnection()
       yield* connection.execute("CREATE TEMPORARY TABLE copied (n int4)")
@@ -249,10 +249,10 @@ layer(TestDatabase.layer, { excludeTestServices: true })("a connection goes on a
     })
   )
 
-  it.effect("bytes that are no UTF-8, which fail their query only", () =>
+  it.effect("bytes that are not UTF-8, which fail their query only", () =>
     Effect.gen(function* () {
       const connection = yield* liveConnection()
-      // The only way to have the server send such bytes: it never checks what it believes to be text already.
+      // Only in this way does the server send such bytes: it never checks values that it believes to be text already.
       yield* connection.execute("CREATE CAST (bytea AS text) WITHOUT FUNCTION")
       const sql = String.raw`SELECT n, CASE n WHEN 2 THEN '\xff'::bytea::text ELSE 'fine' END AS broken FROM generate_series(1, 3) AS n`
       const calls = [
@@ -271,7 +271,7 @@ layer(TestDatabase.layer, { excludeTestServices: true })("a connection goes on a
     })
   )
 
-  it.effect("notifications that nobody takes", () =>
+  it.effect("notifications without a listener", () =>
     Effect.gen(function* () {
       const connection = yield* liveConnection()
       yield* connection.execute("LISTEN unheard")
@@ -282,7 +282,7 @@ layer(TestDatabase.layer, { excludeTestServices: true })("a connection goes on a
 })
 
 layer(TestDatabase.layer, { excludeTestServices: true })("a connection is lost, and known to be, after", (it) => {
-  it.effect("a change of client_encoding, since every text would be misread", () =>
+  it.effect("a change of client_encoding, because every text would be misread", () =>
     Effect.gen(function* () {
       const connection = yield* liveConnection()
       const error = yield* Effect.flip(connection.execute("SET client_encoding = 'LATIN1'"))
@@ -295,7 +295,7 @@ layer(TestDatabase.layer, { excludeTestServices: true })("a connection is lost, 
   )
 })
 
-layer(TestDatabase.layer, { excludeTestServices: true })("what a connection and a pool show of themselves", (it) => {
+layer(TestDatabase.layer, { excludeTestServices: true })("the printed form of a connection and of a pool", (it) => {
   it.effect("has no password in it", () =>
     Effect.gen(function* () {
       const connection = yield* liveConnection()

@@ -1,4 +1,7 @@
-/** COPY FROM STDIN against a server that answers what a test tells it to, at the moments that a real one seldom meets. */
+/**
+ * Tests COPY FROM STDIN against a server that answers as the test tells it to, at moments that a real server seldom
+ * meets.
+ */
 import { assert, describe, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"
 import * as Fiber from "effect/Fiber"
@@ -24,7 +27,7 @@ const copy = <E = never>(session: Session, source: Bytes<E>) =>
     startImmediately: true
   })
 
-/** A session whose COPY waits for data that nobody gives. */
+/** A session whose COPY waits for data that never comes. */
 const waiting = Effect.gen(function* () {
   const all = yield* conversation
   const copying = yield* copy(all.session, Stream.never)
@@ -35,7 +38,7 @@ const waiting = Effect.gen(function* () {
 })
 
 describe("COPY FROM STDIN", () => {
-  it.live("sends data only when the server asks for them, and says when it is all", () =>
+  it.live("sends data only when the server asks for it, and ends with CopyDone", () =>
     Effect.gen(function* () {
       const { peer, session } = yield* conversation
       const copying = yield* copy(session, [Buffer.from("1\n"), Buffer.from("2\n")])
@@ -52,7 +55,7 @@ describe("COPY FROM STDIN", () => {
     })
   )
 
-  it.live("stops at an error of the server, though the source is asleep", () =>
+  it.live("stops at an error of the server, even if the source is asleep", () =>
     Effect.gen(function* () {
       const { copying, peer, session } = yield* waiting
       peer.send(Say.failed({ code: "22P02", message: "bad" }))
@@ -81,7 +84,7 @@ describe("COPY FROM STDIN", () => {
     })
   )
 
-  it.live("ends the COPY where whoever asked has gone, and is ready again without a cancel having hit anybody", () =>
+  it.live("ends the COPY if its caller has gone, and is ready again without a cancel that hits another request", () =>
     Effect.gen(function* () {
       const { copying, peer, server, session } = yield* waiting
       yield* Fiber.interrupt(copying)
@@ -94,7 +97,7 @@ describe("COPY FROM STDIN", () => {
     })
   )
 
-  it.live("ends a COPY that begins when whoever asked has gone already", () =>
+  it.live("ends a COPY that begins when its caller has already gone", () =>
     Effect.gen(function* () {
       const { peer, server, session } = yield* conversation
       const copying = yield* copy(session, Stream.never)
@@ -110,7 +113,7 @@ describe("COPY FROM STDIN", () => {
     })
   )
 
-  it.live("ends the COPY where the session is closed under it", () =>
+  it.live("ends the COPY if the session is closed under it", () =>
     Effect.gen(function* () {
       const { copying, peer, server, session } = yield* waiting
       session.close()
@@ -124,7 +127,7 @@ describe("COPY FROM STDIN", () => {
     })
   )
 
-  it.live("waits for the server to have undone all before it tells what the source failed with", () =>
+  it.live("waits for the server's rollback before it reports the failure of the source", () =>
     Effect.gen(function* () {
       const { peer, session } = yield* conversation
       const copying = yield* copy(session, Stream.fail("the disk is gone"))
@@ -139,7 +142,7 @@ describe("COPY FROM STDIN", () => {
     })
   )
 
-  it.live("tells what the source failed with though the connection is lost in the end", () =>
+  it.live("reports the failure of the source even if the connection is lost in the end", () =>
     Effect.gen(function* () {
       const { peer, session } = yield* conversation
       const copying = yield* copy(session, Stream.fail("the disk is gone"))
@@ -152,7 +155,7 @@ describe("COPY FROM STDIN", () => {
     })
   )
 
-  it.live("fails where the connection is lost, without another try", () =>
+  it.live("fails if the connection is lost, without another try", () =>
     Effect.gen(function* () {
       const { copying, peer, session } = yield* waiting
       peer.destroy()

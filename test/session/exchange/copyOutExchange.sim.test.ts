@@ -1,4 +1,7 @@
-/** COPY TO STDOUT against a server that answers what a test tells it to, at the moments that a real one seldom meets. */
+/**
+ * Tests COPY TO STDOUT against a server that answers as the test tells it to, at moments that a real server seldom
+ * meets.
+ */
 import { assert, describe, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"
 import * as Fiber from "effect/Fiber"
@@ -47,7 +50,7 @@ const isTaken = (peer: Peer): Effect.Effect<boolean> =>
 const end = [Say.copyDone, Say.commandComplete("COPY 2"), Say.ready()]
 
 describe("COPY TO STDOUT", () => {
-  it.live("gives the data in order, however they come", () =>
+  it.live("gives the data in order, however it comes", () =>
     Effect.gen(function* () {
       const { fiber, peer, session } = yield* reading
       const all = Buffer.concat([Say.copyData("one\n"), Say.copyData(""), Say.copyData("two\n"), ...end])
@@ -60,7 +63,7 @@ describe("COPY TO STDOUT", () => {
     })
   )
 
-  it.live("gives pieces that stay what they are, whatever the socket reads afterwards", () =>
+  it.live("gives pieces that stay unchanged while the socket reads on", () =>
     Effect.gen(function* () {
       const { peer, session } = yield* conversation
       const pieces: Array<Uint8Array> = []
@@ -90,7 +93,7 @@ describe("COPY TO STDOUT", () => {
     })
   )
 
-  it.live("gives what came before an error, and then the error", () =>
+  it.live("gives the data that came before an error, and then the error", () =>
     Effect.gen(function* () {
       const { peer, session } = yield* conversation
       const pieces: Array<string> = []
@@ -106,7 +109,7 @@ describe("COPY TO STDOUT", () => {
     })
   )
 
-  it.live("lets the server wait for a slow reader, and goes on with it", () =>
+  it.live("makes the server wait for a slow reader, and continues", () =>
     Effect.gen(function* () {
       const { peer, session } = yield* conversation
       const isSlow = yield* Latch.make(false)
@@ -125,7 +128,7 @@ describe("COPY TO STDOUT", () => {
       peer.send(Say.copyOut)
       let sent = 0
       for (; sent < COUNT && (yield* isTaken(peer)); sent++) peer.send(data)
-      // What the reader has, what waits for it, and what the kernel holds.
+      // The data at the reader, the data that waits for it, and the data in the kernel.
       assert.isBelow(sent, COUNT / 2)
       yield* isSlow.open
       for (let left = COUNT - sent; left > 0; left--) peer.send(data)
@@ -136,7 +139,7 @@ describe("COPY TO STDOUT", () => {
     })
   )
 
-  it.live("reads past what is left where the reader has gone while the server waited for it", () =>
+  it.live("reads past the rest if the reader has gone while the server waited for it", () =>
     Effect.gen(function* () {
       const { peer, server, session } = yield* conversation
       const fiber = yield* Effect.forkChild(

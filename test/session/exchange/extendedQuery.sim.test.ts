@@ -1,4 +1,4 @@
-/** A statement with parameters: when it is prepared anew, what it may be, and what becomes of the cache. */
+/** Tests a statement with parameters: when it is prepared anew, what it may be, and what happens to the cache. */
 import { assert, describe, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"
 import * as Fiber from "effect/Fiber"
@@ -36,7 +36,7 @@ describe("the statement cache", () => {
     }).pipe(Effect.scoped)
   )
 
-  it.live("prepares a text each time where it is turned off", () =>
+  it.live("prepares a text each time if it is turned off", () =>
     Effect.gen(function* () {
       const both = yield* session(cacheOf(0))
       for (let times = 0; times < 2; times++) {
@@ -53,7 +53,7 @@ describe("the statement cache", () => {
     }).pipe(Effect.scoped)
   )
 
-  it.live("closes what it has evicted with the next request, whichever that is", () =>
+  it.live("closes an evicted statement with the next request, of any kind", () =>
     Effect.gen(function* () {
       const both = yield* session(cacheOf(1))
       yield* play(both, "SELECT a", { description: NOTHING_DESCRIBED })
@@ -63,7 +63,7 @@ describe("the statement cache", () => {
     }).pipe(Effect.scoped)
   )
 
-  it.live("still has to close what it has evicted where the request could not be encoded", () =>
+  it.live("still closes an evicted statement if the request could not be encoded", () =>
     Effect.gen(function* () {
       const both = yield* session(cacheOf(1))
       yield* play(both, "SELECT a", { description: NOTHING_DESCRIBED })
@@ -91,7 +91,7 @@ describe("the statement cache", () => {
     )
   }
 
-  it.live("does not keep what could not be prepared", () =>
+  it.live("does not keep a statement that could not be prepared", () =>
     Effect.gen(function* () {
       const both = yield* session()
       for (let times = 0; times < 2; times++) {
@@ -119,7 +119,7 @@ describe("a statement that was prepared and could not be described", () => {
   )
 })
 
-/** What comes of a statement that is described, prepared and refused again and again. */
+/** The result of a statement that is described, prepared and refused again and again. */
 const repeated = ["PBDES", ...Array.from({ length: MAX_REPETITIONS - 1 }, () => ["PDS", "PBDES"]).flat()]
 const prepared = Buffer.concat([Say.parseComplete, Say.bindComplete, Say.rowDescription([])])
 
@@ -130,7 +130,7 @@ const stalePlans = [
 
 describe("a stale plan", () => {
   for (const stale of stalePlans) {
-    it.live(`is made anew, and the statement run again, outside a transaction: ${stale.code}`, () =>
+    it.live(`is made anew, and the statement runs again, outside a transaction: ${stale.code}`, () =>
       Effect.gen(function* () {
         const both = yield* session()
         yield* play(both, "SELECT a", { description: NOTHING_DESCRIBED })
@@ -147,7 +147,7 @@ describe("a stale plan", () => {
       }).pipe(Effect.scoped)
     )
 
-    it.live(`is made anew ${MAX_REPETITIONS} times, and then is the error of the statement: ${stale.code}`, () =>
+    it.live(`is made anew ${MAX_REPETITIONS} times, and is then the error of the statement: ${stale.code}`, () =>
       Effect.gen(function* () {
         const both = yield* session()
         yield* play(both, "SELECT a", { description: NOTHING_DESCRIBED })
@@ -193,7 +193,7 @@ describe("a stale plan", () => {
     ["26000", "I", ["BES", "CPDS", ...repeated], 'prepared statement "effectpg_1" does not exist'],
     ["42P05", "I", ["BES", "CPDS", ...repeated], 'prepared statement "effectpg_1" already exists']
   ] as const) {
-    it.live(`names the setting for poolers if it is not to be mended: ${code} in ${cycles.length} round trips`, () =>
+    it.live(`names the setting for poolers if it is never valid: ${code} in ${cycles.length} round trips`, () =>
       Effect.gen(function* () {
         const both = yield* session()
         yield* play(both, "SELECT a", { description: NOTHING_DESCRIBED })
@@ -221,7 +221,7 @@ describe("a stale plan", () => {
     ["a 26000 after rows", Buffer.concat([Say.bindComplete, rowOf(1), Say.failed({ code: "26000" })])],
     ["a 26000 of a function that ran", Buffer.concat([Say.bindComplete, Say.failed({ code: "26000" })])]
   ] as const) {
-    it.live(`is not seen in ${what}: the statement may have run`, () =>
+    it.live(`is not recognized in ${what}, because the statement may have run`, () =>
       Effect.gen(function* () {
         const both = yield* session()
         yield* play(both, "SELECT a", { description: Say.described(columns) })
@@ -237,7 +237,7 @@ describe("a stale plan", () => {
     )
   }
 
-  it.live("of requests that were pipelined behind DISCARD ALL is made anew once for all", () =>
+  it.live("is made anew once for all requests that were pipelined behind DISCARD ALL", () =>
     Effect.gen(function* () {
       const both = yield* session()
       yield* play(both, "SELECT discard", { description: NOTHING_DESCRIBED })
@@ -285,7 +285,7 @@ describe("a statement", () => {
     }).pipe(Effect.scoped)
   )
 
-  it.live("that is empty is an error that says so", () =>
+  it.live("fails with that reason if it is empty", () =>
     Effect.gen(function* () {
       const both = yield* session()
       const asking = yield* ask(both.session, " ")
@@ -298,7 +298,7 @@ describe("a statement", () => {
     }).pipe(Effect.scoped)
   )
 
-  it.live("may stop after the rows that were asked for", () =>
+  it.live("may stop after the requested number of rows", () =>
     Effect.gen(function* () {
       const both = yield* session()
       const asking = yield* ask(both.session, "SELECT", [], 2)
@@ -314,7 +314,7 @@ describe("a statement", () => {
 })
 
 describe("two errors of the server in one answer", () => {
-  it.live("are the first one", () =>
+  it.live("are reported by the first", () =>
     Effect.gen(function* () {
       const both = yield* session()
       const asking = yield* ask(both.session, "SELECT")
@@ -327,7 +327,7 @@ describe("two errors of the server in one answer", () => {
 })
 
 describe("a COPY in a statement that does not stream", () => {
-  it.live("FROM STDIN is refused to the server, and told to the caller with the call to use", () =>
+  it.live("is refused to the server if it is FROM STDIN, and the error names the call to use", () =>
     Effect.gen(function* () {
       const both = yield* session()
       const asking = yield* ask(both.session, "copy t FROM STDIN")
@@ -349,7 +349,7 @@ describe("a COPY in a statement that does not stream", () => {
     }).pipe(Effect.scoped)
   )
 
-  it.live("TO STDOUT is read and dropped, and told to the caller with the call to use", () =>
+  it.live("is read and dropped if it is TO STDOUT, and the error names the call to use", () =>
     Effect.gen(function* () {
       const both = yield* session()
       const asking = yield* ask(both.session, "COPY t TO STDOUT")

@@ -12,7 +12,7 @@ import { assertLetIn, assertRefused, greeted, PASSWORD } from "../../support/scr
 import { ScramServer } from "../../support/scriptedServer/scramServer.ts"
 import { frame } from "../../wire/frames.ts"
 
-/** What the four methods look like to a client, up to where it has to say something secret. */
+/** What the four methods look like to a client, up to the point at which it has to send a secret. */
 const methods: Readonly<Record<RequireAuth, Buffer>> = {
   none: Buffer.concat([Say.authenticationOk, Say.settings]),
   password: Say.cleartextPassword,
@@ -24,7 +24,7 @@ const secretIn = ({ body }: { readonly body: Buffer }): string => body.toString(
 
 describe("requireAuth", () => {
   for (const method of Object.keys(methods) as ReadonlyArray<RequireAuth>) {
-    it.live(`refuses "${method}" where others are required, before anything secret is said`, () =>
+    it.live(`refuses "${method}" if others are required, before a secret is sent`, () =>
       Effect.gen(function* () {
         const others = (Object.keys(methods) as ReadonlyArray<RequireAuth>).filter((other) => other !== method)
         const server = yield* scriptedServer
@@ -38,7 +38,7 @@ describe("requireAuth", () => {
       }).pipe(Effect.scoped)
     )
 
-    it.live(`lets "${method}" pass where it is required`, () =>
+    it.live(`accepts "${method}" if it is required`, () =>
       Effect.gen(function* () {
         const { connecting, peer } = yield* greeted(yield* scriptedServer, { requireAuth: [method] })
         peer.send(methods[method])
@@ -50,7 +50,7 @@ describe("requireAuth", () => {
 })
 
 describe("a password", () => {
-  it.live("goes in clear to a server of this machine", () =>
+  it.live("is sent in the clear to a server on this machine", () =>
     Effect.gen(function* () {
       const { connecting, peer } = yield* greeted(yield* scriptedServer)
       peer.send(Say.cleartextPassword)
@@ -59,7 +59,7 @@ describe("a password", () => {
     }).pipe(Effect.scoped)
   )
 
-  it.live("that is a host's own goes to that host, and not the one that is for all", () =>
+  it.live("is that of the host if the host has its own", () =>
     Effect.gen(function* () {
       const server = yield* scriptedServer
       const password = Effect.succeed(Redacted.make("its own"))
@@ -70,7 +70,7 @@ describe("a password", () => {
     }).pipe(Effect.scoped)
   )
 
-  it.live("that cannot be had is the error of whoever should have given it", () =>
+  it.live("fails with the error of its provider if it cannot be provided", () =>
     Effect.gen(function* () {
       const refused = new PgError.AuthenticationError({ method: undefined, reason: "the vault is closed" })
       const { connecting, peer } = yield* greeted(yield* scriptedServer, { password: Effect.fail(refused) })
@@ -79,7 +79,7 @@ describe("a password", () => {
     }).pipe(Effect.scoped)
   )
 
-  it.live("goes as MD5 of what the server salted", () =>
+  it.live("is sent as MD5 with the salt of the server", () =>
     Effect.gen(function* () {
       const { connecting, peer } = yield* greeted(yield* scriptedServer)
       const salt = Buffer.of(0, 0xff, 0x80, 1)
@@ -92,7 +92,7 @@ describe("a password", () => {
   )
 
   for (const method of ["password", "md5", "scram-sha-256"] as const) {
-    it.live(`is missed where the server asks for "${method}" and none was given`, () =>
+    it.live(`is missed if the server asks for "${method}" and none was given`, () =>
       Effect.gen(function* () {
         const { connecting, peer } = yield* greeted(yield* scriptedServer, { password: Effect.succeed(undefined) })
         peer.send(methods[method])
@@ -101,7 +101,7 @@ describe("a password", () => {
     )
   }
 
-  it.live("with a NUL is refused before it is sent", () =>
+  it.live("is refused before it is sent if it contains a NUL", () =>
     Effect.gen(function* () {
       const password = Effect.succeed(Redacted.make(`${PASSWORD}\0`))
       const { connecting, peer } = yield* greeted(yield* scriptedServer, { password })
@@ -115,7 +115,7 @@ describe("a password", () => {
     ["AuthenticationSASL", Say.sasl("SCRAM-SHA-256")],
     ["AuthenticationSASLFinal", Say.saslFinal("v=")]
   ] as const) {
-    it.live(`is not followed by another request: ${name}`, () =>
+    it.live(`may not be asked for twice: ${name}`, () =>
       Effect.gen(function* () {
         const { connecting, peer } = yield* greeted(yield* scriptedServer)
         peer.send(Say.md5Password(Buffer.from("salt")))
@@ -128,7 +128,7 @@ describe("a password", () => {
     )
   }
 
-  it.live("that is wrong is the server's error", () =>
+  it.live("causes the server's error if it is wrong", () =>
     Effect.gen(function* () {
       const { connecting, peer } = yield* greeted(yield* scriptedServer)
       peer.send(Say.cleartextPassword)
@@ -148,7 +148,7 @@ describe("a method that this client does not speak", () => {
     ["SCRAM-SHA-256-PLUS", Say.sasl("SCRAM-SHA-256-PLUS")],
     ["OAUTHBEARER", Say.sasl("OAUTHBEARER")]
   ] as const) {
-    it.live(`is named, and what to do: ${name}`, () =>
+    it.live(`is named in the error, with advice: ${name}`, () =>
       Effect.gen(function* () {
         const { connecting, peer } = yield* greeted(yield* scriptedServer)
         peer.send(said)
@@ -165,7 +165,7 @@ describe("a method that this client does not speak", () => {
     ["a request without its number", frame(Backend.Authentication, Buffer.of(0, 0))],
     ["AuthenticationOk with something behind it", Say.otherAuthentication(0, Buffer.of(1))]
   ] as const) {
-    it.live(`is not seen in ${what}, which is a broken protocol`, () =>
+    it.live(`is not recognized in ${what}, which violates the protocol`, () =>
       Effect.gen(function* () {
         const { connecting, peer } = yield* greeted(yield* scriptedServer)
         peer.send(said)
@@ -191,7 +191,7 @@ describe("SCRAM-SHA-256", () => {
     }).pipe(Effect.scoped)
   )
 
-  it.live("never says the same nonce twice", () =>
+  it.live("never sends the same nonce twice", () =>
     Effect.gen(function* () {
       const server = yield* scriptedServer
       const nonces = new Set<string>()
@@ -235,7 +235,7 @@ describe("SCRAM-SHA-256", () => {
     ["another challenge", Say.saslContinue("r=x,s=AQID,i=4096")],
     ["a wish for the password in clear", Say.cleartextPassword]
   ] as const) {
-    it.live(`is over where the server answers with ${what} instead of its proof`, () =>
+    it.live(`fails if the server answers with ${what} instead of its proof`, () =>
       Effect.gen(function* () {
         const { connecting, peer } = yield* greeted(yield* scriptedServer)
         const scram = new ScramServer(PASSWORD)
@@ -249,7 +249,7 @@ describe("SCRAM-SHA-256", () => {
     )
   }
 
-  it.live("is over where the right proof comes in the wrong message", () =>
+  it.live("fails if the right proof comes in the wrong message", () =>
     Effect.gen(function* () {
       const { connecting, peer } = yield* greeted(yield* scriptedServer)
       const scram = new ScramServer(PASSWORD)
@@ -261,7 +261,7 @@ describe("SCRAM-SHA-256", () => {
     }).pipe(Effect.scoped)
   )
 
-  it.live("is over where the server lets the client in without a challenge", () =>
+  it.live("fails if the server lets the client in without a challenge", () =>
     Effect.gen(function* () {
       const { connecting, peer } = yield* greeted(yield* scriptedServer)
       peer.send(Say.sasl("SCRAM-SHA-256"))
@@ -271,7 +271,7 @@ describe("SCRAM-SHA-256", () => {
     }).pipe(Effect.scoped)
   )
 
-  it.live("does not keep the event loop while it derives the key", () =>
+  it.live("does not block the event loop while it derives the key", () =>
     Effect.gen(function* () {
       const { connecting, peer } = yield* greeted(yield* scriptedServer)
       const scram = new ScramServer(PASSWORD, 100_000)

@@ -1,4 +1,4 @@
-/** Who is let in, how it is encrypted, and what is said to who is not: the methods and TLS of a real server. */
+/** Tests which users a real server lets in, by which method and with which encryption, and the errors of the others. */
 import { assert, layer } from "@effect/vitest"
 import * as Effect from "effect/Effect"
 import * as Redacted from "effect/Redacted"
@@ -17,7 +17,7 @@ import { tlsDirectory } from "../../support/server/cluster.ts"
 const server = inject("postgres")
 const { features, unixSocketDir } = server
 
-/** An address that reaches the server and does not stand in its certificate. */
+/** An address that reaches the server and is not in its certificate. */
 const ANOTHER_NAME = "0.0.0.0"
 
 const pathOf = (file: string): string => fileURLToPath(new URL(file, tlsDirectory))
@@ -41,7 +41,7 @@ const letIn = (settings: PgConfig.Settings) =>
 const encrypted = (connection: PgConnection.PgConnection) =>
   valueOf(connection, "SELECT ssl FROM pg_stat_ssl WHERE pid = pg_backend_pid()")
 
-/** What is said to who is kept out; and the secrets are not in it. */
+/** Checks the error of a refused user, which contains no secret. */
 const refusal = (settings: PgConfig.Settings): Effect.Effect<PgError.PgError, never, TestDatabase> =>
   Effect.gen(function* () {
     const error = yield* Effect.flip(Effect.scoped(liveConnection(settings)))
@@ -72,7 +72,7 @@ if (features.roles) {
       }
 
       for (const role of ["cleartext_user", "md5_user", "scram_user"]) {
-        it.effect(`${role} ${route} not with a wrong password, nor without one`, () =>
+        it.effect(`${role} ${route}, but not with a wrong password or without one`, () =>
           Effect.gen(function* () {
             const wrong = yield* refusal(as(role, { ...settings, password: Redacted.make(WRONG_PASSWORD) }))
             assert.strictEqual(wrong._tag, "InvalidPasswordError")
@@ -86,7 +86,7 @@ if (features.roles) {
       }
     }
 
-    it.effect("each with the method that requireAuth names, and no other", () =>
+    it.effect("a user by the method that requireAuth names, and by no other", () =>
       Effect.gen(function* () {
         const methods = [
           ["trust_user", "none"],
@@ -105,7 +105,7 @@ if (features.roles) {
       })
     )
 
-    it.effect("who asks for the password anew for each connection", () =>
+    it.effect("a user whose password is computed for each connection", () =>
       Effect.gen(function* () {
         let asked = 0
         const password = Effect.sync(() => {
@@ -121,7 +121,7 @@ if (features.roles) {
 }
 
 layer(TestDatabase.layer, { excludeTestServices: true })("the server keeps out", (it) => {
-  it.effect("who asks for a database or a role that it does not have", () =>
+  it.effect("a user that asks for an unknown database or role", () =>
     Effect.gen(function* () {
       const database = yield* refusal({ database: "no such database" })
       assert.strictEqual(database._tag, "InvalidCatalogNameError")
@@ -132,7 +132,7 @@ layer(TestDatabase.layer, { excludeTestServices: true })("the server keeps out",
     })
   )
 
-  it.effect("who asks for a run-time parameter that it does not have", () =>
+  it.effect("a user that asks for an unknown run-time parameter", () =>
     Effect.gen(function* () {
       const error = yield* refusal({ settings: { no_such_setting: "on" } })
       assert.strictEqual(error._tag, "UndefinedObjectError")
@@ -141,7 +141,7 @@ layer(TestDatabase.layer, { excludeTestServices: true })("the server keeps out",
     })
   )
 
-  it.effect("nobody where it is not: every address that was tried is listed", () =>
+  it.effect("a user of the wrong address: every address that was tried is listed", () =>
     Effect.gen(function* () {
       const CLOSED_PORT = 1
       const error = yield* refusal({ host: ["127.0.0.1", "::1", "localhost"], port: CLOSED_PORT })
@@ -158,7 +158,7 @@ layer(TestDatabase.layer, { excludeTestServices: true })("the server keeps out",
     })
   )
 
-  it.effect("nobody where the name or the socket does not exist", () =>
+  it.effect("a user of a name or socket that does not exist", () =>
     Effect.gen(function* () {
       const name = yield* refusal({ host: "no-such-host.invalid" })
       if (name._tag !== "ConnectError") return assert.fail(String(name))
@@ -194,7 +194,7 @@ if (features.tls) {
       )
     }
 
-    it.effect("it is encrypted where nothing is said", () =>
+    it.effect("the connection is encrypted by default", () =>
       Effect.gen(function* () {
         assert.strictEqual((yield* letIn({})).isEncrypted, true)
       })
@@ -202,7 +202,7 @@ if (features.tls) {
 
     for (const [how, sslRootCert] of trusting) {
       for (const sslMode of ["require", "verify-ca", "verify-full"] as const) {
-        it.effect(`sslMode ${sslMode} accepts a server of the authority that is given ${how}`, () =>
+        it.effect(`sslMode ${sslMode} accepts a server whose authority is given ${how}`, () =>
           Effect.gen(function* () {
             assert.isTrue((yield* letIn({ sslMode, sslRootCert })).isEncrypted)
           })
@@ -222,7 +222,7 @@ if (features.tls) {
       )
     }
 
-    it.effect("sslMode verify-full refuses a server of the world's authorities only, where none is given", () =>
+    it.effect("sslMode verify-full refuses a server without a public authority, if no authority is given", () =>
       Effect.gen(function* () {
         const error = yield* refusal({ sslMode: "verify-full", sslRootCert: "system" })
         if (error._tag !== "ConnectError") return assert.fail(String(error))
@@ -262,7 +262,7 @@ if (features.tls) {
       })
     )
 
-    it.effect("roles that must use it are kept out without it, and those that must not are kept out with it", () =>
+    it.effect("roles that must use it are refused without it, and those that must not are refused with it", () =>
       Effect.gen(function* () {
         const tlsOnly = yield* refusal(as("tls_only_user", { sslMode: "disable" }))
         assert.strictEqual(tlsOnly._tag, "InvalidAuthorizationSpecificationError")
@@ -275,14 +275,14 @@ if (features.tls) {
       })
     )
 
-    it.effect("sslMode prefer goes in the clear to where only that is allowed, and with it where it must be", () =>
+    it.effect("sslMode prefer goes in the clear if only that is allowed, and encrypts if it must", () =>
       Effect.gen(function* () {
         assert.isFalse((yield* letIn(as("plain_only_user", { sslMode: "prefer" }))).isEncrypted)
         assert.isTrue((yield* letIn(as("tls_only_user", { sslMode: "prefer" }))).isEncrypted)
       })
     )
 
-    it.effect("a query is cancelled as well as in the clear", () =>
+    it.effect("a query is canceled as it is without TLS", () =>
       Effect.gen(function* () {
         const observer = yield* liveConnection()
         const connection = yield* liveConnection({ sslMode: "verify-full", sslRootCert: pem("ca.crt") })

@@ -92,7 +92,7 @@ const steps: ReadonlyArray<{
 
 const sslModeAt = (encrypted: boolean | undefined) => (encrypted === true ? "require" : "disable")
 
-describe("connecting", () => {
+describe("an attempt to connect", () => {
   for (const { encrypted, reach, where } of steps) {
     it.live(`gives up after connectTimeout and closes the connection: ${where}`, () =>
       Effect.gen(function* () {
@@ -146,7 +146,7 @@ describe("connecting", () => {
     }
   }
 
-  it.live("fails within connectTimeout where no packet comes back, also while the password is being fetched", () =>
+  it.live("fails within connectTimeout if no packet comes back, even while the password is being fetched", () =>
     Effect.gen(function* () {
       const server = yield* scriptedServer
       const config = configOf(server, { password: Effect.never, connectTimeoutMillis: 100 })
@@ -159,7 +159,7 @@ describe("connecting", () => {
     }).pipe(Effect.scoped)
   )
 
-  it.live("has no bound where connectTimeout is 0", () =>
+  it.live("has no bound if connectTimeout is 0", () =>
     Effect.gen(function* () {
       const server = yield* scriptedServer
       const { session } = yield* establish(server, { connectTimeoutMillis: 0 })
@@ -167,7 +167,7 @@ describe("connecting", () => {
     }).pipe(Effect.scoped)
   )
 
-  it.live("goes through a Unix socket, where no TLS is asked for", () =>
+  it.live("goes through a Unix socket, without TLS", () =>
     Effect.gen(function* () {
       const server = yield* scriptedUnixServer
       const { peer, session } = yield* establish(server, { sslMode: "require" })
@@ -181,7 +181,7 @@ const tcp = (port: number): HostAddress => ({ _tag: "Tcp", host: "127.0.0.1", po
 const unix: HostAddress = { _tag: "Unix", path: "/nowhere/.s.PGSQL.5432", port: 5432 }
 
 describe("several hosts", () => {
-  it.live("that cannot be reached are all listed", () =>
+  it.live("are all listed if they cannot be reached", () =>
     Effect.gen(function* () {
       const server = yield* scriptedServer
       const [first, second] = [yield* closedPort, yield* closedPort]
@@ -205,7 +205,7 @@ describe("several hosts", () => {
     }).pipe(Effect.scoped)
   )
 
-  it.live("are told apart by address where one name stands for several", () =>
+  it.live("are told apart by address if one name has several", () =>
     Effect.gen(function* () {
       const server = yield* scriptedServer
       const port = yield* closedPort
@@ -246,7 +246,7 @@ describe("several hosts", () => {
   )
 
   for (const code of ["28P01", "28000", "3D000"]) {
-    it.live(`are not tried after an answer that is final: ${code}`, () =>
+    it.live(`are not tried after a final answer: ${code}`, () =>
       Effect.gen(function* () {
         const final = yield* scriptedServer
         const other = yield* scriptedServer
@@ -263,7 +263,7 @@ describe("several hosts", () => {
     )
   }
 
-  it.live("that were passed over are listed too where the time runs out at a later one", () =>
+  it.live("are listed too if the time runs out at a later one", () =>
     Effect.gen(function* () {
       const server = yield* scriptedServer
       const refusing = yield* closedPort
@@ -297,7 +297,7 @@ const allClosed = (servers: ReadonlyArray<ScriptedServer>): Effect.Effect<void> 
   )
 
 describe("the end of the scope", () => {
-  it.live("says goodbye and waits until the server has gone", () =>
+  it.live("sends Terminate and waits until the server has closed the connection", () =>
     Effect.gen(function* () {
       const { peer, session } = yield* Effect.scoped(establish(yield* scriptedServer))
       assert.deepStrictEqual(yield* peer.message, { type: "X", body: Buffer.alloc(0) })
@@ -306,7 +306,7 @@ describe("the end of the scope", () => {
     }).pipe(Effect.scoped)
   )
 
-  it.live("does not wait for ever where the server does not go", () =>
+  it.live("does not wait forever if the server does not close the connection", () =>
     Effect.gen(function* () {
       const server = yield* scriptedServer
       const began = performance.now()

@@ -23,17 +23,17 @@ describe("SASLprep", () => {
     assert.strictEqual(saslPrep(password), prepared)
   })
 
-  it("turns every space of Unicode into a plain one", () => {
+  it("turns every space of Unicode into an ordinary one", () => {
     assert.strictEqual(saslPrep("a\u00a0b\u2003c\u3000d\u200be"), "a b c d e")
   })
 
-  it("uses a password that it forbids as it is, as PostgreSQL does", () => {
+  it("leaves a forbidden password unchanged, as PostgreSQL does", () => {
     for (const password of ["\u0007\u00aa", "\u00ad", "\u200e\u00aa", "\ufffd\u00aa", "\ud800\u00aa", "\ue000\u00aa"]) {
       assert.strictEqual(saslPrep(password), password)
     }
   })
 
-  it("knows one password by two spellings", () => {
+  it("maps two spellings of a password to one", () => {
     assert.strictEqual(saslPrep("pa\u0308ss"), saslPrep("p\u00e4ss"))
   })
 
@@ -48,23 +48,23 @@ describe("SASLprep", () => {
     ["a direction that does not begin it", "1\u05d0\u0627\ufe8d"],
     ["a direction that does not end it", "\u0627\ufe8d1"]
   ]
-  it.each(unchanged)("uses a password with %s as it is", (_what, password) => {
+  it.each(unchanged)("leaves a password with %s unchanged", (_what, password) => {
     assert.notStrictEqual(password.normalize("NFKC"), "")
     assert.strictEqual(saslPrep(password), password)
   })
 
-  it("prepares a password of one direction, whichever it is", () => {
+  it("prepares a password of one direction, either of them", () => {
     assert.strictEqual(saslPrep("\ufe8d1\ufe8d"), "\u06271\u0627")
     assert.strictEqual(saslPrep("\u05d0\u00a0\u05d1"), "\u05d0 \u05d1")
     assert.strictEqual(saslPrep("\u2764\ufe0f"), "\u2764")
   })
 
-  it("judges a password before it is normalised, as PostgreSQL does", () => {
-    // It becomes a letter and a mark, and a mark would not be allowed to end what is written from right to left.
+  it("checks a password before it is normalized, as PostgreSQL does", () => {
+    // It becomes a letter and a mark, and a mark may not end right-to-left text.
     assert.strictEqual(saslPrep("\ufb1d"), "\u05d9\u05b4")
   })
 
-  it("has tables of Unicode 3.2: no code point of today that was not there then, and each with one direction", () => {
+  it("has tables of Unicode 3.2: no later code points, and each code point with one direction", () => {
     const unassigned = table(UNASSIGNED)
     const rightToLeft = table(RIGHT_TO_LEFT)
     const leftToRight = table(LEFT_TO_RIGHT)

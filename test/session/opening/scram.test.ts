@@ -4,7 +4,7 @@ import { pbkdf2Sync } from "node:crypto"
 import { clientFinal, clientFirst, isServerProof, readServerFirst } from "../../../src/session/opening/scram.ts"
 import { ProtocolViolation } from "../../../src/wire/failure.ts"
 
-/** The example of RFC 7677 section 3. PostgreSQL has no user name here, the example has. */
+/** The example of RFC 7677 section 3. PostgreSQL sends no user name here, unlike the example. */
 const rfc = {
   password: "pencil",
   first: { nonce: "rOprNGfwEbeRWgbNEkqO", message: "n,,n=user,r=rOprNGfwEbeRWgbNEkqO" },
@@ -21,7 +21,7 @@ const rfcFinal = () => {
 }
 
 describe("SCRAM-SHA-256", () => {
-  it("says what RFC 7677 says", () => {
+  it("reproduces the example of RFC 7677", () => {
     const final = rfcFinal()
     assert.strictEqual(final.message, rfc.final)
     assert.isTrue(isServerProof(rfc.proof, final))
@@ -31,7 +31,7 @@ describe("SCRAM-SHA-256", () => {
     assert.deepStrictEqual(clientFirst("abc"), { nonce: "abc", message: "n,,n=,r=abc" })
   })
 
-  it("takes nothing but the one right proof", () => {
+  it("accepts nothing but the right proof", () => {
     const final = rfcFinal()
     const proof = rfc.proof.slice(2)
     const wrong = Buffer.from(proof, "base64")
@@ -72,20 +72,20 @@ describe("a SCRAM challenge", () => {
     })
   })
 
-  it("is refused where the nonce is not ours with something added", () => {
+  it("is refused if the nonce does not begin with ours, or adds nothing", () => {
     for (const nonce of ["abc", "ab", "xabc", "ABCdef", "abd"]) {
       assert.include(refused(`r=${nonce},s=AQID,i=4096`), "another client's nonce", nonce)
     }
   })
 
-  it("is refused where it would keep us calculating", () => {
+  it("is refused if it asks for too many iterations", () => {
     assert.include(refused("r=abcdef,s=AQID,i=100001"), "at most 100000")
     assert.include(refused("r=abcdef,s=AQID,i=4097", 4096), "at most 4096")
     assert.include(refused("r=abcdef,s=AQID,i=9999999999"), "at most 100000")
     assert.strictEqual(readServerFirst("r=abcd,s=AQID,i=100000", clientFirst("abc"), 100_000).iterations, 100_000)
   })
 
-  it("is refused where it is not exactly a nonce, a salt and a number of iterations", () => {
+  it("is refused if it is not exactly a nonce, a salt and a number of iterations", () => {
     for (const challenge of [
       "",
       "r=abcdef",

@@ -1,4 +1,4 @@
-/** Passwords of every kind of text, by SCRAM, against a server that has prepared them by its own tables. */
+/** Tests passwords of every kind of text by SCRAM, against a server that has prepared them with its own tables. */
 import { assert, layer } from "@effect/vitest"
 import * as Effect from "effect/Effect"
 import * as Redacted from "effect/Redacted"
@@ -6,7 +6,7 @@ import { randomBytes } from "node:crypto"
 import { TestDatabase } from "../../support/database.ts"
 import { liveConnection, valueOf } from "../../support/live.ts"
 
-/** Code points of every kind that SASLprep tells apart, and their neighbours. */
+/** Code points of every kind that SASLprep distinguishes, and their neighbors. */
 const KINDS = [
   ..."aZ0 ~\u00e9\u00a0\u00ad\u00aa\u2168\u1680\u200b\u200c\u200d\u3000\ufe0f\ufeff",
   ..."\u0301\u0344\u0221\u1e9e\u20bf\u0390\ufb01\u2126\u212b\uac00\u1100\uff21\u2028\u202e\ufffd\ue000",
@@ -16,7 +16,7 @@ const KINDS = [
 
 const COUNT = 60
 
-/** The same passwords each time: a linear congruence is random enough to mix kinds. */
+/** Passwords that are equal each time: a linear congruence is random enough to mix kinds. */
 const mixed: ReadonlyArray<string> = (() => {
   let state = 15
   const below = (count: number): number => {
@@ -75,7 +75,7 @@ layer(TestDatabase.layer, { excludeTestServices: true })("a password by SCRAM", 
     )
 
   for (const [what, password] of chosen) {
-    it.effect(`opens the door where it holds ${what}, and another does not`, () =>
+    it.effect(`lets its user in if it holds ${what}, and another password does not`, () =>
       withRole((set) =>
         Effect.gen(function* () {
           yield* set(password)
@@ -86,7 +86,7 @@ layer(TestDatabase.layer, { excludeTestServices: true })("a password by SCRAM", 
     )
   }
 
-  it.effect("opens the door whatever it is made of", () =>
+  it.effect("lets its user in, whatever characters it has", () =>
     withRole((set) =>
       Effect.gen(function* () {
         for (const password of mixed) {

@@ -37,7 +37,7 @@ describe("the startup packet", () => {
     ["client_encoding", "SQL_ASCII"],
     ["long", "x".repeat(10_001)]
   ] as const) {
-    it.live(`is not sent where it would have the parameter ${JSON.stringify([name, value.slice(0, 40)])}`, () =>
+    it.live(`is not sent if it would have the parameter ${JSON.stringify([name, value.slice(0, 40)])}`, () =>
       Effect.gen(function* () {
         const server = yield* scriptedServer
         const startupParameters = new Map([
@@ -54,8 +54,8 @@ describe("the startup packet", () => {
   }
 })
 
-describe("the server's settings", () => {
-  it.live("are kept as the server told them, the last word counting", () =>
+describe("the server parameters at startup", () => {
+  it.live("are stored as the server sent them, with the last value of each", () =>
     Effect.gen(function* () {
       const { connecting, peer } = yield* greeted(yield* scriptedServer)
       peer.send(
@@ -77,7 +77,7 @@ describe("the server's settings", () => {
     ["an encoding other than UTF8", [Say.parameterStatus("client_encoding", "SQL_ASCII"), Say.settings]],
     ["no key to cancel with", [Say.ready()]],
     ["a key that is none", [frame(Backend.BackendKeyData, Buffer.alloc(7))]],
-    ["a transaction that nobody began", [Say.backendKey, Say.ready("T")]],
+    ["a transaction that the client did not begin", [Say.backendKey, Say.ready("T")]],
     ["a status that does not exist", [Say.backendKey, frame(Backend.ReadyForQuery, Buffer.from("x"))]],
     ["a parameter without its value", [frame(Backend.ParameterStatus, Buffer.from("TimeZone\0"))]],
     ["one setting told without an end", Array.from({ length: 1_001 }, () => Say.parameterStatus("TimeZone", "GMT"))],
@@ -110,7 +110,7 @@ describe("the server's settings", () => {
     )
   }
 
-  it.live("may be followed by the server's goodbye at once", () =>
+  it.live("may be followed at once by the close of the connection", () =>
     Effect.gen(function* () {
       const { connecting, peer } = yield* greeted(yield* scriptedServer)
       peer.end(Say.authenticationOk, Say.settings, Say.error({ severity: "FATAL", code: "57P01" }))
@@ -140,7 +140,7 @@ describe("an error of the server while it starts a session", () => {
     ["at once", []],
     ["after it has let the client in", [Say.authenticationOk, Say.parameterStatus("TimeZone", "GMT")]]
   ] as const) {
-    it.live(`is what connecting fails with, and wins over the close that follows it: ${where}`, () =>
+    it.live(`is the failure of the attempt, and wins over the close that follows it: ${where}`, () =>
       Effect.gen(function* () {
         const { connecting, peer } = yield* greeted(yield* scriptedServer)
         peer.end(...said, Say.error({ severity: "FATAL", code: "3D000", message: 'database "app" does not exist' }))
@@ -150,7 +150,7 @@ describe("an error of the server while it starts a session", () => {
     )
   }
 
-  it.live("says what to leave out where a pooler refuses a run-time parameter", () =>
+  it.live("names the parameter to leave out if a pooler refuses it", () =>
     Effect.gen(function* () {
       const { connecting, peer } = yield* greeted(yield* scriptedServer)
       peer.send(Say.error({ severity: "FATAL", code: "08P01", message: "unsupported startup parameter: lock_timeout" }))
@@ -160,7 +160,7 @@ describe("an error of the server while it starts a session", () => {
     }).pipe(Effect.scoped)
   )
 
-  it.live("wins over the close also where it comes while the client is busy", () =>
+  it.live("wins over the close even if it comes while the client is busy", () =>
     Effect.gen(function* () {
       const password = Effect.as(Effect.sleep(50), Redacted.make("secret"))
       const { connecting, peer } = yield* greeted(yield* scriptedServer, { password })
@@ -169,7 +169,7 @@ describe("an error of the server while it starts a session", () => {
     }).pipe(Effect.scoped)
   )
 
-  it.live("that cannot be read is a broken protocol", () =>
+  it.live("violates the protocol if it cannot be read", () =>
     Effect.gen(function* () {
       const { connecting, peer } = yield* greeted(yield* scriptedServer)
       peer.send(frame(Backend.ErrorResponse, Buffer.from("SFATAL")))

@@ -1,4 +1,7 @@
-/** Who gets a password in clear: told by a transport that has no socket, since a test has none that leaves the machine. */
+/**
+ * Tests which servers get a clear-text password, with a transport without a socket, because no socket of a test leaves
+ * the machine.
+ */
 import { assert, describe, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"
 import * as Redacted from "effect/Redacted"
@@ -42,7 +45,7 @@ const wrongPassword = errorResponse({ severity: "FATAL", code: "28P01" })
 
 const at = (host: string): Address => ({ _tag: "Tcp", name: "db.example", host, port: 5432 })
 
-/** Whether the password is sent to a server there which asks for it in clear, and what is said if it is not. */
+/** Whether the password is sent to such a server if it asks for it in the clear, and the error if not. */
 const sentTo = (address: Address, encrypted: boolean, requireAuth?: ReadonlyArray<RequireAuth>) =>
   Effect.gen(function* () {
     const transport = new MemoryTransport(address, encrypted)
@@ -65,8 +68,8 @@ const sentTo = (address: Address, encrypted: boolean, requireAuth?: ReadonlyArra
     return isSent
   })
 
-describe("a password in clear", () => {
-  it.effect("is not sent over an open network", () =>
+describe("a clear-text password", () => {
+  it.effect("is not sent over an unencrypted network", () =>
     Effect.gen(function* () {
       for (const host of [
         "10.0.0.1",
@@ -83,7 +86,7 @@ describe("a password in clear", () => {
     })
   )
 
-  it.effect("is sent over one that is encrypted", () =>
+  it.effect("is sent over an encrypted connection", () =>
     Effect.gen(function* () {
       assert.isTrue(yield* sentTo(at("10.0.0.1"), true))
     })
@@ -106,7 +109,7 @@ describe("a password in clear", () => {
     })
   )
 
-  it.effect("is sent anywhere where requireAuth names it", () =>
+  it.effect("is sent anywhere if requireAuth names the method", () =>
     Effect.gen(function* () {
       assert.isTrue(yield* sentTo(at("10.0.0.1"), false, ["password"]))
       assert.isTrue(yield* sentTo(at("10.0.0.1"), false, ["scram-sha-256", "password"]))

@@ -1,4 +1,4 @@
-/** Many runs behind one Sync: what is written when, and what the server may answer. */
+/** Tests many runs behind one Sync: what is written when, and what the server may answer. */
 import { assert, describe, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"
 import * as Fiber from "effect/Fiber"
@@ -33,7 +33,7 @@ const running = (rows: Iterable<PgConnection.Parameters>, settings: Partial<Reso
 
 const done = Buffer.concat([Say.bindComplete, Say.commandComplete("INSERT 0 1")])
 
-/** Endless rows that count how many were asked for. */
+/** Endless rows that count how many were pulled. */
 const endless = () => {
   const rows = {
     pulled: 0,
@@ -49,7 +49,7 @@ const endless = () => {
   return rows
 }
 
-/** All that is written up to the Sync, without its bulk. */
+/** Everything that is written up to the Sync, without its bulk. */
 const untilSync = (peer: Peer) => Effect.map(peer.cycleTypes, (types) => types.replaceAll(/(BE){3,}/g, "BE...BE"))
 
 describe("executeMany", () => {
@@ -63,7 +63,7 @@ describe("executeMany", () => {
     }).pipe(Effect.scoped)
   )
 
-  it.live("with no rows asks only whether all is well", () =>
+  it.live("sends only a Sync if there are no rows", () =>
     Effect.gen(function* () {
       const { many, peer } = yield* running([])
       assert.strictEqual(yield* peer.cycleTypes, "S")
@@ -72,7 +72,7 @@ describe("executeMany", () => {
     }).pipe(Effect.scoped)
   )
 
-  it.live("parses the unnamed statement where its runs begin", () =>
+  it.live("parses the unnamed statement at the start of its runs", () =>
     Effect.gen(function* () {
       const statementCache = { mode: "cached", size: 0, lifetimeMillis: 0, maxSqlBytes: 0 } as const
       const { many, peer } = yield* running([[1], [2]], { statementCache })
@@ -100,7 +100,7 @@ describe("executeMany", () => {
     }).pipe(Effect.scoped)
   )
 
-  it.live("waits where the server does not read, however many rows there are", () =>
+  it.live("waits if the server does not read, however many rows there are", () =>
     Effect.gen(function* () {
       const rows = endless()
       const { many, peer } = yield* running(rows)
@@ -118,7 +118,7 @@ describe("executeMany", () => {
     }).pipe(Effect.scoped)
   )
 
-  it.live("that is interrupted amid its rows rolls back, since a Sync alone would commit", () =>
+  it.live("rolls back if it is interrupted in the middle of its rows, because a Sync alone would commit", () =>
     Effect.gen(function* () {
       const rows = endless()
       const { many, peer, server, session } = yield* running(rows)
@@ -149,7 +149,7 @@ describe("executeMany", () => {
     }).pipe(Effect.scoped)
   )
 
-  it.live("is written once more, with all its rows, where the server has forgotten the statement", () =>
+  it.live("is written once more, with all its rows, if the server has forgotten the statement", () =>
     Effect.gen(function* () {
       const { many, peer } = yield* running([[1], [2]])
       assert.strictEqual(yield* peer.cycleTypes, "BEBES")
@@ -162,7 +162,7 @@ describe("executeMany", () => {
     }).pipe(Effect.scoped)
   )
 
-  it.live("is not written again for ever", () =>
+  it.live("is written again only a bounded number of times", () =>
     Effect.gen(function* () {
       const { many, peer, session } = yield* running([[1], [2]])
       yield* peer.cycleTypes
@@ -178,7 +178,7 @@ describe("executeMany", () => {
     }).pipe(Effect.scoped)
   )
 
-  it.live("is not written again where a run had been done", () =>
+  it.live("is not written again after a run was done", () =>
     Effect.gen(function* () {
       const { many, peer } = yield* running([[1], [2]])
       yield* peer.cycleTypes
@@ -213,7 +213,7 @@ describe("executeMany", () => {
     )
   }
 
-  it.live("fails and stops pulling when the connection breaks amid its rows", () =>
+  it.live("fails and stops pulling if the connection breaks in the middle of its rows", () =>
     Effect.gen(function* () {
       const rows = endless()
       const { many, peer } = yield* running(rows)
@@ -228,7 +228,7 @@ describe("executeMany", () => {
 })
 
 describe("fetchMany", () => {
-  it.live("with a value that cannot be read fails alone, and reads past the rest", () =>
+  it.live("fails alone with a value that cannot be read, and reads past the rest", () =>
     Effect.gen(function* () {
       const { peer, session } = yield* establish(yield* scriptedServer)
       const fetching = whilePrepared(
@@ -253,8 +253,8 @@ describe("fetchMany", () => {
   )
 })
 
-describe("rows that are pulled", () => {
-  it("can be had once more until they are forgotten", () => {
+describe("pulled rows", () => {
+  it("can be read again until they are forgotten", () => {
     const rows = new Rows([[1], [2], [3]])
     assert.deepStrictEqual([rows.next(), rows.next()], [[1], [2]])
     rows.rewind()
@@ -263,7 +263,7 @@ describe("rows that are pulled", () => {
     assert.strictEqual(rows.next(), undefined)
   })
 
-  it("are all had again where they are forgotten amid the second time", () => {
+  it("are all read again if they are forgotten during the second time", () => {
     const rows = new Rows([[1], [2], [3]])
     rows.next()
     rows.next()
@@ -273,7 +273,7 @@ describe("rows that are pulled", () => {
     assert.deepStrictEqual([rows.next(), rows.next(), rows.next()], [[2], [3], undefined])
   })
 
-  it("end at the first that is none", () => {
+  it("end at the first value that is not a row", () => {
     assert.throws(() => new Rows([{ id: 1 }]).next(), /array of values/)
   })
 })

@@ -1,4 +1,4 @@
-/** A portal on the wire: how it is opened, run a page at a time, and closed. */
+/** Tests a portal on the wire: how it is opened, run a page at a time, and closed. */
 import { assert, describe, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"
 import * as Fiber from "effect/Fiber"
@@ -74,7 +74,7 @@ describe("a portal", () => {
     }).pipe(Effect.scoped)
   )
 
-  it.live("fails one page where the server does, and the session goes on", () =>
+  it.live("fails one page if the server does, and the session goes on", () =>
     Effect.gen(function* () {
       const { peer, portal, session } = yield* opened
       const second = yield* asked(session, page(portal, OPTIONS, 2))
@@ -110,7 +110,7 @@ describe("a portal", () => {
     ReadyForQuery: Say.ready("T")
   }
   for (const [what, answer] of Object.entries(misplacedAtClose)) {
-    it.live(`ends the session at ${what} where CloseComplete is due`, () =>
+    it.live(`ends the session at ${what} if CloseComplete is due`, () =>
       Effect.gen(function* () {
         const { peer, portal, session } = yield* opened
         const closing = yield* asked(session, closePortal(portal))

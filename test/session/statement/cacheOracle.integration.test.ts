@@ -1,4 +1,4 @@
-/** A few of the programs of `cachePrograms.integration.test.ts`, for everyday use. */
+/** Tests a few of the programs of `cachePrograms.integration.test.ts`, for everyday use. */
 import { assert, layer } from "@effect/vitest"
 import * as Effect from "effect/Effect"
 import { checkPrograms, OracleWorld } from "./knowledge/checking.ts"
@@ -17,7 +17,7 @@ layer(OracleWorld.layer, { excludeTestServices: true, timeout: "60 seconds" })("
           steps: STEPS,
           stepsPerProgram: STEPS_PER_PROGRAM
         })
-        // Programs that are refused everything would show nothing.
+        // Programs whose every step is refused would show nothing.
         assert.isAbove(answered, STEPS / 4)
       }),
     120_000

@@ -1,6 +1,6 @@
 /**
- * Random programs of changes of the schema, of failovers between two servers and of cached statements of every kind of
- * call: each answer is that of a connection that caches nothing, or an error after which it is.
+ * Tests random programs of schema changes, failovers between two servers, and cached statements of every kind of call:
+ * each answer equals that of a connection that caches nothing, or is an error after which it does.
  *
  *   EFFECTPG_CACHE_STEPS=200000   so many steps (20,000 otherwise)
  *   EFFECTPG_CACHE_SEED=1234      from the program of this seed on
@@ -25,7 +25,7 @@ layer(OracleWorld.layer, { excludeTestServices: true, timeout: "60 seconds" })("
           stepsPerProgram: STEPS_PER_PROGRAM
         })
         console.log("programs of cached statements", tally)
-        // Programs that are refused everything would show nothing.
+        // Programs whose every step is refused would show nothing.
         assert.isAbove(tally.answered, tally.steps / 4)
       }),
     60_000 + STEPS * MILLIS_PER_STEP

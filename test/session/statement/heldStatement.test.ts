@@ -27,8 +27,8 @@ const prepared = (name: string): PreparedStatement => ({
   path: undefined
 })
 
-describe("a statement of one's own", () => {
-  it("is kept beside the cache, and closed by the next request once it is given up", () => {
+describe("a held statement", () => {
+  it("stays beside the cache, and the next request after its end closes it", () => {
     const cache = cacheOf()
     const own = new OwnStatement(cache, cache.ownName())
     const statement = prepared(own.nameFor("SELECT", "SELECT"))
@@ -43,7 +43,7 @@ describe("a statement of one's own", () => {
     assert.deepStrictEqual(cache.evictions, [statement.name])
   })
 
-  it("is dropped where it is evicted, and only then", () => {
+  it("is dropped if it is evicted, and only then", () => {
     const cache = cacheOf()
     const own = new OwnStatement(cache, "mine")
     own.add(prepared("mine"))
@@ -54,7 +54,7 @@ describe("a statement of one's own", () => {
     assert.deepStrictEqual(cache.evictions, ["mine"])
   })
 
-  it("that was prepared after its end is closed at once, and is not prepared again", () => {
+  it("is closed at once if it was prepared after its end, and is not prepared again", () => {
     const cache = cacheOf()
     const own = new OwnStatement(cache, "mine")
     own.close()
@@ -64,7 +64,7 @@ describe("a statement of one's own", () => {
     assert.throws(() => own.nameFor("SELECT", "SELECT"), /prepare it again/)
   })
 
-  it("has no name where the session keeps none, and then there is nothing to be closed", () => {
+  it("has no name if the session keeps no statements, and then nothing is closed", () => {
     const cache = cacheOf(0)
     assert.strictEqual(cache.ownName(), "")
     const own = new OwnStatement(cache, "")
@@ -76,7 +76,7 @@ describe("a statement of one's own", () => {
     assert.isEmpty(cache.evictions)
   })
 
-  it("has a name that no other has", () => {
+  it("has a name that no other statement has", () => {
     const cache = cacheOf()
     assert.notStrictEqual(cache.ownName(), cache.ownName())
   })

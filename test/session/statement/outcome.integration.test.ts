@@ -1,4 +1,4 @@
-/** What an error leaves of a statement that commits while it runs is never called nothing. */
+/** Tests that a failed statement which commits while it runs never has the outcome none. */
 import { assert, layer } from "@effect/vitest"
 import * as Effect from "effect/Effect"
 import { TestDatabase } from "../../support/database.ts"
@@ -47,7 +47,7 @@ layer(TestDatabase.layer, { excludeTestServices: true })("the outcome of a state
     }).pipe(Effect.scoped)
   )
 
-  it.effect("is none for a statement that is all or nothing, and inside of a transaction", () =>
+  it.effect("is none for a statement that is all or nothing, and inside a transaction", () =>
     Effect.gen(function* () {
       const pool = yield* livePool()
       for (const call of [

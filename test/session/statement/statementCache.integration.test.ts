@@ -1,11 +1,13 @@
-/** Prepared statements as the server sees them, and what a connection makes of those that it no longer has. */
+/**
+ * Tests prepared statements as the server sees them, and how a connection recovers those that the server no longer has.
+ */
 import { assert, layer } from "@effect/vitest"
 import * as Effect from "effect/Effect"
 import type * as PgConnection from "../../../src/PgConnection.ts"
 import { TestDatabase } from "../../support/database.ts"
 import { assertHealthy, liveConnection, livePool, refusalOf, valueOf } from "../../support/live.ts"
 
-/** By the simple protocol, so that to ask does not prepare anything. */
+/** Uses a simple query, so that the question does not prepare anything. */
 const preparedOn = (connection: PgConnection.PgConnection, statement: string) =>
   Effect.gen(function* () {
     const [result] = yield* connection.executeScript(
@@ -21,7 +23,7 @@ const countPrepared = (connection: PgConnection.PgConnection) =>
   Effect.map(connection.executeScript("SELECT FROM pg_prepared_statements"), ([result]) => result?.rowCount)
 
 layer(TestDatabase.layer, { excludeTestServices: true })("a connection", (it) => {
-  it.effect("prepares a statement once, under a name of its own, and does not ask again", () =>
+  it.effect("prepares a statement once, under a name of its own, and does not describe it again", () =>
     Effect.gen(function* () {
       const connection = yield* liveConnection()
       const preparedAt = valueOf(
@@ -36,7 +38,7 @@ layer(TestDatabase.layer, { excludeTestServices: true })("a connection", (it) =>
     })
   )
 
-  it.effect("closes what it evicts, with its next request", () =>
+  it.effect("closes an evicted statement with its next request", () =>
     Effect.gen(function* () {
       const connection = yield* liveConnection({ statementCacheSize: 3 })
       for (let n = 0; n < 20; n++) assert.strictEqual(yield* valueOf(connection, `SELECT ${n}`), n)
@@ -49,7 +51,7 @@ layer(TestDatabase.layer, { excludeTestServices: true })("a connection", (it) =>
     })
   )
 
-  it.effect("keeps no statement that is too old or too long, and none where none are to be kept", () =>
+  it.effect("keeps no statement that is too old or too long, and none if the cache is turned off", () =>
     Effect.gen(function* () {
       const none = yield* liveConnection({ statementCacheSize: 0 })
       const short = yield* liveConnection({ statementCacheMaxSqlBytes: 20 })
@@ -83,7 +85,7 @@ layer(TestDatabase.layer, { excludeTestServices: true })("a connection", (it) =>
     })
   )
 
-  it.effect("shows nothing of a change of its tables outside of a transaction", () =>
+  it.effect("hides a change of its tables from its caller outside a transaction", () =>
     Effect.gen(function* () {
       const connection = yield* liveConnection()
       const other = yield* liveConnection()
@@ -120,7 +122,7 @@ layer(TestDatabase.layer, { excludeTestServices: true })("a connection", (it) =>
     })
   )
 
-  it.effect("of a pool, as all others of it, prepares anew after such a change", () =>
+  it.effect("prepares anew on every connection of a pool after a change of the table", () =>
     Effect.gen(function* () {
       const pool = yield* livePool({ minConnections: 3, maxConnections: 3 })
       yield* pool.executeScript("CREATE TABLE shared (a int4); INSERT INTO shared VALUES (1)")
@@ -140,7 +142,7 @@ layer(TestDatabase.layer, { excludeTestServices: true })("a connection", (it) =>
     })
   )
 
-  it.effect("fails a transaction that meets such a change, says to run it again, and runs it then", () =>
+  it.effect("fails a transaction that meets such a change, advises to run it again, and then runs it", () =>
     Effect.gen(function* () {
       const connection = yield* liveConnection()
       yield* connection.executeScript("CREATE TABLE moved (a int4); INSERT INTO moved VALUES (1)")
@@ -158,7 +160,7 @@ layer(TestDatabase.layer, { excludeTestServices: true })("a connection", (it) =>
   )
 
   for (const statement of ["DISCARD ALL", "DEALLOCATE ALL"]) {
-    it.effect(`prepares anew after ${statement}, in whatever way it came`, () =>
+    it.effect(`prepares anew after ${statement}, by whatever call it was run`, () =>
       Effect.gen(function* () {
         const connection = yield* liveConnection()
         const ask = valueOf(connection, "SELECT $1::text", ["same"])
@@ -180,7 +182,7 @@ layer(TestDatabase.layer, { excludeTestServices: true })("a connection", (it) =>
     )
   }
 
-  it.effect("prepares anew where the server has forgotten one statement behind its back", () =>
+  it.effect("prepares anew if the server has forgotten one statement unnoticed", () =>
     Effect.gen(function* () {
       const connection = yield* liveConnection()
       yield* connection.execute(`CREATE FUNCTION deallocate_each() RETURNS void LANGUAGE plpgsql AS $$
@@ -198,7 +200,7 @@ layer(TestDatabase.layer, { excludeTestServices: true })("a connection", (it) =>
     })
   )
 
-  it.effect("names the setting for poolers where the server has another statement than it should", () =>
+  it.effect("names the setting for poolers if the server has another statement than it should", () =>
     Effect.gen(function* () {
       const connection = yield* liveConnection()
       yield* connection.execute(`CREATE FUNCTION deallocate_all() RETURNS void LANGUAGE plpgsql AS $$ BEGIN
@@ -210,7 +212,7 @@ layer(TestDatabase.layer, { excludeTestServices: true })("a connection", (it) =>
       const missing = yield* Effect.flip(connection.withTransaction(ask))
       if (missing._tag !== "InvalidSQLStatementNameError") return assert.fail(String(missing))
       assert.include(missing.hint, "statementMode")
-      // The Close that goes with it is for another server connection; this one has the statement of a run before.
+      // The Close that goes with it is for another server connection; this one has the statement of an earlier run.
       yield* connection.fetch("SELECT 1")
       yield* connection.executeScript(`PREPARE "${name}" AS SELECT 2`)
       const double = yield* Effect.flip(ask)
@@ -221,11 +223,11 @@ layer(TestDatabase.layer, { excludeTestServices: true })("a connection", (it) =>
     })
   )
 
-  it.effect("does not run a function again that raises the same error itself", () =>
+  it.effect("does not repeat a function that raises the same error itself", () =>
     Effect.gen(function* () {
       const connection = yield* liveConnection()
       yield* connection.execute("CREATE SEQUENCE runs")
-      // What is immutable runs while the statement is planned, which is before BindComplete.
+      // An immutable function runs while the statement is planned, which is before BindComplete.
       for (const [index, volatility] of ["VOLATILE", "IMMUTABLE"].entries()) {
         const sql = `SELECT refuse_${index}()`
         yield* connection.execute(`
@@ -243,7 +245,7 @@ layer(TestDatabase.layer, { excludeTestServices: true })("a connection", (it) =>
     })
   )
 
-  it.effect("goes on to answer others while a statement is prepared anew", () =>
+  it.effect("answers other requests while a statement is prepared anew", () =>
     Effect.gen(function* () {
       const connection = yield* liveConnection()
       yield* connection.executeScript("CREATE TABLE busy (a int4); INSERT INTO busy VALUES (1)")

@@ -36,7 +36,7 @@ const prepare = (cache: StatementCache, sql: string, preparedAt = 0): PreparedSt
 }
 
 describe("StatementCache", () => {
-  it("finds what was added, under the same text only", () => {
+  it("finds a statement under its text only", () => {
     const cache = cacheOf()
     const statement = prepare(cache, "SELECT 1")
     assert.strictEqual(cache.get("SELECT 1", 0), statement)
@@ -45,7 +45,7 @@ describe("StatementCache", () => {
     assert.deepStrictEqual(cache.evictions, [])
   })
 
-  it("evicts the one that was not used for longest", () => {
+  it("evicts the least recently used statement", () => {
     const cache = cacheOf({ size: 2 })
     const a = prepare(cache, "A")
     const b = prepare(cache, "B")
@@ -75,13 +75,13 @@ describe("StatementCache", () => {
     assert.deepStrictEqual(cache.evictions, [statement.name])
   })
 
-  it("keeps a statement for ever where the lifetime is 0", () => {
+  it("keeps a statement forever if the lifetime is 0", () => {
     const cache = cacheOf({ lifetimeMillis: 0 })
     const statement = prepare(cache, "A", 0)
     assert.strictEqual(cache.get("A", Number.MAX_SAFE_INTEGER), statement)
   })
 
-  it("prepares a text that is too long, or any where the size is 0, as the unnamed statement and forgets it", () => {
+  it("prepares a text that is too long, or any if the size is 0, as the unnamed statement and forgets it", () => {
     for (const cache of [cacheOf({ maxSqlBytes: 3 }), cacheOf({ size: 0 })]) {
       assert.strictEqual(cache.nameFor("ABCD"), "")
       prepare(cache, "ABCD")
@@ -91,7 +91,7 @@ describe("StatementCache", () => {
     assert.notStrictEqual(cacheOf({ maxSqlBytes: 3 }).nameFor("ABC"), "")
   })
 
-  it("names a statement by its text and its session, in what the server keeps of a name", () => {
+  it("names a statement by its text and its session, within the server's limit for names", () => {
     const [one, other] = [new StatementCache(unlimited, "0badf00d"), new StatementCache(unlimited, "deadbeef")]
     const name = one.nameFor("SELECT 1")
     assert.strictEqual(name, one.nameFor("SELECT 1"))

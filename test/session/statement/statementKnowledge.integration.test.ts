@@ -1,4 +1,4 @@
-/** What was known of a statement ends when the statement, the schema or the statements of the pool change. */
+/** Tests that knowledge of a statement ends when the statement, the schema or the statements of the pool change. */
 import { assert, layer } from "@effect/vitest"
 import * as Effect from "effect/Effect"
 import * as Stream from "effect/Stream"
@@ -10,7 +10,7 @@ import { assertHealthy, liveConnection, livePool, refusalOf, valueOf } from "../
 const names = (results: ReadonlyArray<PgConnection.BatchResult>) => results.map(({ command }) => command)
 
 layer(TestDatabase.layer, { excludeTestServices: true })("a statement that the server does not plan", (it) => {
-  it.effect("FETCH gives the rows of the cursor that has the name now", () =>
+  it.effect("FETCH gives the rows of the cursor that currently has the name", () =>
     Effect.gen(function* () {
       const connection = yield* liveConnection()
       const rowsOf = (query: string) =>
@@ -25,7 +25,7 @@ layer(TestDatabase.layer, { excludeTestServices: true })("a statement that the s
     }).pipe(Effect.scoped)
   )
 
-  it.effect("EXECUTE, SHOW, EXPLAIN and CALL give what they mean now", () =>
+  it.effect("EXECUTE, SHOW, EXPLAIN and CALL give their current results", () =>
     Effect.gen(function* () {
       const connection = yield* liveConnection()
       const executed = (query: string) =>
@@ -56,7 +56,7 @@ layer(TestDatabase.layer, { excludeTestServices: true })("a statement that the s
     }).pipe(Effect.scoped)
   )
 
-  it.effect("is described in a batch once those before it have run", () =>
+  it.effect("is described in a batch after the statements before it have run", () =>
     Effect.gen(function* () {
       const pool = yield* livePool()
       const declared = yield* pool.withTransaction(
@@ -101,7 +101,7 @@ layer(TestDatabase.layer, { excludeTestServices: true })("a statement that the s
     }).pipe(Effect.scoped)
   )
 
-  it.effect("that cannot be described in its turn fails the batch with its own text, and undoes all", () =>
+  it.effect("fails the batch with its own text if it cannot be described in its turn, and undoes everything", () =>
     Effect.gen(function* () {
       const pool = yield* livePool()
       yield* pool.execute("CREATE TABLE kept_out (n int4)")
@@ -130,7 +130,7 @@ layer(TestDatabase.layer, { excludeTestServices: true })("a statement that the s
     }).pipe(Effect.scoped)
   )
 
-  it.effect("may be prepared before what it names is there", () =>
+  it.effect("may be prepared before the objects that it names exist", () =>
     Effect.gen(function* () {
       const connection = yield* liveConnection()
       const fetch = yield* connection.prepare("FETCH ALL IN later")
@@ -148,7 +148,7 @@ layer(TestDatabase.layer, { excludeTestServices: true })("a statement that the s
 layer(TestDatabase.layer, { excludeTestServices: true })(
   "a statement whose schema another session has changed",
   (it) => {
-    /** What the change is, the statement, and its values before and after. */
+    /** The change, the statement, and its values before and after. */
     const changes = [
       {
         name: "a column becomes text",
@@ -269,7 +269,7 @@ layer(TestDatabase.layer, { excludeTestServices: true })(
       )
     }
 
-    it.effect("fails in a transaction at the most once in the pool, and says what to do", () =>
+    it.effect("fails in a transaction at most once in the pool, and the error has advice", () =>
       Effect.gen(function* () {
         const pool = yield* livePool({ maxConnections: 2 })
         const other = yield* liveConnection()
@@ -301,7 +301,7 @@ layer(TestDatabase.layer, { excludeTestServices: true })(
       }).pipe(Effect.scoped)
     )
 
-    it.effect("as the second of a batch is right at the next one", () =>
+    it.effect("is right at the next run as the second of a batch", () =>
       Effect.gen(function* () {
         const connection = yield* liveConnection()
         const other = yield* liveConnection()
@@ -322,7 +322,7 @@ layer(TestDatabase.layer, { excludeTestServices: true })(
       }).pipe(Effect.scoped)
     )
 
-    it.effect("never fails outside of a transaction, though its columns change all the time", () =>
+    it.effect("never fails outside a transaction, even if its columns change all the time", () =>
       Effect.gen(function* () {
         const pool = yield* livePool({ maxConnections: 2 })
         const other = yield* liveConnection()
@@ -344,7 +344,7 @@ layer(TestDatabase.layer, { excludeTestServices: true })(
       }).pipe(Effect.scoped)
     )
 
-    it.effect("with an error of its own fails as often as it is asked, and is kept", () =>
+    it.effect("fails as often as it is run if the error is its own, and is kept", () =>
       Effect.gen(function* () {
         const connection = yield* liveConnection()
         yield* connection.executeScript("CREATE TABLE own (a int4 UNIQUE); CREATE TYPE two AS (a int4, b int4)")
@@ -409,7 +409,7 @@ layer(TestDatabase.layer, { excludeTestServices: true })("statements beyond the 
 })
 
 layer(TestDatabase.layer, { excludeTestServices: true })("a value that is read at the first run", (it) => {
-  it.effect("is the one that every other run reads, whatever the settings and the types", () =>
+  it.effect("equals that of every other run, whatever the settings and the types", () =>
     Effect.gen(function* () {
       const settings = {
         extra_float_digits: "0",

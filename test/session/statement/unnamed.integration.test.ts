@@ -1,4 +1,7 @@
-/** `statementMode: "unnamed"`: nothing is prepared under a name, and each run is one round trip that needs nothing before. */
+/**
+ * Tests `statementMode: "unnamed"`: no statement is prepared under a name, and each run is one round trip that needs no
+ * earlier one.
+ */
 import { assert, layer } from "@effect/vitest"
 import * as Effect from "effect/Effect"
 import * as Stream from "effect/Stream"
@@ -15,7 +18,7 @@ const kept = (connection: PgConnection.PgConnection) =>
   Effect.map(connection.executeScript("SELECT FROM pg_prepared_statements"), ([result]) => result?.rowCount)
 
 layer(TestDatabase.layer, { excludeTestServices: true })("unnamed statements", (it) => {
-  it.effect("take one round trip, once the server has described them", () =>
+  it.effect("take one round trip after the server has described them", () =>
     Effect.gen(function* () {
       const counted = yield* counting
       const connection = yield* PgConnection.make({ ...counted.settings, ...unnamed })
@@ -29,7 +32,7 @@ layer(TestDatabase.layer, { excludeTestServices: true })("unnamed statements", (
     })
   )
 
-  it.effect("run whatever else is asked between their runs, and where the server has forgotten everything", () =>
+  it.effect("run whatever else is sent between their runs, also if the server has forgotten everything", () =>
     Effect.gen(function* () {
       const connection = yield* liveConnection(unnamed)
       const select = (value: unknown) => valueOf(connection, "SELECT $1::date", [value])
@@ -99,7 +102,7 @@ layer(TestDatabase.layer, { excludeTestServices: true })("unnamed statements", (
       })
   )
 
-  it.effect("return the rows that there are now, where a table has changed in between", () =>
+  it.effect("return the current columns if a table has changed in between", () =>
     Effect.gen(function* () {
       const connection = yield* liveConnection(unnamed)
       yield* connection.executeScript("CREATE TEMPORARY TABLE changing (a int4); INSERT INTO changing VALUES (1)")
@@ -124,7 +127,7 @@ layer(TestDatabase.layer, { excludeTestServices: true })("unnamed statements", (
     })
   )
 
-  it.effect("fail once, and say so, where the rows that there are now would have to come in another format", () =>
+  it.effect("fail once, with that reason, if the current columns would need another format", () =>
     Effect.gen(function* () {
       const connection = yield* liveConnection(unnamed)
       const other = yield* liveConnection()
@@ -147,7 +150,7 @@ layer(TestDatabase.layer, { excludeTestServices: true })("unnamed statements", (
     })
   )
 
-  it.effect("encode parameters for the types that there are now", () =>
+  it.effect("encode parameters for the current types", () =>
     Effect.gen(function* () {
       const connection = yield* liveConnection(unnamed)
       yield* connection.executeScript("CREATE TEMPORARY TABLE retyped (a int4)")

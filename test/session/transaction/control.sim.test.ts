@@ -1,11 +1,11 @@
-/** The statements that begin, end and clean up: what is said of one that is not answered. */
+/** Tests control statements that are not answered. */
 import { assert, describe, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"
 import { submitControl } from "../../../src/session/transaction/control.ts"
 import { establish, scriptedServer } from "../../support/scriptedServer.ts"
 
-describe("a statement that cleans up and is not answered", () => {
-  it.live("ends the session with its name, and never its SQL, which may carry settings of the user", () =>
+describe("a cleanup statement that is not answered", () => {
+  it.live("ends the session with its name, and never shows its SQL, which may contain settings of the user", () =>
     Effect.gen(function* () {
       const { session } = yield* establish(yield* scriptedServer, { cancelTimeoutMillis: 50 })
       submitControl(

@@ -1,4 +1,4 @@
-/** Which statements end a transaction, by their tag and their text. */
+/** Tests which statements end a transaction, by their tag and their text. */
 import { assert, describe, it } from "@effect/vitest"
 import { outcomeOfEnd } from "../../../src/session/transaction/handEnded.ts"
 
@@ -23,7 +23,7 @@ const cases: ReadonlyArray<readonly [command: string, sql: string, outcome: "non
   ["INSERT", "INSERT INTO log VALUES ('commit')", undefined]
 ]
 
-describe("a command of the user inside of a transaction", () => {
+describe("a user's command in a transaction:", () => {
   for (const [command, sql, outcome] of cases) {
     it(`${sql} ${outcome === undefined ? "does not end it" : `ends it, with outcome ${outcome}`}`, () => {
       assert.strictEqual(outcomeOfEnd(command, sql), outcome)

@@ -1,4 +1,7 @@
-/** What is known of types is bounded: programs that make and drop temporary tables never run out of new ones. */
+/**
+ * Tests that the number of known types is bounded: a program that makes and drops temporary tables can always learn new
+ * ones.
+ */
 import { assert, describe, it } from "@effect/vitest"
 import { TypeCodecs } from "../../../src/codec/typeCodec.ts"
 import type { TypeDescription } from "../../../src/codec/typeDescription.ts"
@@ -16,7 +19,7 @@ const composite = (oid: number): TypeDescription => ({
 })
 
 describe("the types that a catalogue knows", () => {
-  it("are given up for new ones when they are too many, whatever comes later", () => {
+  it("are dropped for new ones if they are too many, whatever comes later", () => {
     const catalogue = TypeCatalogue.open()
     let largest = 0
     for (let oid = 100_000; oid < 100_000 + 5 * BOUND; oid++) {
@@ -41,7 +44,7 @@ describe("the types that a catalogue knows", () => {
     assert.strictEqual(catalogues[0]?.types, catalogues[1]?.types)
   })
 
-  it("go on to serve whom they were given to, while others are told that they are no longer the ones", () => {
+  it("still serve the statements that hold them, while others get the current ones", () => {
     const catalogue = TypeCatalogue.open()
     const inUse = catalogue.types
     inUse.add([composite(99_999)])

@@ -1,15 +1,15 @@
-/** More types than are kept: what was described before and what is described later reads the same, and so does a pool. */
+/** Tests more types than are kept: statements that were described before and later read equally, also in a pool. */
 import { assert, layer } from "@effect/vitest"
 import * as Effect from "effect/Effect"
 import * as Stream from "effect/Stream"
 import { TestDatabase } from "../../support/database.ts"
 import { assertHealthy, liveConnection, valueOf } from "../../support/live.ts"
 
-/** Some more than the catalogue keeps, in statements of not too many columns. */
+/** A few more than the catalogue keeps, in statements of not too many columns. */
 const [STATEMENTS, COLUMNS] = [3, 700]
 
 layer(TestDatabase.layer, { excludeTestServices: true })("a session that meets more types than are kept", (it) => {
-  it.effect("reads those of temporary tables, those from before, and what is being read meanwhile", () =>
+  it.effect("reads those of temporary tables, those from before, and those that are being read meanwhile", () =>
     Effect.gen(function* () {
       const connection = yield* liveConnection()
       yield* connection.executeScript(

@@ -1,4 +1,4 @@
-/** What a pool knows of one server's types is not taken for another's, whatever OIDs that has given to its own. */
+/** Tests that a pool does not take one server's types for another's, although OIDs of both may be equal. */
 import { assert, layer } from "@effect/vitest"
 import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
@@ -17,7 +17,7 @@ const MOOD = "CREATE TYPE mood AS ENUM ('sad', 'happy');"
 const SMALL = "CREATE DOMAIN small AS int4;"
 const LABEL = "CREATE DOMAIN label AS text;"
 
-/** The same types on both; each has the OID that the other has given to something else. */
+/** Types that both servers have; each has the OID of another type on the other server. */
 const SCHEMAS = [
   [PAIR, MEASURE, MOOD, SMALL, LABEL],
   [MEASURE, PAIR, SMALL, LABEL, MOOD]
@@ -30,7 +30,7 @@ const TABLE = `
 
 const COLUMNS = "pair, measure, mood, small, label, pairs, measures, moods, smalls, labels"
 
-/** By the same client's own text, which knows no OIDs. */
+/** Uses the text of the same client, which knows no OIDs. */
 const AS_TEXT = `SELECT concat_ws(' ', ${COLUMNS}) FROM kept ORDER BY id DESC LIMIT 1`
 
 const VALUES = {
@@ -124,7 +124,7 @@ layer(Servers.layer, { excludeTestServices: true, timeout: "60 seconds" })("afte
     )
   }
 
-  it.effect("the servers have given the same OIDs to different types, or nothing would be shown", () =>
+  it.effect("the servers have given equal OIDs to different types, or this test would show nothing", () =>
     Effect.gen(function* () {
       const { failOverTo } = yield* Servers
       const pool = yield* poolOf(1)
@@ -138,7 +138,7 @@ layer(Servers.layer, { excludeTestServices: true, timeout: "60 seconds" })("afte
     }).pipe(Effect.scoped)
   )
 
-  it.effect("sessions of one pool to either server, side by side, read each its own types", () =>
+  it.effect("sessions of one pool to either server, side by side, each read their own types", () =>
     Effect.gen(function* () {
       const { servers, settings } = yield* Servers
       let opened = 0

@@ -1,4 +1,7 @@
-/** The types that users make, resolved on a real server by themselves, and again when they have changed. */
+/**
+ * Tests the types that users make: the client resolves them on a real server without help, and again after they have
+ * changed.
+ */
 import { assert, layer } from "@effect/vitest"
 import * as Effect from "effect/Effect"
 import { PgRange } from "../../../src/codec/range.ts"
@@ -7,14 +10,14 @@ import { TestDatabase } from "../../support/database.ts"
 import { assertHealthy, liveConnection, livePool, valueOf } from "../../support/live.ts"
 import { counting, roundTripsOf } from "../../support/roundTrips.ts"
 
-/** A unique name for what a test makes, so that tests of one database do not meet. */
+/** A unique name for an object of a test, so that tests of one database do not meet. */
 let names = 0
 const unique = (name: string): string => `${name}_${names++}`
 
 const script = (queryable: PgConnection.Queryable, sql: string) => Effect.asVoid(queryable.executeScript(sql))
 
 layer(TestDatabase.layer, { excludeTestServices: true })("types that users make", (it) => {
-  it.effect("are read and written without a word about them, in any schema and on any search_path", () =>
+  it.effect("are read and written without any configuration, in any schema and on any search_path", () =>
     Effect.gen(function* () {
       const connection = yield* liveConnection()
       yield* script(
@@ -49,7 +52,7 @@ layer(TestDatabase.layer, { excludeTestServices: true })("types that users make"
     })
   )
 
-  it.effect("are read in anonymous records, where only the data tells of them", () =>
+  it.effect("are read in anonymous records, even if only the data names them", () =>
     Effect.gen(function* () {
       const connection = yield* liveConnection()
       const [mood, pair] = [unique("mood"), unique("pair")]
@@ -70,7 +73,7 @@ layer(TestDatabase.layer, { excludeTestServices: true })("types that users make"
     })
   )
 
-  it.effect("are of extensions too: as text where that is what they are, or all that is known of them", () =>
+  it.effect("may belong to extensions: they are text if they are text types, or if only their text form is known", () =>
     Effect.gen(function* () {
       const connection = yield* liveConnection()
       yield* script(
@@ -106,7 +109,7 @@ layer(TestDatabase.layer, { excludeTestServices: true })("types that users make"
       const RUN = 1
       const LOOKUP_WITH_ITS_OWN_PREPARE = 2
       assert.deepStrictEqual(yield* select(first), [PREPARE + LOOKUP_WITH_ITS_OWN_PREPARE + RUN, { a: "sad" }])
-      // Written together with the next request, so that nobody waits for it.
+      // Written together with the next request, so that no caller waits for it.
       const IDENTIFICATION = 1
       assert.deepStrictEqual(yield* select(first), [IDENTIFICATION + RUN, { a: "sad" }])
       assert.deepStrictEqual(yield* select(first), [RUN, { a: "sad" }])
@@ -145,7 +148,7 @@ layer(TestDatabase.layer, { excludeTestServices: true })("types that users make"
     })
   )
 
-  it.effect("work where no statement is kept, and the unnamed one serves every query", () =>
+  it.effect("work if no statement is kept, and the unnamed one serves every query", () =>
     Effect.gen(function* () {
       const connection = yield* liveConnection({ statementCacheSize: 0 })
       const mood = unique("mood")
@@ -158,7 +161,7 @@ layer(TestDatabase.layer, { excludeTestServices: true })("types that users make"
     })
   )
 
-  it.effect("keep the order of what was asked at the same time", () =>
+  it.effect("keep the order of concurrent calls", () =>
     Effect.gen(function* () {
       const connection = yield* liveConnection()
       const mood = unique("mood")
@@ -184,7 +187,7 @@ layer(TestDatabase.layer, { excludeTestServices: true })("types that have change
     return { owner, pair }
   })
 
-  it.effect("are read as they are now, in the same call", () =>
+  it.effect("are read in their current form, in the same call", () =>
     Effect.gen(function* () {
       const connection = yield* liveConnection()
       const { owner, pair } = yield* madePair
@@ -201,7 +204,7 @@ layer(TestDatabase.layer, { excludeTestServices: true })("types that have change
     })
   )
 
-  it.effect("are read as they are now inside a transaction too", () =>
+  it.effect("are read in their current form inside a transaction too", () =>
     Effect.gen(function* () {
       const connection = yield* liveConnection()
       const { owner, pair } = yield* madePair
@@ -219,7 +222,7 @@ layer(TestDatabase.layer, { excludeTestServices: true })("types that have change
     })
   )
 
-  it.effect("are written as they are now outside a transaction", () =>
+  it.effect("are written in their current form outside a transaction", () =>
     Effect.gen(function* () {
       const connection = yield* liveConnection()
       const { owner, pair } = yield* madePair
@@ -234,7 +237,7 @@ layer(TestDatabase.layer, { excludeTestServices: true })("types that have change
     })
   )
 
-  it.effect("fail a parameter inside a transaction with the way out, and the next transaction works", () =>
+  it.effect("fail a parameter inside a transaction with advice, and the next transaction works", () =>
     Effect.gen(function* () {
       const connection = yield* liveConnection()
       const { owner, pair } = yield* madePair
@@ -263,7 +266,7 @@ layer(TestDatabase.layer, { excludeTestServices: true })("types that have change
     })
   )
 
-  it.effect("take renamed and added labels of an enum as they come", () =>
+  it.effect("accept renamed and added labels of an enum at once", () =>
     Effect.gen(function* () {
       const connection = yield* liveConnection()
       const mood = unique("mood")

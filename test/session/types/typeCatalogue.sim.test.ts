@@ -1,4 +1,4 @@
-/** What becomes of a query whose types have to be looked up, where that does not go as it should. */
+/** Tests what happens to a query whose types have to be looked up, if the lookup goes wrong. */
 import { assert, describe, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
@@ -60,7 +60,7 @@ const LEASE_ENDED = new PgError.ConnectionLostError({
 const text = (value: string): Buffer => Buffer.from(value)
 const emptyArray = (elementOid: number): Buffer => Buffer.concat([int32(0), int32(0), int32(elementOid)])
 
-/** What the catalogue says of an enum. */
+/** The catalogue's answer for an enum. */
 const moodFound = Say.answered("SELECT 1", {
   rows: [
     Say.row(
@@ -134,7 +134,7 @@ describe("a column of an unknown type", () => {
     }).pipe(Effect.scoped)
   )
 
-  it.live("is read as text where the catalogue does not know it either", () =>
+  it.live("is read as text if the catalogue does not know it either", () =>
     Effect.gen(function* () {
       const both = yield* conversation
       const { peer } = both
@@ -147,7 +147,7 @@ describe("a column of an unknown type", () => {
     }).pipe(Effect.scoped)
   )
 
-  it.live("fails with the server's word where it refuses the lookup, and leaves no statement behind", () =>
+  it.live("fails with the server's error if it refuses the lookup, and leaves no statement behind", () =>
     Effect.gen(function* () {
       const both = yield* conversation
       const asking = yield* lookingUp(both)
@@ -159,7 +159,7 @@ describe("a column of an unknown type", () => {
     }).pipe(Effect.scoped)
   )
 
-  it.live("is given up by an interruption during the lookup, which is cancelled", () =>
+  it.live("is given up if it is interrupted during the lookup, which is canceled", () =>
     Effect.gen(function* () {
       const both = yield* conversation
       const { peer, server } = both
@@ -179,7 +179,7 @@ describe("a column of an unknown type", () => {
     ["it is prepared", []],
     ["the lookup is prepared", [moodDescribed]]
   ] as const) {
-    it.live(`leaves no statement behind where it is interrupted while ${when}`, () =>
+    it.live(`leaves no statement behind if it is interrupted while ${when}`, () =>
       Effect.gen(function* () {
         const both = yield* conversation
         const { peer, server, session } = both
@@ -205,7 +205,7 @@ describe("a column of an unknown type", () => {
     ["it is interrupted", (_session: Session, asking: Fiber.Fiber<unknown, unknown>) => asking.interruptUnsafe()],
     ["the lease ends", (session: Session) => session.abandonAll(LEASE_ENDED)]
   ] as const) {
-    it.live(`leaves no statement behind where ${how} before the lookup is written`, () =>
+    it.live(`leaves no statement behind if ${how} before the lookup is written`, () =>
       Effect.gen(function* () {
         const both = yield* conversation
         const { peer, session } = both
@@ -221,7 +221,7 @@ describe("a column of an unknown type", () => {
     )
   }
 
-  it.live("fails with the end of the connection, and has not run", () =>
+  it.live("fails if the connection ends, and has not run", () =>
     Effect.gen(function* () {
       const both = yield* conversation
       const asking = yield* lookingUp(both)
@@ -230,7 +230,7 @@ describe("a column of an unknown type", () => {
     }).pipe(Effect.scoped)
   )
 
-  it.live("is described anew if the server has lost its type before it ran, and not for ever", () =>
+  it.live("is described anew if the server has lost its type before it ran, a bounded number of times", () =>
     Effect.gen(function* () {
       const both = yield* conversation
       const { peer } = both
@@ -254,7 +254,7 @@ describe("a column of an unknown type", () => {
 })
 
 describe("a record with a field of an unknown type", () => {
-  it.live("is read with all rows in their order once the type is known", () =>
+  it.live("is read with all rows in their order after the type is known", () =>
     Effect.gen(function* () {
       const both = yield* conversation
       const asking = yield* lookingUpRecord(both)
@@ -266,7 +266,7 @@ describe("a record with a field of an unknown type", () => {
     }).pipe(Effect.scoped)
   )
 
-  it.live("fails its query where the catalogue does not know it either, and is not looked up again and again", () =>
+  it.live("fails its query if the catalogue does not know it either, and is not looked up again and again", () =>
     Effect.gen(function* () {
       const both = yield* conversation
       const asking = yield* lookingUpRecord(both)
@@ -280,7 +280,7 @@ describe("a record with a field of an unknown type", () => {
     }).pipe(Effect.scoped)
   )
 
-  it.live("leaves open what became of its query where an error of the lookup is the server's last word", () =>
+  it.live("leaves the outcome of its query unknown if an error of the lookup is the server's last one", () =>
     Effect.gen(function* () {
       const both = yield* conversation
       const asking = yield* lookingUpRecord(both)
@@ -290,7 +290,7 @@ describe("a record with a field of an unknown type", () => {
     }).pipe(Effect.scoped)
   )
 
-  it.live("fails its query where the catalogue cannot be asked, and says so", () =>
+  it.live("fails its query with that reason if the catalogue cannot be asked", () =>
     Effect.gen(function* () {
       const both = yield* conversation
       const asking = yield* lookingUpRecord(both)

@@ -1,4 +1,7 @@
-/** What is known of composite types is asked for again where it does not fit, whatever call meets them first. */
+/**
+ * Tests that composite types are looked up again if the known attributes do not fit, in every call that meets them
+ * first.
+ */
 import { assert, layer } from "@effect/vitest"
 import * as Effect from "effect/Effect"
 import * as Stream from "effect/Stream"
@@ -8,7 +11,7 @@ import { assertHealthy, liveConnection, livePool, refusalOf, valueOf } from "../
 const rowsOf = (results: ReadonlyArray<{ readonly rows: ReadonlyArray<unknown> }>) => results.map(({ rows }) => rows)
 
 layer(TestDatabase.layer, { excludeTestServices: true })("an object for a composite type", (it) => {
-  it.effect("is refused with the name of the key that the type has not, at any depth, and nothing is sent", () =>
+  it.effect("is refused with the name of the key that the type lacks, at any depth, and nothing is sent", () =>
     Effect.gen(function* () {
       const connection = yield* liveConnection()
       yield* connection.executeScript(
@@ -38,7 +41,7 @@ layer(TestDatabase.layer, { excludeTestServices: true })("an object for a compos
     }).pipe(Effect.scoped)
   )
 
-  it.effect("may have an attribute that somebody else has added since, by every kind of call", () =>
+  it.effect("may have an attribute that another session has added since, in every kind of call", () =>
     Effect.gen(function* () {
       const pool = yield* livePool({ maxConnections: 1 })
       const other = yield* liveConnection()
@@ -65,7 +68,7 @@ layer(TestDatabase.layer, { excludeTestServices: true })("an object for a compos
   )
 })
 
-layer(TestDatabase.layer, { excludeTestServices: true })("a composite type that nobody has met", (it) => {
+layer(TestDatabase.layer, { excludeTestServices: true })("a composite type that the client has not met", (it) => {
   it.effect("is read and written by a batch that makes it", () =>
     Effect.gen(function* () {
       const connection = yield* liveConnection()
@@ -85,7 +88,7 @@ layer(TestDatabase.layer, { excludeTestServices: true })("a composite type that 
     }).pipe(Effect.scoped)
   )
 
-  it.effect("is read exactly by EXECUTE and FETCH within a batch, whatever the text of a float would be", () =>
+  it.effect("is read exactly by EXECUTE and FETCH within a batch, whatever the text of a float", () =>
     Effect.gen(function* () {
       const connection = yield* liveConnection({ settings: { extra_float_digits: "0" } })
       yield* connection.execute("CREATE TYPE exact AS (f float8)")
@@ -107,7 +110,7 @@ layer(TestDatabase.layer, { excludeTestServices: true })("a composite type that 
     }).pipe(Effect.scoped)
   )
 
-  it.effect("costs a batch that fails behind it nothing: all of it is undone", () =>
+  it.effect("is undone, with the whole batch, if a later statement of its batch fails", () =>
     Effect.gen(function* () {
       const connection = yield* liveConnection()
       const error = yield* refusalOf(
@@ -126,9 +129,9 @@ layer(TestDatabase.layer, { excludeTestServices: true })("a composite type that 
 })
 
 layer(TestDatabase.layer, { excludeTestServices: true })(
-  "the row type of a table that somebody else has changed",
+  "the row type of a table that another session has changed",
   (it) => {
-    it.effect("is read by a cursor, a stream and a COPY, which ask for it again", () =>
+    it.effect("is read by a cursor, a stream and a COPY, which look it up again", () =>
       Effect.gen(function* () {
         const pool = yield* livePool({ maxConnections: 1 })
         const other = yield* liveConnection()

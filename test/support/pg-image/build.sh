@@ -1,11 +1,11 @@
 #!/bin/sh
-# Builds a Docker image out of the embedded PostgreSQL, where Docker Hub cannot be reached:
+# Builds a Docker image from the embedded PostgreSQL, if Docker Hub cannot be reached:
 #
 #   test/support/pg-image/build.sh [native-directory] [tag]
 #   EFFECTPG_TEST_IMAGE=postgres:local TESTCONTAINERS_RYUK_DISABLED=true npm test
 #
-# Needs Linux, docker, busybox-static, setpriv (util-linux). Its entry point understands what the official image's does
-# of POSTGRES_USER, POSTGRES_PASSWORD and POSTGRES_DB.
+# Needs Linux, docker, busybox-static, setpriv (util-linux). Its entry point supports POSTGRES_USER,
+# POSTGRES_PASSWORD and POSTGRES_DB as that of the official image does.
 set -eu
 here=$(dirname "$(readlink -f "$0")")
 case $(uname -m) in aarch64) arch=arm64 ;; *) arch=x64 ;; esac

@@ -1,5 +1,5 @@
 #!/bin/sh
-# What the entry point of the official image does, as far as the tests need it.
+# Does the part of the work of the official image's entry point that the tests need.
 set -eu
 [ "$1" = postgres ] || exec "$@"
 

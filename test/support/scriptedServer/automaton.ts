@@ -1,6 +1,6 @@
 /**
- * A server that answers by itself, by the rules of the protocol, from a table of statements: for tests in which many
- * kinds of calls meet the same answers. What it says can be tampered with on the way out.
+ * A server that answers by itself, by the rules of the protocol, from a table of statements. It serves tests in which
+ * many kinds of calls meet the same answers. A test can change its messages before they are sent.
  */
 import type { Buffer } from "node:buffer"
 import * as Effect from "effect/Effect"
@@ -11,7 +11,7 @@ import { frame } from "../../wire/frames.ts"
 import type { FrontendMessage, Peer } from "./peer.ts"
 import * as Say from "./say.ts"
 
-/** What a statement takes and returns. `rows` are bodies of DataRows. */
+/** The parameters and the result of a statement. `rows` are bodies of DataRows. */
 export interface Statement {
   readonly parameters?: ReadonlyArray<number>
   readonly columns?: ReadonlyArray<ColumnDescription>
@@ -19,9 +19,9 @@ export interface Statement {
 }
 
 export interface Conduct {
-  /** The first whose text begins so. What none fits takes and returns nothing. */
+  /** The first whose text begins in this way. A text that none fits takes and returns nothing. */
   readonly statements: ReadonlyArray<readonly [beginning: string, statement: Statement]>
-  /** What is sent instead of the answer to the messages up to a Sync or of a simple query. */
+  /** What is sent instead of the answer to the messages up to a Sync, or to a simple query. */
   readonly tamper?: (frames: ReadonlyArray<Buffer>) => ReadonlyArray<Buffer>
 }
 

@@ -21,7 +21,7 @@ import * as Say from "./say.ts"
 export const addressOf = ({ host, path, port }: ScriptedServer): HostAddress =>
   path === "" ? { _tag: "Tcp", host, port } : { _tag: "Unix", path, port }
 
-/** Settings for a session with the server; in the clear, and impatient, unless told otherwise. */
+/** Settings for a session with the server; in the clear, and with short timeouts, by default. */
 export const configOf = (server: ScriptedServer, settings: Partial<ResolvedConfig> = {}): ResolvedConfig => ({
   hosts: [addressOf(server)],
   user: "alice",
@@ -65,7 +65,7 @@ export interface Answer {
   readonly tag: CommandTag | undefined
 }
 
-/** Runs a statement as the storeys above do. */
+/** Runs a statement as the layers above do. */
 export const query = (
   session: Session,
   sql: string,
@@ -84,11 +84,11 @@ export const query = (
     return Effect.sync(() => session.abandon(exchange))
   })
 
-/** The same, as a fiber that has already begun. */
+/** Does so in a fiber that has already begun. */
 export const ask = (...question: Parameters<typeof query>): Effect.Effect<Fiber.Fiber<Answer, PgError.PgError>> =>
   Effect.forkChild(query(...question), { startImmediately: true })
 
-/** What a fiber fails with. */
+/** The failure of a fiber. */
 export const failureOf = <A, E>(fiber: Fiber.Fiber<A, E>): Effect.Effect<E> =>
   Fiber.join(fiber).pipe(
     Effect.matchEffect({
@@ -97,11 +97,11 @@ export const failureOf = <A, E>(fiber: Fiber.Fiber<A, E>): Effect.Effect<E> =>
     })
   )
 
-/** Answers what was written with this, and before it the Close messages that came along. */
+/** Answers the written messages with this, and before it the Close messages that came along. */
 const reply = (peer: Peer, types: string, answer: Buffer): void =>
   peer.send(...Array.from(types.matchAll(/C/g), () => Say.closeComplete), answer)
 
-/** Plays one whole query: whether it has to be prepared, and what its run is answered with. */
+/** Plays one whole query: whether it has to be prepared, and the answer to its run. */
 export const play = (
   { peer, session }: { readonly peer: Peer; readonly session: Session },
   sql: string,
@@ -118,7 +118,7 @@ export const play = (
     return { written: written.join(" "), ...(yield* Fiber.join(asking)) }
   })
 
-/** The session answers, and correctly. */
+/** Shows that the session answers, and correctly. */
 export const assertHealthy = (both: { readonly peer: Peer; readonly session: Session }) =>
   Effect.gen(function* () {
     const sql = `SELECT healthy ${both.peer.chunks.length}`

@@ -1,4 +1,4 @@
-/** A client amid the startup conversation: greeted, let in or refused. */
+/** A client in the startup conversation: greeted, accepted or refused. */
 import { assert } from "@effect/vitest"
 import * as Effect from "effect/Effect"
 import * as Fiber from "effect/Fiber"
@@ -15,7 +15,7 @@ import * as Say from "./say.ts"
 
 export const PASSWORD = "open sesame \u00e9"
 
-/** A client that has said hello, and the server that it waits for. */
+/** A client that has sent its startup packet, and the server that it waits for. */
 export const greeted = (server: ScriptedServer, settings: Partial<ResolvedConfig> = {}) =>
   Effect.gen(function* () {
     const config = configOf(server, { password: Effect.succeed(Redacted.make(PASSWORD)), ...settings })
@@ -25,7 +25,7 @@ export const greeted = (server: ScriptedServer, settings: Partial<ResolvedConfig
     return { connecting, peer, hello }
   })
 
-/** The client is in: the server's settings are taken. */
+/** The client is accepted, and has taken the server's parameters. */
 export const assertLetIn = (connecting: Fiber.Fiber<Session, PgError.PgError>, peer: Peer) =>
   Effect.gen(function* () {
     peer.send(Say.authenticationOk, Say.settings)
@@ -34,7 +34,7 @@ export const assertLetIn = (connecting: Fiber.Fiber<Session, PgError.PgError>, p
     assert.strictEqual(session.lost, undefined)
   })
 
-/** The client gives up, closes the connection, has said nothing more and gives nothing away. */
+/** The client gives up, closes the connection, has sent nothing more and shows nothing secret. */
 export const assertRefused = <Tag extends PgError.PgError["_tag"]>(
   connecting: Fiber.Fiber<Session, PgError.PgError>,
   peer: Peer,

@@ -22,9 +22,9 @@ const CANCEL_REQUEST = 80877102
 const PROTOCOL_3_0 = 196608
 
 export class Peer {
-  /** What came, as it came. */
+  /** The received message, with its header. */
   readonly chunks: Array<Buffer> = []
-  /** Set where the server is not to close its side when the client has closed its own, or has sent a CancelRequest. */
+  /** Set if the server is not to close its side when the client has closed its own, or has sent a CancelRequest. */
   lingers = false
   private readonly raw: net.Socket
   private socket: net.Socket
@@ -43,7 +43,7 @@ export class Peer {
     socket.on("data", this.take)
     socket.on("end", this.ended)
     socket.on("close", this.ended)
-    // A client that breaks the connection off is what many tests are about.
+    // Many tests have a client that breaks the connection off.
     socket.on("error", this.ended)
   }
 
@@ -112,7 +112,7 @@ export class Peer {
     return Effect.sync(forget)
   })
 
-  /** All messages up to the next Sync, which is the last of them. */
+  /** All messages up to and including the next Sync. */
   readonly cycle: Effect.Effect<ReadonlyArray<FrontendMessage>> = Effect.suspend(() => {
     const messages: Array<FrontendMessage> = []
     return this.wait("a Sync", () => {
@@ -129,17 +129,17 @@ export class Peer {
     Effect.map(this.cycle, (messages) => messages.map(({ type }) => type).join(""))
   )
 
-  /** Completes when something has come that nobody has read. */
+  /** Completes when a message has come that was not read. */
   readonly something: Effect.Effect<void> = Effect.suspend(() =>
     Effect.asVoid(this.wait("any byte", () => (this.hasUnread ? true : undefined)))
   )
 
-  /** Whether bytes have come that nobody has read. */
+  /** Whether bytes have come that were not read. */
   get hasUnread(): boolean {
     return this.unread.length > 0
   }
 
-  /** True where nothing comes for a while. */
+  /** True if nothing comes for a while. */
   readonly staysQuiet: Effect.Effect<boolean> = Effect.suspend(() =>
     Effect.map(Effect.sleep(QUIET_MILLIS), () => !this.hasUnread)
   )
@@ -149,7 +149,7 @@ export class Peer {
     Effect.asVoid(this.wait("the end of the connection", () => (this.over ? true : undefined)))
   )
 
-  /** Completes when the client hears nothing more either, which takes saying something to find out. */
+  /** Completes when the client does not receive any more either; the server has to write to find out. */
   readonly gone: Effect.Effect<void> = Effect.suspend(() => {
     const saying = setInterval(() => this.send(Buffer.of(0)), QUIET_MILLIS / 4)
     return Effect.asVoid(this.wait("the client to be gone", () => (this.socket.destroyed ? true : undefined))).pipe(
@@ -168,12 +168,12 @@ export class Peer {
     this.socket.write(Buffer.concat(frames))
   }
 
-  /** How much of what was sent the client has left no room for. */
+  /** How much of the sent data has found no room at the client. */
   get unsentBytes(): number {
     return this.socket.writableLength
   }
 
-  /** Sends everything, and then no more; what the client says is still heard. */
+  /** Sends everything, and then no more; the client's messages are still received. */
   end(...frames: ReadonlyArray<Uint8Array>): void {
     this.socket.end(Buffer.concat(frames))
   }
@@ -197,7 +197,7 @@ export class Peer {
     this.socket.resume()
   }
 
-  /** Accepts SSLRequest and becomes the server of the TLS handshake that must follow. */
+  /** Accepts SSLRequest, and becomes the server of the TLS handshake that must follow. */
   startTls(options: tls.TLSSocketOptions): Effect.Effect<void> {
     return Effect.suspend(() => {
       this.raw.removeListener("data", this.take)

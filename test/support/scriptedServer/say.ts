@@ -1,4 +1,4 @@
-/** What a server says: whole backend messages. */
+/** The messages of a server: whole backend messages. */
 import { Buffer } from "node:buffer"
 import { Backend, type ColumnDescription } from "../../../src/wire/backendMessage.ts"
 import { column, dataRow } from "../../fixtures/dataRow.ts"
@@ -30,7 +30,7 @@ export const backendKey = frame(Backend.BackendKeyData, Buffer.concat([int32(PRO
 /** ReadyForQuery: idle, in a transaction, or in a failed one. */
 export const ready = (status: "I" | "T" | "E" = "I"): Buffer => frame(Backend.ReadyForQuery, Buffer.from(status))
 
-/** All that a server says between the last word on authentication and the first ReadyForQuery, inclusive. */
+/** Everything that a server sends between the end of authentication and the first ReadyForQuery, inclusive. */
 export const settings: Buffer = Buffer.concat([
   parameterStatus("server_version", "18.4"),
   parameterStatus("client_encoding", "UTF8"),
@@ -42,7 +42,7 @@ export interface ErrorAttributes {
   readonly severity?: string
   readonly code: string
   readonly message?: string
-  /** Where in the source of the server it comes from; null for what a pooler says. */
+  /** The place in the source of the server; null for a message of a pooler. */
   readonly routine?: string | null
 }
 

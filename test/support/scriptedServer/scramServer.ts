@@ -31,7 +31,7 @@ export class ScramServer {
     return /r=([^,]*)/.exec(this.clientFirstBare)?.[1] ?? ""
   }
 
-  /** The answer to the client's proof; undefined where that is none. */
+  /** The answer to the client's proof; undefined if the proof is malformed. */
   proofFor({ body }: FrontendMessage): string | undefined {
     const [withoutProof = "", proof = ""] = body.toString("utf8").split(",p=")
     const authMessage = `${this.clientFirstBare},${this.challenge},${withoutProof}`

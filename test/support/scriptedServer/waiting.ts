@@ -1,11 +1,11 @@
-/** Waits of a test for what happens on a socket, each with a bound. */
+/** Waits for events on a socket, each with a bound. */
 import * as Effect from "effect/Effect"
 
-/** How long a test waits for what must come, and how long it watches to see that something does not. */
+/** How long a test waits for an event that must come, and how long it watches that another does not come. */
 export const PATIENCE_MILLIS = 5_000
 export const QUIET_MILLIS = 60
 
-/** Who wants to look again when something has happened. */
+/** The waits that check again after an event. */
 export class Waiters {
   private readonly waiting = new Set<() => void>()
 
@@ -19,7 +19,7 @@ export class Waiters {
   }
 }
 
-/** Looks, at once and after every event, until there is something to see; dies where that takes too long. */
+/** Checks at once and after every event, until there is a result; dies if that takes too long. */
 export const waitFor = <A>(what: string, look: () => A | undefined, waiters: () => Waiters): Effect.Effect<A> =>
   Effect.callback<A>((resume) => {
     const attempt = (): void => {

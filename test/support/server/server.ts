@@ -1,6 +1,6 @@
-/** What a test may know of the PostgreSQL server that it is given, wherever that server runs. */
+/** What a test may know of its PostgreSQL server, wherever that server runs. */
 
-/** What only a server that we set up ourselves is sure to have. */
+/** Features that only a server which we set up ourselves is sure to have. */
 export interface PgServerFeatures {
   /** It speaks TLS with `tls/server.crt`, which the authority `ca` signed for localhost and 127.0.0.1. */
   readonly tls: boolean

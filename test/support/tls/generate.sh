@@ -1,7 +1,7 @@
 #!/bin/sh
 # Makes the certificates of this directory anew (needs openssl; nothing else in the project does). They are test
-# material, valid from 2020 to 2120 and trusted by nobody; Node cannot make certificates by itself, so they are
-# committed.
+# material, valid from 2020 to 2120, and no real client trusts them. They are committed because Node cannot make
+# certificates by itself.
 #
 #   ca.crt                the authority that the test server's certificate comes from
 #   server.{crt,key}      the test server: DNS:localhost, IP:127.0.0.1, IP:::1

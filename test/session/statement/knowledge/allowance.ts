@@ -1,12 +1,12 @@
 /**
- * What may be silently out of date, and until when. Every other answer that differs from that of a connection without
- * caches is a failure of the client.
+ * Lists the answers that may be out of date, and until when. Every other answer that differs from that of a connection
+ * without caches is a failure of the client.
  *
- * A change that a session of the pool makes is known at once to that session, and with its commit to all others of the
- * pool. What is made outside of the pool, and what a session makes inside of a function or a procedure, bears no mark.
- * Then the server's word counts: it refuses a plan whose columns are others, and names the types of a row's fields. What
- * it does not say is in the table below. It ends with the lifetime of the cache, with `reloadSchemaState`, and with the
- * server.
+ * A session of the pool knows its own changes at once, and the other sessions of the pool know them with its commit. A
+ * change that is made outside the pool, or inside a function or a procedure, bears no mark. Then only the server's
+ * checks help: it refuses a plan whose columns have changed, and names the types of a row's fields. The table below
+ * lists what the server does not report. An answer is no longer out of date after the lifetime of the cache, after
+ * `reloadSchemaState`, and on another server.
  */
 
 /** What an unmarked change of the schema hides. */
@@ -24,11 +24,11 @@ interface Allowance {
   readonly what: string
   readonly reason: string
   readonly hides: (hidden: Hidden) => boolean
-  /** Whether this is why an answer, which was given and not refused, is another than it should be. */
+  /** Whether this is the reason why an answer, which was given and not refused, differs from the right one. */
   readonly explains: (given: unknown, right: Right) => boolean
 }
 
-/** What should have come: a value, or an error by its tag. */
+/** The right answer: a value, or an error by its tag. */
 export type Right = { readonly value: unknown } | { readonly failed: string }
 
 const isNames = (hidden: Hidden): boolean => hidden.startsWith("attribute names")
@@ -58,11 +58,11 @@ export const ALLOWED: ReadonlyArray<Allowance> = [
   }
 ]
 
-/** The allowance that explains an answer; undefined where it is wrong. */
+/** The allowance that explains an answer; undefined if it is wrong. */
 export const allowanceFor = (hidden: ReadonlyArray<Hidden>, given: unknown, right: Right): string | undefined =>
   ALLOWED.find(({ explains, hides }) => hidden.some(hides) && explains(given, right))?.what
 
-/** Whether two answers differ in nothing but values: as many rows, with the same columns. */
+/** Whether two answers differ only in values: they have as many rows, with the same columns. */
 const hasSameRows = (given: unknown, right: unknown): boolean => {
   if (Array.isArray(given) && Array.isArray(right)) {
     return given.length === right.length && given.every((each, index) => hasSameRows(each, right[index]))
@@ -74,7 +74,7 @@ const hasSameRows = (given: unknown, right: unknown): boolean => {
 const isRow = (value: unknown): value is object =>
   typeof value === "object" && value !== null && Object.getPrototypeOf(value) === Object.prototype
 
-/** Whether an error is about a value, or about the types that stand behind an operator or a function. */
+/** Whether an error is about a value, or about the types of an operator or a function. */
 const isOfValue = (failed: string): boolean => failed === "EncodeError" || OF_VALUES.has(failed)
 const OF_VALUES: ReadonlySet<string> = new Set([
   "InvalidTextRepresentationError",

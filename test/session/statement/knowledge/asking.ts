@@ -1,4 +1,4 @@
-/** How a statement is asked by each kind of call, and how its answer is had without any of what is cached. */
+/** Runs a statement by each kind of call, and finds its right answer without any cache. */
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
 import * as Stream from "effect/Stream"
@@ -17,7 +17,7 @@ const isPlain = ({ isUtility, values, writes }: Asked): boolean =>
 
 const hasTyped = (values: ReadonlyArray<unknown>): boolean => values.some((value) => value instanceof TypedParameter)
 
-/** The kind by which it is really asked, where the one that was chosen takes no such statement. */
+/** The kind of call that is used, if the chosen one does not take the statement. */
 export const kindOf = ({ asked, kind, next, values }: Call, isBegunInSql: boolean): Kind => {
   switch (kind) {
     case "executeScript":
@@ -25,7 +25,7 @@ export const kindOf = ({ asked, kind, next, values }: Call, isBegunInSql: boolea
     case "batch":
       return isBegunInSql ? "fetch" : kind
     case "prepare":
-      // What is prepared has the types that the server says, whatever its values are.
+      // A prepared statement has the types that the server says, whatever its values are.
       return hasTyped(values) ? "fetch" : kind
     case "copyOutRows":
     case "cursor":
@@ -49,7 +49,7 @@ export const kindOf = ({ asked, kind, next, values }: Call, isBegunInSql: boolea
 const FETCHING = (sql: string) => [`DECLARE m NO SCROLL CURSOR FOR ${sql}`, "FETCH ALL IN m", "CLOSE m"] as const
 const EXECUTING = (sql: string) => [`PREPARE q AS ${sql}`, "EXECUTE q", "DEALLOCATE q"] as const
 
-/** As the client is asked whose caches are on trial. */
+/** Asks the client whose caches are tested. */
 export const ask = (pg: Queryable, call: Call, kind: Kind): Answer => {
   const { asked, copied, next, nextValues, values } = call
   const { sql } = asked
@@ -112,7 +112,7 @@ export const ask = (pg: Queryable, call: Call, kind: Kind): Answer => {
   }
 }
 
-/** The right answer: each statement by itself, described anew, and with the types as they are now. */
+/** The right answer: each statement alone, described anew, and with the current types. */
 export const answer = (
   pg: Queryable,
   call: Call,
@@ -154,14 +154,16 @@ const expected = (pg: Queryable, call: Call, kind: Kind, isTransaction: boolean)
   }
 }
 
-/** Each of them, whatever becomes of the others. */
+/** Runs each of them, whatever the others end with. */
 const allOf = (calls: ReadonlyArray<Answer>, concurrency: number | "unbounded"): Answer =>
   Effect.flatMap(
     Effect.forEach(calls, (each) => Effect.exit(each), { concurrency }),
     (exits) => Effect.all(exits)
   )
 
-/** A batch that is refused before it is sent has done nothing; one that the server refuses has failed the transaction. */
+/**
+ * A batch that is refused before it is sent has done nothing; one that the server refuses has failed the transaction.
+ */
 const asBatch = (pg: Queryable, all: Answer, isTransaction: boolean): Answer =>
   Effect.tapError(pg.withTransaction(all), (error) =>
     isTransaction && PgError.isPostgresError(error) ? Effect.ignore(pg.execute("SELECT 1 / 0")) : Effect.void
@@ -181,7 +183,7 @@ const inTheMidst = (pg: Queryable, [before, sql, after]: readonly [string, strin
     return yield* Effect.ensuring(pg.fetch(sql), Effect.ignore(pg.execute(after)))
   })
 
-/** Changes the schema in one of the ways there are. */
+/** Changes the schema in one of the possible ways. */
 export const change = (pg: Queryable, ddl: string, way: Way): Answer => {
   const statements = ddl.split(";").map((each) => each.trim())
   const each = (run: (sql: string) => Answer) => Effect.forEach(statements, run, { discard: true })

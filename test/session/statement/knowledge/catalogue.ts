@@ -1,7 +1,7 @@
 /**
- * What the programs of the oracle for caches are made of: the schema that each begins with, the changes of it, the
- * settings of a session, and the statements whose answers are compared. Every name in the statements may mean one of
- * several things, by the search_path, the role and what is temporary.
+ * The parts of the programs of the cache oracle: the initial schema, its changes, the settings of a session, and the
+ * statements whose answers are compared. Every name in the statements may mean several things, by the search_path, the
+ * role and temporary objects.
  */
 import * as PgTypes from "../../../../src/PgTypes.ts"
 import type { Hidden } from "./allowance.ts"
@@ -43,7 +43,7 @@ const REST = `
   CREATE FUNCTION public.change(ddl text) RETURNS text LANGUAGE plpgsql AS 'BEGIN EXECUTE ddl; RETURN ddl; END';
   CREATE PROCEDURE public.change_too(ddl text) LANGUAGE plpgsql AS 'BEGIN EXECUTE ddl; END'`
 
-/** The same on both servers, but for the order in which OIDs are given. */
+/** Equal on both servers, except for the order in which OIDs are given. */
 export const schemaOf = (which: 0 | 1): string => `
   DROP SCHEMA IF EXISTS one, two CASCADE;
   DROP SCHEMA public CASCADE;
@@ -53,7 +53,7 @@ export const schemaOf = (which: 0 | 1): string => `
   ${(which === 0 ? [...TYPES_OF_ONE, ...TYPES_OF_TWO] : [...TYPES_OF_TWO.toReversed(), ...TYPES_OF_ONE.toReversed()]).join(";")};
   ${REST}`
 
-/** What is stored in the end. */
+/** The rows that are stored in the end. */
 export const STORED = [
   "SELECT r::text FROM one.r ORDER BY 1",
   "SELECT r::text FROM two.r ORDER BY 1",
@@ -65,9 +65,9 @@ export const STORED = [
 
 export interface Change {
   readonly sql: string
-  /** What of it the server does not say to sessions that have not made it. */
+  /** The consequences that the server does not report to sessions that have not made the change. */
   readonly hides: ReadonlyArray<Hidden>
-  /** Whether it changes only what the session has for itself. */
+  /** Whether it changes only objects of the session itself. */
   readonly isTemporary?: boolean
 }
 
@@ -158,7 +158,7 @@ export const CHANGES: ReadonlyArray<Change> = [
   }
 ]
 
-/** How a session makes a change. Those of the second kind bear no mark that the client could see. */
+/** How a session makes a change. Changes of the second kind bear no mark that the client could see. */
 export const WAYS = ["execute", "executeScript", "batch", "DO", "function", "procedure"] as const
 export type Way = (typeof WAYS)[number]
 
@@ -191,11 +191,11 @@ export const SETTINGS: ReadonlyArray<string> = [
 
 export interface Asked {
   readonly sql: string
-  /** What each run may be given; none where there are no parameters. */
+  /** The values for each run; none if there are no parameters. */
   readonly values?: ReadonlyArray<ReadonlyArray<unknown>>
-  /** What an answer of it depends on that the server may keep to itself. */
+  /** What its answer depends on that the server may not report. */
   readonly reliesOn?: ReadonlyArray<Hidden>
-  /** Whether it is more than a query: COPY and cursors take none of these. */
+  /** Whether it is more than a query: COPY and cursors do not take such statements. */
   readonly isUtility?: boolean
   readonly writes?: boolean
 }
@@ -330,7 +330,7 @@ export const STATEMENTS: ReadonlyArray<Asked> = [
   { sql: "SELECT $1::int4 AS n, ROW($1::int4, 'x'::text) AS row", values: [[PgTypes.int4(6)], [7]] }
 ]
 
-/** What a table is filled with by COPY. */
+/** The rows with which COPY fills a table. */
 export const COPIED: ReadonlyArray<{
   readonly table: string
   readonly rows: ReadonlyArray<ReadonlyArray<unknown>>
@@ -344,7 +344,7 @@ export const COPIED: ReadonlyArray<{
   { table: "t", columns: ["m", "d"], rows: [["calm", 5]] }
 ]
 
-/** By which call a statement is asked. */
+/** The calls that can run a statement. */
 export const KINDS = [
   "fetch",
   "fetchTuples",

@@ -1,4 +1,4 @@
-/** Runs programs from seeds until one is answered wrongly, and tells the smallest that still is. */
+/** Runs programs from seeds until one is answered wrongly, and reports the smallest that still is. */
 import { assert } from "@effect/vitest"
 import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
@@ -16,7 +16,7 @@ export class OracleWorld extends Context.Service<OracleWorld, World>()("effectpg
 
 const PATIENCE = "30 seconds"
 
-/** What is wrong with the answers to a program; undefined where nothing is. */
+/** What is wrong with the answers to a program; undefined if nothing is. */
 const faultOf = (
   program: ReadonlyArray<Command>,
   tally: Tally
@@ -26,7 +26,7 @@ const faultOf = (
     return outcome._tag === "Some" ? outcome.value : `${describe(program)}\nhangs`
   })
 
-/** Runs at least so many steps, each program of the same length, from consecutive seeds. */
+/** Runs at least so many steps, in programs of equal length, from consecutive seeds. */
 export const checkPrograms = (options: {
   readonly firstSeed: number
   readonly steps: number

@@ -1,8 +1,8 @@
-/** Makes programs from seeds, and the smallest program that still shows what a larger one has shown. */
+/** Makes programs from seeds, and reduces a failing program to the smallest that still fails. */
 import * as Effect from "effect/Effect"
 import { type Command, MAX_NUMBER, type Numbers, programOf } from "./program.ts"
 
-/** Numbers that are the same for the same seed (mulberry32). */
+/** Numbers that are repeatable by their seed (mulberry32). */
 const numbersFrom = (seed: number): (() => number) => {
   let state = seed >>> 0
   return () => {
@@ -22,7 +22,7 @@ export const programFrom = (seed: number, steps: number): ReadonlyArray<Command>
   return programOf(focus, Array.from({ length: steps }, command))
 }
 
-/** Leaves out what can be left out, in ever smaller parts, for as long as the rest still fails. */
+/** Leaves out everything that can be left out, in ever smaller parts, for as long as the rest still fails. */
 export const shrink = <E, R>(
   program: ReadonlyArray<Command>,
   fails: (program: ReadonlyArray<Command>) => Effect.Effect<boolean, E, R>

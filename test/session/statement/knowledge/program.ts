@@ -1,4 +1,4 @@
-/** Programs of the oracle for caches, as data: what is done, by which session, in which order. */
+/** Programs of the cache oracle, as data: what is done, by which session, in which order. */
 import {
   type Asked,
   type Change,
@@ -21,7 +21,7 @@ export interface Call {
   readonly kind: Kind
   readonly asked: Asked
   readonly values: ReadonlyArray<unknown>
-  /** What else is asked by the same call, where it takes several statements. */
+  /** The other statements of the same call, if it takes several. */
   readonly next: Asked
   readonly nextValues: ReadonlyArray<unknown>
   readonly copied: (typeof COPIED)[number]
@@ -40,17 +40,17 @@ export type Command =
   | { readonly _tag: "GiveBack"; readonly who: Who }
   | { readonly _tag: "Reload" }
   | { readonly _tag: "LifetimePasses" }
-  /** Prepares a statement, or runs the one that was. */
+  /** Prepares a statement, or runs the prepared one. */
   | { readonly _tag: "Hold"; readonly who: Who; readonly asked: Asked }
   | { readonly _tag: "RunHeld"; readonly who: Who; readonly value: number }
 
-/** What a command is made of: what it is, who gives it, and three choices. */
+/** The parts of a command: its kind, its session, and three choices. */
 export type Numbers = readonly [number, number, number, number, number]
 
 export const MAX_NUMBER = 999
 const STATEMENTS_IN_FOCUS = 3
 
-/** The things that a text names. */
+/** The objects that a text names. */
 const thingsIn = ({ sql }: { readonly sql: string }): ReadonlyArray<string> => {
   if (sql.includes("SCHEMA")) return THINGS
   return THINGS.filter((thing) => new RegExp(`\\b${thing}\\b`).test(sql))
@@ -63,11 +63,11 @@ const of = <A>(all: ReadonlyArray<A>, number: number): A => {
   return found
 }
 
-/** Mostly the first, which most often suits: what is refused shows little. */
+/** Mostly the first, which suits most often: refused commands show little. */
 const valuesOf = ({ values }: Asked, number: number): ReadonlyArray<unknown> =>
   values === undefined ? [] : number % 2 === 0 ? of(values, 0) : of(values, (number - 1) / 2)
 
-/** Few statements meet the changes of what they name, so that they are asked again and again. */
+/** Few statements name the objects that change, so that they run again and again. */
 export const programOf = (focus: number, numbers: ReadonlyArray<Numbers>): ReadonlyArray<Command> => {
   const stride = 1 + Math.floor(focus / STATEMENTS.length)
   const asked = Array.from({ length: STATEMENTS_IN_FOCUS }, (_, index) => of(STATEMENTS, focus + index * stride))
@@ -107,7 +107,7 @@ export const programOf = (focus: number, numbers: ReadonlyArray<Numbers>): Reado
   })
 }
 
-/** A program as it is told to a reader. */
+/** A program in a readable form. */
 export const describe = (program: ReadonlyArray<Command>): string =>
   program.map((command) => `  ${describeCommand(command)}`).join("\n")
 

@@ -1,4 +1,4 @@
-/** One session of a program, on either side: the connection, its open transactions, and a statement that is kept. */
+/** One session of a program, on either side: the connection, its open transactions, and a held statement. */
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Scope from "effect/Scope"
@@ -8,7 +8,7 @@ import type * as PgStatement from "../../../../src/PgStatement.ts"
 
 type Answer = Effect.Effect<unknown, PgError.PgError>
 
-/** What is open: a transaction, or a savepoint of it. */
+/** An open transaction, or a savepoint of it. */
 interface Level {
   readonly pg: PgConnection.Queryable
   readonly commit: Answer
@@ -90,7 +90,7 @@ export class Seat {
     return Effect.suspend(() => this.levels.pop()?.rollback ?? Effect.void)
   }
 
-  /** Whatever is open. */
+  /** Runs in whatever is open. */
   get rollBackAll(): Effect.Effect<void> {
     return Effect.suspend(() => {
       const levels = this.isByHand ? this.levels.slice(0, 1) : this.levels.toReversed()

@@ -1,9 +1,10 @@
 /**
- * Runs a program on two sides at once: by a pool with all its caches, and by connections that cache nothing and learn the
- * types anew for each call. Each side has a database of its own on the same server; whatever is done to one is done to the
- * other, so that what differs in the answers is what the client remembered wrongly.
+ * Runs a program on two sides at once: by a pool with all its caches, and by connections that cache nothing and learn
+ * the types anew for each call. Each side has a database of its own on the same server, and both get the same commands,
+ * so a difference in the answers is a fault of the caches.
  *
- * An answer may also be a typed error: then it is asked once more, in a transaction all of that, and has to be right.
+ * An answer may also be a typed error: then the call is repeated, in a transaction the whole transaction, and must be
+ * right.
  */
 import * as Cause from "effect/Cause"
 import * as Effect from "effect/Effect"
@@ -24,17 +25,17 @@ const SUBJECT = "subject"
 const REFERENCE = "reference"
 const LIFETIME_MILLIS = 300_000
 
-/** What a lock is waited for would be a fault of the program. */
+/** Waiting for a lock would be a fault of the program. */
 const SESSION_SETTINGS = { search_path: "one", lock_timeout: "2s" }
 
 export interface Tally {
   programs: number
   steps: number
-  /** Right answers that were no refusals. */
+  /** Right answers that were not refusals. */
   answered: number
-  /** Answers that were right only when asked again, by what was said the first time. */
+  /** Answers that were right only at the second attempt, by the first error. */
   readonly retried: Map<string, number>
-  /** Answers that were out of date, as they may be. */
+  /** Answers that were out of date, as allowed. */
   readonly allowed: Map<string, number>
 }
 
@@ -68,8 +69,8 @@ const isRefusedBySomebody = (
 ): boolean => right.failed === "EncodeError" && PgError.isPostgresError(error) && error.code.startsWith("22")
 
 /**
- * What nobody has run may be refused for one reason or another: where the transaction has failed already, and where the
- * first of several statements that is refused is not the first that would have been.
+ * A statement that did not run may be refused for one of several reasons: the transaction has failed already, or
+ * another of several statements is refused first.
  */
 const mayFailOtherwise = (command: Command | undefined, right: { readonly failed: string }): boolean =>
   right.failed === "InFailedSQLTransactionError" ||
@@ -81,14 +82,14 @@ const show = (outcome: Outcome): string =>
 const inspected = (value: unknown): string =>
   JSON.stringify(value, (_key, each: unknown) => (typeof each === "bigint" ? `${each}n` : each)) ?? "nothing"
 
-/** What only reads may be asked once more, whatever became of it. */
+/** A statement that only reads may be repeated, whatever it ended with. */
 const isReadOnly = (command: Command, asked: Asked | undefined): boolean =>
   asked !== undefined &&
   asked.writes !== true &&
   asked.isUtility !== true &&
   (command._tag !== "Call" || command.next.writes !== true)
 
-/** The clock by which statements grow old: programs let it run ahead. */
+/** The clock by which statements grow old: programs advance it. */
 const realNow = performance.now.bind(performance)
 let ahead = 0
 const letTimePass = (millis: number): void => {
@@ -135,7 +136,7 @@ export const makeWorld = (servers: TwoServers): Effect.Effect<World, PgError.PgE
     return { servers, admins: [one.admins, other.admins], references: [one.references, other.references] }
   })
 
-/** A connection without caches, which is as new again when the scope closes. */
+/** A connection without caches, which is like new after the scope closes. */
 const lent = (connection: PgConnection.PgConnection): Effect.Effect<PgConnection.PgConnection, never, Scope.Scope> =>
   Effect.acquireRelease(Effect.succeed(connection), () =>
     Effect.forEach(["ROLLBACK", "DISCARD ALL"], (sql) => Effect.ignore(connection.execute(sql)), { discard: true })
@@ -166,7 +167,7 @@ const setUp = ({ admins }: World, servers: ReadonlyArray<Which>): Effect.Effect<
     }
   })
 
-/** Fails with what is wrong; undefined where all is right. */
+/** Fails with what is wrong; undefined if everything is right. */
 export const run = (
   world: World,
   program: ReadonlyArray<Command>,
@@ -187,11 +188,11 @@ export const run = (
     return yield* Effect.ensuring(running.run(program), running.leave)
   })
 
-/** One session as both sides see it. */
+/** One session on both sides. */
 interface Pair {
   readonly subject: Seat
   readonly reference: Seat
-  /** What the session may not have heard of. */
+  /** Changes of which the session may not have heard. */
   readonly hidden: Set<Hidden>
   /** What it has done in its open transaction. */
   log: Array<Command>
@@ -208,7 +209,7 @@ class Running {
   private readonly tally: Tally
   private readonly pairs: readonly [Pair, Pair]
   private which: Which = 0
-  /** The sessions whose connections without caches have learned the types since anything was done but ask. */
+  /** The sessions whose connections without caches have learned the types since the last change. */
   private readonly learned = new Set<Pair>()
   private isReplaying = false
 
@@ -350,7 +351,7 @@ class Running {
     )
   }
 
-  /** What would wait for the other session's transaction is left out. */
+  /** A command that would wait for the other session's transaction is left out. */
   private isInTheWay(command: Command & { readonly who: Who }): boolean {
     const other = this.other(command)
     if (other.hasChanged) return true
@@ -444,7 +445,7 @@ class Running {
     }
   }
 
-  /** Asks both sides, and the pool once more where it failed. */
+  /** Asks both sides, and the pool once more if it failed. */
   private compare(
     pair: Pair,
     command: Command & { readonly who: Who },
@@ -490,7 +491,7 @@ class Running {
     return STOP
   }
 
-  /** Runs the transaction once more from its beginning, on both sides. */
+  /** Runs the transaction again from its beginning, on both sides. */
   private replay(pair: Pair): Effect.Effect<string | typeof STOP | undefined, PgError.PgError> {
     return Effect.gen({ self: this }, function* () {
       const { log, reference, subject } = pair

@@ -1,4 +1,4 @@
-/** A session that changes the schema knows it: what it had learned before is asked for again. */
+/** Tests that a session which changes the schema asks again for what it had learned before. */
 import { assert, layer } from "@effect/vitest"
 import * as Effect from "effect/Effect"
 import { TestDatabase } from "../../support/database.ts"
@@ -25,7 +25,7 @@ layer(TestDatabase.layer, { excludeTestServices: true })("after a change of the 
     }).pipe(Effect.scoped)
   )
 
-  it.effect("a cached INSERT writes what the column takes now, and cuts nothing", () =>
+  it.effect("a cached INSERT writes values that the column takes now, and cuts nothing", () =>
     Effect.gen(function* () {
       const connection = yield* liveConnection()
       yield* connection.execute("CREATE TABLE changed (d date, f float4, n float8)")
@@ -62,7 +62,7 @@ layer(TestDatabase.layer, { excludeTestServices: true })("after a change of the 
     }).pipe(Effect.scoped)
   )
 
-  it.effect("the other connections of the pool read a row type as it is now", () =>
+  it.effect("the other connections of the pool read a row type with its current attributes", () =>
     Effect.gen(function* () {
       const pool = yield* livePool({ maxConnections: 2 })
       yield* pool.executeScript("CREATE TABLE pooled (a int4, b int4); INSERT INTO pooled VALUES (1, 2)")
