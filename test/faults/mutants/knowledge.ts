@@ -97,5 +97,17 @@ export const knowledgeMutants: ReadonlyArray<Mutant> = [
     edits: [{ file: "codec/composite.ts", find: "    refuseMore(value)\n", replace: "" }],
     test: TYPES,
     only: "the name of the key"
+  },
+  {
+    what: "shares types between servers",
+    edits: [
+      {
+        file: "session/types/knownDatabase.ts",
+        find: "this.identified.get(identity)",
+        replace: "this.identified.values().next().value"
+      }
+    ],
+    test: "test/session/types/knownDatabase.test.ts",
+    only: "do not share types between"
   }
 ]
