@@ -67,6 +67,7 @@ const REASONS: Readonly<Record<string, string>> = {
   "transaction/transactionLevel.ts": "test/transactions/programs.integration.test.ts compares its levels with a model.",
   "transaction/turn.ts": "test/transactions/turns.integration.test.ts tests the order in which fibers are served.",
 
+  "types/missingTypes.ts": "test/session/types/typeCatalogue.sim.test.ts tests columns that could not be read.",
   "types/typeQuery.ts":
     "Only PostgreSQL can answer it: test/session/types/typeCatalogue.integration.test.ts runs it there."
 }
