@@ -9,7 +9,7 @@ import * as Stream from "effect/Stream"
 import type * as PgError from "../../PgError.ts"
 import { executions, fetches, type Prepared, Rows } from "../../session/request/manyRequest.ts"
 import { OwnStatement } from "../../session/statement/heldStatement.ts"
-import { mapOutcome, type Outcome } from "../../session/exchange/pipelinePlan.ts"
+import { type Outcome, Stale } from "../../session/exchange/pipelinePlan.ts"
 import type { Request } from "../../session/request/request.ts"
 import type { Statements } from "../../session/statement/statements.ts"
 import { JOINING_LEVEL, type TransactionLevel } from "../../session/transaction/transactionLevel.ts"
@@ -55,12 +55,9 @@ const describedFetches: Runs<Described<ReadonlyArray<ReadonlyArray<Row>>>> = (pr
       request.exchange(session, (exit) =>
         resume(
           Exit.map(exit, (outcome) =>
-            mapOutcome(outcome, (answer) => ({
-              answer,
-              columns: rowShape?.columns ?? [],
-              types: session.catalogue.types,
-              sql
-            }))
+            outcome instanceof Stale
+              ? outcome
+              : { answer: outcome, columns: rowShape?.columns ?? [], types: session.catalogue.types, sql }
           )
         )
       )

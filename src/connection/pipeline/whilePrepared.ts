@@ -5,15 +5,14 @@
 import * as Effect from "effect/Effect"
 import { namedTypes } from "../../codec/typedParameter.ts"
 import type * as PgError from "../../PgError.ts"
-import { type Outcome, Stale, Unread } from "../../session/exchange/pipelinePlan.ts"
+import { type Outcome, Stale } from "../../session/exchange/pipelinePlan.ts"
 import { type PreparedStatement, silent, undescribed, unnamed } from "../../session/statement/preparedStatement.ts"
 import { MAX_REPETITIONS } from "../../session/exchange/repetition.ts"
 import { preparation, type Request } from "../../session/request/request.ts"
 import { statementKey, type Statements } from "../../session/statement/statements.ts"
 import { hasNoParameters, kindOf } from "../../session/statement/statementKind.ts"
 import type { TransactionLevel } from "../../session/transaction/transactionLevel.ts"
-import { missingTypes, unanswered, undecodable } from "../../session/types/missingTypes.ts"
-import { haveChanged, lookUp, wellFormed } from "../typesNow.ts"
+import { haveChanged } from "../typesNow.ts"
 import type { Parameters } from "../../call/call.ts"
 
 type Answer<A> = Effect.Effect<A, PgError.PgError>
@@ -42,7 +41,6 @@ export const whilePrepared = <A>(
       for (const text of others) all.push(yield* prepare(text))
       // Later attempts prepare the statements within the pipeline, which leaves little time for another change.
       const outcome = yield* level.run(make(attempt === 1 ? all : [unnamed(all[0]), ...all.slice(1).map(unnamed)]))
-      if (outcome instanceof Unread) return yield* readAgain(level, outcome)
       if (!(outcome instanceof Stale)) return outcome
       const isOutOfDate = outcome.isCertain || (yield* hasChanged(level, outcome, remembered))
       if (!isOutOfDate) return yield* Effect.fail(outcome.error(false))
@@ -79,21 +77,4 @@ const prepared = (
     }
     remembered.add(key)
     return Effect.succeed(found)
-  })
-
-/** Looks up the types that are missing or have changed, and then reads the rows that could not be read without them. */
-const readAgain = <A>(
-  level: TransactionLevel,
-  { column, read, statement }: Unread<A>,
-  lookedUp: ReadonlyArray<number> = []
-): Answer<A> =>
-  Effect.gen(function* () {
-    const missing = missingTypes(level.session.catalogue, statement, column, lookedUp)
-    if (missing === undefined) return yield* undecodable(column, statement)
-    const { types, unknown } = missing
-    yield* Effect.mapError(lookUp(level, types, unknown), (error) =>
-      error._tag === "ProtocolError" ? error : unanswered(column, statement)
-    )
-    const answer = yield* wellFormed(() => read(types))
-    return answer instanceof Unread ? yield* readAgain(level, answer, [...lookedUp, ...unknown]) : answer
   })

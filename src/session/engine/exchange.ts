@@ -25,6 +25,10 @@ export interface Exchange extends Progress {
   readonly isControl?: boolean
   /** Whether nothing may be written behind this request before it is answered. The session asks after `encode`. */
   readonly exclusive: boolean
+  /** An exchange that stands for this one in the queues of the session, as a part of the same conversation. */
+  readonly part?: Exchange | undefined
+  /** The exchange of which this one is a part. If the session is lost, that one is told. */
+  readonly whole?: Exchange | undefined
   /** Appends the whole request. If it throws, the session rewinds the writer and passes the failure to `refused`. */
   encode(writer: ByteWriter): void
   /** Called if `encode` threw. Nothing of the request was written. */
@@ -49,6 +53,9 @@ export interface Exchange extends Progress {
   /** Called if the session was lost. `error` says what became of the request. */
   lost(error: PgError.PgError): void
 }
+
+/** Returns the exchange that is told of a loss. */
+export const wholeOf = (exchange: Exchange): Exchange => exchange.whole ?? exchange
 
 /** Thrown if a message comes that cannot come at this point of the conversation. */
 export class Desynchronised extends ProtocolViolation {

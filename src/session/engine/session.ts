@@ -20,7 +20,7 @@ import { type ErrorFields, readErrorFields, readNoticeFields } from "../../wire/
 import { ProtocolViolation } from "../../wire/failure.ts"
 import type { TypeCatalogue } from "../types/typeCatalogue.ts"
 import { Channels } from "./channels.ts"
-import { Desynchronised, type Exchange } from "./exchange.ts"
+import { Desynchronised, type Exchange, wholeOf } from "./exchange.ts"
 import { Fence } from "./fence.ts"
 import { Fifo } from "./fifo.ts"
 import { identify } from "./identification.ts"
@@ -142,7 +142,7 @@ export class Session extends Inspectable.Class implements FrameSink, TransportEv
   /** Queues the next part of a partly answered request, ahead of all others. */
   submitFirst(exchange: Exchange): void {
     if (exchange.abandoned) return exchange.withdrawn?.()
-    if (this.lost !== undefined) return exchange.lost(lostWaiting(exchange, this.lost))
+    if (this.lost !== undefined) return wholeOf(exchange).lost(lostWaiting(exchange, this.lost))
     this.waiting.unshift(exchange)
     this.schedulePump()
   }
@@ -151,8 +151,11 @@ export class Session extends Inspectable.Class implements FrameSink, TransportEv
   abandon(exchange: Exchange): void {
     if (exchange.abandoned || this.lost !== undefined) return
     exchange.abandoned = true
-    if (this.withdraw(exchange)) return
-    if (this.inFlight.last() === exchange) this.fence.raise()
+    const { part = exchange } = exchange
+    part.abandoned = true
+    if (part !== exchange) exchange.withdrawn?.()
+    if (this.withdraw(part)) return
+    if (this.inFlight.last() === part) this.fence.raise()
     this.fence.advance()
   }
 
@@ -327,7 +330,7 @@ export class Session extends Inspectable.Class implements FrameSink, TransportEv
     } catch (failure) {
       const lost = violation(failure)
       this.die(lost)
-      head.lost(lost)
+      wholeOf(head).lost(lost)
     }
     this.begunIn = status
   }
@@ -352,7 +355,8 @@ export class Session extends Inspectable.Class implements FrameSink, TransportEv
 
   /** The error that the server gave to the oldest request, if it gave one. */
   private get headAnswer(): PgError.PostgresError | undefined {
-    const { headError, oldest: head } = this
+    const { headError, oldest } = this
+    const head = oldest && wholeOf(oldest)
     return headError && serverError(headError, head?.sql ?? "", head ?? NOTHING_ASKED, { isLastWord: true })
   }
 
@@ -399,8 +403,8 @@ export class Session extends Inspectable.Class implements FrameSink, TransportEv
     this.decoder.stop()
     this.transport.destroy()
     this.fence.drop()
-    const written = this.inFlight.drain()
-    const unwritten = this.waiting.drain()
+    const written = this.inFlight.drain().map(wholeOf)
+    const unwritten = this.waiting.drain().map(wholeOf)
     this.oldest = undefined
     tellWritten(written, error, answer, this.transaction)
     for (const exchange of unwritten) exchange.lost(lostWaiting(exchange, error))

@@ -1,6 +1,6 @@
 /** Ends requests of a session without ending the session. */
 import type * as PgError from "../../PgError.ts"
-import type { Exchange } from "./exchange.ts"
+import { type Exchange, wholeOf } from "./exchange.ts"
 import type { Fifo } from "./fifo.ts"
 import { lostInFlight, refusedWaiting } from "./lostErrors.ts"
 
@@ -10,8 +10,10 @@ export const refuseUnwritten = (waiting: Fifo<Exchange>, error: PgError.PgError)
     if (exchange.isControl === true) {
       waiting.push(exchange)
     } else {
+      const whole = wholeOf(exchange)
       exchange.withdrawn?.()
-      exchange.lost(refusedWaiting(exchange, error))
+      if (whole !== exchange) whole.withdrawn?.()
+      whole.lost(refusedWaiting(whole, error))
     }
   }
 }
@@ -23,8 +25,12 @@ export const refuseUnwritten = (waiting: Fifo<Exchange>, error: PgError.PgError)
 export const abandonWritten = (inFlight: Fifo<Exchange>, error: PgError.PgError): boolean => {
   for (const exchange of inFlight.toArray()) {
     if (exchange.abandoned || exchange.isControl === true) continue
-    exchange.lost(lostInFlight(exchange, error))
+    const whole = wholeOf(exchange)
+    whole.lost(lostInFlight(whole, error))
     exchange.abandoned = true
+    if (whole === exchange) continue
+    whole.abandoned = true
+    whole.withdrawn?.()
   }
   return inFlight.some(({ abandoned }) => abandoned)
 }

@@ -4,6 +4,7 @@
  */
 import * as PgError from "../../PgError.ts"
 import type { ByteWriter } from "../../wire/byteWriter.ts"
+import { Backend } from "../../wire/backendMessage.ts"
 import { encodeCopyFail } from "../../wire/coldMessages.ts"
 import { writeSync } from "../../wire/frontendEncoder.ts"
 
@@ -24,6 +25,15 @@ export const NO_COPY = {
       sql,
       outcome: "unknown"
     })
+}
+
+/**
+ * Skips the data of a COPY TO STDOUT that was refused. Returns what is awaited next: `skipping` behind CopyData, `after`
+ * behind CopyDone. Returns undefined for any other message, which does not belong to such data.
+ */
+export const afterSkipped = <Awaiting>(type: number, skipping: Awaiting, after: Awaiting): Awaiting | undefined => {
+  if (type === Backend.CopyData) return skipping
+  return type === Backend.CopyDone ? after : undefined
 }
 
 /** The reason in CopyFail. The server repeats it in an error, which the call replaces with its own. */

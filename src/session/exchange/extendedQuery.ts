@@ -49,7 +49,7 @@ import { MAX_COUNT } from "../../wire/limits.ts"
 import { readDescriptions, typeQuery } from "../types/typeQuery.ts"
 import { OWN_TYPES } from "../types/typeCatalogue.ts"
 import { Awaiting } from "./awaiting.ts"
-import { NO_COPY, refuseCopyInAndSync } from "./copyRefusal.ts"
+import { afterSkipped, NO_COPY, refuseCopyInAndSync } from "./copyRefusal.ts"
 import { Desynchronised, type Exchange } from "../engine/exchange.ts"
 import { mayOutlastError } from "../statement/outcome.ts"
 import { type PreparedStatement, type StatementDescription, typeOids } from "../statement/preparedStatement.ts"
@@ -83,10 +83,9 @@ export class ExtendedQuery<Row, A> implements Exchange, Answer<Row>, Repeatable 
   private description: StatementDescription = UNDESCRIBED
   private failure: PgError.PgError | undefined
   private repetition: Repetition | undefined
-  /** The query for unknown types, while it runs. */
-  private lookup: ExtendedQuery<TupleRow, ReadonlyArray<TupleRow>> | undefined
-  /** The exchange that the session has: this one, or the one for which this one looks up types. */
-  private exchange: Exchange = this
+  /** The query for unknown types, while it runs. If this is one, `whole` is the exchange that needs the types. */
+  part: Exchange | undefined
+  whole: Exchange | undefined
   private lookedUp: ReadonlyArray<number> = NONE
 
   constructor(
@@ -124,7 +123,7 @@ export class ExtendedQuery<Row, A> implements Exchange, Answer<Row>, Repeatable 
   /** Outside a transaction, a statement whose rows wait for a lookup of types is already committed. */
   get mayOutlastError(): boolean {
     if (this.asksOnly || this.isUnrun || !this.session.isAutocommit) return false
-    return this.lookup !== undefined || mayOutlastError(this.sql)
+    return this.part !== undefined || mayOutlastError(this.sql)
   }
 
   get statement(): PreparedStatement | undefined {
@@ -138,7 +137,6 @@ export class ExtendedQuery<Row, A> implements Exchange, Answer<Row>, Repeatable 
   // ---------------------------------------------------------------------------------------------------- request
 
   encode(writer: ByteWriter): void {
-    if (this.lookup !== undefined) return this.lookup.encode(writer)
     const { session } = this
     const { portal } = this.wanted
     if (portal?.statement !== undefined) return this.encodePage(writer, portal, portal.statement)
@@ -178,7 +176,7 @@ export class ExtendedQuery<Row, A> implements Exchange, Answer<Row>, Repeatable 
   private encodeRun(writer: ByteWriter, statement: PreparedStatement): void {
     const { inUse, values, wanted } = this
     // Otherwise another run of the text could prepare it under the same name.
-    this.exclusive = statement.mayCopy || (inUse.isPresumed && statement.name !== "")
+    this.exclusive = statement.mayCopy || wanted.isExclusive === true || (inUse.isPresumed && statement.name !== "")
     if (wanted.until === "prepared") {
       writeSync(writer)
       this.awaiting = Awaiting.ready
@@ -203,7 +201,6 @@ export class ExtendedQuery<Row, A> implements Exchange, Answer<Row>, Repeatable 
   }
 
   refused(failure: unknown): void {
-    if (this.lookup !== undefined) return this.lookup.refused(failure)
     const { statement } = this
     const isOfValue = failure instanceof Unencodable && failure.parameter !== undefined
     if (isOfValue && statement !== undefined) this.again.valueRefused(failure, statement)
@@ -215,7 +212,6 @@ export class ExtendedQuery<Row, A> implements Exchange, Answer<Row>, Repeatable 
   dataRows(bytes: Buffer, at: number, limit: number): number {
     const isRow = this.awaiting === Awaiting.rows && this.inUse.known?.rowShape !== undefined
     if (isRow) return this.collector.addAll(bytes, at, limit)
-    if (this.lookup !== undefined) return this.lookup.dataRows(bytes, at, limit)
     throw new Desynchronised(Backend.DataRow, this.expected)
   }
 
@@ -272,17 +268,11 @@ export class ExtendedQuery<Row, A> implements Exchange, Answer<Row>, Repeatable 
         this.failure = NO_COPY.out(this.sql)
         this.awaiting = Awaiting.copyData
         return
-      case Backend.CopyData:
-        if (awaiting !== Awaiting.copyData) break
-        return
-      case Backend.CopyDone:
-        if (awaiting !== Awaiting.copyData) break
-        this.awaiting = Awaiting.rows
-        return
       default:
         break
     }
-    if (this.lookup !== undefined) return this.lookup.message(type, bytes, start, end)
+    const skipped = awaiting === Awaiting.copyData ? afterSkipped(type, awaiting, Awaiting.rows) : undefined
+    if (skipped !== undefined) return void (this.awaiting = skipped)
     throw new Desynchronised(type, this.expected)
   }
 
@@ -291,8 +281,7 @@ export class ExtendedQuery<Row, A> implements Exchange, Answer<Row>, Repeatable 
   }
 
   ready(status: TransactionStatus, error: ErrorFields | undefined): void {
-    if (this.lookup !== undefined) this.lookup.ready(status, error)
-    else if (error !== undefined) this.rejected(status, error)
+    if (error !== undefined) this.rejected(status, error)
     else if (this.awaiting !== Awaiting.ready) throw new Desynchronised(Backend.ReadyForQuery, this.expected)
     else if (this.inUse.known === undefined) this.prepared()
     else if (this.failure !== undefined) this.lost(this.failure)
@@ -314,17 +303,11 @@ export class ExtendedQuery<Row, A> implements Exchange, Answer<Row>, Repeatable 
   ): void {
     // The query for types must need no lookup itself, or there would be no end.
     if (this.wanted.types === OWN_TYPES) throw new ProtocolViolation("a type of its own in the catalogue's answer")
-    const { session } = this
     this.lookedUp = [...this.lookedUp, ...oids]
-    this.lookup = new ExtendedQuery(session, typeQuery(session.parameters), [oids], ownTuples, (exit) => {
-      this.lookup = undefined
-      if (Exit.isSuccess(exit)) types.add(readDescriptions(exit.value))
+    this.part = lookUpTypes(this, types, oids, (exit) => {
+      this.part = undefined
       done(exit)
     })
-    this.lookup.exchange = this
-    this.exclusive = true
-    this.awaiting = Awaiting.types
-    session.submitFirst(this.exchange)
   }
 
   /** Called when the statement has been described. Looks up types if that is needed, and then goes on to the run. */
@@ -345,7 +328,7 @@ export class ExtendedQuery<Row, A> implements Exchange, Answer<Row>, Repeatable 
     if (this.repetition !== undefined) inUse.presume(description, types)
     else inUse.learn(description, types)
     if (this.wanted.until === "prepared") return this.succeed()
-    this.session.submitFirst(this.exchange)
+    this.session.submitFirst(this)
   }
 
   /** Takes the columns, either of a statement that is being prepared or of a portal that is about to run. */
@@ -423,7 +406,7 @@ export class ExtendedQuery<Row, A> implements Exchange, Answer<Row>, Repeatable 
 
   askAgain(): void {
     this.lookedUp = NONE
-    this.session.submitFirst(this.exchange)
+    this.session.submitFirst(this)
   }
 
   withdrawn(): void {
@@ -442,6 +425,24 @@ export class ExtendedQuery<Row, A> implements Exchange, Answer<Row>, Repeatable 
   }
 }
 
+/** Looks up types as the next part of a conversation, before all waiting requests. Adds them to `types`. */
+export const lookUpTypes = (
+  whole: Exchange & { readonly session: Session },
+  types: DatabaseTypes,
+  oids: ReadonlyArray<number>,
+  done: (exit: Exit.Exit<unknown, PgError.PgError>) => void
+): Exchange | undefined => {
+  const { session } = whole
+  if (whole.abandoned) return void whole.withdrawn?.()
+  const lookup = new ExtendedQuery(session, typeQuery(session.parameters), [oids], ownTuples, (exit) => {
+    if (Exit.isSuccess(exit)) types.add(readDescriptions(exit.value))
+    done(exit)
+  })
+  lookup.whole = whole
+  session.submitFirst(lookup)
+  return lookup
+}
+
 const NONE: ReadonlyArray<never> = []
 const UNDESCRIBED: StatementDescription = { parameterOids: NONE, columns: undefined }
-const ownTuples: Wanted<TupleRow, ReadonlyArray<TupleRow>> = { ...allTuples, types: OWN_TYPES }
+const ownTuples: Wanted<TupleRow, ReadonlyArray<TupleRow>> = { ...allTuples, types: OWN_TYPES, isExclusive: true }

@@ -14,10 +14,10 @@
  * Parse Describe Flush  ->  ParseComplete ParameterDescription RowDescription | NoData
  * Bind Execute
  * ```
- * If types of such a statement are not known, they are looked up. The lookup takes the place of the unnamed statement,
- * so the statement is then parsed and described again. A run that may be a COPY also ends with Flush, and nothing is
- * written behind it before its answer, because the server would read the next run as data of the COPY. If the client
- * gives up in the middle and outside a transaction, it writes a ROLLBACK before the Sync, which alone would commit.
+ * Its unknown types are looked up, which takes the place of the unnamed statement: it is parsed and described again.
+ * Types that only the rows show to be unknown are looked up behind the Sync. A run that may be a COPY also ends with
+ * Flush, and nothing is written behind it before its answer, because the server would read it as data of the COPY. If
+ * the client gives up in the middle and outside a transaction, it writes a ROLLBACK before the Sync, which would commit.
  */
 import type { Buffer } from "node:buffer"
 import * as Exit from "effect/Exit"
@@ -31,10 +31,11 @@ import { type CommandTag, readCommandTag } from "../../wire/commandTag.ts"
 import type { ErrorFields } from "../../wire/errorFields.ts"
 import { writeCloseStatements, writeSync } from "../../wire/frontendEncoder.ts"
 import { Awaiting } from "./awaiting.ts"
-import { NO_COPY, refuseCopyInAndSync } from "./copyRefusal.ts"
+import { afterSkipped, NO_COPY, refuseCopyInAndSync } from "./copyRefusal.ts"
 import { Desynchronised, type Exchange, type Resume } from "../engine/exchange.ts"
-import { isCommitting, mayOutlastError } from "../statement/outcome.ts"
-import { type AnsweredRun, type Outcome, type Plan, Stale, unreadOf } from "./pipelinePlan.ts"
+import { isCommitting } from "../statement/outcome.ts"
+import { lookUpTypes } from "./extendedQuery.ts"
+import { type Outcome, type Plan, Stale } from "./pipelinePlan.ts"
 import { RowCollector } from "./rowCollector.ts"
 import { RunWriter, writeRollback } from "./runWriter.ts"
 import {
@@ -48,14 +49,15 @@ import { serverError } from "../engine/serverError.ts"
 import type { Session } from "../engine/session.ts"
 import { isForgotten, mayComeOfPlan, verdictOn } from "../statement/stalePlan.ts"
 import { TypeLookup } from "./typeLookup.ts"
-import { undecodable } from "../types/missingTypes.ts"
+import { UnreadRuns } from "./unreadRuns.ts"
+import { missingTypes, unanswered, undecodable } from "../types/missingTypes.ts"
 
 /** A block ends with the run that exceeds its size, so it needs some more room. */
 const BLOCK_SLACK_BYTES = 4_096
 
 export class Pipeline<Row, A> implements Exchange {
   exclusive = true
-  private readonly session: Session
+  readonly session: Session
   private readonly plan: Plan<Row, A>
   private readonly resume: Resume<Outcome<A>>
   private isAbandoned = false
@@ -83,14 +85,16 @@ export class Pipeline<Row, A> implements Exchange {
   /** The statement of the run whose answer is being read, and its rows. */
   private running: PreparedStatement | undefined
   private collector = new RowCollector<Row>()
-  /** All completed runs from the first one on whose rows cannot be read yet. */
-  private readonly unread: Array<AnsweredRun<Row>> = []
+  private readonly unread: UnreadRuns<Row>
+  /** The query for the types of unread rows, while it runs. */
+  part: Exchange | undefined
   private failure: Exit.Exit<Stale, PgError.PgError> | undefined
 
   constructor(session: Session, plan: Plan<Row, A>, resume: Resume<Outcome<A>>) {
     this.session = session
     this.plan = plan
     this.runs = new RunWriter(plan)
+    this.unread = new UnreadRuns(plan)
     this.resume = resume
   }
 
@@ -111,19 +115,11 @@ export class Pipeline<Row, A> implements Exchange {
     return this.runs.number(this.index)
   }
 
-  /** Outside a transaction all runs are one transaction, unless a statement commits by itself. */
+  /** Outside a transaction all runs are one, unless a statement commits by itself. A lookup follows their commit. */
   get mayOutlastError(): boolean {
-    return this.hasCommitted || (this.session.isAutocommit && this.hasBegunWhatOutlasts)
-  }
-
-  private get hasBegunWhatOutlasts(): boolean {
-    if (this.isUnrun) return false
-    for (let index = 0; index <= this.index && index < this.runs.written; index++) {
-      const statement = this.plan.statement(index)
-      if (index > 0 && statement === this.plan.statement(index - 1)) continue
-      if (mayOutlastError(statement.sql)) return true
-    }
-    return false
+    if (this.hasCommitted || !this.session.isAutocommit) return this.hasCommitted
+    if (this.index === 0 && this.isUnbound) return false
+    return this.part !== undefined || this.runs.mayOutlastError(this.index)
   }
 
   get abandoned(): boolean {
@@ -256,12 +252,9 @@ export class Pipeline<Row, A> implements Exchange {
         this.awaiting = Awaiting.rowDescription
         return
       case Backend.RowDescription:
-        if (awaiting !== Awaiting.portalDescription && awaiting !== Awaiting.rowDescription) break
-        this.described(decodeRowDescription(bytes, start, end))
-        return
       case Backend.NoData:
         if (awaiting !== Awaiting.portalDescription && awaiting !== Awaiting.rowDescription) break
-        this.described(undefined)
+        this.described(type === Backend.NoData ? undefined : decodeRowDescription(bytes, start, end))
         return
       case Backend.CommandComplete: {
         if (awaiting !== Awaiting.rows) break
@@ -290,13 +283,6 @@ export class Pipeline<Row, A> implements Exchange {
         this.failure ??= Exit.fail(NO_COPY.out(this.current.sql))
         this.awaiting = Awaiting.copyData
         return
-      case Backend.CopyData:
-        if (awaiting !== Awaiting.copyData) break
-        return
-      case Backend.CopyDone:
-        if (awaiting !== Awaiting.copyData) break
-        this.awaiting = Awaiting.rows
-        return
       case Backend.ParseComplete:
         if (awaiting !== Awaiting.parseComplete || this.closesAwaited > 0) break
         this.describes = this.runs.parses[0] === this.index
@@ -310,6 +296,8 @@ export class Pipeline<Row, A> implements Exchange {
       default:
         break
     }
+    const skipped = awaiting === Awaiting.copyData ? afterSkipped(type, awaiting, Awaiting.rows) : undefined
+    if (skipped !== undefined) return void (this.awaiting = skipped)
     throw new Desynchronised(type, this.expected)
   }
 
@@ -333,7 +321,7 @@ export class Pipeline<Row, A> implements Exchange {
     const { refused } = collector
     if (refused !== undefined && refused.unresolved === undefined) {
       this.failure = Exit.fail(undecodable(refused, statement))
-    } else if (refused !== undefined || this.unread.length > 0) {
+    } else if (refused !== undefined || !this.unread.isEmpty) {
       this.unread.push({ collector, statement, tag })
     } else {
       this.plan.completed(collector.rows, tag)
@@ -414,7 +402,25 @@ export class Pipeline<Row, A> implements Exchange {
     else if (this.empty !== undefined) {
       const outcome = this.hasCompleted ? "unknown" : "none"
       this.finish(Exit.fail(new PgError.EmptyQueryError({ sql: this.empty, outcome })))
-    } else this.finish(Exit.succeed(unreadOf(this.plan, this.unread) ?? this.plan.result()))
+    } else this.conclude([])
+  }
+
+  /** Everything has run. Looks up the types that some rows still need, and then ends. */
+  private conclude(lookedUp: ReadonlyArray<number>): void {
+    const { obstacle } = this.unread
+    if (obstacle === undefined) {
+      this.unread.complete()
+      return this.finish(Exit.succeed(this.plan.result()))
+    }
+    const { column, statement } = obstacle
+    const missing = missingTypes(this.session.catalogue, statement, column, lookedUp)
+    if (missing === undefined) return this.lost(undecodable(column, statement))
+    this.part = lookUpTypes(this, missing.types, missing.unknown, (exit) => {
+      this.part = undefined
+      if (Exit.isFailure(exit)) return this.lost(unanswered(column, statement))
+      this.unread.read(missing.types)
+      this.conclude([...lookedUp, ...missing.unknown])
+    })
   }
 
   private rejected(status: TransactionStatus, fields: ErrorFields): void {
@@ -427,10 +433,6 @@ export class Pipeline<Row, A> implements Exchange {
     if (verdict === "right") return this.finish(Exit.fail(error(false)))
     const mayRepeat = this.index === 0 && status === TransactionStatus.idle
     this.finish(Exit.succeed(new Stale({ statement: current, error, isCertain, mayRepeat })))
-  }
-
-  private get isUnrun(): boolean {
-    return this.index === 0 && this.isUnbound
   }
 
   /** Whether the run that is being answered has not begun on the server. */

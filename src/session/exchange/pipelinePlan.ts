@@ -1,9 +1,6 @@
-/** The plan of a pipeline, and the two ways in which one can end without a result or an error: `Stale` and `Unread`. */
-import type { DatabaseTypes } from "../../codec/databaseTypes.ts"
-import { makeRowShape, type UndecodableColumn } from "../../codec/rowReader.ts"
+/** The plan of a pipeline, and how one ends if the description of a statement was out of date: `Stale`. */
 import type * as PgError from "../../PgError.ts"
 import type { CommandTag } from "../../wire/commandTag.ts"
-import type { RowCollector } from "./rowCollector.ts"
 import type { PreparedStatement } from "../statement/preparedStatement.ts"
 import type { RowForm } from "../statement/wanted.ts"
 
@@ -29,7 +26,7 @@ export interface Plan<Row, A> {
   readonly blockBytes: number
 }
 
-export type Outcome<A> = A | Stale | Unread<A>
+export type Outcome<A> = A | Stale
 
 interface Staleness {
   readonly statement: PreparedStatement
@@ -58,65 +55,4 @@ export class Stale {
     this.mayRepeat = mayRepeat
     this.refusedType = refusedType
   }
-}
-
-/** A completed run, whose rows may not have been read yet. */
-export interface AnsweredRun<Row> {
-  readonly statement: PreparedStatement
-  readonly collector: RowCollector<Row>
-  readonly tag: CommandTag
-}
-
-/** Everything has run, but some rows can be read only after their types have been looked up. */
-export class Unread<A> {
-  /** A statement with such rows, and the column that could not be read. */
-  readonly statement: PreparedStatement
-  readonly column: UndecodableColumn
-  /** Reads the rows with the types that are known by now. More types may have to be looked up after that. */
-  readonly read: (types: DatabaseTypes) => A | Unread<A>
-
-  constructor(statement: PreparedStatement, column: UndecodableColumn, read: (types: DatabaseTypes) => A | Unread<A>) {
-    this.statement = statement
-    this.column = column
-    this.read = read
-  }
-
-  map<B>(f: (answer: A) => B): Unread<B> {
-    return new Unread(this.statement, this.column, (types) => {
-      const answer = this.read(types)
-      return answer instanceof Unread ? answer.map(f) : f(answer)
-    })
-  }
-}
-
-/** Maps the result, if there is one. */
-export const mapOutcome = <A, B>(outcome: Outcome<A>, f: (answer: A) => B): Outcome<B> => {
-  if (outcome instanceof Stale) return outcome
-  return outcome instanceof Unread ? outcome.map(f) : f(outcome)
-}
-
-/** Returns undefined if all rows of these runs have been read. `read` passes them to the plan once all are. */
-export const unreadOf = <Row, A>(plan: Plan<Row, A>, runs: ReadonlyArray<AnsweredRun<Row>>): Unread<A> | undefined => {
-  const unread = runs.find(({ collector }) => collector.refused !== undefined)
-  const column = unread?.collector.refused
-  if (unread === undefined || column === undefined) return undefined
-  return new Unread(unread.statement, column, (types): A | Unread<A> => {
-    for (const { collector, statement } of runs) {
-      if (collector.refused !== undefined) readKept(plan, collector, statement, types)
-    }
-    const more = unreadOf(plan, runs)
-    if (more !== undefined) return more
-    for (const { collector, tag } of runs) plan.completed(collector.rows, tag)
-    return plan.result()
-  })
-}
-
-const readKept = <Row>(
-  { form }: Pick<Plan<Row, unknown>, "form">,
-  collector: RowCollector<Row>,
-  { rowShape }: PreparedStatement,
-  types: DatabaseTypes
-): void => {
-  collector.reader = rowShape && form(makeRowShape(rowShape.columns, types, rowShape.resultFormats))
-  collector.readKept()
 }

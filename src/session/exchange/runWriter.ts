@@ -20,6 +20,7 @@ import {
 import { Unencodable } from "../../wire/failure.ts"
 import type * as PgError from "../../PgError.ts"
 import { type Plan, Stale } from "./pipelinePlan.ts"
+import { mayOutlastError } from "../statement/outcome.ts"
 import { ALL } from "../statement/wanted.ts"
 import { requestRefused, valueRefused } from "../engine/serverError.ts"
 import type { PreparedStatement } from "../statement/preparedStatement.ts"
@@ -53,6 +54,16 @@ export class RunWriter {
   /** The number of a run within the whole call, from 1. */
   number(index: number): number {
     return this.plan.offset + index + 1
+  }
+
+  /** Whether a statement of the runs up to this one may stay in part although an error ends it. */
+  mayOutlastError(last: number): boolean {
+    for (let index = 0; index <= last && index < this.written; index++) {
+      const statement = this.plan.statement(index)
+      if (index > 0 && statement === this.plan.statement(index - 1)) continue
+      if (mayOutlastError(statement.sql)) return true
+    }
+    return false
   }
 
   /** Returns undefined at the end. */

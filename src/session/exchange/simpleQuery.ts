@@ -16,7 +16,7 @@ import { type CommandTag, readCommandTag } from "../../wire/commandTag.ts"
 import type { ErrorFields } from "../../wire/errorFields.ts"
 import { writeQuery } from "../../wire/frontendEncoder.ts"
 import { mayCopy } from "../statement/mayCopy.ts"
-import { NO_COPY, refuseCopyIn } from "./copyRefusal.ts"
+import { afterSkipped, NO_COPY, refuseCopyIn } from "./copyRefusal.ts"
 import { Desynchronised, type Exchange } from "../engine/exchange.ts"
 import { isCommitting, mayBeSeveral, mayScriptOutlastError } from "../statement/outcome.ts"
 import { requestRefused, serverError } from "../engine/serverError.ts"
@@ -114,16 +114,11 @@ export class SimpleQuery implements Exchange {
         this.failure ??= NO_COPY.out(this.sql)
         this.awaiting = Awaiting.copyData
         return
-      case Backend.CopyData:
-        if (awaiting !== Awaiting.copyData) break
-        return
-      case Backend.CopyDone:
-        if (awaiting !== Awaiting.copyData) break
-        this.awaiting = Awaiting.statement
-        return
       default:
         break
     }
+    const skipped = awaiting === Awaiting.copyData ? afterSkipped(type, awaiting, Awaiting.statement) : undefined
+    if (skipped !== undefined) return void (this.awaiting = skipped)
     throw new Desynchronised(type, awaiting)
   }
 

@@ -48,6 +48,8 @@ export interface Wanted<Row, A> {
   readonly types?: DatabaseTypes | undefined
   /** Where to stop: once the statement is prepared, or its portal is open. By default the request runs to its end. */
   readonly until?: "prepared" | "bound"
+  /** Whether nothing may be written behind the run before it is answered. */
+  readonly isExclusive?: boolean
   /** The portal to run in, `maxRows` rows at a time. By default it is the unnamed portal, which runs once. */
   readonly portal?: NamedPortal | undefined
 }
