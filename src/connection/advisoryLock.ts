@@ -8,7 +8,7 @@
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import type * as Option from "effect/Option"
-import * as PgError from "../PgError.ts"
+import type * as PgError from "../PgError.ts"
 import type { TupleRow } from "../codec/rowReader.ts"
 import { ExtendedQuery } from "../session/exchange/extendedQuery.ts"
 import type { Resume } from "../session/engine/exchange.ts"
@@ -22,6 +22,7 @@ import type { ErrorFields } from "../wire/errorFields.ts"
 import type { AdvisoryLockKey, AdvisoryLockOptions } from "./queryable/queryable.ts"
 import * as Shape from "../call/shape.ts"
 import { withTimeout } from "../call/timeout.ts"
+import { lostWith } from "../session/engine/lostErrors.ts"
 
 type Answer<A, E, R> = Effect.Effect<A, E | PgError.PgError, R>
 
@@ -156,9 +157,4 @@ const unlock = ({ key, level, suffix }: Lock, done: () => void): void => {
 }
 
 const notReleased = (): PgError.ConnectionLostError =>
-  new PgError.ConnectionLostError({
-    reason: "an advisory lock could not be released, and goes with its connection",
-    server: undefined,
-    safeToRetry: false,
-    outcome: "none"
-  })
+  lostWith("an advisory lock could not be released, and goes with its connection")

@@ -3,9 +3,10 @@ import * as Effect from "effect/Effect"
 import { answerOf } from "../call/shape.ts"
 import type * as PgConfig from "../PgConfig.ts"
 import * as PgConnection from "../PgConnection.ts"
-import * as PgError from "../PgError.ts"
+import type * as PgError from "../PgError.ts"
 import type { Session } from "../session/engine/session.ts"
 import { TransactionLevel } from "../session/transaction/transactionLevel.ts"
+import { lostWith } from "../session/engine/lostErrors.ts"
 
 type Hook = (connection: PgConnection.PgConnection) => Effect.Effect<unknown, PgError.PgError>
 
@@ -43,9 +44,4 @@ export const runHook = (session: Session, name: keyof Hooks, hook: Hook): Effect
   })
 
 export const givenBack = (): PgError.ConnectionLostError =>
-  new PgError.ConnectionLostError({
-    reason: "the connection has been given back to its pool; borrow one again",
-    server: undefined,
-    safeToRetry: true,
-    outcome: "none"
-  })
+  lostWith("the connection has been given back to its pool; borrow one again", { safeToRetry: true })

@@ -10,8 +10,9 @@
  * - The fence falls when the server has closed the cancel connection and has answered everything in flight.
  * - If that takes longer than `cancelTimeout`, the session ends.
  */
-import * as PgError from "../../PgError.ts"
+import type * as PgError from "../../PgError.ts"
 import type { Fifo } from "./fifo.ts"
+import { lostWith } from "./lostErrors.ts"
 
 const REPEAT_AFTER_MILLIS = 250
 
@@ -95,13 +96,7 @@ export class Fence {
   }
 
   private readonly giveUp = (): void => {
-    this.session.die(
-      new PgError.ConnectionLostError({
-        reason: `a cancelled query was not answered within ${this.timeoutMillis} ms`,
-        server: undefined,
-        safeToRetry: true,
-        outcome: "none"
-      })
-    )
+    const reason = `a canceled query was not answered within ${this.timeoutMillis} ms`
+    this.session.die(lostWith(reason, { safeToRetry: true }))
   }
 }

@@ -3,7 +3,8 @@
  * statement is the next to be answered. All statements of a session share one timer, because a timer for each would
  * make up a good part of their cost.
  */
-import * as PgError from "../../PgError.ts"
+import type * as PgError from "../../PgError.ts"
+import { lostWith } from "./lostErrors.ts"
 
 /** A statement whose answer is awaited. */
 export interface Watched {
@@ -85,9 +86,4 @@ export class Liveness {
 }
 
 const notAnswered = ({ operation }: Watched, millis: number): PgError.ConnectionLostError =>
-  new PgError.ConnectionLostError({
-    reason: `${operation} was not answered within ${millis} ms`,
-    server: undefined,
-    safeToRetry: false,
-    outcome: "unknown"
-  })
+  lostWith(`${operation} was not answered within ${millis} ms`, { outcome: "unknown" })

@@ -34,9 +34,11 @@ export const farewell = (server: PgError.PostgresError | undefined): PgError.Con
     outcome: "none"
   })
 
-/** The client closed the connection. */
-export const closed = (reason: string): PgError.ConnectionLostError =>
-  new PgError.ConnectionLostError({ reason, server: undefined, safeToRetry: false, outcome: "none" })
+/** The client ended the connection, or gave it up. */
+export const lostWith = (
+  reason: string,
+  { outcome = "none", safeToRetry = false }: Partial<Pick<PgError.ConnectionLostError, "outcome" | "safeToRetry">> = {}
+): PgError.ConnectionLostError => new PgError.ConnectionLostError({ reason, server: undefined, safeToRetry, outcome })
 
 /** For a request that is not yet written. If a part of it has run already, it gets the error of a written one. */
 export const lostWaiting = (exchange: Exchange, error: PgError.PgError): PgError.PgError =>

@@ -26,7 +26,7 @@ import { Fifo } from "./fifo.ts"
 import { identify } from "./identification.ts"
 import { Listeners } from "./listeners.ts"
 import { Liveness } from "./liveness.ts"
-import { broken, closed, farewell, isParting, lostWaiting, tellWritten, violation } from "./lostErrors.ts"
+import { broken, farewell, isParting, lostWaiting, lostWith, tellWritten, violation } from "./lostErrors.ts"
 import type { Observer } from "../observer.ts"
 import { isFatal, mayHaveEnded, NOTHING_ASKED } from "../statement/outcome.ts"
 import { serverError } from "./serverError.ts"
@@ -420,7 +420,7 @@ export class Session extends Inspectable.Class implements FrameSink, TransportEv
     if (this.lost !== undefined || this.closing !== undefined) return
     const bound = setTimeout(() => this.terminate(), this.cancelTimeoutMillis + GOODBYE_MILLIS)
     this.onEnd(() => clearTimeout(bound))
-    this.abandonAll((this.closing = closed("the scope of the connection has closed")))
+    this.abandonAll((this.closing = lostWith("the scope of the connection has closed")))
     this.onIdle(() => {
       if (this.lost === undefined) this.transport.end(encodeTerminate())
     })
@@ -444,6 +444,6 @@ export class Session extends Inspectable.Class implements FrameSink, TransportEv
 
   /** Ends the session at once, without a Terminate message or a CancelRequest. */
   terminate(): void {
-    this.die((this.closing ??= closed("the connection was terminated")))
+    this.die((this.closing ??= lostWith("the connection was terminated")))
   }
 }

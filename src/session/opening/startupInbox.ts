@@ -8,7 +8,7 @@ import * as PgError from "../../PgError.ts"
 import { Backend, backendMessageName } from "../../wire/backendMessage.ts"
 import { BackendDecoder, type FrameSink } from "../../wire/backendDecoder.ts"
 import { readErrorFields } from "../../wire/errorFields.ts"
-import { violation } from "../engine/lostErrors.ts"
+import { violation, lostWith } from "../engine/lostErrors.ts"
 import { withHint } from "../engine/serverError.ts"
 import type { Transport, TransportEvents } from "../engine/transport.ts"
 
@@ -96,14 +96,8 @@ export class Inbox implements FrameSink, TransportEvents {
   drain(): void {}
 
   closed(error: Error | undefined): void {
-    this.fail(
-      new PgError.ConnectionLostError({
-        reason: `the server closed the connection during startup${error === undefined ? "" : `: ${error.message}`}`,
-        server: undefined,
-        safeToRetry: true,
-        outcome: "none"
-      })
-    )
+    const because = error === undefined ? "" : `: ${error.message}`
+    this.fail(lostWith(`the server closed the connection during startup${because}`, { safeToRetry: true }))
   }
 
   private fail(error: PgError.PgError): void {

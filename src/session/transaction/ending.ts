@@ -8,6 +8,7 @@ import { type EndAnswer, submitControl, submitEnd } from "./control.ts"
 import type { LastCommit } from "./lastCommit.ts"
 import { ownTupleRows, send } from "../request/request.ts"
 import type { Session } from "../engine/session.ts"
+import { lostWith } from "../engine/lostErrors.ts"
 
 /** Commits. `answered` is called at the server's answer, even if the fiber was interrupted and has left before. */
 export const commit = (
@@ -98,6 +99,3 @@ export const failedInside = (): PgError.TransactionRolledBackError =>
 /** The error if the session was lost before COMMIT was sent. The server has rolled the transaction back. */
 export const lostBeforeCommit = (lost: PgError.PgError): PgError.ConnectionLostError =>
   lostWith(`the connection was lost inside the transaction, which the server rolls back: ${lost.message}`)
-
-const lostWith = (reason: string): PgError.ConnectionLostError =>
-  new PgError.ConnectionLostError({ reason, server: undefined, safeToRetry: false, outcome: "none" })
