@@ -24,7 +24,7 @@ export type Row = Readonly<Record<string, unknown>>
 export type Tuple = ReadonlyArray<unknown>
 
 /**
- * The values of `$1`, `$2`... A parameter of any type accepts a string; `null` and `undefined` are NULL.
+ * The values of `$1`, `$2`... A parameter of any type accepts a string, and `null` is NULL. `undefined` is an `EncodeError`.
  *
  * @category models
  * @since 0.1.0
