@@ -166,7 +166,7 @@ layer(TestDatabase.layer, { excludeTestServices: true })("the reset of a pool", 
       const ours = valueOf(pool, "SELECT $1::int4 + 1", [1])
       for (let round = 0; round < 3; round++) {
         assert.strictEqual(yield* ours, 2)
-        yield* pool.execute("PREPARE mine AS SELECT 1")
+        yield* pool.executeScript("PREPARE mine AS SELECT 1; SELECT 1")
         yield* pool.withConnection((connection) => connection.execute("PREPARE mine AS SELECT 2"))
       }
       assert.strictEqual(yield* ours, 2)
