@@ -80,7 +80,10 @@ layer(TestDatabase.layer, { excludeTestServices: true })("the reset of a pool", 
       const pool = yield* livePool({ maxConnections: 1 })
       const backend = yield* valueOf(pool, BACKEND)
       const leave = "SET SESSION CHARACTERISTICS AS TRANSACTION ISOLATION LEVEL SERIALIZABLE READ ONLY DEFERRABLE"
-      for (const lease of [pool.withConnection((connection) => connection.execute(leave)), pool.execute(leave)]) {
+      for (const lease of [
+        pool.withConnection((connection) => connection.execute(leave)),
+        pool.executeScript(`${leave}; SELECT 1`)
+      ]) {
         yield* lease
         const startedAt = performance.now()
         assert.strictEqual(yield* valueOf(pool, BACKEND), backend)
