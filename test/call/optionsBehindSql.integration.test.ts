@@ -25,6 +25,18 @@ const fetchAny = (
   ...given: ReadonlyArray<unknown>
 ): Effect.Effect<unknown, PgError.PgError> => Reflect.apply(pg.fetch, pg, given)
 
+/** It is only compiled. */
+const misspelt = (pg: PgConnection.Queryable) => [
+  // @ts-expect-error there is no option of this name
+  pg.fetch(SQL, { rwo: Row }),
+  // @ts-expect-error values come in an array
+  pg.fetch(SQL, { id: 7 }),
+  // @ts-expect-error the option has another type
+  pg.fetch(SQL, { row: 5 }),
+  // @ts-expect-error there is no such option here
+  pg.execute(SQL, { row: Row })
+]
+
 layer(TestDatabase.layer, { excludeTestServices: true })("options right behind the SQL", (it) => {
   it.effect("have the effect and the type that they have behind the parameters", () =>
     Effect.gen(function* () {
@@ -118,16 +130,6 @@ layer(TestDatabase.layer, { excludeTestServices: true })("options right behind t
   )
 
   it("that are misspelt are an error of the compiler too", () => {
-    const misspelt = (pg: PgConnection.Queryable) => [
-      // @ts-expect-error there is no option of this name
-      pg.fetch(SQL, { rwo: Row }),
-      // @ts-expect-error values come in an array
-      pg.fetch(SQL, { id: 7 }),
-      // @ts-expect-error the option has another type
-      pg.fetch(SQL, { row: 5 }),
-      // @ts-expect-error there is no such option here
-      pg.execute(SQL, { row: Row })
-    ]
     assert.isFunction(misspelt)
   })
 })
