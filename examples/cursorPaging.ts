@@ -11,7 +11,7 @@ const show = (title: string, rows: ReadonlyArray<PgConnection.Row>) =>
 
 const browse = Effect.gen(function* () {
   const pg = yield* PgClient.PgClient
-  const cursor = yield* pg.cursor("SELECT word FROM words ORDER BY id", [], { scroll: true })
+  const cursor = yield* pg.cursor("SELECT word FROM words ORDER BY id", { scroll: true })
 
   yield* show("first page", yield* cursor.fetch(PAGE))
   yield* show("second page", yield* cursor.fetch(PAGE))

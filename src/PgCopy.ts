@@ -221,7 +221,8 @@ export interface RowsInOptions extends Observed, In {
 }
 
 /**
- * A row to copy in: an array of values in column order, or an object keyed by column name.
+ * A row to copy in: an array of values in column order, or an object keyed by column name. `null` is NULL; `undefined`
+ * is an `EncodeError`.
  *
  * @category models
  * @since 0.1.0

@@ -55,7 +55,9 @@ export interface Stats extends PoolCounts {
 
 /**
  * A pool of connections. Each call runs on any connection that is free. A transaction has a connection to itself, and
- * the calls of its effect on the pool run there. Every call may also fail with `AcquireTimeoutError`,
+ * the calls of its effect on the pool run there. A single call of BEGIN, SET, LISTEN or another statement that would have
+ * no effect, because the connection is returned and reset, fails with `UnsupportedError`, which names the right call; in
+ * a transaction and on a borrowed connection such statements run. Every call may also fail with `AcquireTimeoutError`,
  * `TooManyWaitersError` or `PoolClosedError`, or because a new connection cannot be opened (see `PgConnection.make`).
  *
  * If no connection can be opened for a reason that may pass (the server is starting, full or unreachable), the pool

@@ -54,11 +54,11 @@ for (const [route, settings] of routes) {
       })
     )
 
-    it.effect("gives NULL as null, and takes null and undefined as NULL", () =>
+    it.effect("gives NULL as null, and takes null as NULL", () =>
       Effect.gen(function* () {
         const connection = yield* connected
         const sql = "SELECT $1::int4 AS a, $2::text[] AS b, '' AS c"
-        assert.deepStrictEqual(yield* connection.fetch(sql, [null, undefined]), [{ a: null, b: null, c: "" }])
+        assert.deepStrictEqual(yield* connection.fetch(sql, [null, null]), [{ a: null, b: null, c: "" }])
         assert.deepStrictEqual(yield* connection.fetchValue("SELECT NULL::int4"), Option.some(null))
         assert.deepStrictEqual(yield* connection.fetchValue("SELECT 1 WHERE false"), Option.none())
       })

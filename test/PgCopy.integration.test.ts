@@ -422,7 +422,7 @@ layer(TestDatabase.layer, { excludeTestServices: true })("copyInRows and copyOut
       const table = { table: "shapes" }
       yield* connection.copyInRows(table, [
         { b: 1, a: "x" },
-        { a: undefined, b: null }
+        { a: null, b: null }
       ])
       yield* connection.copyInRows(table, [[10, "yy", 2]])
       yield* connection.copyInRows({ ...table, columns: ["a"] }, [{ a: "z", other: true }, ["zz"]])

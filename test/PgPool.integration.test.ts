@@ -170,7 +170,7 @@ layer(TestDatabase.layer, { excludeTestServices: true })("a pool", (it) => {
       yield* pool.execute("CREATE TABLE left_open (n int4)")
       yield* pool.executeScript("BEGIN; INSERT INTO left_open VALUES (1)")
       assert.strictEqual(yield* valueOf(pool, "SELECT count(*)::int4 FROM left_open"), 0)
-      yield* pool.execute("BEGIN")
+      yield* pool.executeScript("BEGIN; SELECT 1")
       assert.strictEqual(yield* pool.withTransaction(valueOf(pool, "SELECT count(*)::int4 FROM left_open")), 0)
       yield* pool.withConnection((connection) => connection.executeScript("BEGIN; INSERT INTO left_open VALUES (2)"))
       yield* Effect.ignore(pool.executeScript("BEGIN; SELECT 1 / 0"))

@@ -67,6 +67,8 @@ const instances = publicNames
 const chosen = {
   plain: 'anPgClientPgClient.fetch("SELECT 1")',
   decoded: 'anPgClientPgClient.fetch("SELECT 1", [], { row: Schema.Struct({}) })',
+  withoutValues: 'anPgClientPgClient.fetch("SELECT 1", { row: Schema.Struct({}) })',
+  timed: 'anPgClientPgClient.fetch("SELECT 1", { timeout: 5 })',
   template: "anPgClientPgClient.fetch(PgSql.sql`SELECT 1`, { row: Schema.Struct({}) })",
   alone: "anPgClientPgClient.batch([], { errorBarriers: true })",
   together: "anPgClientPgClient.batch([])",
@@ -225,6 +227,8 @@ describe("the documentation that an editor shows", () => {
     assert.deepStrictEqual(sentences, {
       plain: "Fetches all rows of a statement as objects by column name.",
       decoded: "Fetches all rows of a statement, each decoded by the schema in `row`.",
+      withoutValues: "Fetches all rows of a statement, each decoded by the schema in `row`.",
+      timed: "Fetches all rows of a statement as objects by column name.",
       template: "Fetches all rows of a statement, each decoded by the schema in `row`.",
       alone: "Runs different statements in one round trip, each of which succeeds or fails on its own.",
       together: "Runs different statements in one round trip, and returns what each did and its rows.",

@@ -24,7 +24,7 @@ export type Row = Readonly<Record<string, unknown>>
 export type Tuple = ReadonlyArray<unknown>
 
 /**
- * The values of `$1`, `$2`... A parameter of any type accepts a string; `null` and `undefined` are NULL.
+ * The values of `$1`, `$2`... A parameter of any type accepts a string, and `null` is NULL. `undefined` is an `EncodeError`.
  *
  * @category models
  * @since 0.1.0
@@ -100,14 +100,14 @@ export interface DecodedValueOptions<A, R = never> extends ValueOptions {
 
 /**
  * The arguments of a call: SQL with the values of its parameters, or a `PgSql` template, which has both. The options
- * come last.
+ * come last, right behind the SQL if it has no parameters.
  *
  * @category models
  * @since 0.1.0
  */
 export type Call<Options> =
   | readonly [sql: string, params?: Parameters | undefined, options?: Options | undefined]
-  | readonly [statement: PgSql.Statement, options?: Options | undefined]
+  | readonly [statement: string | PgSql.Statement, options?: Options | undefined]
 
 /**
  * The arguments of a call whose options cannot be left out.
@@ -117,7 +117,7 @@ export type Call<Options> =
  */
 export type CallWith<Options> =
   | readonly [sql: string, params: Parameters | undefined, options: Options]
-  | readonly [statement: PgSql.Statement, options: Options]
+  | readonly [statement: string | PgSql.Statement, options: Options]
 
 /**
  * Rows of parameter values. The statement runs once for each row, in order.

@@ -75,15 +75,16 @@ export const isBytes = (value: unknown): value is Uint8Array => ArrayBuffer.isVi
 
 /**
  * Checks the options of a call and goes on with a copy, so that later changes have no effect. `null` means no options.
- * An unknown option is refused, because the caller would not notice that it has no effect.
+ * An unknown option is refused, because the caller would not notice that it has no effect. `hint` ends that error.
  */
 export const withOptions = <Options extends object, A, E, R>(
   given: Options | null | undefined,
   kinds: Kinds,
-  use: (options: Options | undefined) => Effect.Effect<A, E, R>
+  use: (options: Options | undefined) => Effect.Effect<A, E, R>,
+  hint?: string
 ): Effect.Effect<A, E | PgError.PgError, R> => {
   if (given === undefined || given === null) return use(undefined)
-  const options = read(given, "options", kinds)
+  const options = read(given, "options", kinds, hint)
   return options instanceof PgError.InvalidConfigError ? Effect.fail(options) : use(options)
 }
 
@@ -91,9 +92,10 @@ export const withOptions = <Options extends object, A, E, R>(
 export const read = <Given extends object>(
   given: Given,
   name: string,
-  kinds: Kinds
+  kinds: Kinds,
+  hint = ""
 ): Given | PgError.InvalidConfigError => {
-  const copy = plainCopy(given)
+  const copy = isPlain(given) ? copyOf(given) : undefined
   if (copy === undefined) {
     return new PgError.InvalidConfigError({ setting: name, reason: `is a plain object, not ${words(given)}` })
   }
@@ -101,7 +103,7 @@ export const read = <Given extends object>(
   for (const [key, value] of properties) {
     const kind = Object.hasOwn(kinds, key) ? kinds[key] : kinds[ANY_OTHER]
     if (kind === undefined) {
-      const reason = `there is no such option here; there are ${Object.keys(kinds).join(", ")}`
+      const reason = `there is no such option here; there are ${Object.keys(kinds).join(", ")}${hint}`
       // If something else was passed as the options, a key may be anything, even a value of the user.
       return new PgError.InvalidConfigError({ setting: IDENTIFIER.test(key) ? key : name, reason })
     }
@@ -126,15 +128,15 @@ export const copyOf = <A extends object>(value: A): A | undefined => {
   }
 }
 
-/** Copies a plain object. Undefined if the value is no plain object or cannot be read. */
-const plainCopy = <A extends object>(value: A): A | undefined => {
+/** Whether a value is a plain object, and neither an array nor an instance of a class. */
+export const isPlain = (value: unknown): boolean => {
   try {
-    if (typeof value !== "object" || Array.isArray(value)) return undefined
+    if (typeof value !== "object" || value === null || Array.isArray(value)) return false
     const prototype: unknown = Object.getPrototypeOf(value)
     // An object of another realm has another `Object.prototype`, which has no prototype either.
-    return prototype === null || Object.getPrototypeOf(prototype) === null ? { ...value } : undefined
+    return prototype === null || Object.getPrototypeOf(prototype) === null
   } catch {
-    return undefined
+    return false
   }
 }
 

@@ -1,4 +1,4 @@
-/** Takes apart the two forms of a call: SQL with parameters, or a template that has both. */
+/** Takes apart the forms of a call: SQL with or without parameters, or a template that has both. */
 import * as Effect from "effect/Effect"
 import * as PgError from "../PgError.ts"
 import { isStatement, type Statement } from "../PgSql.ts"
@@ -7,9 +7,12 @@ import * as Shape from "./shape.ts"
 
 const NO_PARAMETERS: Parameters = []
 
-type InTwo<Options> = Extract<Call<Options>, readonly [string, ...ReadonlyArray<unknown>]>
-
-const isInTwo = <Options>(call: Call<Options>): call is InTwo<Options> => typeof call[0] === "string"
+/** All forms of a call in one, because their first two elements decide together which form it is. */
+type AnyForm<Options> = readonly [
+  statement: string | Statement,
+  paramsOrOptions?: Parameters | Options | undefined,
+  options?: Options | undefined
+]
 
 /**
  * Passes on the SQL, the parameters and the options of a call. If one of them is wrong, the call fails and sends
@@ -20,17 +23,24 @@ export const withStatement = <Options extends object, A, E, R>(
   kinds: Shape.Kinds,
   use: (sql: string, params: Parameters, options: Options | undefined) => Effect.Effect<A, E, R>
 ): Effect.Effect<A, E | PgError.PgError, R> => {
-  if (isInTwo(call)) {
-    const [sql, params, options] = call
-    if (params !== undefined && params !== null && !Shape.isArray(params)) return Effect.fail(noParameters(params, sql))
-    if (options === undefined) return use(sql, params ?? NO_PARAMETERS, undefined)
-    return Shape.withOptions(options, kinds, (known) => use(sql, params ?? NO_PARAMETERS, known))
+  const [statement, second, third]: AnyForm<Options> = call
+  if (typeof statement !== "string") {
+    const fault = faultOfStatement(statement)
+    if (fault !== undefined) return Effect.fail(fault)
+    if (third !== undefined || Shape.isArray(second)) return Effect.fail(Shape.statementFault(HAS_VALUES))
+    return Shape.withOptions(second, kinds, (known) => use(statement.sql, statement.params, known))
   }
-  const [statement, options] = call
-  const fault = faultOfStatement(statement) ?? excess(call)
-  if (fault !== undefined) return Effect.fail(fault)
-  return Shape.withOptions(options, kinds, (known) => use(statement.sql, statement.params, known))
+  if (second === undefined || second === null || Shape.isArray(second)) {
+    const params = second ?? NO_PARAMETERS
+    if (third === undefined) return use(statement, params, undefined)
+    return Shape.withOptions(third, kinds, (known) => use(statement, params, known))
+  }
+  if (third !== undefined || !Shape.isPlain(second)) return Effect.fail(noParameters(second, statement))
+  return Shape.withOptions(second, kinds, (known) => use(statement, NO_PARAMETERS, known), OR_VALUES)
 }
+
+const HAS_VALUES = "a template has its values already, and what stands behind it are the options of the call"
+const OR_VALUES = "; the values of parameters come in an array"
 
 /** Checks the statements of a batch and passes them on, each with a copy of its values. */
 export const withBatch = <A, E, R>(
@@ -87,9 +97,3 @@ const noStatement = (value: unknown): string =>
 
 const looksLikeOne = (value: unknown): boolean =>
   typeof value === "object" && value !== null && ("sql" in value || "text" in value)
-
-/** Refuses a third argument after a template, because it would have no effect. */
-const excess = ([, , third]: ReadonlyArray<unknown>): PgError.EncodeError | undefined =>
-  third === undefined
-    ? undefined
-    : Shape.statementFault("a template has its values already, and what stands behind it are the options of the call")

@@ -20,7 +20,7 @@
 import type { Buffer } from "node:buffer"
 import { Format } from "../wire/backendMessage.ts"
 import type { ByteWriter } from "../wire/byteWriter.ts"
-import { Undecodable, Unencodable } from "../wire/failure.ts"
+import { undefinedRefused, Undecodable, Unencodable } from "../wire/failure.ts"
 import { type FlatArray, formatBounds, MAX_DIMENSIONS, parseArray, quoteElement } from "./arrayText.ts"
 import { int32At } from "./bigEndian.ts"
 import { type Codec, everyArray, formatOf, ofText, refusedKind, textOf } from "./codec.ts"
@@ -118,7 +118,8 @@ const nest = ({ elements, lengths }: FlatArray<unknown>): ReadonlyArray<unknown>
 
 const nestWithBounds = (flat: FlatArray<unknown>): PgArray => new PgArray(nest(flat), flat.lowerBounds)
 
-const isNull = (value: unknown): value is null | undefined => value === null || value === undefined
+/** A hole of a sparse array is undefined, too. */
+const ELEMENT = "an element of the array"
 
 /** Whether a value is a dimension rather than an element. The depth is the number of dimensions around the value. */
 type IsDimension = (value: unknown, depth: number) => value is ReadonlyArray<unknown>
@@ -199,10 +200,11 @@ const writeElements = (
     const inner = value[index]
     if (isDimension(inner, depth)) {
       hasNull = writeElements(writer, element, isDimension, inner, depth + 1) || hasNull
-    } else if (isNull(inner)) {
+    } else if (inner === null) {
       writer.int32(NULL_LENGTH)
       hasNull = true
     } else {
+      if (inner === undefined) throw undefinedRefused(ELEMENT)
       const length = writer.reserveInt32()
       element.write(writer, inner)
       writer.backfillValueLength(length)
@@ -219,7 +221,7 @@ const hasTextElement = (
   depth: number
 ): boolean =>
   value.some((inner) => {
-    if (isNull(inner)) return false
+    if (inner === null || inner === undefined) return false
     if (isDimension(inner, depth)) {
       return depth < MAX_DIMENSIONS && hasTextElement(element, isDimension, inner, depth + 1)
     }
@@ -234,7 +236,8 @@ const literal = (
   delimiter: string
 ): string => {
   const elements = Array.from(value, (inner) => {
-    if (isNull(inner)) return "NULL"
+    if (inner === null) return "NULL"
+    if (inner === undefined) throw undefinedRefused(ELEMENT)
     if (isDimension(inner, depth)) return literal(element, isDimension, inner, depth + 1, delimiter)
     return quoteElement(textOf(element, inner))
   })

@@ -79,7 +79,7 @@ export const textOf = (codec: Codec, value: unknown): string => {
 export const ofText = (codec: Codec, text: string): unknown => (codec.ofText === undefined ? text : codec.ofText(text))
 
 const kindOf = (value: unknown): string => {
-  if (value === null) return "null"
+  if (value === null || value === undefined) return String(value)
   if (Array.isArray(value)) return "an array"
   return typeof value === "object" ? "an object" : `a ${typeof value}`
 }

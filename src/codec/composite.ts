@@ -1,11 +1,11 @@
 /**
  * Composite types and table rows, as plain objects keyed by attribute name. They are also written from an array of the
  * attributes in order, except inside an array, where an inner array is a dimension. An object must have all attributes
- * and no other keys of its own: `null` is NULL, and a key that is `undefined` counts as absent. `fields.ts` describes
+ * and no other keys of its own: `null` is NULL, and a key that is `undefined` counts as absent, whatever its name. `fields.ts` describes
  * the binary form; `rowText.ts` the text form, which is used if an attribute can only be sent as text.
  */
 import { Format } from "../wire/backendMessage.ts"
-import { reasonOfThrown, Undecodable, Unencodable, UnresolvedType } from "../wire/failure.ts"
+import { reasonOfThrown, undefinedRefused, Undecodable, Unencodable, UnresolvedType } from "../wire/failure.ts"
 import { type Codec, formatOf, ofText, refusedKind, textOf } from "./codec.ts"
 import { eachField, fieldCount, NULL_LENGTH } from "./fields.ts"
 import { LiteralReader, quoted } from "./rowText.ts"
@@ -26,11 +26,12 @@ export interface CompositeType {
 
 type CompositeValue = Readonly<Record<string, unknown>>
 
-const isNull = (value: unknown): value is null | undefined => value === null || value === undefined
-
 /** Whether an object has an attribute, its own or inherited from its class, but not from `Object.prototype`. */
 const hasAttribute = (value: object, name: string): value is CompositeValue =>
   Object.hasOwn(value, name) || (name in value && !(name in Object.prototype))
+
+/** The value of an attribute; undefined if the object lacks it. */
+const attributeOf = (value: object, name: string): unknown => (hasAttribute(value, name) ? value[name] : undefined)
 
 const hasOtherFields = ({ name, oid }: CompositeType): UnresolvedType =>
   new UnresolvedType(`${name} has other attributes than the client knows`, [oid], { isOutdated: true })
@@ -72,12 +73,17 @@ export const compositeOf = (type: CompositeType): Codec<CompositeValue> => {
   const valuesOf = (value: unknown): ReadonlyArray<unknown> => {
     if (typeof value !== "object" || value === null) throw refusedKind(name, "an object or an array", value)
     if (Array.isArray(value)) {
-      if (value.length === attributes.length) return value
-      throw new Unencodable(`${name} has ${attributes.length} attributes, the array ${value.length}`)
+      if (value.length !== attributes.length) {
+        throw new Unencodable(`${name} has ${attributes.length} attributes, the array ${value.length}`)
+      }
+      const absent = value.findIndex((inner) => inner === undefined)
+      if (absent === -1) return value
+      throw undefinedRefused(`the attribute "${attributes[absent]!.name}" of ${name}`)
     }
     refuseMore(value)
     return attributes.map((attribute) => {
-      if (hasAttribute(value, attribute.name)) return value[attribute.name]
+      const inner = attributeOf(value, attribute.name)
+      if (inner !== undefined) return inner
       throw new Unencodable(`the object lacks the attribute "${attribute.name}" of ${name}; null stands for NULL`)
     })
   }
@@ -114,7 +120,7 @@ export const compositeOf = (type: CompositeType): Codec<CompositeValue> => {
       attributes.forEach(({ codec, oid }, index) => {
         writer.int32(oid)
         const inner = values[index]
-        if (isNull(inner)) {
+        if (inner === null) {
           writer.int32(NULL_LENGTH)
         } else {
           const length = writer.reserveInt32()
@@ -128,19 +134,15 @@ export const compositeOf = (type: CompositeType): Codec<CompositeValue> => {
       if (isAlwaysText) return Format.text
       if (typeof value !== "object" || value === null) return Format.binary
       const isTextual = attributes.some((attribute, index) => {
-        const inner = Array.isArray(value)
-          ? value[index]
-          : hasAttribute(value, attribute.name)
-            ? value[attribute.name]
-            : undefined
-        return !isNull(inner) && formatOf(attribute.codec, inner) === Format.text
+        const inner: unknown = Array.isArray(value) ? value[index] : attributeOf(value, attribute.name)
+        return inner !== null && inner !== undefined && formatOf(attribute.codec, inner) === Format.text
       })
       return isTextual ? Format.text : Format.binary
     },
     textOf: (value) => {
       const values = valuesOf(value)
       const fields = attributes.map(({ codec }, index) =>
-        isNull(values[index]) ? "" : quoted(textOf(codec, values[index]))
+        values[index] === null ? "" : quoted(textOf(codec, values[index]))
       )
       return `(${fields.join(",")})`
     },

@@ -5,7 +5,7 @@
  */
 import { Format } from "../wire/backendMessage.ts"
 import { ByteWriter } from "../wire/byteWriter.ts"
-import { Unencodable } from "../wire/failure.ts"
+import { undefinedRefused, Unencodable } from "../wire/failure.ts"
 import { type Codec, formatOf } from "./codec.ts"
 import { parameterEncoders, type TypedParameterEncoder } from "./parameters.ts"
 import type { TypeRegistry } from "./registry.ts"
@@ -27,8 +27,6 @@ export const copyColumns = (oids: ReadonlyArray<number>, types: TypeRegistry): C
 
 const NULL_LENGTH = -1
 
-const isNull = (value: unknown): value is null | undefined => value === null || value === undefined
-
 /**
  * Whether the server has to parse some of a row's values from text. That is the case for types without a binary form,
  * and for strings that a codec does not write.
@@ -38,7 +36,7 @@ export const needsText = ({ codecs }: CopyColumns, row: ReadonlyArray<unknown>):
 
 const needsTextAs = (codec: Codec, value: unknown): boolean => {
   if (codec.resultFormat === Format.text) return true
-  if (isNull(value) || formatOf(codec, value) === Format.binary) return false
+  if (value === null || value === undefined || formatOf(codec, value) === Format.binary) return false
   try {
     codec.write(new ByteWriter(), value)
     return false
@@ -60,10 +58,11 @@ const binaryRow =
     try {
       for (; index < encoders.length; index++) {
         const value = values[index]
-        if (isNull(value)) {
+        if (value === null) {
           writer.int32(NULL_LENGTH)
           continue
         }
+        if (value === undefined) throw undefinedRefused()
         const length = writer.reserveInt32()
         encoders[index]!.write(writer, value, Format.binary)
         writer.backfillValueLength(length)
@@ -87,7 +86,8 @@ const csvRow = (encoders: ReadonlyArray<TypedParameterEncoder>): WriteRow => {
       for (; index < encoders.length; index++) {
         if (index > 0) writer.uint8(COMMA)
         const value = values[index]
-        if (isNull(value)) continue
+        if (value === null) continue
+        if (value === undefined) throw undefinedRefused()
         text.rewind(0)
         encoders[index]!.write(text, value, Format.text)
         writeQuoted(writer, text.take())

@@ -100,13 +100,19 @@ const isOptionalBoolean = (value: unknown): value is boolean | undefined =>
   value === undefined || typeof value === "boolean"
 
 const rangeValue = (name: string, value: unknown): PgRange => {
+  const range = asRange(name, value)
+  if (range.lower !== undefined && range.upper !== undefined) return range
+  throw new Unencodable(`a bound of ${name} is undefined; null means that the range is infinite on that side`)
+}
+
+const asRange = (name: string, value: unknown): PgRange => {
   if (value instanceof PgRange) return value
   if (typeof value === "object" && value !== null && "lower" in value && "upper" in value) {
     const { isEmpty, lowerInclusive, upperInclusive }: Partial<Record<keyof PgRange, unknown>> = value
     if (isOptionalBoolean(isEmpty) && isOptionalBoolean(lowerInclusive) && isOptionalBoolean(upperInclusive)) {
       return new PgRange({
-        lower: value.lower ?? null,
-        upper: value.upper ?? null,
+        lower: value.lower,
+        upper: value.upper,
         lowerInclusive,
         upperInclusive,
         isEmpty

@@ -56,7 +56,7 @@ export interface BinaryEncoding extends Encoding {
   /** Reads a value from its bytes, which are a copy that you may keep. It never receives NULL. */
   readonly decode: (bytes: Uint8Array) => unknown
   /**
-   * Writes a value. It receives every parameter of the type, even a string, but never null. Throw to refuse a value.
+   * Writes a value. It receives every parameter of the type, even a string, but never null or undefined. Throw to refuse a value.
    */
   readonly encode: (value: unknown) => Uint8Array
 }
@@ -72,7 +72,7 @@ export interface TextEncoding extends Encoding {
   /** Reads a value from its text. It never receives NULL. If it throws, the call fails with a `DecodeError`. */
   readonly decode: (text: string) => unknown
   /**
-   * Writes a value. It receives every parameter of the type, even a string, but never null. Throw to refuse a value.
+   * Writes a value. It receives every parameter of the type, even a string, but never null or undefined. Throw to refuse a value.
    */
   readonly encode: (value: unknown) => string
 }

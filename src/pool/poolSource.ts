@@ -13,6 +13,7 @@ import * as PgConnection from "../PgConnection.ts"
 import type * as PgError from "../PgError.ts"
 import type { Observer } from "../session/observer.ts"
 import type { Request } from "../session/request/request.ts"
+import { SingleCalls } from "../session/statement/singleCall.ts"
 import type { LastCommit } from "../session/transaction/lastCommit.ts"
 import { type Restore, TransactionLevel } from "../session/transaction/transactionLevel.ts"
 import type { KnownDatabases } from "../session/types/knownDatabase.ts"
@@ -98,6 +99,7 @@ export class PoolSource implements Lender {
   private readonly setup: Hooks["setup"]
   private readonly hasResetHook: boolean
   private readonly resetsByScript: boolean
+  private readonly singleCalls = new SingleCalls()
 
   constructor({ catalogue, hooks, multiplex, observer, sessions }: PoolSourceOptions) {
     this.catalogue = catalogue
@@ -110,6 +112,9 @@ export class PoolSource implements Lender {
   }
 
   runIn<A>(_fiber: Fiber.Fiber<unknown, unknown>, request: Request<A>): Effect.Effect<A, PgError.PgError> {
+    const { singleCalls } = this
+    const refusal = singleCalls.effective.has(request.sql) ? undefined : singleCalls.refusalOf(request)
+    if (refusal !== undefined) return Effect.fail(refusal)
     if (this.setup !== undefined) return this.withRoot((root) => root.run(request))
     return this.multiplexer === undefined ? call(this.sessions, request) : this.multiplexer.call(request)
   }

@@ -19,6 +19,9 @@ export class Unencodable extends Error {
   parameter: number | undefined = undefined
 }
 
+/** For a value that was most likely forgotten: it could mean NULL or no value at all, so nothing is sent for it. */
+export const undefinedRefused = (what = "it"): Unencodable => new Unencodable(`${what} is undefined; use null for NULL`)
+
 /** A statement takes another number of parameters. Nothing of the request has been written, and the session continues. */
 export class WrongParameterCount extends Error {
   override readonly name = "WrongParameterCount"

@@ -6,7 +6,7 @@
 import { Format } from "./backendMessage.ts"
 import type { ByteWriter } from "./byteWriter.ts"
 import { encodeClosePortal, encodeCloseStatement, encodeDescribeStatement, encodeParse } from "./coldMessages.ts"
-import { Unencodable, WrongParameterCount } from "./failure.ts"
+import { undefinedRefused, Unencodable, WrongParameterCount } from "./failure.ts"
 import { MAX_COUNT } from "./limits.ts"
 
 /** Encodes the values of one parameter. */
@@ -60,8 +60,8 @@ const EXECUTE_ALL_AND_SYNC_BYTES = Uint8Array.of(...EXECUTE_ALL_BYTES, ...SYNC_B
  * Execute  Byte1 'E', Int32 length, String portal, Int32 maximum number of rows (0 for all)
  * Sync     Byte1 'S', Int32 length
  * ```
- * Uses the unnamed portal. `null` and `undefined` are sent as NULL. Throws `WrongParameterCount`, or `Unencodable` with
- * the number of the parameter if one parameter causes it.
+ * Uses the unnamed portal. `null` is sent as NULL. Throws `WrongParameterCount`, or `Unencodable` with the number of the
+ * parameter if one parameter causes it.
  */
 export const writeBindExecuteSync = (
   writer: ByteWriter,
@@ -124,10 +124,11 @@ const writeParameters = (
   try {
     for (; index < count; index++) {
       const value = values[index]
-      if (isNull(value)) {
+      if (value === null) {
         writer.int32(NULL_LENGTH)
         continue
       }
+      if (value === undefined) throw undefinedRefused()
       const parameter = parameters[index]!
       const length = writer.reserveInt32()
       parameter.write(writer, value, common ?? parameter.formatOf(value))

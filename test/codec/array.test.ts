@@ -122,12 +122,15 @@ describe("an array", () => {
     assert.strictEqual(int4s.name, "int4[]")
   })
 
-  it("writes undefined and the holes of a sparse array as NULL", () => {
+  it("refuses undefined and the holes of a sparse array, in binary and in text", () => {
+    const refused = "an element of the array is undefined; use null for NULL"
     const sparse: Array<unknown> = [1]
     sparse[2] = 3
-    for (const value of [[1, undefined, 3], sparse]) {
-      assert.strictEqual(written(int4s, value), written(int4s, [1, null, 3]))
+    for (const value of [[1, undefined, 3], sparse, [[1], [undefined]], [undefined], new PgArray([undefined], [0])]) {
+      assert.strictEqual(unencodable(int4s, value), refused)
+      assert.throws(() => textOf(int4s, value), refused)
     }
+    assert.throws(() => textOf(int4s, ["1", undefined]), refused)
   })
 
   it("takes typed arrays", () => {
@@ -231,7 +234,7 @@ describe("an array with strings among elements of another type", () => {
   }
 
   it("is a literal in which every string is quoted", () => {
-    assert.strictEqual(textOf(int4s, [1, "2", null, undefined]), '{"1","2",NULL,NULL}')
+    assert.strictEqual(textOf(int4s, [1, "2", null]), '{"1","2",NULL}')
     assert.strictEqual(
       textOf(int4s, [
         ["1", 2n],

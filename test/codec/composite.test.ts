@@ -14,6 +14,8 @@ import { int, text as anyText } from "../wire/frames.ts"
 import { assertWithstands, hostile, read, undecodable, unencodable, unspaced, written } from "../fixtures/codec.ts"
 
 const PAIR = 20_000
+/** An array with a hole at its end, as `[1, ,]` makes one. */
+const HOLED = Object.assign(Array<unknown>(2), [1])
 const attribute = (name: string, oid: number, codec: Codec) => ({ name, oid, codec })
 
 const pair = compositeOf({
@@ -49,7 +51,7 @@ describe("compositeOf", () => {
     assert.deepStrictEqual(read(pair, PAIR_1_A), { n: 1, label: "a" })
     assert.strictEqual(written(pair, { n: 1, label: "a" }), unspaced(PAIR_1_A))
     assert.deepStrictEqual(read(pair, PAIR_NULLS), { n: null, label: null })
-    assert.strictEqual(written(pair, { n: null, label: undefined }), unspaced(PAIR_NULLS))
+    assert.strictEqual(written(pair, { n: null, label: null }), unspaced(PAIR_NULLS))
   })
 
   it("writes an array of the attributes in their order", () => {
@@ -62,6 +64,18 @@ describe("compositeOf", () => {
     assert.strictEqual(unencodable(pair, { lable: "a", n: 1 }), 'pair has no attribute "lable", which the object has')
     assert.throws(() => textOf(pair, { label: "a", more: null, n: 1 }), excess)
     assert.strictEqual(written(pair, { label: "a", more: undefined, n: 1 }), unspaced(PAIR_1_A))
+  })
+
+  it("refuses an attribute that is undefined, in an object and in an array, in binary and in text", () => {
+    const cases = [
+      [{ n: 1, label: undefined }, 'the object lacks the attribute "label" of pair; null stands for NULL'],
+      [[undefined, "a"], 'the attribute "n" of pair is undefined; use null for NULL'],
+      [HOLED, 'the attribute "label" of pair is undefined; use null for NULL']
+    ] as const
+    for (const [value, reason] of cases) {
+      assert.strictEqual(unencodable(pair, value), reason)
+      assert.throws(() => textOf(pair, value), reason)
+    }
   })
 
   it("counts the own keys of an object, and not those of its class", () => {

@@ -30,10 +30,10 @@ const fieldsOf = (line: string): ReadonlyArray<string | null> =>
     .map((field) => (field === "" ? null : field.slice(1, -1).replaceAll('""', '"')))
 
 describe("rows in binary", () => {
-  it("consist of a count and each value after its length; null and undefined are NULL", () => {
+  it("consist of a count and each value after its length; null is NULL", () => {
     const { bool, int4, text } = pgType
     assert.strictEqual(
-      written("binary", [int4.oid, text.oid, bool.oid], [1, "ab", null], [2, undefined, true]).toString("hex"),
+      written("binary", [int4.oid, text.oid, bool.oid], [1, "ab", null], [2, null, true]).toString("hex"),
       "0003 00000004 00000001 00000002 6162 ffffffff 0003 00000004 00000002 ffffffff 00000001 01".replaceAll(" ", "")
     )
   })
@@ -78,7 +78,7 @@ describe("rows in CSV", () => {
 
   it("tell which column refuses its value", () => {
     try {
-      written("csv", [pgType.int4.oid, pgType.jsonb.oid], [1, undefined], [1, 1n])
+      written("csv", [pgType.int4.oid, pgType.jsonb.oid], [1, null], [1, 1n])
       assert.fail("nothing was thrown")
     } catch (failure) {
       assert.instanceOf(failure, Unencodable)
@@ -87,11 +87,27 @@ describe("rows in CSV", () => {
   })
 })
 
+describe("a value that is undefined", () => {
+  for (const format of ["binary", "csv"] as const) {
+    it(`is refused in ${format}, with the number of its column`, () => {
+      try {
+        written(format, [pgType.int4.oid, pgType.int4.oid], [1, undefined])
+        assert.fail("nothing was thrown")
+      } catch (failure) {
+        assert.instanceOf(failure, Unencodable)
+        assert.strictEqual(failure.parameter, 2)
+        assert.strictEqual(failure.message, "it is undefined; use null for NULL")
+      }
+    })
+  }
+})
+
 describe("the choice of the format", () => {
   const { aclitem, date, int4, text, timestamptz, uuid } = pgType
   const cases: ReadonlyArray<readonly [string, ReadonlyArray<number>, ReadonlyArray<unknown>, boolean]> = [
     ["values that the codecs take", [int4.oid, text.oid], [1, "a"], false],
-    ["NULL", [int4.oid, text.oid], [null, undefined], false],
+    ["NULL", [int4.oid, text.oid], [null, null], false],
+    ["undefined, which is refused when it is written", [timestamptz.oid], [undefined], false],
     ["strings that the codecs know", [date.oid, uuid.oid], ["2024-02-29", "0".repeat(32)], false],
     ["a string that only the server can read", [timestamptz.oid], ["yesterday"], true],
     ["a value that nothing can take", [int4.oid], [Symbol.iterator], false],

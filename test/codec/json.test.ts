@@ -60,11 +60,12 @@ for (const [codec, version] of [
           `${codec.name} takes what JSON.stringify takes: no cycle, no bigint, no toJSON that throws`
         )
       }
-      for (const value of [undefined, () => 1, Symbol("a")]) {
-        assert.strictEqual(
-          unencodable(codec, value),
-          `${codec.name} takes what JSON.stringify takes, not a ${typeof value}`
-        )
+      for (const [value, kind] of [
+        [undefined, "undefined"],
+        [() => 1, "a function"],
+        [Symbol("a"), "a symbol"]
+      ] as const) {
+        assert.strictEqual(unencodable(codec, value), `${codec.name} takes what JSON.stringify takes, not ${kind}`)
       }
     })
 

@@ -87,12 +87,20 @@ describe("rangeOf", () => {
     })
   }
 
-  it("takes plain objects too, with null or undefined for a missing bound", () => {
+  it("takes plain objects too, with null for a missing bound", () => {
     assert.strictEqual(written(int4range, { lower: 1, upper: null }), written(int4range, range(1, null)))
     assert.strictEqual(
-      written(int4range, { lower: undefined, upper: 3, upperInclusive: true }),
+      written(int4range, { lower: null, upper: 3, upperInclusive: true }),
       written(int4range, range(null, 3, false, true))
     )
+  })
+
+  it("refuses a bound that is undefined, in binary and in text", () => {
+    const refused = "a bound of int4range is undefined; null means that the range is infinite on that side"
+    for (const value of [{ lower: undefined, upper: 3 }, new PgRange<unknown>({ lower: 1, upper: undefined })]) {
+      assert.strictEqual(unencodable(int4range, value), refused)
+      assert.throws(() => textOf(int4range, value), refused)
+    }
   })
 
   it("refuses values that are not ranges, and bounds that are not of its type", () => {

@@ -83,7 +83,10 @@ layer(TestDatabase.layer, { excludeTestServices: true })("the reset of a pool", 
       const pool = yield* livePool({ maxConnections: 1 })
       const backend = yield* valueOf(pool, BACKEND)
       const leave = "SET SESSION CHARACTERISTICS AS TRANSACTION ISOLATION LEVEL SERIALIZABLE READ ONLY DEFERRABLE"
-      for (const lease of [pool.withConnection((connection) => connection.execute(leave)), pool.execute(leave)]) {
+      for (const lease of [
+        pool.withConnection((connection) => connection.execute(leave)),
+        pool.executeScript(`${leave}; SELECT 1`)
+      ]) {
         yield* lease
         const startedAt = performance.now()
         assert.strictEqual(yield* valueOf(pool, BACKEND), backend)
@@ -169,7 +172,7 @@ layer(TestDatabase.layer, { excludeTestServices: true })("the reset of a pool", 
       const ours = valueOf(pool, "SELECT $1::int4 + 1", [1])
       for (let round = 0; round < 3; round++) {
         assert.strictEqual(yield* ours, 2)
-        yield* pool.execute("PREPARE mine AS SELECT 1")
+        yield* pool.executeScript("PREPARE mine AS SELECT 1; SELECT 1")
         yield* pool.withConnection((connection) => connection.execute("PREPARE mine AS SELECT 2"))
       }
       assert.strictEqual(yield* ours, 2)

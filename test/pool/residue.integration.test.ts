@@ -186,8 +186,9 @@ layer(Objects.layer, { excludeTestServices: true })("the residue of a borrower",
           const pool = yield* make
           let succeeded = 0
           for (const sql of STATEMENTS) {
-            const { _tag } = yield* Effect.exit(run(pool, sql))
-            if (_tag === "Success") succeeded++
+            // What a pool refuses as a single call, because it would have no effect, is as good as undone.
+            const refused = Effect.catchTag(run(pool, sql), "UnsupportedError", () => Effect.void)
+            if ((yield* Effect.exit(refused))._tag === "Success") succeeded++
             const left = difference(expected, yield* observe(pool))
             if (stays(way, sql)) {
               assert.lengthOf(left, 1, `${way}: ${sql}`)

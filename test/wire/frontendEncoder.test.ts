@@ -69,6 +69,9 @@ const refusal = (run: () => void): Unencodable => {
   return assert.fail("was not refused")
 }
 
+/** An array with a hole at its end, as `[1, ,]` makes one. */
+const HOLED = Object.assign(Array<unknown>(2), [1])
+
 describe("writeBindExecuteSync", () => {
   it("binds no parameters", () => {
     assert.deepStrictEqual(bound([]), hex(`42 00000010 00 733100 0000 0000 0001 0001 ${EXECUTE_AND_SYNC}`))
@@ -106,15 +109,24 @@ describe("writeBindExecuteSync", () => {
     )
   })
 
-  it("binds null and undefined as NULL, which does not prevent one format code for the others", () => {
+  it("binds null as NULL, which does not prevent one format code for the others", () => {
     assert.deepStrictEqual(
-      bound([null, "7", undefined]),
+      bound([null, "7", null]),
       hex(`42 0000001f 00 733100 0001 0000 0003 ffffffff 00000001 37 ffffffff 0001 0001 ${EXECUTE_AND_SYNC}`)
     )
     assert.deepStrictEqual(
-      bound([undefined, null]),
+      bound([null, null]),
       hex(`42 0000001a 00 733100 0001 0001 0002 ffffffff ffffffff 0001 0001 ${EXECUTE_AND_SYNC}`)
     )
+  })
+
+  it("refuses undefined and a hole, and says which parameter it is", () => {
+    for (const values of [[null, undefined], ["7", undefined, 1], HOLED]) {
+      const failure = refusal(() => bound(values))
+      assert.instanceOf(failure, Unencodable)
+      assert.strictEqual(failure.parameter, 2)
+      assert.strictEqual(failure.message, "it is undefined; use null for NULL")
+    }
   })
 
   it("binds an empty text as a value of no bytes", () => {

@@ -83,7 +83,7 @@ export interface Fetching {
      *
      * const Pair = Schema.Tuple([Schema.String, Schema.Int])
      *
-     * export const ages = PgClient.PgClient.use((pg) => pg.fetchTuples("SELECT name, age FROM users", [], { row: Pair }))
+     * export const ages = PgClient.PgClient.use((pg) => pg.fetchTuples("SELECT name, age FROM users", { row: Pair }))
      * ```
      * @since 0.1.0
      */
@@ -163,7 +163,7 @@ export interface Fetching {
      * const Order = Schema.Struct({ id: Schema.Int, placed: Schema.Date })
      * const insert = "INSERT INTO orders DEFAULT VALUES RETURNING id, placed"
      *
-     * export const place = PgClient.PgClient.use((pg) => pg.fetchOne(insert, [], { row: Order }))
+     * export const place = PgClient.PgClient.use((pg) => pg.fetchOne(insert, { row: Order }))
      * ```
      * @since 0.1.0
      */
@@ -203,7 +203,7 @@ export interface Fetching {
      *
      * const sql = "SELECT count(*)::int FROM users"
      *
-     * export const users = PgClient.PgClient.use((pg) => pg.fetchValue(sql, [], { value: Schema.Int }))
+     * export const users = PgClient.PgClient.use((pg) => pg.fetchValue(sql, { value: Schema.Int }))
      * ```
      * @since 0.1.0
      */
@@ -296,7 +296,7 @@ export interface Fetching {
      *
      * export const program = Effect.gen(function* () {
      *   const pg = yield* PgClient.PgClient
-     *   const files = pg.stream("SELECT path FROM files", [], { row: File })
+     *   const files = pg.stream("SELECT path FROM files", { row: File })
      *   yield* Stream.runForEach(files, ({ path }) => Effect.log(path))
      * })
      * ```
@@ -322,7 +322,7 @@ export interface Fetching {
      *
      * export const program = Effect.gen(function* () {
      *   const pg = yield* PgClient.PgClient
-     *   const sizes = pg.stream("SELECT size FROM files", [], { fetchSize: 5_000 })
+     *   const sizes = pg.stream("SELECT size FROM files", { fetchSize: 5_000 })
      *   return yield* Stream.runFold(sizes, () => 0, (total, { size }) => total + Number(size))
      * })
      * ```
@@ -348,7 +348,7 @@ export interface Fetching {
      *
      * const lastOf = Effect.gen(function* () {
      *   const pg = yield* PgClient.PgClient
-     *   const cursor = yield* pg.cursor("SELECT id, title FROM books ORDER BY id", [], { scroll: true })
+     *   const cursor = yield* pg.cursor("SELECT id, title FROM books ORDER BY id", { scroll: true })
      *   return yield* cursor.last
      * })
      *

@@ -25,7 +25,7 @@ export const begins = (sql: string): Beginning => {
 const LONGEST_WORD = 20
 
 /** Skips white space and comments. Block comments can be nested. */
-const statementStart = (sql: string, from: number): number => {
+export const statementStart = (sql: string, from: number): number => {
   let at = from
   let depth = 0
   while (at < sql.length) {

@@ -33,6 +33,18 @@ const LAST_WORD = "test/session/engine/lastWord.sim.test.ts"
 export const mutants: ReadonlyArray<Mutant> = [
   ...knowledgeMutants,
   {
+    what: "sends undefined as NULL",
+    edits: [
+      {
+        file: "wire/frontendEncoder.ts",
+        find: "      if (value === null) {\n",
+        replace: "      if (value === null || value === undefined) {\n"
+      }
+    ],
+    test: "test/wire/frontendEncoder.test.ts",
+    only: "refuses undefined"
+  },
+  {
     what: "skips the status check when a connection comes back",
     edits: [
       {

@@ -102,7 +102,7 @@ layer(TestDatabase.layer, { excludeTestServices: true })("a pool that multiplexe
       const pool = yield* poolWith()
       const pid = "SELECT pg_backend_pid() AS pid"
       yield* learn(pool, pid)
-      yield* learn(pool, "SET search_path = pg_catalog")
+      yield* learn(pool, "SELECT set_config('search_path', 'pg_catalog', false)")
       const slow = yield* Effect.forkChild(pool.execute("SELECT pg_sleep(0.5)"), { startImmediately: true })
       yield* Effect.sleep("50 millis")
       const began = performance.now()
