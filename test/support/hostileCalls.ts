@@ -142,6 +142,7 @@ const settings: PgConfig.Settings = {
   keepAlive: 1000,
   maxScramIterations: 10,
   statementMode: "cached",
+  names: "unchanged",
   statementCacheSize: 1,
   statementCacheLifetime: 1,
   statementCacheMaxSqlBytes: 1,
