@@ -102,7 +102,7 @@ export class BaseQueryable extends Inspectable.Class implements Queryable {
   fetchValue<A, R>(...call: CallWith<DecodedValueOptions<A, R>>): Answer<Option.Option<A>, R>
   fetchValue(...call: Call<ValueOptions>): Answer<Option.Option<unknown>>
   fetchValue(...call: Call<Partial<DecodedValueOptions<unknown, unknown>>>): Answer<Option.Option<unknown>, unknown> {
-    return withStatement(call, Options.VALUE_OPTIONS, (sql, params, options) => {
+    return withStatement(call, this.#router.names, Options.VALUE_OPTIONS, (sql, params, options) => {
       const column = options?.column ?? 0
       const request = this.keeping(Request.value(sql, params, column))
       if (options?.value === undefined) return this.#router.run("fetchValue", request, options)
@@ -111,7 +111,7 @@ export class BaseQueryable extends Inspectable.Class implements Queryable {
   }
 
   execute(...call: Call<CallOptions>): Answer<CommandResult> {
-    return withStatement(call, Options.CALL_OPTIONS, (sql, params, options) =>
+    return withStatement(call, this.#router.names, Options.CALL_OPTIONS, (sql, params, options) =>
       this.#router.run("execute", this.keeping(Request.command(sql, params)), options)
     )
   }
@@ -142,10 +142,14 @@ export class BaseQueryable extends Inspectable.Class implements Queryable {
     decode: Decode<A, B>,
     call: Call<Partial<RowOptions<unknown, unknown>>>
   ): Answer<A | B, unknown> {
-    return withStatement(call, Options.ROW_OPTIONS, (sql, params, options): Answer<A | B, unknown> =>
-      options?.row === undefined
-        ? this.#router.run(operation, this.keeping(request(sql, params)), options)
-        : this.runDecoded(operation, this.keeping(request(sql, params)), decode, options.row, options)
+    return withStatement(
+      call,
+      this.#router.names,
+      Options.ROW_OPTIONS,
+      (sql, params, options): Answer<A | B, unknown> =>
+        options?.row === undefined
+          ? this.#router.run(operation, this.keeping(request(sql, params)), options)
+          : this.runDecoded(operation, this.keeping(request(sql, params)), decode, options.row, options)
     )
   }
 
@@ -287,7 +291,7 @@ export class BaseQueryable extends Inspectable.Class implements Queryable {
     statements: ReadonlyArray<BatchStatement>,
     options?: CallOptions & { readonly errorBarriers?: boolean | undefined }
   ): Answer<ReadonlyArray<BarrierResult | BatchResult>> {
-    return withBatch(statements, (known) =>
+    return withBatch(statements, this.#router.names, (known) =>
       Shape.withOptions(options, Options.BATCH_OPTIONS, (how) => {
         const answer: Answer<ReadonlyArray<BarrierResult | BatchResult>> =
           how?.errorBarriers === true ? batchWithBarriers(this.#router, known) : batch(this.#router, known)
@@ -304,7 +308,7 @@ export class BaseQueryable extends Inspectable.Class implements Queryable {
     ...call: Call<StreamOptions & Partial<RowStreamOptions<unknown, unknown>>>
   ): Stream.Stream<unknown, PgError.PgError, unknown> {
     return Stream.unwrap(
-      withStatement(call, Options.STREAM_OPTIONS, (sql, params, options) => {
+      withStatement(call, this.#router.names, Options.STREAM_OPTIONS, (sql, params, options) => {
         const statement = { sql, params, statements: this.#router.source.statements }
         return Effect.succeed(
           options?.row === undefined
@@ -320,7 +324,7 @@ export class BaseQueryable extends Inspectable.Class implements Queryable {
   ): Effect.Effect<ScrollCursor, PgError.PgError, Scope.Scope>
   cursor(...call: Call<CursorOptions>): Effect.Effect<PgCursor, PgError.PgError, Scope.Scope>
   cursor(...call: Call<CursorOptions>): Effect.Effect<PgCursor, PgError.PgError, Scope.Scope> {
-    return withStatement(call, Options.CURSOR_OPTIONS, (sql, params, options = {}) => {
+    return withStatement(call, this.#router.names, Options.CURSOR_OPTIONS, (sql, params, options = {}) => {
       const open = options.scroll === true ? scrollCursor : cursor
       return open(this.#router, { sql, params, statements: this.#router.source.statements }, options)
     })

@@ -536,7 +536,7 @@ const sampled: Effect.Effect<Samples, PgError.PgError, TestDatabase | Scope.Scop
   add("PgNotification.Gap", { _tag: "Gap", channel: "printed", reason: "overflow" })
   add("PgTypes.PgLiteral", PgTypes.literal(PARAMETER), [PgTypes.literal(PARAMETER)])
   add("PgTypes.TypedParameter", PgTypes.text(PARAMETER), [PgTypes.jsonb({ key: PARAMETER })])
-  const template = PgSql.sql`SELECT ${PARAMETER} ${PgSql.sql.in([PARAMETER])} ${PgSql.sql.set({ a: PARAMETER })}`
+  const template = PgSql.sql`SELECT ${PARAMETER} ${PgSql.sql.in([PARAMETER])} ${PgSql.sql.update({ a: PARAMETER })}`
   add("PgSql.Statement", template, [PgSql.sql.values([[PARAMETER]])], PgSql.sql.join([PARAMETER]))
 
   const progress: Array<unknown> = []
