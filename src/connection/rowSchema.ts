@@ -67,12 +67,19 @@ export const decodeRows = <A, R>(
   )
 }
 
-/** Decodes the rows of all runs of one statement. */
-export const decodeRuns = <A, R>(
-  schema: Decoder<A, R>,
-  runs: Described<ReadonlyArray<ReadonlyArray<unknown>>>
-): Decoded<ReadonlyArray<ReadonlyArray<A>>, R> =>
-  Effect.forEach(runs.answer, (answer) => decodeRows(schema, { ...runs, answer }))
+/** Decodes the rows of all runs of one statement, if there is a schema. The runs come in portions. */
+export const decodePortions = <A, R>(
+  schema: Decoder<A, R> | undefined,
+  portions: ReadonlyArray<Described<ReadonlyArray<ReadonlyArray<unknown>>>>
+): Decoded<ReadonlyArray<ReadonlyArray<unknown>>, R> =>
+  schema === undefined
+    ? Effect.succeed(portions.flatMap(({ answer }) => answer))
+    : Effect.map(
+        Effect.forEach(portions, (portion) =>
+          Effect.forEach(portion.answer, (answer) => decodeRows(schema, { ...portion, answer }))
+        ),
+        (runs) => runs.flat()
+      )
 
 const isSuccess = <A, E, R>(effect: Effect.Effect<A, E, R>): effect is Exit.Success<A, E> =>
   Exit.isExit(effect) && Exit.isSuccess(effect)
