@@ -59,6 +59,7 @@ export interface Type {
  * @since 0.1.0
  */
 export interface Column {
+  /** The name that the server has for it, even if the setting `names` makes another one of it in rows. */
   readonly name: string
   readonly type: Type
   /** The type modifier, as the server encodes it (`varchar(10)` is 14); -1 if there is none. */

@@ -135,6 +135,20 @@ export interface Paging {
      * Opens a cursor over rows of a type that you name, which can move forward, backward and to any row, for the scope.
      * Nothing checks that type, which is only a claim about the columns and their values. Fails as every call of
      * `Queryable` does.
+     * @example
+     * ```ts
+     * import { Effect } from "effect"
+     * import { PgClient } from "effectpg"
+     *
+     * const lastOf = Effect.gen(function* () {
+     *   const pg = yield* PgClient.PgClient
+     *   const sql = "SELECT title FROM books ORDER BY id"
+     *   const cursor = yield* pg.cursor<{ readonly title: string }>(sql, [], { scroll: true })
+     *   return yield* cursor.last
+     * })
+     *
+     * export const program = Effect.scoped(lastOf)
+     * ```
      * @since 0.1.0
      */
     <A extends object>(
