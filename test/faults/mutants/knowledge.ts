@@ -97,5 +97,25 @@ export const knowledgeMutants: ReadonlyArray<Mutant> = [
     edits: [{ file: "codec/composite.ts", find: "    refuseMore(value)\n", replace: "" }],
     test: TYPES,
     only: "the name of the key"
+  },
+  {
+    what: "shares its readers with a session that names columns in another way",
+    edits: [
+      { file: "codec/rowReader.ts", find: "return property === name ? `", replace: 'return property !== "" ? `' }
+    ],
+    test: "test/codec/columnNames.test.ts",
+    only: "are not shared"
+  },
+  {
+    what: "drops one of two columns that are one property",
+    edits: [
+      {
+        file: "codec/rowReader.interpreted.ts",
+        find: " && first.name !== second.name) return",
+        replace: " && first === second) return"
+      }
+    ],
+    test: "test/codec/columnNames.integration.test.ts",
+    only: "refuses rows"
   }
 ]
