@@ -56,7 +56,7 @@ const program = Effect.gen(function* () {
   const RENOVATION = 7301
   yield* pg.withAdvisoryLock(
     RENOVATION,
-    pg.execute(sql`UPDATE rooms SET ${sql.set({ beds: 2, free: "[2026-04-01,)" })} WHERE name = ${"O'Hara's"}`)
+    pg.execute(sql`UPDATE rooms SET ${sql.update({ beds: 2, free: "[2026-04-01,)" })} WHERE name = ${"O'Hara's"}`)
   )
   yield* list(yield* search({}))
 })

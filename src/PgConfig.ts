@@ -15,9 +15,10 @@ import {
   type Given,
   invalid,
   readBoolean,
-  readChoice,
+  readCount,
   readInteger,
   readMillis,
+  readMillisOrNoLimit,
   readOr,
   readText
 } from "./config/given.ts"
@@ -26,6 +27,7 @@ import { passwordFromFile } from "./config/source/passfile.ts"
 import { readPassword } from "./config/password.ts"
 import { readRequireAuth, type RequireAuth } from "./config/requireAuth.ts"
 import { type Source, environmentOf, sourcesOf } from "./config/source/sources.ts"
+import { type Names, resolveStatements, type StatementCacheSettings, type StatementMode } from "./config/statements.ts"
 import { startupParameters } from "./config/startupParameters.ts"
 import { resolveTls, type SslMode } from "./config/tls.ts"
 import { readTypes } from "./config/types.ts"
@@ -36,6 +38,7 @@ export type { HostAddress } from "./config/hosts.ts"
 export type { RequireAuth } from "./config/requireAuth.ts"
 export type { SslMode } from "./config/tls.ts"
 export type { QueryEvent, Watch } from "./config/observing.ts"
+export type { Names, StatementMode } from "./config/statements.ts"
 
 /**
  * The settings of a connection. All are optional: a setting that you leave out is taken from the URL, the URL's query,
@@ -145,6 +148,14 @@ export interface Settings {
    * ready-made ones such as `PgTypes.hstore`. If several are for the same type, the last one wins.
    */
   readonly types?: ReadonlyArray<TypeCodec> | undefined
+  /**
+   * How the columns of rows are named. With `camelCase` the column `user_id` is the property `userId`, in all rows that
+   * are objects, and a property `userId` given to `copyInRows` or to the helpers of `PgSql` is written to `user_id`. A
+   * name with a capital letter, an underscore before a digit, and underscores at the beginning stay as they are. So do
+   * the keys of composite types and of JSON. If two columns would be one property, the rows fail with `DecodeError`.
+   * @default "unchanged"
+   */
+  readonly names?: Names | undefined
   /**
    * The time limit from looking up the first host until the session is ready; 0 or `Infinity` means no limit.
    * Environment: `PGCONNECT_TIMEOUT`, in seconds.
@@ -262,14 +273,6 @@ export interface PoolSettings extends Settings {
 }
 
 /**
- * Whether statements are prepared on the server under a name, or again for each run.
- *
- * @category models
- * @since 0.1.0
- */
-export type StatementMode = "cached" | "unnamed"
-
-/**
  * The settings of a connection after all sources and defaults have been applied. In `connectTimeoutMillis`,
  * `lifetimeMillis` and `maxSqlBytes`, 0 means no limit.
  *
@@ -301,12 +304,8 @@ export interface ResolvedConfig {
   /** The content of the startup message: user, database, and run-time parameters. */
   readonly startupParameters: ReadonlyMap<string, string>
   readonly types: TypeCodecs
-  readonly statementCache: {
-    readonly mode: StatementMode
-    readonly size: number
-    readonly lifetimeMillis: number
-    readonly maxSqlBytes: number
-  }
+  readonly names: Names
+  readonly statementCache: StatementCacheSettings
 }
 
 /**
@@ -384,11 +383,6 @@ export const resolvePool = Effect.fnUntraced(function* (
   })
 })
 
-const DEFAULT_STATEMENT_MODE: StatementMode = "cached"
-const STATEMENT_MODES: ReadonlyArray<StatementMode> = ["cached", "unnamed"]
-
-const readMillisOrNoLimit = readMillis({ infinity: "zero" })
-const readCount = readInteger(0, Infinity)
 const readCountOrInfinity = (given: Given): Effect.Effect<number, PgError.InvalidConfigError> =>
   given.value === Infinity ? Effect.succeed(Infinity) : readCount(given)
 
@@ -421,12 +415,7 @@ const resolveFrom = Effect.fnUntraced(function* (
     keepAliveMillis: keepAliveMillis === 0 ? undefined : keepAliveMillis,
     startupParameters: yield* startupParameters(source, user, database),
     types: yield* readOr(source("types"), readTypes, TypeCodecs.none),
-    statementCache: {
-      mode: yield* readOr(source("statementMode"), readChoice(STATEMENT_MODES), DEFAULT_STATEMENT_MODE),
-      size: yield* readOr(source("statementCacheSize"), readCount, 100),
-      lifetimeMillis: yield* readOr(source("statementCacheLifetime"), readMillisOrNoLimit, 300_000),
-      maxSqlBytes: yield* readOr(source("statementCacheMaxSqlBytes"), readCount, 15_360)
-    }
+    ...(yield* resolveStatements(source))
   }
 })
 

@@ -32,7 +32,7 @@ export interface Table {
   readonly table: string
   readonly schema?: string | undefined
   /**
-   * The columns to copy.
+   * The columns to copy, by their names in the database.
    *
    * @default all columns that are not generated
    */
@@ -222,7 +222,7 @@ export interface RowsInOptions extends Observed, In {
 
 /**
  * A row to copy in: an array of values in column order, or an object keyed by column name. `null` is NULL; `undefined`
- * is an `EncodeError`.
+ * is an `EncodeError`. With the setting `names: "camelCase"` the property `userId` is written to the column `user_id`.
  *
  * @category models
  * @since 0.1.0

@@ -33,11 +33,11 @@ import type * as PgError from "./PgError.ts"
  * @category models
  * @since 0.1.0
  */
-export interface PgCursor {
+export interface PgCursor<A extends object = Row> {
   /** Fetches the next rows, at most `count`. At the end there are fewer, and after it none. */
-  readonly fetch: (count: number) => Effect.Effect<ReadonlyArray<Row>, PgError.PgError>
+  readonly fetch: (count: number) => Effect.Effect<ReadonlyArray<A>, PgError.PgError>
   /** Fetches the next row, if there is one. */
-  readonly fetchRow: Effect.Effect<Option.Option<Row>, PgError.PgError>
+  readonly fetchRow: Effect.Effect<Option.Option<A>, PgError.PgError>
   /** Skips up to `count` rows, and returns how many were skipped. */
   readonly forward: (count: number) => Effect.Effect<number, PgError.PgError>
 }
@@ -48,18 +48,18 @@ export interface PgCursor {
  * @category models
  * @since 0.1.0
  */
-export interface ScrollCursor extends PgCursor {
+export interface ScrollCursor<A extends object = Row> extends PgCursor<A> {
   /** Moves back over up to `count` rows, and returns how many there were. */
   readonly backward: (count: number) => Effect.Effect<number, PgError.PgError>
   /**
    * Fetches the row with that number, if there is one; the cursor is then on it. The first row is 1, the last one -1.
    * The position 0 is before the first row, and there is no row on it.
    */
-  readonly absolute: (position: number) => Effect.Effect<Option.Option<Row>, PgError.PgError>
+  readonly absolute: (position: number) => Effect.Effect<Option.Option<A>, PgError.PgError>
   /** Fetches the first row, if there is one; the cursor is then on it. */
-  readonly first: Effect.Effect<Option.Option<Row>, PgError.PgError>
+  readonly first: Effect.Effect<Option.Option<A>, PgError.PgError>
   /** Fetches the last row, if there is one; the cursor is then on it. */
-  readonly last: Effect.Effect<Option.Option<Row>, PgError.PgError>
+  readonly last: Effect.Effect<Option.Option<A>, PgError.PgError>
 }
 
 /**

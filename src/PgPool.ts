@@ -123,7 +123,7 @@ export const make = Effect.fnUntraced(function* (
   const { init, onConnect, reset } = hooks
   const config = yield* PgConfig.resolvePool(poolSettings)
   const sessions = yield* Scope.fork(yield* Effect.scope, "parallel")
-  const databases = new KnownDatabases(config.statementCache.lifetimeMillis)
+  const databases = KnownDatabases.of(config)
   const ownSettings = onConnect && Effect.map(onConnect, (given) => ({ ...poolSettings, ...given }))
   const open = new Set<Session>()
   const connect = Effect.tap(connector(config, databases, ownSettings), (session) =>

@@ -15,37 +15,39 @@
  * ```
  * @since 0.1.0
  */
-import * as Inspectable from "effect/Inspectable"
-import { MAX_NAME_BYTES } from "./wire/limits.ts"
-import { quoteName } from "./wire/sqlText.ts"
+import { type Statement, tag, Template, total } from "./call/template.ts"
+import { id, isAmong, join, values } from "./call/templateParts.ts"
+import { insert, update, upsert } from "./call/templateRows.ts"
+
+export { type Statement, TypeId } from "./call/template.ts"
 
 // ------------------------------------------------------------------------------------------------------ models
 
-/**
- * Marks a statement. Only the functions of this module set this key on an object, and JSON cannot contain it.
- *
- * @category models
- * @since 0.1.0
- */
-export const TypeId: unique symbol = Symbol("effectpg/PgSql/Statement")
+/** Every key of each row, so that rows with different keys are no type of `sql.insert`. */
+type EveryKey<Row> = { readonly [Key in KeyOf<Row>]: unknown }
+type KeyOf<Row> = Row extends unknown ? keyof Row : never
+
+/** One row: whatever is no array. */
+interface OneRow {
+  readonly [Symbol.iterator]?: never
+}
 
 /**
- * A statement, or part of one: an immutable value that you can run any number of times and interpolate into others.
- * Only the functions of this module create one; an object that merely looks like one is refused when it is run. These
- * functions never throw: if an argument is wrong, it is recorded in `fault`, and running the statement fails. If a
- * statement is printed or serialized, it shows its text but not its values.
+ * Says what `sql.upsert` does if a row with the same values in some columns exists.
  *
  * @category models
  * @since 0.1.0
  */
-export interface Statement {
-  readonly [TypeId]: typeof TypeId
-  /** The text, with `$1`, `$2`... in place of the values. */
-  readonly sql: string
-  /** The values, in the order of their numbers. */
-  readonly params: ReadonlyArray<unknown>
-  /** Why the statement cannot be run, for example because of an invalid identifier; undefined if it can. */
-  readonly fault: string | undefined
+export interface UpsertOptions<Row> {
+  /** The keys that identify a row. Their columns must have a unique index or a primary key together. */
+  readonly conflict: readonly [Extract<keyof Row, string>, ...ReadonlyArray<Extract<keyof Row, string>>]
+  /**
+   * The keys whose values replace those of the existing row. If there are none, an existing row stays as it is, and
+   * RETURNING does not return it.
+   *
+   * @default all keys that are not in `conflict`
+   */
+  readonly update?: ReadonlyArray<Extract<keyof Row, string>> | undefined
 }
 
 /**
@@ -92,223 +94,88 @@ export interface Sql {
    */
   readonly values: (rows: ReadonlyArray<ReadonlyArray<unknown>>) => Statement
   /**
-   * Makes the list of an UPDATE: `sql.set({ name: "ada", age: 36 })` is `"name" = $1, "age" = $2`. There must be at
-   * least one column. A value must not be undefined, which could mean NULL or no change: pass null, or leave the column
-   * out.
+   * Makes the columns and values of an INSERT from an object, or from an array of objects.
+   *
+   * @since 0.1.0
    */
-  readonly set: (columns: Readonly<Record<string, unknown>>) => Statement
+  readonly insert: {
+    /**
+     * Makes the columns and values of an INSERT from objects, whose keys are the columns: for one book it makes
+     * `("title", "price") VALUES ($1, $2)`. All objects must have the same keys, and there must be at least one. A value
+     * must not be undefined: use null, `` sql`DEFAULT` ``, or leave the key out of all objects. A statement can have at
+     * most 65,535 values; `copyInRows` writes any number of rows.
+     *
+     * @example
+     * ```ts
+     * import { PgClient } from "effectpg"
+     * import { sql } from "effectpg/PgSql"
+     *
+     * const books = [
+     *   { title: "Emma", price: 9 },
+     *   { title: "Persuasion", price: sql`DEFAULT` }
+     * ]
+     *
+     * export const ids = PgClient.PgClient.use((pg) => pg.fetch(sql`INSERT INTO books ${sql.insert(books)} RETURNING id`))
+     * ```
+     * @since 0.1.0
+     */
+    <Row extends object>(rows: ReadonlyArray<Row & EveryKey<Row>>): Statement
+    /**
+     * Makes the columns and values of an INSERT from an object, whose keys are the columns: `sql.insert({ title, price })`
+     * is `("title", "price") VALUES ($1, $2)`. A value must not be undefined: use null, `` sql`DEFAULT` ``, or leave the
+     * key out.
+     *
+     * @since 0.1.0
+     */
+    <Row extends object>(row: Row & OneRow): Statement
+  }
+  /**
+   * Makes the list of an UPDATE, without the keys in `omit`: `` sql`UPDATE users SET ${sql.update({ name, age })}` ``
+   * sets `"name" = $1, "age" = $2`. There must be at least one key. A value must not be undefined, which could mean NULL
+   * or no change: use null, or leave the key out.
+   */
+  readonly update: <Row extends object>(
+    columns: Row & OneRow,
+    omit?: ReadonlyArray<Extract<keyof Row, string>>
+  ) => Statement
+  /**
+   * Makes the columns, values and ON CONFLICT of an INSERT that replaces the values of rows that exist.
+   *
+   * @since 0.1.0
+   */
+  readonly upsert: {
+    /**
+     * Makes the end of an INSERT that replaces the values of rows that exist, from objects with the same keys: the
+     * columns and values as `sql.insert` makes them, and `ON CONFLICT ("id") DO UPDATE SET "title" = EXCLUDED."title"`.
+     * No two of the objects may have the same values in the `conflict` columns.
+     *
+     * @example
+     * ```ts
+     * import { PgClient } from "effectpg"
+     * import { sql } from "effectpg/PgSql"
+     *
+     * export const save = (stock: ReadonlyArray<{ readonly isbn: string; readonly copies: number }>) =>
+     *   PgClient.PgClient.use((pg) => pg.execute(sql`INSERT INTO stock ${sql.upsert(stock, { conflict: ["isbn"] })}`))
+     * ```
+     * @since 0.1.0
+     */
+    <Row extends object>(rows: ReadonlyArray<Row & EveryKey<Row>>, options: UpsertOptions<Row>): Statement
+    /**
+     * Makes the end of an INSERT that replaces the values of a row that exists, from an object: its columns and values
+     * as `sql.insert` makes them, and `ON CONFLICT ("id") DO UPDATE SET "title" = EXCLUDED."title"`.
+     *
+     * @since 0.1.0
+     */
+    <Row extends object>(row: Row & OneRow, options: UpsertOptions<Row>): Statement
+  }
   /** Joins parts one after the other, with `, ` or `separator` between them. Each may be a statement or a value. */
   readonly join: (parts: ReadonlyArray<unknown>, separator?: Statement) => Statement
 }
 
-// ----------------------------------------------------------------------------------------------- implementation
-
-/** `chunks` are the texts around the values: one more than there are values. */
-class Template implements Statement {
-  // The field is private so that printing or copying the object never exposes the values.
-  readonly #chunks: ReadonlyArray<string>
-  readonly #values: ReadonlyArray<unknown>
-  readonly #fault: string | undefined
-  #sql: string | undefined
-
-  constructor(
-    chunks: ReadonlyArray<string>,
-    values: ReadonlyArray<unknown>,
-    fault: string | undefined,
-    sql: string | undefined
-  ) {
-    this.#chunks = chunks
-    this.#values = values
-    this.#fault = fault
-    this.#sql = sql
-  }
-
-  get [TypeId](): typeof TypeId {
-    return TypeId
-  }
-
-  /** A copy, a prototype or a Proxy has no private field, and checking for one runs no code of the object. */
-  static isOne(value: unknown): value is Template {
-    return typeof value === "object" && value !== null && #chunks in value
-  }
-
-  get sql(): string {
-    return (this.#sql ??= textOf(this.#chunks))
-  }
-
-  get params(): ReadonlyArray<unknown> {
-    return this.#values
-  }
-
-  get fault(): string | undefined {
-    return this.#fault
-  }
-
-  get chunks(): ReadonlyArray<string> {
-    return this.#chunks
-  }
-
-  toString(): string {
-    return this.sql
-  }
-
-  toJSON(): unknown {
-    return { sql: this.sql, parameters: this.#values.length }
-  }
-
-  [Inspectable.NodeInspectSymbol](): unknown {
-    return this.toJSON()
-  }
-}
-
-/** Characters that would merge into one word with `$1`, before or after it: `LIMIT$1`, `$10`. */
-const STICKS = /[\w$\u0080-\uffff]/
-
-const textOf = (chunks: ReadonlyArray<string>): string => {
-  const [first = "", ...others] = chunks
-  const pieces = [first]
-  for (const [at, chunk] of others.entries()) {
-    const left = STICKS.test(chunks[at]?.slice(-1) ?? "") ? " " : ""
-    const right = STICKS.test(chunk.slice(0, 1)) ? " " : ""
-    pieces.push(`${left}$${at + 1}${right}${chunk}`)
-  }
-  return pieces.join("")
-}
-
 /**
- * Everything about a template literal that is the same each time it is evaluated. JavaScript then passes the same array
- * of texts, by which this is cached.
- */
-interface Known {
-  readonly sql: string
-  readonly fault: string | undefined
-}
-
-const known = new WeakMap<TemplateStringsArray, Known>()
-
-const learn = (strings: TemplateStringsArray): Known => {
-  // A text with an invalid escape is undefined.
-  const texts: ReadonlyArray<string | undefined> = strings
-  const fault = texts.includes(undefined)
-    ? "the template has an escape that JavaScript does not know; a backslash is written twice"
-    : undefined
-  const learnt = { sql: textOf(strings.map((text) => text ?? "")), fault }
-  known.set(strings, learnt)
-  return learnt
-}
-
-const faulty = (fault: string): Statement => new Template([""], [], fault, "")
-
-const tag = (strings: TemplateStringsArray, ...interpolated: ReadonlyArray<unknown>): Statement => {
-  // Only a template literal in the program has `raw`; an array from a request's body has not.
-  if (!Array.isArray(strings) || !("raw" in strings)) return faulty('sql is a tag: sql`...`, not sql("...")')
-  const { fault, sql } = known.get(strings) ?? learn(strings)
-  return interpolated.some(Template.isOne)
-    ? compose(strings, interpolated, fault)
-    : new Template(strings, interpolated, fault, sql)
-}
-
-/** Inserts the values of an inner statement among those around it, so that nesting leaves no trace. */
-const compose = (
-  strings: ReadonlyArray<string>,
-  interpolated: ReadonlyArray<unknown>,
-  ownFault: string | undefined
-): Statement => {
-  const chunks: Array<string> = []
-  const values: Array<unknown> = []
-  let fault = ownFault
-  let text = strings[0] ?? ""
-  for (const [at, part] of interpolated.entries()) {
-    if (Template.isOne(part)) {
-      fault ??= part.fault
-      for (const [inner, chunk] of part.chunks.entries()) {
-        if (inner > 0) chunks.push(text)
-        text = inner > 0 ? chunk : text + chunk
-      }
-      for (const value of part.params) values.push(value)
-    } else {
-      values.push(part)
-      chunks.push(text)
-      text = ""
-    }
-    text += strings[at + 1] ?? ""
-  }
-  chunks.push(text)
-  return new Template(chunks, values, fault, undefined)
-}
-
-/** Inspecting an argument may throw, if it is a Proxy or has a getter; that is recorded as a fault of the statement. */
-const total =
-  <Given extends ReadonlyArray<unknown>>(name: string, build: (...given: Given) => Statement) =>
-  (...given: Given): Statement => {
-    try {
-      return build(...given)
-    } catch {
-      return faulty(`${name} was given what cannot be read: looking at it throws`)
-    }
-  }
-
-// ------------------------------------------------------------------------------------------------------- parts
-
-const id = (...path: readonly [string, ...ReadonlyArray<string>]): Statement => {
-  const fault = path.map(nameFault).find((found) => found !== undefined)
-  return fault === undefined ? new Template([path.map(quoteName).join(".")], [], undefined, undefined) : faulty(fault)
-}
-
-const utf8 = new TextEncoder()
-
-/** The server would truncate a longer name, so that two names that differ only at the end would be the same. */
-const nameFault = (name: unknown): string | undefined => {
-  if (typeof name !== "string") return "a part of an identifier is not a string"
-  if (name === "") return "a part of an identifier is empty"
-  if (name.includes("\0")) return "an identifier has a NUL character (\\u0000), which PostgreSQL cannot hold"
-  if (!name.isWellFormed()) return "an identifier has a lone surrogate, which UTF-8 cannot hold"
-  const { length } = utf8.encode(name)
-  return length > MAX_NAME_BYTES ? `an identifier of ${length} bytes; PostgreSQL keeps ${MAX_NAME_BYTES}` : undefined
-}
-
-const isAmong = (values: ReadonlyArray<unknown>): Statement =>
-  Array.isArray(values) ? tag`= ANY (${values})` : faulty("sql.in takes an array of values")
-
-const values = (rows: ReadonlyArray<ReadonlyArray<unknown>>): Statement => {
-  if (!Array.isArray(rows) || !Array.from(rows).every(Array.isArray)) return faulty("sql.values takes an array of rows")
-  const [first] = rows
-  if (first === undefined) return faulty("sql.values takes at least one row")
-  const odd = rows.findIndex(({ length }) => length !== first.length)
-  if (odd > 0) {
-    return faulty(
-      `sql.values takes rows of one length: the first has ${first.length} values, row ${odd + 1} has ${rows[odd]?.length}`
-    )
-  }
-  return tag`VALUES ${join(rows.map((row) => tag`(${join(row)})`))}`
-}
-
-const set = (columns: Readonly<Record<string, unknown>>): Statement => {
-  if (typeof columns !== "object" || columns === null || Array.isArray(columns)) {
-    return faulty("sql.set takes an object of columns")
-  }
-  const entries = Object.entries(columns)
-  if (entries.length === 0) return faulty("sql.set takes at least one column")
-  const missing = entries.find(([, value]) => value === undefined)
-  if (missing !== undefined) {
-    return faulty(
-      `sql.set does not accept undefined for column ${quoteName(missing[0])}: use null, or leave the column out`
-    )
-  }
-  return join(entries.map(([column, value]) => tag`${id(column)} = ${value}`))
-}
-
-const join = (parts: ReadonlyArray<unknown>, separator: Statement = COMMA): Statement => {
-  if (!Array.isArray(parts)) return faulty("sql.join takes an array of parts")
-  if (!Template.isOne(separator)) return faulty("the separator of sql.join is a statement: sql` AND `")
-  const interpolated = parts.flatMap((part, at) => (at === 0 ? [part] : [separator, part]))
-  return compose(Array<string>(interpolated.length + 1).fill(""), interpolated, undefined)
-}
-
-const COMMA = tag`, `
-
-/**
- * The tag for statements, with the functions that build parts of statements.
+ * The tag for statements, with the functions that build parts of statements. The keys that `insert`, `update` and
+ * `upsert` are given are names of columns. If the client that runs the statement has the setting `names: "camelCase"`,
+ * the key `userId` is the column `user_id`.
  *
  * @category constructors
  * @since 0.1.0
@@ -317,7 +184,9 @@ export const sql: Sql = Object.assign(total("sql", tag), {
   id: total("sql.id", id),
   in: total("sql.in", isAmong),
   values: total("sql.values", values),
-  set: total("sql.set", set),
+  insert: total("sql.insert", insert),
+  update: total("sql.update", update),
+  upsert: total("sql.upsert", upsert),
   join: total("sql.join", join)
 })
 

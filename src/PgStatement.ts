@@ -59,6 +59,7 @@ export interface Type {
  * @since 0.1.0
  */
 export interface Column {
+  /** The name that the server has for it, even if the setting `names` makes another one of it in rows. */
   readonly name: string
   readonly type: Type
   /** The type modifier, as the server encodes it (`varchar(10)` is 14); -1 if there is none. */
@@ -139,6 +140,13 @@ export interface PgStatement {
      * @since 0.1.0
      */
     (params?: Parameters, options?: CallOptions): Effect.Effect<ReadonlyArray<Row>, PgError.PgError>
+    /**
+     * Fetches all rows of the statement as objects of a type that you name. Nothing checks that type, which is only a
+     * claim about the columns and their values. Fails as every call of `PgStatement` does.
+     *
+     * @since 0.1.0
+     */
+    <A extends object>(params?: Parameters, options?: CallOptions): Effect.Effect<ReadonlyArray<A>, PgError.PgError>
   }
   /**
    * Fetches all rows of the statement at once, each as a list of values in column order.
@@ -163,6 +171,13 @@ export interface PgStatement {
      * @since 0.1.0
      */
     (params?: Parameters, options?: CallOptions): Effect.Effect<ReadonlyArray<Tuple>, PgError.PgError>
+    /**
+     * Fetches all rows of the statement as lists of a type that you name. Nothing checks that type, which is only a claim
+     * about the columns and their values. Fails as every call of `PgStatement` does.
+     *
+     * @since 0.1.0
+     */
+    <A extends Tuple>(params?: Parameters, options?: CallOptions): Effect.Effect<ReadonlyArray<A>, PgError.PgError>
   }
   /**
    * Fetches the first row of the statement, if there is one.
@@ -189,6 +204,13 @@ export interface PgStatement {
      * @since 0.1.0
      */
     (params?: Parameters, options?: CallOptions): Effect.Effect<Option.Option<Row>, PgError.PgError>
+    /**
+     * Fetches the first row of the statement as an object of a type that you name, if there is a row. Nothing checks that
+     * type, which is only a claim about the columns and their values. Fails as every call of `PgStatement` does.
+     *
+     * @since 0.1.0
+     */
+    <A extends object>(params?: Parameters, options?: CallOptions): Effect.Effect<Option.Option<A>, PgError.PgError>
   }
   /**
    * Fetches the only row of the statement, and fails if there is none or more than one.
@@ -211,6 +233,14 @@ export interface PgStatement {
      * @since 0.1.0
      */
     (params?: Parameters, options?: CallOptions): Effect.Effect<Row, PgError.PgError>
+    /**
+     * Fetches the only row of the statement as an object of a type that you name. Nothing checks that type, which is only
+     * a claim about the columns and their values. Fails with `UnexpectedRowCountError` if there is no row or more than
+     * one, and as every call of `PgStatement` does.
+     *
+     * @since 0.1.0
+     */
+    <A extends object>(params?: Parameters, options?: CallOptions): Effect.Effect<A, PgError.PgError>
   }
   /**
    * Fetches one value of the first row of the statement, if there is a row.
@@ -237,6 +267,13 @@ export interface PgStatement {
      * @since 0.1.0
      */
     (params?: Parameters, options?: ValueOptions): Effect.Effect<Option.Option<unknown>, PgError.PgError>
+    /**
+     * Fetches one value of the first row as a value of a type that you name, if there is a row. Nothing checks that type,
+     * which is only a claim about the column. Fails as every call of `PgStatement` does.
+     *
+     * @since 0.1.0
+     */
+    <A>(params?: Parameters, options?: ValueOptions): Effect.Effect<Option.Option<A>, PgError.PgError>
   }
   /**
    * Runs the statement and drops its rows, if it returns any. Returns the command's tag and how many rows it changed or
@@ -309,6 +346,13 @@ export interface PgStatement {
      * @since 0.1.0
      */
     (params?: Parameters, options?: StreamOptions): Stream.Stream<Row, PgError.PgError>
+    /**
+     * Streams the rows of the statement as objects of a type that you name. Nothing checks that type, which is only a
+     * claim about the columns and their values. Fails as every call of `PgStatement` does.
+     *
+     * @since 0.1.0
+     */
+    <A extends object>(params?: Parameters, options?: StreamOptions): Stream.Stream<A, PgError.PgError>
   }
   /**
    * Opens a cursor that moves forward over the statement's rows, for the scope. The `timeout` limits the opening of the

@@ -77,7 +77,7 @@ layer(TestDatabase.layer, { excludeTestServices: true })("a template", (it) => {
         const table = sql.id("pg_temp", name)
         yield* pg.execute(sql`CREATE TEMPORARY TABLE ${sql.id(name)} (${sql.id(name)} int4, other int4)`)
         yield* pg.execute(sql`INSERT INTO ${table} VALUES (${1}, ${1})`)
-        yield* pg.execute(sql`UPDATE ${table} SET ${sql.set({ [name]: 2, other: sql`other + ${4}` })}`)
+        yield* pg.execute(sql`UPDATE ${table} SET ${sql.update({ [name]: 2, other: sql`other + ${4}` })}`)
         assert.deepStrictEqual(yield* pg.fetch(sql`SELECT * FROM ${table}`), [{ [name]: 2, other: 5 }])
         const listed = sql`SELECT count(*)::int4 FROM pg_class WHERE relname = ${name}`
         assert.deepStrictEqual(yield* pg.fetchValue(listed), Option.some(1))
@@ -137,7 +137,7 @@ layer(TestDatabase.layer, { excludeTestServices: true })("a template", (it) => {
       assert.deepStrictEqual(yield* sum(65_535), Option.some(65_535))
       const refusal = yield* refusalOf(sum(65_536))
       assert.strictEqual(refusal._tag, "EncodeError")
-      assert.match(refusal.message, /65536 parameters; a statement takes at most 65535/)
+      assert.match(refusal.message, /65536 values, and a statement can have 65535/)
       yield* assertHealthy(pg)
     })
   )

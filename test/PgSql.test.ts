@@ -111,14 +111,14 @@ describe("the parts of statements", () => {
     assert.match(sql.values([[1, 2], [3, 4], [5]]).fault ?? "", /row 3 has 1/)
   })
 
-  it("sql.set quotes its columns, and does not guess what undefined means", () => {
-    assert.deepStrictEqual(partsOf(sql.set({ name: "ada", 'a"b': null, at: sql`now()` })), {
+  it("sql.update quotes its columns, and does not guess what undefined means", () => {
+    assert.deepStrictEqual(partsOf(sql.update({ name: "ada", 'a"b': null, at: sql`now()` })), {
       sql: '"name" = $1, "a""b" = $2, "at" = now()',
       params: ["ada", null]
     })
-    assert.match(sql.set({}).fault ?? "", /at least one column/)
-    assert.match(sql.set({ name: undefined }).fault ?? "", /"name"/)
-    assert.match(sql.set({ "": 1 }).fault ?? "", /empty/)
+    assert.match(sql.update({}).fault ?? "", /at least one column/)
+    assert.match(sql.update({ name: undefined }).fault ?? "", /"name"/)
+    assert.match(sql.update({ "": 1 }).fault ?? "", /empty/)
   })
 
   it("sql.join puts a statement between its parts", () => {

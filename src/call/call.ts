@@ -7,8 +7,8 @@ import type * as PgError from "../PgError.ts"
 import type * as PgSql from "../PgSql.ts"
 
 /**
- * A row as an object by column name. If several columns have the same name, only the last one is kept; `fetchTuples`
- * keeps them all.
+ * A row as an object by column name. With the setting `names: "camelCase"` the column `user_id` is the property `userId`.
+ * If several columns have the same name, only the last one is kept; `fetchTuples` keeps them all.
  *
  * @category models
  * @since 0.1.0
@@ -80,7 +80,7 @@ export interface RowOptions<A, R = never> extends CallOptions {
  */
 export interface ValueOptions extends CallOptions {
   /**
-   * The name of the column that has the value, or its position from 0.
+   * The name of the column that has the value, as rows have it, or its position from 0.
    *
    * @default 0
    */

@@ -1,7 +1,8 @@
 /** Takes apart the forms of a call: SQL with or without parameters, or a template that has both. */
 import * as Effect from "effect/Effect"
+import type { ColumnNames } from "../codec/columnNames.ts"
 import * as PgError from "../PgError.ts"
-import { isStatement, type Statement } from "../PgSql.ts"
+import { type Statement, Template } from "./template.ts"
 import type { BatchStatement, Call, Parameters } from "./call.ts"
 import * as Shape from "./shape.ts"
 
@@ -16,19 +17,21 @@ type AnyForm<Options> = readonly [
 
 /**
  * Passes on the SQL, the parameters and the options of a call. If one of them is wrong, the call fails and sends
- * nothing.
+ * nothing. A template gets the names of its columns here.
  */
 export const withStatement = <Options extends object, A, E, R>(
   call: Call<Options>,
+  names: ColumnNames,
   kinds: Shape.Kinds,
   use: (sql: string, params: Parameters, options: Options | undefined) => Effect.Effect<A, E, R>
 ): Effect.Effect<A, E | PgError.PgError, R> => {
   const [statement, second, third]: AnyForm<Options> = call
   if (typeof statement !== "string") {
-    const fault = faultOfStatement(statement)
+    if (!Template.isOne(statement)) return Effect.fail(Shape.statementFault(noStatement(statement)))
+    const fault = faultOfTemplate(statement)
     if (fault !== undefined) return Effect.fail(fault)
     if (third !== undefined || Shape.isArray(second)) return Effect.fail(Shape.statementFault(HAS_VALUES))
-    return Shape.withOptions(second, kinds, (known) => use(statement.sql, statement.params, known))
+    return Shape.withOptions(second, kinds, (known) => use(Template.sqlAs(statement, names), statement.params, known))
   }
   if (second === undefined || second === null || Shape.isArray(second)) {
     const params = second ?? NO_PARAMETERS
@@ -45,6 +48,7 @@ const OR_VALUES = "; the values of parameters come in an array"
 /** Checks the statements of a batch and passes them on, each with a copy of its values. */
 export const withBatch = <A, E, R>(
   given: ReadonlyArray<BatchStatement>,
+  names: ColumnNames,
   use: (statements: ReadonlyArray<BatchStatement>) => Effect.Effect<A, E, R>
 ): Effect.Effect<A, E | PgError.PgError, R> => {
   const fault = Shape.faultOf("statements", given, STATEMENTS)
@@ -52,7 +56,7 @@ export const withBatch = <A, E, R>(
   const statements: Array<BatchStatement> = []
   // `Array.from` turns a hole of the array into undefined, which is then refused.
   for (const [index, statement] of Array.from(given).entries()) {
-    const known = ofBatch(statement, index + 1)
+    const known = ofBatch(statement, names, index + 1)
     if (PgError.isPgError(known)) return Effect.fail(known)
     statements.push(known)
   }
@@ -64,8 +68,10 @@ const STATEMENTS: Shape.Kind = {
   takes: "an array of statements"
 }
 
-const ofBatch = (statement: BatchStatement, row: number): BatchStatement | Shape.Fault => {
-  if (isStatement(statement)) return faultOfStatement(statement, row) ?? statement
+const ofBatch = (statement: BatchStatement, names: ColumnNames, row: number): BatchStatement | Shape.Fault => {
+  if (Template.isOne(statement)) {
+    return faultOfTemplate(statement, row) ?? { sql: Template.sqlAs(statement, names), params: statement.params }
+  }
   if (typeof statement !== "object" || statement === null) {
     return Shape.statementFault(`it is { sql, params } or a template of PgSql, and not ${Shape.words(statement)}`, row)
   }
@@ -75,10 +81,8 @@ const ofBatch = (statement: BatchStatement, row: number): BatchStatement | Shape
   return { sql: known.sql, params: known.params?.slice() }
 }
 
-/** Says why a value is not a statement that can be run; undefined if it is one. */
-const faultOfStatement = (statement: Statement, row?: number): PgError.EncodeError | undefined => {
-  if (!isStatement(statement)) return Shape.statementFault(noStatement(statement), row)
-  const { fault, sql } = statement
+/** Says why a template cannot be run; undefined if it can. */
+const faultOfTemplate = ({ fault, sql }: Statement, row?: number): PgError.EncodeError | undefined => {
   return fault === undefined
     ? undefined
     : new PgError.EncodeError({ parameter: 0, type: "SQL text", reason: fault, sql, row })

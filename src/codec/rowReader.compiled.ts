@@ -4,6 +4,7 @@
  * compiled reader reports no errors itself: if anything about a row is odd, from a wrong count to a codec that throws,
  * the interpreter reads the row again.
  */
+import { propertyOf } from "./columnNames.ts"
 import { type InlineRead, inlineReads, INT32 } from "./inlineRead.ts"
 import type { ObjectRow, ReadableColumn, RowReader, TupleRow } from "./rowReader.interpreted.ts"
 
@@ -19,7 +20,7 @@ export const compileObjects = (
   columns: ReadonlyArray<ReadableColumn>,
   interpret: RowReader<ObjectRow>
 ): RowReader<ObjectRow> | undefined => {
-  const names = columns.map((column) => column.name)
+  const names = columns.map(propertyOf)
   if (!names.every(isPlain) || new Set(names).size !== names.length) return undefined
   return compile(columns, interpret, `{ ${names.map((name, index) => `${name}: value${index}`).join(", ")} }`)
 }

@@ -6,6 +6,7 @@
 import type { Buffer } from "node:buffer"
 import { ProtocolViolation, Undecodable, reasonOfThrown, Unencodable, UnresolvedType } from "../wire/failure.ts"
 import type { Codec } from "./codec.ts"
+import { type NamedColumn, propertyOf } from "./columnNames.ts"
 
 /** Reads the body of a DataRow in `bytes[start, end)`. The bytes are reused afterwards. */
 export type RowReader<R> = (bytes: Buffer, start: number, end: number) => R
@@ -14,8 +15,7 @@ export type ObjectRow = Readonly<Record<string, unknown>>
 export type TupleRow = ReadonlyArray<unknown>
 
 /** What the readers need to know about a column. */
-export interface ReadableColumn {
-  readonly name: string
+export interface ReadableColumn extends NamedColumn {
   readonly typeName: string
   readonly read: Codec["read"]
 }
@@ -112,8 +112,10 @@ export const interpretTuples =
 
 /** Reads rows as objects. If several columns have the same name, the last one wins. */
 export const interpretObjects = (columns: ReadonlyArray<ReadableColumn>): RowReader<ObjectRow> => {
+  const clash = clashAmong(columns)
+  if (clash !== undefined) return refusing(clash)
   const tuple = interpretTuples(columns)
-  const names = columns.map((column) => column.name)
+  const names = columns.map(propertyOf)
   // Copies of this object already own every name, even `__proto__`, so filling one in never reaches a prototype.
   const blank = Object.fromEntries<unknown>(names.map((name) => [name, null]))
   return (bytes, start, end) => {
@@ -123,3 +125,29 @@ export const interpretObjects = (columns: ReadonlyArray<ReadableColumn>): RowRea
     return row
   }
 }
+
+/** Two columns with different names whose values belong in one property. */
+interface Clash {
+  readonly first: ReadableColumn
+  readonly second: ReadableColumn
+  readonly index: number
+}
+
+const clashAmong = (columns: ReadonlyArray<ReadableColumn>): Clash | undefined => {
+  const known = new Map<string, ReadableColumn>()
+  for (const [index, second] of columns.entries()) {
+    const property = propertyOf(second)
+    const first = known.get(property)
+    if (first !== undefined && first.name !== second.name) return { first, second, index }
+    known.set(property, second)
+  }
+  return undefined
+}
+
+/** Refuses every row, because dropping one of the two values would go unnoticed. */
+const refusing =
+  ({ first, index, second }: Clash): RowReader<never> =>
+  () => {
+    const reason = `"${first.name}" and "${second.name}" are both the property "${propertyOf(second)}"`
+    throw new UndecodableColumn(second, index, new Undecodable(`${reason}; rename one in the SQL, or use fetchTuples`))
+  }

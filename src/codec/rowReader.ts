@@ -5,6 +5,7 @@
  */
 import { type ColumnDescription, Format } from "../wire/backendMessage.ts"
 import { type Codec, ofText } from "./codec.ts"
+import { type NamedColumn, propertyOf } from "./columnNames.ts"
 import type { TypeRegistry } from "./registry.ts"
 import { compileObjects, compileTuples } from "./rowReader.compiled.ts"
 import {
@@ -26,12 +27,15 @@ export {
   UndecodableColumn
 } from "./rowReader.interpreted.ts"
 
+/** A column of a statement, with the property that holds its value in row objects. */
+export interface RowColumn extends ColumnDescription, NamedColumn {}
+
 /** A statement's columns and how to read them. */
 export interface RowShape {
-  readonly columns: ReadonlyArray<ColumnDescription>
+  readonly columns: ReadonlyArray<RowColumn>
   /** Binary if the type has a codec that does not ask for text; otherwise text. */
   readonly resultFormats: ReadonlyArray<Format>
-  /** Rows by column name. If several columns have the same name, the last one wins. */
+  /** Rows as objects, by property. If several columns have the same name, the last one wins. */
   readonly object: RowReader<ObjectRow>
   /** Rows in column order, with every column. */
   readonly tuple: RowReader<TupleRow>
@@ -66,7 +70,7 @@ class WarmingReader<R> {
   }
 }
 
-/** The readers for all results with the same column names and types. */
+/** The readers for all results with the same column names, properties and types. */
 class SharedReaders {
   readonly objects: WarmingReader<ObjectRow>
   readonly tuples: WarmingReader<TupleRow>
@@ -99,25 +103,19 @@ const unreadable = (): never => {
 const remembered = new WeakMap<TypeRegistry, Map<string, SharedReaders>>()
 
 const sharedReaders = (
-  columns: ReadonlyArray<ColumnDescription>,
+  columns: ReadonlyArray<RowColumn>,
   types: TypeRegistry,
   formats: ReadonlyArray<Format>
 ): SharedReaders => {
   let shapes = remembered.get(types)
   if (shapes === undefined) remembered.set(types, (shapes = new Map()))
-  // A name cannot contain NUL, because it arrived as a NUL-terminated string. The `?` marks a type that has no codec
-  // yet but may get one.
-  const key = columns
-    .map(
-      ({ name, typeOid }, index) =>
-        `${typeOid}${types.codec(typeOid) === undefined ? "?" : ""}${formats[index] === Format.text ? "t" : ""} ${name}`
-    )
-    .join("\0")
+  const key = columns.map((column, index) => keyOf(column, types, formats[index])).join("\0")
   let readers = shapes.get(key)
   if (readers === undefined) {
     readers = new SharedReaders(
-      columns.map(({ name, typeOid }, index) => ({
+      columns.map(({ name, property, typeOid }, index) => ({
         name,
+        property,
         typeName: types.typeName(typeOid),
         read: columnReader(types.codec(typeOid), formats[index] ?? Format.text)
       }))
@@ -130,9 +128,20 @@ const sharedReaders = (
   return readers
 }
 
+/**
+ * What of a column decides how it is read. A name cannot contain NUL, because it arrived as a NUL-terminated string. The
+ * `?` marks a type that has no codec yet but may get one.
+ */
+const keyOf = (column: RowColumn, types: TypeRegistry, format: Format | undefined): string => {
+  const { name, typeOid } = column
+  const property = propertyOf(column)
+  const type = `${typeOid}${types.codec(typeOid) === undefined ? "?" : ""}${format === Format.text ? "t" : ""}`
+  return property === name ? `${type} ${name}` : `${type} ${name}\0=${property}`
+}
+
 /** `formats` are the formats of the values; by default those that suit the types best. */
 export const makeRowShape = (
-  columns: ReadonlyArray<ColumnDescription>,
+  columns: ReadonlyArray<RowColumn>,
   types: TypeRegistry,
   formats: ReadonlyArray<Format> = resultFormats(columns, types)
 ): RowShape => {

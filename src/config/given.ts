@@ -98,3 +98,6 @@ const durationOf = (value: unknown): number | undefined =>
 /** Whether `Duration.fromInput` may be called with the value; it returns undefined for an invalid one. */
 const isDurationInput = (value: unknown): value is Duration.Input =>
   ["number", "bigint", "string"].includes(typeof value) || (typeof value === "object" && value !== null)
+
+export const readMillisOrNoLimit = readMillis({ infinity: "zero" })
+export const readCount = readInteger(0, Infinity)

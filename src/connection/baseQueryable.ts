@@ -13,7 +13,6 @@ import type { CursorOptions, PgCursor, ScrollCursor } from "../PgCursor.ts"
 import type * as PgError from "../PgError.ts"
 import type { PgStatement, PrepareOptions } from "../PgStatement.ts"
 import * as Request from "../session/request/request.ts"
-import { OwnStatement } from "../session/statement/heldStatement.ts"
 import { lockFault, withLock, withLockIfAvailable } from "./advisoryLock.ts"
 import { batch, batchWithBarriers } from "./pipeline/batch.ts"
 import { withBatch, withStatement } from "../call/withStatement.ts"
@@ -31,10 +30,18 @@ import type {
   WithTransactionOptions
 } from "./queryable/queryable.ts"
 import { levelSource, Router } from "./router.ts"
-import { type Decode, decodeFirstRow, decodeRow, decodeRows, decodeRuns, decodeValue, described } from "./rowSchema.ts"
+import {
+  type Decode,
+  decodeFirstRow,
+  decodeRow,
+  decodeRows,
+  decodePortions,
+  decodeValue,
+  described
+} from "./rowSchema.ts"
 import * as Options from "../call/options.ts"
 import * as Shape from "../call/shape.ts"
-import { HeldStatementSource, Statement } from "./statement.ts"
+import { prepared } from "./statement.ts"
 import { decodedStream, stream } from "./stream.ts"
 import { withTimeout } from "../call/timeout.ts"
 import { begin, type Begun, type Ending, withTransaction } from "./transaction.ts"
@@ -59,6 +66,7 @@ import type {
 } from "../call/call.ts"
 
 type Answer<A, R = never> = Effect.Effect<A, PgError.PgError, R>
+type Scrolling = CursorOptions & { readonly scroll: true }
 
 export class BaseQueryable extends Inspectable.Class implements Queryable {
   readonly #router: Router
@@ -77,32 +85,37 @@ export class BaseQueryable extends Inspectable.Class implements Queryable {
 
   fetch<A, R>(...call: CallWith<RowOptions<A, R>>): Answer<ReadonlyArray<A>, R>
   fetch(...call: Call<CallOptions>): Answer<ReadonlyArray<Row>>
+  fetch<A extends object>(...call: Call<CallOptions>): Answer<ReadonlyArray<A>>
   fetch(...call: Call<Partial<RowOptions<unknown, unknown>>>): Answer<ReadonlyArray<unknown>, unknown> {
     return this.fetchRows("fetch", Request.rows, decodeRows, call)
   }
 
   fetchTuples<A, R>(...call: CallWith<RowOptions<A, R>>): Answer<ReadonlyArray<A>, R>
   fetchTuples(...call: Call<CallOptions>): Answer<ReadonlyArray<Tuple>>
+  fetchTuples<A extends Tuple>(...call: Call<CallOptions>): Answer<ReadonlyArray<A>>
   fetchTuples(...call: Call<Partial<RowOptions<unknown, unknown>>>): Answer<ReadonlyArray<unknown>, unknown> {
     return this.fetchRows("fetchTuples", Request.tupleRows, decodeRows, call)
   }
 
   fetchRow<A, R>(...call: CallWith<RowOptions<A, R>>): Answer<Option.Option<A>, R>
   fetchRow(...call: Call<CallOptions>): Answer<Option.Option<Row>>
+  fetchRow<A extends object>(...call: Call<CallOptions>): Answer<Option.Option<A>>
   fetchRow(...call: Call<Partial<RowOptions<unknown, unknown>>>): Answer<Option.Option<unknown>, unknown> {
     return this.fetchRows("fetchRow", Request.row, decodeFirstRow, call)
   }
 
   fetchOne<A, R>(...call: CallWith<RowOptions<A, R>>): Answer<A, R>
   fetchOne(...call: Call<CallOptions>): Answer<Row>
+  fetchOne<A extends object>(...call: Call<CallOptions>): Answer<A>
   fetchOne(...call: Call<Partial<RowOptions<unknown, unknown>>>): Answer<unknown, unknown> {
     return this.fetchRows("fetchOne", Request.oneRow, decodeRow, call)
   }
 
   fetchValue<A, R>(...call: CallWith<DecodedValueOptions<A, R>>): Answer<Option.Option<A>, R>
   fetchValue(...call: Call<ValueOptions>): Answer<Option.Option<unknown>>
+  fetchValue<A>(...call: Call<ValueOptions>): Answer<Option.Option<A>>
   fetchValue(...call: Call<Partial<DecodedValueOptions<unknown, unknown>>>): Answer<Option.Option<unknown>, unknown> {
-    return withStatement(call, Options.VALUE_OPTIONS, (sql, params, options) => {
+    return withStatement(call, this.#router.names, Options.VALUE_OPTIONS, (sql, params, options) => {
       const column = options?.column ?? 0
       const request = this.keeping(Request.value(sql, params, column))
       if (options?.value === undefined) return this.#router.run("fetchValue", request, options)
@@ -111,7 +124,7 @@ export class BaseQueryable extends Inspectable.Class implements Queryable {
   }
 
   execute(...call: Call<CallOptions>): Answer<CommandResult> {
-    return withStatement(call, Options.CALL_OPTIONS, (sql, params, options) =>
+    return withStatement(call, this.#router.names, Options.CALL_OPTIONS, (sql, params, options) =>
       this.#router.run("execute", this.keeping(Request.command(sql, params)), options)
     )
   }
@@ -142,10 +155,14 @@ export class BaseQueryable extends Inspectable.Class implements Queryable {
     decode: Decode<A, B>,
     call: Call<Partial<RowOptions<unknown, unknown>>>
   ): Answer<A | B, unknown> {
-    return withStatement(call, Options.ROW_OPTIONS, (sql, params, options): Answer<A | B, unknown> =>
-      options?.row === undefined
-        ? this.#router.run(operation, this.keeping(request(sql, params)), options)
-        : this.runDecoded(operation, this.keeping(request(sql, params)), decode, options.row, options)
+    return withStatement(
+      call,
+      this.#router.names,
+      Options.ROW_OPTIONS,
+      (sql, params, options): Answer<A | B, unknown> =>
+        options?.row === undefined
+          ? this.#router.run(operation, this.keeping(request(sql, params)), options)
+          : this.runDecoded(operation, this.keeping(request(sql, params)), decode, options.row, options)
     )
   }
 
@@ -262,15 +279,7 @@ export class BaseQueryable extends Inspectable.Class implements Queryable {
           fetchMany(this.#router, { sql, statements: this.#router.source.statements }, rows),
           known
         )
-        const schema = known?.row
-        return Effect.flatMap(fetched, (portions) =>
-          schema === undefined
-            ? Effect.succeed(portions.flatMap(({ answer }) => answer))
-            : Effect.map(
-                Effect.forEach(portions, (portion) => decodeRuns(schema, portion)),
-                (runs) => runs.flat()
-              )
-        )
+        return Effect.flatMap(fetched, (portions) => decodePortions(known?.row, portions))
       })
     )
   }
@@ -287,7 +296,7 @@ export class BaseQueryable extends Inspectable.Class implements Queryable {
     statements: ReadonlyArray<BatchStatement>,
     options?: CallOptions & { readonly errorBarriers?: boolean | undefined }
   ): Answer<ReadonlyArray<BarrierResult | BatchResult>> {
-    return withBatch(statements, (known) =>
+    return withBatch(statements, this.#router.names, (known) =>
       Shape.withOptions(options, Options.BATCH_OPTIONS, (how) => {
         const answer: Answer<ReadonlyArray<BarrierResult | BatchResult>> =
           how?.errorBarriers === true ? batchWithBarriers(this.#router, known) : batch(this.#router, known)
@@ -300,11 +309,12 @@ export class BaseQueryable extends Inspectable.Class implements Queryable {
 
   stream<A, R>(...call: CallWith<RowStreamOptions<A, R>>): Stream.Stream<A, PgError.PgError, R>
   stream(...call: Call<StreamOptions>): Stream.Stream<Row, PgError.PgError>
+  stream<A extends object>(...call: Call<StreamOptions>): Stream.Stream<A, PgError.PgError>
   stream(
     ...call: Call<StreamOptions & Partial<RowStreamOptions<unknown, unknown>>>
   ): Stream.Stream<unknown, PgError.PgError, unknown> {
     return Stream.unwrap(
-      withStatement(call, Options.STREAM_OPTIONS, (sql, params, options) => {
+      withStatement(call, this.#router.names, Options.STREAM_OPTIONS, (sql, params, options) => {
         const statement = { sql, params, statements: this.#router.source.statements }
         return Effect.succeed(
           options?.row === undefined
@@ -315,12 +325,12 @@ export class BaseQueryable extends Inspectable.Class implements Queryable {
     )
   }
 
-  cursor(
-    ...call: CallWith<CursorOptions & { readonly scroll: true }>
-  ): Effect.Effect<ScrollCursor, PgError.PgError, Scope.Scope>
-  cursor(...call: Call<CursorOptions>): Effect.Effect<PgCursor, PgError.PgError, Scope.Scope>
-  cursor(...call: Call<CursorOptions>): Effect.Effect<PgCursor, PgError.PgError, Scope.Scope> {
-    return withStatement(call, Options.CURSOR_OPTIONS, (sql, params, options = {}) => {
+  cursor(...call: CallWith<Scrolling>): Answer<ScrollCursor, Scope.Scope>
+  cursor(...call: Call<CursorOptions>): Answer<PgCursor, Scope.Scope>
+  cursor<A extends object>(...call: CallWith<Scrolling>): Answer<ScrollCursor<A>, Scope.Scope>
+  cursor<A extends object>(...call: Call<CursorOptions>): Answer<PgCursor<A>, Scope.Scope>
+  cursor(...call: Call<CursorOptions>): Answer<PgCursor, Scope.Scope> {
+    return withStatement(call, this.#router.names, Options.CURSOR_OPTIONS, (sql, params, options = {}) => {
       const open = options.scroll === true ? scrollCursor : cursor
       return open(this.#router, { sql, params, statements: this.#router.source.statements }, options)
     })
@@ -328,24 +338,12 @@ export class BaseQueryable extends Inspectable.Class implements Queryable {
 
   // ------------------------------------------------------------------------------------------------- held statements
 
-  prepare(sql: string, options?: PrepareOptions): Effect.Effect<PgStatement, PgError.PgError, Scope.Scope> {
+  prepare(sql: string, options?: PrepareOptions): Answer<PgStatement, Scope.Scope> {
     return Shape.unless(Shape.sqlFault("prepare", sql), () =>
       Shape.withOptions(options, Options.PREPARE_OPTIONS, (known) =>
-        withTimeout("prepare", sql, this.prepared(sql, known?.name), known?.timeout)
+        withTimeout("prepare", sql, prepared(this.#router, sql, known?.name, queryableOf), known?.timeout)
       )
     )
-  }
-
-  private prepared(sql: string, name: string | undefined): Effect.Effect<PgStatement, PgError.PgError, Scope.Scope> {
-    return Effect.gen({ self: this }, function* () {
-      const made = yield* this.#router.scopedLevel
-      const { catalogue, statements } = made.session
-      const own = new OwnStatement(statements, name ?? statements.ownName())
-      yield* Effect.addFinalizer(() => Effect.sync(() => own.close()))
-      const router = new Router(new HeldStatementSource(made, own), this.#router.key)
-      const prepared = yield* router.run("prepare", Request.preparation(sql).with(own), undefined)
-      return new Statement(new BaseQueryable(router), router, prepared, catalogue.types)
-    })
   }
 
   // ------------------------------------------------------------------------------------------------- transactions
@@ -416,6 +414,8 @@ export class BaseQueryable extends Inspectable.Class implements Queryable {
     return Effect.sync(() => this.#router.source.catalogue.reload())
   }
 }
+
+const queryableOf = (router: Router): Queryable => new BaseQueryable(router)
 
 /** A transaction that is ended by hand. */
 class Handle extends BaseQueryable implements Transaction {

@@ -6,6 +6,7 @@ import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import type * as Fiber from "effect/Fiber"
 import type * as Scope from "effect/Scope"
+import type { ColumnNames } from "../codec/columnNames.ts"
 import type * as PgError from "../PgError.ts"
 import type { Observer } from "../session/observer.ts"
 import type * as Request from "../session/request/request.ts"
@@ -19,7 +20,7 @@ import type { CallOptions } from "../call/call.ts"
 export interface Lender {
   readonly level?: undefined
   readonly observer: Observer
-  readonly catalogue: Reloadable
+  readonly catalogue: Catalogue
   readonly statements?: undefined
   /** Runs a request for a fiber, which runs the effect at once. */
   runIn<A>(fiber: Fiber.Fiber<unknown, unknown>, request: Request.Request<A>): Effect.Effect<A, PgError.PgError>
@@ -38,13 +39,16 @@ export interface Lender {
 export interface LevelSource {
   readonly level: TransactionLevel
   readonly observer: Observer
-  readonly catalogue: Reloadable
+  readonly catalogue: Catalogue
   /** Keeps the statements, instead of the cache of the session. */
   readonly statements?: Statements | undefined
 }
 
-/** What is known of the types of a database. */
-interface Reloadable {
+/** What is known of a database. */
+interface Catalogue {
+  /** How columns are named. */
+  readonly names: ColumnNames
+  /** Drops what is known of its types and statements. */
   reload(): void
 }
 
@@ -63,7 +67,7 @@ class FixedLevel implements LevelSource {
     return this.level.session.observer
   }
 
-  get catalogue(): Reloadable {
+  get catalogue(): Catalogue {
     return this.level.session.catalogue
   }
 }
@@ -102,6 +106,11 @@ export class Router {
   /** Each router has a key of its own, so that the transactions of two databases are kept apart. */
   get key(): BondKey {
     return (this.knownKey ??= Context.Service<Bond>(`effectpg/connection/Router/${keys++}`))
+  }
+
+  /** How the columns of the database are named. */
+  get names(): ColumnNames {
+    return this.source.catalogue.names
   }
 
   // ------------------------------------------------------------------------------------------------- calls

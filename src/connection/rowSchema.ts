@@ -9,14 +9,15 @@ import type * as Schema from "effect/Schema"
 import * as SchemaIssue from "effect/SchemaIssue"
 import * as SchemaParser from "effect/SchemaParser"
 import * as PgError from "../PgError.ts"
+import { propertyOf } from "../codec/columnNames.ts"
 import type { DatabaseTypes } from "../codec/databaseTypes.ts"
+import type { RowColumn } from "../codec/rowReader.ts"
 import type { Request, StatementRequest } from "../session/request/request.ts"
-import type { ColumnDescription } from "../wire/backendMessage.ts"
 
 /** An answer with the columns that it was read from. */
 export interface Described<A> {
   readonly answer: A
-  readonly columns: ReadonlyArray<ColumnDescription>
+  readonly columns: ReadonlyArray<RowColumn>
   readonly types: DatabaseTypes
   readonly sql: string
 }
@@ -66,12 +67,19 @@ export const decodeRows = <A, R>(
   )
 }
 
-/** Decodes the rows of all runs of one statement. */
-export const decodeRuns = <A, R>(
-  schema: Decoder<A, R>,
-  runs: Described<ReadonlyArray<ReadonlyArray<unknown>>>
-): Decoded<ReadonlyArray<ReadonlyArray<A>>, R> =>
-  Effect.forEach(runs.answer, (answer) => decodeRows(schema, { ...runs, answer }))
+/** Decodes the rows of all runs of one statement, if there is a schema. The runs come in portions. */
+export const decodePortions = <A, R>(
+  schema: Decoder<A, R> | undefined,
+  portions: ReadonlyArray<Described<ReadonlyArray<ReadonlyArray<unknown>>>>
+): Decoded<ReadonlyArray<ReadonlyArray<unknown>>, R> =>
+  schema === undefined
+    ? Effect.succeed(portions.flatMap(({ answer }) => answer))
+    : Effect.map(
+        Effect.forEach(portions, (portion) =>
+          Effect.forEach(portion.answer, (answer) => decodeRows(schema, { ...portion, answer }))
+        ),
+        (runs) => runs.flat()
+      )
 
 const isSuccess = <A, E, R>(effect: Effect.Effect<A, E, R>): effect is Exit.Success<A, E> =>
   Exit.isExit(effect) && Exit.isSuccess(effect)
@@ -108,18 +116,18 @@ export const decodeValue =
 
 // ------------------------------------------------------------------------------------------------------- errors
 
-type Columns = ReadonlyArray<ColumnDescription>
+type Columns = ReadonlyArray<RowColumn>
 type Path = ReadonlyArray<PropertyKey>
 
 /** Finds the column that a path within the answer leads into, and the rest of the path within its value. */
-type Locate = (columns: Columns, path: Path) => readonly [column: ColumnDescription | undefined, inside: Path]
+type Locate = (columns: Columns, path: Path) => readonly [column: RowColumn | undefined, inside: Path]
 
 /** The first key of the path is a name in an object, and a position in a tuple. */
 const columnOf: Locate = (columns, [key, ...inside]) => [key === undefined ? undefined : columnAt(columns, key), inside]
 
 /** If several columns have the same name, the row has the value of the last one. */
-const columnAt = (columns: Columns, key: PropertyKey): ColumnDescription | undefined =>
-  typeof key === "number" ? columns[key] : columns.findLast(({ name }) => name === key)
+const columnAt = (columns: Columns, key: PropertyKey): RowColumn | undefined =>
+  typeof key === "number" ? columns[key] : columns.findLast((column) => propertyOf(column) === key)
 
 /** Stands for the column in the error if the row as a whole does not fit. */
 const WHOLE_ROW = { name: "*", type: "record" }
@@ -136,7 +144,7 @@ const misfit = (
   const [column, inside] = locate(columns, path)
   const [key] = path
   if (column === undefined && key !== undefined) {
-    const names = columns.map(({ name }) => name).join(", ")
+    const names = columns.map(propertyOf).join(", ")
     const reason = `the schema asks for it, and the result has no such column; it has ${columns.length}: ${names}`
     return new PgError.DecodeError({ column: String(key), type: "unknown", reason, sql })
   }

@@ -15,7 +15,7 @@ import type { Statements } from "../session/statement/statements.ts"
 import type { TypeCatalogue } from "../session/types/typeCatalogue.ts"
 import type { Observer } from "../session/observer.ts"
 import { PLAIN_LEVEL, type TransactionLevel } from "../session/transaction/transactionLevel.ts"
-import type { LevelSource, Router } from "./router.ts"
+import { type LevelSource, Router } from "./router.ts"
 import type { Queryable } from "./queryable/queryable.ts"
 import * as Options from "../call/options.ts"
 import * as Shape from "../call/shape.ts"
@@ -38,7 +38,7 @@ import type {
 type Answer<A, R = never> = Effect.Effect<A, PgError.PgError, R>
 type MaybeDecoded<Options> = Partial<Options> & CallOptions
 
-export class Statement extends Inspectable.Class implements PgStatement {
+class Statement extends Inspectable.Class implements PgStatement {
   readonly sql: string
   readonly name: string
   readonly parameters: ReadonlyArray<Type>
@@ -70,6 +70,7 @@ export class Statement extends Inspectable.Class implements PgStatement {
 
   fetch<A, R>(params: Parameters | undefined, options: RowOptions<A, R>): Answer<ReadonlyArray<A>, R>
   fetch(params?: Parameters, options?: CallOptions): Answer<ReadonlyArray<Row>>
+  fetch<A extends object>(params?: Parameters, options?: CallOptions): Answer<ReadonlyArray<A>>
   fetch(
     params?: Parameters,
     options?: MaybeDecoded<RowOptions<unknown, unknown>>
@@ -83,6 +84,7 @@ export class Statement extends Inspectable.Class implements PgStatement {
 
   fetchTuples<A, R>(params: Parameters | undefined, options: RowOptions<A, R>): Answer<ReadonlyArray<A>, R>
   fetchTuples(params?: Parameters, options?: CallOptions): Answer<ReadonlyArray<Tuple>>
+  fetchTuples<A extends Tuple>(params?: Parameters, options?: CallOptions): Answer<ReadonlyArray<A>>
   fetchTuples(
     params?: Parameters,
     options?: MaybeDecoded<RowOptions<unknown, unknown>>
@@ -96,6 +98,7 @@ export class Statement extends Inspectable.Class implements PgStatement {
 
   fetchRow<A, R>(params: Parameters | undefined, options: RowOptions<A, R>): Answer<Option.Option<A>, R>
   fetchRow(params?: Parameters, options?: CallOptions): Answer<Option.Option<Row>>
+  fetchRow<A extends object>(params?: Parameters, options?: CallOptions): Answer<Option.Option<A>>
   fetchRow(
     params?: Parameters,
     options?: MaybeDecoded<RowOptions<unknown, unknown>>
@@ -109,6 +112,7 @@ export class Statement extends Inspectable.Class implements PgStatement {
 
   fetchOne<A, R>(params: Parameters | undefined, options: RowOptions<A, R>): Answer<A, R>
   fetchOne(params?: Parameters, options?: CallOptions): Answer<Row>
+  fetchOne<A extends object>(params?: Parameters, options?: CallOptions): Answer<A>
   fetchOne(params?: Parameters, options?: MaybeDecoded<RowOptions<unknown, unknown>>): Answer<unknown, unknown> {
     return Shape.withOptions(options, Options.ROW_OPTIONS, (known) =>
       known?.row === undefined
@@ -119,6 +123,7 @@ export class Statement extends Inspectable.Class implements PgStatement {
 
   fetchValue<A, R>(params: Parameters | undefined, options: DecodedValueOptions<A, R>): Answer<Option.Option<A>, R>
   fetchValue(params?: Parameters, options?: ValueOptions): Answer<Option.Option<unknown>>
+  fetchValue<A>(params?: Parameters, options?: ValueOptions): Answer<Option.Option<A>>
   fetchValue(
     params?: Parameters,
     options?: MaybeDecoded<DecodedValueOptions<unknown, unknown>>
@@ -162,6 +167,7 @@ export class Statement extends Inspectable.Class implements PgStatement {
 
   stream<A, R>(params: Parameters | undefined, options: RowStreamOptions<A, R>): Stream.Stream<A, PgError.PgError, R>
   stream(params?: Parameters, options?: StreamOptions): Stream.Stream<Row, PgError.PgError>
+  stream<A extends object>(params?: Parameters, options?: StreamOptions): Stream.Stream<A, PgError.PgError>
   stream(
     params?: Parameters,
     options?: StreamOptions & Partial<RowStreamOptions<unknown, unknown>>
@@ -207,8 +213,25 @@ export class Statement extends Inspectable.Class implements PgStatement {
   }
 }
 
+/** Prepares a statement for the scope. `queryableOf` makes the calls of a router. */
+export const prepared = (
+  router: Router,
+  sql: string,
+  name: string | undefined,
+  queryableOf: (router: Router) => Queryable
+): Effect.Effect<PgStatement, PgError.PgError, Scope.Scope> =>
+  Effect.gen(function* () {
+    const made = yield* router.scopedLevel
+    const { catalogue, statements } = made.session
+    const own = new OwnStatement(statements, name ?? statements.ownName())
+    yield* Effect.addFinalizer(() => Effect.sync(() => own.close()))
+    const held = new Router(new HeldStatementSource(made, own), router.key)
+    const statement = yield* held.run("prepare", Request.preparation(sql).with(own), undefined)
+    return new Statement(queryableOf(held), held, statement, catalogue.types)
+  })
+
 /** Supplies the level on which a statement was prepared, or what survives of it. */
-export class HeldStatementSource implements LevelSource {
+class HeldStatementSource implements LevelSource {
   readonly statements: Statements
   private readonly made: TransactionLevel
 

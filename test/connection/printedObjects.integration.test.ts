@@ -115,6 +115,7 @@ const places: Readonly<Record<string, Place>> = {
   "PgConfig.ResolvedConfig": "handed out",
   "PgConfig.ResolvedPoolConfig": "handed out",
   "PgConfig.Settings": "the caller's own",
+  "PgConfig.Names": "a type",
   "PgConfig.SslMode": "a type",
   "PgConfig.StatementMode": "a type",
   "PgConfig.Watch": "handed out",
@@ -156,6 +157,7 @@ const places: Readonly<Record<string, Place>> = {
   "PgCopy.Source": "the caller's own",
   "PgCopy.Table": "the caller's own",
   "PgCursor.CursorOptions": "the caller's own",
+  "PgSql.UpsertOptions": "the caller's own",
   "PgCursor.PgCursor": "handed out",
   "PgCursor.ScrollCursor": "handed out",
   "PgError.AcquireTimeoutError": "handed out",
@@ -536,8 +538,13 @@ const sampled: Effect.Effect<Samples, PgError.PgError, TestDatabase | Scope.Scop
   add("PgNotification.Gap", { _tag: "Gap", channel: "printed", reason: "overflow" })
   add("PgTypes.PgLiteral", PgTypes.literal(PARAMETER), [PgTypes.literal(PARAMETER)])
   add("PgTypes.TypedParameter", PgTypes.text(PARAMETER), [PgTypes.jsonb({ key: PARAMETER })])
-  const template = PgSql.sql`SELECT ${PARAMETER} ${PgSql.sql.in([PARAMETER])} ${PgSql.sql.set({ a: PARAMETER })}`
-  add("PgSql.Statement", template, [PgSql.sql.values([[PARAMETER]])], PgSql.sql.join([PARAMETER]))
+  const template = PgSql.sql`SELECT ${PARAMETER} ${PgSql.sql.in([PARAMETER])} ${PgSql.sql.update({ a: PARAMETER })}`
+  add(
+    "PgSql.Statement",
+    template,
+    [PgSql.sql.values([[PARAMETER]]), PgSql.sql.insert({ a: PARAMETER })],
+    PgSql.sql.join([PARAMETER])
+  )
 
   const progress: Array<unknown> = []
   const administrator = user.administrator

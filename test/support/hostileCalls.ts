@@ -142,6 +142,7 @@ const settings: PgConfig.Settings = {
   keepAlive: 1000,
   maxScramIterations: 10,
   statementMode: "cached",
+  names: "unchanged",
   statementCacheSize: 1,
   statementCacheLifetime: 1,
   statementCacheMaxSqlBytes: 1,
@@ -397,7 +398,9 @@ export const builders: Readonly<Record<string, ReadonlyArray<ReadonlyArray<unkno
       ]
     ]
   ],
-  "PgSql.sql.set": [[{ a: 1, b: 2 }]],
+  "PgSql.sql.insert": [[[{ a: 1, b: 2 }]]],
+  "PgSql.sql.update": [[{ a: 1, b: 2 }, ["b"]]],
+  "PgSql.sql.upsert": [[[{ a: 1, b: 2 }], { conflict: ["a"], update: ["b"] }]],
   "PgSql.sql.join": [[[1, 2], PgSql.sql`, `]],
   "PgTypes.codec": [
     [

@@ -29,6 +29,7 @@ const options = {
   applicationName: libpq("application_name", "PGAPPNAME"),
   settings: ours,
   types: ours,
+  names: ours,
   connectTimeout: libpq("connect_timeout", "PGCONNECT_TIMEOUT"),
   cancelTimeout: ours,
   keepAlive: ours,

@@ -14,7 +14,10 @@ import { tableName } from "./copyStatement.ts"
 import { isArray, isSafely } from "../../call/shape.ts"
 
 export interface CopyPlan {
+  /** The names of the columns. */
   readonly names: ReadonlyArray<string>
+  /** The properties that have the values of these columns, if a row is an object. */
+  readonly properties: ReadonlyArray<string>
   readonly columns: CopyColumns
   readonly format: CopyFormat
   /** Whether a row may have no other properties, because the first row has named the columns. */
@@ -36,16 +39,23 @@ export const copyPlan = (
   format: CopyFormat | undefined
 ): Effect.Effect<CopyPlan, PgError.PgError> =>
   Effect.gen(function* () {
-    const isExhaustive = table.columns === undefined && isObject(first)
+    const { columnOf, propertyOf } = level.session.catalogue.names
+    const given = table.columns === undefined && isObject(first) ? keysOf(first) : undefined
     const names =
+      given?.map(columnOf) ??
       table.columns ??
-      (isObject(first)
-        ? keysOf(first)
-        : (yield* level.run(ownTupleRows(writableColumns(table)))).map(([name]) => String(name)))
+      (yield* level.run(ownTupleRows(writableColumns(table)))).map(([name]) => String(name))
+    const properties = given ?? names.map(propertyOf)
     const { rowShape } = yield* description(level, selectFrom(table, names))
     const oids = (rowShape?.columns ?? []).map(({ typeOid }) => typeOid)
     const columns = copyColumns(oids, level.session.catalogue.types)
-    return { names, columns, format: format ?? formatFor(names, columns, first), isExhaustive }
+    return {
+      names,
+      properties,
+      columns,
+      format: format ?? formatFor(properties, columns, first),
+      isExhaustive: given !== undefined
+    }
   })
 
 /** Returns no keys for a Proxy that throws. Its row is refused when it is written. */
@@ -57,9 +67,9 @@ const keysOf = (row: object): ReadonlyArray<string> => {
   }
 }
 
-const formatFor = (names: ReadonlyArray<string>, columns: CopyColumns, first: unknown): CopyFormat => {
+const formatFor = (properties: ReadonlyArray<string>, columns: CopyColumns, first: unknown): CopyFormat => {
   const values = (): ReadonlyArray<unknown> =>
-    isObject(first) ? names.map((name) => first[name]) : isArray(first) ? first : []
+    isObject(first) ? properties.map((property) => first[property]) : isArray(first) ? first : []
   return isSafely(() => needsText(columns, values()), undefined) ? "csv" : "binary"
 }
 
@@ -112,17 +122,19 @@ export class CopyRows {
   }
 
   private valuesOf(row: unknown): ReadonlyArray<unknown> {
-    const { isExhaustive, names } = this.plan
+    const { isExhaustive, properties } = this.plan
     if (isArray(row)) {
-      if (row.length !== names.length) throw new Unencodable(`it has ${row.length} values for ${names.length} columns`)
+      if (row.length !== properties.length) {
+        throw new Unencodable(`it has ${row.length} values for ${properties.length} columns`)
+      }
       return row
     }
     if (!isObject(row)) throw new Unencodable("it is neither an array nor an object")
     const { values } = this
-    for (let index = 0; index < names.length; index++) {
-      const name = names[index]!
-      const value = row[name]
-      if (value === undefined && !(name in row)) throw new Unencodable(`it has no property "${name}"`)
+    for (let index = 0; index < properties.length; index++) {
+      const property = properties[index]!
+      const value = row[property]
+      if (value === undefined && !(property in row)) throw new Unencodable(`it has no property "${property}"`)
       values[index] = value
     }
     if (isExhaustive) this.refuseMore(row)
@@ -131,10 +143,10 @@ export class CopyRows {
 
   /** Refuses properties that the first row did not have, because they would be lost without an error. */
   private refuseMore(row: Readonly<Record<string, unknown>>): void {
-    const { names } = this.plan
+    const { properties } = this.plan
     const keys = Object.keys(row)
-    if (keys.length === names.length) return
-    const extra = keys.filter((key) => !names.includes(key))
+    if (keys.length === properties.length) return
+    const extra = keys.filter((key) => !properties.includes(key))
     throw new Unencodable(`it has properties that the first row has not: ${extra.join(", ")}; name the columns`)
   }
 

@@ -56,7 +56,8 @@ export interface Interpolated {
 export const withLiterals = (level: TransactionLevel, source: PgCopy.Source): Answer<Interpolated> => {
   if (!("query" in source)) return Effect.succeed({ sent: source, told: source })
   const { params, query } = source
-  return withStatement(typeof query === "string" ? [query, params] : [query], {}, (sql, values) =>
+  const { names } = level.session.catalogue
+  return withStatement(typeof query === "string" ? [query, params] : [query], names, {}, (sql, values) =>
     interpolated(level, sql, values)
   )
 }

@@ -1,12 +1,10 @@
 /**
  * The calls that read rows. Most have an overload with a schema and one without. An editor shows the docstring of the
- * property before a call is written, and that of the chosen overload afterwards, so that each of them needs one.
+ * property before a call is written, and that of the chosen overload afterwards, so that each of them needs one. The form
+ * for a type that the caller names comes last, so that no other call chooses it.
  */
 import type * as Effect from "effect/Effect"
 import type * as Option from "effect/Option"
-import type * as Scope from "effect/Scope"
-import type * as Stream from "effect/Stream"
-import type * as PgCursor from "../../PgCursor.ts"
 import type * as PgError from "../../PgError.ts"
 import type {
   Call,
@@ -16,13 +14,11 @@ import type {
   Row,
   RowOptions,
   RowSource,
-  RowStreamOptions,
-  StreamOptions,
   Tuple,
   ValueOptions
 } from "../../call/call.ts"
 
-/** The calls of a `Queryable` that read rows. */
+/** The calls of a `Queryable` that read rows at once. */
 export interface Fetching {
   /**
    * Fetches all rows of a statement at once.
@@ -65,6 +61,24 @@ export interface Fetching {
      * @since 0.1.0
      */
     (...call: Call<CallOptions>): Effect.Effect<ReadonlyArray<Row>, PgError.PgError>
+    /**
+     * Fetches all rows of a statement as objects of a type that you name. Nothing checks that type, which is only a claim
+     * about the columns and their values; a schema in `row` checks it. Fails as every call of `Queryable` does.
+     *
+     * @example
+     * ```ts
+     * import { PgClient } from "effectpg"
+     *
+     * interface User {
+     *   readonly id: number
+     *   readonly name: string
+     * }
+     *
+     * export const users = PgClient.PgClient.use((pg) => pg.fetch<User>("SELECT id, name FROM users"))
+     * ```
+     * @since 0.1.0
+     */
+    <A extends object>(...call: Call<CallOptions>): Effect.Effect<ReadonlyArray<A>, PgError.PgError>
   }
   /**
    * Fetches all rows of a statement at once, each as a list of values in column order.
@@ -103,6 +117,21 @@ export interface Fetching {
      * @since 0.1.0
      */
     (...call: Call<CallOptions>): Effect.Effect<ReadonlyArray<Tuple>, PgError.PgError>
+    /**
+     * Fetches all rows of a statement as lists of a type that you name. Nothing checks that type, which is only a claim
+     * about the columns and their values; a schema in `row` checks it. Fails as every call of `Queryable` does.
+     *
+     * @example
+     * ```ts
+     * import { PgClient } from "effectpg"
+     *
+     * const sql = "SELECT name, age FROM users"
+     *
+     * export const ages = PgClient.PgClient.use((pg) => pg.fetchTuples<readonly [string, number]>(sql))
+     * ```
+     * @since 0.1.0
+     */
+    <A extends Tuple>(...call: Call<CallOptions>): Effect.Effect<ReadonlyArray<A>, PgError.PgError>
   }
   /**
    * Fetches the first row of a statement, if there is one.
@@ -142,6 +171,22 @@ export interface Fetching {
      * @since 0.1.0
      */
     (...call: Call<CallOptions>): Effect.Effect<Option.Option<Row>, PgError.PgError>
+    /**
+     * Fetches the first row of a statement as an object of a type that you name, if there is a row. Nothing checks that
+     * type, which is only a claim about the columns and their values; a schema in `row` checks it. Fails as every call of
+     * `Queryable` does.
+     *
+     * @example
+     * ```ts
+     * import { PgClient } from "effectpg"
+     *
+     * const sql = "SELECT * FROM orders ORDER BY id DESC"
+     *
+     * export const latest = PgClient.PgClient.use((pg) => pg.fetchRow<{ readonly id: number }>(sql))
+     * ```
+     * @since 0.1.0
+     */
+    <A extends object>(...call: Call<CallOptions>): Effect.Effect<Option.Option<A>, PgError.PgError>
   }
   /**
    * Fetches the only row of a statement, and fails if there is none or more than one.
@@ -183,6 +228,22 @@ export interface Fetching {
      * @since 0.1.0
      */
     (...call: Call<CallOptions>): Effect.Effect<Row, PgError.PgError>
+    /**
+     * Fetches the only row of a statement as an object of a type that you name. Nothing checks that type, which is only a
+     * claim about the columns and their values; a schema in `row` checks it. Fails with `UnexpectedRowCountError` if there
+     * is no row or more than one, and as every call of `Queryable` does.
+     *
+     * @example
+     * ```ts
+     * import { PgClient } from "effectpg"
+     *
+     * const sql = "SELECT min(age) AS min, max(age) AS max FROM users"
+     *
+     * export const ages = PgClient.PgClient.use((pg) => pg.fetchOne<Record<"min" | "max", number | null>>(sql))
+     * ```
+     * @since 0.1.0
+     */
+    <A extends object>(...call: Call<CallOptions>): Effect.Effect<A, PgError.PgError>
   }
   /**
    * Fetches one value of the first row of a statement, if there is a row.
@@ -223,6 +284,20 @@ export interface Fetching {
      * @since 0.1.0
      */
     (...call: Call<ValueOptions>): Effect.Effect<Option.Option<unknown>, PgError.PgError>
+    /**
+     * Fetches one value of the first row of a statement as a value of a type that you name, if there is a row. Nothing
+     * checks that type, which is only a claim about the column; a schema in `value` checks it. Fails with `DecodeError` if
+     * the result has no such column, and as every call of `Queryable` does.
+     *
+     * @example
+     * ```ts
+     * import { PgClient } from "effectpg"
+     *
+     * export const count = PgClient.PgClient.use((pg) => pg.fetchValue<bigint>("SELECT count(*) FROM users"))
+     * ```
+     * @since 0.1.0
+     */
+    <A>(...call: Call<ValueOptions>): Effect.Effect<Option.Option<A>, PgError.PgError>
   }
   /**
    * Runs a statement once for each row of parameter values, and fetches the rows that each run returns.
@@ -274,111 +349,5 @@ export interface Fetching {
       rows: RowSource<E, R>,
       options?: CallOptions
     ): Effect.Effect<ReadonlyArray<ReadonlyArray<Row>>, E | PgError.PgError, R>
-  }
-  /**
-   * Streams the rows of a statement a page at a time, so that a result of any size fits in memory.
-   *
-   * @since 0.1.0
-   */
-  readonly stream: {
-    /**
-     * Streams the rows of a statement, each decoded by the schema in `row`. The stream asks for the next page of
-     * `fetchSize` rows (1,000 by default) when the reader has used up the one before. It runs in the fiber's
-     * transaction; outside of one it has a transaction of its own, which it commits at its end. Fails with
-     * `DecodeError` if a row does not fit, and as every call of `Queryable` does.
-     *
-     * @example
-     * ```ts
-     * import { Effect, Schema, Stream } from "effect"
-     * import { PgClient } from "effectpg"
-     *
-     * const File = Schema.Struct({ path: Schema.String })
-     *
-     * export const program = Effect.gen(function* () {
-     *   const pg = yield* PgClient.PgClient
-     *   const files = pg.stream("SELECT path FROM files", { row: File })
-     *   yield* Stream.runForEach(files, ({ path }) => Effect.log(path))
-     * })
-     * ```
-     * @since 0.1.0
-     */
-    <A, R>(...call: CallWith<RowStreamOptions<A, R>>): Stream.Stream<A, PgError.PgError, R>
-    /**
-     * Streams the rows of a statement as objects by column name. The stream asks for the next page of `fetchSize` rows
-     * (1,000 by default) when the reader has used up the one before. It runs in the fiber's transaction, in which other
-     * statements can run in between. Outside of a transaction it has a connection and a transaction of its own, which
-     * it commits at its end. On a `PgConnection` it uses that connection, which refuses everything else until then.
-     *
-     * If the reader ends the stream early, no query is canceled, and the stream's own transaction is committed too. If
-     * that COMMIT fails, for example because of a deferred constraint, the error is only logged, because the end of a
-     * scope cannot fail; for a statement that writes it is also reported to `onQuery`. To have that failure as an
-     * error, stream inside of `withTransaction`. Fails with `DecodeError` if a value cannot be read, and as every call
-     * of `Queryable` does.
-     *
-     * @example
-     * ```ts
-     * import { Effect, Stream } from "effect"
-     * import { PgClient } from "effectpg"
-     *
-     * export const program = Effect.gen(function* () {
-     *   const pg = yield* PgClient.PgClient
-     *   const sizes = pg.stream("SELECT size FROM files", { fetchSize: 5_000 })
-     *   return yield* Stream.runFold(sizes, () => 0, (total, { size }) => total + Number(size))
-     * })
-     * ```
-     * @since 0.1.0
-     */
-    (...call: Call<StreamOptions>): Stream.Stream<Row, PgError.PgError>
-  }
-  /**
-   * Opens a cursor over the rows of a statement, for the scope.
-   *
-   * @since 0.1.0
-   */
-  readonly cursor: {
-    /**
-     * Opens a cursor that can move forward, backward and to any row of a query, for the scope. It uses the fiber's
-     * transaction, or a transaction of its own outside of one. With `hold` it stays open after the transaction. Fails
-     * with the server's `PostgresSyntaxError` if the statement is not a query, and as every call of `Queryable` does.
-     *
-     * @example
-     * ```ts
-     * import { Effect } from "effect"
-     * import { PgClient } from "effectpg"
-     *
-     * const lastOf = Effect.gen(function* () {
-     *   const pg = yield* PgClient.PgClient
-     *   const cursor = yield* pg.cursor("SELECT id, title FROM books ORDER BY id", { scroll: true })
-     *   return yield* cursor.last
-     * })
-     *
-     * export const program = Effect.scoped(lastOf)
-     * ```
-     * @since 0.1.0
-     */
-    (
-      ...call: CallWith<PgCursor.CursorOptions & { readonly scroll: true }>
-    ): Effect.Effect<PgCursor.ScrollCursor, PgError.PgError, Scope.Scope>
-    /**
-     * Opens a cursor that moves forward over the rows of a statement, for the scope. It uses the fiber's transaction,
-     * or a transaction of its own outside of one. With `hold` it stays open after the transaction. Fails as every call
-     * of `Queryable` does.
-     *
-     * @example
-     * ```ts
-     * import { Effect } from "effect"
-     * import { PgClient } from "effectpg"
-     *
-     * const firstPage = Effect.gen(function* () {
-     *   const pg = yield* PgClient.PgClient
-     *   const cursor = yield* pg.cursor("SELECT id, title FROM books ORDER BY id")
-     *   return yield* cursor.fetch(20)
-     * })
-     *
-     * export const program = Effect.scoped(firstPage)
-     * ```
-     * @since 0.1.0
-     */
-    (...call: Call<PgCursor.CursorOptions>): Effect.Effect<PgCursor.PgCursor, PgError.PgError, Scope.Scope>
   }
 }

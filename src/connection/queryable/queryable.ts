@@ -6,6 +6,7 @@ import type * as Schedule from "effect/Schedule"
 import type * as Scope from "effect/Scope"
 import type * as PgError from "../../PgError.ts"
 import type { Fetching } from "./fetching.ts"
+import type { Paging } from "./paging.ts"
 import type { Running } from "./running.ts"
 
 /**
@@ -116,7 +117,7 @@ export interface AdvisoryLockOptions {
  * @category models
  * @since 0.1.0
  */
-export interface Queryable extends Fetching, Running {
+export interface Queryable extends Fetching, Paging, Running {
   /**
    * Runs an effect in a transaction, commits when it succeeds, and rolls back when it fails or is interrupted. All
    * calls that the effect makes on the same connection, pool or client belong to the transaction, in child fibers too.

@@ -31,7 +31,7 @@ export type Check = (
  */
 export const connect = (
   config: ResolvedConfig,
-  databases = new KnownDatabases(config.statementCache.lifetimeMillis),
+  databases = KnownDatabases.of(config),
   check: Check = () => Effect.void
 ): Effect.Effect<Session, PgError.PgError, Scope.Scope> =>
   Effect.uninterruptibleMask((restore) =>

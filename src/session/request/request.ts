@@ -5,9 +5,9 @@
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Option from "effect/Option"
-import type { ObjectRow, TupleRow } from "../../codec/rowReader.ts"
+import { propertyOf } from "../../codec/columnNames.ts"
+import type { ObjectRow, RowColumn, TupleRow } from "../../codec/rowReader.ts"
 import * as PgError from "../../PgError.ts"
-import type { ColumnDescription } from "../../wire/backendMessage.ts"
 import type { CommandTag } from "../../wire/commandTag.ts"
 import { OWN_TYPES } from "../types/typeCatalogue.ts"
 import type { Exchange, Resume } from "../engine/exchange.ts"
@@ -28,7 +28,7 @@ export interface Request<A> {
 
 /** An exchange that knows the columns of its answer, once it has them. */
 export interface StatementExchange extends Exchange {
-  readonly columns: ReadonlyArray<ColumnDescription>
+  readonly columns: ReadonlyArray<RowColumn>
 }
 
 /** A request that runs one statement. */
@@ -138,7 +138,7 @@ export const row = (sql: string, params: ReadonlyArray<unknown>): StatementReque
 export const oneRow = (sql: string, params: ReadonlyArray<unknown>): StatementRequest<ObjectRow> =>
   new Query(sql, params, onlyRow)
 
-/** Returns one value of the first row, from the column with this name or this position, which counts from 0. */
+/** Returns one value of the first row, from the column with this property or this position, which counts from 0. */
 export const value = (
   sql: string,
   params: ReadonlyArray<unknown>,
@@ -150,18 +150,14 @@ export const value = (
     result: ({ columns, rows: [tuple] }) => {
       if (columns.length === 0) return Exit.succeed(Option.none())
       // As in a row object, the last of several columns with the same name counts.
-      const index = typeof column === "number" ? column : columns.findLastIndex(({ name }) => name === column)
+      const index = typeof column === "number" ? column : columns.findLastIndex((each) => propertyOf(each) === column)
       if (columns[index] === undefined) return Exit.fail(noSuchColumn(column, columns, sql))
       return Exit.succeed(tuple === undefined ? Option.none() : Option.some(tuple[index]))
     }
   })
 
-const noSuchColumn = (
-  column: string | number,
-  columns: ReadonlyArray<ColumnDescription>,
-  sql: string
-): PgError.DecodeError => {
-  const names = columns.map(({ name }) => name).join(", ")
+const noSuchColumn = (column: string | number, columns: ReadonlyArray<RowColumn>, sql: string): PgError.DecodeError => {
+  const names = columns.map(propertyOf).join(", ")
   return new PgError.DecodeError({
     column: String(column),
     type: "unknown",

@@ -1,4 +1,5 @@
 /** What is known of a prepared statement, and how it is made from the server's description. */
+import { withProperties } from "../../codec/columnNames.ts"
 import type { DatabaseTypes } from "../../codec/databaseTypes.ts"
 import { parameterEncoders, type TypedParameterEncoder } from "../../codec/parameters.ts"
 import { builtinTypes } from "../../codec/registry.ts"
@@ -69,7 +70,9 @@ export const preparedStatement = (
   const { columns, parameterOids } = description
   const isFixed = ({ typeOid }: ColumnDescription): boolean => types.isFixed(typeOid)
   // If all columns have types that are the same on every server, all connections share their readers.
-  const rowShape = columns && makeRowShape(columns, columns.every(isFixed) ? builtinTypes : types)
+  const rowShape =
+    columns &&
+    makeRowShape(withProperties(columns, session.catalogue.names), columns.every(isFixed) ? builtinTypes : types)
   return {
     key,
     sql,
@@ -152,7 +155,8 @@ export const redescribed = (
   const { parameterOids } = statement
   const kept = preparedStatement(session, statement, { parameterOids, columns }, types)
   if (columns === undefined) return { kept, readable: kept, unknown: undefined }
-  const readable = { ...kept, rowShape: makeRowShape(columns, types, formatsAskedFor(asked, columns)) }
+  const named = withProperties(columns, session.catalogue.names)
+  const readable = { ...kept, rowShape: makeRowShape(named, types, formatsAskedFor(asked, columns)) }
   const unknown = types.unknownAmong(typeOids({ columns, parameterOids: [] }))
   return { kept, readable, unknown: unknown.length === 0 ? undefined : unknownColumn(columns, unknown, types) }
 }

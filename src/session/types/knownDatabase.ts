@@ -12,8 +12,10 @@
  * - after `statementCacheLifetime`, because of changes that the server does not report,
  * - when it holds more types than any program uses at a time.
  */
+import { camelCase, type ColumnNames, unchanged } from "../../codec/columnNames.ts"
 import { DatabaseTypes } from "../../codec/databaseTypes.ts"
 import type { TypeCodecs } from "../../codec/typeCodec.ts"
+import type { ResolvedConfig } from "../../PgConfig.ts"
 
 /** How many types are kept. Each takes some kilobytes, and programs that create temporary tables always add more. */
 const MAX_TYPES = 2_000
@@ -74,14 +76,22 @@ export class KnownDatabases {
   sessions = 0
   /** The codecs of settings that were checked: none of them is for a domain. */
   readonly checked = new WeakSet<TypeCodecs>()
+  /** How the columns of rows are named. */
+  readonly names: ColumnNames
   private readonly lifetimeMillis: number
   private readonly all = new Set<KnownDatabase>()
   private readonly identified = new Map<string, KnownDatabase>()
   private versions = 0
 
-  /** 0 means forever. */
-  constructor(lifetimeMillis = 0) {
+  /** A lifetime of 0 means forever. */
+  constructor(lifetimeMillis = 0, names = unchanged) {
     this.lifetimeMillis = lifetimeMillis
+    this.names = names
+  }
+
+  /** For the sessions of a connection or a pool with these settings. */
+  static of({ names, statementCache }: Pick<ResolvedConfig, "names" | "statementCache">): KnownDatabases {
+    return new KnownDatabases(statementCache.lifetimeMillis, names === "camelCase" ? camelCase : unchanged)
   }
 
   readonly learned = (): void => {

@@ -1,6 +1,7 @@
 /**
  * What a session knows of the types of its database, some of which it shares with other sessions to the same database.
  */
+import type { ColumnNames } from "../../codec/columnNames.ts"
 import { DatabaseTypes } from "../../codec/databaseTypes.ts"
 import { type TypeCodec, TypeCodecs } from "../../codec/typeCodec.ts"
 import { TransactionStatus } from "../../wire/backendMessage.ts"
@@ -89,6 +90,11 @@ export class TypeCatalogue {
   /** The types that are known now, for the next description. */
   get types(): DatabaseTypes {
     return this.place.known.typesToAddTo(this.codecs)
+  }
+
+  /** How the columns of rows are named. */
+  get names(): ColumnNames {
+    return this.place.databases.names
   }
 
   /** Increases when earlier descriptions of statements may no longer be used. */

@@ -109,5 +109,25 @@ export const knowledgeMutants: ReadonlyArray<Mutant> = [
     ],
     test: "test/session/types/knownDatabase.test.ts",
     only: "do not share types between"
+  },
+  {
+    what: "shares its readers with a session that names columns in another way",
+    edits: [
+      { file: "codec/rowReader.ts", find: "return property === name ? `", replace: 'return property !== "" ? `' }
+    ],
+    test: "test/codec/columnNames.test.ts",
+    only: "are not shared"
+  },
+  {
+    what: "drops one of two columns that are one property",
+    edits: [
+      {
+        file: "codec/rowReader.interpreted.ts",
+        find: " && first.name !== second.name) return",
+        replace: " && first === second) return"
+      }
+    ],
+    test: "test/codec/columnNames.integration.test.ts",
+    only: "refuses rows"
   }
 ]

@@ -42,6 +42,7 @@ export const configOf = (server: ScriptedServer, settings: Partial<ResolvedConfi
     ["user", "alice"],
     ["database", "app"]
   ]),
+  names: "unchanged",
   statementCache: { mode: "cached", size: 100, lifetimeMillis: 300_000, maxSqlBytes: 15_360 },
   ...settings
 })
