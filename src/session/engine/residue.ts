@@ -14,6 +14,14 @@ export class Residue {
   mayHavePrepared = false
   /** Whether anything but control statements was submitted since this was last set to false. */
   isUsed = false
+  /** The last statement that was submitted, apart from control statements; undefined if there was none. */
+  lastSql: string | undefined
+
+  /** A statement was submitted that is no control statement. */
+  used(sql: string): void {
+    this.isUsed = true
+    this.lastSql = sql
+  }
 
   /** `changesSession` says that the text of the statement names a function that changes the session. */
   completed(tag: CommandTag, hasColumns: boolean, changesSession: boolean): void {
