@@ -81,7 +81,7 @@ export const resources: ReadonlyArray<Resource> = [
       Effect.scoped(Effect.flatMap(PgClient.make(settings), (own) => Effect.andThen(own.listen("own"), inside)))
   },
   {
-    names: ["PgClient.layer", "PgClient.layerConfig", "PgClient.layerEnv", "PgClient.Service", "PgPool.layer"],
+    names: ["PgClient.layer", "PgClient.layerConfig", "PgClient.layerEnv", "PgPool.layer"],
     boundMillis: CLOSE_TIMEOUT_MILLIS + GOODBYE_MILLIS,
     use: (_, inside, settings) =>
       Effect.scoped(Effect.andThen(Layer.build(PgClient.layer({ ...settings, minConnections: 1 })), inside))
