@@ -28,7 +28,7 @@ const GuestbookLive = Layer.effect(
 const Database = PgClient.layerConfig({
   url: Config.Redacted("DATABASE_URL"),
   maxConnections: Config.Int("POOL_SIZE").pipe(Config.withDefault(5)),
-  applicationName: Config.succeed("guestbook")
+  applicationName: "guestbook"
 })
 
 const program = Effect.gen(function* () {

@@ -9,7 +9,7 @@ const jsonText = PgTypes.codec({ name: "json", format: "text", decode: (text) =>
 
 const Database = PgClient.layerConfig({
   url: Config.Redacted("DATABASE_URL"),
-  types: Config.succeed([PgTypes.int8AsNumber, PgTypes.numericAsBigDecimal, PgTypes.hstore, jsonText])
+  types: [PgTypes.int8AsNumber, PgTypes.numericAsBigDecimal, PgTypes.hstore, jsonText]
 })
 
 const program = Effect.gen(function* () {

@@ -265,8 +265,8 @@ export interface PoolSettings extends Settings {
    */
   readonly multiplex?: boolean | undefined
   /**
-   * When the scope ends, how long the pool waits for connections in use before it cancels their queries. One second
-   * later it closes every connection, whatever the server does.
+   * When the scope ends, how long the pool waits for connections in use. It then cancels their queries and logs a
+   * warning. One second later it closes every connection, whatever the server does.
    * @default "5 seconds"
    */
   readonly closeTimeout?: Duration.Input | undefined

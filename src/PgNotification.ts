@@ -151,9 +151,16 @@ export interface Listen {
    * const heard = Effect.gen(function* () {
    *   const pg = yield* PgClient.PgClient
    *   const events = yield* pg.listen("orders", { payload: Order })
-   *   yield* Stream.runForEach(events, (event) =>
-   *     event._tag === "Notification" ? Effect.log(event.payload.id) : Effect.void
-   *   )
+   *   yield* Stream.runForEach(events, (event) => {
+   *     switch (event._tag) {
+   *       case "Notification":
+   *         return Effect.log(event.payload.id)
+   *       case "Undecodable":
+   *         return Effect.logError("no order", event.error)
+   *       case "Gap":
+   *         return Effect.log("read everything anew")
+   *     }
+   *   })
    * })
    *
    * export const program = Effect.scoped(heard)

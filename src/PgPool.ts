@@ -111,7 +111,8 @@ export const PgPool: Context.Service<PgPool, PgPool> = Context.Service<PgPool>("
  * Opens a pool that lives as long as the scope, with its first `minConnections` connections. Fails with
  * `InvalidConfigError`, or as `PgConnection.make` does if one of these connections cannot be opened. At the end of the
  * scope, waiting calls fail with `PoolClosedError`, and connections in use have `closeTimeout` to be returned before
- * their queries are canceled. One second later every connection is closed, whatever the server does.
+ * their queries are canceled; a warning in the log then says how many there were, and shows their last statements
+ * without values. One second later every connection is closed, whatever the server does.
  *
  * @category constructors
  * @since 0.1.0
@@ -143,7 +144,7 @@ export const make = Effect.fnUntraced(function* (
   const meter = config.watch.metrics ? yield* Meter.make(config.database) : undefined
   const pool: SessionPool = new SessionPool(config, realTimers, opener, yield* resetWith({ init, reset }), meter)
   const hub = yield* NotificationHub.make({ connect, scope: sessions, timers: realTimers })
-  yield* Effect.addFinalizer(() => close(pool, open, config.closeTimeoutMillis))
+  yield* Effect.addFinalizer(() => close(pool, open, config))
   yield* warmUp(pool, config.minConnections)
   const source = new PoolSource({
     sessions: pool,
@@ -204,7 +205,11 @@ const PARTING_MILLIS = 1000
  * Closes the pool. A session that is not returned in time is closed with its scope, and one that cannot be closed is
  * abandoned.
  */
-const close = (pool: SessionPool, open: ReadonlySet<Session>, timeoutMillis: number): Effect.Effect<void> =>
+const close = (
+  pool: SessionPool,
+  open: ReadonlySet<Session>,
+  config: PgConfig.ResolvedPoolConfig
+): Effect.Effect<void> =>
   Effect.suspend(() => {
     pool.close()
     const empty = Effect.callback<void>((resume) => {
@@ -212,10 +217,30 @@ const close = (pool: SessionPool, open: ReadonlySet<Session>, timeoutMillis: num
       return Effect.sync(unsubscribe)
     })
     return Effect.andThen(
-      Effect.timeoutOption(empty, timeoutMillis),
-      Effect.sync(() => endSoon(open))
+      Effect.timeoutOption(empty, config.closeTimeoutMillis),
+      Effect.suspend(() => {
+        endSoon(open)
+        return reportCut(pool, config)
+      })
     )
   })
+
+/** Logs how many connections were not returned in time, and their last statements. */
+const reportCut = (
+  pool: SessionPool,
+  { closeTimeoutMillis, database }: PgConfig.ResolvedPoolConfig
+): Effect.Effect<void> => {
+  const cut = Array.from(pool.members, ({ session }) => session).filter(({ closing }) => closing === undefined)
+  if (cut.length === 0) return Effect.void
+  const statements = cut.map(({ oldest, residue }) =>
+    oldest === undefined || oldest.isControl === true ? residue.lastSql : oldest.sql
+  )
+  const connections = cut.length === 1 ? "1 connection that was" : `${cut.length} connections that were`
+  return Effect.logWarning(
+    `the pool of database ${database} closed ${connections} still in use after ${closeTimeoutMillis} ms`,
+    { lastStatements: Array.from(new Set(statements.map((sql) => sql ?? "none"))) }
+  )
+}
 
 /** After a while, ends the sessions that are left, because a silent server would keep each of them longer. */
 const endSoon = (open: ReadonlySet<Session>): void => {

@@ -16,6 +16,7 @@ import { inject, vi } from "vitest"
 import * as PgClient from "../src/PgClient.ts"
 import * as PgConnection from "../src/PgConnection.ts"
 import * as PgPool from "../src/PgPool.ts"
+import * as PgTypes from "../src/PgTypes.ts"
 import { TestDatabase } from "./support/database.ts"
 import {
   assertHealthy,
@@ -28,12 +29,21 @@ import {
   valueOf
 } from "./support/live.ts"
 
+class Reporting extends PgClient.Service<Reporting>()("test/Reporting") {}
+class Archive extends PgClient.Service<Archive>()("test/Archive") {}
+
 const { host, password, port, user } = inject("postgres")
 
 const withClient = <A, E, R>(use: (pg: PgClient.PgClient) => Effect.Effect<A, E, R>) =>
   Effect.flatMap(liveSettings(), (settings) =>
     Effect.provide(Effect.flatMap(PgClient.PgClient, use), PgClient.layer(settings))
   )
+
+/** How `layerConfig` fails with settings that a program without types may give. */
+const layerRefusal = (settings: object) => {
+  const given: PgClient.ConfigSettings = settings
+  return Effect.flip(Layer.build(PgClient.layerConfig(given)))
+}
 
 const backendOf = (pg: PgConnection.Queryable) => valueOf(pg, "SELECT pg_backend_pid()")
 
@@ -190,6 +200,59 @@ layer(TestDatabase.layer, { excludeTestServices: true })("a client", (it) => {
     })
   )
 
+  it.effect("takes hooks, codecs and fixed values beside a Config, and a Config of any of them", () =>
+    Effect.gen(function* () {
+      const { url } = yield* TestDatabase
+      const operations: Array<string> = []
+      const client = PgClient.layerConfig({
+        url: Config.Redacted("DATABASE_URL"),
+        applicationName: "fixed",
+        maxConnections: 1,
+        connectTimeout: { seconds: 5 },
+        types: [PgTypes.int8AsNumber],
+        settings: { TimeZone: Config.String("ZONE"), DateStyle: "German" },
+        onConnect: Effect.succeed({ applicationName: "from onConnect" }),
+        init: (connection) => connection.execute("SET work_mem = '5MB'"),
+        setup: Config.map(
+          Config.String("LOCALE"),
+          (locale) => (connection: PgConnection.PgConnection) => connection.execute(`SET lc_monetary = '${locale}'`)
+        ),
+        onQuery: ({ operation }) => Effect.sync(() => void operations.push(operation))
+      })
+      const values = Effect.flatMap(PgClient.PgClient, (pg) =>
+        pg.fetchTuples(
+          `SELECT current_setting('application_name'), current_setting('work_mem'), current_setting('lc_monetary'),
+             current_setting('TimeZone'), current_setting('DateStyle'), 1::int8`
+        )
+      )
+      const provider = ConfigProvider.fromEnvRecord({ DATABASE_URL: url, ZONE: "Asia/Tokyo", LOCALE: "POSIX" })
+      assert.deepStrictEqual(yield* Effect.provide(values, Layer.provide(client, ConfigProvider.layer(provider))), [
+        ["from onConnect", "5MB", "POSIX", "Asia/Tokyo", "German, DMY", 1]
+      ])
+      assert.include(operations, "fetchTuples")
+    })
+  )
+
+  it.effect("is configured by one Config of all settings", () =>
+    Effect.gen(function* () {
+      const { url } = yield* TestDatabase
+      const settings = Config.map(Config.Redacted("DATABASE_URL"), (url): PgPool.Settings => ({ url }))
+      const provider = ConfigProvider.layer(ConfigProvider.fromEnvRecord({ DATABASE_URL: url }))
+      const client = Layer.provide(PgClient.layerConfig(settings), provider)
+      yield* Effect.provide(Effect.flatMap(PgClient.PgClient, assertHealthy), client)
+    })
+  )
+
+  it.effect("says which hook is wrong, and that settings are an object", () =>
+    Effect.gen(function* () {
+      const settings = yield* liveSettings()
+      assert.include(String(yield* layerRefusal({ ...settings, init: "SET ROLE app" })), "init: is a function")
+      assert.include(String(yield* layerRefusal({ ...settings, reset: Config.succeed(1) })), "reset: is a function")
+      assert.include(String(yield* layerRefusal(Object("postgres://localhost"))), "is not a setting")
+      assert.include(String(yield* layerRefusal(Config.succeed("postgres://localhost"))), "must be an object")
+    }).pipe(Effect.scoped)
+  )
+
   it.effect("is configured from the environment variables of PostgreSQL's own tools", () =>
     Effect.gen(function* () {
       const { database } = yield* TestDatabase
@@ -214,6 +277,51 @@ layer(TestDatabase.layer, { excludeTestServices: true })("a client", (it) => {
       assert.deepStrictEqual(yield* Effect.provide(facts, PgClient.layerEnv), [
         [database, user, "from the environment"]
       ])
+      const ofReporting = Effect.provideServiceEffect(facts, PgClient.PgClient, Reporting)
+      assert.deepStrictEqual(yield* Effect.provide(ofReporting, Reporting.layerEnv), [
+        [database, user, "from the environment"]
+      ])
+    })
+  )
+
+  it.effect("has further clients beside it, each with a pool and transactions of its own", () =>
+    Effect.gen(function* () {
+      const settings = yield* liveSettings()
+      const names = Effect.fn(function* (clients: ReadonlyArray<PgClient.PgClient>) {
+        return yield* Effect.forEach(clients, (client) => valueOf(client, "SHOW application_name"))
+      })
+      const program = Effect.gen(function* () {
+        const pg = yield* PgClient.PgClient
+        const reporting = yield* Reporting
+        const archive = yield* Archive
+        assert.deepStrictEqual(yield* names([pg, reporting, archive]), ["main", "reporting", "archive"])
+        yield* pg.execute("CREATE TABLE orders (id int4)")
+
+        yield* pg
+          .withTransaction(
+            Effect.gen(function* () {
+              yield* pg.execute("INSERT INTO orders VALUES (1)")
+              assert.strictEqual(yield* valueOf(reporting, "SELECT count(*)::int4 FROM orders"), 0)
+              // The inner transaction of another client is no savepoint: it stays when the outer one is rolled back.
+              yield* reporting.withTransaction(reporting.execute("INSERT INTO orders VALUES (2)"))
+              return yield* Effect.fail("stop")
+            })
+          )
+          .pipe(Effect.catch((error) => (error === "stop" ? Effect.void : Effect.fail(error))))
+        assert.deepStrictEqual(yield* pg.fetchTuples("SELECT id FROM orders"), [[2]])
+
+        const count = Effect.flatMap(PgClient.PgClient, (client) => valueOf(client, "SHOW application_name"))
+        assert.strictEqual(yield* Effect.provideServiceEffect(count, PgClient.PgClient, Archive), "archive")
+      })
+      const provider = ConfigProvider.layer(ConfigProvider.fromUnknown({ ARCHIVE: "archive" }))
+      yield* Effect.provide(
+        program,
+        Layer.mergeAll(
+          PgClient.layer({ ...settings, applicationName: "main" }),
+          Reporting.layer({ ...settings, applicationName: "reporting" }),
+          Layer.provide(Archive.layerConfig({ ...settings, applicationName: Config.String("ARCHIVE") }), provider)
+        )
+      )
     })
   )
 

@@ -298,8 +298,8 @@ layer(TestDatabase.layer, { excludeTestServices: true })("a pool", (it) => {
       const observer = yield* liveConnection()
       yield* observer.execute("CREATE TABLE finished (n int4)")
       const scope = yield* Scope.make()
-      const pool = yield* livePool({ applicationName, maxConnections: 2 }).pipe(Scope.provide(scope))
-      const insert = pool.execute("INSERT INTO finished SELECT 1 FROM pg_sleep(0.1)")
+      const pool = yield* livePool({ applicationName, minConnections: 2 }).pipe(Scope.provide(scope))
+      const insert = pool.execute("INSERT INTO finished SELECT 1 FROM pg_sleep(0.5)")
       const calls = [insert, pool.withTransaction(Effect.andThen(insert, insert))]
       const running = yield* Effect.forEach(calls, (call) => Effect.forkChild(call, { startImmediately: true }))
       const active = "SELECT count(*)::int4 FROM pg_stat_activity WHERE application_name = $1 AND query ~ 'pg_sleep'"

@@ -59,9 +59,12 @@ const imports = [
   'import * as Schema from "effect/Schema"'
 ]
 
+/** For the interfaces whose type parameters have no defaults. */
+const typeArguments: Readonly<Record<string, string>> = { "PgClient.ServiceClass": '<unknown, "Reporting">' }
+
 const instances = publicNames
   .filter(({ keyword }) => keyword === "interface")
-  .map(({ name }) => `declare const ${instanceOf(name)}: ${name}`)
+  .map(({ name }) => `declare const ${instanceOf(name)}: ${name}${typeArguments[name] ?? ""}`)
 
 /** Calls whose overload is chosen by their arguments. */
 const chosen = {

@@ -46,6 +46,8 @@ export interface ConnectAttempt {
   readonly address: string | undefined
   readonly stage: ConnectStage
   readonly reason: string
+  /** The protocol of the server that answered, such as `HTTP`, if it was recognized and is not PostgreSQL's. */
+  readonly protocol?: string | undefined
 }
 
 /**

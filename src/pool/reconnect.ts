@@ -3,12 +3,12 @@ import type * as PgError from "../PgError.ts"
 
 /**
  * Whether another attempt may succeed. A server that is starting, full, failing over or unreachable may recover in a
- * moment; a wrong password stays wrong.
+ * moment; a wrong password stays wrong, and so does a port on which another kind of server answers.
  */
 export const isTransient = (error: PgError.PgError): boolean => {
   switch (error._tag) {
     case "ConnectError":
-      return error.stage !== "tls"
+      return error.stage !== "tls" && error.attempts.at(-1)?.protocol === undefined
     case "ConnectionLostError":
     case "CannotConnectNowError":
     case "TooManyConnectionsError":

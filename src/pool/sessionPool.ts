@@ -2,7 +2,6 @@
  * Manages the sessions of a pool and decides which caller gets the next one, with plain state and callbacks, because
  * every query of a pool passes here. The session used last is lent first; waiting callers are served in order.
  *
- *
  * A session is in one of three states, and only the pool changes it: being opened (`connecting`), idle, or in use,
  * which includes being rolled back, checked or closed. Together they never exceed the maximum.
  */
@@ -56,7 +55,8 @@ export class SessionPool {
   private readonly openMember: OpenMember
   private readonly reset: Reset
   private readonly meter: PoolMeter | undefined
-  private readonly members = new Set<Member>()
+  /** All open sessions. Only the pool changes this. */
+  readonly members = new Set<Member>()
   private readonly idle: Array<Member> = []
   /** Sessions that are being closed; they count until they are gone. */
   private readonly leaving = new Set<Member>()

@@ -106,7 +106,9 @@ type Place =
   | "a constant"
 
 const places: Readonly<Record<string, Place>> = {
+  "PgClient.ConfigSettings": "the caller's own",
   "PgClient.PgClient": "handed out",
+  "PgClient.ServiceClass": "a type",
   "PgClient.layerEnv": "a constant",
   "PgConfig.HostAddress": "handed out",
   "PgConfig.PoolSettings": "the caller's own",

@@ -387,6 +387,7 @@ export const runCase = (pool: PgPool.PgPool, { call, path, value }: HostileCase,
 
 /** Functions that make a value and ask no server. */
 export const builders: Readonly<Record<string, ReadonlyArray<ReadonlyArray<unknown>>>> = {
+  "PgClient.Service": [[]],
   "PgSql.sql": [[Object.assign(["a", "b"], { raw: ["a", "b"] }), 1]],
   "PgSql.sql.id": [["a", "b"]],
   "PgSql.sql.in": [[[1, 2]]],

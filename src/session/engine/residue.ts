@@ -14,6 +14,14 @@ export class Residue {
   private mayHavePrepared = false
   /** Whether anything but control statements was submitted since the session was lent. */
   isUsed = false
+  /** The last statement that was submitted, apart from control statements; undefined if there was none. */
+  lastSql: string | undefined
+
+  /** A statement was submitted that is no control statement. */
+  used(sql: string): void {
+    this.isUsed = true
+    this.lastSql = sql
+  }
 
   /** A borrower gets the session. */
   lent(): void {

@@ -11,6 +11,7 @@ import * as Exit from "effect/Exit"
 import type { SslMode } from "../../PgConfig.ts"
 import * as PgError from "../../PgError.ts"
 import { encodeSslRequest } from "../../wire/coldMessages.ts"
+import { foreignProtocol } from "../../wire/foreignProtocol.ts"
 
 /** Large, because each read from the socket costs time. The part that no answer needs takes no memory. */
 const RECEIVE_BYTES = 131_072
@@ -147,10 +148,7 @@ class Link implements Transport {
   }
 
   failure(stage: PgError.ConnectStage, reason: string): PgError.ConnectError {
-    return new PgError.ConnectError({
-      stage,
-      attempts: [{ ...describe(this.address), address: undefined, stage, reason }]
-    })
+    return failureAt(this.address, stage, reason)
   }
 
   connect(options: TransportOptions): Effect.Effect<void, PgError.ConnectError> {
@@ -201,7 +199,9 @@ class Link implements Transport {
     this.events = {
       data: (bytes, length) => {
         this.events = NOBODY
-        if (length === 1 && bytes[0] === TLS_ACCEPTED) resume(Effect.succeed(true))
+        const foreign = foreignServer(this.address, bytes, length)
+        if (foreign !== undefined) resume(foreign)
+        else if (length === 1 && bytes[0] === TLS_ACCEPTED) resume(Effect.succeed(true))
         else if (length === 1 && bytes[0] === TLS_REFUSED) resume(Effect.succeed(false))
         else if (bytes[0] === ERROR_RESPONSE) fail("the server answered the request for TLS with an error")
         else resume(notOneByte(length))
@@ -279,6 +279,25 @@ const notOneByte = (length: number): PgError.ProtocolError =>
   })
 
 const because = (error: Error | undefined): string => (error === undefined ? "" : `: ${error.message}`)
+
+const failureAt = (
+  address: Address,
+  stage: PgError.ConnectStage,
+  reason: string,
+  protocol?: string
+): PgError.ConnectError =>
+  new PgError.ConnectError({ stage, attempts: [{ ...describe(address), address: undefined, stage, reason, protocol }] })
+
+/**
+ * The error if the first bytes of a server show that it is not PostgreSQL. Of its answer, only the name of the protocol
+ * is shown, because anybody on the network could have sent it.
+ */
+export const foreignServer = (address: Address, bytes: Buffer, length: number): PgError.ConnectError | undefined => {
+  const protocol = foreignProtocol(bytes, length)
+  if (protocol === undefined) return undefined
+  const reason = `a server that speaks ${protocol} answers there, and not PostgreSQL; check host and port`
+  return failureAt(address, "startup", reason, protocol)
+}
 
 const describe = (address: Address): { readonly host: string; readonly port: number | undefined } =>
   address._tag === "Unix" ? { host: address.path, port: undefined } : { host: address.name, port: address.port }

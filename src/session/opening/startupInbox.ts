@@ -10,7 +10,7 @@ import { BackendDecoder, type FrameSink } from "../../wire/backendDecoder.ts"
 import { readErrorFields } from "../../wire/errorFields.ts"
 import { violation, lostWith } from "../engine/lostErrors.ts"
 import { withHint } from "../engine/serverError.ts"
-import type { Transport, TransportEvents } from "../engine/transport.ts"
+import { foreignServer, type Transport, type TransportEvents } from "../engine/transport.ts"
 
 export interface Frame {
   readonly type: number
@@ -25,6 +25,7 @@ export class Inbox implements FrameSink, TransportEvents {
   readonly decoder: BackendDecoder
   private readonly transport: Transport
   private readonly frames: Array<Frame> = []
+  private isFirstChunk = true
   private received = 0
   private receivedBytes = 0
   private failure: PgError.PgError | undefined
@@ -69,6 +70,9 @@ export class Inbox implements FrameSink, TransportEvents {
   }
 
   data(bytes: Buffer, length: number): void {
+    const foreign = this.isFirstChunk ? foreignServer(this.transport.address, bytes, length) : undefined
+    this.isFirstChunk = false
+    if (foreign !== undefined) return this.fail(foreign)
     try {
       this.decoder.push(bytes, length)
     } catch (failure) {
