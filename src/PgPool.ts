@@ -26,7 +26,7 @@ import { resetWith } from "./pool/memberReset.ts"
 import { SessionPool } from "./pool/sessionPool.ts"
 import { realTimers } from "./pool/timers.ts"
 import { KnownDatabases } from "./session/types/knownDatabase.ts"
-import { Observer, targetOf } from "./session/observer.ts"
+import { Observer, targetOf } from "./session/observing/observer.ts"
 import type { Session } from "./session/engine/session.ts"
 
 // ------------------------------------------------------------------------------------------------------ models

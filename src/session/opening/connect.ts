@@ -14,7 +14,7 @@ import { TypeCatalogue } from "../types/typeCatalogue.ts"
 import { Inbox } from "./startupInbox.ts"
 import { KnownDatabases } from "../types/knownDatabase.ts"
 import { Session } from "../engine/session.ts"
-import { Observer, targetOf } from "../observer.ts"
+import { Observer, targetOf } from "../observing/observer.ts"
 import { startup } from "./startup.ts"
 import { type Address, open, type Restore, type Transport, type TransportOptions } from "../engine/transport.ts"
 

@@ -15,8 +15,8 @@ import * as Metric from "effect/Metric"
 import * as Option from "effect/Option"
 import * as References from "effect/References"
 import type * as Tracer from "effect/Tracer"
-import type { HostAddress, QueryEvent, ResolvedConfig, Watch } from "../PgConfig.ts"
-import * as PgError from "../PgError.ts"
+import type { HostAddress, QueryEvent, ResolvedConfig, Watch } from "../../PgConfig.ts"
+import * as PgError from "../../PgError.ts"
 
 /** The server and database of the operations, as attributes of every span. */
 export interface Target {
