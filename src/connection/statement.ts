@@ -203,7 +203,7 @@ export class Statement extends Inspectable.Class implements PgStatement {
         : level.run(request)
       return Effect.map(plans, planOf)
     })
-    return withTimeout("explain", sql, this.#router.observed("explain", sql, plan), timeout)
+    return withTimeout("explain", sql, this.#router.observed("explain", { sql, params }, plan), timeout)
   }
 }
 

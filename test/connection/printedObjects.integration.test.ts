@@ -117,7 +117,7 @@ const places: Readonly<Record<string, Place>> = {
   "PgConfig.Settings": "the caller's own",
   "PgConfig.SslMode": "a type",
   "PgConfig.StatementMode": "a type",
-  "PgConfig.Watch": "handed out",
+  "PgConfig.Observing": "handed out",
   "PgConnection.AdvisoryLockKey": "the caller's own",
   "PgConnection.AdvisoryLockOptions": "the caller's own",
   "PgConnection.BarrierResult": "an answer",
@@ -529,7 +529,7 @@ const sampled: Effect.Effect<Samples, PgError.PgError, TestDatabase | Scope.Scop
   add("PgConfig.ResolvedConfig", config)
   add("PgConfig.ResolvedPoolConfig", yield* PgConfig.resolvePool({ url: user.url, ...tls }))
   add("PgConfig.HostAddress", ...config.hosts)
-  add("PgConfig.Watch", config.watch)
+  add("PgConfig.Observing", config.observing)
   add("PgConfig.QueryEvent", ...events)
   add("PgConnection.ServerVersion", connection.serverVersion)
   add("PgPool.Stats", yield* pool.stats)

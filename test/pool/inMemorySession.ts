@@ -60,7 +60,7 @@ export const inMemorySession = (): InMemorySession => {
     parameters: new Map(),
     processId: Say.PROCESS_ID,
     observer: new Observer(
-      { onQuery: undefined, slowQueryMillis: undefined, metrics: false },
+      { onQuery: undefined, slowQueryMillis: undefined, metrics: false, comment: undefined },
       { database: "app", address: "nowhere", port: undefined }
     )
   })

@@ -6,93 +6,94 @@
  * text of a statement with its placeholders, and never a value.
  */
 import * as Cause from "effect/Cause"
-import * as Clock from "effect/Clock"
 import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import type * as Fiber from "effect/Fiber"
-import * as Metric from "effect/Metric"
-import * as Option from "effect/Option"
-import * as References from "effect/References"
-import type * as Tracer from "effect/Tracer"
-import type { HostAddress, QueryEvent, ResolvedConfig, Watch } from "../../PgConfig.ts"
-import * as PgError from "../../PgError.ts"
+import type { Observing, QueryEvent } from "../../PgConfig.ts"
+import { type Asked, summaryOfAsked } from "./asked.ts"
+import { OperationMetrics } from "./metrics.ts"
+import { errorIn, isTraced, within } from "./spans.ts"
+import { describeTarget, type Target } from "./target.ts"
+import { Attempts, tracedTransaction } from "./transactionSpan.ts"
 
-/** The server and database of the operations, as attributes of every span. */
-export interface Target {
-  readonly database: string
-  readonly address: string
-  readonly port: number | undefined
-}
-
-export const targetOf = ({ database }: ResolvedConfig, host: HostAddress | undefined): Target => ({
-  database,
-  address: host === undefined ? "" : host._tag === "Tcp" ? host.host : host.path,
-  port: host?.port
-})
-
-const operationDuration = Metric.histogram("db.client.operation.duration", {
-  description: "Duration of database client operations, in seconds",
-  boundaries: [0.001, 0.005, 0.01, 0.05, 0.1, 0.5, 1, 5, 10]
-})
-
-type Hook = NonNullable<Watch["onQuery"]>
+type Hook = NonNullable<Observing["onQuery"]>
 
 /** The hooks that the fiber is running. They do not hear of its queries: a hook that queries would never end. */
 const RunningHooks = Context.Reference<ReadonlyArray<Hook>>("effectpg/RunningHooks", { defaultValue: () => [] })
 
 export class Observer {
-  private readonly watch: Watch
-  private readonly target: Target
+  readonly target: Target
+  /** Makes the comments of statements, if a program wants comments. */
+  readonly comment: Observing["comment"]
+  private readonly settings: Observing
+  private readonly metrics: OperationMetrics | undefined
   /** Whether there is anything to report to besides a tracer, which depends on the fiber. */
-  private readonly isWatching: boolean
+  private readonly isObserving: boolean
 
-  constructor(watch: Watch, target: Target) {
-    this.watch = watch
+  constructor(settings: Observing, target: Target) {
     this.target = target
-    this.isWatching = watch.onQuery !== undefined || watch.slowQueryMillis !== undefined || watch.metrics
+    this.comment = settings.comment
+    this.settings = settings
+    this.metrics = settings.metrics ? new OperationMetrics(target) : undefined
+    this.isObserving = settings.onQuery !== undefined || settings.slowQueryMillis !== undefined || settings.metrics
   }
 
   /** Runs an operation, and reports how it went. */
   observe<A, E, R>(
     fiber: Fiber.Fiber<unknown, unknown>,
     operation: string,
-    sql: string,
+    asked: Asked,
     effect: Effect.Effect<A, E, R>
   ): Effect.Effect<A, E, R> {
-    const watched = this.isWatching ? this.watched(fiber.getRef(RunningHooks), operation, sql, effect) : effect
-    return fiber.cache.tracer === undefined ? watched : this.traced(operation, sql, watched)
+    const observed = this.isObserving ? this.observed(fiber.getRef(RunningHooks), operation, asked, effect) : effect
+    return fiber.cache.tracer === undefined ? observed : this.traced(operation, asked, observed)
   }
 
-  private watched<A, E, R>(
+  /** Runs a transaction with its retries, and reports it as one span. */
+  transaction<A, E, R>(
+    fiber: Fiber.Fiber<unknown, unknown>,
+    run: (attempts: Attempts | undefined) => Effect.Effect<A, E, R>
+  ): Effect.Effect<A, E, R> {
+    if (isTraced(fiber)) return tracedTransaction(`transaction ${this.target.database}`, this.target, this.metrics, run)
+    return run(this.metrics === undefined ? undefined : new Attempts(undefined, this.metrics))
+  }
+
+  /** Runs what has a savepoint of its own, and reports it as a span. */
+  savepoint<A, E, R>(fiber: Fiber.Fiber<unknown, unknown>, effect: Effect.Effect<A, E, R>): Effect.Effect<A, E, R> {
+    if (!isTraced(fiber)) return effect
+    return tracedTransaction(`savepoint ${this.target.database}`, this.target, undefined, () => effect)
+  }
+
+  private observed<A, E, R>(
     running: ReadonlyArray<Hook>,
     operation: string,
-    sql: string,
+    asked: Asked,
     effect: Effect.Effect<A, E, R>
   ): Effect.Effect<A, E, R> {
     return Effect.suspend(() => {
       const began = performance.now()
       return Effect.onExit(effect, (exit) =>
-        this.report({ operation, sql, millis: performance.now() - began, exit }, running)
+        this.report({ operation, asked, millis: performance.now() - began, exit }, running)
       )
     })
   }
 
-  private report({ exit, millis, operation, sql }: Finished, running: ReadonlyArray<Hook>): Effect.Effect<void> {
-    const { metrics, onQuery, slowQueryMillis } = this.watch
-    const error = Exit.isFailure(exit) ? Option.getOrUndefined(Cause.findErrorOption(exit.cause)) : undefined
+  private report({ asked, exit, millis, operation }: Finished, running: ReadonlyArray<Hook>): Effect.Effect<void> {
+    const { onQuery, slowQueryMillis } = this.settings
+    const { sql } = asked
     const event: QueryEvent = {
       operation,
       sql,
       durationMillis: millis,
       outcome: Exit.isSuccess(exit) ? "success" : Cause.hasInterruptsOnly(exit.cause) ? "interrupted" : "failure",
-      error: PgError.isPgError(error) ? error : undefined
+      error: Exit.isFailure(exit) ? errorIn(exit.cause) : undefined
     }
     const slow =
       slowQueryMillis !== undefined && millis >= slowQueryMillis
         ? Effect.logWarning(`slow query: ${Math.round(millis)} ms in ${operation}`, { sql })
         : Effect.void
-    const measured = metrics ? Metric.update(this.durationOf(operation, event), millis / 1000) : Effect.void
+    const measured = this.metrics?.ended(summaryOfAsked(asked), event.error, millis) ?? Effect.void
     const noted = Effect.andThen(slow, measured)
     if (onQuery === undefined || running.includes(onQuery)) return noted
     const told = onQuery(event)
@@ -101,51 +102,24 @@ export class Observer {
     return Effect.andThen(noted, Effect.provideService(told, RunningHooks, [...running, onQuery]))
   }
 
-  private durationOf(operation: string, { error }: QueryEvent): typeof operationDuration {
-    return Metric.withAttributes(operationDuration, {
-      "db.system.name": "postgresql",
-      "db.namespace": this.target.database,
-      "db.operation.name": operation,
-      ...(error === undefined ? {} : { "error.type": error._tag })
+  private traced<A, E, R>(method: string, asked: Asked, effect: Effect.Effect<A, E, R>): Effect.Effect<A, E, R> {
+    const { collection, operation, text } = summaryOfAsked(asked)
+    return within(text ?? this.target.database, { kind: "client" }, (span) => {
+      describeTarget(span, this.target)
+      if (operation !== undefined) span.attribute("db.operation.name", operation)
+      if (text !== undefined) span.attribute("db.query.summary", text)
+      if (collection !== undefined) span.attribute("db.collection.name", collection)
+      if (Array.isArray(asked.many)) span.attribute("db.operation.batch.size", asked.many.length)
+      span.attribute("db.query.text", asked.sql)
+      span.attribute("effectpg.method", method)
+      return effect
     })
   }
-
-  private traced<A, E, R>(operation: string, sql: string, effect: Effect.Effect<A, E, R>): Effect.Effect<A, E, R> {
-    const { address, database, port } = this.target
-    return Effect.useSpan(`${operation} ${database}`, { kind: "client" }, (span) => {
-      span.attribute("db.system.name", "postgresql")
-      span.attribute("db.namespace", database)
-      span.attribute("db.operation.name", operation)
-      span.attribute("db.query.text", sql)
-      span.attribute("server.address", address)
-      if (port !== undefined) span.attribute("server.port", port)
-      return Effect.onExit(effect, (exit) =>
-        Effect.withFiber((fiber) => {
-          // A span keeps the exit that it ends with. Rows do not belong in a trace, so a success is reported without
-          // them.
-          if (Exit.isSuccess(exit)) span.end(endTimeOf(fiber), Exit.void)
-          else describeFailure(span, exit.cause)
-          return Effect.void
-        })
-      )
-    })
-  }
-}
-
-/** Measures the end of a span as Effect does. */
-const endTimeOf = (fiber: Fiber.Fiber<unknown, unknown>): bigint =>
-  fiber.getRef(References.TracerTimingEnabled) ? fiber.getRef(Clock.Clock).currentTimeNanosUnsafe() : 0n
-
-const describeFailure = (span: Tracer.Span, cause: Cause.Cause<unknown>): void => {
-  const error = Option.getOrUndefined(Cause.findErrorOption(cause))
-  if (!PgError.isPgError(error)) return
-  span.attribute("error.type", error._tag)
-  if (PgError.isPostgresError(error)) span.attribute("db.response.status_code", error.code)
 }
 
 interface Finished {
   readonly operation: string
-  readonly sql: string
+  readonly asked: Asked
   readonly millis: number
   readonly exit: Exit.Exit<unknown, unknown>
 }

@@ -6,6 +6,7 @@
 import { createHash } from "node:crypto"
 import type { StatementMode } from "../../PgConfig.ts"
 import type { PreparedStatement } from "./preparedStatement.ts"
+import { kindOf } from "./statementKind.ts"
 import type { Statements } from "./statements.ts"
 
 export interface StatementCacheLimits {
@@ -16,6 +17,15 @@ export interface StatementCacheLimits {
   readonly lifetimeMillis: number
   /** The longest text that is kept, in UTF-16 code units; its bytes are at least as many. 0 means no limit. */
   readonly maxSqlBytes: number
+}
+
+/** What a session opens its cache with. */
+export interface CacheOptions {
+  readonly statementCache: StatementCacheLimits
+  /** A prefix for the names of its statements that no other session uses. */
+  readonly namespace: string
+  /** Counts what is found in the cache. */
+  readonly counter?: StatementCounter | undefined
 }
 
 export class StatementCache implements Statements {
@@ -32,6 +42,11 @@ export class StatementCache implements Statements {
   constructor(limits: StatementCacheLimits, namespace: string) {
     this.limits = limits
     this.namespace = namespace
+  }
+
+  /** Returns an empty cache with these limits that keeps descriptions, and prepares nothing under a name. */
+  withoutNames(): StatementCache {
+    return new StatementCache({ ...this.limits, mode: "unnamed" }, this.namespace)
   }
 
   get(key: string, now: number): PreparedStatement | undefined {
@@ -105,3 +120,32 @@ export class StatementCache implements Statements {
     return size > 0 && (maxSqlBytes === 0 || key.length <= maxSqlBytes)
   }
 }
+
+/** Hears what a session finds in its cache. */
+export interface StatementCounter {
+  readonly found: () => void
+  readonly missed: () => void
+}
+
+/** A cache that counts. It is another class, so that a session without metrics does not pay for it. */
+class CountedStatements extends StatementCache {
+  private readonly counter: StatementCounter
+
+  constructor(limits: StatementCacheLimits, namespace: string, counter: StatementCounter) {
+    super(limits, namespace)
+    this.counter = counter
+  }
+
+  override get(key: string, now: number): PreparedStatement | undefined {
+    const found = super.get(key, now)
+    if (found !== undefined) this.counter.found()
+    // A statement of another kind is never kept.
+    else if (kindOf(key) === "planned") this.counter.missed()
+    return found
+  }
+}
+
+export const openCache = ({ counter, namespace, statementCache }: CacheOptions): StatementCache =>
+  counter === undefined
+    ? new StatementCache(statementCache, namespace)
+    : new CountedStatements(statementCache, namespace, counter)
