@@ -80,26 +80,33 @@ layer(TestDatabase.layer, { excludeTestServices: true })("a comment", (it) => {
     }).pipe(Effect.scoped)
   )
 
-  it.effect("is not put behind a held statement, and not there if the hook gives no tags or no Effect", () =>
-    Effect.gen(function* () {
-      const tags: Array<Record<string, string>> = [{ a: "b" }, {}]
-      const pool = yield* livePool({ comment: () => Effect.sync(() => tags.shift() ?? { c: "d" }) })
-      assert.strictEqual(yield* valueOf(pool, OWN_TEXT), `${OWN_TEXT} /*a='b'*/`)
-      assert.strictEqual(yield* valueOf(pool, OWN_TEXT), OWN_TEXT)
-      const statement = yield* pool.prepare(OWN_TEXT)
-      const [row] = yield* statement.fetch()
-      assert.deepStrictEqual(row, { query: OWN_TEXT })
-      const promising: unknown = () => Promise.resolve({ a: "b" })
-      const wrong = yield* livePool({ ...(typeof promising === "function" ? { comment: untyped(promising) } : {}) })
-      assert.strictEqual(yield* valueOf(wrong, OWN_TEXT), OWN_TEXT)
-    }).pipe(Effect.scoped)
+  it.effect(
+    "is not put behind a held statement, and not there if the hook gives no tags, gives no Effect or throws",
+    () =>
+      Effect.gen(function* () {
+        const tags: Array<Record<string, string>> = [{ a: "b" }, {}]
+        const pool = yield* livePool({ comment: () => Effect.sync(() => tags.shift() ?? { c: "d" }) })
+        assert.strictEqual(yield* valueOf(pool, OWN_TEXT), `${OWN_TEXT} /*a='b'*/`)
+        assert.strictEqual(yield* valueOf(pool, OWN_TEXT), OWN_TEXT)
+        const statement = yield* pool.prepare(OWN_TEXT)
+        const [row] = yield* statement.fetch()
+        assert.deepStrictEqual(row, { query: OWN_TEXT })
+        for (const hook of [promising, throwing]) {
+          const wrong = yield* livePool({ comment: untyped(hook) })
+          assert.strictEqual(yield* valueOf(wrong, OWN_TEXT), OWN_TEXT)
+        }
+      }).pipe(Effect.scoped)
   )
 })
 
 type CommentHook = NonNullable<PgConfig.Settings["comment"]>
 
-/** As a caller without types passes it. */
-const untyped = (hook: object): CommentHook => {
-  const isHook = (value: unknown): value is CommentHook => typeof value === "function"
-  return isHook(hook) ? hook : assert.fail("no function")
+const promising = () => Promise.resolve({ a: "b" })
+const throwing = () => {
+  throw new Error("no comment")
 }
+
+const isHook = (value: unknown): value is CommentHook => typeof value === "function"
+
+/** As a caller without types passes it. */
+const untyped = (hook: unknown): CommentHook => (isHook(hook) ? hook : assert.fail("no function"))

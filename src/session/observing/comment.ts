@@ -5,13 +5,17 @@ import type { CommentedCall, Observing } from "../../PgConfig.ts"
 
 type Hook = NonNullable<Observing["comment"]>
 
-/** Runs the hook. Returns an empty text if there is no comment. */
-export const commentOf = (hook: Hook, call: CommentedCall): Effect.Effect<string> => {
-  const told = hook(call)
-  // A hook may return something else, for example a record. That must not make the call die.
-  if (!Effect.isEffect(told)) return Effect.as(Effect.logWarning("comment gave no Effect"), "")
-  return Effect.map(told, commentWith)
-}
+/** Runs the hook. Returns an empty text if there is no comment. A hook that dies must not make the call die. */
+export const commentOf = (hook: Hook, call: CommentedCall): Effect.Effect<string> =>
+  Effect.catchDefect(
+    Effect.suspend(() => {
+      const told = hook(call)
+      return Effect.isEffect(told) ? Effect.map(told, commentWith) : withoutComment("comment gave no Effect")
+    }),
+    () => withoutComment("the comment hook has died")
+  )
+
+const withoutComment = (warning: string): Effect.Effect<string> => Effect.as(Effect.logWarning(warning), "")
 
 /** Writes keys and values in the order of the keys. Both are encoded, so that neither can end the comment. */
 export const commentWith = (tags: Readonly<Record<string, string>>): string => {
