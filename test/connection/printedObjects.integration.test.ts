@@ -108,6 +108,7 @@ type Place =
 const places: Readonly<Record<string, Place>> = {
   "PgClient.PgClient": "handed out",
   "PgClient.layerEnv": "a constant",
+  "PgConfig.CommentedCall": "handed out",
   "PgConfig.HostAddress": "handed out",
   "PgConfig.PoolSettings": "the caller's own",
   "PgConfig.QueryEvent": "handed out",
@@ -117,6 +118,7 @@ const places: Readonly<Record<string, Place>> = {
   "PgConfig.Settings": "the caller's own",
   "PgConfig.SslMode": "a type",
   "PgConfig.StatementMode": "a type",
+  "PgConfig.traceComment": "a constant",
   "PgConfig.Observing": "handed out",
   "PgConnection.AdvisoryLockKey": "the caller's own",
   "PgConnection.AdvisoryLockOptions": "the caller's own",
@@ -434,9 +436,11 @@ const asAny = (
 const sampled: Effect.Effect<Samples, PgError.PgError, TestDatabase | Scope.Scope> = Effect.gen(function* () {
   const user = yield* userWith(PASSWORD)
   const events: Array<PgConfig.QueryEvent> = []
+  const commented: Array<PgConfig.CommentedCall> = []
   const settings: PgPool.Settings = {
     url: user.url,
     maxConnections: 2,
+    comment: (call) => Effect.sync(() => (commented.push(call), {})),
     onQuery: (event) => Effect.sync(() => void events.push(event)),
     init: (connection) => Effect.asVoid(connection.execute("SELECT set_config('app.key', $1, false)", [INIT]))
   }
@@ -531,6 +535,7 @@ const sampled: Effect.Effect<Samples, PgError.PgError, TestDatabase | Scope.Scop
   add("PgConfig.HostAddress", ...config.hosts)
   add("PgConfig.Observing", config.observing)
   add("PgConfig.QueryEvent", ...events)
+  add("PgConfig.CommentedCall", ...commented)
   add("PgConnection.ServerVersion", connection.serverVersion)
   add("PgPool.Stats", yield* pool.stats)
   add("PgNotification.Gap", { _tag: "Gap", channel: "printed", reason: "overflow" })
