@@ -146,6 +146,20 @@ layer(TestDatabase.layer, { excludeTestServices: true })("the metrics", (it) => 
     }).pipe(Effect.scoped)
   )
 
+  it.effect("count a statement with a new comment as one that had to be prepared", () =>
+    Effect.gen(function* () {
+      const { metrics, run } = yield* telemetry
+      let calls = 0
+      const comment = () => Effect.sync(() => ({ call: String(calls++) }))
+      const pool = yield* run(livePool({ metrics: true, maxConnections: 1, comment }))
+      for (let round = 0; round < 4; round++) yield* pool.fetch("SELECT $1::int4 AS n", [round])
+      const all = yield* metrics
+      assert.strictEqual(valueOf(all, "effectpg.statement_cache.misses"), 4)
+      assert.strictEqual(valueOf(all, "effectpg.statement_cache.hits"), undefined)
+      yield* assertHealthy(pool)
+    }).pipe(Effect.scoped)
+  )
+
   it.effect("are off unless they are asked for", () =>
     Effect.gen(function* () {
       const { metrics, run } = yield* telemetry

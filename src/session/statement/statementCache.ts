@@ -29,8 +29,8 @@ export interface CacheOptions {
 }
 
 export class StatementCache implements Statements {
-  private readonly limits: StatementCacheLimits
-  private readonly namespace: string
+  protected readonly limits: StatementCacheLimits
+  protected readonly namespace: string
   /** From the least to the most recently used, because a Map keeps the order of insertion. */
   private readonly statements = new Map<string, PreparedStatement>()
   private newest: PreparedStatement | undefined
@@ -134,6 +134,12 @@ class CountedStatements extends StatementCache {
   constructor(limits: StatementCacheLimits, namespace: string, counter: StatementCounter) {
     super(limits, namespace)
     this.counter = counter
+  }
+
+  /** What has no name has to be prepared for each run. */
+  override withoutNames(): StatementCache {
+    const { missed } = this.counter
+    return new CountedStatements({ ...this.limits, mode: "unnamed" }, this.namespace, { found: missed, missed })
   }
 
   override get(key: string, now: number): PreparedStatement | undefined {
