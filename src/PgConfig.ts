@@ -5,11 +5,11 @@
  * @since 0.1.0
  */
 import * as os from "node:os"
-import { inspect } from "node:util"
 import type * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import type * as Redacted from "effect/Redacted"
 import { type TypeCodec, TypeCodecs } from "./codec/typeCodec.ts"
+import { concealed } from "./config/concealed.ts"
 import { defaultPassfile } from "./config/source/files.ts"
 import {
   type Given,
@@ -31,13 +31,13 @@ import { type Names, resolveStatements, type StatementCacheSettings, type Statem
 import { startupParameters } from "./config/startupParameters.ts"
 import { resolveTls, type SslMode } from "./config/tls.ts"
 import { readTypes } from "./config/types.ts"
-import { type QueryEvent, resolveWatch, type Watch } from "./config/observing.ts"
+import { type CommentedCall, type Observing, type QueryEvent, resolveObserving } from "./config/observing.ts"
 import type * as PgError from "./PgError.ts"
 
 export type { HostAddress } from "./config/hosts.ts"
 export type { RequireAuth } from "./config/requireAuth.ts"
 export type { SslMode } from "./config/tls.ts"
-export type { QueryEvent, Watch } from "./config/observing.ts"
+export { type CommentedCall, type Observing, type QueryEvent, traceComment } from "./config/observing.ts"
 export type { Names, StatementMode } from "./config/statements.ts"
 
 /**
@@ -207,11 +207,15 @@ export interface Settings {
   /** An operation that takes longer than this is logged as a warning. Without it nothing is logged. */
   readonly slowQueryThreshold?: Duration.Input | undefined
   /**
-   * Whether to record metrics: `db.client.operation.duration`, a histogram in seconds, and for a pool
-   * `db.client.connection.count`, `.pending_requests` and `.timeouts`.
+   * Whether to record metrics of operations, connections, retries and prepared statements, under OpenTelemetry's names.
    * @default false
    */
   readonly metrics?: boolean | undefined
+  /**
+   * A hook that makes a comment for each statement of `fetch` and its variants, `execute` and `executeScript`, in the
+   * format of sqlcommenter. A comment that is new makes the server plan the statement again; see `traceComment`.
+   */
+  readonly comment?: ((call: CommentedCall) => Effect.Effect<Readonly<Record<string, string>>>) | undefined
 }
 
 /**
@@ -296,7 +300,7 @@ export interface ResolvedConfig {
   /** Undefined allows every method; see `Settings`. */
   readonly requireAuth: ReadonlyArray<RequireAuth> | undefined
   readonly maxScramIterations: number
-  readonly watch: Watch
+  readonly observing: Observing
   readonly connectTimeoutMillis: number
   readonly cancelTimeoutMillis: number
   /** Undefined means never. */
@@ -409,7 +413,7 @@ const resolveFrom = Effect.fnUntraced(function* (
     ...(yield* resolveTls(source, environment)),
     requireAuth: yield* readOr(source("requireAuth"), readRequireAuth, undefined),
     maxScramIterations: yield* readOr(source("maxScramIterations"), readInteger(1, Infinity), 100_000),
-    watch: yield* resolveWatch(source),
+    observing: yield* resolveObserving(source),
     connectTimeoutMillis: yield* readOr(source("connectTimeout"), readMillisOrNoLimit, 10_000),
     cancelTimeoutMillis: yield* readOr(source("cancelTimeout"), readMillis({ infinity: "refused" }), 5000),
     keepAliveMillis: keepAliveMillis === 0 ? undefined : keepAliveMillis,
@@ -424,16 +428,3 @@ const systemUser = Effect.try({
   try: () => os.userInfo().username,
   catch: () => invalid("user", "is not given, and the operating system has no name for this user; set user or PGUSER")
 })
-
-/** Hides the private key, the one secret that is not `Redacted`, because TLS needs it as a string. */
-const concealed = <Config extends ResolvedConfig>(config: Config): Config => {
-  const shown = () => {
-    const { sslKey: _, ...rest } = config
-    return rest
-  }
-  return Object.defineProperties(config, {
-    toJSON: { value: shown },
-    toString: { value: () => inspect(shown()) },
-    [inspect.custom]: { value: shown }
-  })
-}

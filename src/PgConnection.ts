@@ -228,7 +228,7 @@ class Connection extends BaseQueryable implements PgConnection {
   get listen(): PgNotification.Listen {
     return listenWith((channel, options, statement) => {
       const listen = this.#router.onLevel((level) => listenOn(this.#level, level, channel, options))
-      return this.#router.observed("listen", statement, listen)
+      return this.#router.observed("listen", { sql: statement, params: undefined }, listen)
     })
   }
 

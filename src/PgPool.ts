@@ -19,14 +19,16 @@ import type * as PgNotification from "./PgNotification.ts"
 import type { Hooks } from "./pool/hooks.ts"
 import { NotificationHub } from "./pool/notificationHub.ts"
 import { connector, memberOpener } from "./pool/opener.ts"
-import * as Meter from "./pool/meter.ts"
-import type { PoolCounts } from "./pool/meter.ts"
+import * as Health from "./pool/observing/health.ts"
+import * as Meter from "./pool/observing/meter.ts"
+import type { PoolCounts } from "./pool/observing/meter.ts"
 import { PoolSource } from "./pool/poolSource.ts"
 import { resetWith } from "./pool/memberReset.ts"
 import { SessionPool } from "./pool/sessionPool.ts"
 import { realTimers } from "./pool/timers.ts"
 import { KnownDatabases } from "./session/types/knownDatabase.ts"
-import { Observer, targetOf } from "./session/observer.ts"
+import { Observer } from "./session/observing/observer.ts"
+import { targetOf } from "./session/observing/target.ts"
 import type { Session } from "./session/engine/session.ts"
 
 // ------------------------------------------------------------------------------------------------------ models
@@ -121,7 +123,7 @@ export const make = Effect.fnUntraced(function* (
   settings: Settings
 ): Effect.fn.Return<PgPool, PgError.PgError, Scope.Scope> {
   const { hooks, others: poolSettings } = yield* divided(settings)
-  const { init, onConnect, reset } = hooks
+  const { init, onConnect } = hooks
   const config = yield* PgConfig.resolvePool(poolSettings)
   const sessions = yield* Scope.fork(yield* Effect.scope, "parallel")
   const databases = KnownDatabases.of(config)
@@ -141,15 +143,18 @@ export const make = Effect.fnUntraced(function* (
     generation: () => pool.currentGeneration,
     init
   })
-  const meter = config.watch.metrics ? yield* Meter.make(config.database) : undefined
-  const pool: SessionPool = new SessionPool(config, realTimers, opener, yield* resetWith({ init, reset }), meter)
+  const meter = config.observing.metrics ? yield* Meter.make(config) : undefined
+  const health = yield* Health.make(config.database, realTimers)
+  const timed = meter?.timing(opener) ?? opener
+  const reset = yield* resetWith({ init, reset: hooks.reset })
+  const pool: SessionPool = new SessionPool(config, realTimers, timed, reset, { meter, health })
   const hub = yield* NotificationHub.make({ connect, scope: sessions, timers: realTimers })
   yield* Effect.addFinalizer(() => close(pool, open, config))
   yield* warmUp(pool, config.minConnections)
   const source = new PoolSource({
     sessions: pool,
     catalogue: databases,
-    observer: new Observer(config.watch, targetOf(config, config.hosts[0])),
+    observer: new Observer(config.observing, targetOf(config, config.hosts[0])),
     hooks,
     multiplex: config.multiplex ? config : undefined
   })
@@ -270,7 +275,7 @@ class Pool extends BaseQueryable implements PgPool {
     this.#maxConnections = maxConnections
     this.connection = Effect.map(source.scopedRoot, PgConnection.fromRoot)
     this.listen = listenWith((channel, options, statement) =>
-      router.observed("listen", statement, hub.listen(channel, options))
+      router.observed("listen", { sql: statement, params: undefined }, hub.listen(channel, options))
     )
   }
 

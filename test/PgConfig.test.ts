@@ -54,7 +54,7 @@ describe("the settings", () => {
         sslKey: undefined,
         requireAuth: undefined,
         maxScramIterations: 100_000,
-        watch: { onQuery: undefined, slowQueryMillis: undefined, metrics: false },
+        observing: { onQuery: undefined, slowQueryMillis: undefined, metrics: false, comment: undefined },
         connectTimeoutMillis: 10_000,
         cancelTimeoutMillis: 5000,
         keepAliveMillis: 30_000,

@@ -21,8 +21,8 @@ import type { TransactionStatus } from "../wire/backendMessage.ts"
 import type { ErrorFields } from "../wire/errorFields.ts"
 import type { AdvisoryLockKey, AdvisoryLockOptions } from "./queryable/queryable.ts"
 import * as Shape from "../call/shape.ts"
-import { withTimeout } from "../call/timeout.ts"
 import { lostWith } from "../session/engine/lostErrors.ts"
+import type { Router } from "./router.ts"
 
 type Answer<A, E, R> = Effect.Effect<A, E | PgError.PgError, R>
 
@@ -40,15 +40,16 @@ const LOCK_KEY: Shape.Kind = {
 
 /** Waits for the lock and runs an effect under it. */
 export const withLock = <A, E, R>(
+  router: Router,
   level: TransactionLevel,
   key: AdvisoryLockKey,
   effect: Effect.Effect<A, E, R>,
   options: AdvisoryLockOptions
 ): Answer<A, E, R> => {
   const lock = lockOf(level, key, options.shared)
-  const operation = "withAdvisoryLock"
   const request = acquire(lock, "")
-  const wait = withTimeout(operation, request.sql, observed(level, operation, request), options.timeout)
+  // The time for which the lock is held is not part of the report.
+  const wait = router.observed("withAdvisoryLock", request, level.run(request), { timeout: options.timeout })
   return Effect.uninterruptibleMask((restore) =>
     Effect.andThen(onLoss(restore(wait), lock), () => Effect.onExit(restore(effect), () => release(lock)))
   )
@@ -56,13 +57,15 @@ export const withLock = <A, E, R>(
 
 /** Runs an effect under the lock if the lock can be had without waiting. */
 export const withLockIfAvailable = <A, E, R>(
+  router: Router,
   level: TransactionLevel,
   key: AdvisoryLockKey,
   effect: Effect.Effect<A, E, R>,
   options: Omit<AdvisoryLockOptions, "timeout">
 ): Answer<Option.Option<A>, E, R> => {
   const lock = lockOf(level, key, options.shared)
-  const attempt = observed(level, "withAdvisoryLockIfAvailable", acquire(lock, "try_"))
+  const request = acquire(lock, "try_")
+  const attempt = router.observed("withAdvisoryLockIfAvailable", request, level.run(request))
   return Effect.uninterruptibleMask((restore) =>
     Effect.flatMap(onLoss(restore(attempt), lock), (isGranted) =>
       isGranted ? Effect.asSome(Effect.onExit(restore(effect), () => release(lock))) : Effect.succeedNone
@@ -73,12 +76,6 @@ export const withLockIfAvailable = <A, E, R>(
 /** Releases a lock that was granted just before the waiting fiber was interrupted or timed out. */
 const onLoss = <A, E, R>(wait: Effect.Effect<A, E, R>, lock: Lock): Effect.Effect<A, E, R> =>
   Effect.onExit(wait, (exit) => (Exit.isFailure(exit) && lock.isHeld ? release(lock) : Effect.void))
-
-/** Reports the wait for the lock to the observer. The time for which the lock is held is not part of the report. */
-const observed = (level: TransactionLevel, operation: string, request: Request<boolean>) =>
-  Effect.withFiber<boolean, PgError.PgError>((fiber) =>
-    level.session.observer.observe(fiber, operation, request.sql, level.runIn(fiber, request))
-  )
 
 interface Lock {
   readonly level: TransactionLevel

@@ -12,6 +12,7 @@ import type * as PgCopy from "../PgCopy.ts"
 import type { CursorOptions, PgCursor, ScrollCursor } from "../PgCursor.ts"
 import type * as PgError from "../PgError.ts"
 import type { PgStatement, PrepareOptions } from "../PgStatement.ts"
+import type { Asked } from "../session/observing/asked.ts"
 import * as Request from "../session/request/request.ts"
 import { lockFault, withLock, withLockIfAvailable } from "./advisoryLock.ts"
 import { batch, batchWithBarriers } from "./pipeline/batch.ts"
@@ -64,6 +65,9 @@ import type {
   Tuple,
   ValueOptions
 } from "../call/call.ts"
+
+/** What the observer is told of a statement that runs many times. */
+const manyRuns = (sql: string): Asked => ({ sql, params: undefined, many: "runs" })
 
 type Answer<A, R = never> = Effect.Effect<A, PgError.PgError, R>
 type Scrolling = CursorOptions & { readonly scroll: true }
@@ -195,7 +199,9 @@ export class BaseQueryable extends Inspectable.Class implements Queryable {
     return withTable(table, (into) =>
       Shape.unless(Shape.faultOf("bytes", bytes, Shape.bytes), () =>
         Shape.withOptions(options, Options.COPY_OPTIONS, (known = {}) => {
-          const copied = this.#router.onLevel((level) => Effect.scoped(copyBytesIn(level, into, bytes, known)))
+          const copied = this.#router.onLevel((level) =>
+            Effect.scoped(copyBytesIn(this.#router, level, into, bytes, known))
+          )
           return withTimeout("copyIn", undefined, copied, known.timeout)
         })
       )
@@ -210,7 +216,9 @@ export class BaseQueryable extends Inspectable.Class implements Queryable {
     return withTable(table, (into) =>
       Shape.unless(Shape.faultOf("rows", rows, Shape.rows), () =>
         Shape.withOptions(options, Options.COPY_ROWS_OPTIONS, (known = {}) => {
-          const copied = this.#router.onLevel((level) => Effect.scoped(copyRowsIn(level, into, rows, known)))
+          const copied = this.#router.onLevel((level) =>
+            Effect.scoped(copyRowsIn(this.#router, level, into, rows, known))
+          )
           return withTimeout("copyInRows", undefined, copied, known.timeout)
         })
       )
@@ -221,7 +229,7 @@ export class BaseQueryable extends Inspectable.Class implements Queryable {
     return Stream.unwrap(
       withSource(source, (from) =>
         Shape.withOptions(options, Options.COPY_OPTIONS, (known = {}) =>
-          Effect.succeed(copyBytesOut(this.#router.scopedLevel, from, known))
+          Effect.succeed(copyBytesOut(this.#router, from, known))
         )
       )
     )
@@ -231,7 +239,7 @@ export class BaseQueryable extends Inspectable.Class implements Queryable {
     return Stream.unwrap(
       withSource(source, (from) =>
         Shape.withOptions(options, Options.OBSERVED_OPTIONS, (known = {}) =>
-          Effect.succeed(copyRowsOut(this.#router.scopedLevel, from, known))
+          Effect.succeed(copyRowsOut(this.#router, from, known))
         )
       )
     )
@@ -248,7 +256,7 @@ export class BaseQueryable extends Inspectable.Class implements Queryable {
     return this.checked(fault, options, (known) =>
       this.#router.observed(
         "executeMany",
-        sql,
+        manyRuns(sql),
         executeMany(this.#router, { sql, statements: this.#router.source.statements }, rows),
         known
       )
@@ -275,7 +283,7 @@ export class BaseQueryable extends Inspectable.Class implements Queryable {
       Shape.withOptions(options, Options.ROW_OPTIONS, (known) => {
         const fetched = this.#router.observed(
           "fetchMany",
-          sql,
+          manyRuns(sql),
           fetchMany(this.#router, { sql, statements: this.#router.source.statements }, rows),
           known
         )
@@ -300,7 +308,7 @@ export class BaseQueryable extends Inspectable.Class implements Queryable {
       Shape.withOptions(options, Options.BATCH_OPTIONS, (how) => {
         const answer: Answer<ReadonlyArray<BarrierResult | BatchResult>> =
           how?.errorBarriers === true ? batchWithBarriers(this.#router, known) : batch(this.#router, known)
-        return this.#router.observed("batch", known[0]?.sql ?? "", answer, how)
+        return this.#router.observed("batch", { sql: known[0]?.sql ?? "", params: undefined, many: known }, answer, how)
       })
     )
   }
@@ -393,7 +401,7 @@ export class BaseQueryable extends Inspectable.Class implements Queryable {
   ): Effect.Effect<A, E | PgError.PgError, R> {
     return Shape.unless(lockFault(key, effect), () =>
       Shape.withOptions(options, Options.WAITING_LOCK_OPTIONS, (known = {}) =>
-        this.#router.onLevel((level) => withLock(level, key, this.#router.bind(level, effect), known))
+        this.#router.onLevel((level) => withLock(this.#router, level, key, this.#router.bind(level, effect), known))
       )
     )
   }
@@ -405,7 +413,9 @@ export class BaseQueryable extends Inspectable.Class implements Queryable {
   ): Effect.Effect<Option.Option<A>, E | PgError.PgError, R> {
     return Shape.unless(lockFault(key, effect), () =>
       Shape.withOptions(options, Options.LOCK_OPTIONS, (known = {}) =>
-        this.#router.onLevel((level) => withLockIfAvailable(level, key, this.#router.bind(level, effect), known))
+        this.#router.onLevel((level) =>
+          withLockIfAvailable(this.#router, level, key, this.#router.bind(level, effect), known)
+        )
       )
     )
   }

@@ -139,7 +139,7 @@ const openingOn = (
     const level = own === undefined ? router.levelFrom(made) : Effect.succeed(own)
     const run: Run = (request) => {
       const answer = Effect.flatMap(level, (at) => at.run(request))
-      const inTime = withTimeout("cursor", request.sql, router.observed("cursor", request.sql, answer), timeout)
+      const inTime = withTimeout("cursor", request.sql, router.observed("cursor", request, answer), timeout)
       return Effect.onError(inTime, () => Effect.sync(() => (hasFailed = true)))
     }
     return { made, portal, run }

@@ -8,7 +8,9 @@ import type * as Fiber from "effect/Fiber"
 import type * as Scope from "effect/Scope"
 import type { ColumnNames } from "../codec/columnNames.ts"
 import type * as PgError from "../PgError.ts"
-import type { Observer } from "../session/observer.ts"
+import type { Asked } from "../session/observing/asked.ts"
+import { commentOf } from "../session/observing/comment.ts"
+import type { Observer } from "../session/observing/observer.ts"
 import type * as Request from "../session/request/request.ts"
 import type { Statements } from "../session/statement/statements.ts"
 import type { LastCommit } from "../session/transaction/lastCommit.ts"
@@ -90,11 +92,24 @@ export type BondKey = Context.Service<Bond, Bond>
 
 let keys = 0
 
+/** Asks the hook for a comment, within the span of the call, and runs the request with it. */
+const commented = <A>(
+  hook: NonNullable<Observer["comment"]>,
+  operation: string,
+  request: Request.Request<A>,
+  target: TransactionLevel | Lender
+): Effect.Effect<A, PgError.PgError> =>
+  Effect.withFiber((fiber) =>
+    Effect.flatMap(commentOf(hook, { operation, sql: request.sql, span: fiber.cache.span }), (comment) =>
+      target.runIn(fiber, comment === "" ? request : (request.commented?.(comment) ?? request))
+    )
+  )
+
 export class Router {
   readonly source: SessionSource
   /** Created when a fiber is first bound: a pool creates a router for each lease, and few of them bind a fiber. */
   private knownKey: BondKey | undefined
-  private readonly observer: Observer
+  readonly observer: Observer
 
   /** A held statement is given the key of the router that prepared it, so that both see the same transactions. */
   constructor(source: SessionSource, key?: BondKey) {
@@ -122,8 +137,10 @@ export class Router {
     options: CallOptions | undefined
   ): Effect.Effect<A, PgError.PgError> {
     const answer = Effect.withFiber<A, PgError.PgError>((fiber) => {
-      const run = this.targetOf(fiber).runIn(fiber, request)
-      return this.observer.observe(fiber, operation, request.sql, run)
+      const target = this.targetOf(fiber)
+      const { comment } = this.observer
+      const run = comment === undefined ? target.runIn(fiber, request) : commented(comment, operation, request, target)
+      return this.observer.observe(fiber, operation, request, run)
     })
     return options?.timeout === undefined ? answer : withTimeout(operation, request.sql, answer, options.timeout)
   }
@@ -131,14 +148,14 @@ export class Router {
   /** Applies the timeout to a call of several requests, and reports the call to the observer. */
   observed<A, E, R>(
     operation: string,
-    sql: string,
+    asked: Asked,
     answer: Effect.Effect<A, E | PgError.PgError, R>,
     options?: CallOptions
   ): Effect.Effect<A, E | PgError.PgError, R> {
     const observed = Effect.withFiber<A, E | PgError.PgError, R>((fiber) =>
-      this.observer.observe(fiber, operation, sql, answer)
+      this.observer.observe(fiber, operation, asked, answer)
     )
-    return withTimeout(operation, sql, observed, options?.timeout)
+    return withTimeout(operation, asked.sql, observed, options?.timeout)
   }
 
   // ------------------------------------------------------------------------------------------------- levels
@@ -163,10 +180,10 @@ export class Router {
 
   /** Runs `inside` in a transaction, and `outside` otherwise. */
   inTransaction<A, E, R>(
-    inside: (level: TransactionLevel) => Effect.Effect<A, E, R>,
-    outside: (target: TransactionLevel | Lender) => Effect.Effect<A, E, R>
+    inside: (level: TransactionLevel, fiber: Fiber.Fiber<unknown, unknown>) => Effect.Effect<A, E, R>,
+    outside: (target: TransactionLevel | Lender, fiber: Fiber.Fiber<unknown, unknown>) => Effect.Effect<A, E, R>
   ): Effect.Effect<A, E, R> {
-    return this.onTarget((level) => (level.isTransaction ? inside(level) : outside(level)), outside)
+    return this.onTarget((level, fiber) => (level.isTransaction ? inside : outside)(level, fiber), outside)
   }
 
   /** Binds an effect to a level: its calls run there. */
@@ -175,12 +192,12 @@ export class Router {
   }
 
   private onTarget<A, E, R>(
-    onLevel: (level: TransactionLevel) => Effect.Effect<A, E, R>,
-    onLender: (lender: Lender) => Effect.Effect<A, E, R>
+    onLevel: (level: TransactionLevel, fiber: Fiber.Fiber<unknown, unknown>) => Effect.Effect<A, E, R>,
+    onLender: (lender: Lender, fiber: Fiber.Fiber<unknown, unknown>) => Effect.Effect<A, E, R>
   ): Effect.Effect<A, E, R> {
     return Effect.withFiber((fiber) => {
       const target = this.targetOf(fiber)
-      return target instanceof TransactionLevel ? onLevel(target) : onLender(target)
+      return target instanceof TransactionLevel ? onLevel(target, fiber) : onLender(target, fiber)
     })
   }
 

@@ -26,6 +26,7 @@ export interface Described<A> {
 export const described = <A>(request: StatementRequest<A>): Request<Described<A>> => {
   const { params, sql } = request
   return {
+    ...(request.commented && { commented: (comment: string) => described(request.commented?.(comment) ?? request) }),
     sql,
     params,
     exchange: (session, resume) => {

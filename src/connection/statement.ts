@@ -13,7 +13,7 @@ import * as Request from "../session/request/request.ts"
 import type { PreparedStatement } from "../session/statement/preparedStatement.ts"
 import type { Statements } from "../session/statement/statements.ts"
 import type { TypeCatalogue } from "../session/types/typeCatalogue.ts"
-import type { Observer } from "../session/observer.ts"
+import type { Observer } from "../session/observing/observer.ts"
 import { PLAIN_LEVEL, type TransactionLevel } from "../session/transaction/transactionLevel.ts"
 import { type LevelSource, Router } from "./router.ts"
 import type { Queryable } from "./queryable/queryable.ts"
@@ -209,7 +209,7 @@ class Statement extends Inspectable.Class implements PgStatement {
         : level.run(request)
       return Effect.map(plans, planOf)
     })
-    return withTimeout("explain", sql, this.#router.observed("explain", sql, plan), timeout)
+    return withTimeout("explain", sql, this.#router.observed("explain", { sql, params }, plan), timeout)
   }
 }
 

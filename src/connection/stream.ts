@@ -160,7 +160,7 @@ const notCommitted = ({ operation, router, sql }: Own, error: PgError.PgError): 
   return READS.test(sql)
     ? Effect.logDebug(what, error)
     : Effect.andThen(
-        Effect.ignore(router.observed(operation, sql, Effect.fail(error))),
+        Effect.ignore(router.observed(operation, { sql, params: undefined }, Effect.fail(error))),
         Effect.logError(`${what}: what it has written is lost, unless the error says otherwise`, error)
       )
 }
@@ -219,7 +219,7 @@ class Reading {
 
   private get page(): Answer<Page<Row>> {
     const next = this.asked(page(this.portal, this.options, this.fetchSize))
-    return this.router.observed("stream", this.options.sql, next).pipe(
+    return this.router.observed("stream", this.options, next).pipe(
       // A page that timed out was interrupted, and its transaction can no longer be committed.
       Effect.onError(() => Effect.sync(() => (this.hasFailed = true))),
       Effect.map((page) => {

@@ -1,14 +1,16 @@
 /** Runs transactions: around an effect, or begun by hand and ended through a handle. */
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
+import type * as Fiber from "effect/Fiber"
 import * as Scope from "effect/Scope"
 import * as PgError from "../PgError.ts"
+import type { Attempts } from "../session/observing/transactionSpan.ts"
 import { AfterEnd } from "../session/transaction/afterEnd.ts"
 import type { LastCommit } from "../session/transaction/lastCommit.ts"
 import { type LevelOptions, TransactionLevel } from "../session/transaction/transactionLevel.ts"
 import { beginStatement, PLAIN_BEGIN } from "./beginStatement.ts"
 import type { TransactionOptions, WithTransactionOptions } from "./queryable/queryable.ts"
-import type { Router } from "./router.ts"
+import type { Lender, Router } from "./router.ts"
 
 /** Runs an effect in a transaction, or in a savepoint if the fiber is in a transaction. */
 export const withTransaction = <A, E, R>(
@@ -21,8 +23,10 @@ export const withTransaction = <A, E, R>(
   const on = (outer: TransactionLevel, afterEnd?: AfterEnd, lastCommit?: LastCommit) =>
     outer.within({ ...levelOptions(begin, options), afterEnd, lastCommit }, (level) => router.bind(level, effect))
   const { retry } = options
-  return router.inTransaction<A, E | PgError.PgError, R>(on, (target) => {
-    const attempt = Effect.suspend(() => {
+  const { observer } = router
+  const inside = (level: TransactionLevel, fiber: Fiber.Fiber<unknown, unknown>) => observer.savepoint(fiber, on(level))
+  const whole = (target: TransactionLevel | Lender, attempts: Attempts | undefined) => {
+    const once = Effect.suspend(() => {
       const afterEnd = new AfterEnd()
       return afterEnd.following(
         target instanceof TransactionLevel
@@ -30,8 +34,12 @@ export const withTransaction = <A, E, R>(
           : target.withRoot((root, lastCommit) => on(root, afterEnd, lastCommit))
       )
     })
+    const attempt = attempts === undefined ? once : attempts.attempt(once)
     return retry === undefined ? attempt : Effect.retry(attempt, { schedule: retry, while: mayPassNextTime })
-  })
+  }
+  return router.inTransaction<A, E | PgError.PgError, R>(inside, (target, fiber) =>
+    observer.transaction(fiber, (attempts) => whole(target, attempts))
+  )
 }
 
 const mayPassNextTime = (error: unknown): boolean =>

@@ -1,7 +1,9 @@
 /** Opens the sessions of a pool, each in a scope of its own, so that a session that has ended leaves nothing behind. */
+import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Scope from "effect/Scope"
+import * as Tracer from "effect/Tracer"
 import * as PgConfig from "../PgConfig.ts"
 import type * as PgError from "../PgError.ts"
 import { connect } from "../session/opening/connect.ts"
@@ -9,7 +11,6 @@ import type { KnownDatabases } from "../session/types/knownDatabase.ts"
 import type { Session } from "../session/engine/session.ts"
 import { type Hooks, runHook } from "./hooks.ts"
 import type { Member } from "./member.ts"
-import type { OpenMember } from "./sessionPool.ts"
 import type { Timers } from "./timers.ts"
 import { checkSettings } from "../session/transaction/codecCheck.ts"
 
@@ -26,6 +27,9 @@ export const connector = (
   )
 }
 
+/** Opens one more session, and reports the result. */
+export type OpenMember = (done: (opened: Exit.Exit<Member, PgError.PgError>) => void) => void
+
 export interface OpenerOptions {
   readonly connect: Effect.Effect<Session, PgError.PgError, Scope.Scope>
   /** The parent of the sessions' scopes. */
@@ -38,7 +42,8 @@ export interface OpenerOptions {
 }
 
 export const memberOpener = Effect.fnUntraced(function* (options: OpenerOptions): Effect.fn.Return<OpenMember> {
-  const run = Effect.runForkWith(yield* Effect.context<never>())
+  // A connection serves many: its span does not belong to the trace in which the pool happened to be made.
+  const run = Effect.runForkWith(Context.omit(Tracer.ParentSpan)(yield* Effect.context<never>()))
   const open = Effect.gen(function* () {
     const generation = options.generation()
     const scope = yield* Scope.fork(options.sessions)

@@ -11,7 +11,7 @@ import * as Shape from "../call/shape.ts"
 import type { Lender } from "../connection/router.ts"
 import * as PgConnection from "../PgConnection.ts"
 import type * as PgError from "../PgError.ts"
-import type { Observer } from "../session/observer.ts"
+import type { Observer } from "../session/observing/observer.ts"
 import type { Request } from "../session/request/request.ts"
 import { SingleCalls } from "../session/statement/singleCall.ts"
 import type { LastCommit } from "../session/transaction/lastCommit.ts"
@@ -23,6 +23,7 @@ import { givenBack, type Hooks } from "./hooks.ts"
 import type { Member } from "./member.ts"
 import { Multiplexer, type MultiplexLimits } from "./multiplexing/multiplexer.ts"
 import { call } from "./pooledCall.ts"
+import { waitingForLease, waitingForSession } from "./observing/waiting.ts"
 import type { SessionPool } from "./sessionPool.ts"
 
 /** A lent session, with the level on which its borrower's statements and transactions run. */
@@ -111,11 +112,18 @@ export class PoolSource implements Lender {
     this.resetsByScript = hooks.reset === undefined && hooks.init === undefined
   }
 
-  runIn<A>(_fiber: Fiber.Fiber<unknown, unknown>, request: Request<A>): Effect.Effect<A, PgError.PgError> {
+  runIn<A>(fiber: Fiber.Fiber<unknown, unknown>, request: Request<A>): Effect.Effect<A, PgError.PgError> {
     const { singleCalls } = this
     const refusal = singleCalls.effective.has(request.sql) ? undefined : singleCalls.refusalOf(request)
     if (refusal !== undefined) return Effect.fail(refusal)
     if (this.setup !== undefined) return this.withRoot((root) => root.run(request))
+    if (fiber.cache.tracer !== undefined && !this.sessions.hasIdle) {
+      return waitingForSession(this.observer.target, request, (noting) => this.called(noting))
+    }
+    return this.multiplexer === undefined ? call(this.sessions, request) : this.multiplexer.call(request)
+  }
+
+  private called<A>(request: Request<A>): Effect.Effect<A, PgError.PgError> {
     return this.multiplexer === undefined ? call(this.sessions, request) : this.multiplexer.call(request)
   }
 
@@ -147,9 +155,11 @@ export class PoolSource implements Lender {
 
   /** Waits interruptibly. Call it in an uninterruptible region, so that the connection cannot be lost. */
   private borrow(restore: Restore): Effect.Effect<Lease, PgError.PgError> {
-    return Effect.suspend(() => {
+    return Effect.withFiber((fiber) => {
       const loan = new Loan(this.sessions)
-      return Effect.onExit(restore(loan.answer), (exit) =>
+      const waits = fiber.cache.tracer !== undefined && !this.sessions.hasIdle
+      const answer = waits ? waitingForLease(this.observer.target, loan.answer) : loan.answer
+      return Effect.onExit(restore(answer), (exit) =>
         Exit.isSuccess(exit) ? Effect.void : Effect.sync(() => loan.giveUp((lease) => this.giveBack(lease)))
       )
     })

@@ -8,33 +8,25 @@
 import * as Cause from "effect/Cause"
 import * as Exit from "effect/Exit"
 import * as Option from "effect/Option"
+import type { ResolvedPoolConfig } from "../PgConfig.ts"
 import * as PgError from "../PgError.ts"
 import { Fifo } from "../session/engine/fifo.ts"
 import { submitControl } from "../session/transaction/control.ts"
 import { TransactionStatus } from "../wire/backendMessage.ts"
 import type { Borrower } from "./borrower.ts"
 import type { Member } from "./member.ts"
-import type { PoolCounts, PoolMeter } from "./meter.ts"
+import type { PoolHealth } from "./observing/health.ts"
+import type { PoolCounts, PoolReports } from "./observing/meter.ts"
+import type { OpenMember } from "./opener.ts"
 import { isTransient, reconnectDelay } from "./reconnect.ts"
 import type { Reset } from "./memberReset.ts"
 import { EMPTY_QUERY } from "./roundTrips.ts"
 import type { Timers } from "./timers.ts"
 
-export interface PoolLimits {
-  readonly minConnections: number
-  readonly maxConnections: number
-  /** 0 waits forever. */
-  readonly acquireTimeoutMillis: number
-  /** How many callers may wait at once; Infinity means no limit. */
-  readonly maxWaiters: number
-  /** 0 means forever. */
-  readonly idleTimeoutMillis: number
-  /** How often a session is lent before it is replaced; 0 means no limit. */
-  readonly maxUses: number
-}
-
-/** Opens one more session, and reports the result. */
-export type OpenMember = (done: (opened: Exit.Exit<Member, PgError.PgError>) => void) => void
+export type PoolLimits = Pick<
+  ResolvedPoolConfig,
+  "acquireTimeoutMillis" | "idleTimeoutMillis" | "maxConnections" | "maxUses" | "maxWaiters" | "minConnections"
+>
 
 /** A caller that has to wait. */
 interface Waiting {
@@ -54,7 +46,8 @@ export class SessionPool {
   private readonly timers: Timers
   private readonly openMember: OpenMember
   private readonly reset: Reset
-  private readonly meter: PoolMeter | undefined
+  private readonly meter: PoolReports["meter"]
+  private readonly health: PoolHealth | undefined
   /** All open sessions. Only the pool changes this. */
   readonly members = new Set<Member>()
   private readonly idle: Array<Member> = []
@@ -79,12 +72,13 @@ export class SessionPool {
   private cancelDeadline: (() => void) | undefined
   private cancelImpatience: (() => void) | undefined
 
-  constructor(limits: PoolLimits, timers: Timers, openMember: OpenMember, reset: Reset, meter?: PoolMeter | undefined) {
+  constructor(limits: PoolLimits, timers: Timers, openMember: OpenMember, reset: Reset, reports: PoolReports = {}) {
     this.limits = limits
     this.timers = timers
     this.openMember = openMember
     this.reset = reset
-    this.meter = meter
+    this.meter = reports.meter
+    this.health = reports.health
   }
 
   /** Whether a session could be lent at once. */
@@ -158,8 +152,9 @@ export class SessionPool {
     }
   }
 
-  private lend(member: Member, borrower: Borrower): void {
+  private lend(member: Member, borrower: Borrower, waitedMillis = 0): void {
     member.uses++
+    this.meter?.lent(member, waitedMillis)
     this.meter?.changed(this.counts)
     borrower.lend(member)
   }
@@ -204,6 +199,7 @@ export class SessionPool {
   release(member: Member): void {
     const { session } = member
     const now = this.timers.now()
+    this.meter?.returned(member)
     if (session.lost !== undefined) return
     if (member.earlyReset !== undefined) return this.clean(member)
     if (!session.settled) {
@@ -230,7 +226,7 @@ export class SessionPool {
 
   private offer(member: Member, now: number): void {
     const next = this.waiting.shift()
-    if (next !== undefined) return this.lend(member, next.borrower)
+    if (next !== undefined) return this.lend(member, next.borrower, now - next.since)
     member.idleSince = now
     this.idle.push(member)
     this.meter?.changed(this.counts)
@@ -313,16 +309,19 @@ export class SessionPool {
     this.cancelRetry?.()
     this.cancelRetry = undefined
     this.members.add(member)
-    member.session.onEnd(() => this.forget(member))
+    this.health?.opened()
+    member.session.onEnd((error) => this.forget(member, error))
     this.release(member)
   }
 
-  private forget(member: Member): void {
+  private forget(member: Member, error: PgError.PgError): void {
     this.members.delete(member)
     this.leaving.delete(member)
     const at = this.idle.indexOf(member)
     if (at >= 0) this.idle.splice(at, 1)
+    this.meter?.returned(member)
     this.meter?.changed(this.counts)
+    if (member.session.closing === undefined) this.health?.lost(error, this.members.size === 0 || this.lacks)
     if (this.members.size === 0) for (const listener of this.emptyListeners) listener()
     this.grow()
   }
@@ -364,6 +363,7 @@ export class SessionPool {
   /** A failure that may pass is waited out; any other is the answer to all who wait. */
   private failedToOpen(cause: Cause.Cause<PgError.PgError>): void {
     this.lastFailure = cause
+    if (!this.isClosed) this.health?.notOpened(cause)
     this.isRefused = !Option.exists(Cause.findErrorOption(cause), isTransient)
     if (this.isRefused) this.refuseAll(cause)
     if (this.isClosed || this.cancelRetry !== undefined) return

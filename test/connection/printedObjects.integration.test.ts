@@ -110,6 +110,7 @@ const places: Readonly<Record<string, Place>> = {
   "PgClient.PgClient": "handed out",
   "PgClient.ServiceClass": "a type",
   "PgClient.layerEnv": "a constant",
+  "PgConfig.CommentedCall": "handed out",
   "PgConfig.HostAddress": "handed out",
   "PgConfig.PoolSettings": "the caller's own",
   "PgConfig.QueryEvent": "handed out",
@@ -120,7 +121,8 @@ const places: Readonly<Record<string, Place>> = {
   "PgConfig.Names": "a type",
   "PgConfig.SslMode": "a type",
   "PgConfig.StatementMode": "a type",
-  "PgConfig.Watch": "handed out",
+  "PgConfig.traceComment": "a constant",
+  "PgConfig.Observing": "handed out",
   "PgConnection.AdvisoryLockKey": "the caller's own",
   "PgConnection.AdvisoryLockOptions": "the caller's own",
   "PgConnection.BarrierResult": "an answer",
@@ -438,9 +440,11 @@ const asAny = (
 const sampled: Effect.Effect<Samples, PgError.PgError, TestDatabase | Scope.Scope> = Effect.gen(function* () {
   const user = yield* userWith(PASSWORD)
   const events: Array<PgConfig.QueryEvent> = []
+  const commented: Array<PgConfig.CommentedCall> = []
   const settings: PgPool.Settings = {
     url: user.url,
     maxConnections: 2,
+    comment: (call) => Effect.sync(() => (commented.push(call), {})),
     onQuery: (event) => Effect.sync(() => void events.push(event)),
     init: (connection) => Effect.asVoid(connection.execute("SELECT set_config('app.key', $1, false)", [INIT]))
   }
@@ -533,8 +537,9 @@ const sampled: Effect.Effect<Samples, PgError.PgError, TestDatabase | Scope.Scop
   add("PgConfig.ResolvedConfig", config)
   add("PgConfig.ResolvedPoolConfig", yield* PgConfig.resolvePool({ url: user.url, ...tls }))
   add("PgConfig.HostAddress", ...config.hosts)
-  add("PgConfig.Watch", config.watch)
+  add("PgConfig.Observing", config.observing)
   add("PgConfig.QueryEvent", ...events)
+  add("PgConfig.CommentedCall", ...commented)
   add("PgConnection.ServerVersion", connection.serverVersion)
   add("PgPool.Stats", yield* pool.stats)
   add("PgNotification.Gap", { _tag: "Gap", channel: "printed", reason: "overflow" })

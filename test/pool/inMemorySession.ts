@@ -6,7 +6,7 @@ import { Buffer } from "node:buffer"
 import { TransactionStatus } from "../../src/wire/backendMessage.ts"
 import { BackendDecoder, type FrameSink } from "../../src/wire/backendDecoder.ts"
 import { TypeCatalogue } from "../../src/session/types/typeCatalogue.ts"
-import { Observer } from "../../src/session/observer.ts"
+import { Observer } from "../../src/session/observing/observer.ts"
 import { Session } from "../../src/session/engine/session.ts"
 import type { Transport, TransportEvents } from "../../src/session/engine/transport.ts"
 import * as Say from "../support/scriptedServer/say.ts"
@@ -60,7 +60,7 @@ export const inMemorySession = (): InMemorySession => {
     parameters: new Map(),
     processId: Say.PROCESS_ID,
     observer: new Observer(
-      { onQuery: undefined, slowQueryMillis: undefined, metrics: false },
+      { onQuery: undefined, slowQueryMillis: undefined, metrics: false, comment: undefined },
       { database: "app", address: "nowhere", port: undefined }
     )
   })

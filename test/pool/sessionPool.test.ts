@@ -12,7 +12,7 @@ import * as Option from "effect/Option"
 import * as TestClock from "effect/testing/TestClock"
 import * as PgError from "../../src/PgError.ts"
 import type { Member } from "../../src/pool/member.ts"
-import type { PoolCounts } from "../../src/pool/meter.ts"
+import type { PoolCounts } from "../../src/pool/observing/meter.ts"
 import { type Reset, resetByScript } from "../../src/pool/memberReset.ts"
 import { type PoolLimits, SessionPool } from "../../src/pool/sessionPool.ts"
 import type { Timers } from "../../src/pool/timers.ts"
@@ -83,11 +83,16 @@ class World {
         return timers.after(millis, callback)
       }
     }
-    const meter = { changed: (counts: PoolCounts) => void (this.told = counts), timedOut: () => {} }
+    const meter = {
+      changed: (counts: PoolCounts) => void (this.told = counts),
+      timedOut: () => {},
+      lent: () => {},
+      returned: () => {}
+    }
     const reset: Reset = (member, done) => {
       if (!this.isSilent) resetByScript(member, done)
     }
-    this.pool = new SessionPool(limits, counted, (done) => void this.opening.push(done), reset, meter)
+    this.pool = new SessionPool(limits, counted, (done) => void this.opening.push(done), reset, { meter })
   }
 
   get lent(): ReadonlyArray<Borrower> {

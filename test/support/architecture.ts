@@ -35,9 +35,9 @@ export const layers: ReadonlyArray<ArchitectureLayer> = [
     ]
   },
   // The rooms of the session. Each imports only from those above it in this list.
-  { name: "session observer", parts: ["session/observer.ts"] },
   { name: "session types", parts: ["session/types/"] },
   { name: "session statement", parts: ["session/statement/"] },
+  { name: "session observing", parts: ["session/observing/"] },
   { name: "session engine", parts: ["session/engine/"] },
   { name: "session opening", parts: ["session/opening/"] },
   { name: "session exchange", parts: ["session/exchange/"] },

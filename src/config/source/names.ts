@@ -41,6 +41,7 @@ const options = {
   onQuery: ours,
   slowQueryThreshold: ours,
   metrics: ours,
+  comment: ours,
   minConnections: ours,
   maxConnections: ours,
   acquireTimeout: ours,

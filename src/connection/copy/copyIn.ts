@@ -15,10 +15,12 @@ import { asItIs, CopyRows, copyPlan } from "./copyRows.ts"
 import { copyInStatement, tableName } from "./copyStatement.ts"
 import { answerOf, isBytes, words } from "../../call/shape.ts"
 import { failingTyped } from "../../call/iterables.ts"
+import type { Router } from "../router.ts"
 
 type Copied<E, R> = Effect.Effect<PgCopy.Result, E | PgError.PgError, R>
 
 export const copyBytesIn = <E, R>(
+  router: Router,
   level: TransactionLevel,
   table: PgCopy.Table,
   source: Uint8Array | Iterable<Uint8Array> | Stream.Stream<Uint8Array, E, R>,
@@ -28,7 +30,7 @@ export const copyBytesIn = <E, R>(
     Effect.gen(function* () {
       const sql = yield* copyInStatement(table, options, serverVersionOf(level.session.parameters))
       const feed = yield* open(source instanceof Uint8Array ? [source] : source, sql)
-      return yield* transfer(level, "copyIn", sql, options, countBytes, (copy) =>
+      return yield* transfer(router, level, "copyIn", sql, options, countBytes, (copy) =>
         Effect.gen(function* () {
           for (let chunks = yield* feed; chunks !== undefined; chunks = yield* feed) {
             for (const chunk of chunks) {
@@ -56,6 +58,7 @@ const noBytes = (chunk: unknown, sql: string): PgError.EncodeError =>
 const countBytes = (copy: CopyIn): PgCopy.Progress => ({ bytes: copy.bytesWritten, rows: undefined })
 
 export const copyRowsIn = <E, R>(
+  router: Router,
   level: TransactionLevel,
   table: PgCopy.Table,
   source: Iterable<PgCopy.InputRow> | Stream.Stream<PgCopy.InputRow, E, R>,
@@ -75,7 +78,7 @@ export const copyRowsIn = <E, R>(
       )
       const writer = new CopyRows(plan, sql)
       const count = (copy: CopyIn) => ({ bytes: copy.bytesWritten, rows: writer.written })
-      return yield* transfer(level, "copyInRows", sql, options, count, (copy) =>
+      return yield* transfer(router, level, "copyInRows", sql, options, count, (copy) =>
         Effect.gen(function* () {
           writer.begin(copy.data)
           let held = first?.done === false ? { done: false, value: row } : first
@@ -110,6 +113,7 @@ const sendOn = (copy: CopyIn, { onProgress }: PgCopy.Observed, count: Count): Ef
  * neither.
  */
 const transfer = <E, R>(
+  router: Router,
   level: TransactionLevel,
   operation: string,
   sql: string,
@@ -133,5 +137,5 @@ const transfer = <E, R>(
     return { rowCount }
   })
   const careful = Effect.onExit(whole, () => Effect.sync(() => request.abandon()))
-  return Effect.withFiber((fiber) => level.session.observer.observe(fiber, operation, sql, careful))
+  return router.observed(operation, { sql, params: undefined }, careful)
 }

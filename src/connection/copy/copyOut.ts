@@ -16,11 +16,10 @@ import { description, inBinary, type Interpolated, selectFrom, withLiterals } fr
 import { copyOutStatement } from "./copyStatement.ts"
 import { answerOf } from "../../call/shape.ts"
 import { withTimeout } from "../../call/timeout.ts"
-
-type Level = Effect.Effect<TransactionLevel, PgError.PgError, Scope.Scope>
+import type { Router } from "../router.ts"
 
 export const copyBytesOut = (
-  scopedLevel: Level,
+  router: Router,
   source: PgCopy.Source,
   options: PgCopy.OutOptions
 ): Stream.Stream<Uint8Array, PgError.PgError> =>
@@ -28,19 +27,19 @@ export const copyBytesOut = (
     "copyOut",
     options,
     Effect.gen(function* () {
-      const level = yield* scopedLevel
+      const level = yield* router.scopedLevel
       const { sent, told } = yield* withLiterals(level, source)
       const version = serverVersionOf(level.session.parameters)
       const text = yield* Effect.all({
         sent: copyOutStatement(sent, options, version),
         told: copyOutStatement(told, options, version)
       })
-      return yield* streamOf(level, "copyOut", text, new BytesCollector(), options)
+      return yield* streamOf(router, level, "copyOut", text, new BytesCollector(), options)
     })
   )
 
 export const copyRowsOut = (
-  scopedLevel: Level,
+  router: Router,
   source: PgCopy.Source,
   options: PgCopy.Observed
 ): Stream.Stream<ObjectRow, PgError.PgError> =>
@@ -48,7 +47,7 @@ export const copyRowsOut = (
     "copyOutRows",
     options,
     Effect.gen(function* () {
-      const level = yield* scopedLevel
+      const level = yield* router.scopedLevel
       const { sent, told } = yield* withLiterals(level, source)
       const query = queryOf(told)
       const { rowShape: shape } = yield* description(level, query)
@@ -63,7 +62,7 @@ export const copyRowsOut = (
       const statement = (text: string) =>
         copyOutStatement({ query: inBinary(text, shape) }, { format: "binary" }, version)
       const text = yield* Effect.all({ sent: statement(queryOf(sent)), told: statement(query) })
-      return yield* streamOf(level, "copyOutRows", text, new RowsCollector(query, shape.object), options)
+      return yield* streamOf(router, level, "copyOutRows", text, new RowsCollector(query, shape.object), options)
     })
   )
 
@@ -79,6 +78,7 @@ const begun = <A>(
 
 /** Begins the COPY and makes its stream. If the COPY has not ended when the scope closes, it is canceled. */
 const streamOf = <A>(
+  router: Router,
   level: TransactionLevel,
   operation: string,
   text: CopyText,
@@ -88,12 +88,10 @@ const streamOf = <A>(
   Effect.gen(function* () {
     const request = copyOutRequest(text, collector)
     yield* Effect.addFinalizer(() => Effect.sync(() => request.abandon()))
-    const watched = <B>(effect: Effect.Effect<B, PgError.PgError>) =>
-      Effect.withFiber<B, PgError.PgError>((fiber) =>
-        level.session.observer.observe(fiber, operation, text.told, effect)
-      )
-    const copy = yield* Effect.catch(level.run(request), (error) => watched(Effect.fail(error)))
-    yield* Effect.forkScoped(Effect.exit(watched(copy.ended)), { startImmediately: true })
+    const observed = <B>(effect: Effect.Effect<B, PgError.PgError>) =>
+      router.observed(operation, { sql: text.told, params: undefined }, effect)
+    const copy = yield* Effect.catch(level.run(request), (error) => observed(Effect.fail(error)))
+    yield* Effect.forkScoped(Effect.exit(observed(copy.ended)), { startImmediately: true })
     const next = withTimeout(operation, text.told, copy.next, options.timeout)
     return Stream.fromPull(Effect.succeed(pull(copy, next, options)))
   })

@@ -50,7 +50,8 @@ const describedFetches: Runs<Described<ReadonlyArray<ReadonlyArray<Row>>>> = (pr
   const request = fetches(prepared, rows, offset)
   const { rowShape, sql } = prepared.statement
   return {
-    ...request,
+    sql: request.sql,
+    params: request.params,
     exchange: (session, resume) =>
       request.exchange(session, (exit) =>
         resume(

@@ -27,13 +27,13 @@ import { identify } from "./identification.ts"
 import { Listeners } from "./listeners.ts"
 import { Liveness } from "./liveness.ts"
 import { broken, farewell, isParting, lostWaiting, lostWith, tellWritten, violation } from "./lostErrors.ts"
-import type { Observer } from "../observer.ts"
+import type { Observer } from "../observing/observer.ts"
 import { isFatal, mayHaveEnded, NOTHING_ASKED } from "../statement/outcome.ts"
 import { serverError } from "./serverError.ts"
 import { changesRowsOnly } from "../statement/soiling.ts"
 import { readParameterStatus } from "./serverParameters.ts"
 import { Residue } from "./residue.ts"
-import { StatementCache, type StatementCacheLimits } from "../statement/statementCache.ts"
+import { type CacheOptions, openCache, type StatementCache } from "../statement/statementCache.ts"
 import type { Transport, TransportEvents } from "./transport.ts"
 import { abandonWritten, refuseUnwritten } from "./withdrawal.ts"
 
@@ -49,11 +49,8 @@ const BUSY_REQUESTS = 16
 /** How long the server may take to close the connection after our Terminate message. */
 const GOODBYE_MILLIS = 1000
 
-export interface SessionOptions {
+export interface SessionOptions extends CacheOptions {
   readonly catalogue: TypeCatalogue
-  readonly statementCache: StatementCacheLimits
-  /** A prefix for the names of its statements that no other session uses. */
-  readonly namespace: string
   /** Bounds the wait for the answer to a CancelRequest, in milliseconds. */
   readonly cancelTimeoutMillis: number
   /** Sends a CancelRequest to this session's backend; calls back when the server has closed that connection. */
@@ -112,7 +109,7 @@ export class Session extends Inspectable.Class implements FrameSink, TransportEv
     this.transport = transport
     this.decoder = decoder
     this.catalogue = options.catalogue
-    this.statements = new StatementCache(options.statementCache, options.namespace)
+    this.statements = openCache(options)
     this.processId = options.processId
     this.cancelTimeoutMillis = options.cancelTimeoutMillis
     this.observer = options.observer

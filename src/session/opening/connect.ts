@@ -14,7 +14,10 @@ import { TypeCatalogue } from "../types/typeCatalogue.ts"
 import { Inbox } from "./startupInbox.ts"
 import { KnownDatabases } from "../types/knownDatabase.ts"
 import { Session } from "../engine/session.ts"
-import { Observer, targetOf } from "../observer.ts"
+import { statementCounter } from "../observing/metrics.ts"
+import { Observer } from "../observing/observer.ts"
+import { isTraced, within } from "../observing/spans.ts"
+import { describeTarget, targetOf } from "../observing/target.ts"
 import { startup } from "./startup.ts"
 import { type Address, open, type Restore, type Transport, type TransportOptions } from "../engine/transport.ts"
 
@@ -35,13 +38,26 @@ export const connect = (
   check: Check = () => Effect.void
 ): Effect.Effect<Session, PgError.PgError, Scope.Scope> =>
   Effect.uninterruptibleMask((restore) =>
-    Effect.flatMap(connectWithin(config, databases, check, restore), (session) =>
+    Effect.flatMap(traced(config, connectWithin(config, databases, check, restore)), (session) =>
       Effect.as(
         Effect.addFinalizer(() => close(session)),
         session
       )
     )
   )
+
+/** Reports the connecting as a span. The session tells which host it is connected to. */
+const traced = (
+  config: ResolvedConfig,
+  connected: Effect.Effect<Session, PgError.PgError>
+): Effect.Effect<Session, PgError.PgError> =>
+  Effect.withFiber((fiber) => {
+    if (!isTraced(fiber)) return connected
+    return within(`connect ${config.database}`, { kind: "client" }, (span) => {
+      describeTarget(span, targetOf(config, config.hosts[0]))
+      return Effect.tap(connected, ({ observer }) => Effect.sync(() => describeTarget(span, observer.target)))
+    })
+  })
 
 /** Connects. If it is interrupted, it closes what it has opened. Call it in an uninterruptible region. */
 const connectWithin = (
@@ -193,7 +209,8 @@ const oneTransport = Effect.fnUntraced(function* (
     },
     parameters,
     processId: key.processId,
-    observer: new Observer(config.watch, targetOf(config, host))
+    observer: new Observer(config.observing, targetOf(config, host)),
+    counter: config.observing.metrics ? statementCounter(config.database, context) : undefined
   })
   session.onEnd(() => catalogue.close())
   session.takeOver(inbox.handOver(session), inbox.broken)

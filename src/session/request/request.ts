@@ -13,6 +13,8 @@ import { OWN_TYPES } from "../types/typeCatalogue.ts"
 import type { Exchange, Resume } from "../engine/exchange.ts"
 import { ExtendedQuery } from "../exchange/extendedQuery.ts"
 import type { Session } from "../engine/session.ts"
+import { withComment } from "../observing/comment.ts"
+import { statementsFor } from "../statement/commentedStatements.ts"
 import type { Statements } from "../statement/statements.ts"
 import type { PreparedStatement } from "../statement/preparedStatement.ts"
 import { requestRefused } from "../engine/serverError.ts"
@@ -24,6 +26,8 @@ export interface Request<A> {
   /** Undefined for a script, which has no parameters. */
   readonly params: ReadonlyArray<unknown> | undefined
   exchange(session: Session, resume: Resume<A>): Exchange
+  /** Returns this request, but with a comment behind its text. A request without this method takes none. */
+  commented?(comment: string): Request<A>
 }
 
 /** An exchange that knows the columns of its answer, once it has them. */
@@ -36,12 +40,13 @@ export interface StatementRequest<A> extends Request<A> {
   exchange(session: Session, resume: Resume<A>): StatementExchange
   /** Returns this request, but with its statement kept in `statements`. */
   with(statements: Statements): StatementRequest<A>
+  commented?(comment: string): StatementRequest<A>
 }
 
 class Query<Row, A> implements StatementRequest<A> {
   readonly sql: string
   readonly params: ReadonlyArray<unknown>
-  private readonly wanted: Wanted<Row, A>
+  protected readonly wanted: Wanted<Row, A>
 
   constructor(sql: string, params: ReadonlyArray<unknown>, wanted: Wanted<Row, A>) {
     this.sql = sql
@@ -55,6 +60,27 @@ class Query<Row, A> implements StatementRequest<A> {
 
   with(statements: Statements): StatementRequest<A> {
     return new Query(this.sql, this.params, { ...this.wanted, statements })
+  }
+
+  /** A held statement is prepared once, with the text that it was given. */
+  commented(comment: string): StatementRequest<A> {
+    const { params, sql, wanted } = this
+    return wanted.statements === undefined ? new CommentedQuery(sql, params, wanted, comment) : this
+  }
+}
+
+class CommentedQuery<Row, A> extends Query<Row, A> {
+  private readonly comment: string
+
+  constructor(sql: string, params: ReadonlyArray<unknown>, wanted: Wanted<Row, A>, comment: string) {
+    super(sql, params, wanted)
+    this.comment = comment
+  }
+
+  override exchange(session: Session, resume: Resume<A>): StatementExchange {
+    const text = withComment(this.sql, this.comment)
+    const statements = statementsFor(session.statements, this.sql, text)
+    return new ExtendedQuery(session, text, this.params, { ...this.wanted, statements }, resume)
   }
 }
 
@@ -174,7 +200,8 @@ export const command = (sql: string, params: ReadonlyArray<unknown>): StatementR
 export const script = (sql: string): Request<ReadonlyArray<CommandTag>> => ({
   sql,
   params: undefined,
-  exchange: (session, resume) => new SimpleQuery(session, sql, resume)
+  exchange: (session, resume) => new SimpleQuery(session, sql, resume),
+  commented: (comment) => script(withComment(sql, comment))
 })
 
 /** Prepares a statement for the types of `params`, unless it is prepared already, and returns its description. */

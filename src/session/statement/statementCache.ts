@@ -7,6 +7,7 @@ import { createHash } from "node:crypto"
 import type { StatementMode } from "../../PgConfig.ts"
 import { OUR_PREFIX } from "../../wire/sqlText.ts"
 import type { PreparedStatement } from "./preparedStatement.ts"
+import { kindOf } from "./statementKind.ts"
 import type { Statements } from "./statements.ts"
 
 export interface StatementCacheLimits {
@@ -19,9 +20,18 @@ export interface StatementCacheLimits {
   readonly maxSqlBytes: number
 }
 
+/** What a session opens its cache with. */
+export interface CacheOptions {
+  readonly statementCache: StatementCacheLimits
+  /** A prefix for the names of its statements that no other session uses. */
+  readonly namespace: string
+  /** Counts what is found in the cache. */
+  readonly counter?: StatementCounter | undefined
+}
+
 export class StatementCache implements Statements {
-  private readonly limits: StatementCacheLimits
-  private readonly namespace: string
+  protected readonly limits: StatementCacheLimits
+  protected readonly namespace: string
   /** From the least to the most recently used, because a Map keeps the order of insertion. */
   private readonly statements = new Map<string, PreparedStatement>()
   private newest: PreparedStatement | undefined
@@ -33,6 +43,11 @@ export class StatementCache implements Statements {
   constructor(limits: StatementCacheLimits, namespace: string) {
     this.limits = limits
     this.namespace = namespace
+  }
+
+  /** Returns an empty cache with these limits that keeps descriptions, and prepares nothing under a name. */
+  withoutNames(): StatementCache {
+    return new StatementCache({ ...this.limits, mode: "unnamed" }, this.namespace)
   }
 
   get(key: string, now: number): PreparedStatement | undefined {
@@ -106,3 +121,38 @@ export class StatementCache implements Statements {
     return size > 0 && (maxSqlBytes === 0 || key.length <= maxSqlBytes)
   }
 }
+
+/** Hears what a session finds in its cache. */
+export interface StatementCounter {
+  readonly found: () => void
+  readonly missed: () => void
+}
+
+/** A cache that counts. It is another class, so that a session without metrics does not pay for it. */
+class CountedStatements extends StatementCache {
+  private readonly counter: StatementCounter
+
+  constructor(limits: StatementCacheLimits, namespace: string, counter: StatementCounter) {
+    super(limits, namespace)
+    this.counter = counter
+  }
+
+  /** What has no name has to be prepared for each run. */
+  override withoutNames(): StatementCache {
+    const { missed } = this.counter
+    return new CountedStatements({ ...this.limits, mode: "unnamed" }, this.namespace, { found: missed, missed })
+  }
+
+  override get(key: string, now: number): PreparedStatement | undefined {
+    const found = super.get(key, now)
+    if (found !== undefined) this.counter.found()
+    // A statement of another kind is never kept.
+    else if (kindOf(key) === "planned") this.counter.missed()
+    return found
+  }
+}
+
+export const openCache = ({ counter, namespace, statementCache }: CacheOptions): StatementCache =>
+  counter === undefined
+    ? new StatementCache(statementCache, namespace)
+    : new CountedStatements(statementCache, namespace, counter)

@@ -8,6 +8,7 @@ import * as Fiber from "effect/Fiber"
 import * as Stream from "effect/Stream"
 import { Buffer } from "node:buffer"
 import { copyBytesIn } from "../../../src/connection/copy/copyIn.ts"
+import { levelSource, Router } from "../../../src/connection/router.ts"
 import type { Session } from "../../../src/session/engine/session.ts"
 import { TransactionLevel } from "../../../src/session/transaction/transactionLevel.ts"
 import { assertHealthy, establish, failureOf, Say, scriptedServer } from "../../support/scriptedServer.ts"
@@ -22,10 +23,11 @@ const conversation = Effect.gen(function* () {
   return { server, ...(yield* establish(server)) }
 })
 
-const copy = <E = never>(session: Session, source: Bytes<E>) =>
-  Effect.forkChild(Effect.scoped(copyBytesIn(TransactionLevel.root(session), { table: "t" }, source, {})), {
-    startImmediately: true
-  })
+const copy = <E = never>(session: Session, source: Bytes<E>) => {
+  const level = TransactionLevel.root(session)
+  const copied = copyBytesIn(new Router(levelSource(level)), level, { table: "t" }, source, {})
+  return Effect.forkChild(Effect.scoped(copied), { startImmediately: true })
+}
 
 /** A session whose COPY waits for data that never comes. */
 const waiting = Effect.gen(function* () {

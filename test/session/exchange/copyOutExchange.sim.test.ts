@@ -9,6 +9,7 @@ import * as Latch from "effect/Latch"
 import * as Stream from "effect/Stream"
 import { Buffer } from "node:buffer"
 import { copyBytesOut } from "../../../src/connection/copy/copyOut.ts"
+import { levelSource, Router } from "../../../src/connection/router.ts"
 import type { Session } from "../../../src/session/engine/session.ts"
 import { TransactionLevel } from "../../../src/session/transaction/transactionLevel.ts"
 import { Backend } from "../../../src/wire/backendMessage.ts"
@@ -22,7 +23,8 @@ const conversation = Effect.gen(function* () {
   return { server, ...(yield* establish(server)) }
 })
 
-const copying = (session: Session) => copyBytesOut(Effect.succeed(TransactionLevel.root(session)), { table: "t" }, {})
+const copying = (session: Session) =>
+  copyBytesOut(new Router(levelSource(TransactionLevel.root(session))), { table: "t" }, {})
 
 /** Reads all of a COPY that has begun. */
 const reading = Effect.gen(function* () {

@@ -34,7 +34,7 @@ export const configOf = (server: ScriptedServer, settings: Partial<ResolvedConfi
   requireAuth: undefined,
   types: TypeCodecs.none,
   maxScramIterations: 100_000,
-  watch: { onQuery: undefined, slowQueryMillis: undefined, metrics: false },
+  observing: { onQuery: undefined, slowQueryMillis: undefined, metrics: false, comment: undefined },
   connectTimeoutMillis: 4_000,
   cancelTimeoutMillis: 2_000,
   keepAliveMillis: undefined,
