@@ -10,6 +10,7 @@ import * as Schedule from "effect/Schedule"
 import * as Schema from "effect/Schema"
 import * as Stream from "effect/Stream"
 import * as PgError from "../PgError.ts"
+import { didYouMean } from "../config/source/likeness.ts"
 import { MAX_NAME_BYTES } from "../wire/limits.ts"
 
 export type Fault = PgError.EncodeError | PgError.InvalidConfigError
@@ -101,7 +102,8 @@ export const read = <Given extends object>(
   for (const [key, value] of properties) {
     const kind = Object.hasOwn(kinds, key) ? kinds[key] : kinds[ANY_OTHER]
     if (kind === undefined) {
-      const reason = `there is no such option here; there are ${Object.keys(kinds).join(", ")}`
+      const known = Object.keys(kinds)
+      const reason = `there is no such option here${didYouMean(key, known)}; there are ${known.join(", ")}`
       // If something else was passed as the options, a key may be anything, even a value of the user.
       return new PgError.InvalidConfigError({ setting: IDENTIFIER.test(key) ? key : name, reason })
     }
@@ -218,6 +220,7 @@ export const words = (value: unknown): string => {
     if (typeof value !== "object") return value === undefined ? "undefined" : `a ${typeof value}`
     if (Effect.isEffect(value)) return "an Effect"
     if (Stream.isStream(value)) return "a Stream"
+    if (Option.isOption(value)) return "an Option"
     if (value instanceof Promise) return "a Promise"
     return "an object of another kind"
   } catch {

@@ -10,6 +10,7 @@ import * as SchemaIssue from "effect/SchemaIssue"
 import * as SchemaParser from "effect/SchemaParser"
 import * as PgError from "../PgError.ts"
 import type { DatabaseTypes } from "../codec/databaseTypes.ts"
+import { columnHint, schemaHint } from "../error/hints/schemaHint.ts"
 import type { Request, StatementRequest } from "../session/request/request.ts"
 import type { ColumnDescription } from "../wire/backendMessage.ts"
 
@@ -62,7 +63,9 @@ export const decodeRows = <A, R>(
   }
   if (decoded.length === rows.answer.length) return Effect.succeed(decoded)
   return Effect.forEach(rows.answer, (row, at) =>
-    Effect.mapErrorEager(decode(row), (issue) => misfit(issue, rows, columnOf, `, in row ${at + 1}`))
+    Effect.mapErrorEager(decode(row), (issue) =>
+      misfit(issue, { ...rows, answer: row }, columnOf, `, in row ${at + 1}`)
+    )
   )
 }
 
@@ -101,7 +104,9 @@ export const decodeValue =
           schema,
           DECODE_OPTIONS
         )(answer).pipe(
-          Effect.mapError((issue) => misfit(issue, value, (columns, path) => [columnAt(columns, column), path], "")),
+          Effect.mapError((issue) =>
+            misfit(issue, { ...value, answer }, (columns, path) => [columnAt(columns, column), path, answer], "")
+          ),
           Effect.asSome
         )
     })
@@ -111,11 +116,18 @@ export const decodeValue =
 type Columns = ReadonlyArray<ColumnDescription>
 type Path = ReadonlyArray<PropertyKey>
 
-/** Finds the column that a path within the answer leads into, and the rest of the path within its value. */
-type Locate = (columns: Columns, path: Path) => readonly [column: ColumnDescription | undefined, inside: Path]
+/** Finds the column that a path within the answer leads into, the rest of the path within its value, and the value. */
+type Locate = (
+  columns: Columns,
+  path: Path,
+  answer: unknown
+) => readonly [column: ColumnDescription | undefined, inside: Path, value: unknown]
 
 /** The first key of the path is a name in an object, and a position in a tuple. */
-const columnOf: Locate = (columns, [key, ...inside]) => [key === undefined ? undefined : columnAt(columns, key), inside]
+const columnOf: Locate = (columns, [key, ...inside], row) =>
+  key === undefined
+    ? [undefined, inside, undefined]
+    : [columnAt(columns, key), inside, typeof row === "object" && row !== null ? Reflect.get(row, key) : undefined]
 
 /** If several columns have the same name, the row has the value of the last one. */
 const columnAt = (columns: Columns, key: PropertyKey): ColumnDescription | undefined =>
@@ -128,23 +140,31 @@ const issuesOf = SchemaIssue.makeFormatterStandardSchemaV1()
 
 const misfit = (
   issue: SchemaIssue.Issue,
-  { columns, sql, types }: Described<unknown>,
+  { answer, columns, sql, types }: Described<unknown>,
   locate: Locate,
   row: string
 ): PgError.DecodeError => {
   const { message, path } = firstOf(issue)
-  const [column, inside] = locate(columns, path)
+  const [column, inside, value] = locate(columns, path, answer)
   const [key] = path
   if (column === undefined && key !== undefined) {
-    const names = columns.map(({ name }) => name).join(", ")
-    const reason = `the schema asks for it, and the result has no such column; it has ${columns.length}: ${names}`
-    return new PgError.DecodeError({ column: String(key), type: "unknown", reason, sql })
+    const names = columns.map(({ name }) => name)
+    const reason = `the schema asks for it, and the result has no such column; it has ${names.length}: ${names.join(", ")}`
+    return new PgError.DecodeError({
+      column: String(key),
+      type: "unknown",
+      reason,
+      sql,
+      hint: columnHint(String(key), names)
+    })
   }
+  const type = column === undefined ? WHOLE_ROW.type : types.typeName(column.typeOid)
   return new PgError.DecodeError({
     column: column?.name ?? WHOLE_ROW.name,
-    type: column === undefined ? WHOLE_ROW.type : types.typeName(column.typeOid),
+    type,
     reason: schemaSays(message, inside) + row,
-    sql
+    sql,
+    hint: column === undefined ? undefined : schemaHint({ type, value, isWhole: inside.length === 0 })
   })
 }
 

@@ -38,3 +38,6 @@ export const quotedPlaceholder = (sql: string): string | undefined => {
   const parts = [before && `'${before}'`, `$${number}`, after && `'${after}'`].filter((part) => part !== "")
   return `A placeholder in quotes is only text. Write ${parts.join(" || ")} instead of ${found[0]}.`
 }
+
+export const NO_PARAMETERS_HERE =
+  "Only SELECT, INSERT, UPDATE, DELETE, MERGE and VALUES have parameters. Insert names by sql.id of PgSql."
