@@ -43,7 +43,11 @@ export const answerOf = <A, E, R>(
 export const faultOf = (setting: string, value: unknown, { is, takes }: Kind): PgError.InvalidConfigError | undefined =>
   isSafely(is, value)
     ? undefined
-    : new PgError.InvalidConfigError({ setting, reason: `is ${takes}, not ${words(value)}` })
+    : new PgError.InvalidConfigError({ setting, reason: `is ${takes}${besides(takes, words(value))}` })
+
+/** "is a whole number from 1, not a number" would read as if a number were wrong. */
+const besides = (takes: string, given: string): string =>
+  given === "a number" && takes.startsWith("a whole number") ? "" : `, not ${given}`
 
 /** Says why a value is not SQL, for a call that takes no template. */
 export const sqlFault = (call: string, sql: unknown): Fault | undefined =>

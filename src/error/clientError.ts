@@ -224,6 +224,8 @@ export class AcquireTimeoutError extends TaggedError("AcquireTimeoutError")<{
   readonly waiting: number
   readonly inUse: number
   readonly connecting: number
+  /** What to do, if the client knows it. */
+  readonly hint: string | undefined
   readonly message: string
 }> {
   readonly outcome = "none"
@@ -237,6 +239,11 @@ export class AcquireTimeoutError extends TaggedError("AcquireTimeoutError")<{
     const { waitedMillis, waiting, inUse, connecting } = fields
     super({
       ...fields,
+      hint:
+        inUse === 0
+          ? undefined
+          : "Use the connection that withConnection gives instead of asking the pool again, hold connections for a " +
+            "shorter time, or raise maxConnections.",
       message:
         `no connection became available in ${waitedMillis} ms: ${inUse} in use, ${connecting} connecting, ` +
         `${waiting} more waiting`

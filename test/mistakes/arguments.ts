@@ -145,7 +145,7 @@ export const values: ReadonlyArray<Mistake> = [
     mistake: "a fraction for an int4",
     call: (pg) => pg.fetch("SELECT $1::int4", [47.11]),
     tag: "EncodeError",
-    says: ["as int4", "integer"]
+    says: ["as int4", "whole numbers"]
   },
   {
     mistake: "a number that is too big for an int4",

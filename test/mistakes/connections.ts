@@ -87,7 +87,7 @@ export const pools: ReadonlyArray<Mistake> = [
         pool.withConnection(() => pool.fetch("SELECT 1"))
       ),
     tag: "AcquireTimeoutError",
-    says: ["no connection became available in 50 ms: 1 in use"]
+    says: ["no connection became available in 50 ms: 1 in use", "the connection that withConnection gives"]
   },
   {
     mistake: "a pool that is used after its scope",
@@ -142,7 +142,10 @@ export const copies: ReadonlyArray<Mistake> = [
   },
   {
     mistake: "a text for a number in a binary COPY",
-    call: (pg) => pg.copyInRows({ table: "books", columns: ["id", "title"] }, [["4711", SECRET]]),
+    call: (pg) =>
+      pg.copyInRows({ table: "books", columns: ["id", "title"] }, [["one", SECRET]], {
+        format: "binary"
+      }),
     tag: "EncodeError",
     says: ['column "id" of row 1 as int4', 'the format "csv" takes its text']
   },
@@ -168,7 +171,7 @@ export const copies: ReadonlyArray<Mistake> = [
     mistake: "a channel whose name is too long",
     call: (pg) => pg.listen("c".repeat(64)),
     tag: "EncodeError",
-    says: ["channel name", "63"]
+    says: ["names have at most 63"]
   },
   {
     mistake: "pages of no rows",

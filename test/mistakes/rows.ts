@@ -110,7 +110,7 @@ export const schemas: ReadonlyArray<Mistake> = [
   },
   {
     mistake: "a document that was stored by JSON.stringify",
-    call: (pg) => pg.fetch("SELECT to_jsonb('{}'::text) AS doc", [], row({ doc: Schema.Struct({}) })),
+    call: (pg) => pg.fetch("SELECT to_jsonb('{}'::text) AS doc", [], row({ doc: Schema.Struct({ a: Schema.Int }) })),
     tag: "DecodeError",
     says: ["The document is a JSON string", "store the value itself"]
   },

@@ -48,7 +48,7 @@ export const placeholders: ReadonlyArray<Mistake> = [
     mistake: "a placeholder in the pattern of LIKE",
     call: (pg) => pg.fetch("SELECT * FROM books WHERE title LIKE '%$1%'", [SECRET]),
     tag: "ParameterCountError",
-    says: ["Write '%' || $1 || '%' instead of '%$1%'"]
+    says: ["Write ('%' || $1 || '%') instead of '%$1%'"]
   },
   {
     mistake: "${} in a plain string",
@@ -125,8 +125,8 @@ export const placeholders: ReadonlyArray<Mistake> = [
   {
     mistake: "a placeholder within the text of an interval",
     call: (pg) => pg.fetch("SELECT now() - '$1 days'::interval", [4711]),
-    tag: "InvalidDatetimeFormatError",
-    says: ["A placeholder in quotes is only text", "Write $1 || ' days'"]
+    tag: "ParameterCountError",
+    says: ["A placeholder in quotes is only text", "Write ($1 || ' days')"]
   },
   {
     mistake: "IS $1",
@@ -195,7 +195,7 @@ export const names: ReadonlyArray<Mistake> = [
     mistake: "a schema and a table in one pair of quotes",
     call: (pg) => pg.fetch('SELECT * FROM "public.books"'),
     tag: "UndefinedTableError",
-    says: ["taken as one name", 'sql.id("public", "books")']
+    says: ["taken as one name", 'Write "public"."books"']
   },
   {
     mistake: "sql.id with a point in the name",

@@ -11,7 +11,7 @@ interface Misfit {
 }
 
 export const schemaHint = ({ isWhole, type, value }: Misfit): string | undefined => {
-  if (!isWhole) return undefined
+  if (!isWhole) return Array.isArray(value) && value.includes(null) ? ARRAY : undefined
   if (value === null) return "The value is NULL. Use Schema.NullOr, or filter the rows in the SQL."
   if (JSON_TYPES.test(type)) return typeof value === "string" ? STRING_DOCUMENT : DOCUMENT
   if (value instanceof Date) {
@@ -20,7 +20,7 @@ export const schemaHint = ({ isWhole, type, value }: Misfit): string | undefined
       `PgTypes.${type === "timestamp" ? "timestampAsDateTime" : "timestamptzAsDateTime"} in the setting types.`
     )
   }
-  return byType.get(type) ?? (Array.isArray(value) ? ARRAY : undefined)
+  return byType.get(type)
 }
 
 const JSON_TYPES = /^jsonb?$/
@@ -31,7 +31,7 @@ const STRING_DOCUMENT =
   "The document is a JSON string. If it was stored with JSON.stringify(value), store the value itself; to read it as " +
   "it is, use Schema.fromJsonString."
 
-const ARRAY = "An array can have NULL elements. Use Schema.Array with Schema.NullOr, or PgTypes.ArrayOf."
+const ARRAY = "The array has NULL elements: use Schema.Array(Schema.NullOr(...)), or PgTypes.ArrayOf."
 
 const byType: ReadonlyMap<string, string> = new Map(
   Object.entries({

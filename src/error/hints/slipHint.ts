@@ -63,7 +63,7 @@ const misplacedParameter = (before: string): string => {
   if (/\bVALUES\s*$/i.test(before)) return "Write `VALUES ($1, $2)`, or use sql.values of PgSql."
   if (/\b(?:INTERVAL|DATE|TIME|TIMESTAMP|TIMESTAMPTZ)\s*$/i.test(before)) return "Cast the parameter: `$1::interval`."
   if (/\b(?:LISTEN|UNLISTEN|NOTIFY)\s*$/i.test(before)) return "Call listen or notify, which take the channel as text."
-  if (/\b(?:SET|TO|=)\s*$/i.test(before) && /^\s*SET\b/i.test(before)) {
+  if (/(?:\bTO|=)\s*$/i.test(before) && /^\s*SET\b/i.test(before)) {
     return "Write `SELECT set_config($1, $2, true)`: SET takes no parameters."
   }
   return "A parameter stands for a value. The name of a table or a column is inserted by sql.id of PgSql."
@@ -73,18 +73,18 @@ const undefinedTable: Advise = (place) => qualifiedName(place) ?? foldedName(pla
 
 /** A name with a point in its quotes: `"public.books"`. */
 const qualifiedName = ({ after, sql }: Place): string | undefined => {
-  const copied = /^COPY ("[^"]+")/.exec(sql)?.[1]
+  const copied = (/^COPY ("[^"]+")/.exec(sql) ?? /^'("[^"]+")'::pg_catalog\.regclass/.exec(after))?.[1]
   const [, first, second] = /^"([^".]+)\.([^".]+)"/.exec(copied ?? after) ?? []
   if (first === undefined || second === undefined) return undefined
   return copied === undefined
-    ? `The whole text is taken as one name. Give its parts: sql.id("${first}", "${second}").`
+    ? `All of it is taken as one name. Write "${first}"."${second}", or sql.id("${first}", "${second}").`
     : `The schema has a key of its own: { schema: "${first}", table: "${second}" }.`
 }
 
 const foldedName = ({ after }: Place, what: string): string | undefined => {
   const [name = ""] = /^[A-Za-z_]\w*(?:\.\w+)?/.exec(after) ?? []
   if (!/[A-Z]/.test(name)) return undefined
-  return `A name without quotes means ${name.toLowerCase()}. If the ${what} has capital letters, write "${name}".`
+  return `A name without quotes means ${name.toLowerCase()}. If the ${what} has capital letters, write ${name.replaceAll(/\w+/g, '"$&"')}.`
 }
 
 const undefinedColumn: Advise = (place, { hint }) => {
@@ -155,7 +155,8 @@ const byCode: ReadonlyMap<string, Advise> = new Map(
     "42P18": () => "Say what type the parameter has: `$1::text`.",
     "42P08": () => "The parameter is used as two types. Cast it at each place: `$1::int`.",
     "42P10": (_, { hint }) => hint ?? "Name columns that have a unique index or a unique constraint.",
-    "25001": () => "Run it by execute outside of withTransaction.",
+    "25001": (_, { hint, routine }) =>
+      routine === "PreventInTransactionBlock" ? "Run it by execute outside of withTransaction." : hint,
     "40001": retried,
     "40P01": retried,
     "53300": (_, { hint }) => hint ?? "Lower maxConnections of the pools, or raise max_connections of the server.",

@@ -36,7 +36,8 @@ export const quotedPlaceholder = (sql: string): string | undefined => {
   if (found === null) return undefined
   const [, before = "", number = "", after = ""] = found
   const parts = [before && `'${before}'`, `$${number}`, after && `'${after}'`].filter((part) => part !== "")
-  return `A placeholder in quotes is only text. Write ${parts.join(" || ")} instead of ${found[0]}.`
+  const written = parts.length === 1 ? `$${number}` : `(${parts.join(" || ")})`
+  return `A placeholder in quotes is only text. Write ${written} instead of ${found[0]}.`
 }
 
 export const NO_PARAMETERS_HERE =
