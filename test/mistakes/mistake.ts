@@ -1,5 +1,5 @@
 /** What a row of the table of mistakes has, and how plain JavaScript calls a method. */
-import { Effect } from "effect"
+import type * as Effect from "effect/Effect"
 import type * as Scope from "effect/Scope"
 import type * as PgClient from "../../src/PgClient.ts"
 import type * as PgError from "../../src/PgError.ts"
