@@ -42,7 +42,7 @@ const syntax: Advise = ({ after, before, sql }, { routine }) => {
   if (/^\$\d/.test(after)) return misplacedParameter(before)
   const text = withoutQuoted(sql)
   if (text.includes("`")) return 'Names are quoted by double quotes: "order".'
-  if (/&&\s*[\w"]/.test(text)) return "A logical and is written AND in SQL."
+  if (LOGICAL_AND.test(text)) return "A logical and is written AND in SQL."
   if (/^REPLACE$/i.test(/^\w+/.exec(text.trim())?.[0] ?? "")) return "Write INSERT ... ON CONFLICT ... DO UPDATE."
   const foreign = foreignPlaceholders(sql)
   if (foreign !== undefined) return foreign
@@ -53,6 +53,9 @@ const syntax: Advise = ({ after, before, sql }, { routine }) => {
   }
   return undefined
 }
+
+/** `&&` before a comparison. Between arrays and ranges it is an operator of PostgreSQL. */
+const LOGICAL_AND = /&&\s*[\w".]+\s*(?:[=<>!]|IS\b|I?LIKE\b|IN\b)/i
 
 const RESERVED =
   /^(?:order|group|user|table|column|check|references|end|limit|offset|default|all|any|primary|desc|asc)$/i
