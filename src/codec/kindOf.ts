@@ -28,7 +28,7 @@ const wrapperOf = (value: object): WrapperKind | undefined => {
 }
 
 export const kindOf = (value: unknown): string => {
-  if (value === null) return "null"
+  if (value === null || value === undefined) return String(value)
   if (typeof value !== "object") return `a ${typeof value}`
   try {
     if (Array.isArray(value)) return "an array"
