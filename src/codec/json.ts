@@ -36,10 +36,10 @@ const parse = (name: string, json: string): unknown => {
 
 const stringify = (name: string, value: unknown): string => {
   if (value instanceof PgLiteral) return value.text
-  const misplaced = misplacedInDocument(value)
-  if (misplaced !== undefined) throw new Unencodable(`${name} takes what JSON can hold, not ${misplaced}`, misplaced)
   let json: string | undefined
   try {
+    const misplaced = misplacedInDocument(value)
+    if (misplaced !== undefined) throw new Unencodable(`${name} takes what JSON can hold, not ${misplaced}`, misplaced)
     json = documentOf(value)
   } catch (thrown) {
     if (thrown instanceof Unencodable) throw thrown

@@ -42,15 +42,8 @@ export const kindOf = (value: unknown): string => {
   }
 }
 
-const NO_DOCUMENTS: ReadonlySet<string> = new Set([
-  "an Effect",
-  "a Promise",
-  "an Option",
-  "a Redacted",
-  "a Stream",
-  "a Map",
-  "a Set"
-])
+const NO_DOCUMENTS: ReadonlySet<string> = new Set(["an Effect", "a Promise", "an Option", "a Redacted", "a Stream"])
+const COLLECTIONS: ReadonlySet<string> = new Set(["a Map", "a Set"])
 
 /**
  * The kind of an object that `JSON.stringify` accepts, but of which it keeps nothing: a Promise and a Map become `{}`.
@@ -61,5 +54,6 @@ export const misplacedInDocument = (value: unknown): string | undefined => {
   const prototype: unknown = Object.getPrototypeOf(value)
   if (prototype === Object.prototype || prototype === Array.prototype) return undefined
   const kind = kindOf(value)
+  if (COLLECTIONS.has(kind)) return "toJSON" in value ? undefined : kind
   return NO_DOCUMENTS.has(kind) ? kind : undefined
 }
