@@ -67,7 +67,7 @@ const misplacedParameter = (before: string): string => {
   if (/\b(?:INTERVAL|DATE|TIME|TIMESTAMP|TIMESTAMPTZ)\s*$/i.test(before)) return "Cast the parameter: `$1::interval`."
   if (/\b(?:LISTEN|UNLISTEN|NOTIFY)\s*$/i.test(before)) return "Call listen or notify, which take the channel as text."
   if (/(?:\bTO|=)\s*$/i.test(before) && /^\s*SET\b/i.test(before)) {
-    return "Write `SELECT set_config($1, $2, true)`: SET takes no parameters."
+    return "Write `SELECT pg_catalog.set_config($1, $2, true)`: SET takes no parameters."
   }
   return "A parameter stands for a value. The name of a table or a column is inserted by sql.id of PgSql."
 }
