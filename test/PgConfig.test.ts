@@ -97,7 +97,7 @@ describe("the settings", () => {
     Effect.gen(function* () {
       assert.match(
         yield* refusal(PgConfig.resolve(untyped({ ssl: true }))),
-        /^ssl: is not a setting; the settings are: url, host, .*, maxConnections, [\w, ]+$/
+        /^ssl: is not a setting \(it is called sslMode here\); the settings are: url, host, .*, maxConnections, [\w, ]+$/
       )
       // @ts-expect-error: a URL alone is not an object of settings
       assert.match(yield* refusal(PgConfig.resolve("postgres://u:hunter2@db")), /^the settings must be an object/)

@@ -357,10 +357,12 @@ describe("an error of the client", () => {
     assert.strictEqual(error.message, message)
     assert.strictEqual(error.outcome, outcome)
     assert.instanceOf(error, Error)
-    assert.strictEqual(String(error), `${error._tag}: ${message}`)
-    assert.strictEqual(error.stack?.startsWith(`${error._tag}: ${message}\n    at `), true)
-    assert.isTrue(inspect(error).startsWith(`${error._tag}: ${message}\n    at `))
-    assert.isTrue(Cause.pretty(Cause.fail(error)).startsWith(`${error._tag}: ${message}\n    at `))
+    assert.isTrue(String(error).startsWith(`${error._tag}: ${message}`))
+    for (const printed of [error.stack ?? "", inspect(error), Cause.pretty(Cause.fail(error))]) {
+      assert.isTrue(printed.startsWith(`${String(error)}\n    at `), printed)
+      assert.include(printed, "PgError.test.ts")
+      assert.notMatch(printed, /[/\\]src[/\\]|node_modules[/\\]effect/)
+    }
 
     const json = JSON.parse(JSON.stringify(error))
     assert.strictEqual(json._tag, error._tag)
@@ -368,13 +370,25 @@ describe("an error of the client", () => {
     assert.strictEqual(json.outcome, outcome)
   })
 
-  it("prints the statement that it is about", () => {
-    for (const error of [
-      new PgError.EncodeError({ parameter: 2, type: "int4", reason: "it is too big", sql }),
-      new PgError.QueryTimeoutError({ operation: "fetch", durationMillis: 100, sql })
-    ]) {
-      assert.isTrue(inspect(error).endsWith("\nSQL:\n  1 | SELECT $1,\n  2 |   $2"))
-    }
+  it("prints what to do and the statement that it is about", () => {
+    const hint = "Use a bigint."
+    assert.strictEqual(
+      String(new PgError.EncodeError({ parameter: 2, type: "int4", reason: "it is too big", sql, hint })),
+      [
+        "EncodeError: cannot send parameter $2 as int4: it is too big",
+        "HINT: Use a bigint.",
+        "SQL:",
+        "  1 | SELECT $1,",
+        "  2 |   $2"
+      ].join("\n")
+    )
+  })
+
+  it("can be given another stack, as other errors can", () => {
+    const error = new PgError.PoolClosedError()
+    error.stack = "elsewhere"
+    assert.strictEqual(error.stack, "elsewhere")
+    assert.notInclude(Object.keys(error), "stack")
   })
 
   it.effect("is caught by its tag, with its fields", () =>

@@ -1,7 +1,7 @@
 /**
  * What TypeScript infers and shows when a program handles errors: the names of the application's own errors and
  * `PgError`, in a hover and in a declaration file. A program that has installed the package is asked about it in the
- * editors of TypeScript 5.9 and 7.
+ * editors of TypeScript 5.9 and 7, also about calls that are being written.
  */
 import { assert, describe, it } from "@effect/vitest"
 import * as fs from "node:fs"
@@ -9,6 +9,8 @@ import { afterAll, beforeAll } from "vitest"
 import * as ClientError from "../src/error/clientError.ts"
 import * as ConnectionError from "../src/error/connectionError.ts"
 import { sqlStates } from "../src/error/sqlState.generated.ts"
+import { optionNames } from "../src/config/source/names.ts"
+import * as calls from "./fixtures/unfinishedCalls.ts"
 import { handled, handledProgram, offered, repositories, unfinishedProgram } from "./fixtures/handledErrors.ts"
 import { compile, makeConsumer } from "./support/consumer.ts"
 import { type Editor, type Editor59, openIn59, openIn7 } from "./support/editors.ts"
@@ -22,7 +24,12 @@ let editor59: Editor59
 let editor7: Editor
 
 beforeAll(async () => {
-  consumer = await makeConsumer({ "handled.ts": handledProgram, "unfinished.ts": unfinishedProgram, ...repositories })
+  consumer = await makeConsumer({
+    "handled.ts": handledProgram,
+    "unfinished.ts": unfinishedProgram,
+    "calls.ts": calls.program,
+    ...repositories
+  })
   editor59 = openIn59(consumer)
   editor7 = await openIn7(consumer)
 }, SETUP_TIMEOUT_MILLIS)
@@ -79,6 +86,29 @@ describe.each(editors)("an error that a program handles, in the editor of %s", (
   it.each(Object.entries(offered))("is offered by its tag: %s", SLOW, async (_, place) => {
     const position = unfinishedProgram.indexOf(place) + place.length
     assert.deepStrictEqual((await editor().completions("unfinished.ts", position)).toSorted(), tags)
+  })
+})
+
+describe.each(editors)("a call that is being written, in the editor of %s", (_, editor) => {
+  const offers = async (place: string) => editor().completions("calls.ts", calls.positionOf(place))
+
+  it.each(Object.entries(calls.keysOffered))("is offered its options: %s", SLOW, async (place, names) => {
+    assert.includeMembers([...(await offers(place))], [...names])
+  })
+
+  it.each(Object.entries(calls.textsOffered))("is offered what an option can be: %s", SLOW, async (place, texts) => {
+    assert.deepStrictEqual((await offers(place)).toSorted(), texts)
+  })
+
+  it("is offered all settings", SLOW, async () => {
+    assert.includeMembers([...(await offers(calls.settings))], [...optionNames])
+  })
+
+  it.each(Object.entries(calls.formsShown))("shows its forms: %s", SLOW, async (place, words) => {
+    const forms = await editor().forms("calls.ts", calls.positionOf(place))
+    assert.isNotEmpty(forms)
+    const all = forms.join("\n")
+    for (const word of words) assert.include(all, word)
   })
 })
 

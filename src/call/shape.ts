@@ -10,6 +10,7 @@ import * as Schedule from "effect/Schedule"
 import * as Schema from "effect/Schema"
 import * as Stream from "effect/Stream"
 import * as PgError from "../PgError.ts"
+import { didYouMean } from "../config/source/likeness.ts"
 import { MAX_NAME_BYTES } from "../wire/limits.ts"
 
 export type Fault = PgError.EncodeError | PgError.InvalidConfigError
@@ -42,7 +43,11 @@ export const answerOf = <A, E, R>(
 export const faultOf = (setting: string, value: unknown, { is, takes }: Kind): PgError.InvalidConfigError | undefined =>
   isSafely(is, value)
     ? undefined
-    : new PgError.InvalidConfigError({ setting, reason: `is ${takes}, not ${words(value)}` })
+    : new PgError.InvalidConfigError({ setting, reason: `is ${takes}${besides(takes, words(value))}` })
+
+/** "is a whole number from 1, not a number" would read as if a number were wrong. */
+const besides = (takes: string, given: string): string =>
+  given === "a number" && takes.startsWith("a whole number") ? "" : `, not ${given}`
 
 /** Says why a value is not SQL, for a call that takes no template. */
 export const sqlFault = (call: string, sql: unknown): Fault | undefined =>
@@ -103,7 +108,8 @@ export const read = <Given extends object>(
   for (const [key, value] of properties) {
     const kind = Object.hasOwn(kinds, key) ? kinds[key] : kinds[ANY_OTHER]
     if (kind === undefined) {
-      const reason = `there is no such option here; there are ${Object.keys(kinds).join(", ")}${hint}`
+      const known = Object.keys(kinds)
+      const reason = `there is no such option here${didYouMean(key, known)}; there are ${known.join(", ")}${hint}`
       // If something else was passed as the options, a key may be anything, even a value of the user.
       return new PgError.InvalidConfigError({ setting: IDENTIFIER.test(key) ? key : name, reason })
     }
@@ -220,6 +226,7 @@ export const words = (value: unknown): string => {
     if (typeof value !== "object") return value === undefined ? "undefined" : `a ${typeof value}`
     if (Effect.isEffect(value)) return "an Effect"
     if (Stream.isStream(value)) return "a Stream"
+    if (Option.isOption(value)) return "an Option"
     if (value instanceof Promise) return "a Promise"
     return "an object of another kind"
   } catch {

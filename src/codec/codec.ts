@@ -8,6 +8,7 @@ import type { Buffer } from "node:buffer"
 import { Format } from "../wire/backendMessage.ts"
 import type { ByteWriter } from "../wire/byteWriter.ts"
 import { Undecodable, Unencodable } from "../wire/failure.ts"
+import { kindOf } from "./kindOf.ts"
 import { PgLiteral } from "./pgLiteral.ts"
 
 export interface Codec<A = unknown> {
@@ -78,15 +79,11 @@ export const textOf = (codec: Codec, value: unknown): string => {
 /** The value that a text form of the type stands for. */
 export const ofText = (codec: Codec, text: string): unknown => (codec.ofText === undefined ? text : codec.ofText(text))
 
-const kindOf = (value: unknown): string => {
-  if (value === null || value === undefined) return String(value)
-  if (Array.isArray(value)) return "an array"
-  return typeof value === "object" ? "an object" : `a ${typeof value}`
-}
-
 /** The failure for a value of a kind that a codec does not accept. */
-export const refusedKind = (name: string, wanted: string, value: unknown): Unencodable =>
-  new Unencodable(`${name} takes ${wanted}, not ${kindOf(value)}`)
+export const refusedKind = (name: string, wanted: string, value: unknown): Unencodable => {
+  const kind = kindOf(value)
+  return new Unencodable(`${name} takes ${wanted}, not ${kind}`, kind)
+}
 
 /** Throws if a value of a fixed-width type has another width. */
 export const expectWidth = (name: string, width: number, start: number, end: number): void => {

@@ -7,6 +7,7 @@ import type { Buffer } from "node:buffer"
 import { limitMet, Undecodable, Unencodable } from "../wire/failure.ts"
 import { type Codec, everyArray, refusedKind } from "./codec.ts"
 import { documentOf } from "./document.ts"
+import { misplacedInDocument } from "./kindOf.ts"
 import { PgLiteral } from "./pgLiteral.ts"
 import { readText } from "./text.ts"
 
@@ -37,6 +38,8 @@ const stringify = (name: string, value: unknown): string => {
   if (value instanceof PgLiteral) return value.text
   let json: string | undefined
   try {
+    const misplaced = misplacedInDocument(value)
+    if (misplaced !== undefined) throw new Unencodable(`${name} takes what JSON can hold, not ${misplaced}`, misplaced)
     json = documentOf(value)
   } catch (thrown) {
     if (thrown instanceof Unencodable) throw thrown

@@ -33,6 +33,7 @@ export const readSafely = <A>(given: Given, read: (given: Given) => Read<A>): Re
   )
 
 export const readText = ({ name, value }: Given): Read<string> => {
+  if (value === undefined) return invalid(name, "must be a string, and is undefined: is the environment variable set?")
   if (typeof value !== "string") return invalid(name, "must be a string")
   return canBeSent(value) ? Effect.succeed(value) : invalid(name, "holds a NUL or half a surrogate pair")
 }

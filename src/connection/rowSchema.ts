@@ -12,6 +12,7 @@ import * as PgError from "../PgError.ts"
 import { propertyOf } from "../codec/columnNames.ts"
 import type { DatabaseTypes } from "../codec/databaseTypes.ts"
 import type { RowColumn } from "../codec/rowReader.ts"
+import { columnHint, schemaHint } from "../error/hints/schemaHint.ts"
 import type { Request, StatementRequest } from "../session/request/request.ts"
 
 /** An answer with the columns that it was read from. */
@@ -64,7 +65,9 @@ export const decodeRows = <A, R>(
   }
   if (decoded.length === rows.answer.length) return Effect.succeed(decoded)
   return Effect.forEach(rows.answer, (row, at) =>
-    Effect.mapErrorEager(decode(row), (issue) => misfit(issue, rows, columnOf, `, in row ${at + 1}`))
+    Effect.mapErrorEager(decode(row), (issue) =>
+      misfit(issue, { ...rows, answer: row }, columnOf, `, in row ${at + 1}`)
+    )
   )
 }
 
@@ -110,7 +113,9 @@ export const decodeValue =
           schema,
           DECODE_OPTIONS
         )(answer).pipe(
-          Effect.mapError((issue) => misfit(issue, value, (columns, path) => [columnAt(columns, column), path], "")),
+          Effect.mapError((issue) =>
+            misfit(issue, { ...value, answer }, (columns, path) => [columnAt(columns, column), path, answer], "")
+          ),
           Effect.asSome
         )
     })
@@ -120,11 +125,18 @@ export const decodeValue =
 type Columns = ReadonlyArray<RowColumn>
 type Path = ReadonlyArray<PropertyKey>
 
-/** Finds the column that a path within the answer leads into, and the rest of the path within its value. */
-type Locate = (columns: Columns, path: Path) => readonly [column: RowColumn | undefined, inside: Path]
+/** Finds the column that a path within the answer leads into, the rest of the path within its value, and the value. */
+type Locate = (
+  columns: Columns,
+  path: Path,
+  answer: unknown
+) => readonly [column: RowColumn | undefined, inside: Path, value: unknown]
 
 /** The first key of the path is a name in an object, and a position in a tuple. */
-const columnOf: Locate = (columns, [key, ...inside]) => [key === undefined ? undefined : columnAt(columns, key), inside]
+const columnOf: Locate = (columns, [key, ...inside], row) =>
+  key === undefined
+    ? [undefined, inside, undefined]
+    : [columnAt(columns, key), inside, typeof row === "object" && row !== null ? Reflect.get(row, key) : undefined]
 
 /** If several columns have the same name, the row has the value of the last one. */
 const columnAt = (columns: Columns, key: PropertyKey): RowColumn | undefined =>
@@ -137,23 +149,31 @@ const issuesOf = SchemaIssue.makeFormatterStandardSchemaV1()
 
 const misfit = (
   issue: SchemaIssue.Issue,
-  { columns, sql, types }: Described<unknown>,
+  { answer, columns, sql, types }: Described<unknown>,
   locate: Locate,
   row: string
 ): PgError.DecodeError => {
   const { message, path } = firstOf(issue)
-  const [column, inside] = locate(columns, path)
+  const [column, inside, value] = locate(columns, path, answer)
   const [key] = path
   if (column === undefined && key !== undefined) {
-    const names = columns.map(propertyOf).join(", ")
-    const reason = `the schema asks for it, and the result has no such column; it has ${columns.length}: ${names}`
-    return new PgError.DecodeError({ column: String(key), type: "unknown", reason, sql })
+    const names = columns.map(propertyOf)
+    const reason = `the schema asks for it, and the result has no such column; it has ${names.length}: ${names.join(", ")}`
+    return new PgError.DecodeError({
+      column: String(key),
+      type: "unknown",
+      reason,
+      sql,
+      hint: columnHint(String(key), names)
+    })
   }
+  const type = column === undefined ? WHOLE_ROW.type : types.typeName(column.typeOid)
   return new PgError.DecodeError({
     column: column?.name ?? WHOLE_ROW.name,
-    type: column === undefined ? WHOLE_ROW.type : types.typeName(column.typeOid),
+    type,
     reason: schemaSays(message, inside) + row,
-    sql
+    sql,
+    hint: column === undefined ? undefined : schemaHint({ type, value, isWhole: inside.length === 0 })
   })
 }
 

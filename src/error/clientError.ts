@@ -6,6 +6,7 @@ import type {
   InvalidConfigError,
   ProtocolError
 } from "./connectionError.ts"
+import { countHint } from "./hints/countHint.ts"
 import type { Outcome, PostgresError } from "./postgresError.ts"
 import { TaggedError } from "./taggedError.ts"
 
@@ -28,6 +29,8 @@ export class EncodeError extends TaggedError("EncodeError")<{
   readonly row?: number | undefined
   /** The name of the column, in COPY. */
   readonly column?: string | undefined
+  /** What to do, if the client knows it. */
+  readonly hint: string | undefined
   readonly message: string
 }> {
   readonly outcome = "none"
@@ -40,10 +43,11 @@ export class EncodeError extends TaggedError("EncodeError")<{
     readonly sql: string
     readonly row?: number | undefined
     readonly column?: string | undefined
+    readonly hint?: string | undefined
     readonly thrown?: unknown
   }) {
-    const { thrown, ...shown } = fields
-    super({ ...shown, message: `cannot send ${refusedPart(fields)}: ${fields.reason}` })
+    const { hint, thrown, ...shown } = fields
+    super({ ...shown, hint, message: `cannot send ${refusedPart(fields)}: ${fields.reason}` })
     this.#thrown = thrown
   }
 
@@ -79,6 +83,8 @@ export class DecodeError extends TaggedError("DecodeError")<{
   /** The reason, without the value. */
   readonly reason: string
   readonly sql: string
+  /** What to do, if the client knows it. */
+  readonly hint: string | undefined
   readonly message: string
 }> {
   readonly outcome = "unknown"
@@ -88,9 +94,10 @@ export class DecodeError extends TaggedError("DecodeError")<{
     readonly type: string
     readonly reason: string
     readonly sql: string
+    readonly hint?: string | undefined
   }) {
-    const { column, type, reason } = fields
-    super({ ...fields, message: `cannot read column "${column}" as ${type}: ${reason}` })
+    const { column, hint, type, reason } = fields
+    super({ ...fields, hint, message: `cannot read column "${column}" as ${type}: ${reason}` })
   }
 }
 
@@ -108,6 +115,8 @@ export class ParameterCountError extends TaggedError("ParameterCountError")<{
   readonly sql: string
   /** The number of the offending row, from 1, if the call takes many rows. */
   readonly row?: number | undefined
+  /** What to do, if the client knows it. */
+  readonly hint: string | undefined
   readonly message: string
 }> {
   readonly outcome = "none"
@@ -119,7 +128,11 @@ export class ParameterCountError extends TaggedError("ParameterCountError")<{
     readonly row?: number | undefined
   }) {
     const { actual, expected, row } = fields
-    super({ ...fields, message: `${ofRow(row)}the statement takes ${count(expected, "parameter")}, but got ${actual}` })
+    super({
+      ...fields,
+      hint: countHint(fields),
+      message: `${ofRow(row)}the statement takes ${count(expected, "parameter")}, but got ${actual}`
+    })
   }
 }
 
@@ -133,10 +146,13 @@ export class EmptyQueryError extends TaggedError("EmptyQueryError")<{
   readonly sql: string
   /** `unknown` if other statements of the same request have run. */
   readonly outcome: Outcome
+  /** What to do, if the client knows it. */
+  readonly hint: string | undefined
   readonly message: string
 }> {
   constructor(fields: { readonly sql: string; readonly outcome?: Outcome }) {
-    super({ outcome: "none", ...fields, message: "the text contains no statement" })
+    const hint = "Check how the text is made. It is empty, or all of it is in a comment."
+    super({ outcome: "none", ...fields, hint, message: "the text contains no statement" })
   }
 }
 
@@ -152,6 +168,8 @@ export class UnexpectedRowCountError extends TaggedError("UnexpectedRowCountErro
   /** The number of rows: 0, 1, or 2 if there is more than one. */
   readonly actual: number
   readonly sql: string
+  /** What to do, if the client knows it. */
+  readonly hint: string | undefined
   readonly message: string
 }> {
   readonly outcome = "unknown"
@@ -160,7 +178,11 @@ export class UnexpectedRowCountError extends TaggedError("UnexpectedRowCountErro
     const { expected, actual } = fields
     // The call requests at most two rows, so "more than one" is all that is known.
     const given = actual === 0 ? "no row" : actual === 1 ? "one row" : "more than one row"
-    super({ ...fields, message: `expected ${expected}, but the statement returned ${given}` })
+    const hint =
+      actual === 0
+        ? "If there may be no row, use fetchRow, which returns an Option. An INSERT, UPDATE or DELETE needs RETURNING."
+        : "If there may be several rows, use fetch for all of them, or fetchRow for the first one."
+    super({ ...fields, hint, message: `expected ${expected}, but the statement returned ${given}` })
   }
 }
 
@@ -202,6 +224,8 @@ export class AcquireTimeoutError extends TaggedError("AcquireTimeoutError")<{
   readonly waiting: number
   readonly inUse: number
   readonly connecting: number
+  /** What to do, if the client knows it. */
+  readonly hint: string | undefined
   readonly message: string
 }> {
   readonly outcome = "none"
@@ -215,6 +239,11 @@ export class AcquireTimeoutError extends TaggedError("AcquireTimeoutError")<{
     const { waitedMillis, waiting, inUse, connecting } = fields
     super({
       ...fields,
+      hint:
+        inUse === 0
+          ? undefined
+          : "Use the connection that withConnection gives instead of asking the pool again, hold connections for a " +
+            "shorter time, or raise maxConnections.",
       message:
         `no connection became available in ${waitedMillis} ms: ${inUse} in use, ${connecting} connecting, ` +
         `${waiting} more waiting`
@@ -308,6 +337,8 @@ export class QueryTimeoutError extends TaggedError("QueryTimeoutError")<{
   readonly durationMillis: number
   /** The statement; if there are several, the first one. */
   readonly sql: string | undefined
+  /** What to do, if the client knows it. */
+  readonly hint: string | undefined
   readonly message: string
 }> {
   readonly outcome = "unknown"
@@ -317,7 +348,10 @@ export class QueryTimeoutError extends TaggedError("QueryTimeoutError")<{
     readonly durationMillis: number
     readonly sql: string | undefined
   }) {
-    super({ ...fields, message: `${fields.operation} did not end within ${fields.durationMillis} ms` })
+    const hint =
+      "The server may have done the work. Raise the timeout, or find out what the call waits for: a lock, or a " +
+      "connection of the pool."
+    super({ ...fields, hint, message: `${fields.operation} did not end within ${fields.durationMillis} ms` })
   }
 }
 

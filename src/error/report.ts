@@ -1,4 +1,4 @@
-/** Prints a server's error as text for people, with the statement and a caret under the position. */
+/** Prints errors as text for people: with the statement, and for a server's error with a caret under the position. */
 import type { ErrorFields } from "../wire/errorFields.ts"
 
 interface Reported extends ErrorFields {
@@ -29,8 +29,17 @@ export const renderEssentials = (error: Reported): string =>
     statement("SQL", error.sql, error.position)
   ])
 
-/** The statement alone, for errors that concern it as a whole. */
-export const renderSql = (sql: string): string => present([statement("SQL", sql, undefined)])
+/** What an error of the client shows. None of its parts has a value of a parameter or of a row. */
+export interface ClientReported {
+  readonly name: string
+  readonly message: string
+  readonly hint?: string | undefined
+  readonly sql?: string | undefined
+}
+
+/** The first line has the form of the first line of a JavaScript stack. */
+export const renderClientError = ({ hint, message, name, sql }: ClientReported): string =>
+  present([`${name}: ${message}`, field("HINT", hint), sql === "" ? undefined : statement("SQL", sql, undefined)])
 
 const present = (parts: ReadonlyArray<string | undefined>): string =>
   parts.filter((part) => part !== undefined).join("\n")

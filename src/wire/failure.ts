@@ -17,6 +17,13 @@ export class Unencodable extends Error {
    * through.
    */
   parameter: number | undefined = undefined
+  /** The kind of the value, if it is of a kind that its type does not accept. */
+  readonly kind: string | undefined
+
+  constructor(message: string, kind?: string) {
+    super(message)
+    this.kind = kind
+  }
 }
 
 /** For a value that was most likely forgotten: it could mean NULL or no value at all, so nothing is sent for it. */

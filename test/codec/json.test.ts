@@ -1,4 +1,7 @@
 import { assert, describe, it } from "@effect/vitest"
+import * as Effect from "effect/Effect"
+import * as Option from "effect/Option"
+import * as Redacted from "effect/Redacted"
 import * as Schema from "effect/Schema"
 import { Buffer } from "node:buffer"
 import { arrayOf, PgArray } from "../../src/codec/array.ts"
@@ -67,6 +70,21 @@ for (const [codec, version] of [
       ] as const) {
         assert.strictEqual(unencodable(codec, value), `${codec.name} takes what JSON.stringify takes, not ${kind}`)
       }
+    })
+
+    it("refuses objects of which JSON keeps nothing", () => {
+      for (const [value, kind] of [
+        [Promise.resolve({ a: 1 }), "a Promise"],
+        [new Map([["a", 1]]), "a Map"],
+        [new Set([1]), "a Set"],
+        [Effect.succeed({ a: 1 }), "an Effect"],
+        [Option.some({ a: 1 }), "an Option"],
+        [Redacted.make({ a: 1 }), "a Redacted"]
+      ] as const) {
+        assert.strictEqual(unencodable(codec, value), `${codec.name} takes what JSON can hold, not ${kind}`)
+      }
+      const withToJson = Object.assign(new Map([["a", 1]]), { toJSON: () => ({ a: 1 }) })
+      assert.strictEqual(textOf(codec, withToJson), '{"a":1}')
     })
 
     it("writes a string as a JSON string, whatever it looks like", () => {

@@ -121,7 +121,7 @@ describe("parameterEncoders", () => {
       [[1, 2], "an array"],
       [Symbol("s"), "a symbol"],
       [() => 1, "a function"],
-      [new Date(0), "an object"]
+      [new Date(0), "a Date"]
     ] as const) {
       assert.strictEqual(
         refusal(encoderOf(16_384), value),

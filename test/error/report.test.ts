@@ -1,7 +1,7 @@
 import { assert, describe, it } from "@effect/vitest"
 import * as Arbitrary from "effect/Arbitrary"
 import * as Schema from "effect/Schema"
-import { renderEssentials, renderReport, renderSql } from "../../src/error/report.ts"
+import { renderClientError, renderEssentials, renderReport } from "../../src/error/report.ts"
 import { errorFields } from "../fixtures/errorFields.ts"
 
 const lines = (...text: ReadonlyArray<string>): string => text.join("\n")
@@ -158,7 +158,10 @@ describe("the statement in a report", () => {
   })
 
   it("has no caret if the error is about the whole statement", () => {
-    assert.strictEqual(renderSql("SELECT $1,\n  $2"), lines("SQL:", "  1 | SELECT $1,", "  2 |   $2"))
+    assert.strictEqual(
+      renderClientError({ name: "EncodeError", message: "no", hint: "Use null.", sql: "SELECT $1,\n  $2" }),
+      lines("EncodeError: no", "HINT: Use null.", "SQL:", "  1 | SELECT $1,", "  2 |   $2")
+    )
   })
 
   const Sql = Arbitrary.map(

@@ -13,6 +13,8 @@ export interface Editor {
   readonly hover: (file: string, position: number) => Promise<string>
   /** The names that are offered at a place. */
   readonly completions: (file: string, position: number) => Promise<ReadonlyArray<string>>
+  /** The forms of a call, as they are shown while its arguments are written. */
+  readonly forms: (file: string, position: number) => Promise<ReadonlyArray<string>>
   /** The errors that are underlined. */
   readonly errors: (file: string) => Promise<ReadonlyArray<string>>
   readonly close: () => void
@@ -30,6 +32,8 @@ const standardLibrary = path.join(
 )
 
 const textOf = (message: string | ts.DiagnosticMessageChain): string => ts.flattenDiagnosticMessageText(message, "\n")
+
+const displayed = (parts: ReadonlyArray<ts.SymbolDisplayPart>): string => parts.map(({ text }) => text).join("")
 
 /** What the editor of TypeScript 5.9 tells in addition: the text of a declaration file. */
 export interface Editor59 extends Editor {
@@ -56,9 +60,14 @@ export const openIn59 = (directory: string): Editor59 => {
   const pathOf = (file: string): string => path.join(directory, file)
   return {
     hover: async (file, position) =>
-      (service.getQuickInfoAtPosition(pathOf(file), position)?.displayParts ?? []).map(({ text }) => text).join(""),
+      displayed(service.getQuickInfoAtPosition(pathOf(file), position)?.displayParts ?? []),
     completions: async (file, position) =>
       (service.getCompletionsAtPosition(pathOf(file), position, undefined)?.entries ?? []).map(({ name }) => name),
+    forms: async (file, position) =>
+      (service.getSignatureHelpItems(pathOf(file), position, undefined)?.items ?? []).map((item) => {
+        const parts = item.parameters.map(({ displayParts }) => displayed(displayParts))
+        return `${displayed(item.prefixDisplayParts)}${parts.join(", ")}${displayed(item.suffixDisplayParts)}`
+      }),
     errors: async (file) => service.getSemanticDiagnostics(pathOf(file)).map(({ messageText }) => textOf(messageText)),
     declarations: (file) =>
       service
@@ -159,6 +168,8 @@ export const openIn7 = async (directory: string): Promise<Editor> => {
       list(await ask("textDocument/completion", file, position), "items").map((item) =>
         pick(item, "label").replace(/\?$/, "")
       ),
+    forms: async (file, position) =>
+      list(await ask("textDocument/signatureHelp", file, position), "signatures").map((form) => pick(form, "label")),
     errors: async (file) =>
       list(await ask("textDocument/diagnostic", file), "items").map((item) => pick(item, "message")),
     close: () => server.kill()

@@ -29,6 +29,12 @@ export const resembled = (word: string, known: ReadonlyArray<string>): string | 
   return found
 }
 
+/** Words for an error: the known word that the given one resembles; empty if there is none. */
+export const didYouMean = (word: string, known: ReadonlyArray<string>): string => {
+  const meant = resembled(word, known)
+  return meant === undefined ? "" : ` (did you mean ${meant}?)`
+}
+
 /** How many letters must be inserted, deleted, replaced or swapped with a neighbor to turn one word into the other. */
 const differencesOf = (one: string, other: string): number => {
   let beforeLast: Array<number> = []

@@ -6,6 +6,7 @@ import * as Effect from "effect/Effect"
 import type * as PgError from "../../PgError.ts"
 import type { Environment } from "./files.ts"
 import { type Given, invalid, readSafely, readSecretText, readText } from "../given.ts"
+import { didYouMean } from "./likeness.ts"
 import { checkEnvironment } from "./unsupportedKeys.ts"
 import { keysOf, optionNames, type SettingName, variableOf } from "./names.ts"
 import { readService } from "./serviceFile.ts"
@@ -30,10 +31,17 @@ export const sourcesOf = Effect.fnUntraced(function* (settings: object, environm
   )
   const url = yield* fromUrl(options("url"))
   const variables = fromEnvironment(environment)
-  const service = firstOf([options, ...url, variables])("service")
+  const withoutService = firstOf([options, ...url, variables])
+  if (hasUndefinedUrl(settings) && withoutService("host") === undefined && withoutService("service") === undefined) {
+    return yield* invalid("url", "is undefined, and nothing else names a host: is the environment variable set?")
+  }
+  const service = withoutService("service")
   const fromService = service === undefined ? [] : [yield* fromServiceFile(service, environment)]
   return firstOf([options, ...url, ...fromService, variables])
 })
+
+/** Whether a program has given a URL that it does not have, such as `process.env.DATABASE_URL`. */
+const hasUndefinedUrl = (settings: object): boolean => "url" in settings && settings.url === undefined
 
 const firstOf =
   (sources: ReadonlyArray<Source>): Source =>
@@ -52,7 +60,8 @@ const fromOptions = Effect.fnUntraced(function* (settings: unknown): Read<Source
   const options = new Map<string, unknown>(Object.entries(settings))
   for (const name of options.keys()) {
     if (!optionNames.includes(name)) {
-      return yield* invalid(name, `is not a setting; the settings are: ${optionNames.join(", ")}`)
+      const habit = ofOtherClients.get(name) ?? didYouMean(name, optionNames)
+      return yield* invalid(name, `is not a setting${habit}; the settings are: ${optionNames.join(", ")}`)
     }
   }
   return (setting) => {
@@ -60,6 +69,24 @@ const fromOptions = Effect.fnUntraced(function* (settings: unknown): Read<Source
     return value === undefined ? undefined : { name: setting, isText: false, value }
   }
 })
+
+/** Settings of node-postgres and postgres.js. */
+const ofOtherClients: ReadonlyMap<string, string> = new Map(
+  Object.entries({
+    connectionString: " (it is called url here)",
+    ssl: " (it is called sslMode here)",
+    max: " (it is called maxConnections here)",
+    max_connections: " (it is called maxConnections here)",
+    idleTimeoutMillis: " (it is called idleTimeout here)",
+    connectionTimeoutMillis: " (it is called connectTimeout here)",
+    statement_timeout: ' (write settings: { statement_timeout: "5s" })',
+    query_timeout: " (each call has a timeout of its own)",
+    username: " (it is called user here)",
+    pass: " (it is called password here)",
+    db: " (it is called database here)",
+    hostname: " (it is called host here)"
+  })
+)
 
 const fromUrl = Effect.fnUntraced(function* (given: Given | undefined): Read<ReadonlyArray<Source>> {
   if (given === undefined) return []

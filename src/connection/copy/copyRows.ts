@@ -3,6 +3,7 @@ import * as Effect from "effect/Effect"
 import { type CopyColumns, copyColumns, type CopyFormat, needsText, rowWriter } from "../../codec/copyRow.ts"
 import type * as PgCopy from "../../PgCopy.ts"
 import * as PgError from "../../PgError.ts"
+import { wrapperHint } from "../../error/hints/valueHint.ts"
 import { ownTupleRows } from "../../session/request/request.ts"
 import type { TransactionLevel } from "../../session/transaction/transactionLevel.ts"
 import type { ByteWriter } from "../../wire/byteWriter.ts"
@@ -150,15 +151,16 @@ export class CopyRows {
     throw new Unencodable(`it has properties that the first row has not: ${extra.join(", ")}; name the columns`)
   }
 
-  private refusal({ message, parameter = 0 }: Unencodable, row: unknown): PgError.EncodeError {
+  private refusal({ kind, message, parameter = 0 }: Unencodable, row: unknown): PgError.EncodeError {
     const { columns, format, names } = this.plan
     const value = parameter === 0 ? undefined : (isArray(row) ? row : this.values)[parameter - 1]
-    const hint = format === "binary" && typeof value === "string" ? '; the format "csv" takes its text' : ""
+    const csv = format === "binary" && typeof value === "string" ? '; the format "csv" takes its text' : ""
     return new PgError.EncodeError({
       parameter,
       type: columns.encoders[parameter - 1]?.typeName ?? "row",
-      reason: `${message}${hint}`,
+      reason: `${message}${csv}`,
       sql: this.sql,
+      hint: wrapperHint(kind),
       row: this.written + 1,
       column: names[parameter - 1]
     })

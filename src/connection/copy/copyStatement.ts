@@ -5,6 +5,7 @@ import type * as PgCopy from "../../PgCopy.ts"
 import { isStatement } from "../../PgSql.ts"
 import type { ServerVersion } from "../../wire/serverVersion.ts"
 import { quoteName, quoteText } from "../../wire/sqlText.ts"
+import { didYouMean } from "../../config/source/likeness.ts"
 import * as Shape from "../../call/shape.ts"
 
 export type Refusal = PgError.InvalidConfigError | PgError.UnsupportedError
@@ -140,7 +141,10 @@ const optionList = (
     if (value === undefined) continue
     const option = Object.hasOwn(known, name) ? known[name] : undefined
     if (option === undefined) {
-      return refuse(name, `COPY has no such option here; it has ${Object.keys(known).join(", ")}`)
+      return refuse(
+        name,
+        `COPY has no such option here${didYouMean(name, Object.keys(known))}; it has ${Object.keys(known).join(", ")}`
+      )
     }
     const text = optionValue(option.kind, value)
     if (text === undefined) return refuse(name, `takes ${TAKES[option.kind]}`)

@@ -3,6 +3,8 @@
  * can give.
  */
 import * as PgError from "../../PgError.ts"
+import { slipHint } from "../../error/hints/slipHint.ts"
+import { valueHint } from "../../error/hints/valueHint.ts"
 import type { ErrorFields } from "../../wire/errorFields.ts"
 import { Unencodable, WrongParameterCount } from "../../wire/failure.ts"
 import { OUR_PREFIX } from "../../wire/sqlText.ts"
@@ -22,7 +24,7 @@ export const serverError = (
   progress: Progress,
   { isDropped = false, isLastWord }: Circumstances = {}
 ): PgError.PostgresError =>
-  PgError.fromServer(withHint(fields, isDropped), {
+  PgError.fromServer(withHint(fields, isDropped, sql), {
     sql,
     outcome: outcomeOf(fields, progress, isLastWord),
     row: progress.row
@@ -65,23 +67,22 @@ const MISSING_OR_DOUBLE: ReadonlySet<string> = new Set(["26000", "42P05"])
 
 /** Makes the error for a value that cannot be encoded, or for a row that is not an array. `row` counts from 1. */
 export const valueRefused = (
-  { message, parameter = 0 }: Unencodable,
+  { kind, message, parameter = 0 }: Unencodable,
   { parameters, sql }: Pick<PreparedStatement, "parameters" | "sql">,
   row?: number
-): PgError.EncodeError =>
-  new PgError.EncodeError({
-    parameter,
-    type: parameters[parameter - 1]?.typeName ?? "row",
-    reason: message,
-    sql,
-    ...(row === undefined ? {} : { row })
-  })
+): PgError.EncodeError => {
+  const type = parameters[parameter - 1]?.typeName ?? "row"
+  const hint = valueHint(kind, { type, parameter, sql })
+  return new PgError.EncodeError({ parameter, type, reason: message, sql, hint, ...(row === undefined ? {} : { row }) })
+}
 
 /** How PgBouncer refuses a server parameter that it does not pass on. PgBouncer does not translate its messages. */
 const REFUSED_AT_STARTUP = "unsupported startup parameter"
 
 /** Adds a hint if the server has sent none and the client knows a way out. */
-export const withHint = (fields: ErrorFields, isDropped = false): ErrorFields => {
+export const withHint = (fields: ErrorFields, isDropped = false, sql = ""): ErrorFields => {
+  const slip = isDropped ? undefined : slipHint(fields, sql)
+  if (slip !== undefined) return { ...fields, hint: slip }
   if (fields.hint !== undefined) return fields
   if (fields.code === "42601" && fields.routine === "exec_parse_message") {
     return { ...fields, hint: "Send one statement at a time, or use executeScript, which takes several." }

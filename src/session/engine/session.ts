@@ -29,6 +29,7 @@ import { Liveness } from "./liveness.ts"
 import { broken, farewell, isParting, lostWaiting, lostWith, tellWritten, violation } from "./lostErrors.ts"
 import type { Observer } from "../observing/observer.ts"
 import { isFatal, mayHaveEnded, NOTHING_ASKED } from "../statement/outcome.ts"
+import { FirstFailure } from "./firstFailure.ts"
 import { serverError } from "./serverError.ts"
 import { changesRowsOnly } from "../statement/soiling.ts"
 import { readParameterStatus } from "./serverParameters.ts"
@@ -98,6 +99,7 @@ export class Session extends Inspectable.Class implements FrameSink, TransportEv
   oldest: Exchange | undefined
   /** The first ErrorResponse to the head. */
   private headError: ErrorFields | undefined
+  private readonly firstFailure = new FirstFailure()
   /** The notice of a shutdown. ReadyForQuery clears it, because the server is then still there. */
   private parting: ErrorFields | undefined
   private exclusive: Exchange | undefined
@@ -339,7 +341,7 @@ export class Session extends Inspectable.Class implements FrameSink, TransportEv
     } else if (head === undefined) {
       throw new Desynchronised(Backend.ErrorResponse, "nothing, since nothing was asked")
     } else if (this.headError === undefined) {
-      this.headError = fields
+      this.headError = this.firstFailure.noted(fields, head.sql)
       head.errorArrived?.()
     }
   }

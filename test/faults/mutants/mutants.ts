@@ -376,7 +376,7 @@ export const mutants: ReadonlyArray<Mutant> = [
     edits: [
       {
         file: "session/exchange/extendedQuery.ts",
-        find: "return this.lookup !== undefined || mayOutlastError(this.sql)",
+        find: "return this.part !== undefined || mayOutlastError(this.sql)",
         replace: "return mayOutlastError(this.sql)"
       }
     ],
