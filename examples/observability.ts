@@ -31,6 +31,7 @@ const program = Effect.gen(function* () {
     )
     .pipe(Effect.withSpan("add a book"))
 
+  yield* say("What an exporter of OpenTelemetry receives:")
   yield* chapter("Spans")
   for (const span of exporter.getFinishedSpans()) yield* say(span.name)
 

@@ -183,7 +183,10 @@ export class Router {
     inside: (level: TransactionLevel, fiber: Fiber.Fiber<unknown, unknown>) => Effect.Effect<A, E, R>,
     outside: (target: TransactionLevel | Lender, fiber: Fiber.Fiber<unknown, unknown>) => Effect.Effect<A, E, R>
   ): Effect.Effect<A, E, R> {
-    return this.onTarget((level, fiber) => (level.isTransaction ? inside : outside)(level, fiber), outside)
+    return this.onTarget(
+      (level, fiber) => (level.isTransaction ? inside(level, fiber) : outside(level, fiber)),
+      outside
+    )
   }
 
   /** Binds an effect to a level: its calls run there. */

@@ -1,5 +1,7 @@
-// Makes the comment of a statement from what the `comment` hook returns, in the format of sqlcommenter:
-// `/*route='%2Fbooks',traceparent='00-...'*/`.
+/**
+ * Makes the comment of a statement from what the `comment` hook returns, in the format of sqlcommenter:
+ * `route='%2Fbooks',traceparent='00-...'`.
+ */
 import * as Effect from "effect/Effect"
 import type { CommentedCall, Observing } from "../../PgConfig.ts"
 

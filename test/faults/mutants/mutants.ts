@@ -491,8 +491,8 @@ export const mutants: ReadonlyArray<Mutant> = [
     edits: [
       {
         file: "connection/router.ts",
-        find: "level.isTransaction ? inside(level)",
-        replace: "level.isTransaction && level !== this.source.level ? inside(level)"
+        find: "level.isTransaction ? inside(level, fiber)",
+        replace: "level.isTransaction && level !== this.source.level ? inside(level, fiber)"
       }
     ],
     test: "test/transactions/afterEnd.integration.test.ts",
