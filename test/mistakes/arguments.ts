@@ -225,8 +225,8 @@ export const calls: ReadonlyArray<Mistake> = [
   {
     mistake: "an object of named values",
     call: (pg) => js(pg, "fetch", "SELECT * FROM books WHERE title = :title", { title: SECRET }),
-    tag: "EncodeError",
-    says: ["come in an array"]
+    tag: "InvalidConfigError",
+    says: ["the values of parameters come in an array"]
   },
   {
     mistake: "the object { text, values } of node-postgres",
@@ -255,8 +255,8 @@ export const calls: ReadonlyArray<Mistake> = [
   {
     mistake: "values after a template",
     call: (pg) => js(pg, "fetch", sql`SELECT ${1}::int4`, [SECRET]),
-    tag: "InvalidConfigError",
-    says: ["options", "not an array"]
+    tag: "EncodeError",
+    says: ["a template has its values already", "options"]
   },
   {
     mistake: "a misspelled option",

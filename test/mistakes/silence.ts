@@ -1,7 +1,6 @@
 /** Statements and values that would have no effect where a newcomer writes them. */
-import { Effect } from "effect"
 import * as PgSql from "../../src/PgSql.ts"
-import { type Mistake, SECRET } from "./mistake.ts"
+import type { Mistake } from "./mistake.ts"
 
 const { sql } = PgSql
 
