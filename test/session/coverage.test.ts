@@ -10,7 +10,19 @@ const TEST = /test\/[\w./]+\.test\.ts/g
 
 /** Why a file of src/session has no test of its name: one sentence for each that names the tests which cover the file. */
 const REASONS: Readonly<Record<string, string>> = {
-  "observer.ts": "It reports calls of all rooms, so test/observer.integration.test.ts tests it through the public API.",
+  "observing/asked.ts": "test/session/observing/summary.test.ts tests the summaries that it keeps.",
+  "observing/comment.ts":
+    "Only a server shows the text: test/observability/comment.integration.test.ts reads it there.",
+  "observing/metrics.ts": "test/observability/metrics.integration.test.ts reads them as an exporter receives them.",
+  "observing/observer.ts":
+    "It reports calls of all rooms: test/observer.integration.test.ts tests it through the public API.",
+  "observing/queryReader.ts": "test/session/observing/summary.test.ts has a table of the queries that it reads.",
+  "observing/spans.ts": "test/observability/spans.integration.test.ts reads them as an exporter receives them.",
+  "observing/sqlTokens.ts": "test/session/observing/summary.test.ts has comments, quotes and names in its statements.",
+  "observing/target.ts": "test/observability/spans.integration.test.ts reads its attributes.",
+  "observing/transactionSpan.ts": "test/observability/spans.integration.test.ts has transactions with retries.",
+
+  "engine/firstFailure.ts": "test/mistakes.integration.test.ts has transactions that go on after a failure.",
 
   "engine/exchange.ts":
     "It defines an interface and one error, which test/session/engine/order.sim.test.ts provokes at every point.",
@@ -48,6 +60,10 @@ const REASONS: Readonly<Record<string, string>> = {
   "request/copyRequest.ts": "test/PgCopy.integration.test.ts tests it by the calls that make it.",
   "request/request.ts": "test/session/engine/order.sim.test.ts sends its requests.",
 
+  "statement/commentedStatements.ts":
+    "test/observability/comment.integration.test.ts counts the statements that a server keeps.",
+  "statement/sqlToken.ts":
+    "test/session/observing/summary.test.ts cuts statements with it, and test/connection/copy/placeholders.test.ts COPY queries.",
   "statement/mayCopy.ts": "test/session/exchange/copyRefusal.test.ts tests it together with the refusal that follows.",
   "statement/preparedStatement.ts":
     "test/session/statement/statementCache.test.ts makes and keeps prepared statements.",

@@ -109,11 +109,12 @@ describe("a server", () => {
       yield* peer.cycle
       peer.send(Say.described([Say.column("b", pgType.bytea.oid)]))
       yield* peer.message
-      const size = 50 * MEGABYTE
+      const size = 150 * MEGABYTE
       peer.send(Say.copyOut, frame(Backend.CopyData, Buffer.concat([COPY_HEADER.subarray(0, 15), int32(size)])))
       const before = process.memoryUsage().arrayBuffers
       yield* withFreeLoop(flood(peer, size + (size / 65_536) * 5, frame(Backend.CopyData, Buffer.alloc(65_536))))
-      assert.isBelow(process.memoryUsage().arrayBuffers - before, 50 * MEGABYTE)
+      // What the garbage collector has not come to yet counts too.
+      assert.isBelow(process.memoryUsage().arrayBuffers - before, 100 * MEGABYTE)
       peer.send(frame(Backend.CopyData, dataRow([Buffer.of(1)])), ...end)
       assert.lengthOf(yield* Fiber.join(reading), 1)
       yield* assertHealthy({ peer, session })

@@ -1,6 +1,6 @@
 /** Summaries of statements: what names a span. */
 import { assert, describe, it } from "@effect/vitest"
-import { batchOf, inBatch, summaryOf } from "../../src/session/observing/summary.ts"
+import { batchOf, inBatch, summaryOf } from "../../../src/session/observing/summary.ts"
 
 /** A text, its summary, its command and its only table. */
 const summaries: ReadonlyArray<readonly [sql: string, text: string, operation: string, collection?: string]> = [
