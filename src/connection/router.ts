@@ -110,22 +110,20 @@ export class Router {
   /** Created when a fiber is first bound: a pool creates a router for each lease, and few of them bind a fiber. */
   private knownKey: BondKey | undefined
   readonly observer: Observer
+  /** How the columns of the database are named. */
+  readonly names: ColumnNames
 
   /** A held statement is given the key of the router that prepared it, so that both see the same transactions. */
   constructor(source: SessionSource, key?: BondKey) {
     this.source = source
     this.observer = source.observer
+    this.names = source.catalogue.names
     this.knownKey = key
   }
 
   /** Each router has a key of its own, so that the transactions of two databases are kept apart. */
   get key(): BondKey {
     return (this.knownKey ??= Context.Service<Bond>(`effectpg/connection/Router/${keys++}`))
-  }
-
-  /** How the columns of the database are named. */
-  get names(): ColumnNames {
-    return this.source.catalogue.names
   }
 
   // ------------------------------------------------------------------------------------------------- calls

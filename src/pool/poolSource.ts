@@ -181,7 +181,7 @@ export class PoolSource implements Lender {
     session.catalogue = catalogue
     if (session.lost === undefined && !session.isQuiet) session.abandonAll(givenBack())
     // Any statement may have changed the session, since a SELECT can call a function. If none ran, no reset is needed.
-    if (session.residue.isUsed || this.hasResetHook) {
+    if (session.residue.lastSql !== undefined || this.hasResetHook) {
       session.residue.soil()
       member.earlyReset = undefined
     }

@@ -12,20 +12,12 @@ export class Residue {
   isBeyondReset = false
   /** Whether SQL may have prepared a statement. Such a statement can be removed only by name, or together with ours. */
   private mayHavePrepared = false
-  /** Whether anything but control statements was submitted since the session was lent. */
-  isUsed = false
-  /** The last statement that was submitted, apart from control statements; undefined if there was none. */
+  /** The last statement since the session was lent, apart from control statements; undefined if there was none. */
   lastSql: string | undefined
-
-  /** A statement was submitted that is no control statement. */
-  used(sql: string): void {
-    this.isUsed = true
-    this.lastSql = sql
-  }
 
   /** A borrower gets the session. */
   lent(): void {
-    this.isUsed = false
+    this.lastSql = undefined
   }
 
   /** Something may have been left behind that the client cannot see. */

@@ -132,7 +132,7 @@ export class Session extends Inspectable.Class implements FrameSink, TransportEv
   submit(exchange: Exchange): void {
     const over = this.lost ?? this.closing
     if (over !== undefined) return exchange.lost(lostWaiting(exchange, over))
-    if (exchange.isControl !== true) this.residue.used(exchange.sql)
+    if (exchange.isControl !== true) this.residue.lastSql = exchange.sql
     if (this.catalogue.wantsIdentity) identify(this)
     this.waiting.push(exchange)
     this.schedulePump()
