@@ -155,7 +155,7 @@ const unqualified = (text: string): ReadonlyArray<string> => {
   for (const [, name = ""] of sql.matchAll(/::\s*([\w.]+)/g)) {
     if (!/^(pg_catalog|ours)\./.test(name) && name !== "integer") found.push(`type ${name}`)
   }
-  const relations = /\b(?:from|join|into|update)\s+(?!lateral\b|stdin\b|stdout\b|binary\b)([a-z_][\w.]*)/gi
+  const relations = /\b(?:from|join|into|update)\s+(?!lateral\b|stdin\b|stdout\b|binary\b|set\b)([a-z_][\w.]*)/gi
   for (const [, name = ""] of /^\s*(fetch|move)\b/i.test(sql) ? [] : sql.matchAll(relations)) {
     if (!/^(pg_catalog\.|ours\.|needed$|effectpg_copy$)/.test(name)) found.push(`table ${name}`)
   }

@@ -87,19 +87,22 @@ layer(TestDatabase.layer, { excludeTestServices: true })("options right behind t
   it.effect("of an unknown name fail with an error that tells where values go", () =>
     Effect.gen(function* () {
       const pg = yield* liveConnection()
-      for (const [given, name] of [
-        [{ rwo: Row }, "rwo"],
-        [{ id: 7 }, "id"]
+      for (const [given, name, meant] of [
+        [{ rwo: Row }, "rwo", " (did you mean row?)"],
+        [{ id: 7 }, "id", ""]
       ] as const) {
         const error = yield* refusalOf(fetchAny(pg, "SELECT $1::int4", given))
         assert.strictEqual(
           error.message,
-          `${name}: there is no such option here; there are timeout, row; the values of parameters come in an array`
+          `${name}: there is no such option here${meant}; there are timeout, row; the values of parameters come in an array`
         )
         assert.strictEqual(error._tag, "InvalidConfigError")
       }
       const behind = yield* refusalOf(fetchAny(pg, "SELECT $1::int4", [7], { rwo: Row }))
-      assert.strictEqual(behind.message, "rwo: there is no such option here; there are timeout, row")
+      assert.strictEqual(
+        behind.message,
+        "rwo: there is no such option here (did you mean row?); there are timeout, row"
+      )
       yield* assertHealthy(pg)
     }).pipe(Effect.scoped)
   )

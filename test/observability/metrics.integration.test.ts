@@ -137,7 +137,7 @@ layer(TestDatabase.layer, { excludeTestServices: true })("the metrics", (it) => 
       )
       yield* run(pool.withTransaction(body, { retry: Schedule.recurs(5) }))
       for (let round = 0; round < 4; round++) yield* pool.fetch("SELECT $1::int4 AS n", [round])
-      yield* pool.execute("SET application_name = 'x'")
+      yield* pool.withConnection((connection) => connection.execute("SET application_name = 'x'"))
       const all = yield* metrics
       assert.strictEqual(valueOf(all, "effectpg.transaction.retries", { "error.type": "DeadlockDetectedError" }), 2)
       assert.strictEqual(valueOf(all, "effectpg.statement_cache.misses"), 1)
