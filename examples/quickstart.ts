@@ -83,8 +83,8 @@ const errors = Effect.gen(function* () {
 
   yield* chapter("A value that does not fit is not sent")
 
-  const unfit = pg.execute("UPDATE books SET price = $2 WHERE title = $1", ["Solaris", { euro: 12 }])
-  yield* Effect.catchTag(unfit, "EncodeError", (error) => say(error.message))
+  const forgotten = pg.fetch("SELECT title FROM books WHERE author = $1", [Effect.succeed("Jane Austen")])
+  yield* Effect.catchTag(forgotten, "EncodeError", (error) => say(String(error)))
 })
 
 const interruption = Effect.gen(function* () {
