@@ -117,6 +117,8 @@ layer(TestDatabase.layer, { excludeTestServices: true })("a span", (it) => {
         assert.isAtLeast(wait.millis, 50)
         assert.isAtMost(wait.millis, named(all, waits).millis)
       }
+      // This waits for the reset of the connection.
+      yield* assertHealthy(pool)
       yield* run(pool.execute("SELECT 1 AS at_once"))
       assert.deepStrictEqual(namesOf(yield* spans), ["SELECT"])
       yield* assertHealthy(pool)

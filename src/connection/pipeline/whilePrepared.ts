@@ -9,9 +9,9 @@ import { type Outcome, Stale } from "../../session/exchange/pipelinePlan.ts"
 import { type PreparedStatement, silent, undescribed, unnamed } from "../../session/statement/preparedStatement.ts"
 import { MAX_REPETITIONS } from "../../session/exchange/repetition.ts"
 import { preparation, type Request } from "../../session/request/request.ts"
-import { StatementInUse } from "../../session/statement/statementInUse.ts"
-import type { Statements } from "../../session/statement/statements.ts"
-import { hasNoParameters } from "../../session/statement/statementKind.ts"
+import { rememberedIn } from "../../session/statement/statementInUse.ts"
+import { statementKey, type Statements } from "../../session/statement/statements.ts"
+import { hasNoParameters, kindOf } from "../../session/statement/statementKind.ts"
 import type { TransactionLevel } from "../../session/transaction/transactionLevel.ts"
 import { haveChanged } from "../typesNow.ts"
 import type { Parameters } from "../../call/call.ts"
@@ -69,11 +69,10 @@ const prepared = (
 ): Answer<PreparedStatement> =>
   Effect.suspend(() => {
     const { session } = level
-    const inUse = new StatementInUse(session, sql, namedTypes(params), { statements })
-    const { key } = inUse
+    const key = statementKey(sql, namedTypes(params))
     if (isLate) return Effect.succeed(undescribed(session, sql, key))
-    if (inUse.kind === "silent" && hasNoParameters(sql)) return Effect.succeed(silent(session, sql, key))
-    const found = inUse.find()
+    if (kindOf(sql) === "silent" && hasNoParameters(sql)) return Effect.succeed(silent(session, sql, key))
+    const found = rememberedIn(statements, key, session.catalogue)
     if (found === undefined) return level.run(preparation(sql, params).with(statements))
     remembered.add(key)
     return Effect.succeed(found)

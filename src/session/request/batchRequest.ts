@@ -37,7 +37,10 @@ export const batch = (
           statement: (index) => (runs[index] ?? first).statement,
           form: objects,
           beforeFirst: () => {
-            runs = runs.map(({ statement, values }) => ({ statement: unlessKept(statements, statement), values }))
+            runs = runs.map((run) => {
+              const statement = unlessKept(statements, run.statement)
+              return statement === run.statement ? run : { statement, values: run.values }
+            })
           },
           learned: (index, statement) => {
             const { values } = runs[index] ?? first

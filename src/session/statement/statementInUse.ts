@@ -29,6 +29,19 @@ interface Knowledge {
   readonly statements: StatementCache
 }
 
+/** Returns a statement as an earlier request described it, if that is still true, and drops it otherwise. */
+export const rememberedIn = (
+  statements: Statements,
+  key: string,
+  catalogue: TypeCatalogue
+): PreparedStatement | undefined => {
+  const found = statements.get(key, performance.now())
+  if (found === undefined || found.kind !== "planned") return undefined
+  if (catalogue.isCurrent(found)) return found
+  statements.evict(found)
+  return undefined
+}
+
 export class StatementInUse {
   readonly sql: string
   readonly key: string
@@ -87,15 +100,9 @@ export class StatementInUse {
   find(): PreparedStatement | undefined {
     if (this.known !== undefined) return this.known
     if (this.doubted !== undefined) return undefined
-    const { session, statements } = this
-    const found = statements.get(this.key, performance.now())
-    if (found === undefined || found.kind !== "planned") return undefined
-    if (session.catalogue.isCurrent(found)) {
-      this.isRemembered = true
-      return (this.known = found)
-    }
-    statements.evict(found)
-    return undefined
+    this.known = rememberedIn(this.statements, this.key, this.session.catalogue)
+    this.isRemembered = this.known !== undefined
+    return this.known
   }
 
   /** Presumes a description until the server confirms or corrects it, in the run that prepares the statement. */
