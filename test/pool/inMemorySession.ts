@@ -19,10 +19,19 @@ export interface InMemorySession {
   readonly session: Session
   /** Ends the session as when the backend is killed. */
   readonly breakOff: () => void
+  /** Keeps the answers back from now on. */
+  readonly fallSilent: () => void
+  /** Gives the answers that were kept back, and answers at once again. */
+  readonly speak: () => void
 }
 
 export const inMemorySession = (): InMemorySession => {
   let isOpen = true
+  let kept: Array<Buffer> | undefined
+  const reply = (bytes: Buffer): void => {
+    if (kept === undefined) transport.events.data(bytes, bytes.length)
+    else kept.push(bytes)
+  }
   const breakOff = (): void => {
     if (!isOpen) return
     isOpen = false
@@ -32,8 +41,7 @@ export const inMemorySession = (): InMemorySession => {
     for (let at = 0; at < bytes.length; at += 1 + bytes.readInt32BE(at + 1)) {
       if (bytes[at] === TERMINATE) return breakOff()
       if (bytes[at] !== QUERY || !isOpen) continue
-      const reply = Buffer.concat([Say.commandComplete("SET"), Say.ready()])
-      transport.events.data(reply, reply.length)
+      reply(Buffer.concat([Say.commandComplete("INSERT 0 0"), Say.ready()]))
     }
   }
   const transport: Transport = {
@@ -67,5 +75,16 @@ export const inMemorySession = (): InMemorySession => {
   decoder.sink = session
   transport.events = session
   session.transactionStatus = TransactionStatus.idle
-  return { session, breakOff }
+  return {
+    session,
+    breakOff,
+    fallSilent: () => {
+      kept ??= []
+    },
+    speak: () => {
+      const answers = kept ?? []
+      kept = undefined
+      for (const bytes of answers) reply(bytes)
+    }
+  }
 }

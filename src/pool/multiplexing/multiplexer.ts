@@ -195,6 +195,8 @@ export class Multiplexer implements Seating, Stopwatch {
       if (!seat.isShared || !seat.isSilent(now)) continue
       seat.moveUnwritten()
       seat.giveUpBehind(this.askedTooLongAgo(now))
+      // The calls that are left may all be abandoned: then nobody else gives the session back.
+      this.serve(seat)
     }
     this.refuseLate()
     this.expect()
