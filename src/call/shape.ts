@@ -12,6 +12,7 @@ import * as Stream from "effect/Stream"
 import * as PgError from "../PgError.ts"
 import { didYouMean } from "../config/source/likeness.ts"
 import { MAX_NAME_BYTES } from "../wire/limits.ts"
+import { nameFault } from "./templateParts.ts"
 
 export type Fault = PgError.EncodeError | PgError.InvalidConfigError
 
@@ -156,7 +157,7 @@ export const flag: Kind = { is: (value) => typeof value === "boolean", takes: "t
 export const callback: Kind = { is: (value) => typeof value === "function", takes: "a function" }
 /** The server would cut a longer name short, and a NUL would end the name early. */
 export const serverName: Kind = {
-  is: (value) => typeof value === "string" && canBeNamed(value),
+  is: (value) => nameFault(value) === undefined,
   takes: `a name of at most ${MAX_NAME_BYTES} bytes, without a NUL or half a surrogate pair`
 }
 export const queryable: Kind = {
@@ -200,9 +201,6 @@ const isIterable = (value: unknown): boolean =>
   Symbol.iterator in value &&
   typeof value[Symbol.iterator] === "function" &&
   !Effect.isEffect(value)
-
-const canBeNamed = (name: string): boolean =>
-  name !== "" && !name.includes("\0") && name.isWellFormed() && new TextEncoder().encode(name).length <= MAX_NAME_BYTES
 
 const isDuration = (value: unknown): boolean => {
   // A caller may pass what remains of a deadline. If that is negative, the call times out at once.

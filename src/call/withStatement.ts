@@ -63,10 +63,7 @@ export const withBatch = <A, E, R>(
   return use(statements)
 }
 
-const STATEMENTS: Shape.Kind = {
-  is: (value) => Array.isArray(value) && Array.from(value).length >= 0,
-  takes: "an array of statements"
-}
+const STATEMENTS: Shape.Kind = { ...Shape.values, takes: "an array of statements" }
 
 const ofBatch = (statement: BatchStatement, names: ColumnNames, row: number): BatchStatement | Shape.Fault => {
   if (Template.isOne(statement)) {
@@ -82,15 +79,12 @@ const ofBatch = (statement: BatchStatement, names: ColumnNames, row: number): Ba
 }
 
 /** Says why a template cannot be run; undefined if it can. */
-const faultOfTemplate = ({ fault, sql }: Statement, row?: number): PgError.EncodeError | undefined => {
-  return fault === undefined
-    ? undefined
-    : new PgError.EncodeError({ parameter: 0, type: "SQL text", reason: fault, sql, row })
-}
+const faultOfTemplate = ({ fault, sql }: Statement, row?: number): PgError.EncodeError | undefined =>
+  fault === undefined ? undefined : new PgError.EncodeError({ parameter: 0, type: "SQL text", reason: fault, sql, row })
 
-const noParameters = (params: unknown, sql: string, row?: number): PgError.EncodeError => {
+const noParameters = (params: unknown, sql: string): PgError.EncodeError => {
   const reason = `the values of its parameters come in an array, and not as ${Shape.words(params)}`
-  return new PgError.EncodeError({ parameter: 0, type: "SQL text", reason, sql, row })
+  return new PgError.EncodeError({ parameter: 0, type: "SQL text", reason, sql })
 }
 
 const noStatement = (value: unknown): string =>

@@ -1,8 +1,9 @@
 /**
  * Composite types and table rows, as plain objects keyed by attribute name. They are also written from an array of the
  * attributes in order, except inside an array, where an inner array is a dimension. An object must have all attributes
- * and no other keys of its own: `null` is NULL, and a key that is `undefined` counts as absent, whatever its name. `fields.ts` describes
- * the binary form; `rowText.ts` the text form, which is used if an attribute can only be sent as text.
+ * and no other keys of its own: `null` is NULL, and a key that is `undefined` counts as absent, whatever its name.
+ * `fields.ts` describes the binary form; `rowText.ts` the text form, which is used if an attribute can only be sent as
+ * text.
  */
 import { Format } from "../wire/backendMessage.ts"
 import { reasonOfThrown, undefinedRefused, Undecodable, Unencodable, UnresolvedType } from "../wire/failure.ts"

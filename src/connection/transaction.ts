@@ -80,7 +80,7 @@ export const begin = (
     })
   )
 
-/** Such a call is refused, because the fiber that would wait for the end of the transaction usually has to end it. */
+/** Refuses a call that does not use the handle: the fiber that would wait for the end usually has to end it. */
 const begunByHand = (): PgError.UnsupportedError =>
   new PgError.UnsupportedError({
     feature: "another statement where a transaction has been begun by hand and not ended",

@@ -11,13 +11,13 @@ import type { TransactionLevel } from "../session/transaction/transactionLevel.t
 type Answer<A> = Effect.Effect<A, PgError.PgError>
 
 /** Looks types up, and adds them to `types`. */
-export const lookUp = (level: TransactionLevel, types: DatabaseTypes, oids: ReadonlyArray<number>): Answer<void> =>
+const lookUp = (level: TransactionLevel, types: DatabaseTypes, oids: ReadonlyArray<number>): Answer<void> =>
   Effect.flatMap(level.run(ownTupleRows(typeQuery(level.session.parameters), [oids])), (rows) =>
     wellFormed(() => types.add(readDescriptions(rows)))
   )
 
 /** Makes an answer of the server that cannot be read a `ProtocolError`. */
-export const wellFormed = <A>(read: () => A): Answer<A> => Effect.try({ try: read, catch: violation })
+const wellFormed = <A>(read: () => A): Answer<A> => Effect.try({ try: read, catch: violation })
 
 /**
  * Whether these types, or the types within them, are no longer as the statement knows them. If so, all statements of

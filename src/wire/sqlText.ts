@@ -3,6 +3,12 @@
 /** How every name begins that the library gives to something on the server: a statement, a portal, a savepoint. */
 export const OUR_PREFIX = "effectpg_"
 
+/** Matches strings, quoted names, comments and dollar quotes. */
+const QUOTED = /'(?:[^']|'')*'|"(?:[^"]|"")*"|--[^\n]*|\/\*[\s\S]*?\*\/|\$(\w*)\$[\s\S]*?\$\1\$/g
+
+/** The text with blanks in place of all that is quoted or commented out, so that positions stay. */
+export const withoutQuoted = (sql: string): string => sql.replaceAll(QUOTED, (quoted) => " ".repeat(quoted.length))
+
 export const quoteName = (name: string): string => `"${name.replaceAll('"', '""')}"`
 
 /** Quotes a string so that its meaning does not depend on `standard_conforming_strings`. */

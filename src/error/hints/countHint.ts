@@ -1,5 +1,5 @@
 /** Says what may be the reason that a statement has another number of parameters than the call gave. */
-import { foreignPlaceholders, NO_PARAMETERS_HERE, quotedPlaceholder, withoutQuoted } from "./sqlText.ts"
+import { foreignPlaceholders, NO_PARAMETERS_HERE, quotedPlaceholder, plainOf } from "./sqlText.ts"
 
 interface Counts {
   readonly expected: number
@@ -11,7 +11,7 @@ export const countHint = ({ actual, expected, sql }: Counts): string | undefined
   if (actual > expected) {
     const slip = quotedPlaceholder(sql) ?? foreignPlaceholders(sql)
     if (slip !== undefined) return slip
-    if (expected === 0 && /\$\d/.test(withoutQuoted(sql))) return NO_PARAMETERS_HERE
+    if (expected === 0 && /\$\d/.test(plainOf(sql))) return NO_PARAMETERS_HERE
     if (expected === 0) return "The text has no placeholder. Write $1, $2... for the values."
     if (expected === 1) return "If the array is the value of $1, put it into the array of values: [ids]."
     return "Give one value for each placeholder. A placeholder that is used twice has one value."

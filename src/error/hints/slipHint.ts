@@ -2,7 +2,7 @@
  * Finds habits from other clients and other databases in a statement that the server has refused. It looks at codes and at
  * the names of the server's functions, never at messages, because the server may translate them.
  */
-import { foreignPlaceholders, NO_PARAMETERS_HERE, quotedPlaceholder, withoutQuoted } from "./sqlText.ts"
+import { foreignPlaceholders, NO_PARAMETERS_HERE, quotedPlaceholder, plainOf } from "./sqlText.ts"
 
 interface Refusal {
   readonly code: string
@@ -40,7 +40,7 @@ type Advise = (place: Place, refusal: Refusal) => string | undefined
 const syntax: Advise = ({ after, before, sql }, { routine }) => {
   if (routine === "exec_parse_message") return undefined
   if (/^\$\d/.test(after)) return misplacedParameter(before)
-  const text = withoutQuoted(sql)
+  const text = plainOf(sql)
   if (text.includes("`")) return 'Names are quoted by double quotes: "order".'
   if (LOGICAL_AND.test(text)) return "A logical and is written AND in SQL."
   if (/^REPLACE$/i.test(/^\w+/.exec(text.trim())?.[0] ?? "")) return "Write INSERT ... ON CONFLICT ... DO UPDATE."
@@ -152,7 +152,7 @@ const byCode: ReadonlyMap<string, Advise> = new Map(
     "22P02": badText,
     "22007": badText,
     "42P02": ({ sql }) =>
-      withoutQuoted(sql).includes(";")
+      plainOf(sql).includes(";")
         ? "executeScript takes no values. Run a statement that has parameters with execute."
         : NO_PARAMETERS_HERE,
     "42P18": () => "Say what type the parameter has: `$1::text`.",

@@ -1,11 +1,8 @@
 /** What hints look for in the text of a statement. It runs only for errors. */
+import { withoutQuoted } from "../../wire/sqlText.ts"
 
-/** Matches strings, quoted names, comments and dollar quotes. */
-const QUOTED = /'(?:[^']|'')*'|"(?:[^"]|"")*"|--[^\n]*|\/\*[\s\S]*?\*\/|\$(\w*)\$[\s\S]*?\$\1\$/g
-
-/** The text with blanks in place of all that is quoted or commented out, so that positions stay. */
-export const withoutQuoted = (sql: string): string =>
-  sql.length > MAX_LENGTH ? "" : sql.replaceAll(QUOTED, (quoted) => " ".repeat(quoted.length))
+/** The text without what is quoted or commented out, in which hints look for words. */
+export const plainOf = (sql: string): string => (sql.length > MAX_LENGTH ? "" : withoutQuoted(sql))
 
 /** Longer texts are not searched: programs write them, not people. */
 const MAX_LENGTH = 100_000
@@ -18,7 +15,7 @@ const COLON_NAME = /(?<![:\w\]]):[A-Za-z_]\w*/
 
 /** Says what a parameter looks like, if the text has those of another client. */
 export const foreignPlaceholders = (sql: string): string | undefined => {
-  const text = withoutQuoted(sql)
+  const text = plainOf(sql)
   if (QUESTION_MARK.test(text)) return `Parameters are written $1, $2..., and not ?. ${OR_TEMPLATE}`
   if (text.includes("${")) return "The text has ${...} in it: write the statement as a template of PgSql, sql`...`."
   if (COLON_NAME.test(text)) return `Parameters are written $1, $2..., and not :name. ${OR_TEMPLATE}`

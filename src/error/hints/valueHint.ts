@@ -1,5 +1,5 @@
 /** Says what to give instead of a value that cannot be sent. */
-import { withoutQuoted } from "./sqlText.ts"
+import { plainOf } from "./sqlText.ts"
 
 /** For values that have another one in them. The keys are the kinds that `kindOf` names. */
 const unwrapped: ReadonlyMap<string, string> = new Map(
@@ -64,7 +64,7 @@ const TEXTS = /^(?:text|varchar|bpchar|name|citext)$/
 
 const arrayHint = ({ parameter, sql }: Refused): string => {
   const name = `$${parameter}`
-  const list = new RegExp(String.raw`\bIN\s*\([^()]*\$${parameter}(?!\d)[^()]*\)`, "i").exec(withoutQuoted(sql))
+  const list = new RegExp(String.raw`\bIN\s*\([^()]*\$${parameter}(?!\d)[^()]*\)`, "i").exec(plainOf(sql))
   if (list === null) return `For an array of values, cast the placeholder to an array type: ${name}::int[].`
   return /\bNOT\s*$/i.test(sql.slice(0, list.index))
     ? `An array is one value. Write \`<> ALL (${name})\` instead of \`NOT IN (${name})\`.`

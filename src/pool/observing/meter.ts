@@ -5,7 +5,7 @@ import * as Exit from "effect/Exit"
 import * as Metric from "effect/Metric"
 import type * as Scope from "effect/Scope"
 import type { ResolvedPoolConfig } from "../../PgConfig.ts"
-import { SECONDS } from "../../session/observing/metrics.ts"
+import { BOUNDARIES, SECONDS } from "../../session/observing/metrics.ts"
 import { targetOf } from "../../session/observing/target.ts"
 import type { Member } from "../member.ts"
 import type { PoolHealth } from "./health.ts"
@@ -39,8 +39,6 @@ const timeouts = Metric.counter("db.client.connection.timeouts", {
   description: "Calls that timed out while waiting for a connection of the pool",
   incremental: true
 })
-
-const BOUNDARIES = [0.001, 0.005, 0.01, 0.05, 0.1, 0.5, 1, 5, 10]
 
 const createTime = Metric.histogram("db.client.connection.create_time", {
   description: "The time it took to open a connection, in seconds",

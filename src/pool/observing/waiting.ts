@@ -1,10 +1,8 @@
 /** Reports the wait for a connection of a pool as a span of its own, within the span of what waits. */
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
-import * as Clock from "effect/Clock"
-import * as References from "effect/References"
 import type * as PgError from "../../PgError.ts"
-import { ended, within } from "../../session/observing/spans.ts"
+import { ended, timeOf, within } from "../../session/observing/spans.ts"
 import { describeTarget, type Target } from "../../session/observing/target.ts"
 import type { Request } from "../../session/request/request.ts"
 
@@ -23,19 +21,17 @@ export const waitingForSession = <A>(
   request: Request<A>,
   run: (request: Request<A>) => Effect.Effect<A, PgError.PgError>
 ): Effect.Effect<A, PgError.PgError> =>
-  Effect.withFiber((fiber) => {
-    const clock = fiber.getRef(Clock.Clock)
-    const isTimed = fiber.getRef(References.TracerTimingEnabled)
-    return Effect.flatMap(Effect.makeSpan(nameOf(target), { kind: "internal" }), (span) => {
+  Effect.withFiber((fiber) =>
+    Effect.flatMap(Effect.makeSpan(nameOf(target), { kind: "internal" }), (span) => {
       describeTarget(span, target)
       const noting: Request<A> = {
         sql: request.sql,
         params: request.params,
         exchange: (session, resume) => {
-          if (span.status._tag === "Started") span.end(isTimed ? clock.currentTimeNanosUnsafe() : 0n, Exit.void)
+          if (span.status._tag === "Started") span.end(timeOf(fiber), Exit.void)
           return request.exchange(session, resume)
         }
       }
       return Effect.onExit(run(noting), (exit) => (span.status._tag === "Started" ? ended(span, exit) : Effect.void))
     })
-  })
+  )

@@ -26,11 +26,6 @@ const known = (sql: string): Summary => {
   const summary = summaryOf(sql)
   if (sql.length > MAX_KEPT_LENGTH) return summary
   summaries.set(sql, summary)
-  if (summaries.size > MAX_SUMMARIES) for (const oldest of summaries.keys()) return forgotten(oldest, summary)
-  return summary
-}
-
-const forgotten = (sql: string, summary: Summary): Summary => {
-  summaries.delete(sql)
+  if (summaries.size > MAX_SUMMARIES) summaries.delete(summaries.keys().next().value ?? sql)
   return summary
 }

@@ -10,9 +10,12 @@ import type { StatementCounter } from "../statement/statementCache.ts"
 import type { Summary } from "./summary.ts"
 import type { Target } from "./target.ts"
 
+/** The boundaries of histograms of seconds, as the conventions advise. */
+export const BOUNDARIES = [0.001, 0.005, 0.01, 0.05, 0.1, 0.5, 1, 5, 10]
+
 const operationDuration = Metric.histogram("db.client.operation.duration", {
   description: "Duration of database client operations, in seconds",
-  boundaries: [0.001, 0.005, 0.01, 0.05, 0.1, 0.5, 1, 5, 10]
+  boundaries: BOUNDARIES
 })
 const transactionRetries = Metric.counter("effectpg.transaction.retries", {
   description: "Transactions that were run again, because of a serialization failure or a deadlock",

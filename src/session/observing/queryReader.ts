@@ -113,7 +113,7 @@ export class QueryReader {
     const before = tokens[at - 1]?.toUpperCase()
     if (word === "SELECT" || (COMMANDS.has(word) && BEFORE.has(before) && (word !== "VALUES" || before !== ")"))) {
       this.command(word)
-    } else if (word === "WITH" && (before === undefined || before === "(" || BEFORE.has(before))) {
+    } else if (word === "WITH" && BEFORE.has(before)) {
       current.with = "name"
       if (tokens[at + 1]?.toUpperCase() === "RECURSIVE") return this.givenName(at + 2, true)
     } else if (current.with === "name") {

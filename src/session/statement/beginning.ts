@@ -1,4 +1,5 @@
 /** Reads how the text of a statement begins: what stands before its first word, and that word. */
+import { commentEnd } from "./sqlToken.ts"
 
 /** White space and line comments. */
 const SPACE = /(?:\s|--[^\r\n]*)+/y
@@ -24,26 +25,12 @@ export const begins = (sql: string): Beginning => {
 
 const LONGEST_WORD = 20
 
-/** Skips white space and comments. Block comments can be nested. */
+/** Skips white space and comments. */
 export const statementStart = (sql: string, from: number): number => {
-  let at = from
-  let depth = 0
-  while (at < sql.length) {
-    if (sql.startsWith("/*", at)) {
-      depth++
-      at += 2
-    } else if (depth > 0) {
-      if (sql.startsWith("*/", at)) {
-        depth--
-        at += 2
-      } else {
-        at++
-      }
-    } else {
-      SPACE.lastIndex = at
-      if (!SPACE.test(sql)) return at
-      at = SPACE.lastIndex
-    }
+  for (let at = from; ;) {
+    SPACE.lastIndex = at
+    if (SPACE.test(sql)) at = SPACE.lastIndex
+    else if (sql.startsWith("/*", at)) at = commentEnd(sql, at)
+    else return at
   }
-  return at
 }

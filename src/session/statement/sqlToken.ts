@@ -11,7 +11,7 @@ export const tokenEnd = (sql: string, at: number, { isBackslashPlain }: Lexing):
   const next = sql.charAt(at + 1)
   if (character === "'") return stringEnd(sql, at, !isBackslashPlain)
   if (character === '"') return quotedEnd(sql, at, '"', false)
-  if (character === "-" && next === "-") return lineEnd(sql, at)
+  if (character === "-" && next === "-") return matchEnd(LINE, sql, at)
   if (character === "/" && next === "*") return commentEnd(sql, at)
   if (character === "$") return isDigit(next) ? matchEnd(DIGITS, sql, at + 1) : dollarQuotedEnd(sql, at)
   if ((character === "E" || character === "e") && next === "'") return stringEnd(sql, at + 1, true)
@@ -55,12 +55,8 @@ const quotedEnd = (sql: string, quoteAt: number, quote: string, hasEscapes: bool
   return sql.length
 }
 
-const lineEnd = (sql: string, at: number): number => {
-  return matchEnd(LINE, sql, at)
-}
-
-/** Comments nest. */
-const commentEnd = (sql: string, start: number): number => {
+/** Finds the end of the block comment that begins at `start`. Comments nest. */
+export const commentEnd = (sql: string, start: number): number => {
   let depth = 0
   let at = start
   while (at < sql.length) {

@@ -1,9 +1,8 @@
 /** Recognizes, by command tag and text, a statement of the user that ended a transaction of the client. */
 import type * as PgError from "../../PgError.ts"
+import { withoutQuoted } from "../../wire/sqlText.ts"
 
 const GAP = String.raw`(?:\s|--[^\n]*(?:\n|$)|/\*[\s\S]*?\*/)`
-/** Quoted texts, quoted names and comments, which may contain any word. */
-const QUOTED = /'(?:[^']|'')*'|"(?:[^"]|"")*"|(\$\w*\$)[\s\S]*?\1|--[^\n]*|\/\*[\s\S]*?\*\//g
 const ROLLS_BACK_ALL = new RegExp(
   String.raw`\b(?:ROLLBACK|ABORT)\b(?!${GAP}+(?:(?:WORK|TRANSACTION)${GAP}+)?TO\b|${GAP}+PREPARED\b)`,
   "i"
@@ -19,7 +18,7 @@ export const outcomeOfEnd = (command: string, sql: string): PgError.Outcome | un
     case "PREPARE TRANSACTION":
       return "unknown"
     case "ROLLBACK":
-      return ROLLS_BACK_ALL.test(sql.replace(QUOTED, " ")) ? "none" : undefined
+      return ROLLS_BACK_ALL.test(withoutQuoted(sql)) ? "none" : undefined
     default:
       return undefined
   }
