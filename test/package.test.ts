@@ -68,6 +68,10 @@ export const noStatement = pg.fetch(1)
 
 const isPublic = (name: string): boolean => /^Pg\w+$/.test(name)
 
+/** The public modules that need a package which effectpg does not bring, with that package. */
+const WITH_PEER: ReadonlyMap<string, string> = new Map([["PgKysely", "kysely"]])
+const isAlone = (name: string): boolean => isPublic(name) && !WITH_PEER.has(name)
+
 describe("the package", () => {
   it("holds the sources, the compiled files, and the documents for readers; nothing else", async () => {
     const { stdout } = await run("npm", ["pack", "--dry-run", "--json", directory])
@@ -82,11 +86,11 @@ describe("the package", () => {
     )
   })
 
-  it("exports every public module under the name of its file", async () => {
+  it("exports every public module under the name of its file, and all that need no other package together", async () => {
     const modules = sources.filter(isPublic).toSorted()
-    assert.include(modules, "PgClient")
+    assert.includeMembers(modules, ["PgClient", ...WITH_PEER.keys()])
     const [index, ...opened] = await imported(["effectpg", ...modules.map((name) => `effectpg/${name}`)])
-    assert.deepStrictEqual(index, modules)
+    assert.deepStrictEqual(index, modules.filter(isAlone))
     for (const [at, names] of opened.entries()) assert.isArray(names, modules[at])
   })
 
@@ -99,7 +103,7 @@ describe("the package", () => {
       for (const name of ["effect", "@types"]) {
         fs.symlinkSync(path.join(repository, "node_modules", name), path.join(modules, name), "junction")
       }
-      fs.writeFileSync(path.join(consumer, "program.mts"), programOf(sources.filter(isPublic)))
+      fs.writeFileSync(path.join(consumer, "program.mts"), programOf(sources.filter(isAlone)))
       const options = ["--noEmit", "--strict", "--skipLibCheck", "false", "--module", "NodeNext", "--types", "node"]
       const complaints = await run(process.execPath, [compiler, ...options, "program.mts"], { cwd: consumer }).then(
         ({ stdout }) => stdout,
