@@ -15,6 +15,16 @@ const backendOf = async (db: Kysely<Tables>): Promise<number> => {
   return rows[0]?.pid ?? 0
 }
 
+/** Catches the error of a statement, which has made the transaction fail. */
+const swallowing = async (trx: Transaction<Tables>): Promise<void> => {
+  await insert(trx, "Emma")
+  await insert(trx, "Emma").catch(() => {})
+}
+
+const withSamePages = async (trx: Transaction<Tables>): Promise<void> => {
+  for (const title of ["a", "b"]) await trx.insertInto("books").values({ title, pages: 1 }).execute()
+}
+
 layer(TestDatabase.layer, { excludeTestServices: true })("a transaction of Kysely", (it) => {
   it.effect("is committed if its callback is fulfilled, and rolled back if it is rejected", () =>
     Effect.gen(function* () {
@@ -62,10 +72,6 @@ layer(TestDatabase.layer, { excludeTestServices: true })("a transaction of Kysel
   it.effect("is rejected as aborted, by the error of effectpg, if the server rolls back instead of committing", () =>
     Effect.gen(function* () {
       const { db, pool } = yield* library({ maxConnections: 1 })
-      const swallowing = async (trx: Transaction<Tables>): Promise<void> => {
-        await insert(trx, "Emma")
-        await insert(trx, "Emma").catch(() => {})
-      }
       const error = yield* pgErrorOf(() => db.transaction().execute(swallowing))
       assert.strictEqual(error._tag, "TransactionRolledBackError")
       assert.isTrue(isAbortedTransactionError(error))
@@ -82,10 +88,7 @@ layer(TestDatabase.layer, { excludeTestServices: true })("a transaction of Kysel
     Effect.gen(function* () {
       const { db, pool } = yield* library({ maxConnections: 1 })
       yield* pool.execute("ALTER TABLE books ADD CONSTRAINT pages_once UNIQUE (pages) DEFERRABLE INITIALLY DEFERRED")
-      const twice = async (trx: Transaction<Tables>): Promise<void> => {
-        for (const title of ["a", "b"]) await trx.insertInto("books").values({ title, pages: 1 }).execute()
-      }
-      const error = yield* pgErrorOf(() => db.transaction().execute(twice))
+      const error = yield* pgErrorOf(() => db.transaction().execute(withSamePages))
       assert.strictEqual(error._tag, "UniqueViolationError")
       assert.deepStrictEqual(yield* titlesIn(pool), [])
       yield* assertAllBack(pool)
