@@ -33,9 +33,22 @@ afterAll(() => {
   for (const made of [directory, consumer]) fs.rmSync(made, { recursive: true, force: true })
 })
 
-/** What a program gets for `import(module)` from the package: the exported names, or the code of the error. */
-const imported = async (modules: ReadonlyArray<string>): Promise<ReadonlyArray<ReadonlyArray<string> | string>> => {
-  const program = `Promise.all(${JSON.stringify(modules)}.map((module) =>
+/**
+ * What a program gets for `import(module)` from the package: the exported names, or the code of the error. The program
+ * does not find the package `absent`.
+ */
+const imported = async (
+  modules: ReadonlyArray<string>,
+  absent = ""
+): Promise<ReadonlyArray<ReadonlyArray<string> | string>> => {
+  const program = `import { registerHooks } from "node:module"
+  registerHooks({
+    resolve: (specifier, context, next) => {
+      if (specifier === ${JSON.stringify(absent)}) throw specifier + " is not installed"
+      return next(specifier, context)
+    }
+  })
+  Promise.all(${JSON.stringify(modules)}.map((module) =>
     import(module).then(Object.keys, (error) => error.code ?? String(error))
   )).then((outcomes) => console.log(JSON.stringify(outcomes)))`
   const { stdout } = await run(process.execPath, ["--input-type=module", "--eval", program], { cwd: directory })
@@ -94,8 +107,16 @@ describe("the package", () => {
     for (const [at, names] of opened.entries()) assert.isArray(names, modules[at])
   })
 
+  it.each([...WITH_PEER])("has one module, %s, that asks for %s; all others work without it", async (module, peer) => {
+    const modules = ["effectpg", ...sources.filter(isPublic).map((name) => `effectpg/${name}`)]
+    const outcomes = await imported(modules, peer)
+    const failed = modules.filter((_, at) => typeof outcomes[at] === "string")
+    assert.deepStrictEqual(failed, [`effectpg/${module}`])
+    assert.include(outcomes, `${peer} is not installed`)
+  })
+
   it(
-    "has declarations that are complete, for a program that checks them",
+    "has declarations that are complete, for a program that checks them and has no other package",
     async () => {
       const modules = path.join(consumer, "node_modules")
       fs.mkdirSync(modules)
