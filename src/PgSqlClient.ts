@@ -48,7 +48,7 @@ import { connectionOf } from "./sqlClient/connection.ts"
 import { sqlErrorOf } from "./sqlClient/sqlErrors.ts"
 import * as Transactions from "./sqlClient/transactions.ts"
 
-export type { RawAnswer, RawField } from "./sqlClient/rawAnswer.ts"
+export type { RawAnswer, RawField } from "./sqlClient/answers.ts"
 
 // ------------------------------------------------------------------------------------------------------ models
 

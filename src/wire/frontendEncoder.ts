@@ -188,10 +188,15 @@ export const bindNames = (statement: string): Uint8Array =>
 export const encodeResultFormats = (formats: ReadonlyArray<Format>): Uint8Array => {
   if (formats.length > MAX_COUNT) throw new Unencodable(`${formats.length} columns; at most ${MAX_COUNT} can be named`)
   const first = formats[0] ?? Format.text
-  const uniform = formats.every((format) => format === first)
-  const codes = !uniform ? formats : first === Format.text ? [] : [first]
-  return Uint8Array.from([codes.length, ...codes].flatMap((word) => [word >> 8, word & 0xff]))
+  if (!formats.every((format) => format === first)) return int16s(formats)
+  return first === Format.text ? ALL_TEXT : ALL_BINARY
 }
+
+const int16s = (codes: ReadonlyArray<number>): Uint8Array =>
+  Uint8Array.from([codes.length, ...codes].flatMap((word) => [word >> 8, word & 0xff]))
+
+const ALL_TEXT = int16s([])
+const ALL_BINARY = int16s([Format.binary])
 
 /**
  * Begins a CopyData: Byte1 'd', Int32 length, the bytes. Returns the mark for `endMessage`. The boundaries between

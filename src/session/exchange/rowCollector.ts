@@ -71,9 +71,13 @@ export class RowCollector<Row> {
     kept.push(Buffer.from(bytes.subarray(start, end)))
   }
 
-  /** Reads the kept rows with the current reader. */
-  readKept(): void {
-    const { kept = [] } = this
+  /** The bodies of the rows that are kept unread. */
+  get keptRows(): ReadonlyArray<Buffer> {
+    return this.kept ?? []
+  }
+
+  /** Reads the kept rows, or what has been made of them, with the current reader. */
+  readKept(kept = this.keptRows): void {
     this.kept = undefined
     this.refused = undefined
     for (const row of kept) this.add(row, 0, row.length)
