@@ -12,12 +12,14 @@ const utf8 = new TextEncoder()
 
 /** The server would truncate a longer name, so that two names that differ only at the end would be the same. */
 export const nameFault = (name: unknown): string | undefined => {
-  if (typeof name !== "string") return "a part of an identifier is not a string"
-  if (name === "") return "a part of an identifier is empty"
-  if (name.includes("\0")) return "an identifier has a NUL character (\\u0000), which PostgreSQL cannot hold"
-  if (!name.isWellFormed()) return "an identifier has a lone surrogate, which UTF-8 cannot hold"
+  if (typeof name !== "string") return "an identifier must be a string"
+  if (name === "") return "an identifier is empty"
+  if (name.includes("\0")) return "an identifier contains a NUL character (\\u0000), which PostgreSQL does not accept"
+  if (!name.isWellFormed()) return "an identifier contains a lone surrogate, which UTF-8 cannot encode"
   const { length } = utf8.encode(name)
-  return length > MAX_NAME_BYTES ? `an identifier of ${length} bytes; PostgreSQL keeps ${MAX_NAME_BYTES}` : undefined
+  return length > MAX_NAME_BYTES
+    ? `an identifier has ${length} bytes, but PostgreSQL keeps at most ${MAX_NAME_BYTES}`
+    : undefined
 }
 
 /** Refuses a part with more values than a statement can have. */

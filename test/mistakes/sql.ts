@@ -309,7 +309,7 @@ export const templates: ReadonlyArray<Mistake> = [
     mistake: "sql.id with an empty name",
     call: (pg) => pg.execute(sql`SELECT ${sql.id("")}`),
     tag: "EncodeError",
-    says: ["a part of an identifier is empty"]
+    says: ["an identifier is empty"]
   },
   {
     mistake: "an object that looks like a statement",

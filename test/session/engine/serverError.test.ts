@@ -59,9 +59,9 @@ describe("an error of the server", () => {
 
 describe("a request that cannot be encoded", () => {
   it("is an error of the SQL text if no parameter is to blame", () => {
-    const refused = requestRefused(new Unencodable("the SQL text has a NUL character"), "SELECT")
+    const refused = requestRefused(new Unencodable("the SQL text contains a NUL character"), "SELECT")
     assert.instanceOf(refused, PgError.EncodeError)
-    assert.include(refused.message, "the SQL text has a NUL character")
+    assert.include(refused.message, "the SQL text contains a NUL character")
   })
 
   it("keeps a more specific error", () => {
