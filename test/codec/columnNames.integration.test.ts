@@ -85,7 +85,7 @@ layer(TestDatabase.layer, { excludeTestServices: true })("names: camelCase", (it
       ]) {
         const error = yield* refusalOf(call)
         assert.strictEqual(error._tag, "DecodeError")
-        assert.include(error.message, '"user_id" and "userId" are both the property "userId"')
+        assert.include(error.message, 'columns "user_id" and "userId" would both become the property "userId"')
       }
       assert.deepStrictEqual(yield* pg.fetchTuples(both), [[1, 2]])
       assert.strictEqual((yield* pg.execute(both)).rowCount, 1)

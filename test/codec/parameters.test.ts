@@ -125,7 +125,7 @@ describe("parameterEncoders", () => {
     ] as const) {
       assert.strictEqual(
         refusal(encoderOf(16_384), value),
-        `type 16384 takes its text as a string, a number, a bigint or a boolean, not ${kind}`
+        `type 16384 takes a string, a number, a bigint or a boolean, not ${kind}`
       )
     }
   })

@@ -407,7 +407,11 @@ describe("makeRowShape", () => {
       assert.deepStrictEqual(shape.object(row, 0, row.length), expected)
     }
     const malformed = dataRow([Buffer.from("{"), null])
-    assert.throws(() => shape.object(malformed, 0, malformed.length), UndecodableColumn, "lacks an element")
+    assert.throws(
+      () => shape.object(malformed, 0, malformed.length),
+      UndecodableColumn,
+      "has no element where one is due"
+    )
   })
 
   it("gives statements of equal names and types the same readers, also after these are compiled", () => {

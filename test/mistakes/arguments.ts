@@ -28,7 +28,7 @@ export const wrappedValues: ReadonlyArray<Mistake> = [
     mistake: "an Effect as a document",
     call: (pg) => pg.execute("UPDATE books SET doc = $1", [Effect.succeed({ a: 1 })]),
     tag: "EncodeError",
-    says: ["jsonb takes what JSON can hold, not an Effect", "yield*"]
+    says: ["jsonb takes only values that JSON can represent, not an Effect", "yield*"]
   },
   {
     mistake: "a Promise as a parameter: a forgotten await",
@@ -169,7 +169,7 @@ export const values: ReadonlyArray<Mistake> = [
     mistake: "a bigint in a document",
     call: (pg) => pg.execute("UPDATE books SET doc = $1", [{ total: 47n }]),
     tag: "EncodeError",
-    says: ["jsonb takes what JSON.stringify takes", "no bigint"]
+    says: ["jsonb takes a value that JSON.stringify accepts", "no bigint"]
   },
   {
     mistake: "a text with a NUL",

@@ -275,7 +275,7 @@ describe("a record with a field of an unknown type", () => {
       both.peer.send(nothingFound)
       const error = yield* failureOf(asking)
       assert.deepInclude(error, { _tag: "DecodeError", column: "record", type: "record", outcome: "unknown" })
-      assert.include(error.message, "types that are not known: 99999")
+      assert.include(error.message, "the types of some fields of the record: 99999")
       yield* assertHealthy(both)
     }).pipe(Effect.scoped)
   )
