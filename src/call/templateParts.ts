@@ -28,8 +28,8 @@ export const unlessTooMany = (call: string, part: Statement): Statement => {
   return length <= MAX_COUNT
     ? part
     : faulty(
-        `${call} got ${length} values, and a statement can have ${MAX_COUNT}: write so many rows with copyInRows, ` +
-          "or with unnest and one array for each column"
+        `${call} got ${length} values, but a statement can have at most ${MAX_COUNT}: write so many rows with ` +
+          "copyInRows, or with unnest and one array for each column"
       )
 }
 
@@ -43,7 +43,8 @@ export const values = (rows: ReadonlyArray<ReadonlyArray<unknown>>): Statement =
   const odd = rows.findIndex(({ length }) => length !== first.length)
   if (odd > 0) {
     return faulty(
-      `sql.values takes rows of one length: the first has ${first.length} values, row ${odd + 1} has ${rows[odd]?.length}`
+      `sql.values takes rows of the same length, but row 1 has ${first.length} values and ` +
+        `row ${odd + 1} has ${rows[odd]?.length}`
     )
   }
   return unlessTooMany("sql.values", valuesOf(rows))
@@ -55,7 +56,7 @@ export const valuesOf = (rows: ReadonlyArray<ReadonlyArray<unknown>>): Statement
 
 export const join = (parts: ReadonlyArray<unknown>, separator: Statement = COMMA): Statement => {
   if (!Array.isArray(parts)) return faulty("sql.join takes an array of parts")
-  if (!Template.isOne(separator)) return faulty("the separator of sql.join is a statement: sql` AND `")
+  if (!Template.isOne(separator)) return faulty("the separator of sql.join must be a template, such as sql` AND `")
   const interpolated = parts.flatMap((part, at) => (at === 0 ? [part] : [separator, part]))
   return compose(Array<string>(interpolated.length + 1).fill(""), interpolated)
 }

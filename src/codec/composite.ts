@@ -66,7 +66,7 @@ export const compositeOf = (type: CompositeType): Codec<CompositeValue> => {
   const refuseMore = (value: object): void => {
     for (const [key, inner] of Object.entries(value)) {
       if (inner !== undefined && !names.has(key)) {
-        throw new Unencodable(`the object has a key "${key}", but ${name} has no such attribute`)
+        throw new Unencodable(`${name} has no attribute "${key}", but the object has a value for it`)
       }
     }
   }

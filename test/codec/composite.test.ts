@@ -59,11 +59,11 @@ describe("compositeOf", () => {
   })
 
   it("names the key of an object that is not an attribute, in binary and in text", () => {
-    const excess = 'the object has a key "more", but pair has no such attribute'
+    const excess = 'pair has no attribute "more", but the object has a value for it'
     assert.strictEqual(unencodable(pair, { label: "a", more: 0, n: 1 }), excess)
     assert.strictEqual(
       unencodable(pair, { lable: "a", n: 1 }),
-      'the object has a key "lable", but pair has no such attribute'
+      'pair has no attribute "lable", but the object has a value for it'
     )
     assert.throws(() => textOf(pair, { label: "a", more: null, n: 1 }), excess)
     assert.strictEqual(written(pair, { label: "a", more: undefined, n: 1 }), unspaced(PAIR_1_A))
@@ -91,7 +91,7 @@ describe("compositeOf", () => {
     }
     assert.strictEqual(written(pair, new Pair()), unspaced(PAIR_1_A))
     const more = Object.assign(new Pair(), { extra: true })
-    assert.strictEqual(unencodable(pair, more), 'the object has a key "extra", but pair has no such attribute')
+    assert.strictEqual(unencodable(pair, more), 'pair has no attribute "extra", but the object has a value for it')
     const hidden = Object.defineProperty(new Pair(), "hidden", { value: 1, enumerable: false })
     assert.strictEqual(written(pair, hidden), unspaced(PAIR_1_A))
   })

@@ -220,13 +220,13 @@ export const calls: ReadonlyArray<Mistake> = [
     mistake: "a single value instead of an array of values",
     call: (pg) => js(pg, "fetch", "SELECT * FROM books WHERE title = $1", SECRET),
     tag: "EncodeError",
-    says: ["come in an array, and not as a string"]
+    says: ["must be in an array, not a string"]
   },
   {
     mistake: "an object of named values",
     call: (pg) => js(pg, "fetch", "SELECT * FROM books WHERE title = :title", { title: SECRET }),
     tag: "InvalidConfigError",
-    says: ["the values of parameters come in an array"]
+    says: ["give the values of parameters in an array"]
   },
   {
     mistake: "the object { text, values } of node-postgres",
@@ -244,7 +244,7 @@ export const calls: ReadonlyArray<Mistake> = [
     mistake: "an Effect instead of SQL",
     call: (pg) => js(pg, "fetch", Effect.succeed("SELECT 1")),
     tag: "EncodeError",
-    says: ["a template of PgSql, and not an Effect"]
+    says: ["a template of PgSql, not an Effect"]
   },
   {
     mistake: "sql called as a function",
@@ -256,7 +256,7 @@ export const calls: ReadonlyArray<Mistake> = [
     mistake: "values after a template",
     call: (pg) => js(pg, "fetch", sql`SELECT ${1}::int4`, [SECRET]),
     tag: "EncodeError",
-    says: ["a template has its values already", "options"]
+    says: ["a template already contains its values", "options"]
   },
   {
     mistake: "a misspelled option",

@@ -51,7 +51,7 @@ export const transactions: ReadonlyArray<Mistake> = [
     mistake: "a misspelled option of a transaction",
     call: (pg) => js(pg, "withTransaction", Effect.void, { isolationLevel: "serializable" }),
     tag: "InvalidConfigError",
-    says: ["no such option here", "isolation"]
+    says: ["is not a known option", "isolation"]
   },
   {
     mistake: "a number of retries",
