@@ -259,7 +259,7 @@ const clientErrors: ReadonlyArray<readonly [PgError.PgError, PgError.Outcome, st
   [
     new PgError.ProtocolError({ received: "DataRow", expected: "ReadyForQuery" }),
     "unknown",
-    "the server sent DataRow, but ReadyForQuery was expected"
+    "the server sent DataRow, but the client expected ReadyForQuery"
   ],
   [
     new PgError.EncodeError({ parameter: 2, type: "int4", reason: "int4 takes a number, not a boolean", sql }),
@@ -324,9 +324,9 @@ const clientErrors: ReadonlyArray<readonly [PgError.PgError, PgError.Outcome, st
     "the transaction is over: it was committed"
   ],
   [
-    new PgError.TransactionClosedError({ reason: "its body has ended it", outcome: "unknown" }),
+    new PgError.TransactionClosedError({ reason: "SQL in its body ended it", outcome: "unknown" }),
     "unknown",
-    "the transaction is over: its body has ended it"
+    "the transaction is over: SQL in its body ended it"
   ],
   [
     new PgError.QueryTimeoutError({ operation: "the query", durationMillis: 100, sql }),

@@ -394,7 +394,7 @@ layer(TestDatabase.layer, { excludeTestServices: true })(
         const error = yield* refusalOf(connection.withTransaction(insert(connection, 2)))
         assert.strictEqual(error._tag, "UnsupportedError")
         assert.strictEqual(error.outcome, "none")
-        assert.include(error.message, "end that one first")
+        assert.include(error.message, "end the outer one first")
         yield* connection.execute("COMMIT")
         assert.deepStrictEqual(yield* numbers, [1])
         yield* assertHealthy(connection)

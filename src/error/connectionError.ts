@@ -151,6 +151,6 @@ export class ProtocolError extends TaggedError("ProtocolError")<{
   readonly outcome = "unknown"
 
   constructor(fields: { readonly received: string; readonly expected: string }) {
-    super({ ...fields, message: `the server sent ${fields.received}, but ${fields.expected} was expected` })
+    super({ ...fields, message: `the server sent ${fields.received}, but the client expected ${fields.expected}` })
   }
 }

@@ -15,7 +15,7 @@ export const transactions: ReadonlyArray<Mistake> = [
     call: (pg) =>
       pg.withTransaction(Effect.andThen(Effect.ignore(pg.execute(failing, [SECRET])), pg.fetch("SELECT * FROM books"))),
     tag: "InFailedSQLTransactionError",
-    says: ["The transaction failed before, with UniqueViolationError (23505)", failing, "savepoint"]
+    says: ["The transaction had already failed, with UniqueViolationError (23505)", failing, "savepoint"]
   },
   {
     mistake: "an error that is caught within a transaction",
@@ -27,7 +27,7 @@ export const transactions: ReadonlyArray<Mistake> = [
     mistake: "COMMIT in the body of withTransaction",
     call: (pg) => pg.withTransaction(pg.execute("COMMIT")),
     tag: "TransactionClosedError",
-    says: ["its body has ended it in SQL"]
+    says: ["SQL in its body ended it"]
   },
   {
     mistake: "a generator function instead of an Effect",

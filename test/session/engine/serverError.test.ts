@@ -45,7 +45,7 @@ describe("an error of the server", () => {
     const several = fieldsOf({ code: "42601", routine: "exec_parse_message" })
     assert.include(hintFor(several), "executeScript")
     const stale = fieldsOf({ code: "0A000", routine: "RevalidateCachedQuery" })
-    assert.include(serverError(stale, "SQL", NOTHING_ASKED, { isDropped: true }).hint, "run the transaction again")
+    assert.include(serverError(stale, "SQL", NOTHING_ASKED, { isDropped: true }).hint, "Run the transaction again")
     assert.strictEqual(hintFor(stale), undefined)
     for (const code of ["26000", "42P05"]) {
       assert.include(hintFor(fieldsOf({ code, message: 'prepared statement "effectpg_1"' })), "statementMode")

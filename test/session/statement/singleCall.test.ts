@@ -26,13 +26,13 @@ const refused: ReadonlyArray<readonly [sql: string, instead: RegExp]> = [
   ["SET CONSTRAINTS ALL DEFERRED", /^run it inside of withTransaction$/],
   ["SET TRANSACTION READ ONLY", /^call withTransaction, which takes isolation/],
   ["LISTEN jobs", /^call listen$/],
-  ["UNLISTEN *", /scope of listen$/],
+  ["UNLISTEN *", /scope in which you called listen$/],
   ["DECLARE c CURSOR FOR SELECT 1", /^call cursor or stream$/],
   ["DECLARE c CURSOR WITH HOLD FOR SELECT 1", /^call cursor or stream$/],
   ["LOCK TABLE books", /^run it inside of withTransaction$/],
   ["PREPARE p AS SELECT 1", /^call prepare/],
   ["PREPARE TRANSACTION 'x'", /withConnection$/],
-  ["DEALLOCATE ALL", /scope of prepare$/],
+  ["DEALLOCATE ALL", /scope in which you called prepare$/],
   ["DISCARD ALL", /withConnection$/]
 ]
 

@@ -297,7 +297,7 @@ describe("a record with a field of an unknown type", () => {
       both.peer.send(Say.failed({ code: "25P02" }, "E"))
       const error = yield* failureOf(asking)
       assert.strictEqual(error._tag, "DecodeError")
-      assert.include(error.message, "the catalogue could not be asked")
+      assert.include(error.message, "the client could not look it up on the server")
       yield* assertHealthy(both)
     }).pipe(Effect.scoped)
   )
