@@ -238,7 +238,7 @@ for (const [what, make] of makers) {
           const error = yield* Effect.flip(pg.withTransaction(insert(pg, 1), options))
           if (error._tag !== "InvalidConfigError") return assert.fail(String(error))
           assert.strictEqual(error.setting, Object.keys(wrong)[0])
-          assert.include(error.message, "is one of")
+          assert.include(error.message, "must be one of")
         }
         const nested = pg.withTransaction(insert(pg, 1), { isolation: "serializable" })
         const error = yield* Effect.flip(pg.withTransaction(nested))

@@ -21,7 +21,7 @@ export const transactions: ReadonlyArray<Mistake> = [
     mistake: "an error that is caught within a transaction",
     call: (pg) => pg.withTransaction(Effect.ignore(pg.execute(failing, [SECRET]))),
     tag: "TransactionRolledBackError",
-    says: ["a statement in it had failed", "catch it around a nested transaction"]
+    says: ["a statement failed, and the body caught the error", "catch it around a nested withTransaction"]
   },
   {
     mistake: "COMMIT in the body of withTransaction",
@@ -147,7 +147,7 @@ export const copies: ReadonlyArray<Mistake> = [
         format: "binary"
       }),
     tag: "EncodeError",
-    says: ['column "id" of row 1 as int4', 'the format "csv" takes its text']
+    says: ['column "id" of row 1 as int4', 'set format: "csv" to send strings']
   },
   {
     mistake: "an Effect in a row of a COPY",
@@ -171,7 +171,7 @@ export const copies: ReadonlyArray<Mistake> = [
     mistake: "a channel whose name is too long",
     call: (pg) => pg.listen("c".repeat(64)),
     tag: "EncodeError",
-    says: ["names have at most 63"]
+    says: ["PostgreSQL allows at most 63"]
   },
   {
     mistake: "pages of no rows",

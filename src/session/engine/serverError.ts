@@ -53,7 +53,8 @@ const recognised = (failure: unknown, sql: string, row: number | undefined): PgE
     }
     if (PgError.isPgError(failure)) return failure
     if (failure instanceof Unencodable) return failure.message
-    return `reading the given values threw ${failure instanceof Error ? failure.constructor.name : `a value of type ${typeof failure}`}`
+    const thrown = failure instanceof Error ? failure.constructor.name : `a value of type ${typeof failure}`
+    return `reading the given values threw ${thrown}`
   } catch {
     return "reading the given values threw an error"
   }

@@ -98,8 +98,8 @@ const allowed = Effect.fnUntraced(function* (
     return yield* new PgError.AuthenticationError({
       method,
       reason:
-        "the server asks for the password in clear text over an unencrypted connection; set sslMode to require or stricter, " +
-        'or allow it with requireAuth: ["password"]'
+        "the server asks for the password in clear text over an unencrypted connection; set sslMode to require or " +
+        'stricter, or allow it with requireAuth: ["password"]'
     })
   }
   if (request._tag === "SASL" && !request.mechanisms.includes(Scram.SCRAM_SHA_256)) {

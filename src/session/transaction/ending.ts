@@ -94,7 +94,8 @@ export const endedInSql = ({ lost }: Session, outcome?: PgError.Outcome): PgErro
 export const failedInside = (): PgError.TransactionRolledBackError =>
   new PgError.TransactionRolledBackError({
     reason:
-      "a statement failed, and the body caught the error; to go on after an error, catch it around a nested withTransaction"
+      "a statement failed, and the body caught the error; to go on after an error, catch it around a nested " +
+      "withTransaction"
   })
 
 /** The error if the session was lost before COMMIT was sent. The server has rolled the transaction back. */
