@@ -426,5 +426,6 @@ const resolveFrom = Effect.fnUntraced(function* (
 /** Fails if the process runs under a user ID that has no name. */
 const systemUser = Effect.try({
   try: () => os.userInfo().username,
-  catch: () => invalid("user", "is not given, and the operating system has no name for this user; set user or PGUSER")
+  catch: () =>
+    invalid("user", "is not set, and the operating system does not name the current user; set user or PGUSER")
 })

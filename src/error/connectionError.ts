@@ -105,7 +105,7 @@ export class AuthenticationError extends TaggedError("AuthenticationError")<{
 
   constructor(fields: { readonly method: string | undefined; readonly reason: string }) {
     const { method, reason } = fields
-    super({ ...fields, message: `cannot authenticate${method === undefined ? "" : ` by ${method}`}: ${reason}` })
+    super({ ...fields, message: `cannot authenticate${method === undefined ? "" : ` with ${method}`}: ${reason}` })
   }
 }
 

@@ -190,31 +190,31 @@ export const calls: ReadonlyArray<Mistake> = [
     mistake: "no values for the placeholders",
     call: (pg) => pg.fetch("SELECT * FROM books WHERE id = $1"),
     tag: "ParameterCountError",
-    says: ["takes 1 parameter, but got 0", "The values come in an array after the SQL"]
+    says: ["takes 1 parameter, but the call gives 0", "Give the values in an array after the SQL"]
   },
   {
     mistake: "too few values",
     call: (pg) => pg.fetch("SELECT * FROM books WHERE id = $1 AND title = $2", [1]),
     tag: "ParameterCountError",
-    says: ["takes 2 parameters, but got 1", "one value for each placeholder"]
+    says: ["takes 2 parameters, but the call gives 1", "one value for each placeholder"]
   },
   {
     mistake: "a value more than there are placeholders, for one that is used twice",
     call: (pg) => pg.fetch("SELECT * FROM books WHERE title = $1 OR $1 = $2", [SECRET, SECRET, SECRET]),
     tag: "ParameterCountError",
-    says: ["takes 2 parameters, but got 3", "used twice has one value"]
+    says: ["takes 2 parameters, but the call gives 3", "occurs twice has one value"]
   },
   {
     mistake: "values for a text without placeholders",
     call: (pg) => pg.fetch("SELECT * FROM books", [1]),
     tag: "ParameterCountError",
-    says: ["takes 0 parameters, but got 1", "The text has no placeholder"]
+    says: ["takes 0 parameters, but the call gives 1", "The text has no placeholder"]
   },
   {
     mistake: "the array of = ANY ($1) without the array around it",
     call: (pg) => pg.fetch("SELECT * FROM books WHERE id = ANY ($1)", [1, 2, 3]),
     tag: "ParameterCountError",
-    says: ["takes 1 parameter, but got 3", "[ids]"]
+    says: ["takes 1 parameter, but the call gives 3", "[ids]"]
   },
   {
     mistake: "a single value instead of an array of values",

@@ -69,7 +69,7 @@ export const transactions: ReadonlyArray<Mistake> = [
     mistake: "VACUUM in a transaction",
     call: (pg) => pg.withTransaction(pg.execute("VACUUM books")),
     tag: "ActiveSQLTransactionError",
-    says: ["outside of withTransaction"]
+    says: ["outside withTransaction"]
   }
 ]
 
@@ -87,7 +87,7 @@ export const pools: ReadonlyArray<Mistake> = [
         pool.withConnection(() => pool.fetch("SELECT 1"))
       ),
     tag: "AcquireTimeoutError",
-    says: ["no connection became available in 50 ms: 1 in use", "the connection that withConnection gives"]
+    says: ["no connection became available within 50 ms: 1 in use", "Within withConnection"]
   },
   {
     mistake: "a pool that is used after its scope",
@@ -203,13 +203,13 @@ export const settings: ReadonlyArray<Mistake> = [
     mistake: "no DATABASE_URL for a layer",
     call: () => Layer.build(PgClient.layer({ url: process.env["EFFECTPG_TEST_UNSET"] })),
     tag: "InvalidConfigError",
-    says: ["url: is undefined", "is the environment variable set?"]
+    says: ["url: is undefined", "check whether the environment variable is set"]
   },
   {
     mistake: "no DATABASE_URL within a Redacted",
     call: () => connect({ url: Redacted.make(process.env["EFFECTPG_TEST_UNSET"]) }),
     tag: "InvalidConfigError",
-    says: ["url: must be a string, and is undefined", "is the environment variable set?"]
+    says: ["url: must be a string, but is undefined", "check whether the environment variable is set"]
   },
   {
     mistake: "connectionString, as in node-postgres",
