@@ -140,7 +140,7 @@ layer(TestDatabase.layer, { excludeTestServices: true })("a template", (it) => {
       assert.deepStrictEqual(yield* sum(65_535), Option.some(65_535))
       const refusal = yield* refusalOf(sum(65_536))
       assert.strictEqual(refusal._tag, "EncodeError")
-      assert.match(refusal.message, /65536 values, and a statement can have 65535/)
+      assert.match(refusal.message, /65536 values, but a statement can have at most 65535/)
       yield* assertHealthy(pg)
     })
   )
