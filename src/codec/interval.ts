@@ -24,8 +24,11 @@ const MICROSECONDS_PER_HOUR = 60n * MICROSECONDS_PER_MINUTE
  * @since 0.1.0
  */
 export class PgInterval {
+  /** @default 0 */
   readonly months: number
+  /** @default 0 */
   readonly days: number
+  /** @default 0n */
   readonly microseconds: bigint
 
   /** Parts that are left out are 0. */

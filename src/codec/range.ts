@@ -50,6 +50,11 @@ export class PgRange<A = unknown> {
    * @default false
    */
   readonly upperInclusive: boolean
+  /**
+   * Whether the range contains no value.
+   *
+   * @default false
+   */
   readonly isEmpty: boolean
 
   constructor(parts: {

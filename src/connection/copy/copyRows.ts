@@ -119,7 +119,7 @@ export class CopyRows {
     } catch (failure) {
       writer.rewind(mark)
       return this.refusal(
-        failure instanceof Unencodable ? failure : new Unencodable("reading the row throws an error"),
+        failure instanceof Unencodable ? failure : new Unencodable("reading the row threw an error"),
         row
       )
     }

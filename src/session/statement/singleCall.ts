@@ -6,10 +6,9 @@ import * as PgError from "../../PgError.ts"
 import { begins, statementStart } from "./beginning.ts"
 
 const ENDINGS = "call withTransaction, or call begin to commit or roll back by hand"
-const NESTED = "call withTransaction inside of withTransaction"
-const INSIDE = "run it inside of withTransaction"
-const SETTINGS =
-  'use the setting "settings" for every connection, or run it inside of withConnection or withTransaction'
+const NESTED = "call withTransaction inside withTransaction"
+const INSIDE = "run it inside withTransaction"
+const SETTINGS = 'use the setting "settings" for every connection, or run it inside withConnection or withTransaction'
 const HAS_EFFECT = undefined
 
 /** What to do instead, by the first word of a statement, or by the first two if they have an entry of their own. */
@@ -20,12 +19,12 @@ const INSTEAD: ReadonlyMap<string, string | undefined> = new Map([
   ["commit prepared", HAS_EFFECT],
   ["deallocate", "close the scope in which you called prepare"],
   ["declare", "call cursor or stream"],
-  ["discard", "the pool resets its connections itself; for one connection, run it inside of withConnection"],
+  ["discard", "the pool resets its connections itself; for one connection, run it inside withConnection"],
   ["end", ENDINGS],
   ["listen", "call listen"],
   ["lock", INSIDE],
-  ["prepare", "call prepare, or run it inside of withConnection"],
-  ["prepare transaction", "run the transaction inside of withConnection"],
+  ["prepare", "call prepare, or run it inside withConnection"],
+  ["prepare transaction", "run the transaction inside withConnection"],
   ["release", NESTED],
   ["reset", SETTINGS],
   ["rollback", ENDINGS],
