@@ -157,7 +157,8 @@ export class ExtendedQuery<Row, A> implements HasUnreadRows, Answer<Row>, Repeat
   private encodePrepare(writer: ByteWriter): void {
     const { length } = this.values
     // The server would parse it, and describe it with a count that has overflowed.
-    if (length > MAX_COUNT) throw new Unencodable(`${length} parameters; a statement takes at most ${MAX_COUNT}`)
+    if (length > MAX_COUNT)
+      throw new Unencodable(`the call gives ${length} parameters, but a statement takes at most ${MAX_COUNT}`)
     const name = this.repetition !== undefined ? this.inUse.leaveUnnamed() : this.inUse.nameIt()
     this.parses = false
     writeParse(writer, name, this.sql, this.inUse.namedTypes)
@@ -306,7 +307,8 @@ export class ExtendedQuery<Row, A> implements HasUnreadRows, Answer<Row>, Repeat
     done: (exit: Exit.Exit<unknown, PgError.PgError>) => void
   ): void {
     // The query for types must need no lookup itself, or there would be no end.
-    if (this.wanted.types === OWN_TYPES) throw new ProtocolViolation("a type of its own in the catalogue's answer")
+    if (this.wanted.types === OWN_TYPES)
+      throw new ProtocolViolation("an answer with a user-defined type to the query for types")
     this.lookedUp = [...this.lookedUp, ...oids]
     this.part = lookUpTypes(this, types, oids, (exit) => {
       this.part = undefined

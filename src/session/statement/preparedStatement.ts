@@ -170,6 +170,6 @@ const unknownColumn = (
 ): UndecodableColumn => {
   const index = columns.findIndex(({ typeOid }) => unknown.includes(typeOid))
   const { name = "", typeOid = NO_TYPE } = columns[index] ?? {}
-  const reason = new UnresolvedType("its type is not known", unknown, { isOutdated: false })
+  const reason = new UnresolvedType("the client does not know its type", unknown, { isOutdated: false })
   return new UndecodableColumn({ name, typeName: types.typeName(typeOid) }, index, reason)
 }
