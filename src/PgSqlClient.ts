@@ -49,7 +49,7 @@ import { sqlErrorOf } from "./sqlClient/sqlErrors.ts"
 import { SqlPgClient, sqlPgClientOf } from "./sqlClient/sqlPg.ts"
 import * as Transactions from "./sqlClient/transactions.ts"
 
-export type { RawAnswer, RawField } from "./sqlClient/rawAnswer.ts"
+export type { RawAnswer, RawField } from "./sqlClient/answers.ts"
 export type { SqlPgClient, SqlPgConfig, SqlPgNotification } from "./sqlClient/sqlPg.ts"
 
 // ------------------------------------------------------------------------------------------------------ models
@@ -142,7 +142,7 @@ export const fromClient = Effect.fnUntraced(function* (
   options: Options = {}
 ): Effect.fn.Return<PgSqlClient, never, Reactivity.Reactivity> {
   const pool = routerOf(pg)
-  if (pool === undefined) return yield* Effect.die(new Error("PgSqlClient: the PgClient is not one of effectpg"))
+  if (pool === undefined) return yield* Effect.die(new Error("PgSqlClient needs a PgClient that effectpg made"))
   const observer = pool.observer.withoutSpans
   const { target } = observer
   const router = pool.adapted(observer)

@@ -30,6 +30,8 @@ const request = (sql: string, params: ReadonlyArray<unknown>): Request.Statement
   Request.query<ObjectRow, Answer>(sql, params, {
     form: Request.objects,
     maxRows: ALL,
+    // Lists of values and inserts of many rows make many texts.
+    isPassing: true,
     result: ({ rows, tag }) =>
       Exit.succeed(
         tag !== undefined && CHANGES.has(tag.command)

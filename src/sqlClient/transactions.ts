@@ -111,16 +111,22 @@ const isTransient = (error: unknown): boolean => {
   return PgError.isPgError(native) && (native._tag === "SerializationError" || native._tag === "DeadlockDetectedError")
 }
 
-/** Runs an effect once the transaction of the fiber has been committed, without that transaction. */
+/**
+ * Runs an effect once the transaction of the fiber has been committed, without that transaction. A transaction that can
+ * no longer be committed discards it, also if its body does not know that yet: the session was lost, or SQL ended it.
+ */
 const afterCommitOf =
   (router: Router, service: TransactionService): AfterCommit =>
   <R>(effect: Effect.Effect<void, never, R>) => {
-    const reported = Effect.ignoreCause(effect, { log: "Unhandled", message: "a callback of afterCommit has failed" })
+    const reported = Effect.ignoreCause(effect, { log: "Unhandled", message: "a callback of afterCommit failed" })
     return router.inTransaction(
       (level) =>
         Effect.contextWith((context: Context.Context<R>) => {
-          if (level.isOver) return Effect.die(new Error("afterCommit: the transaction has already ended"))
-          level.afterCommit(Effect.provideContext(reported, outside<R>(router, service)(context)))
+          if (level.isConcluded) return Effect.die(new Error("afterCommit: the transaction has already ended"))
+          level.afterCommit({
+            effect: Effect.provideContext(reported, outside<R>(router, service)(context)),
+            isUninterruptible: true
+          })
           return Effect.void
         }),
       () => reported

@@ -8,13 +8,10 @@ import type { Row, StreamOptions } from "../call/call.ts"
 import type { Router } from "../connection/router.ts"
 import { stream } from "../connection/stream.ts"
 import * as PgError from "../PgError.ts"
-import type { StatementRequest } from "../session/request/request.ts"
+import type { Make } from "./answers.ts"
 import { fullyTyped, typedParameters } from "./parameters.ts"
 
 type Values = ReadonlyArray<unknown>
-
-/** Makes the request for a statement. */
-export type Make<A> = (sql: string, params: Values) => StatementRequest<A>
 
 /** Runs a statement where `router` says. */
 export const typedCall = <A>(
