@@ -31,6 +31,7 @@
  * @since 0.1.0
  */
 import * as Arr from "effect/Array"
+import type * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import type * as Option from "effect/Option"
 import type * as Scope from "effect/Scope"
@@ -44,11 +45,12 @@ import {
   PostgresIntrospector,
   PostgresQueryCompiler
 } from "kysely"
+import * as Shape from "./call/shape.ts"
 import { routerOf } from "./connection/baseQueryable.ts"
 import { calledBy } from "./kysely/callers.ts"
 import { KyselyDriver } from "./kysely/driver.ts"
 import { Promises } from "./kysely/promises.ts"
-import { type Read, readingOf } from "./kysely/reading.ts"
+import { readingOf } from "./kysely/reading.ts"
 import * as PgClient from "./PgClient.ts"
 import * as PgError from "./PgError.ts"
 import type * as PgPool from "./PgPool.ts"
@@ -105,18 +107,29 @@ export interface StreamOptions {
  * for a query that shall belong to the transaction of a fiber.
  *
  * A promise is rejected with the `PgError`. Values are those of effectpg: `int8` is a bigint, `timestamptz` a Date.
- * `destroy` ends the Kysely, and leaves the pool open.
+ * `destroy` ends the Kysely, and leaves the pool open. Fails with `InvalidConfigError` if the configuration is wrong.
  *
  * @category constructors
  * @since 0.1.0
  */
 export const make = <Tables>(
-  config: Omit<KyselyConfig, "dialect"> = {}
-): Effect.Effect<Kysely<Tables>, never, PgClient.PgClient | Scope.Scope> =>
-  Effect.map(Effect.flatMap(PgClient.PgClient, dialect), (dialect) => new Kysely<Tables>({ ...config, dialect }))
+  config?: Omit<KyselyConfig, "dialect">
+): Effect.Effect<Kysely<Tables>, PgError.PgError, PgClient.PgClient | Scope.Scope> =>
+  Shape.withOptions(config, CONFIG, (known = {}) =>
+    Effect.map(Effect.flatMap(PgClient.PgClient, dialect), (dialect) => new Kysely<Tables>({ ...known, dialect }))
+  )
+
+const CONFIG: Shape.Kinds = {
+  log: { is: (log) => typeof log === "function" || Shape.names.is(log), takes: "a function or an array of levels" },
+  plugins: { is: (plugins) => Array.isArray(plugins) && plugins.every(isPlugin), takes: "an array of plugins" }
+}
+
+const isPlugin = (plugin: unknown): boolean =>
+  typeof plugin === "object" && plugin !== null && "transformQuery" in plugin && "transformResult" in plugin
 
 /**
  * Makes the dialect with which a program makes its Kysely itself, on any pool or client. `make` says how queries run.
+ * Fails with `InvalidConfigError` if the pool is not one of effectpg.
  *
  * @example
  * ```ts
@@ -137,9 +150,13 @@ export const make = <Tables>(
  */
 export const dialect = Effect.fnUntraced(function* (
   pool: PgPool.PgPool
-): Effect.fn.Return<Dialect, never, Scope.Scope> {
+): Effect.fn.Return<Dialect, PgError.InvalidConfigError, Scope.Scope> {
+  const fault = Shape.faultOf("pool", pool, Shape.queryable)
+  if (fault !== undefined) return yield* fault
   const router = routerOf(pool)
-  if (router === undefined) return yield* Effect.die(new Error("PgKysely: the pool is not one of effectpg"))
+  if (router === undefined) {
+    return yield* new PgError.InvalidConfigError({ setting: "pool", reason: "must be a pool or a client of effectpg" })
+  }
   const scope = yield* Effect.scope
   const context = yield* Effect.context<never>()
   const made: Dialect = {
@@ -180,19 +197,26 @@ export const dialect = Effect.fnUntraced(function* (
 export const execute = <A>(
   query: Executable<A> | ((options: AbortableQueryOptions) => Promise<A>)
 ): Effect.Effect<A, PgError.PgError> =>
-  Effect.contextWith((context) =>
-    Effect.catch(
-      Effect.tryPromise({
-        try: (signal) => {
-          const isSingle = typeof query !== "function"
-          calledBy(signal, { context, isSingle })
-          return isSingle ? query.execute({ signal }) : query({ signal })
-        },
-        catch: (reason) => reason
-      }),
-      failingWith
+  Shape.unless(Shape.faultOf("query", query, EXECUTABLE), () =>
+    Effect.contextWith((context) =>
+      Effect.catch(
+        Effect.tryPromise({
+          try: async (signal) => {
+            const isSingle = typeof query !== "function"
+            calledBy(signal, { context, isSingle })
+            return await (isSingle ? query.execute({ signal }) : query({ signal }))
+          },
+          catch: (reason) => reason
+        }),
+        failingWith
+      )
     )
   )
+
+const EXECUTABLE: Shape.Kind = {
+  is: (query) => typeof query === "function" || has(query, "execute"),
+  takes: "a query of Kysely, or a function that runs one"
+}
 
 /**
  * Runs a query as `execute` does, and returns its first row, if there is one.
@@ -202,7 +226,12 @@ export const execute = <A>(
  */
 export const executeTakeFirst = <A>(
   query: Executable<ReadonlyArray<A>>
-): Effect.Effect<Option.Option<A>, PgError.PgError> => Effect.map(execute(query), Arr.head)
+): Effect.Effect<Option.Option<A>, PgError.PgError> =>
+  Effect.flatMap(execute(query), (rows) =>
+    Shape.unless(Shape.faultOf("query", rows, ROWS), () => Effect.succeed(Arr.head(rows)))
+  )
+
+const ROWS: Shape.Kind = { is: Shape.isArray, takes: "a query of Kysely that returns an array" }
 
 /**
  * Streams the rows of a query, a page at a time: only one page is in memory. Otherwise it is as `execute`.
@@ -210,26 +239,41 @@ export const executeTakeFirst = <A>(
  * @category running
  * @since 0.1.0
  */
-export const stream = <A>(
-  query: Streamable<A>,
-  { fetchSize = DEFAULT_FETCH_SIZE }: StreamOptions = {}
-): Stream.Stream<A, PgError.PgError> =>
-  Stream.catch(
-    Stream.unwrap(
-      Effect.contextWith((context) =>
-        Effect.map(
-          readingOf((signal) => {
-            calledBy(signal, { context, isSingle: true })
-            return query.stream({ chunkSize: fetchSize, signal })
-          }),
-          (read: Read<A>) => Stream.fromPull(Effect.succeed(read))
+export const stream = <A>(query: Streamable<A>, options?: StreamOptions): Stream.Stream<A, PgError.PgError> =>
+  Stream.unwrap(
+    Shape.unless(Shape.faultOf("query", query, STREAMABLE), () =>
+      Shape.withOptions(options, STREAM_OPTIONS, (known) =>
+        Effect.contextWith((context) =>
+          Effect.succeed(streamed(query, known?.fetchSize ?? DEFAULT_FETCH_SIZE, context))
         )
       )
-    ),
-    (reason) => Stream.fromEffect(failingWith(reason))
+    )
   )
+
+const streamed = <A>(
+  query: Streamable<A>,
+  chunkSize: number,
+  context: Context.Context<never>
+): Stream.Stream<A, PgError.PgError> => {
+  const reading = readingOf((signal) => {
+    calledBy(signal, { context, isSingle: true })
+    const rows = query.stream({ chunkSize, signal })
+    const fault = Shape.faultOf("query", rows, ITERATOR)
+    if (fault !== undefined) throw fault
+    return rows
+  })
+  const rows = Stream.unwrap(Effect.map(reading, (read) => Stream.fromPull(Effect.succeed(read))))
+  return Stream.catch(rows, (reason) => Stream.fromEffect(failingWith(reason)))
+}
+
+const STREAMABLE: Shape.Kind = { is: (query) => has(query, "stream"), takes: "a query of Kysely that returns rows" }
+const ITERATOR: Shape.Kind = { is: (rows) => has(rows, "next"), takes: STREAMABLE.takes }
+const STREAM_OPTIONS: Shape.Kinds = { fetchSize: Shape.count }
 
 const DEFAULT_FETCH_SIZE = 1_000
 
 const failingWith = (reason: unknown): Effect.Effect<never, PgError.PgError> =>
   PgError.isPgError(reason) ? Effect.fail(reason) : Effect.die(reason)
+
+const has = (query: unknown, method: string): boolean =>
+  typeof query === "object" && query !== null && typeof Reflect.get(query, method) === "function"

@@ -54,6 +54,6 @@ export class Promises {
 const over = (): PgError.UnsupportedError =>
   new PgError.UnsupportedError({
     feature: "a query with a Kysely whose scope has ended",
-    instead: "run it within the scope, or make another Kysely",
+    instead: "run it within the scope, or make another Kysely with PgKysely.make",
     sql: ""
   })

@@ -10,20 +10,23 @@ export type Read<A> = Pull.Pull<Arr.NonEmptyReadonlyArray<A>, unknown>
 /** Opens the iterator that `open` makes for a signal. It is closed with the scope. */
 export const readingOf = <A>(
   open: (signal: AbortSignal) => AsyncIterableIterator<A>
-): Effect.Effect<Read<A>, never, Scope.Scope> =>
+): Effect.Effect<Read<A>, unknown, Scope.Scope> =>
   Effect.map(
     Effect.acquireRelease(
-      Effect.sync(() => {
-        const controller = new AbortController()
-        return { controller, iterator: open(controller.signal) }
+      Effect.try({
+        try: () => {
+          const controller = new AbortController()
+          return { controller, iterator: open(controller.signal) }
+        },
+        catch: (reason) => reason
       }),
       ({ iterator }) => Effect.ignore(Effect.tryPromise(async () => iterator.return?.()))
     ),
     ({ controller, iterator }) => {
       const next = Effect.tryPromise({
-        try: (signal) => {
+        try: async (signal) => {
           signal.addEventListener("abort", () => controller.abort(signal.reason), { once: true })
-          return iterator.next()
+          return await iterator.next()
         },
         catch: (reason) => reason
       })
