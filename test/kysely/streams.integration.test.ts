@@ -111,6 +111,22 @@ layer(TestDatabase.layer, { excludeTestServices: true })("a stream of Kysely", (
     }).pipe(Effect.scoped)
   )
 
+  it.effect("leaves its connection to the next query, however it ends", () =>
+    Effect.gen(function* () {
+      const { db, pool } = yield* library({ maxConnections: 1 })
+      yield* from(() =>
+        db.connection().execute(async (connection) => {
+          for await (const _ of titlesInto(connection, 30).returning("title").stream(10)) break
+          assert.lengthOf(await connection.selectFrom("books").select("id").execute(), 30)
+          await all(numbers(connection, 25).stream(10)).catch(() => {})
+          await connection.deleteFrom("books").where("id", ">", 20).execute()
+        })
+      )
+      assert.lengthOf(yield* titlesIn(pool), 20)
+      yield* assertAllBack(pool)
+    }).pipe(Effect.scoped)
+  )
+
   it.effect("takes a Date and a list of texts, whose types the server cannot tell", () =>
     Effect.gen(function* () {
       const { db, pool } = yield* library({ maxConnections: 1 })
