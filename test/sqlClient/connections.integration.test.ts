@@ -35,6 +35,8 @@ const ODD_NAMES = [
 
 const NAMES = [...ODD_NAMES, ...Array.from({ length: 300 - ODD_NAMES.length }, (_, n) => `shard:${n}`)]
 
+const reversal = <A extends object>(rows: ReadonlyArray<A>): ReadonlyArray<A> => rows.toReversed()
+
 const quoted = (name: string) => `"${name.replaceAll('"', '""')}"`
 
 parity(
@@ -197,7 +199,9 @@ parity(
       })
     )
 
-    it.effect("60,000 parameters are sent, and 70,000 are a typed failure", () =>
+    const many: Answers<string> = { right: "Success", "@effect/sql-pg": "Failure" }
+    const sending = "60,000 parameters are sent, and 70,000 are a typed failure"
+    it.effect(named(participant, sending, { "@effect/sql-pg": "refuses more than 32,767" }), () =>
       Effect.gen(function* () {
         const sql = yield* SqlClient.SqlClient
         const sum = (length: number) =>
@@ -205,7 +209,10 @@ parity(
             `SELECT count(*)::int AS n FROM (VALUES ${Array.from({ length }, (_, n) => `($${n + 1}::int4)`).join()}) AS v`,
             Array.from({ length }, (_, n) => n)
           )
-        assert.deepStrictEqual(yield* sum(60_000), [{ n: 60_000 }])
+        const exit = yield* Effect.exit(sum(60_000))
+        assert.strictEqual(exit._tag, answerOf(participant, many))
+        if (exit._tag === "Success") assert.deepStrictEqual(exit.value, [{ n: 60_000 }])
+        assert.deepStrictEqual(yield* sum(32_767), [{ n: 32_767 }])
         assert.strictEqual((yield* Effect.flip(sum(70_000)))._tag, "SqlError")
         assert.deepStrictEqual(yield* sql`SELECT 1 AS healthy`, [{ healthy: 1 }])
       })
@@ -271,12 +278,11 @@ parity(
         yield* Effect.scoped(
           Effect.gen(function* () {
             const connection = yield* sql.reserve
-            const upper = <A extends object>(rows: ReadonlyArray<A>): ReadonlyArray<A> => rows.toReversed()
             const text = "SELECT n FROM generate_series(1, $1::int4) AS n"
             const reversed = [{ n: 2 }, { n: 1 }]
-            assert.deepStrictEqual(yield* connection.execute(text, [2], upper), reversed)
-            assert.deepStrictEqual(yield* connection.executeUnprepared(text, [2], upper), reversed)
-            assert.deepStrictEqual(yield* Stream.runCollect(connection.executeStream(text, [2], upper)), reversed)
+            assert.deepStrictEqual(yield* connection.execute(text, [2], reversal), reversed)
+            assert.deepStrictEqual(yield* connection.executeUnprepared(text, [2], reversal), reversed)
+            assert.deepStrictEqual(yield* Stream.runCollect(connection.executeStream(text, [2], reversal)), reversed)
             assert.deepStrictEqual(yield* connection.executeValues(text, [2]), [[1], [2]])
             assert.deepStrictEqual(yield* connection.executeValuesUnprepared(text, [2]), [[1], [2]])
             assert.containsSubset(yield* connection.executeRaw(text, [2]), { rows: [{ n: 1 }, { n: 2 }] })

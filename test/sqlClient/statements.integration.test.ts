@@ -2,7 +2,7 @@
 import { assert } from "@effect/vitest"
 import * as Effect from "effect/Effect"
 import * as SqlClient from "effect/sql/SqlClient"
-import * as Statement from "effect/sql/Statement"
+import type * as Statement from "effect/sql/Statement"
 import { named, parity } from "./support/participants.ts"
 
 const people = Effect.gen(function* () {

@@ -479,8 +479,7 @@ parity(
         yield* Effect.scoped(
           Effect.gen(function* () {
             const mine = yield* sql.reserve
-            const pidOf = (row: ReadonlyArray<{ readonly pid: number }>) => row[0]?.pid
-            const pid = Effect.map(mine.execute("SELECT pg_backend_pid() AS pid", [], undefined), pidOf)
+            const pid = Effect.map(mine.executeValues("SELECT pg_backend_pid()", []), (rows) => rows[0]?.[0])
             const first = yield* pid
             const others = yield* Effect.all(
               Array.from({ length: 10 }, () => backend),

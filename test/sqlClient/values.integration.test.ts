@@ -2,7 +2,7 @@
 import { assert } from "@effect/vitest"
 import * as Effect from "effect/Effect"
 import * as SqlClient from "effect/sql/SqlClient"
-import * as Statement from "effect/sql/Statement"
+import type * as Statement from "effect/sql/Statement"
 import { type Answers, answerOf, type Extras, named, parity } from "./support/participants.ts"
 
 const MOMENT = new Date("2024-03-10T20:45:01.250Z")
