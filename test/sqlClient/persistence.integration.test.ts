@@ -11,10 +11,13 @@ import * as Schema from "effect/Schema"
 import * as SqlClient from "effect/sql/SqlClient"
 import { parity } from "./support/participants.ts"
 
+const Measured = Schema.Struct({ degrees: Schema.Number, at: Schema.DateFromString })
+const Unknown = Schema.Literal("unknown city")
+
 class Weather extends Persistable.Class<{ payload: { city: string } }>()("Weather", {
   primaryKey: ({ city }) => city,
-  success: Schema.Struct({ degrees: Schema.Number, at: Schema.DateFromString }),
-  error: Schema.Literal("unknown city")
+  success: Measured,
+  error: Unknown
 }) {}
 
 const AT = new Date("2024-03-10T20:45:01.250Z")
@@ -75,12 +78,14 @@ for (const [name, layer, tableOf] of layers) {
           const store = yield* makeStore()
           const keys = Array.from({ length: 300 }, (_, n) => new Weather({ city: `city ${n}` }))
           const written = keys.filter((_, n) => n % 3 !== 0)
-          yield* store.setMany(written.map((key, n) => [key, Exit.succeed({ degrees: n, at: AT })] as const))
-          const exits = yield* store.getMany(keys)
+          yield* store.setMany<typeof Measured, typeof Unknown>(
+            written.map((key, n) => [key, Exit.succeed({ degrees: n, at: AT })] as const)
+          )
+          const exits = yield* store.getMany<typeof Measured, typeof Unknown>(keys)
           assert.strictEqual(exits.length, 300)
           assert.isTrue(exits.every((exit, n) => (exit === undefined) === (n % 3 === 0)))
           assert.deepStrictEqual(exits[1], Exit.succeed({ degrees: 0, at: AT }))
-          assert.deepStrictEqual(yield* store.getMany([]), [])
+          assert.deepStrictEqual(yield* store.getMany<typeof Measured, typeof Unknown>([]), [])
         })
       )
 
@@ -89,7 +94,9 @@ for (const [name, layer, tableOf] of layers) {
           const sql = yield* SqlClient.SqlClient
           const store = yield* makeStore()
           for (let length = 1; length <= 60; length++) {
-            yield* store.setMany(Array.from({ length }, (_, n) => [new Weather({ city: `city ${n}` }), mild] as const))
+            yield* store.setMany<typeof Measured, typeof Unknown>(
+              Array.from({ length }, (_, n) => [new Weather({ city: `city ${n}` }), mild] as const)
+            )
           }
           const [row] = yield* sql<{
             n: number
@@ -107,7 +114,10 @@ for (const [name, layer, tableOf] of layers) {
           assert.deepStrictEqual(yield* store.get(short), mild)
           yield* Effect.sleep("200 millis")
           assert.strictEqual(yield* store.get(short), undefined)
-          assert.deepStrictEqual(yield* store.getMany([short, long]), [undefined, failed])
+          assert.deepStrictEqual(yield* store.getMany<typeof Measured, typeof Unknown>([short, long]), [
+            undefined,
+            failed
+          ])
         })
       )
 
@@ -157,7 +167,9 @@ for (const [name, layer, tableOf] of layers) {
             (n) => store.set(new Weather({ city: `city ${n % 5}` }), Exit.succeed({ degrees: n, at: AT })),
             { concurrency: "unbounded", discard: true }
           )
-          const exits = yield* store.getMany([0, 1, 2, 3, 4].map((n) => new Weather({ city: `city ${n}` })))
+          const exits = yield* store.getMany<typeof Measured, typeof Unknown>(
+            [0, 1, 2, 3, 4].map((n) => new Weather({ city: `city ${n}` }))
+          )
           assert.isTrue(exits.every((exit) => exit !== undefined && Exit.isSuccess(exit)))
         })
       )
