@@ -1,3 +1,4 @@
+import * as os from "node:os"
 import { defineConfig } from "vitest/config"
 
 const INTEGRATION = "test/**/*.integration.test.ts"
@@ -17,6 +18,9 @@ const LONG = [
   "test/errorTypes.test.ts"
 ]
 
+/** Many tests wait more than they work, so two run side by side even on two cores. */
+const WORKERS = Math.max(2, os.availableParallelism() - 1)
+
 const withServer = { globalSetup: ["test/support/globalSetup.ts"], testTimeout: 30_000, hookTimeout: 60_000 }
 
 /**
@@ -25,6 +29,7 @@ const withServer = { globalSetup: ["test/support/globalSetup.ts"], testTimeout: 
  */
 export default defineConfig({
   test: {
+    maxWorkers: WORKERS,
     projects: [
       {
         test: {

@@ -21,6 +21,8 @@ const begin = <A>(iterable: Iterable<A>, sql: string): Iterator<A> => {
 class GuardedIterator<A> implements Iterator<A> {
   readonly #iterator: Iterator<A>
   readonly #sql: string
+  /** One for all rows, because a row is taken out of it before the next one is asked for. */
+  #yielded: { done: false; value: A } | undefined
 
   constructor(iterator: Iterator<A>, sql: string) {
     this.#iterator = iterator
@@ -31,7 +33,11 @@ class GuardedIterator<A> implements Iterator<A> {
     try {
       const result = this.#iterator.next()
       // Reading the result may throw as well. A result of another kind would never end the iteration.
-      return result.done === true ? DONE : { done: false, value: result.value }
+      if (result.done === true) return DONE
+      const { value } = result
+      if (this.#yielded === undefined) this.#yielded = { done: false, value }
+      else this.#yielded.value = value
+      return this.#yielded
     } catch (failure) {
       throw refused(failure, this.#sql)
     }

@@ -22,14 +22,7 @@ import { copyBytesOut, copyRowsOut } from "./copy/copyOut.ts"
 import { withSource, withTable } from "./copy/copyStatement.ts"
 import { cursor, scrollCursor } from "./cursor.ts"
 import { executeMany, fetchMany } from "./pipeline/executeMany.ts"
-import type {
-  AdvisoryLockKey,
-  AdvisoryLockOptions,
-  Queryable,
-  Transaction,
-  TransactionOptions,
-  WithTransactionOptions
-} from "./queryable/queryable.ts"
+import type * as Queryables from "./queryable/queryable.ts"
 import { levelSource, Router } from "./router.ts"
 import {
   type Decode,
@@ -72,12 +65,17 @@ const manyRuns = (sql: string): Asked => ({ sql, params: undefined, many: "runs"
 type Answer<A, R = never> = Effect.Effect<A, PgError.PgError, R>
 type Scrolling = CursorOptions & { readonly scroll: true }
 
-export class BaseQueryable extends Inspectable.Class implements Queryable {
+export class BaseQueryable extends Inspectable.Class implements Queryables.Queryable {
   readonly #router: Router
 
   constructor(router: Router) {
     super()
     this.#router = router
+  }
+
+  /** For an adapter. Undefined for an object of another library. */
+  static routerOf(queryable: object): Router | undefined {
+    return #router in queryable ? queryable.#router : undefined
   }
 
   /** Every object that is handed out prints no more than its kind and its state. */
@@ -358,7 +356,7 @@ export class BaseQueryable extends Inspectable.Class implements Queryable {
 
   withTransaction<A, E, R>(
     effect: Effect.Effect<A, E, R>,
-    options?: WithTransactionOptions
+    options?: Queryables.WithTransactionOptions
   ): Effect.Effect<A, E | PgError.PgError, R> {
     return Shape.unless(Shape.faultOf("effect", effect, Shape.effect), () =>
       Shape.withOptions(options, Options.WITH_TRANSACTION_OPTIONS, (known = {}) =>
@@ -367,7 +365,7 @@ export class BaseQueryable extends Inspectable.Class implements Queryable {
     )
   }
 
-  begin(options?: TransactionOptions): Effect.Effect<Transaction, PgError.PgError, Scope.Scope> {
+  begin(options?: Queryables.TransactionOptions): Effect.Effect<Queryables.Transaction, PgError.PgError, Scope.Scope> {
     return Shape.withOptions(options, Options.TRANSACTION_OPTIONS, (known = {}) => {
       const begun = Effect.map(begin(this.#router, known), (transaction) => new Handle(transaction))
       return withTimeout("begin", undefined, begun, known.timeout)
@@ -395,9 +393,9 @@ export class BaseQueryable extends Inspectable.Class implements Queryable {
   // ------------------------------------------------------------------------------------------------- locks and types
 
   withAdvisoryLock<A, E, R>(
-    key: AdvisoryLockKey,
+    key: Queryables.AdvisoryLockKey,
     effect: Effect.Effect<A, E, R>,
-    options?: AdvisoryLockOptions
+    options?: Queryables.AdvisoryLockOptions
   ): Effect.Effect<A, E | PgError.PgError, R> {
     return Shape.unless(lockFault(key, effect), () =>
       Shape.withOptions(options, Options.WAITING_LOCK_OPTIONS, (known = {}) =>
@@ -407,9 +405,9 @@ export class BaseQueryable extends Inspectable.Class implements Queryable {
   }
 
   withAdvisoryLockIfAvailable<A, E, R>(
-    key: AdvisoryLockKey,
+    key: Queryables.AdvisoryLockKey,
     effect: Effect.Effect<A, E, R>,
-    options?: Omit<AdvisoryLockOptions, "timeout">
+    options?: Omit<Queryables.AdvisoryLockOptions, "timeout">
   ): Effect.Effect<Option.Option<A>, E | PgError.PgError, R> {
     return Shape.unless(lockFault(key, effect), () =>
       Shape.withOptions(options, Options.LOCK_OPTIONS, (known = {}) =>
@@ -425,10 +423,12 @@ export class BaseQueryable extends Inspectable.Class implements Queryable {
   }
 }
 
-const queryableOf = (router: Router): Queryable => new BaseQueryable(router)
+export const { routerOf } = BaseQueryable
+
+const queryableOf = (router: Router): Queryables.Queryable => new BaseQueryable(router)
 
 /** A transaction that is ended by hand. */
-class Handle extends BaseQueryable implements Transaction {
+class Handle extends BaseQueryable implements Queryables.Transaction {
   readonly #begun: Begun
 
   constructor(begun: Begun) {

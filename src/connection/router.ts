@@ -90,6 +90,16 @@ class Bond {
 /** The key under which the context of a fiber holds the level that the fiber is bound to. */
 export type BondKey = Context.Service<Bond, Bond>
 
+/** Provides what an adapter knows a transaction by. `depth` is 0 for a transaction, and 1 or more for a savepoint. */
+export type Companion = (depth: number) => Context.Context<never>
+
+const accompanied = <A, E, R>(
+  effect: Effect.Effect<A, E, R>,
+  level: TransactionLevel,
+  companions: ReadonlyArray<Companion>
+): Effect.Effect<A, E, R> =>
+  companions.reduce((whole, companion) => Effect.provideContext(whole, companion(level.nesting)), effect)
+
 let keys = 0
 
 /** Asks the hook for a comment, within the span of the call, and runs the request with it. */
@@ -109,14 +119,17 @@ export class Router {
   readonly source: SessionSource
   /** Created when a fiber is first bound: a pool creates a router for each lease, and few of them bind a fiber. */
   private knownKey: BondKey | undefined
+  /** What adapters provide beside each bond to a transaction. */
+  readonly companions: Array<Companion>
   readonly observer: Observer
   /** How the columns of the database are named. */
   readonly names: ColumnNames
 
   /** A held statement is given the key of the router that prepared it, so that both see the same transactions. */
-  constructor(source: SessionSource, key?: BondKey) {
+  constructor(source: SessionSource, key?: BondKey, observer = source.observer, companions: Array<Companion> = []) {
+    this.companions = companions
     this.source = source
-    this.observer = source.observer
+    this.observer = observer
     this.names = source.catalogue.names
     this.knownKey = key
   }
@@ -124,6 +137,11 @@ export class Router {
   /** Each router has a key of its own, so that the transactions of two databases are kept apart. */
   get key(): BondKey {
     return (this.knownKey ??= Context.Service<Bond>(`effectpg/connection/Router/${keys++}`))
+  }
+
+  /** Makes a router that sees the same transactions, and reports its calls to an observer of its own. */
+  adapted(observer: Observer): Router {
+    return new Router(this.source, this.key, observer, this.companions)
   }
 
   // ------------------------------------------------------------------------------------------------- calls
@@ -163,6 +181,12 @@ export class Router {
     return this.onTarget<TransactionLevel, PgError.PgError, Scope.Scope>(Effect.succeed, (lender) => lender.scopedRoot)
   }
 
+  /** Lends a session of the source for the scope, also if the fiber is in a transaction. */
+  get scopedRoot(): Effect.Effect<TransactionLevel, PgError.PgError, Scope.Scope> {
+    const { source } = this
+    return source.level === undefined ? source.scopedRoot : Effect.succeed(source.level)
+  }
+
   /** Lends the level of the fiber, or a session of the source, while `use` runs. */
   onLevel<A, E, R>(use: (level: TransactionLevel) => Effect.Effect<A, E, R>): Effect.Effect<A, E | PgError.PgError, R> {
     return this.onTarget<A, E | PgError.PgError, R>(use, (lender) => lender.withRoot((root) => use(root)))
@@ -189,7 +213,14 @@ export class Router {
 
   /** Binds an effect to a level: its calls run there. */
   bind<A, E, R>(level: TransactionLevel, effect: Effect.Effect<A, E, R>): Effect.Effect<A, E, R> {
-    return Effect.provideService(effect, this.key, new Bond(level))
+    const bound = Effect.provideService(effect, this.key, new Bond(level))
+    return this.companions.length > 0 && level.isTransaction ? accompanied(bound, level, this.companions) : bound
+  }
+
+  /** Whether the calls of the fiber are a part of a transaction. */
+  isInTransaction(fiber: Fiber.Fiber<unknown, unknown>): boolean {
+    const target = this.targetOf(fiber)
+    return target instanceof TransactionLevel && target.isTransaction
   }
 
   private onTarget<A, E, R>(

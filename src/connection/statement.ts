@@ -3,7 +3,7 @@ import * as Effect from "effect/Effect"
 import * as Inspectable from "effect/Inspectable"
 import * as Option from "effect/Option"
 import type * as Scope from "effect/Scope"
-import * as Stream from "effect/Stream"
+import type * as Stream from "effect/Stream"
 import type { DatabaseTypes } from "../codec/databaseTypes.ts"
 import type { PgCursor } from "../PgCursor.ts"
 import type * as PgError from "../PgError.ts"
@@ -75,11 +75,7 @@ class Statement extends Inspectable.Class implements PgStatement {
     params?: Parameters,
     options?: MaybeDecoded<RowOptions<unknown, unknown>>
   ): Answer<ReadonlyArray<unknown>, unknown> {
-    return Shape.withOptions(options, Options.ROW_OPTIONS, (known) =>
-      known?.row === undefined
-        ? this.#queryable.fetch(this.sql, params, known)
-        : this.#queryable.fetch(this.sql, params, { ...known, row: known.row })
-    )
+    return this.#queryable.fetch(this.sql, params, options)
   }
 
   fetchTuples<A, R>(params: Parameters | undefined, options: RowOptions<A, R>): Answer<ReadonlyArray<A>, R>
@@ -89,11 +85,7 @@ class Statement extends Inspectable.Class implements PgStatement {
     params?: Parameters,
     options?: MaybeDecoded<RowOptions<unknown, unknown>>
   ): Answer<ReadonlyArray<unknown>, unknown> {
-    return Shape.withOptions(options, Options.ROW_OPTIONS, (known) =>
-      known?.row === undefined
-        ? this.#queryable.fetchTuples(this.sql, params, known)
-        : this.#queryable.fetchTuples(this.sql, params, { ...known, row: known.row })
-    )
+    return this.#queryable.fetchTuples(this.sql, params, options)
   }
 
   fetchRow<A, R>(params: Parameters | undefined, options: RowOptions<A, R>): Answer<Option.Option<A>, R>
@@ -103,22 +95,14 @@ class Statement extends Inspectable.Class implements PgStatement {
     params?: Parameters,
     options?: MaybeDecoded<RowOptions<unknown, unknown>>
   ): Answer<Option.Option<unknown>, unknown> {
-    return Shape.withOptions(options, Options.ROW_OPTIONS, (known) =>
-      known?.row === undefined
-        ? this.#queryable.fetchRow(this.sql, params, known)
-        : this.#queryable.fetchRow(this.sql, params, { ...known, row: known.row })
-    )
+    return this.#queryable.fetchRow(this.sql, params, options)
   }
 
   fetchOne<A, R>(params: Parameters | undefined, options: RowOptions<A, R>): Answer<A, R>
   fetchOne(params?: Parameters, options?: CallOptions): Answer<Row>
   fetchOne<A extends object>(params?: Parameters, options?: CallOptions): Answer<A>
   fetchOne(params?: Parameters, options?: MaybeDecoded<RowOptions<unknown, unknown>>): Answer<unknown, unknown> {
-    return Shape.withOptions(options, Options.ROW_OPTIONS, (known) =>
-      known?.row === undefined
-        ? this.#queryable.fetchOne(this.sql, params, known)
-        : this.#queryable.fetchOne(this.sql, params, { ...known, row: known.row })
-    )
+    return this.#queryable.fetchOne(this.sql, params, options)
   }
 
   fetchValue<A, R>(params: Parameters | undefined, options: DecodedValueOptions<A, R>): Answer<Option.Option<A>, R>
@@ -128,11 +112,7 @@ class Statement extends Inspectable.Class implements PgStatement {
     params?: Parameters,
     options?: MaybeDecoded<DecodedValueOptions<unknown, unknown>>
   ): Answer<Option.Option<unknown>, unknown> {
-    return Shape.withOptions(options, Options.VALUE_OPTIONS, (known) =>
-      known?.value === undefined
-        ? this.#queryable.fetchValue(this.sql, params, known)
-        : this.#queryable.fetchValue(this.sql, params, { ...known, value: known.value })
-    )
+    return this.#queryable.fetchValue(this.sql, params, options)
   }
 
   execute(params?: Parameters, options?: CallOptions): Answer<CommandResult> {
@@ -158,11 +138,7 @@ class Statement extends Inspectable.Class implements PgStatement {
     rows: RowSource<E, R>,
     options?: MaybeDecoded<RowOptions<unknown, unknown>>
   ): Effect.Effect<ReadonlyArray<ReadonlyArray<unknown>>, E | PgError.PgError, unknown> {
-    return Shape.withOptions(options, Options.ROW_OPTIONS, (known) =>
-      known?.row === undefined
-        ? this.#queryable.fetchMany(this.sql, rows, known)
-        : this.#queryable.fetchMany(this.sql, rows, { ...known, row: known.row })
-    )
+    return this.#queryable.fetchMany(this.sql, rows, options)
   }
 
   stream<A, R>(params: Parameters | undefined, options: RowStreamOptions<A, R>): Stream.Stream<A, PgError.PgError, R>
@@ -172,15 +148,7 @@ class Statement extends Inspectable.Class implements PgStatement {
     params?: Parameters,
     options?: StreamOptions & Partial<RowStreamOptions<unknown, unknown>>
   ): Stream.Stream<unknown, PgError.PgError, unknown> {
-    return Stream.unwrap(
-      Shape.withOptions(options, Options.STREAM_OPTIONS, (known) =>
-        Effect.succeed(
-          known?.row === undefined
-            ? this.#queryable.stream(this.sql, params, known)
-            : this.#queryable.stream(this.sql, params, { ...known, row: known.row })
-        )
-      )
-    )
+    return this.#queryable.stream(this.sql, params, options)
   }
 
   cursor(params?: Parameters, options?: CallOptions): Effect.Effect<PgCursor, PgError.PgError, Scope.Scope> {

@@ -19,7 +19,20 @@ export const withTransaction = <A, E, R>(
   options: WithTransactionOptions
 ): Effect.Effect<A, E | PgError.PgError, R> => {
   const begin = beginStatement(options)
-  if (typeof begin !== "string") return Effect.fail(begin)
+  return typeof begin === "string" ? begunWith(router, effect, begin, options) : Effect.fail(begin)
+}
+
+/**
+ * Runs an effect in a transaction that the statement `begin` begins, or in a savepoint. `mayPass` tells whether a
+ * transaction that has failed with an error is worth another attempt.
+ */
+export const begunWith = <A, E, R>(
+  router: Router,
+  effect: Effect.Effect<A, E, R>,
+  begin: string,
+  options: WithTransactionOptions,
+  mayPass = mayPassNextTime
+): Effect.Effect<A, E | PgError.PgError, R> => {
   const on = (outer: TransactionLevel, afterEnd?: AfterEnd, lastCommit?: LastCommit) =>
     outer.within({ ...levelOptions(begin, options), afterEnd, lastCommit }, (level) => router.bind(level, effect))
   const { retry } = options
@@ -35,7 +48,7 @@ export const withTransaction = <A, E, R>(
       )
     })
     const attempt = attempts === undefined ? once : attempts.attempt(once)
-    return retry === undefined ? attempt : Effect.retry(attempt, { schedule: retry, while: mayPassNextTime })
+    return retry === undefined ? attempt : Effect.retry(attempt, { schedule: retry, while: mayPass })
   }
   return router.inTransaction<A, E | PgError.PgError, R>(inside, (target, fiber) =>
     observer.transaction(fiber, (attempts) => whole(target, attempts))

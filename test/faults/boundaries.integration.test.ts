@@ -33,8 +33,13 @@ const injectionsAt = (scenario: Scenario, boundaries: number): ReadonlyArray<Inj
     .flat()
     .filter(({ name }) => name.startsWith(wanted))
 
-/** On a busy machine a scenario can run out of time before it has come to the boundary. */
+/**
+ * A fault can miss: on a busy machine a scenario can run out of time before it has come to the boundary, and the answer
+ * to the reset that follows a COMMIT can come before or after the end of the scenario. It is tried again, and at most
+ * this share of all may miss every time.
+ */
 const MAX_MISSES = 3
+const MOST_MISSES = 0.01
 const hasOnlyMissed = (wrongs: ReadonlySet<Wrong>): boolean =>
   wrongs.size === 1 && wrongs.has("the fault did not happen")
 
@@ -66,6 +71,7 @@ layer(TestDatabase.layer, { excludeTestServices: true })("a fault at any message
         const nextId = counter()
         const done: Array<Injection> = []
         const found: Array<string> = []
+        const missed: Array<string> = []
         const injectAll = (bench: Bench, injections: IterableIterator<Injection>) =>
           Effect.gen(function* () {
             for (const injection of injections) {
@@ -74,7 +80,8 @@ layer(TestDatabase.layer, { excludeTestServices: true })("a fault at any message
               for (let misses = 0; misses < MAX_MISSES && hasOnlyMissed(wrongs); misses++) {
                 wrongs = yield* inject(bench, scenario, fault, boundary, nextId())
               }
-              found.push(...[...wrongs].map((wrong) => `${name}: ${wrong}`))
+              if (hasOnlyMissed(wrongs)) missed.push(name)
+              else found.push(...[...wrongs].map((wrong) => `${name}: ${wrong}`))
               done.push(injection)
             }
           })
@@ -93,7 +100,9 @@ layer(TestDatabase.layer, { excludeTestServices: true })("a fault at any message
           }).pipe(Effect.scoped)
         const names = [...(yield* injectInto(false)), ...(yield* injectInto(true))]
         print(done, found, performance.now() - startedAt)
+        if (missed.length > 0) console.log(`missed:\n${missed.join("\n")}`)
         assert.deepStrictEqual(found, [])
+        assert.isAtMost(missed.length, MOST_MISSES * done.length)
         assert.isAtLeast(done.length, wanted === "" ? FEWEST_INJECTIONS : 1)
         for (const name of names) yield* eventually(backendsOf(observer, name), 0)
       }),

@@ -6,6 +6,9 @@ import * as Effect from "effect/Effect"
 
 export type Environment = Readonly<Record<string, string | undefined>>
 
+/** The variables that say where files are. */
+export const fileVariables: ReadonlyArray<string> = ["HOME", "APPDATA", "PGSERVICEFILE", "PGSYSCONFDIR"]
+
 export const defaultPassfile = (environment: Environment): string | undefined =>
   isWindows ? inApplicationData(environment, "pgpass.conf") : inHome(environment, ".pgpass")
 

@@ -72,5 +72,7 @@ const names: Readonly<Record<SettingName, Names>> = { ...options, ...parameters 
 export const keysOf = (setting: SettingName): ReadonlyArray<string> => names[setting].keys
 export const variableOf = (setting: SettingName): string | undefined => names[setting].variable
 
+export const settingVariables: ReadonlyArray<string> = Object.values(names).flatMap(({ variable }) => variable ?? [])
+
 export const optionNames: ReadonlyArray<string> = Object.keys(options)
 export const keys: ReadonlyArray<string> = Object.values(names).flatMap(({ keys }) => keys)

@@ -4,11 +4,11 @@
  */
 import * as Effect from "effect/Effect"
 import type * as PgError from "../../PgError.ts"
-import type { Environment } from "./files.ts"
+import { type Environment, fileVariables } from "./files.ts"
 import { type Given, invalid, readSafely, readSecretText, readText } from "../given.ts"
 import { didYouMean } from "./likeness.ts"
-import { checkEnvironment } from "./unsupportedKeys.ts"
-import { keysOf, optionNames, type SettingName, variableOf } from "./names.ts"
+import { checkEnvironment, unsupportedVariables } from "./unsupportedKeys.ts"
+import { keysOf, optionNames, type SettingName, settingVariables, variableOf } from "./names.ts"
 import { readService } from "./serviceFile.ts"
 import { type ConnectionUrl, parseUrl } from "./url.ts"
 
@@ -16,14 +16,17 @@ export type Source = (setting: SettingName) => Given | undefined
 
 type Read<A> = Effect.fn.Return<A, PgError.InvalidConfigError>
 
-/** Copies the environment that a user passes, so that nothing of it is read later. */
+/** Copies what is read of the environment that a user passes, so that nothing of it is read later. */
 export const environmentOf = Effect.fnUntraced(function* (given: Environment): Read<Environment> {
   const environment = yield* readSafely({ name: "environment", isText: false, value: given }, () =>
-    Effect.succeed<Environment>({ ...given })
+    Effect.sync(() => Object.fromEntries(variables.map((name) => [name, given[name]])))
   )
   yield* checkEnvironment(environment)
   return environment
 })
+
+/** All others are left alone, because each variable of `process.env` that is read is a call into the system. */
+const variables = [...settingVariables, ...unsupportedVariables, ...fileVariables]
 
 export const sourcesOf = Effect.fnUntraced(function* (settings: object, environment: Environment): Read<Source> {
   const options = yield* readSafely({ name: "settings", isText: false, value: settings }, ({ value }) =>

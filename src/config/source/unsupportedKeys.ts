@@ -31,6 +31,10 @@ const unsupported: ReadonlyMap<string, Unsupported> = new Map<string, Unsupporte
   ["target_session_attrs", { variable: "PGTARGETSESSIONATTRS", harmless: ["any"] }]
 ])
 
+export const unsupportedVariables: ReadonlyArray<string> = [...unsupported.values()].flatMap(
+  ({ variable }) => variable ?? []
+)
+
 /**
  * Checks one key. `where` is for the message: "has", "in line 3 has". An unknown key may be half a password, so the
  * message does not repeat it.

@@ -9,7 +9,7 @@ const INITIAL_SLOTS = 16
 /** The longest span that is searched item by item. A longer one gets an index. */
 const SLOTS_WITHOUT_INDEX = 64
 
-const emptySlots = <A>(count: number): Array<A | undefined> => Array.from({ length: count }, () => undefined)
+const emptySlots = <A>(count: number): Array<A | undefined> => Array<A | undefined>(count).fill(undefined)
 
 /** The place of each item, as a number that is one higher than that of the item before it. */
 interface Index<A> {

@@ -73,6 +73,11 @@ export class TransactionLevel extends Served {
     return this.depth > 0
   }
 
+  /** How many savepoints lie between this level and its transaction; -1 for the session itself. */
+  get nesting(): number {
+    return this.depth - 1
+  }
+
   /** Whether the session is in a transaction that SQL of the user has begun, which is no level. */
   get isBegunInSql(): boolean {
     return !this.isTransaction && this.ending === 0 && this.session.transactionStatus !== TransactionStatus.idle

@@ -29,8 +29,9 @@ import { cstring, frame, int16, int32 } from "../../wire/frames.ts"
 
 const MEGABYTE = 1_048_576
 
-/** The server runs in this process too, and the machine has other work: the faults that this found took seconds. */
-const WORST_LAG_MILLIS = 1_200
+const WORST_LAG_MILLIS = 50
+/** The server runs in this process too, and the machine has other work, so the best of several attempts counts. */
+const ATTEMPTS = { retry: 9 }
 
 /** Runs an effect, during which the event loop may not stand still for long. */
 const withFreeLoop = <A, E, R>(effect: Effect.Effect<A, E, R>): Effect.Effect<A, E, R> =>
@@ -81,44 +82,50 @@ const flood = (peer: Peer, bytes: number, piece: Buffer) =>
   })
 
 describe("a server", () => {
-  it.live("may send a row of COPY in pieces of one byte", () =>
-    Effect.gen(function* () {
-      const { peer, reading, rows, session } = yield* copyingRows
-      const value = MEGABYTE / 4
-      const piece = Buffer.concat(Array.from({ length: 4_096 }, () => frame(Backend.CopyData, Buffer.of(7))))
-      yield* withFreeLoop(
-        Effect.gen(function* () {
-          peer.send(frame(Backend.CopyData, Buffer.concat([int16(1), int32(value)])))
-          yield* flood(peer, value * 6, piece)
-          peer.send(...end)
-          yield* Fiber.join(reading)
-        })
-      )
-      assert.lengthOf(rows, 1)
-      yield* assertHealthy({ peer, session })
-    })
+  it.live(
+    "may send a row of COPY in pieces of one byte",
+    () =>
+      Effect.gen(function* () {
+        const { peer, reading, rows, session } = yield* copyingRows
+        const value = MEGABYTE / 4
+        const piece = Buffer.concat(Array.from({ length: 4_096 }, () => frame(Backend.CopyData, Buffer.of(7))))
+        yield* withFreeLoop(
+          Effect.gen(function* () {
+            peer.send(frame(Backend.CopyData, Buffer.concat([int16(1), int32(value)])))
+            yield* flood(peer, value * 6, piece)
+            peer.send(...end)
+            yield* Fiber.join(reading)
+          })
+        )
+        assert.lengthOf(rows, 1)
+        yield* assertHealthy({ peer, session })
+      }),
+    ATTEMPTS
   )
 
-  it.live("may give the header of a COPY an extension of any size", () =>
-    Effect.gen(function* () {
-      const server = yield* begin
-      const { peer, pg, session } = server
-      const reading = yield* Effect.forkChild(Stream.runCollect(pg.copyOutRows({ query: "SELECT b" })), {
-        startImmediately: true
-      })
-      yield* peer.cycle
-      peer.send(Say.described([Say.column("b", pgType.bytea.oid)]))
-      yield* peer.message
-      const size = 150 * MEGABYTE
-      peer.send(Say.copyOut, frame(Backend.CopyData, Buffer.concat([COPY_HEADER.subarray(0, 15), int32(size)])))
-      const before = process.memoryUsage().arrayBuffers
-      yield* withFreeLoop(flood(peer, size + (size / 65_536) * 5, frame(Backend.CopyData, Buffer.alloc(65_536))))
-      // What the garbage collector has not come to yet counts too.
-      assert.isBelow(process.memoryUsage().arrayBuffers - before, 100 * MEGABYTE)
-      peer.send(frame(Backend.CopyData, dataRow([Buffer.of(1)])), ...end)
-      assert.lengthOf(yield* Fiber.join(reading), 1)
-      yield* assertHealthy({ peer, session })
-    })
+  it.live(
+    "may give the header of a COPY an extension of any size",
+    () =>
+      Effect.gen(function* () {
+        const server = yield* begin
+        const { peer, pg, session } = server
+        const reading = yield* Effect.forkChild(Stream.runCollect(pg.copyOutRows({ query: "SELECT b" })), {
+          startImmediately: true
+        })
+        yield* peer.cycle
+        peer.send(Say.described([Say.column("b", pgType.bytea.oid)]))
+        yield* peer.message
+        const size = 150 * MEGABYTE
+        peer.send(Say.copyOut, frame(Backend.CopyData, Buffer.concat([COPY_HEADER.subarray(0, 15), int32(size)])))
+        const before = process.memoryUsage().arrayBuffers
+        yield* withFreeLoop(flood(peer, size + (size / 65_536) * 5, frame(Backend.CopyData, Buffer.alloc(65_536))))
+        // What the garbage collector has not come to yet counts too.
+        assert.isBelow(process.memoryUsage().arrayBuffers - before, 100 * MEGABYTE)
+        peer.send(frame(Backend.CopyData, dataRow([Buffer.of(1)])), ...end)
+        assert.lengthOf(yield* Fiber.join(reading), 1)
+        yield* assertHealthy({ peer, session })
+      }),
+    ATTEMPTS
   )
 
   it.live("may not send an endless row of COPY", () =>
@@ -132,26 +139,29 @@ describe("a server", () => {
     })
   )
 
-  it.live("may report an error of 100 MB, whose beginning is reported", () =>
-    Effect.gen(function* () {
-      const { peer, pg, session } = yield* begin
-      const asking = yield* Effect.forkChild(pg.fetch("SELECT 1/0"), { startImmediately: true })
-      yield* peer.cycle
-      const size = 100 * MEGABYTE
-      const beginning = Buffer.concat([cstring("SERROR"), cstring("VERROR"), cstring("C22012"), Buffer.from("M")])
-      yield* withFreeLoop(
-        Effect.gen(function* () {
-          peer.send(Buffer.concat([Buffer.of(Backend.ErrorResponse), int32(4 + beginning.length + size), beginning]))
-          yield* flood(peer, size, Buffer.alloc(65_536, "x"))
-          peer.send(Say.ready())
-          const error = yield* failureOf(asking)
-          assert.strictEqual(error._tag, "DivisionByZeroError")
-          assert.isAbove(error.message.length, 1_000)
-          assert.isAtMost(error.message.length, MAX_ERROR_BYTES)
-        })
-      )
-      yield* assertHealthy({ peer, session })
-    })
+  it.live(
+    "may report an error of 100 MB, whose beginning is reported",
+    () =>
+      Effect.gen(function* () {
+        const { peer, pg, session } = yield* begin
+        const asking = yield* Effect.forkChild(pg.fetch("SELECT 1/0"), { startImmediately: true })
+        yield* peer.cycle
+        const size = 100 * MEGABYTE
+        const beginning = Buffer.concat([cstring("SERROR"), cstring("VERROR"), cstring("C22012"), Buffer.from("M")])
+        yield* withFreeLoop(
+          Effect.gen(function* () {
+            peer.send(Buffer.concat([Buffer.of(Backend.ErrorResponse), int32(4 + beginning.length + size), beginning]))
+            yield* flood(peer, size, Buffer.alloc(65_536, "x"))
+            peer.send(Say.ready())
+            const error = yield* failureOf(asking)
+            assert.strictEqual(error._tag, "DivisionByZeroError")
+            assert.isAbove(error.message.length, 1_000)
+            assert.isAtMost(error.message.length, MAX_ERROR_BYTES)
+          })
+        )
+        yield* assertHealthy({ peer, session })
+      }),
+    ATTEMPTS
   )
 
   it.live("may send a notice of any size, whose beginning is reported", () =>
@@ -203,19 +213,22 @@ describe("a server", () => {
     })
   )
 
-  it.live("may send data without a request, of which nothing is kept", () =>
-    Effect.gen(function* () {
-      const { peer, pg, session } = yield* begin
-      yield* answering(peer, { statements: [["SELECT", { columns: [Say.column("n", pgType.int4.oid)], rows: [] }]] })
-      const unasked = Buffer.concat([
-        Say.notification("nobody", "x".repeat(7_000)),
-        Say.notice("x"),
-        Say.parameterStatus("TimeZone", "UTC")
-      ])
-      const many = Buffer.concat(Array.from({ length: 100 }, () => unasked))
-      yield* withFreeLoop(flood(peer, 50 * MEGABYTE, many))
-      assert.deepStrictEqual(yield* pg.fetch("SELECT"), [])
-      assert.isUndefined(session.lost)
-    })
+  it.live(
+    "may send data without a request, of which nothing is kept",
+    () =>
+      Effect.gen(function* () {
+        const { peer, pg, session } = yield* begin
+        yield* answering(peer, { statements: [["SELECT", { columns: [Say.column("n", pgType.int4.oid)], rows: [] }]] })
+        const unasked = Buffer.concat([
+          Say.notification("nobody", "x".repeat(7_000)),
+          Say.notice("x"),
+          Say.parameterStatus("TimeZone", "UTC")
+        ])
+        const many = Buffer.concat(Array.from({ length: 100 }, () => unasked))
+        yield* withFreeLoop(flood(peer, 50 * MEGABYTE, many))
+        assert.deepStrictEqual(yield* pg.fetch("SELECT"), [])
+        assert.isUndefined(session.lost)
+      }),
+    ATTEMPTS
   )
 })

@@ -1,0 +1,287 @@
+/**
+ * effectpg as the `SqlClient` of effect/sql, for programs and modules that are written against it: Effect's migrator,
+ * models, resolvers, persistence, queues, event journals, cluster and workflows.
+ *
+ * A call of `PgClient` within `sql.withTransaction` is a part of that transaction, and a statement of `sql` within
+ * `pg.withTransaction` is a part of that one.
+ *
+ * @example
+ * ```ts
+ * import { NodeRuntime } from "@effect/platform-node"
+ * import { Effect, Redacted } from "effect"
+ * import { SqlClient } from "effect/sql"
+ * import { PgSqlClient } from "effectpg"
+ *
+ * const program = Effect.gen(function* () {
+ *   const sql = yield* SqlClient.SqlClient
+ *   return yield* sql`SELECT id, name FROM users WHERE active = ${true}`
+ * })
+ *
+ * program.pipe(
+ *   Effect.provide(PgSqlClient.layer({ url: Redacted.make("postgres://app@localhost/app") })),
+ *   NodeRuntime.runMain
+ * )
+ * ```
+ * @since 0.1.0
+ */
+import type * as Cause from "effect/Cause"
+import * as Config from "effect/Config"
+import * as Context from "effect/Context"
+import * as Effect from "effect/Effect"
+import { identity } from "effect/Function"
+import * as Layer from "effect/Layer"
+import type * as Queue from "effect/Queue"
+import * as Reactivity from "effect/reactivity/Reactivity"
+import type * as Scope from "effect/Scope"
+import * as SqlClient from "effect/sql/SqlClient"
+import type { SqlError } from "effect/sql/SqlError"
+import * as Statement from "effect/sql/Statement"
+import * as Stream from "effect/Stream"
+import { routerOf } from "./connection/baseQueryable.ts"
+import { levelSource, Router } from "./connection/router.ts"
+import * as PgClient from "./PgClient.ts"
+import type * as PgError from "./PgError.ts"
+import type * as PgNotification from "./PgNotification.ts"
+import type * as PgPool from "./PgPool.ts"
+import { json, makeCompiler } from "./sqlClient/compiler.ts"
+import { connectionOf } from "./sqlClient/connection.ts"
+import { sqlErrorOf } from "./sqlClient/sqlErrors.ts"
+import * as Transactions from "./sqlClient/transactions.ts"
+
+export type { RawAnswer, RawField } from "./sqlClient/rawAnswer.ts"
+
+// ------------------------------------------------------------------------------------------------------ models
+
+/**
+ * The `SqlClient` of effect/sql, with what PostgreSQL has beyond it.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface PgSqlClient extends SqlClient.SqlClient {
+  /** The client of effectpg's own API, on the same pool. */
+  readonly pg: PgClient.PgClient
+  /**
+   * A value as a parameter of the type `jsonb`. A string becomes a JSON string, and null is NULL.
+   */
+  readonly json: (value: unknown) => Statement.Fragment
+  /**
+   * Runs an effect in a transaction, or in a savepoint if the fiber is in a transaction already. It takes the options of
+   * `PgClient.withTransaction`: isolation, access, retries and a timeout.
+   */
+  readonly withTransaction: Transactions.WithTransaction
+  /**
+   * Listens to a channel for the scope. When the effect completes, the server has confirmed the LISTEN. All channels
+   * share one connection of the pool, which is opened anew if it is lost; a `Gap` in the queue then says that
+   * notifications may have been lost.
+   */
+  readonly listen: (
+    channel: string
+  ) => Effect.Effect<Queue.Dequeue<PgNotification.Event, SqlError | Cause.Done>, SqlError, Scope.Scope>
+  /** Sends a notification, once the transaction of the fiber is committed if it is in one. */
+  readonly notify: (channel: string, payload: string) => Effect.Effect<void, SqlError>
+}
+
+/**
+ * How names are changed between program and database, and what spans say.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface Options {
+  /** Changes the names of columns in rows, such as `String.snakeToCamel`. */
+  readonly transformResultNames?: ((name: string) => string) | undefined
+  /** Changes identifiers in statements, such as `String.camelToSnake`. */
+  readonly transformQueryNames?: ((name: string) => string) | undefined
+  /**
+   * Whether the keys of JSON values are changed too.
+   *
+   * @default true
+   */
+  readonly transformJson?: boolean | undefined
+  /** Attributes for the span of every statement, in addition to those of the database. */
+  readonly spanAttributes?: Readonly<Record<string, unknown>> | undefined
+}
+
+/**
+ * The settings of a client and of its pool.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface Settings extends PgPool.Settings, Options {
+  /**
+   * How many connections are opened at once, and how many are kept open. If it is 0, the first statement connects.
+   *
+   * @default 0
+   */
+  readonly minConnections?: number | undefined
+}
+
+/**
+ * The service tag of the client. Programs usually ask for `SqlClient.SqlClient`, and for this one if they need more.
+ *
+ * @category tags
+ * @since 0.1.0
+ */
+export const PgSqlClient: Context.Service<PgSqlClient, PgSqlClient> =
+  Context.Service<PgSqlClient>("effectpg/PgSqlClient")
+
+// ------------------------------------------------------------------------------------------------- constructors
+
+/**
+ * Makes a client on the pool of a `PgClient`, so that both APIs share connections and transactions.
+ *
+ * @category constructors
+ * @since 0.1.0
+ */
+export const fromClient = Effect.fnUntraced(function* (
+  pg: PgClient.PgClient,
+  options: Options = {}
+): Effect.fn.Return<PgSqlClient, never, Reactivity.Reactivity> {
+  const pool = routerOf(pg)
+  if (pool === undefined) return yield* Effect.die(new Error("PgSqlClient: the PgClient is not one of effectpg"))
+  const observer = pool.observer.withoutSpans
+  const { target } = observer
+  const router = pool.adapted(observer)
+  const connection = connectionOf(router)
+  const spanAttributes: ReadonlyArray<readonly [string, unknown]> = [
+    ...Object.entries(options.spanAttributes ?? {}),
+    ["db.system.name", "postgresql"],
+    ["db.namespace", target.database],
+    ["server.address", target.address],
+    ...(target.port === undefined ? [] : ([["server.port", target.port]] as const))
+  ]
+  const transactions = Transactions.make(router, connection, spanAttributes)
+  const reserve = Effect.mapBoth(router.scopedRoot, {
+    onSuccess: (root) => connectionOf(new Router(levelSource(root), router.key, observer)),
+    onFailure: (error) => sqlErrorOf(error, "reserve")
+  })
+  const client = yield* SqlClient.make({
+    acquirer: Effect.succeed(connection),
+    borrower: (use) => use(connection),
+    transactionAcquirer: reserve,
+    compiler: makeCompiler(options),
+    driver: "effectpg",
+    spanAttributes,
+    transactionService: transactions.service,
+    transformRows: transformationOf(options)
+  })
+  const { afterCommit, withTransaction } = transactions
+  return Object.assign(client, {
+    pg,
+    json,
+    afterCommit,
+    withTransaction,
+    listen: listening(pg),
+    notify: (channel: string, payload: string) =>
+      Effect.mapError(pg.notify(channel, payload), (error) => sqlErrorOf(error, "notify"))
+  })
+})
+
+/**
+ * Opens a pool that lives as long as the scope, and makes a client on it. By default it opens no connection before it
+ * needs one.
+ *
+ * @category constructors
+ * @since 0.1.0
+ */
+export const make = Effect.fnUntraced(function* (
+  settings: Settings
+): Effect.fn.Return<PgSqlClient, SqlError, Scope.Scope | Reactivity.Reactivity> {
+  const { options, pool } = divided(settings)
+  const pg = yield* Effect.mapError(PgClient.make({ minConnections: 0, ...pool }), connecting)
+  return yield* fromClient(pg, options)
+})
+
+const connecting = (error: PgError.PgError): SqlError => sqlErrorOf(error, "connect")
+
+/**
+ * Provides a client as `SqlClient.SqlClient`, as `PgSqlClient` and, for effectpg's own API, as `PgClient`, for as long as
+ * the layer lives. Fails with `SqlError`, whose cause is the error of effectpg, if a setting is wrong.
+ *
+ * @category layers
+ * @since 0.1.0
+ */
+export const layer = (
+  settings: Settings
+): Layer.Layer<PgSqlClient | SqlClient.SqlClient | PgClient.PgClient, SqlError> => layerOf(make(settings))
+
+/**
+ * Provides a client as `layer` does, with settings that are read by a `Config`, each alone or all together.
+ *
+ * @category layers
+ * @since 0.1.0
+ */
+export const layerConfig = (
+  settings: Config.Wrap<Settings>
+): Layer.Layer<PgSqlClient | SqlClient.SqlClient | PgClient.PgClient, SqlError | Config.ConfigError> =>
+  layerOf(Effect.flatMap(Config.unwrap(settings), make))
+
+/**
+ * Provides a client on the pool of the `PgClient` that the program has already.
+ *
+ * @example
+ * ```ts
+ * import { Layer, Redacted } from "effect"
+ * import { PgClient, PgSqlClient } from "effectpg"
+ *
+ * export const database = PgSqlClient.layerFrom().pipe(
+ *   Layer.provideMerge(PgClient.layer({ url: Redacted.make("postgres://app@localhost/app") }))
+ * )
+ * ```
+ * @category layers
+ * @since 0.1.0
+ */
+export const layerFrom = (
+  options?: Options
+): Layer.Layer<PgSqlClient | SqlClient.SqlClient, never, PgClient.PgClient> =>
+  layerOf(Effect.flatMap(PgClient.PgClient, (pg) => fromClient(pg, options)))
+
+// ----------------------------------------------------------------------------------------------- implementation
+
+/** `Reactivity.layer` is memoized, so the client shares the application's. */
+const layerOf = <E, R>(
+  made: Effect.Effect<PgSqlClient, E, R>
+): Layer.Layer<
+  PgSqlClient | SqlClient.SqlClient | PgClient.PgClient,
+  E,
+  Exclude<Exclude<R, Scope.Scope>, Reactivity.Reactivity>
+> =>
+  Layer.effectContext(
+    Effect.map(made, (client) =>
+      Context.make(PgSqlClient, client).pipe(
+        Context.add(SqlClient.SqlClient, client),
+        Context.add(PgClient.PgClient, client.pg)
+      )
+    )
+  ).pipe(Layer.provide(Reactivity.layer))
+
+const divided = ({
+  spanAttributes,
+  transformJson,
+  transformQueryNames,
+  transformResultNames,
+  ...pool
+}: Settings): { readonly options: Options; readonly pool: PgPool.Settings } => ({
+  options: { spanAttributes, transformJson, transformQueryNames, transformResultNames },
+  pool
+})
+
+/** `withoutTransforms` needs a transformation of rows to take away, even if only statements are changed. */
+const transformationOf = ({ transformJson, transformQueryNames, transformResultNames }: Options) => {
+  if (transformResultNames !== undefined) return Statement.defaultTransforms(transformResultNames, transformJson).array
+  return transformQueryNames === undefined ? undefined : identity
+}
+
+const listening =
+  (pg: PgClient.PgClient): PgSqlClient["listen"] =>
+  (channel) =>
+    Effect.flatMap(
+      Effect.mapError(pg.listen(channel), (error) => sqlErrorOf(error, "listen")),
+      (events) =>
+        Stream.toQueue(
+          Stream.mapError(events, (error) => sqlErrorOf(error, "listen")),
+          { capacity: "unbounded" }
+        )
+    )

@@ -1,0 +1,146 @@
+/**
+ * The transactions of effect/sql, as transactions of effectpg: a call of either API within one of the other is a part of
+ * it. `makeWithTransaction` of effect/sql gives each transaction its span and its identity, by which batches of requests
+ * are told apart. All that concerns the session is done here.
+ */
+import * as Context from "effect/Context"
+import * as Effect from "effect/Effect"
+import * as Reactivity from "effect/reactivity/Reactivity"
+import * as SqlClient from "effect/sql/SqlClient"
+import type { Connection } from "effect/sql/SqlConnection"
+import { SqlError } from "effect/sql/SqlError"
+import type { WithTransactionOptions } from "../connection/queryable/queryable.ts"
+import type { Router } from "../connection/router.ts"
+import { beginStatement } from "../connection/beginStatement.ts"
+import { begunWith } from "../connection/transaction.ts"
+import * as PgError from "../PgError.ts"
+import { withTimeout } from "../call/timeout.ts"
+import { sqlErrorOf } from "./sqlErrors.ts"
+
+export type TransactionService = SqlClient.SqlClient["transactionService"]
+
+/** Runs an effect in a transaction, or in a savepoint if the fiber is in a transaction of either API. */
+export type WithTransaction = <A, E, R>(
+  self: Effect.Effect<A, E, R>,
+  options?: WithTransactionOptions
+) => Effect.Effect<A, E | SqlError, R>
+
+export type AfterCommit = SqlClient.SqlClient["afterCommit"]
+
+export interface Transactions {
+  readonly service: TransactionService
+  readonly withTransaction: WithTransaction
+  readonly afterCommit: AfterCommit
+}
+
+let clients = 0
+
+/**
+ * Makes the transactions of one client. Each level of a transaction, whichever API has begun it, is known in the
+ * context of its fiber by a pair of its own. `connection` routes its calls by the fiber, so all pairs have the same one.
+ */
+export const make = (
+  router: Router,
+  connection: Connection,
+  spanAttributes: ReadonlyArray<readonly [string, unknown]>
+): Transactions => {
+  const service: TransactionService = Context.Service(`effectpg/SqlTransaction/${clients++}`)
+  router.companions.push((depth) => Context.make(service, [connection, depth]))
+  const afterCommit = afterCommitOf(router, service)
+  const identified = SqlClient.makeWithTransaction({
+    transactionService: service,
+    spanAttributes,
+    acquireConnection: () => Effect.succeed(connection),
+    begin: () => Effect.void,
+    savepoint: () => Effect.void,
+    commit: () => Effect.void,
+    rollback: () => Effect.void,
+    rollbackSavepoint: () => Effect.void
+  })
+  return {
+    service,
+    afterCommit,
+    withTransaction: <A, E, R>(self: Effect.Effect<A, E, R>, options: WithTransactionOptions = {}) =>
+      Effect.withFiber((fiber) => {
+        const reactivity = Context.getOrUndefined(fiber.context, Reactivity.Reactivity)
+        const body =
+          reactivity === undefined
+            ? self
+            : Effect.provideService(self, Reactivity.Reactivity, deferring(reactivity, afterCommit))
+        // The level of effectpg brings its own pair, so effect/sql is not told that there is an outer level.
+        return Effect.updateContext(identified(transacted(router, body, options)), hiding<R>(service))
+      })
+  }
+}
+
+/** Carries a failure of the body past the errors of its transaction. */
+class FailedBody<E> {
+  readonly error: E
+
+  constructor(error: E) {
+    this.error = error
+  }
+}
+
+const transacted = <A, E, R>(
+  router: Router,
+  body: Effect.Effect<A, E, R>,
+  options: WithTransactionOptions
+): Effect.Effect<A, E | SqlError, R> =>
+  Effect.withFiber((fiber) => {
+    const begin = router.isInTransaction(fiber)
+      ? beginStatement(options)
+      : (fiber.getRef(SqlClient.BeginTransaction) ?? beginStatement(options))
+    if (typeof begin !== "string") return Effect.fail(sqlErrorOf(begin, "withTransaction"))
+    const marked = Effect.mapError(body, (error) => new FailedBody(error))
+    const whole = withTimeout(
+      "withTransaction",
+      undefined,
+      begunWith(router, marked, begin, options, isTransient),
+      options.timeout
+    )
+    return Effect.mapError(whole, (error) =>
+      error instanceof FailedBody ? error.error : sqlErrorOf(error, "withTransaction")
+    )
+  })
+
+/** Whether a transaction that failed with this error may succeed if it is run again. */
+const isTransient = (error: unknown): boolean => {
+  const failure = error instanceof FailedBody ? error.error : error
+  const native = failure instanceof SqlError ? failure.reason.cause : failure
+  return PgError.isPgError(native) && (native._tag === "SerializationError" || native._tag === "DeadlockDetectedError")
+}
+
+/** Runs an effect once the transaction of the fiber has been committed, without that transaction. */
+const afterCommitOf =
+  (router: Router, service: TransactionService): AfterCommit =>
+  <R>(effect: Effect.Effect<void, never, R>) => {
+    const reported = Effect.ignoreCause(effect, { log: "Unhandled", message: "a callback of afterCommit has failed" })
+    return router.inTransaction(
+      (level) =>
+        Effect.contextWith((context: Context.Context<R>) => {
+          if (level.isOver) return Effect.die(new Error("afterCommit: the transaction has already ended"))
+          level.afterCommit(Effect.provideContext(reported, outside<R>(router, service)(context)))
+          return Effect.void
+        }),
+      () => reported
+    )
+  }
+
+const hiding =
+  <R>(service: TransactionService) =>
+  (context: Context.Context<R>): Context.Context<R> =>
+    Context.omit(service)(context) as Context.Context<R>
+
+/** Takes the fiber's transaction out of a context. No effect requires it, so all that `R` names is left. */
+const outside =
+  <R>(router: Router, service: TransactionService) =>
+  (context: Context.Context<R>): Context.Context<R> =>
+    Context.omit(service, router.key)(context) as Context.Context<R>
+
+/** Invalidates keys once the transaction has been committed. */
+const deferring = (reactivity: Reactivity.Reactivity, afterCommit: AfterCommit): Reactivity.Reactivity => {
+  const invalidate: typeof reactivity.invalidate = (keys) =>
+    afterCommit(Effect.sync(() => reactivity.invalidateUnsafe(keys)))
+  return { ...reactivity, invalidate, mutation: (keys, effect) => Effect.tap(effect, invalidate(keys)) }
+}
