@@ -179,8 +179,8 @@ parity("notifications", (it, participant) => {
       const first = yield* inTime(Queue.take(mailbox))
       const second = yield* inTime(Queue.take(mailbox))
       assert.containsSubset(first, { channel: 'a "channel"', payload: "first" })
-      assert.strictEqual(second.payload, "second ünïcode")
-      assert.isNumber(first.processId)
+      assert.containsSubset(second, { payload: "second ünïcode" })
+      assert.isTrue(typeof first === "object" && first !== null && "processId" in first)
     })
   )
 
@@ -197,10 +197,7 @@ parity("notifications", (it, participant) => {
       yield* Effect.ignore(sql.withTransaction(Effect.andThen(notify("events", "rolled back"), Effect.fail("no"))))
       yield* sql.withTransaction(notify("events", "committed"))
       const expected = answerOf(participant, outside)
-      const payloads = yield* inTime(
-        Effect.forEach(expected, () => Effect.map(Queue.take(mailbox), ({ payload }) => payload))
-      )
-      assert.deepStrictEqual(payloads, expected)
+      for (const payload of expected) assert.containsSubset(yield* inTime(Queue.take(mailbox)), { payload })
     })
   )
 

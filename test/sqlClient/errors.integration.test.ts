@@ -243,7 +243,7 @@ const refusalAt = (participant: Participant, change: (url: URL) => void) =>
       Effect.scoped(
         Effect.provide(
           Effect.flatMap(SqlClient.SqlClient, (sql) => sql`SELECT 1`),
-          participant.layer(Redacted.make(url.href), {})
+          participant.layer(Redacted.make(url.href), { acquireTimeout: "1 second" })
         )
       )
     )
@@ -333,7 +333,6 @@ parity(
       Symbol("s"),
       () => 1,
       new Date(Number.NaN),
-      2n ** 64n,
       {
         toJSON: () => {
           throw new Error("no JSON")

@@ -31,6 +31,11 @@ const rows: ReadonlyArray<Row> = [
   ["infinity is a float8", (sql) => sql`SELECT ${-Infinity}`, { right: -Infinity }],
   ["a number beyond int8 is a float8", (sql) => sql`SELECT ${1e300}`, { right: 1e300 }],
   ["a bigint is an int8", (sql) => sql`SELECT ${9_223_372_036_854_775_807n}`, { right: 9_223_372_036_854_775_807n }],
+  [
+    "a bigint beyond int8 is a numeric",
+    (sql) => sql`SELECT ${2n ** 64n}`,
+    { right: "18446744073709551616", "@effect/sql-pg": "UnknownError: int8 out of range: 18446744073709551616" }
+  ],
   ["a boolean is a boolean", (sql) => sql`SELECT ${true}`, { right: true }],
   ["a string is a text", (sql) => sql`SELECT ${"naïve 🐘"}`, { right: "naïve 🐘" }],
   ["an empty string is a text", (sql) => sql`SELECT ${""}`, { right: "" }],

@@ -6,6 +6,7 @@
  */
 import { PgClient } from "@effect/sql-pg"
 import { describe, layer, type Vitest } from "@effect/vitest"
+import type * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import type * as Queue from "effect/Queue"
@@ -14,6 +15,7 @@ import type * as Scope from "effect/Scope"
 import type * as SqlClient from "effect/sql/SqlClient"
 import type * as SqlError from "effect/sql/SqlError"
 import type * as Statement from "effect/sql/Statement"
+import * as PgSqlClient from "../../../src/PgSqlClient.ts"
 import { TestDatabase } from "../../support/database.ts"
 
 export type Name = "@effect/sql-pg" | "effectpg"
@@ -21,6 +23,8 @@ export type Name = "@effect/sql-pg" | "effectpg"
 /** What a test may ask of a client's configuration, in words that both participants translate into their own. */
 export interface Settings {
   readonly maxConnections?: number
+  /** How long a call waits for a connection, if the client has a bound: @effect/sql-pg has none. */
+  readonly acquireTimeout?: Duration.Input
   /** The session's time zone; the server's own by default. */
   readonly timeZone?: string
   readonly transformResultNames?: (name: string) => string
@@ -31,16 +35,8 @@ export interface Settings {
 /** What a PostgreSQL client of Effect has beyond `SqlClient`. */
 export interface Extras {
   readonly json: (value: unknown) => Statement.Fragment
-  readonly listen: (
-    channel: string
-  ) => Effect.Effect<
-    Queue.Dequeue<
-      { readonly channel: string; readonly payload: string; readonly processId: number },
-      SqlError.SqlError
-    >,
-    SqlError.SqlError,
-    Scope.Scope
-  >
+  /** The notifications of a channel, each with at least `channel`, `payload` and `processId`. */
+  readonly listen: (channel: string) => Effect.Effect<Queue.Dequeue<unknown, unknown>, SqlError.SqlError, Scope.Scope>
   readonly notify: (channel: string, payload: string) => Effect.Effect<void, SqlError.SqlError>
 }
 
@@ -55,7 +51,7 @@ const isSqlPg = (client: SqlClient.SqlClient): client is PgClient.PgClient => Pg
 
 const sqlPg: Participant = {
   name: "@effect/sql-pg",
-  layer: (url, { timeZone, ...settings }) =>
+  layer: (url, { acquireTimeout: _, timeZone, ...settings }) =>
     PgClient.layer({ url, ...settings, ...(timeZone !== undefined && { startupParameters: { timezone: timeZone } }) }),
   extrasOf: (client) => {
     if (isSqlPg(client)) return client
@@ -63,7 +59,19 @@ const sqlPg: Participant = {
   }
 }
 
-export const participants: ReadonlyArray<Participant> = [sqlPg]
+const isOurs = (client: SqlClient.SqlClient): client is PgSqlClient.PgSqlClient => client.driver === "effectpg"
+
+const ours: Participant = {
+  name: "effectpg",
+  layer: (url, { timeZone, ...settings }) =>
+    PgSqlClient.layer({ url, ...settings, ...(timeZone !== undefined && { settings: { TimeZone: timeZone } }) }),
+  extrasOf: (client) => {
+    if (isOurs(client)) return client
+    throw new Error("the client is not one of effectpg")
+  }
+}
+
+export const participants: ReadonlyArray<Participant> = [sqlPg, ours]
 
 /** A client of the participant for the database of the test file. */
 export const clientOf = (
