@@ -27,6 +27,12 @@ const inTime = <A, E, R>(effect: Effect.Effect<A, E, R>) =>
 const entry = (primaryKey: string, event = "Changed") =>
   new EventJournal.Entry({ id: EventJournal.makeEntryIdUnsafe(), event, primaryKey, payload: PAYLOAD })
 
+const batch = (length: number): EventLogEncryption.EncryptedBatch => {
+  const [first, ...rest] = Array.from({ length }, () => EventJournal.makeEntryIdUnsafe())
+  if (first === undefined) throw new Error("a batch has entries")
+  return { entryIds: [first, ...rest], iv: PAYLOAD.slice(0, 12), encryptedBatch: PAYLOAD }
+}
+
 parity("SqlEventLogServerUnencrypted", (it) => {
   const makeStorage = SqlEventLogServerUnencrypted.makeStorage({
     entryTablePrefix: "plain_events",
@@ -123,12 +129,6 @@ parity("SqlEventLogServerEncrypted", (it) => {
     compaction: { lag: 0, thresholdFloor: 0, stageTtl: "1 minute", grace: "1 hour" }
   })
   const makeStorage = Effect.map(Layer.build(layer), (context) => Context.get(context, EventLogServerEncrypted.Storage))
-
-  const batch = (length: number): EventLogEncryption.EncryptedBatch => {
-    const [first, ...rest] = Array.from({ length }, () => EventJournal.makeEntryIdUnsafe())
-    if (first === undefined) throw new Error("a batch has entries")
-    return { entryIds: [first, ...rest], iv: PAYLOAD.slice(0, 12), encryptedBatch: PAYLOAD }
-  }
 
   it.effect("the id of the remote is made once, and is that of the next program too", () =>
     Effect.gen(function* () {
