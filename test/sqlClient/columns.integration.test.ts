@@ -94,6 +94,34 @@ const written: ReadonlyArray<Written> = [
     text: { right: "2024-03-10 20:45:01.25", "@effect/sql-pg": "2024-03-11 02:15:01.25" }
   },
   { type: "date", value: MOMENT, text: { right: "2024-03-10", "@effect/sql-pg": "2024-03-11" } },
+  { type: "text", value: MOMENT, text: { right: "2024-03-11 02:15:01.25+05:30" } },
+  { type: "varchar", value: MOMENT, text: { right: "2024-03-11 02:15:01.25+05:30" } },
+  { type: "time", value: MOMENT, text: { right: "20:45:01.25", "@effect/sql-pg": "02:15:01.25" } },
+  { type: "text", value: 7, text: { right: "7" } },
+  { type: "varchar", value: true, text: { right: "true" } },
+  { type: "text", value: 7n, text: { right: "7" } },
+  { type: "int4", value: 1.5, text: { right: "2" } },
+  { type: "int8", value: 2 ** 60, text: { right: "1152921504606846976" } },
+  { type: "numeric", value: 1e21, text: { right: "1000000000000000000000" } },
+  { type: "money", value: 7, text: { right: "$7.00" } },
+  { type: "oid", value: 7, text: { right: "7" } },
+  { type: "bytea", value: Int8Array.of(1, -1), text: { right: "\\x01ff" } },
+  { type: "numeric[]", value: ["1.50", "2"], text: { right: "{1.50,2}", "@effect/sql-pg": "SqlSyntaxError" } },
+  { type: "numeric[]", value: [1, 2], text: { right: "{1,2}" } },
+  { type: "int2[]", value: [1, 2], text: { right: "{1,2}" } },
+  { type: "int8[]", value: [1, 2], text: { right: "{1,2}" } },
+  {
+    type: "uuid[]",
+    value: ["8f14e45f-ceea-467f-a9d5-5d0b9f6a1c11"],
+    text: { right: "{8f14e45f-ceea-467f-a9d5-5d0b9f6a1c11}", "@effect/sql-pg": "SqlSyntaxError" }
+  },
+  {
+    type: "timestamp[]",
+    value: [MOMENT],
+    text: { right: '{"2024-03-10 20:45:01.25"}', "@effect/sql-pg": '{"2024-03-11 02:15:01.25"}' }
+  },
+  { type: "date[]", value: [MOMENT], text: { right: "{2024-03-10}", "@effect/sql-pg": "{2024-03-11}" } },
+  { type: "mood[]", value: ["sad", null], text: { right: "{sad,NULL}", "@effect/sql-pg": "SqlSyntaxError" } },
   { type: "int4[]", value: [1, null, 3], text: { right: "{1,NULL,3}" } },
   { type: "int8[]", value: [1n, 2n], text: { right: "{1,2}" } },
   { type: "int4[]", value: [], text: { right: "{}" } },
@@ -158,21 +186,50 @@ parity(
           const sql = yield* SqlClient.SqlClient
           const table = `written_${index}`
           yield* sql.unsafe(`CREATE TABLE ${table} (id int4, value ${type})`)
-          yield* sql`INSERT INTO ${sql(table)} ${sql.insert({ id: 1, value })}`
-          yield* sql`INSERT INTO ${sql(table)} (id, value) VALUES (${2}, ${value})`
-          yield* sql`INSERT INTO ${sql(table)} ${sql.insert([
-            { id: 3, value },
-            { id: 4, value }
-          ])}`
-          yield* sql`INSERT INTO ${sql(table)} (id) VALUES (${5})`
-          yield* sql`UPDATE ${sql(table)} SET ${sql.update({ value })} WHERE id = ${5}`
-          assert.deepStrictEqual(
-            yield* sql`SELECT DISTINCT value::text AS text, count(*) FROM ${sql(table)} GROUP BY 1`,
-            [{ text: answerOf(participant, text), count: 5n }]
-          )
+          const write = Effect.all([
+            sql`INSERT INTO ${sql(table)} ${sql.insert({ id: 1, value })}`,
+            sql`INSERT INTO ${sql(table)} (id, value) VALUES (${2}, ${value})`,
+            sql`INSERT INTO ${sql(table)} ${sql.insert([
+              { id: 3, value },
+              { id: 4, value }
+            ])}`,
+            sql`INSERT INTO ${sql(table)} (id) VALUES (${5})`,
+            sql`UPDATE ${sql(table)} SET ${sql.update({ value })} WHERE id = ${5}`,
+            sql.withTransaction(sql`INSERT INTO ${sql(table)} ${sql.insert({ id: 6, value })}`)
+          ])
+          const read = sql`SELECT DISTINCT value::text AS text, count(*) FROM ${sql(table)} GROUP BY 1`
+          const outcome = yield* Effect.match(Effect.andThen(write, read), {
+            onSuccess: (rows): unknown => rows,
+            onFailure: ({ reason }) => reason._tag
+          })
+          const expected = answerOf(participant, text)
+          assert.deepStrictEqual(outcome, expected === "SqlSyntaxError" ? expected : [{ text: expected, count: 6n }])
         })
       )
     }
+
+    it.effect("updateValues writes Dates, bytes, booleans and strings of many rows", () =>
+      Effect.gen(function* () {
+        const sql = yield* SqlClient.SqlClient
+        yield* sql`CREATE TABLE many (id int4, at timestamptz, raw bytea, ok boolean, mood mood, total int8)`
+        yield* sql`INSERT INTO many (id) VALUES (1), (2)`
+        const rows = [1, 2].map((id) => ({
+          id,
+          at: new Date(MOMENT.getTime() + id),
+          raw: Uint8Array.of(id),
+          ok: id === 1,
+          mood: "sad",
+          total: BigInt(id)
+        }))
+        const [first, ...rest] = rows
+        if (first === undefined) throw new Error("there are two")
+        const update = sql`UPDATE many SET at = v.at, raw = v.raw, ok = v.ok, mood = v.mood::mood, total = v.total
+          FROM ${sql.updateValues([first, ...rest], "v")} WHERE many.id = v.id`
+        yield* update
+        yield* sql.withTransaction(update)
+        assert.deepStrictEqual(yield* sql`SELECT * FROM many ORDER BY id`, rows)
+      })
+    )
 
     it.effect("a value of type void can be read", () =>
       Effect.gen(function* () {

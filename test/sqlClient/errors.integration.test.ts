@@ -1,5 +1,6 @@
 /** Compares how errors of the server, of the connection and of the client itself are reported: by real errors of each kind. */
 import { assert } from "@effect/vitest"
+import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Layer from "effect/Layer"
@@ -7,6 +8,7 @@ import * as Redacted from "effect/Redacted"
 import * as Schema from "effect/Schema"
 import * as SqlClient from "effect/sql/SqlClient"
 import * as SqlError from "effect/sql/SqlError"
+import * as Stream from "effect/Stream"
 import { inspect } from "node:util"
 import { TestDatabase } from "../support/database.ts"
 import { answerOf, type Answers, named, parity, type Participant } from "./support/participants.ts"
@@ -179,6 +181,23 @@ const rows: ReadonlyArray<Row> = [
     reason: { right: "SqlSyntaxError" }
   },
   {
+    code: "42601",
+    what: "a text of two statements",
+    provoke: (sql) => sql`SELECT 1; SELECT 2`,
+    reason: { right: "SqlSyntaxError" }
+  },
+  {
+    code: "23505",
+    what: "a duplicate of a Date that is written as a text",
+    provoke: (sql) =>
+      Effect.gen(function* () {
+        yield* sql`CREATE TABLE IF NOT EXISTS times (at text PRIMARY KEY)`
+        yield* sql`INSERT INTO times ${sql.insert({ at: new Date(0) })}`
+        yield* sql`INSERT INTO times ${sql.insert({ at: new Date(0) })}`
+      }),
+    reason: { right: "UniqueViolation" }
+  },
+  {
     code: "22012",
     what: "a division by zero",
     provoke: (sql) => sql`SELECT 1 / (${0}::int4)`,
@@ -347,6 +366,32 @@ parity(
       })
     )
 
+    it.effect("json that cannot be written is a typed failure", () =>
+      Effect.gen(function* () {
+        const sql = yield* SqlClient.SqlClient
+        const { json } = participant.extrasOf(sql)
+        const circle: { self?: unknown } = {}
+        circle.self = circle
+        for (const value of [{ n: 1n }, circle]) {
+          assert.strictEqual((yield* Effect.flip(sql`SELECT ${json(value)} AS body`))._tag, "SqlError")
+        }
+        assert.deepStrictEqual(yield* sql`SELECT ${1} AS healthy`, [{ healthy: 1 }])
+      })
+    )
+
+    const surrogates: Answers<unknown> = { right: "refused", "@effect/sql-pg": [{ text: "a\ufffd" }] }
+    const surrogate = "a text with half a surrogate pair is refused, and never changed"
+    it.effect(named(participant, surrogate, { "@effect/sql-pg": "writes U+FFFD instead" }), () =>
+      Effect.gen(function* () {
+        const sql = yield* SqlClient.SqlClient
+        const answer = yield* Effect.match(sql`SELECT ${"a\ud800"}::text AS text`, {
+          onSuccess: (rows): unknown => rows,
+          onFailure: () => "refused"
+        })
+        assert.deepStrictEqual(answer, answerOf(participant, surrogates))
+      })
+    )
+
     it.effect("a text with NUL is a typed failure", () =>
       Effect.gen(function* () {
         const sql = yield* SqlClient.SqlClient
@@ -391,6 +436,18 @@ parity("the reason of a connection that fails", (it, participant) => {
       const error = yield* refusalAt(participant, (url) => (url.port = "1"))
       assert.strictEqual(error.reason._tag, "ConnectionError")
       assert.isTrue(error.isRetryable)
+    })
+  )
+
+  it.effect("a layer is built without a server; the first statement fails", () =>
+    Effect.gen(function* () {
+      const layer = participant.layer(Redacted.make("postgres://a:b@127.0.0.1:1/c"), { acquireTimeout: "1 second" })
+      const context = yield* Layer.build(layer)
+      const sql = Context.get(context, SqlClient.SqlClient)
+      assert.strictEqual((yield* Effect.flip(sql`SELECT 1`)).reason._tag, "ConnectionError")
+      assert.strictEqual((yield* Effect.flip(sql.withTransaction(sql`SELECT 1`))).reason._tag, "ConnectionError")
+      assert.strictEqual((yield* Effect.flip(Effect.scoped(sql.reserve))).reason._tag, "ConnectionError")
+      assert.strictEqual((yield* Effect.flip(Stream.runDrain(sql`SELECT 1`.stream))).reason._tag, "ConnectionError")
     })
   )
 

@@ -1,14 +1,17 @@
 /** Compares transactions and savepoints: what is kept, what is rolled back, and how each kind of end is reported. */
 import { assert } from "@effect/vitest"
 import * as Cause from "effect/Cause"
+import * as Context from "effect/Context"
 import * as Deferred from "effect/Deferred"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Fiber from "effect/Fiber"
+import * as Layer from "effect/Layer"
 import * as Option from "effect/Option"
 import * as SqlClient from "effect/sql/SqlClient"
+import type * as SqlConnection from "effect/sql/SqlConnection"
 import type * as SqlError from "effect/sql/SqlError"
-import { answerOf, type Answers, named, parity } from "./support/participants.ts"
+import { answerOf, type Answers, clientOf, named, parity } from "./support/participants.ts"
 
 class Refusal {
   readonly _tag = "Refusal"
@@ -247,7 +250,7 @@ for (const maxConnections of [1, 3]) {
 
 parity(
   "transactions on a pool of three",
-  (it) => {
+  (it, participant) => {
     it.effect("all statements of a body run in one session, those of its fibers too", () =>
       Effect.gen(function* () {
         const sql = yield* SqlClient.SqlClient
@@ -470,6 +473,80 @@ parity(
           )
         )
         assert.strictEqual((yield* kept).length, 60)
+      })
+    )
+
+    it.effect("a session that is reserved within a transaction is another one, and stays it", () =>
+      Effect.gen(function* () {
+        const sql = yield* numbers
+        const pidOf = (connection: SqlConnection.Connection) =>
+          Effect.map(connection.executeValues("SELECT pg_backend_pid()", []), ([row]) => row?.[0])
+        const outside = yield* sql.reserve
+        const first = yield* pidOf(outside)
+        yield* sql.withTransaction(
+          Effect.gen(function* () {
+            const pid = yield* backend
+            yield* insert(1)
+            yield* Effect.scoped(
+              Effect.gen(function* () {
+                const inside = yield* sql.reserve
+                assert.notStrictEqual(yield* pidOf(inside), pid)
+                assert.deepStrictEqual(yield* inside.executeValues("SELECT n FROM numbers", []), [])
+              })
+            )
+            assert.strictEqual(yield* pidOf(outside), first)
+            assert.notStrictEqual(first, pid)
+            assert.deepStrictEqual(yield* outside.executeValues("SELECT n FROM numbers", []), [])
+            assert.strictEqual(yield* backend, pid)
+          })
+        )
+      })
+    )
+
+    it.effect("the connection of a transaction is its session, also in a fiber that knows nothing of it", () =>
+      Effect.gen(function* () {
+        const sql = yield* numbers
+        yield* sql.withTransaction(
+          Effect.gen(function* () {
+            yield* insert(1)
+            const [connection] = Option.getOrThrow(yield* Effect.serviceOption(sql.transactionService))
+            const query = connection.executeValues("SELECT pg_backend_pid()", [])
+            const [row] = yield* Effect.promise(() => Effect.runPromise(query))
+            assert.strictEqual(row?.[0], yield* backend)
+          })
+        )
+      })
+    )
+
+    it.effect("a connection that is given to the transaction's service runs the statements", () =>
+      Effect.gen(function* () {
+        const sql = yield* SqlClient.SqlClient
+        const mine = yield* sql.reserve
+        const [row] = yield* mine.executeValues("SELECT pg_backend_pid()", [])
+        const pids = Effect.all([backend, backend], { concurrency: 2 })
+        const found = yield* Effect.provideService(pids, sql.transactionService, [mine, 0])
+        assert.deepStrictEqual(found, [row?.[0], row?.[0]])
+      })
+    )
+
+    it.effect("two clients of one program have transactions of their own, one within the other", () =>
+      Effect.gen(function* () {
+        const sql = yield* numbers
+        const other = yield* Effect.map(Layer.build(clientOf(participant)), (context) =>
+          Context.get(context, SqlClient.SqlClient)
+        )
+        yield* Effect.ignore(
+          sql.withTransaction(
+            Effect.gen(function* () {
+              yield* insert(1)
+              assert.deepStrictEqual(yield* other`SELECT n FROM numbers`, [])
+              yield* other.withTransaction(other`INSERT INTO numbers VALUES (2)`)
+              yield* insert(3)
+              yield* refusal
+            })
+          )
+        )
+        assert.deepStrictEqual(yield* kept, [2])
       })
     )
 

@@ -2,7 +2,9 @@
 import { assert } from "@effect/vitest"
 import * as Effect from "effect/Effect"
 import * as SqlClient from "effect/sql/SqlClient"
+import type * as SqlError from "effect/sql/SqlError"
 import type * as Statement from "effect/sql/Statement"
+import * as Stream from "effect/Stream"
 import { type Answers, answerOf, type Extras, named, parity } from "./support/participants.ts"
 
 const MOMENT = new Date("2024-03-10T20:45:01.250Z")
@@ -16,11 +18,32 @@ const messageOf = (error: unknown): string =>
   error instanceof Error ? (error.cause === undefined ? error.message : messageOf(error.cause)) : String(error)
 
 /** The value of the first column, or why there is none. */
-const outcomeOf = (statement: Statement.Statement<object>): Effect.Effect<unknown> =>
-  Effect.match(statement.values, {
-    onSuccess: (rows) => rows[0]?.[0],
+const outcomeOf = (
+  rows: Effect.Effect<ReadonlyArray<object>, SqlError.SqlError, SqlClient.SqlClient>
+): Effect.Effect<unknown, never, SqlClient.SqlClient> =>
+  Effect.match(rows, {
+    onSuccess: ([row]) => Object.values(row ?? {})[0],
     onFailure: (error) => `${error.reason._tag}: ${messageOf(error)}`
   })
+
+/** All ways to run a statement. They give the same value, each time. */
+const ways: ReadonlyArray<
+  readonly [
+    way: string,
+    run: (
+      statement: Statement.Statement<object>,
+      sql: SqlClient.SqlClient
+    ) => Effect.Effect<ReadonlyArray<object>, SqlError.SqlError, SqlClient.SqlClient>
+  ]
+> = [
+  ["the first run", (statement) => statement],
+  ["the second run", (statement) => statement],
+  ["values", (statement) => statement.values],
+  ["unprepared", (statement) => statement.unprepared],
+  ["a stream", (statement) => Stream.runCollect(statement.stream)],
+  ["a transaction", (statement, sql) => sql.withTransaction(statement)],
+  ["a stream in a transaction", (statement, sql) => sql.withTransaction(Stream.runCollect(statement.stream))]
+]
 
 const rows: ReadonlyArray<Row> = [
   ["an integer is an int4", (sql) => sql`SELECT ${1}`, { right: 1 }],
@@ -139,6 +162,81 @@ const rows: ReadonlyArray<Row> = [
     }
   ],
 
+  ["numbers are an int4[]", (sql) => sql`SELECT ${[1, 2]}`, { right: [1, 2] }],
+  [
+    "fractions are a float8[]",
+    (sql) => sql`SELECT ${[0.5, 2]}`,
+    { right: [0.5, 2], "@effect/sql-pg": "UnknownError: Array parameter elements must have the same inferred OID" }
+  ],
+  ["bigints are an int8[]", (sql) => sql`SELECT ${[1n, 2n]}`, { right: [1n, 2n] }],
+  ["booleans are a boolean[]", (sql) => sql`SELECT ${[true, null]}`, { right: [true, null] }],
+  ["strings are a text[]", (sql) => sql`SELECT ${["a", null]}`, { right: ["a", null] }],
+  ["Dates are a timestamptz[]", (sql) => sql`SELECT ${[MOMENT, null]}`, { right: [MOMENT, null] }],
+  ["bytes are a bytea[]", (sql) => sql`SELECT ${[BYTES]}`, { right: [BYTES] }],
+  ["unnest takes numbers", (sql) => sql`SELECT sum(x) FROM unnest(${[1, 2]}) AS x`, { right: 3n }],
+  ["unnest takes strings", (sql) => sql`SELECT max(x) FROM unnest(${["a", "b"]}) AS x`, { right: "b" }],
+  ["unnest takes Dates", (sql) => sql`SELECT max(x) FROM unnest(${[MOMENT]}) AS x`, { right: MOMENT }],
+  ["unnest takes bytes", (sql) => sql`SELECT x FROM unnest(${[BYTES]}) AS x`, { right: BYTES }],
+  ["array_length takes strings", (sql) => sql`SELECT array_length(${["a", "b"]}, 1)`, { right: 2 }],
+  ["to_jsonb takes a Date", (sql) => sql`SELECT to_jsonb(${MOMENT}) IS NOT NULL`, { right: true }],
+  ["to_jsonb takes a string array", (sql) => sql`SELECT to_jsonb(${["a"]})`, { right: ["a"] }],
+  [
+    "jsonb_build_object takes a Date",
+    (sql) => sql`SELECT jsonb_build_object('at', ${MOMENT}) ->> 'at'`,
+    { right: "2024-03-11T02:15:01.25+05:30" }
+  ],
+  ["Dates are subtracted", (sql) => sql`SELECT ${MOMENT} - ${new Date(0)} > interval '50 years'`, { right: true }],
+  ["extract takes a Date", (sql) => sql`SELECT extract(epoch FROM ${MOMENT})::int8`, { right: 1_710_103_501n }],
+  [
+    "date_trunc takes a Date",
+    (sql) => sql`SELECT date_trunc('second', ${MOMENT})`,
+    { right: new Date("2024-03-10T20:45:01Z") }
+  ],
+  ["to_char takes a Date", (sql) => sql`SELECT to_char(${MOMENT}, 'YYYY-MM-DD HH24')`, { right: "2024-03-11 02" }],
+  ["GREATEST takes Dates", (sql) => sql`SELECT GREATEST(${MOMENT}, ${new Date(0)})`, { right: MOMENT }],
+  ["COALESCE takes NULL and a Date", (sql) => sql`SELECT COALESCE(${null}, ${MOMENT})`, { right: MOMENT }],
+  [
+    "a Date becomes a text as a timestamptz does",
+    (sql) => sql`SELECT ${MOMENT}::text`,
+    { right: "2024-03-11 02:15:01.25+05:30" }
+  ],
+  [
+    "VALUES takes Dates",
+    (sql) => sql`SELECT max(at) FROM (VALUES (${MOMENT}), (${new Date(0)})) AS v (at)`,
+    { right: MOMENT }
+  ],
+  ["a Date is found among Dates", (sql) => sql`SELECT ${MOMENT} IN ${sql.in([MOMENT, new Date(0)])}`, { right: true }],
+  [
+    "a Date is between Dates",
+    (sql) => sql`SELECT now() BETWEEN ${MOMENT} AND ${new Date("2100-01-01")}`,
+    { right: true }
+  ],
+  [
+    "a Date and an interval are added",
+    (sql) => sql`SELECT ${MOMENT} + interval '1 day'`,
+    { right: new Date("2024-03-11T20:45:01.250Z") }
+  ],
+  ["concat takes values of many types", (sql) => sql`SELECT concat(${1}, ${true}, ${1.5}, ${2n})`, { right: "1t1.52" }],
+  ["format takes a number", (sql) => sql`SELECT format('%s', ${1})`, { right: "1" }],
+  ["strings are concatenated", (sql) => sql`SELECT ${"a"} || ${"b"}`, { right: "ab" }],
+  ["ARRAY takes numbers", (sql) => sql`SELECT ARRAY[${1}, ${2}]`, { right: [1, 2] }],
+  ["ARRAY takes strings", (sql) => sql`SELECT ARRAY[${"a"}, ${"b"}]`, { right: ["a", "b"] }],
+  ["a member of a JSON array is read by its number", (sql) => sql`SELECT '["a", "b"]'::jsonb ->> ${1}`, { right: "b" }],
+  [
+    "a member of a JSON object is read by its name",
+    (sql) => sql`SELECT '{"1": "b"}'::jsonb ->> ${"1"}`,
+    { right: "b" }
+  ],
+  ["an interval is multiplied", (sql) => sql`SELECT interval '1 day' * ${2} = interval '2 days'`, { right: true }],
+  ["functions of numbers take them", (sql) => sql`SELECT repeat(substring('abc', ${2}, ${1}), ${3})`, { right: "bbb" }],
+  ["to_timestamp takes an integer", (sql) => sql`SELECT to_timestamp(${0})`, { right: new Date(0) }],
+  [
+    "json of a Date is a string",
+    (sql, { json }) => sql`SELECT ${json({ at: MOMENT })}`,
+    { right: { at: MOMENT.toISOString() } }
+  ],
+  ["zero keeps its sign", (sql) => sql`SELECT ${-0}::float8`, { right: -0, "@effect/sql-pg": 0 }],
+
   ["int8 is a bigint", (sql) => sql`SELECT count(*) FROM generate_series(1, 3)`, { right: 3n }],
   ["int8 is exact", (sql) => sql`SELECT -9223372036854775808`, { right: -9_223_372_036_854_775_808n }],
   ["count cast to int is a number", (sql) => sql`SELECT count(*)::int FROM generate_series(1, 3)`, { right: 3 }],
@@ -179,16 +277,17 @@ parity(
 
     for (const [behavior, ask, answers] of rows) {
       const wrong = answers[participant.name]
-      it.effect(named(participant, behavior, { [participant.name]: wrong && `answers ${String(wrong)}` }), () =>
-        Effect.gen(function* () {
-          const sql = yield* SqlClient.SqlClient
-          const extras = participant.extrasOf(sql)
-          const answer = answerOf(participant, answers)
-          assert.deepStrictEqual(yield* outcomeOf(ask(sql, extras)), answer, "the first run")
-          assert.deepStrictEqual(yield* outcomeOf(ask(sql, extras)), answer, "the second run")
-          assert.deepStrictEqual(yield* sql`SELECT 1 AS healthy`, [{ healthy: 1 }])
-        })
-      )
+      for (const [way, run] of ways) {
+        const title = `${behavior}, in ${way}`
+        it.effect(named(participant, title, { [participant.name]: wrong && `answers ${String(wrong)}` }), () =>
+          Effect.gen(function* () {
+            const sql = yield* SqlClient.SqlClient
+            const statement = ask(sql, participant.extrasOf(sql))
+            assert.deepStrictEqual(yield* outcomeOf(run(statement, sql)), answerOf(participant, answers))
+            assert.deepStrictEqual(yield* sql`SELECT 1 AS healthy`, [{ healthy: 1 }])
+          })
+        )
+      }
     }
   },
   { timeZone: "Asia/Kolkata", maxConnections: 1 }
