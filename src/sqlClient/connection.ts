@@ -10,27 +10,14 @@ import * as Stream from "effect/Stream"
 import type { Router } from "../connection/router.ts"
 import { stream } from "../connection/stream.ts"
 import * as PgError from "../PgError.ts"
-import type { StatementRequest } from "../session/request/request.ts"
-import * as Request from "../session/request/request.ts"
-import { UNKEPT } from "../session/statement/statements.ts"
+import { type Make, objectRows, rawAnswer, tupleRows, unkeptObjectRows, unkeptTupleRows } from "./answers.ts"
 import { fullyTyped, typedParameters } from "./parameters.ts"
-import { rawAnswer } from "./rawAnswer.ts"
 import { sqlErrorOf } from "./sqlErrors.ts"
 
 type Answer<A> = Effect.Effect<A, SqlError>
 type Values = ReadonlyArray<unknown>
 /** Changes the names of the columns of rows. */
 type TransformRows = <A extends object>(rows: ReadonlyArray<A>) => ReadonlyArray<A>
-type Make<A> = (sql: string, params: Values) => StatementRequest<A>
-
-const unkept =
-  <A>(make: Make<A>): Make<A> =>
-  (sql, params) =>
-    make(sql, params).with(UNKEPT)
-
-const unkeptRows = unkept(Request.rows)
-const unkeptTuples = unkept(Request.tupleRows)
-
 /** Makes the connection whose calls `router` routes. */
 export const connectionOf = (router: Router): Connection => {
   const run = <A>(operation: string, make: Make<A>, sql: string, params: Values): Answer<A> => {
@@ -52,10 +39,10 @@ export const connectionOf = (router: Router): Connection => {
     return transform === undefined ? answer : Effect.map(answer, transform)
   }
   return {
-    execute: (sql, params, transform) => rows("execute", Request.rows, sql, params, transform),
-    executeUnprepared: (sql, params, transform) => rows("executeUnprepared", unkeptRows, sql, params, transform),
-    executeValues: (sql, params) => run("executeValues", Request.tupleRows, sql, params),
-    executeValuesUnprepared: (sql, params) => run("executeValuesUnprepared", unkeptTuples, sql, params),
+    execute: (sql, params, transform) => rows("execute", objectRows, sql, params, transform),
+    executeUnprepared: (sql, params, transform) => rows("executeUnprepared", unkeptObjectRows, sql, params, transform),
+    executeValues: (sql, params) => run("executeValues", tupleRows, sql, params),
+    executeValuesUnprepared: (sql, params) => run("executeValuesUnprepared", unkeptTupleRows, sql, params),
     executeRaw: (sql, params) => run("executeRaw", rawAnswer, sql, params),
     executeStream: (sql, params, transform) => {
       const rows = Stream.mapError(stream(router, { sql, params: typedParameters(params) }, undefined), (error) =>

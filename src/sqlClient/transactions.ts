@@ -115,7 +115,7 @@ const isTransient = (error: unknown): boolean => {
 const afterCommitOf =
   (router: Router, service: TransactionService): AfterCommit =>
   <R>(effect: Effect.Effect<void, never, R>) => {
-    const reported = Effect.ignoreCause(effect, { log: "Unhandled", message: "a callback of afterCommit has failed" })
+    const reported = Effect.ignoreCause(effect, { log: "Unhandled", message: "a callback of afterCommit failed" })
     return router.inTransaction(
       (level) =>
         Effect.contextWith((context: Context.Context<R>) => {

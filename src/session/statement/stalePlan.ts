@@ -30,6 +30,10 @@ export const mayComeOfPlan = ({ code }: ErrorFields): boolean => code === "XX000
 const hasOtherParameters = ({ code, routine }: ErrorFields): boolean =>
   code === "08P01" && (routine === "exec_bind_message" || routine === "PortalSetResultFormat")
 
+/** Whether a column was asked for in a binary form that its type does not have. The server has undone the run. */
+export const hasNoBinaryForm = ({ code, routine }: ErrorFields): boolean =>
+  code === "42883" && routine === "getTypeBinaryOutputInfo"
+
 /** Whether the server has deallocated the statement. */
 export const isForgotten = ({ code }: ErrorFields): boolean => code === "26000"
 

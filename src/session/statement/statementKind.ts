@@ -83,3 +83,8 @@ export const changesSchema = (sql: string): boolean => SCHEMA_CHANGES.has(begins
 
 /** Whether a text certainly has no parameters. */
 export const hasNoParameters = (sql: string): boolean => !/\$\d/.test(sql)
+
+const CHANGES: ReadonlySet<string> = new Set(["delete", "insert", "merge", "update"])
+
+/** Whether a statement certainly returns no rows: it changes a table, and nowhere says RETURNING. */
+export const returnsNoRows = (sql: string): boolean => CHANGES.has(begins(sql).word) && !/returning/i.test(sql)
