@@ -8,6 +8,9 @@ import * as Tracer from "effect/Tracer"
 import { TestDatabase } from "../support/database.ts"
 import { type Answers, answerOf, named, parity } from "./support/participants.ts"
 
+const transformer: Statement.Transformer = (statement, sql) =>
+  Effect.succeed(sql`SELECT 'wrapped' AS note, inner_.* FROM (${statement}) AS inner_`)
+
 /** Runs an effect, and gives the spans that it has made, without those of effectpg that tell a wait for a connection. */
 const spansOf = <A, E, R>(effect: Effect.Effect<A, E, R>) =>
   Effect.suspend(() => {
@@ -130,8 +133,6 @@ parity("spans", (it, participant) => {
   it.effect("a transformer may put another statement in the place of one", () =>
     Effect.gen(function* () {
       const sql = yield* SqlClient.SqlClient
-      const transformer: Statement.Transformer = (statement, sql) =>
-        Effect.succeed(sql`SELECT 'wrapped' AS note, inner_.* FROM (${statement}) AS inner_`)
       const rows = Effect.provideService(sql`SELECT ${7} AS n`, Statement.CurrentTransformer, transformer)
       assert.deepStrictEqual(yield* rows, [{ note: "wrapped", n: 7 }])
       assert.deepStrictEqual(yield* sql.withTransaction(rows), [{ note: "wrapped", n: 7 }])

@@ -13,6 +13,9 @@ import type * as SqlConnection from "effect/sql/SqlConnection"
 import type * as SqlError from "effect/sql/SqlError"
 import { answerOf, type Answers, clientOf, named, parity } from "./support/participants.ts"
 
+const pidOf = (connection: SqlConnection.Connection) =>
+  Effect.map(connection.executeValues("SELECT pg_backend_pid()", []), ([row]) => row?.[0])
+
 class Refusal {
   readonly _tag = "Refusal"
 }
@@ -479,8 +482,6 @@ parity(
     it.effect("a session that is reserved within a transaction is another one, and stays it", () =>
       Effect.gen(function* () {
         const sql = yield* numbers
-        const pidOf = (connection: SqlConnection.Connection) =>
-          Effect.map(connection.executeValues("SELECT pg_backend_pid()", []), ([row]) => row?.[0])
         const outside = yield* sql.reserve
         const first = yield* pidOf(outside)
         yield* sql.withTransaction(
