@@ -23,6 +23,9 @@ const spansOf = <A, E, R>(effect: Effect.Effect<A, E, R>) =>
     return Effect.map(made, () => spans.filter(({ name }) => !name.startsWith("acquire ")))
   })
 
+const wrapping: Statement.Transformer = (statement, sql) =>
+  Effect.succeed(sql`SELECT 'wrapped' AS note, inner_.* FROM (${statement}) AS inner_`)
+
 parity("spans", (it, participant) => {
   const names: Answers<"database" | "postgres"> = { right: "database", "@effect/sql-pg": "postgres" }
   const nameOf = Effect.map(TestDatabase, ({ database }) =>
@@ -130,9 +133,7 @@ parity("spans", (it, participant) => {
   it.effect("a transformer may put another statement in the place of one", () =>
     Effect.gen(function* () {
       const sql = yield* SqlClient.SqlClient
-      const transformer: Statement.Transformer = (statement, sql) =>
-        Effect.succeed(sql`SELECT 'wrapped' AS note, inner_.* FROM (${statement}) AS inner_`)
-      const rows = Effect.provideService(sql`SELECT ${7} AS n`, Statement.CurrentTransformer, transformer)
+      const rows = Effect.provideService(sql`SELECT ${7} AS n`, Statement.CurrentTransformer, wrapping)
       assert.deepStrictEqual(yield* rows, [{ note: "wrapped", n: 7 }])
       assert.deepStrictEqual(yield* sql.withTransaction(rows), [{ note: "wrapped", n: 7 }])
     })

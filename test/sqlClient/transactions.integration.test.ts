@@ -42,6 +42,10 @@ const backend = Effect.flatMap(SqlClient.SqlClient, (sql) =>
   Effect.map(sql<{ pid: number }>`SELECT pg_backend_pid() AS pid`, ([row]) => row?.pid)
 )
 
+/** The backend of a connection. */
+const pidOf = (connection: SqlConnection.Connection) =>
+  Effect.map(connection.executeValues("SELECT pg_backend_pid()", []), ([row]) => row?.[0])
+
 /** How a transaction ended: `success`, the tag of its failure, or `defect`. */
 const endOf = (exit: Exit.Exit<unknown, SqlError.SqlError | Refusal>): string =>
   Exit.match(exit, {
@@ -479,8 +483,6 @@ parity(
     it.effect("a session that is reserved within a transaction is another one, and stays it", () =>
       Effect.gen(function* () {
         const sql = yield* numbers
-        const pidOf = (connection: SqlConnection.Connection) =>
-          Effect.map(connection.executeValues("SELECT pg_backend_pid()", []), ([row]) => row?.[0])
         const outside = yield* sql.reserve
         const first = yield* pidOf(outside)
         yield* sql.withTransaction(
