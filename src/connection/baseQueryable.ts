@@ -375,7 +375,7 @@ export class BaseQueryable extends Inspectable.Class implements Queryables.Query
   afterCommit(effect: Effect.Effect<unknown>): Answer<void> {
     return Shape.unless(Shape.faultOf("effect", effect, Shape.effect), () =>
       this.#router.inTransaction(
-        (level) => Effect.sync(() => level.afterCommit(effect)),
+        (level) => Effect.sync(() => level.afterCommit({ effect })),
         () => Effect.asVoid(effect)
       )
     )
@@ -384,7 +384,7 @@ export class BaseQueryable extends Inspectable.Class implements Queryables.Query
   afterRollback(effect: Effect.Effect<unknown>): Answer<void> {
     return Shape.unless(Shape.faultOf("effect", effect, Shape.effect), () =>
       this.#router.inTransaction(
-        (level) => Effect.sync(() => level.afterRollback(effect)),
+        (level) => Effect.sync(() => level.afterRollback({ effect })),
         () => Effect.void
       )
     )

@@ -53,7 +53,7 @@ const listenAt = (level: TransactionLevel, channel: string, listen: string): Eff
     const again = Effect.suspend(() =>
       level.session.channels.has(channel) ? listenAt(level.surviving, channel, listen) : Effect.void
     )
-    level.afterRollback(Effect.ignore(again))
+    level.afterRollback({ effect: Effect.ignore(again) })
   })
 
 /**

@@ -10,11 +10,12 @@ import * as SqlClient from "effect/sql/SqlClient"
 import type { Connection } from "effect/sql/SqlConnection"
 import { SqlError } from "effect/sql/SqlError"
 import type { WithTransactionOptions } from "../connection/queryable/queryable.ts"
-import type { Router } from "../connection/router.ts"
+import { levelSource, type Router } from "../connection/router.ts"
 import { beginStatement } from "../connection/beginStatement.ts"
 import { begunWith } from "../connection/transaction.ts"
 import * as PgError from "../PgError.ts"
 import { withTimeout } from "../call/timeout.ts"
+import { connectionOf } from "./connection.ts"
 import { sqlErrorOf } from "./sqlErrors.ts"
 
 export type TransactionService = SqlClient.SqlClient["transactionService"]
@@ -37,7 +38,7 @@ let clients = 0
 
 /**
  * Makes the transactions of one client. Each level of a transaction, whichever API has begun it, is known in the
- * context of its fiber by a pair of its own. `connection` routes its calls by the fiber, so all pairs have the same one.
+ * context of its fiber by a pair of its own, whose connection reaches the level from any fiber.
  */
 export const make = (
   router: Router,
@@ -45,7 +46,10 @@ export const make = (
   spanAttributes: ReadonlyArray<readonly [string, unknown]>
 ): Transactions => {
   const service: TransactionService = Context.Service(`effectpg/SqlTransaction/${clients++}`)
-  router.companions.push((depth) => Context.make(service, [connection, depth]))
+  router.companions.push((level) => {
+    const own = router.adapted(router.observer, levelSource(level))
+    return Context.make(service, [connectionOf(own), level.nesting])
+  })
   const afterCommit = afterCommitOf(router, service)
   const identified = SqlClient.makeWithTransaction({
     transactionService: service,
@@ -86,23 +90,18 @@ const transacted = <A, E, R>(
   router: Router,
   body: Effect.Effect<A, E, R>,
   options: WithTransactionOptions
-): Effect.Effect<A, E | SqlError, R> =>
-  Effect.withFiber((fiber) => {
-    const begin = router.isInTransaction(fiber)
-      ? beginStatement(options)
-      : (fiber.getRef(SqlClient.BeginTransaction) ?? beginStatement(options))
-    if (typeof begin !== "string") return Effect.fail(sqlErrorOf(begin, "withTransaction"))
-    const marked = Effect.mapError(body, (error) => new FailedBody(error))
-    const whole = withTimeout(
-      "withTransaction",
-      undefined,
-      begunWith(router, marked, begin, options, isTransient),
-      options.timeout
-    )
-    return Effect.mapError(whole, (error) =>
-      error instanceof FailedBody ? error.error : sqlErrorOf(error, "withTransaction")
-    )
-  })
+): Effect.Effect<A, E | SqlError, R> => {
+  const marked = Effect.mapError(body, (error) => new FailedBody(error))
+  const begun = (begin: string | PgError.InvalidConfigError) =>
+    typeof begin === "string" ? begunWith(router, marked, begin, options, isTransient) : Effect.fail(begin)
+  const whole = router.inTransaction<A, FailedBody<E> | PgError.PgError, R>(
+    () => begun(beginStatement(options)),
+    (_, fiber) => begun(fiber.getRef(SqlClient.BeginTransaction) ?? beginStatement(options))
+  )
+  return Effect.mapError(withTimeout("withTransaction", undefined, whole, options.timeout), (error) =>
+    error instanceof FailedBody ? error.error : sqlErrorOf(error, "withTransaction")
+  )
+}
 
 /** Whether a transaction that failed with this error may succeed if it is run again. */
 const isTransient = (error: unknown): boolean => {
@@ -111,7 +110,10 @@ const isTransient = (error: unknown): boolean => {
   return PgError.isPgError(native) && (native._tag === "SerializationError" || native._tag === "DeadlockDetectedError")
 }
 
-/** Runs an effect once the transaction of the fiber has been committed, without that transaction. */
+/**
+ * Runs an effect once the transaction of the fiber has been committed, without that transaction. A transaction that can
+ * no longer be committed discards it, also if its body does not know that yet: the session was lost, or SQL ended it.
+ */
 const afterCommitOf =
   (router: Router, service: TransactionService): AfterCommit =>
   <R>(effect: Effect.Effect<void, never, R>) => {
@@ -119,8 +121,11 @@ const afterCommitOf =
     return router.inTransaction(
       (level) =>
         Effect.contextWith((context: Context.Context<R>) => {
-          if (level.isOver) return Effect.die(new Error("afterCommit: the transaction has already ended"))
-          level.afterCommit(Effect.provideContext(reported, outside<R>(router, service)(context)))
+          if (level.isConcluded) return Effect.die(new Error("afterCommit: the transaction has already ended"))
+          level.afterCommit({
+            effect: Effect.provideContext(reported, outside<R>(router, service)(context)),
+            isUninterruptible: true
+          })
           return Effect.void
         }),
       () => reported

@@ -9,6 +9,7 @@ import * as Exit from "effect/Exit"
 import * as Fiber from "effect/Fiber"
 import * as Scheduler from "effect/Scheduler"
 import type * as Scope from "effect/Scope"
+import { isSqlError } from "effect/sql/SqlError"
 import type * as PgConnection from "../../src/PgConnection.ts"
 import * as PgError from "../../src/PgError.ts"
 import * as PgPool from "../../src/PgPool.ts"
@@ -16,7 +17,7 @@ import type { Database } from "../support/database.ts"
 import { liveSettings, uniqueName, valueOf } from "../support/live.ts"
 import { type ProxiedLink, type Proxy, proxyTo } from "../support/proxy.ts"
 import { TestDatabase } from "../support/database.ts"
-import { ask, MARKS, type Scenario } from "./scenarios.ts"
+import { ask, type Failure, MARKS, type Scenario } from "./scenarios.ts"
 
 /** A fault that happens as the fiber yields is counted over the yields, and every operation is followed by one. */
 export const AT_A_YIELD = "interrupt at a yield"
@@ -39,6 +40,8 @@ export const wrongs = [
   "a transaction was done in part",
   "success was claimed and nothing was there",
   "failure was claimed and all was there",
+  "a callback ran without its commit",
+  "a callback was lost",
   "it ended in a way that it cannot end in",
   "it did not end",
   "the pool did not serve afterwards",
@@ -102,13 +105,13 @@ export const countBoundaries = (
   bench: Bench,
   scenario: Scenario,
   nextId: () => number
-): Effect.Effect<number, PgError.PgError> =>
+): Effect.Effect<number, Failure> =>
   Effect.map(
     Effect.forEach([1, 2, 3], () => countOnce(bench, scenario, nextId())),
     (counts) => Math.min(...counts)
   )
 
-const countOnce = ({ pool, proxy }: Bench, scenario: Scenario, id: number): Effect.Effect<number, PgError.PgError> =>
+const countOnce = ({ pool, proxy }: Bench, scenario: Scenario, id: number): Effect.Effect<number, Failure> =>
   Effect.gen(function* () {
     yield* scenario.prepare(pool, id)
     let messages = 0
@@ -124,7 +127,7 @@ const countOnce = ({ pool, proxy }: Bench, scenario: Scenario, id: number): Effe
   )
 
 /** The number of yields, from a run without a fault. */
-export const countYields = ({ pool }: Bench, scenario: Scenario, id: number): Effect.Effect<number, PgError.PgError> =>
+export const countYields = ({ pool }: Bench, scenario: Scenario, id: number): Effect.Effect<number, Failure> =>
   Effect.gen(function* () {
     yield* scenario.prepare(pool, id)
     let yields = 0
@@ -159,7 +162,7 @@ export const inject = (
   fault: Fault,
   boundary: number,
   id: number
-): Effect.Effect<ReadonlySet<Wrong>, PgError.PgError> =>
+): Effect.Effect<ReadonlySet<Wrong>, Failure> =>
   Effect.gen(function* () {
     const { pool, proxy } = bench
     const found = new Set<Wrong>()
@@ -293,6 +296,7 @@ const judge = (
       found.add(Exit.isFailure(exit) && Cause.hasDies(exit.cause) ? "an answer was wrong" : IMPOSSIBLE)
     }
     if (scenario.stores.length === 0) return
+    const ran = scenario.callbacks?.ran(id) ?? 0
     const stored = String(yield* valueOf(observer, MARKS, [id]))
     const isThere = stored === String(scenario.stores)
     if (!isThere && stored !== "") found.add("a transaction was done in part")
@@ -300,6 +304,10 @@ const judge = (
     if (isThere && Exit.isFailure(exit) && saysNothingHappened(exit.cause)) {
       found.add("failure was claimed and all was there")
     }
+    if (!isThere && ran > 0) found.add("a callback ran without its commit")
+    // If the connection was lost, the client may not know that the transaction was committed.
+    const isKnown = Exit.isSuccess(exit) || fault === AT_A_YIELD || fault === "interrupt"
+    if (isThere && isKnown && ran < (scenario.callbacks?.registered ?? 0)) found.add("a callback was lost")
   })
 
 const IMPOSSIBLE = "it ended in a way that it cannot end in"
@@ -319,7 +327,7 @@ const mayEndIn = (fault: Fault, exit: Exit.Exit<unknown, unknown>): boolean => {
     case "kill the backend":
     case "reset the socket":
     case "half-close":
-      return !Cause.hasDies(exit.cause) && PgError.isPgError(error)
+      return !Cause.hasDies(exit.cause) && clientErrorOf(error) !== undefined
   }
 }
 
@@ -330,10 +338,15 @@ const isHarmed = (fault: Fault, exit: Exit.Exit<unknown, unknown>): boolean => {
   if (Exit.isSuccess(exit)) return false
   if (fault === "interrupt" || fault === AT_A_YIELD || fault === "interrupt while the server is silent") return true
   const error = Cause.squash(exit.cause)
-  return Cause.hasDies(exit.cause) || !(PgError.isPgError(error) || error === TIMED_OUT)
+  return Cause.hasDies(exit.cause) || !(clientErrorOf(error) !== undefined || error === TIMED_OUT)
 }
 
 const saysNothingHappened = (cause: Cause.Cause<unknown>): boolean => {
-  const error = Cause.squash(cause)
-  return PgError.isPgError(error) && error.outcome === "none"
+  return clientErrorOf(Cause.squash(cause))?.outcome === "none"
+}
+
+/** The error of effectpg, also if it is the cause of a `SqlError`. */
+const clientErrorOf = (error: unknown): PgError.PgError | undefined => {
+  const found = isSqlError(error) ? error.reason.cause : error
+  return PgError.isPgError(found) ? found : undefined
 }

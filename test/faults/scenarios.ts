@@ -1,6 +1,7 @@
 /** Scenarios: what a client is doing while something goes wrong, and what must be true afterwards. */
 import { assert } from "@effect/vitest"
 import * as Effect from "effect/Effect"
+import type { SqlError } from "effect/sql/SqlError"
 import * as Stream from "effect/Stream"
 import type * as PgConnection from "../../src/PgConnection.ts"
 import type * as PgError from "../../src/PgError.ts"
@@ -8,7 +9,9 @@ import type * as PgPool from "../../src/PgPool.ts"
 import * as PgTypes from "../../src/PgTypes.ts"
 import { eventually } from "../support/live.ts"
 
-type Act = (pool: PgPool.PgPool, id: number) => Effect.Effect<unknown, PgError.PgError>
+export type Failure = PgError.PgError | SqlError
+
+export type Act = (pool: PgPool.PgPool, id: number) => Effect.Effect<unknown, Failure>
 
 export interface Scenario {
   readonly name: string
@@ -18,6 +21,8 @@ export interface Scenario {
   readonly run: Act
   /** The numbers that are stored under the id when it is done: all of them, or none. */
   readonly stores: ReadonlyArray<number>
+  /** How many callbacks that cannot be interrupted wait for its commit, and how many of them have run under an id. */
+  readonly callbacks?: { readonly registered: number; readonly ran: (id: number) => number }
   /** Whether it shares the pool's only connection with queries of other fibers that are under way at the same time. */
   readonly isShared?: true
 }
@@ -29,7 +34,7 @@ export const MARKS = "SELECT coalesce(array_agg(n ORDER BY n), '{}') AS numbers 
 export const ask = (queryable: PgConnection.Queryable, token: number, sql = "SELECT $1::int4 AS token") =>
   Effect.map(queryable.fetchOne(sql, [token]), (row) => assert.deepStrictEqual(row, { token }))
 
-const mark = (queryable: PgConnection.Queryable, id: number, n: number) =>
+export const mark = (queryable: PgConnection.Queryable, id: number, n: number) =>
   Effect.map(queryable.execute("INSERT INTO marks VALUES ($1, $2)", [id, n]), (result) =>
     assert.deepStrictEqual(result, { command: "INSERT", rowCount: 1 })
   )
@@ -86,7 +91,7 @@ const warmedBy =
   (pool) =>
     run(pool, 0)
 
-const warm = (name: string, run: Act, stores: ReadonlyArray<number> = []): Scenario => ({
+export const warm = (name: string, run: Act, stores: ReadonlyArray<number> = []): Scenario => ({
   name,
   prepare: warmedBy(run),
   run,

@@ -402,6 +402,7 @@ export class ExtendedQuery<Row, A> implements HasUnreadRows, Answer<Row>, Repeat
 
   askAgain(): void {
     this.lookedUp = NONE
+    this.collector.startAgain()
     this.session.submitFirst(this)
   }
 

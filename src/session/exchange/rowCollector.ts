@@ -72,6 +72,12 @@ export class RowCollector<Row> {
     kept.push(Buffer.from(bytes.subarray(start, end)))
   }
 
+  /** Forgets a run that has failed. */
+  startAgain(): void {
+    this.kept = undefined
+    this.refused = undefined
+  }
+
   /** The bodies of the rows that are kept unread. */
   get keptRows(): ReadonlyArray<Buffer> {
     return this.kept ?? []

@@ -59,7 +59,7 @@ export const readLater = (query: HasUnreadRows, statement: PreparedStatement, co
   if (missing === undefined) {
     const texts = query.keptRows.length === 0 ? [] : query.inUse.textColumns(statement, catalogue.types)
     if (texts.length === 0) query.lost(undecodable(column, query))
-    else readTexts(query, statement, texts, catalogue.types)
+    else readTexts(query, statement, column, texts, catalogue.types)
     return
   }
   const { types, unknown } = missing
@@ -71,18 +71,23 @@ export const readLater = (query: HasUnreadRows, statement: PreparedStatement, co
     query.inUse.readAs(statement, statement.rowShape?.columns, types)
     const texts = query.inUse.textColumns(query.inUse.known ?? statement, types)
     if (texts.length === 0) query.readKept()
-    else readTexts(query, statement, texts, types)
+    else readTexts(query, statement, column, texts, types)
   })
 }
+
+/** Some types of the server can be read in binary form by nobody, not even by the server. */
+const ONLY_TEXT = "it has only a text form that can be read; cast it to text"
 
 const readTexts = (
   query: HasUnreadRows,
   statement: PreparedStatement,
+  column: UndecodableColumn,
   texts: ReadonlyArray<TextColumn>,
   types: DatabaseTypes
 ): void => {
   query.part = withTexts(query, query.keptRows, texts, (rows) => {
     query.part = undefined
+    if (PgError.isPostgresError(rows)) return query.lost(undecodable(column, query, ONLY_TEXT))
     if (PgError.isPgError(rows)) return query.lost(rows)
     query.inUse.readTexts(statement, texts, types)
     query.readKept(rows)

@@ -160,7 +160,7 @@ class RepeatedStatements implements Statements {
   }
 
   add(statement: PreparedStatement): void {
-    if (statement.name !== "") this.cache.add(statement)
+    if (!this.seen.has(statement.key)) this.cache.add(statement)
   }
 
   has(statement: PreparedStatement): boolean {

@@ -17,7 +17,7 @@ import {
 } from "./preparedStatement.ts"
 import { statementKey, type Statements } from "./statements.ts"
 import type { StatementCache } from "./statementCache.ts"
-import { hasNoParameters, kindOf, returnsNoRows, type StatementKind } from "./statementKind.ts"
+import { hasNoParameters, kindOf, readsCatalog, returnsNoRows, type StatementKind } from "./statementKind.ts"
 import { none, type Wanted } from "./wanted.ts"
 import type { TypeCatalogue } from "../types/typeCatalogue.ts"
 
@@ -92,8 +92,7 @@ export class StatementInUse {
 
   /**
    * Returns the statement if it can run before it is described: its parameter types are known, and either no row is read
-   * or its rows may be asked for in binary form. Not every type has one, which is an error that a transaction would not
-   * survive.
+   * or its rows may be asked for in binary form. A type that has none is an error, which a transaction would not survive.
    */
   presumed(
     valueCount: number,
@@ -104,7 +103,8 @@ export class StatementInUse {
     if (wanted.portal !== undefined || wanted.until !== undefined) return undefined
     if (!this.hasKnownParameters(valueCount)) return undefined
     const readsNoRows = (valueCount > 0 && wanted.form === none) || this.kind === "silent"
-    const mayRead = wanted.isPassing === true && (!isInTransaction || returnsNoRows(this.sql))
+    const mayRead =
+      wanted.isPassing === true && (returnsNoRows(this.sql) || !(isInTransaction || readsCatalog(this.sql)))
     if (!readsNoRows && !mayRead) return undefined
     const presumed = this.presume({ parameterOids: this.namedTypes, columns: undefined }, types)
     if (readsNoRows) return presumed

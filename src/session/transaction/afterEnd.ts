@@ -4,23 +4,28 @@ import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import { GRACE_MILLIS } from "./control.ts"
 
-export class AfterEnd {
-  private effects: ReadonlyArray<Effect.Effect<unknown>> = []
+export interface Callback {
+  readonly effect: Effect.Effect<unknown>
+  /** By default it can be interrupted. */
+  readonly isUninterruptible?: boolean
+}
 
-  add(effects: ReadonlyArray<Effect.Effect<unknown>>): void {
-    this.effects = [...this.effects, ...effects]
+export class AfterEnd {
+  private callbacks: ReadonlyArray<Callback> = []
+
+  add(callbacks: ReadonlyArray<Callback>): void {
+    this.callbacks = [...this.callbacks, ...callbacks]
   }
 
   /**
-   * Runs a transaction, and then the callbacks that were added by its end. They can be interrupted. If the fiber was
-   * interrupted before, they run nevertheless.
+   * Runs a transaction, and then the callbacks that were added by its end. An interruption reaches the callback that is
+   * running, if that can be interrupted. The others run nevertheless, because the work that they follow is done.
    */
   following<A, E, R>(transaction: Effect.Effect<A, E, R>): Effect.Effect<A, E, R> {
     return Effect.uninterruptibleMask((restore) =>
       Effect.flatMap(Effect.exit(restore(transaction)), (exit) => {
-        if (this.effects.length === 0) return exit
-        const isInterrupted = Effect.map(Effect.exit(restore(Effect.void)), Exit.isFailure)
-        const behind = Effect.flatMap(isInterrupted, (already) => (already ? this.runAtTheEnd : restore(this.run)))
+        if (this.callbacks.length === 0) return exit
+        const behind = Effect.flatMap(Effect.exit(restore(this.run())), () => this.runAtTheEnd)
         return Effect.andThen(behind, exit)
       })
     )
@@ -28,15 +33,21 @@ export class AfterEnd {
 
   /** Runs the callbacks in an uninterruptible region. The fiber waits for them no longer than the grace. */
   get runAtTheEnd(): Effect.Effect<void> {
-    return Effect.suspend(() => (this.effects.length === 0 ? Effect.void : inBackground(this.run)))
+    return Effect.suspend(() => (this.callbacks.length === 0 ? Effect.void : inBackground(this.run())))
   }
 
   /** Runs each callback by itself. The transaction is over, so a failing one neither undoes it nor stops the others. */
-  private get run(): Effect.Effect<void> {
+  private run(): Effect.Effect<void> {
     return Effect.suspend(() => {
-      const { effects } = this
-      this.effects = []
-      return Effect.forEach(effects, runAlone, { discard: true })
+      const [next] = this.callbacks
+      if (next === undefined) return Effect.void
+      // An interruption before it has begun leaves it to those that run nevertheless.
+      const taken = Effect.suspend(() => {
+        this.callbacks = this.callbacks.slice(1)
+        return next.effect
+      })
+      const whole = next.isUninterruptible === true ? Effect.uninterruptible(taken) : taken
+      return Effect.andThen(runAlone(whole), () => this.run())
     })
   }
 }

@@ -16,7 +16,7 @@ import type * as Fiber from "effect/Fiber"
 import * as PgError from "../../PgError.ts"
 import { TransactionStatus } from "../../wire/backendMessage.ts"
 import { OUR_PREFIX } from "../../wire/sqlText.ts"
-import { AfterEnd } from "./afterEnd.ts"
+import { AfterEnd, type Callback } from "./afterEnd.ts"
 import { type Restore, revocable, withinGrace } from "./control.ts"
 import {
   closed,
@@ -53,8 +53,8 @@ export class TransactionLevel extends Served {
   private inner: TransactionLevel | undefined
   /** How many levels above this one are closed, although the server has not answered the statement that ends them. */
   private ending = 0
-  private readonly onCommit: Array<Effect.Effect<unknown>> = []
-  private readonly onRollback: Array<Effect.Effect<unknown>> = []
+  private readonly onCommit: Array<Callback> = []
+  private readonly onRollback: Array<Callback> = []
   private endListeners: Listeners<PgError.PgError> | undefined
 
   private constructor(session: Session, outer?: TransactionLevel, options: LevelOptions = PLAIN_LEVEL) {
@@ -121,12 +121,12 @@ export class TransactionLevel extends Served {
     return this.inner?.endedBy === undefined ? this.inner?.options.forbids : undefined
   }
 
-  afterCommit(effect: Effect.Effect<unknown>): void {
-    this.onCommit.push(effect)
+  afterCommit(callback: Callback): void {
+    this.onCommit.push(callback)
   }
 
-  afterRollback(effect: Effect.Effect<unknown>): void {
-    this.onRollback.push(effect)
+  afterRollback(callback: Callback): void {
+    this.onRollback.push(callback)
   }
 
   /** Refuses all further requests on this level and those above. The error is made only when it is needed. */
@@ -140,6 +140,11 @@ export class TransactionLevel extends Served {
   /** Whether no request can be sent here any more. */
   get isOver(): boolean {
     return this.endedBy !== undefined || this.session.lost !== undefined
+  }
+
+  /** Whether it is settled what becomes of this level's work: this level was closed, or one below it. */
+  get isConcluded(): boolean {
+    return this.isClosed || (this.outer?.isConcluded ?? false)
   }
 
   /** Calls back when this level or its session ends, at once if it has ended. Returns a function that unsubscribes. */
