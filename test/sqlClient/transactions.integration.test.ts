@@ -397,9 +397,9 @@ parity(
               Effect.gen(function* () {
                 const inner = yield* transaction
                 assert.strictEqual(inner[1], 1)
-                assert.strictEqual(inner[0], outer[0])
-                const [row] = yield* inner[0].execute("SELECT pg_backend_pid() AS pid", [], undefined)
-                assert.deepStrictEqual(row, { pid: yield* backend })
+                const pid = yield* backend
+                assert.strictEqual(yield* pidOf(inner[0]), pid)
+                assert.strictEqual(yield* inTime(pidOf(outer[0])), pid)
               })
             )
             const first = yield* sql.withTransaction(transaction)
