@@ -125,6 +125,21 @@ parity(
         })
     )
 
+    it.effect(
+      "a function that has got a namesake for another kind of type takes a Date as before, also in a transaction",
+      () =>
+        Effect.gen(function* () {
+          const sql = yield* SqlClient.SqlClient
+          yield* sql`CREATE FUNCTION taken(at timestamptz) RETURNS text LANGUAGE sql AS $$SELECT 'timestamptz'$$`
+          const ask = sql`SELECT taken(${SUMMER}) AS as`
+          const answer = [{ as: "timestamptz" }]
+          assert.deepStrictEqual(yield* sql.withTransaction(ask), answer)
+          yield* sql`CREATE FUNCTION taken(at interval) RETURNS text LANGUAGE sql AS $$SELECT 'interval'$$`
+          assert.deepStrictEqual(yield* sql.withTransaction(ask), answer)
+          assert.deepStrictEqual(yield* ask, answer)
+        })
+    )
+
     it.effect("a transaction goes on after a statement with a Date that the server could not decide at first", () =>
       Effect.gen(function* () {
         const sql = yield* SqlClient.SqlClient
