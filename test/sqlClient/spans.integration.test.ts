@@ -8,9 +8,6 @@ import * as Tracer from "effect/Tracer"
 import { TestDatabase } from "../support/database.ts"
 import { type Answers, answerOf, named, parity } from "./support/participants.ts"
 
-const transformer: Statement.Transformer = (statement, sql) =>
-  Effect.succeed(sql`SELECT 'wrapped' AS note, inner_.* FROM (${statement}) AS inner_`)
-
 /** Runs an effect, and gives the spans that it has made, without those of effectpg that tell a wait for a connection. */
 const spansOf = <A, E, R>(effect: Effect.Effect<A, E, R>) =>
   Effect.suspend(() => {
@@ -25,6 +22,9 @@ const spansOf = <A, E, R>(effect: Effect.Effect<A, E, R>) =>
     const made = Effect.exit(Effect.withTracer(effect, tracer))
     return Effect.map(made, () => spans.filter(({ name }) => !name.startsWith("acquire ")))
   })
+
+const wrapping: Statement.Transformer = (statement, sql) =>
+  Effect.succeed(sql`SELECT 'wrapped' AS note, inner_.* FROM (${statement}) AS inner_`)
 
 parity("spans", (it, participant) => {
   const names: Answers<"database" | "postgres"> = { right: "database", "@effect/sql-pg": "postgres" }
@@ -133,7 +133,7 @@ parity("spans", (it, participant) => {
   it.effect("a transformer may put another statement in the place of one", () =>
     Effect.gen(function* () {
       const sql = yield* SqlClient.SqlClient
-      const rows = Effect.provideService(sql`SELECT ${7} AS n`, Statement.CurrentTransformer, transformer)
+      const rows = Effect.provideService(sql`SELECT ${7} AS n`, Statement.CurrentTransformer, wrapping)
       assert.deepStrictEqual(yield* rows, [{ note: "wrapped", n: 7 }])
       assert.deepStrictEqual(yield* sql.withTransaction(rows), [{ note: "wrapped", n: 7 }])
     })

@@ -1,9 +1,11 @@
 /** Compares what the helpers of a statement build (insert, update, in, and, or, csv, identifiers), and the ways to run it. */
 import { assert } from "@effect/vitest"
+import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
+import * as Layer from "effect/Layer"
 import * as SqlClient from "effect/sql/SqlClient"
 import type * as Statement from "effect/sql/Statement"
-import { named, parity } from "./support/participants.ts"
+import { clientOf, named, parity } from "./support/participants.ts"
 
 const people = Effect.gen(function* () {
   const sql = yield* SqlClient.SqlClient
@@ -326,5 +328,62 @@ parity("the ways to run a statement", (it, participant) => {
         assert.strictEqual(again._tag, participant.name in isStale ? "Failure" : "Success")
         assert.deepStrictEqual(yield* read, participant.name in isStale ? [] : [{ value: 7, more: null }])
       })
+  )
+
+  const forgets = { "@effect/sql-pg": "goes on with the types of before" } as const
+  const altered = "a text that ran before is right after another program has altered its table"
+  it.effect(named(participant, altered, forgets), () =>
+    Effect.gen(function* () {
+      const sql = yield* SqlClient.SqlClient
+      const other = yield* Effect.map(Layer.build(Layer.fresh(clientOf(participant))), (context) =>
+        Context.get(context, SqlClient.SqlClient)
+      )
+      yield* sql`CREATE TABLE altered (id int4, value boolean)`
+      const mine = yield* sql.reserve
+      const insert = (id: number, value: string) =>
+        mine.execute("INSERT INTO altered (id, value) VALUES ($1, $2)", [id, value], undefined)
+      const read = mine.execute("SELECT * FROM altered ORDER BY id", [], undefined)
+      for (let id = 0; id < 10; id++) yield* insert(id, "true")
+      for (let run = 0; run < 10; run++) yield* read
+      yield* other`ALTER TABLE altered ALTER value TYPE text, ADD more int4 DEFAULT 7`
+      assert.deepStrictEqual((yield* read)[0], { id: 0, value: "true", more: 7 })
+      yield* other`DELETE FROM altered`
+      const exit = yield* Effect.exit(insert(1, "no boolean"))
+      assert.strictEqual(exit._tag, participant.name in forgets ? "Failure" : "Success")
+      if (exit._tag === "Success") assert.deepStrictEqual(yield* read, [{ id: 1, value: "no boolean", more: 7 }])
+    })
+  )
+
+  it.effect("a session from which all prepared statements were taken goes on", () =>
+    Effect.gen(function* () {
+      const sql = yield* SqlClient.SqlClient
+      const mine = yield* sql.reserve
+      const ask = mine.execute("SELECT $1::int4 AS n", [7], undefined)
+      for (const command of ["DEALLOCATE ALL", "DISCARD ALL"]) {
+        for (let run = 0; run < 4; run++) assert.deepStrictEqual(yield* ask, [{ n: 7 }])
+        yield* mine.executeUnprepared(command, [], undefined)
+        assert.deepStrictEqual(yield* ask, [{ n: 7 }])
+      }
+    })
+  )
+
+  it.effect("the same text answers rows of other columns after the search path has changed", () =>
+    Effect.gen(function* () {
+      const sql = yield* SqlClient.SqlClient
+      yield* sql`CREATE SCHEMA one`
+      yield* sql`CREATE SCHEMA two`
+      yield* sql`CREATE TABLE one.found AS SELECT 1 AS a`
+      yield* sql`CREATE TABLE two.found AS SELECT 'text' AS b, 2 AS c`
+      const mine = yield* sql.reserve
+      const ask = mine.execute("SELECT * FROM found", [], undefined)
+      for (const [path, rows] of [
+        ["one", [{ a: 1 }]],
+        ["two", [{ b: "text", c: 2 }]],
+        ["one", [{ a: 1 }]]
+      ] as const) {
+        yield* mine.executeUnprepared(`SET search_path = ${path}`, [], undefined)
+        for (let run = 0; run < 3; run++) assert.deepStrictEqual(yield* ask, rows)
+      }
+    })
   )
 })

@@ -45,6 +45,10 @@ const backend = Effect.flatMap(SqlClient.SqlClient, (sql) =>
   Effect.map(sql<{ pid: number }>`SELECT pg_backend_pid() AS pid`, ([row]) => row?.pid)
 )
 
+/** The backend of a connection. */
+const pidOf = (connection: SqlConnection.Connection) =>
+  Effect.map(connection.executeValues("SELECT pg_backend_pid()", []), ([row]) => row?.[0])
+
 /** How a transaction ended: `success`, the tag of its failure, or `defect`. */
 const endOf = (exit: Exit.Exit<unknown, SqlError.SqlError | Refusal>): string =>
   Exit.match(exit, {
@@ -396,9 +400,9 @@ parity(
               Effect.gen(function* () {
                 const inner = yield* transaction
                 assert.strictEqual(inner[1], 1)
-                assert.strictEqual(inner[0], outer[0])
-                const [row] = yield* inner[0].execute("SELECT pg_backend_pid() AS pid", [], undefined)
-                assert.deepStrictEqual(row, { pid: yield* backend })
+                const pid = yield* backend
+                assert.strictEqual(yield* pidOf(inner[0]), pid)
+                assert.strictEqual(yield* inTime(pidOf(outer[0])), pid)
               })
             )
             const first = yield* sql.withTransaction(transaction)
