@@ -10,6 +10,7 @@ const LONG = [
   "test/session/statement/cachePrograms.integration.test.ts",
   "test/session/engine/end.integration.test.ts",
   "test/session/engine/interruption.integration.test.ts",
+  "test/migrator/processes.integration.test.ts",
   "test/bench*.test.ts",
   "test/examples.integration.test.ts",
   "test/package.test.ts",

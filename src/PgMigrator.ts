@@ -36,7 +36,7 @@ import type * as ChildProcessSpawner from "effect/process/ChildProcessSpawner"
 import type { Loader } from "effect/sql/Migrator"
 import * as SqlClient from "effect/sql/SqlClient"
 import type { SqlError } from "effect/sql/SqlError"
-import { DEFAULT_TABLE, findTable, type HistoryTable, type Query, readApplied } from "./migrator/history.ts"
+import { DEFAULT_TABLE, findTable, queryOf, readApplied } from "./migrator/history.ts"
 import type { PgMigrationError } from "./migrator/migrationError.ts"
 import { fileOf, type MigrationStatus, planOf, statusOf } from "./migrator/plan.ts"
 import { load, runMigrations } from "./migrator/runner.ts"
@@ -100,7 +100,7 @@ export const run = <R = never, RD = never>(
   SqlClient.SqlClient | R | RD
 > =>
   Effect.gen(function* () {
-    const { done, table } = yield* runMigrations(options.loader, options.table)
+    const { done, table } = yield* runMigrations(options.loader, options.table ?? DEFAULT_TABLE)
     if (options.schemaDump !== undefined && done.length > 0) {
       yield* Effect.catch(options.schemaDump(table.sql), ({ message }) => Effect.logWarning(message))
     }
@@ -173,9 +173,8 @@ export const status = <R = never>(
 const applied = (table = DEFAULT_TABLE) =>
   Effect.gen(function* () {
     const sql = yield* SqlClient.SqlClient
-    const query: Query = (text, params) => sql.unsafe<Record<string, unknown>>(text, params).withoutTransform
-    const found: HistoryTable = yield* findTable(query, table)
-    return yield* readApplied(query, found)
+    const query = queryOf(sql)
+    return yield* readApplied(query, yield* findTable(query, table))
   })
 
 /**

@@ -3,6 +3,7 @@
  * files, which Effect's migrator leaves null.
  */
 import * as Effect from "effect/Effect"
+import type { SqlClient } from "effect/sql/SqlClient"
 import type { SqlError } from "effect/sql/SqlError"
 import { quoteName } from "../wire/sqlText.ts"
 
@@ -11,6 +12,11 @@ export type Query = (
   sql: string,
   params?: ReadonlyArray<string | null>
 ) => Effect.Effect<ReadonlyArray<Record<string, unknown>>, SqlError>
+
+export const queryOf =
+  (sql: SqlClient): Query =>
+  (text, params) =>
+    sql.unsafe<Record<string, unknown>>(text, params).withoutTransform
 
 export interface Applied {
   readonly id: number
@@ -76,16 +82,21 @@ const selectApplied = ({ hasChecksums, sql }: HistoryTable): string =>
   ${hasChecksums ? "checksum" : "NULL"}::pg_catalog.text AS checksum
 FROM ${sql} ORDER BY migration_id`
 
-/** Makes the table if it is missing, and the column for checksums if it will be needed. */
+/** Whether the table can record what is to be recorded. */
+export const isReady = (table: HistoryTable, needsChecksums: boolean): boolean =>
+  table.exists && (table.hasChecksums || !needsChecksums)
+
+/** Makes the table if it is missing, and the column for checksums if it is needed. */
 export const ensureTable = (
   query: Query,
   table: HistoryTable,
   needsChecksums: boolean
-): Effect.Effect<void, SqlError> =>
+): Effect.Effect<HistoryTable, SqlError> =>
   Effect.gen(function* () {
     if (!table.exists) yield* query(createTable(table))
-    if (needsChecksums && !table.hasChecksums)
-      yield* query(`ALTER TABLE ${table.sql} ADD COLUMN checksum pg_catalog.text`)
+    const addsChecksums = needsChecksums && !table.hasChecksums
+    if (addsChecksums) yield* query(`ALTER TABLE ${table.sql} ADD COLUMN checksum pg_catalog.text`)
+    return { ...table, exists: true, hasChecksums: table.hasChecksums || addsChecksums }
   })
 
 const createTable = ({ sql }: HistoryTable): string => `CREATE TABLE ${sql} (

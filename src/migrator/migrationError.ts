@@ -154,12 +154,15 @@ export class ConflictError extends Data.TaggedError("ConflictError")<{
 }> {}
 
 /**
- * `run` was called inside of a transaction. Nothing was run.
+ * `run` was called inside of a transaction, and a file is pending that cannot run there.
  *
  * @category errors
  * @since 0.1.0
  */
-export class InsideTransactionError extends Data.TaggedError("InsideTransactionError")<{ readonly message: string }> {}
+export class InsideTransactionError extends Data.TaggedError("InsideTransactionError")<{
+  readonly file: string
+  readonly message: string
+}> {}
 
 /**
  * `pg_dump` could not write the schema.

@@ -1,38 +1,47 @@
 /**
- * Lets one runner at a time do its work, by an advisory lock of its session.
+ * Lets one runner at a time apply a migration, by an advisory lock.
  *
- * A runner that waits asks again and again. It does not ask the server to wait, because a statement that waits holds a
- * snapshot, and `CREATE INDEX CONCURRENTLY` of the runner that has the lock would wait for the end of that snapshot: a
- * deadlock.
+ * Nothing here lets the server wait for the lock. A statement that waits holds a snapshot, and `CREATE INDEX
+ * CONCURRENTLY` of the runner that has the lock would wait for the end of that snapshot: a deadlock.
  */
 import * as Effect from "effect/Effect"
 import type { SqlError } from "effect/sql/SqlError"
 import { createHash } from "node:crypto"
 import type { HistoryTable, Query } from "./history.ts"
 
-const POLL_MILLIS = 200
-/** After that long, the lock is left to the end of the session. */
+/** What a runner gets that does not get the lock. */
+export const BUSY = "busy"
+
+/** After that long, the lock is left to the end of its session. */
 const RELEASE_MILLIS = 5_000
 
 /** The key of the lock, from the name of the table: migrations of different tables do not wait for each other. */
 export const lockKeyOf = ({ name, schema }: HistoryTable): bigint =>
   createHash("sha256").update(`effectpg migrations\0${schema}\0${name}`).digest().readBigInt64BE()
 
-/** Runs an effect while the session of `query` has the lock. */
-export const withRunnerLock = <A, E, R>(
+/** Runs an effect in a transaction that has the lock, and holds it until the transaction ends. */
+export const underTransactionLock = <A, E, R>(
   query: Query,
   key: bigint,
   effect: Effect.Effect<A, E, R>
-): Effect.Effect<A, E | SqlError, R> => {
-  // While the server is being asked, it may have granted the lock to somebody who will never hear of it.
-  let mayHold = false
-  const attempt = Effect.suspend(() => {
-    mayHold = true
-    return Effect.map(query(`SELECT pg_catalog.pg_try_advisory_lock(${literal(key)}) AS granted`), ([row]) => {
-      mayHold = row?.["granted"] === true
-      return mayHold
-    })
-  })
+): Effect.Effect<A | typeof BUSY, E | SqlError, R> =>
+  Effect.flatMap(
+    query(`SELECT pg_catalog.pg_try_advisory_xact_lock(${literal(key)}) AS granted`),
+    ([row]): Effect.Effect<A | typeof BUSY, E, R> => (row?.["granted"] === true ? effect : Effect.succeed(BUSY))
+  )
+
+/** Runs an effect while the session of `query` has the lock. */
+export const underSessionLock = <A, E, R>(
+  query: Query,
+  key: bigint,
+  effect: Effect.Effect<A, E, R>
+): Effect.Effect<A | typeof BUSY, E | SqlError, R> => {
+  // While the server is being asked, it may grant the lock to a fiber that is interrupted and never hears of it.
+  let mayHold = true
+  const attempt = Effect.map(
+    query(`SELECT pg_catalog.pg_try_advisory_lock(${literal(key)}) AS granted`),
+    ([row]) => (mayHold = row?.["granted"] === true)
+  )
   const release = Effect.suspend(() =>
     mayHold
       ? query(`SELECT pg_catalog.pg_advisory_unlock(${literal(key)})`).pipe(
@@ -41,23 +50,17 @@ export const withRunnerLock = <A, E, R>(
         )
       : Effect.void
   )
-  return Effect.onExit(Effect.andThen(acquire(query, key, attempt), effect), () => release)
+  const performed = Effect.flatMap(attempt, (isGranted): Effect.Effect<A | typeof BUSY, E, R> =>
+    isGranted ? effect : Effect.succeed(BUSY)
+  )
+  return Effect.onExit(performed, () => release)
 }
 
-const acquire = (query: Query, key: bigint, attempt: Effect.Effect<boolean, SqlError>): Effect.Effect<void, SqlError> =>
-  Effect.gen(function* () {
-    if (yield* attempt) return
-    yield* Effect.logInfo(`Another process runs the migrations. Waiting for ${yield* holderOf(query, key)}`)
-    do yield* Effect.sleep(POLL_MILLIS)
-    while (!(yield* attempt))
-    yield* Effect.logInfo("The other process has ended its migrations")
-  })
-
 /** Names who has the lock, as far as the server tells. */
-const holderOf = (query: Query, key: bigint): Effect.Effect<string, SqlError> =>
+export const holderOf = (query: Query, key: bigint): Effect.Effect<string, SqlError> =>
   Effect.map(query(holder(key)), ([row]) => {
     const name = row?.["name"]
-    if (row === undefined) return "the lock"
+    if (row === undefined) return "it"
     return `server process ${String(row["pid"])}${typeof name === "string" && name !== "" ? ` (${name})` : ""}`
   })
 

@@ -1,5 +1,5 @@
 /** Cuts an SQL text into its statements, at the semicolons that psql would take for their ends. */
-import { tokenEnd } from "../session/statement/sqlToken.ts"
+import { commentEnd, tokenEnd } from "../session/statement/sqlToken.ts"
 
 export interface SqlStatement {
   /** From the first token to the last one, without the semicolon. */
@@ -56,7 +56,10 @@ export function* tokensOf(text: string): Generator<Token> {
 }
 
 const isBlank = (token: string): boolean =>
-  token.trim() === "" || token.startsWith("--") || (token.startsWith("/*") && token.endsWith("*/") && token.length > 3)
+  token.trim() === "" || token.startsWith("--") || (token.startsWith("/*") && isEnded(token))
+
+/** Such a comment is not longer if more text follows. */
+const isEnded = (comment: string): boolean => commentEnd(`${comment} `, 0) === comment.length
 
 /** Knows whether a semicolon is inside of parentheses (CREATE RULE) or of the body of a function (BEGIN ATOMIC). */
 class Nesting {
