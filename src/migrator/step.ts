@@ -50,7 +50,7 @@ export const perform = (
 }
 
 /** What another runner has committed before it gave up the lock must be seen, also if sessions have other defaults. */
-const BEGIN = "BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE"
+const BEGIN = "BEGIN ISOLATION LEVEL READ COMMITTED"
 
 export const transactionOf = <A, E, R>(
   sql: SqlClient.SqlClient,

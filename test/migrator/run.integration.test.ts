@@ -164,6 +164,19 @@ describe.each(sqlClients)("migrations through %s", (_, client) => {
     )
   )
 
+  it.live("see what other runners have committed, whatever isolation is the default", () =>
+    inFresh((database) =>
+      Effect.gen(function* () {
+        yield* rowsOf(`ALTER DATABASE ${database.database} SET default_transaction_isolation = 'serializable'`)
+        const levels = {
+          "1_levels.sql": "CREATE TABLE levels AS SELECT current_setting('transaction_isolation') AS level"
+        }
+        yield* Effect.provide(run(levels), client({ url: database.url }))
+        assert.deepStrictEqual(yield* rowsOf("SELECT level FROM levels"), [{ level: "read committed" }])
+      })
+    )
+  )
+
   it.live("stop at the first that fails: it leaves nothing, those before it stay, and a corrected one goes on", () =>
     inFresh(() =>
       Effect.gen(function* () {
