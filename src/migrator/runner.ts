@@ -40,8 +40,12 @@ export const runMigrations = <R>(
     )
     if (steps.length === 0) return { done: [], table: found }
 
-    const patiently = makePatient(query, lockKeyOf(found))
-    const table = yield* patiently(preparation(sql, tableName, pending.some(isSqlMigration)))
+    const key = lockKeyOf(found)
+    const patiently = makePatient(query, key)
+    const needsChecksums = pending.some(isSqlMigration)
+    const table = isReady(found, needsChecksums)
+      ? found
+      : yield* patiently(preparation(sql, tableName, key, needsChecksums))
     const done: Array<Done> = []
     for (const { migration, step } of steps) {
       // What others have done meanwhile may be the work of a newer version of the program.
@@ -54,25 +58,20 @@ export const runMigrations = <R>(
     return { done, table }
   })
 
-/** Makes the table fit, in a transaction of its own: whoever reads it need not wait for the first migration. */
+/**
+ * Makes the table fit, in a transaction of its own: whoever reads it need not wait for the first migration. The
+ * transaction looks for the table only under the lock. If it had not found it before, the server could answer the second
+ * look from its cache, although another runner has made the table.
+ */
 const preparation = (
   sql: SqlClient.SqlClient,
   tableName: string,
+  key: bigint,
   needsChecksums: boolean
 ): Effect.Effect<HistoryTable | typeof BUSY, SqlError> => {
   const query = queryOf(sql)
-  return transactionOf(
-    sql,
-    Effect.gen(function* () {
-      const found = yield* findTable(query, tableName)
-      if (isReady(found, needsChecksums)) return found
-      return yield* underTransactionLock(
-        query,
-        lockKeyOf(found),
-        Effect.flatMap(findTable(query, tableName), (table) => ensureTable(query, table, needsChecksums))
-      )
-    })
-  )
+  const prepared = Effect.flatMap(findTable(query, tableName), (table) => ensureTable(query, table, needsChecksums))
+  return transactionOf(sql, underTransactionLock(query, key, prepared))
 }
 
 /** Gives a way to try until another runner leaves the lock. The first time that it waits, the log says so. */

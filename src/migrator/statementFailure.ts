@@ -18,7 +18,7 @@ export const statementFailure = (file: SqlFile, index: number, cause: SqlError):
     `${file.file} failed at line ${line}, in statement ${index + 1} of ${file.statements.length}: ${told.message}`,
     told.code === undefined ? undefined : `SQLSTATE: ${told.code}`,
     hintFor(file, told),
-    renderSql(file.file, file.text, String(before + 1)),
+    renderSql(file.file, file.text.trimEnd(), String(before + 1)),
     afterwards(file, ran, cause)
   ]
   return new PgMigrationError({
@@ -64,10 +64,10 @@ const charactersOf = (text: string): number => Array.from(text).length
 const ACTIVE_TRANSACTION = "25001"
 
 const hintFor = ({ isTransactional }: SqlFile, { code, hint }: Told): string | undefined => {
-  if (hint !== undefined) return `HINT: ${hint.replaceAll("\n", "\n  ")}`
-  return code === ACTIVE_TRANSACTION && isTransactional
-    ? "HINT: Make `-- no transaction` the first line of the file, and give the statement a file of its own."
-    : undefined
+  if (code === ACTIVE_TRANSACTION && isTransactional) {
+    return "HINT: Make `-- no transaction` the first line of the file, and give the statement a file of its own."
+  }
+  return hint === undefined ? undefined : `HINT: ${hint.replaceAll("\n", "\n  ")}`
 }
 
 const ranBefore = ({ statements }: SqlFile, index: number): ReadonlyArray<RanStatement> =>

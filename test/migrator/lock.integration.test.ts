@@ -9,7 +9,7 @@ import * as SqlClient from "effect/sql/SqlClient"
 import * as PgMigrator from "../../src/PgMigrator.ts"
 import type { Database } from "../support/database.ts"
 import { eventually } from "../support/live.ts"
-import { inDatabase, rowsOf, sqlClients } from "../support/sqlClients.ts"
+import { advisoryLocks, inDatabase, rowsOf, sqlClients } from "../support/sqlClients.ts"
 
 const FILES = {
   "1_users.sql": "CREATE TABLE users (id int8);\nSELECT pg_sleep(0.3);",
@@ -20,8 +20,6 @@ const FILES = {
 }
 
 const run = (files: Record<string, string>) => PgMigrator.run({ loader: PgMigrator.fromSqlRecord(files) })
-
-const locks = Effect.map(rowsOf("SELECT FROM pg_locks WHERE locktype = 'advisory'"), ({ length }) => length)
 
 /** Collects what is logged. */
 const collected = () => {
@@ -54,7 +52,7 @@ describe.each(sqlClients)("runners through %s", (_, client) => {
         )
         assert.lengthOf(yield* rowsOf("SELECT FROM users"), 2)
         assert.deepStrictEqual(yield* rowsOf("SELECT bool_and(indisvalid) AS valid FROM pg_index"), [{ valid: true }])
-        assert.strictEqual(yield* locks, 0)
+        assert.strictEqual(yield* advisoryLocks, 0)
       })
     )
   )
@@ -84,7 +82,7 @@ describe.each(sqlClients)("runners through %s", (_, client) => {
         yield* eventually(
           Effect.map(
             rowsOf(
-              "SELECT FROM pg_stat_activity WHERE application_name = 'the second' AND state = 'idle' AND backend_xmin IS NULL"
+              "SELECT FROM pg_stat_activity WHERE datname = current_database() AND application_name = 'the second' AND state = 'idle' AND backend_xmin IS NULL"
             ),
             ({ length }) => length
           ),
@@ -102,7 +100,7 @@ describe.each(sqlClients)("runners through %s", (_, client) => {
         yield* Deferred.succeed(mayEnd, undefined)
         assert.deepStrictEqual(yield* Fiber.join(first), [[1, "slow"]])
         assert.deepStrictEqual(yield* Fiber.join(third), [])
-        assert.strictEqual(yield* locks, 0)
+        assert.strictEqual(yield* advisoryLocks, 0)
       })
     )
   )
@@ -119,14 +117,14 @@ describe.each(sqlClients)("runners through %s", (_, client) => {
         )
         const sleeping = Effect.map(
           rowsOf(
-            "SELECT FROM pg_stat_activity WHERE query LIKE '%asleep%' AND state = 'active' AND pid <> pg_backend_pid()"
+            "SELECT FROM pg_stat_activity WHERE datname = current_database() AND query LIKE '%asleep%' AND state = 'active' AND pid <> pg_backend_pid()"
           ),
           ({ length }) => length
         )
         yield* eventually(sleeping, 1)
         yield* Fiber.interrupt(runner)
         yield* eventually(sleeping, 0)
-        yield* eventually(locks, 0)
+        yield* eventually(advisoryLocks, 0)
         assert.isEmpty(yield* rowsOf("SELECT FROM effect_sql_migrations"))
         assert.deepStrictEqual(yield* run({ "1_awake.sql": "SELECT 1" }), [[1, "awake"]])
       })
@@ -138,7 +136,7 @@ describe.each(sqlClients)("runners through %s", (_, client) => {
       Effect.gen(function* () {
         const bare = { "1_bare.sql": "-- no transaction\nSELECT pg_sleep(60)" }
         assert.isTrue(Exit.isFailure(yield* Effect.exit(Effect.timeout(run(bare), 500))))
-        assert.strictEqual(yield* locks, 0)
+        assert.strictEqual(yield* advisoryLocks, 0)
         assert.deepStrictEqual(yield* run({ "1_bare.sql": "SELECT 1" }), [[1, "bare"]])
       })
     )
@@ -153,7 +151,7 @@ describe.each(sqlClients)("runners through %s", (_, client) => {
           }
           assert.isTrue(Exit.isFailure(yield* Effect.exit(elsewhere(database)(run(lost)))))
           assert.isEmpty(yield* rowsOf("SELECT FROM effect_sql_migrations"))
-          yield* eventually(locks, 0)
+          yield* eventually(advisoryLocks, 0)
         }
         assert.lengthOf(yield* run({ "1_found.sql": "DROP TABLE lost" }), 1)
       })
@@ -186,7 +184,7 @@ describe.each(sqlClients)("runners through %s", (_, client) => {
               return yield* Effect.forkDetach(
                 Effect.flip(elsewhere(database)(run({ "1_first.sql": "SELECT 1", "2_second.sql": "SELECT 1" })))
               )
-            }).pipe(Effect.tap(() => eventually(locks, 1)))
+            }).pipe(Effect.tap(() => eventually(advisoryLocks, 1)))
           )
           .pipe(Effect.flatMap(Fiber.join))
         assert.deepInclude(error, { _tag: "MigrationError", kind: "Locked" })

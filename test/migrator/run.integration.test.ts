@@ -222,9 +222,10 @@ describe.each(sqlClients)("migrations through %s", (_, client) => {
         assert.include(hidden.message, "a statement failed, the migration has not passed that on")
         const ending = Effect.andThen(sql`ROLLBACK`, users)
         const ended = yield* Effect.flip(PgMigrator.run({ loader: PgMigrator.fromRecord({ "1_ending": ending }) }))
-        assert.include(ended.message, "it ended its transaction by itself")
+        // A client may notice it first, and in other words.
+        assert.match(ended.message, /1_ending: .*(it ended its transaction by itself|its body has ended it in SQL)/)
         assert.isEmpty(yield* history)
-        assert.lengthOf(yield* run({ "1_names.sql": NAMES }), 1)
+        assert.lengthOf(yield* run({ "1_good.sql": "SELECT 1" }), 1)
       })
     )
   )
