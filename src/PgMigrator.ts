@@ -29,10 +29,7 @@
  * @since 0.1.0
  */
 import * as Effect from "effect/Effect"
-import type * as FileSystem from "effect/FileSystem"
 import * as Layer from "effect/Layer"
-import type * as Path from "effect/Path"
-import type * as ChildProcessSpawner from "effect/process/ChildProcessSpawner"
 import type { Loader } from "effect/sql/Migrator"
 import * as SqlClient from "effect/sql/SqlClient"
 import type { SqlError } from "effect/sql/SqlError"
@@ -40,7 +37,7 @@ import { DEFAULT_TABLE, findTable, queryOf, readApplied } from "./migrator/histo
 import type { PgMigrationError } from "./migrator/migrationError.ts"
 import { fileOf, type MigrationStatus, planOf, statusOf } from "./migrator/plan.ts"
 import { load, runMigrations } from "./migrator/runner.ts"
-import { dumpWith, type SchemaDump, type SchemaDumpOptions } from "./migrator/schemaDump.ts"
+import type { SchemaDump } from "./migrator/schemaDump.ts"
 import { isSqlMigration } from "./migrator/sqlFile.ts"
 
 export * from "effect/sql/Migrator"
@@ -48,7 +45,7 @@ export { fromFileSystem } from "effect/sql/MigratorFileSystem"
 export { fromDirectory, fromSqlRecord } from "./migrator/loaders.ts"
 export * from "./migrator/migrationError.ts"
 export type { MigrationState, MigrationStatus } from "./migrator/plan.ts"
-export type { SchemaDump, SchemaDumpOptions } from "./migrator/schemaDump.ts"
+export { pgDump, type SchemaDump, type SchemaDumpOptions } from "./migrator/schemaDump.ts"
 export type { SqlFile, SqlMigration } from "./migrator/sqlFile.ts"
 
 /**
@@ -176,31 +173,3 @@ const applied = (table = DEFAULT_TABLE) =>
     const query = queryOf(sql)
     return yield* readApplied(query, yield* findTable(query, table))
   })
-
-/**
- * Writes the schema of the database and the rows of the table of migrations to `_schema.sql`, by PostgreSQL's program
- * `pg_dump`. Give it to `run` or `layer` as `schemaDump`. `pg_dump` must not be older than the server.
- *
- * @example
- * ```ts
- * import { Redacted } from "effect"
- * import { PgMigrator } from "effectpg"
- *
- * export const migrate = PgMigrator.run({
- *   loader: PgMigrator.fromDirectory("migrations"),
- *   schemaDump: PgMigrator.pgDump({
- *     directory: "migrations",
- *     host: "localhost",
- *     user: "app",
- *     password: Redacted.make("secret"),
- *     database: "app"
- *   })
- * })
- * ```
- *
- * @category running
- * @since 0.1.0
- */
-export const pgDump = (
-  options: SchemaDumpOptions
-): SchemaDump<ChildProcessSpawner.ChildProcessSpawner | FileSystem.FileSystem | Path.Path> => dumpWith(options)

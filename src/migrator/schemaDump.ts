@@ -43,7 +43,31 @@ export interface SchemaDumpOptions {
  */
 export type SchemaDump<R> = (table: string) => Effect.Effect<void, PgMigrationError, R>
 
-export const dumpWith =
+/**
+ * Writes the schema of the database and the rows of the table of migrations to `_schema.sql`, by PostgreSQL's program
+ * `pg_dump`. Give it to `run` or `layer` as `schemaDump`. `pg_dump` must not be older than the server.
+ *
+ * @example
+ * ```ts
+ * import { Redacted } from "effect"
+ * import { PgMigrator } from "effectpg"
+ *
+ * export const migrate = PgMigrator.run({
+ *   loader: PgMigrator.fromDirectory("migrations"),
+ *   schemaDump: PgMigrator.pgDump({
+ *     directory: "migrations",
+ *     host: "localhost",
+ *     user: "app",
+ *     password: Redacted.make("secret"),
+ *     database: "app"
+ *   })
+ * })
+ * ```
+ *
+ * @category running
+ * @since 0.1.0
+ */
+export const pgDump =
   (
     options: SchemaDumpOptions
   ): SchemaDump<ChildProcessSpawner.ChildProcessSpawner | FileSystem.FileSystem | Path.Path> =>
