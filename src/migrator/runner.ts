@@ -32,12 +32,10 @@ export const runMigrations = <R>(
     const query = queryOf(sql)
     const migrations = yield* load(loader)
     const found = yield* findTable(query, tableName)
-    const { pending, skipped } = yield* planNow(query, found, migrations)
+    const { pending, skipped } = yield* planOf(yield* readApplied(query, found), migrations)
     yield* warnOf(skipped)
     // All modules are imported before anything is run.
-    const steps = yield* Effect.forEach(pending, (migration) =>
-      Effect.map(stepOf(migration), (step) => ({ migration, step }))
-    )
+    const steps = yield* Effect.forEach(pending, stepOf)
     if (steps.length === 0) return { done: [], table: found }
 
     const key = lockKeyOf(found)
@@ -47,12 +45,9 @@ export const runMigrations = <R>(
       ? found
       : yield* patiently(preparation(sql, tableName, key, needsChecksums))
     const done: Array<Done> = []
-    for (const { migration, step } of steps) {
-      // What others have done meanwhile may be the work of a newer version of the program.
-      const now = yield* planNow(query, table, migrations)
-      if (!now.pending.includes(migration)) continue
-      const outcome = yield* patiently(perform(sql, table, step))
-      if (outcome === "done") done.push([migration[0], migration[1]])
+    for (const step of steps) {
+      const outcome = yield* patiently(perform({ sql, table, migrations }, step))
+      if (outcome === "done") done.push([step.row.id, step.row.name])
     }
     yield* Effect.logDebug("Migrations complete")
     return { done, table }
@@ -101,13 +96,6 @@ export const load = <R>(loader: Loader<R>): Effect.Effect<ReadonlyArray<Resolved
     ),
     checked
   )
-
-const planNow = (
-  query: Query,
-  table: HistoryTable,
-  migrations: ReadonlyArray<ResolvedMigration>
-): Effect.Effect<Plan, PgMigrationError | SqlError> =>
-  Effect.flatMap(readApplied(query, table), (applied) => planOf(applied, migrations))
 
 const warnOf = (skipped: Plan["skipped"]): Effect.Effect<void> =>
   skipped.length === 0

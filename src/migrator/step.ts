@@ -7,12 +7,21 @@ import { quoteText } from "../wire/sqlText.ts"
 import { type Applied, type HistoryTable, type Query, queryOf, readApplied, record } from "./history.ts"
 import { type Implementation, implementationOf } from "./implementation.ts"
 import { ConflictError, EffectFailedError, InsideTransactionError, PgMigrationError } from "./migrationError.ts"
-import { fileOf, labelOf } from "./plan.ts"
+import { fileOf, labelOf, planOf } from "./plan.ts"
 import { type BUSY, lockKeyOf, underSessionLock, underTransactionLock } from "./runnerLock.ts"
 import { isSqlMigration, type SqlFile } from "./sqlFile.ts"
 import { statementFailure } from "./statementFailure.ts"
 
+/** What every step of a run needs to know. */
+export interface Surroundings {
+  readonly sql: SqlClient.SqlClient
+  readonly table: HistoryTable
+  /** All that the loader has found. */
+  readonly migrations: ReadonlyArray<ResolvedMigration>
+}
+
 export interface Step {
+  readonly migration: ResolvedMigration
   /** What is recorded when it is done. */
   readonly row: Omit<Applied, "appliedAt">
   readonly label: string
@@ -24,25 +33,29 @@ export const stepOf = (migration: ResolvedMigration): Effect.Effect<Step, PgMigr
   const label = fileOf(migration) ?? labelOf(migration)
   if (isSqlMigration(migration)) {
     const { sqlFile } = migration
-    return Effect.succeed({ row: { id, name, checksum: sqlFile.checksum }, label, work: sqlFile })
+    return Effect.succeed({ migration, row: { id, name, checksum: sqlFile.checksum }, label, work: sqlFile })
   }
-  return Effect.map(implementationOf(migration), (work) => ({ row: { id, name, checksum: null }, label, work }))
+  return Effect.map(implementationOf(migration), (work) => ({
+    migration,
+    row: { id, name, checksum: null },
+    label,
+    work
+  }))
 }
 
 /** `gone` if another runner has done it. */
 type Outcome = "done" | "gone" | typeof BUSY
 
 export const perform = (
-  sql: SqlClient.SqlClient,
-  table: HistoryTable,
+  surroundings: Surroundings,
   step: Step
 ): Effect.Effect<Outcome, PgMigrationError | SqlError, SqlClient.SqlClient> => {
   const { id, name } = step.row
   const { work } = step
   const performed =
     Effect.isEffect(work) || work.isTransactional
-      ? inTransaction(sql, table, step)
-      : withoutTransaction(sql, table, step, work)
+      ? inTransaction(surroundings, step)
+      : withoutTransaction(surroundings, step, work)
   return performed.pipe(
     Effect.annotateLogs({ migration_id: String(id), migration_name: name }),
     Effect.withSpan(`Migrator ${id}_${name}`)
@@ -59,10 +72,10 @@ export const transactionOf = <A, E, R>(
   Effect.provideService(sql.withTransaction(body), SqlClient.BeginTransaction, BEGIN)
 
 const inTransaction = (
-  sql: SqlClient.SqlClient,
-  table: HistoryTable,
+  surroundings: Surroundings,
   step: Step
 ): Effect.Effect<Outcome, PgMigrationError | SqlError, SqlClient.SqlClient> => {
+  const { sql, table } = surroundings
   const query = queryOf(sql)
   const body = Effect.gen(function* () {
     yield* Effect.logDebug("Running migration")
@@ -77,19 +90,19 @@ const inTransaction = (
     underTransactionLock(
       query,
       lockKeyOf(table),
-      ifPending(query, table, step, (done) => Effect.andThen(done, body))
+      ifPending(query, surroundings, step, (done) => Effect.andThen(done, body))
     )
   )
 }
 
 /** The session is reserved, because the lock belongs to it. */
 const withoutTransaction = (
-  sql: SqlClient.SqlClient,
-  table: HistoryTable,
+  surroundings: Surroundings,
   step: Step,
   { file }: SqlFile
 ): Effect.Effect<Outcome, PgMigrationError | SqlError, SqlClient.SqlClient> =>
   Effect.gen(function* () {
+    const { sql, table } = surroundings
     const around = yield* Effect.serviceOption(sql.transactionService)
     if (around._tag === "Some") {
       const message = `${file} cannot run inside of a transaction, as its first line says`
@@ -105,22 +118,22 @@ const withoutTransaction = (
     return yield* underSessionLock(
       query,
       lockKeyOf(table),
-      ifPending(query, table, step, (done) => Effect.andThen(body, done))
+      ifPending(query, surroundings, step, (done) => Effect.andThen(body, done))
     )
   }).pipe(Effect.scoped)
 
-/** Performs the step if it is not recorded. `order` says when the recording comes. */
+/** Performs the step if that is still right to do. `order` says when the recording comes. */
 const ifPending = <R>(
   query: Query,
-  table: HistoryTable,
-  { label, row }: Step,
+  { migrations, table }: Surroundings,
+  { label, migration, row }: Step,
   order: (
     recording: Effect.Effect<void, PgMigrationError | SqlError>
   ) => Effect.Effect<void, PgMigrationError | SqlError, R>
 ): Effect.Effect<Exclude<Outcome, typeof BUSY>, PgMigrationError | SqlError, R> =>
   Effect.gen(function* () {
-    const applied = yield* readApplied(query, table)
-    if (applied.some(({ id }) => id === row.id)) return "gone"
+    const { pending } = yield* planOf(yield* readApplied(query, table), migrations)
+    if (!pending.includes(migration)) return "gone"
     yield* order(Effect.mapError(record(query, table, row), conflictOf(label)))
     return "done"
   })

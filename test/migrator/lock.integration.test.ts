@@ -158,6 +158,32 @@ describe.each(sqlClients)("runners through %s", (_, client) => {
     )
   )
 
+  it.live("apply nothing behind what a runner with other migrations has applied while they waited", () =>
+    inFresh((database) =>
+      Effect.gen(function* () {
+        const begun = yield* Deferred.make<void>()
+        const mayEnd = yield* Deferred.make<void>()
+        const later = PgMigrator.fromRecord({
+          "3_later": Effect.andThen(Deferred.succeed(begun, undefined), Deferred.await(mayEnd))
+        })
+        const first = yield* Effect.forkChild(elsewhere(database)(PgMigrator.run({ loader: later })))
+        yield* Deferred.await(begun)
+        const { layer, lines } = collected()
+        const second = yield* Effect.forkChild(
+          Effect.flip(elsewhere(database)(Effect.provide(run({ "2_earlier.sql": "SELECT 1" }), layer)))
+        )
+        yield* eventually(
+          Effect.sync(() => lines.length),
+          1
+        )
+        yield* Deferred.succeed(mayEnd, undefined)
+        assert.lengthOf(yield* Fiber.join(first), 1)
+        assert.include((yield* Fiber.join(second)).message, "2_earlier.sql was not applied, but migration 3 was")
+        assert.lengthOf(yield* rowsOf("SELECT FROM effect_sql_migrations"), 1)
+      })
+    )
+  )
+
   it.live("of another table do not wait", () =>
     inFresh((database) =>
       Effect.gen(function* () {
