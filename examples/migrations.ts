@@ -3,75 +3,54 @@
  * once. Then one that fails shows what it says, and that the next run goes on with it.
  */
 import "./support/databaseUrl.ts"
-import { NodeRuntime } from "@effect/platform-node"
-import { Config, Console, Effect } from "effect"
+import { NodeRuntime, NodeServices } from "@effect/platform-node"
+import { Config, Console, Effect, Layer } from "effect"
 import { SqlClient } from "effect/sql"
+import * as path from "node:path"
 import { PgMigrator, PgSqlClient } from "../src/index.ts"
 
-// In an application these are files: `loader: PgMigrator.fromDirectory("migrations")`.
-const files = {
-  "0001_albums.sql": `CREATE TABLE albums (id int4 PRIMARY KEY, title text NOT NULL, released date);
-INSERT INTO albums VALUES (1, 'Kind of Blue', '1959-08-17'), (2, 'A Love Supreme', '1965-01-01');`,
-  "0003_titles.sql": `-- no transaction
-CREATE UNIQUE INDEX CONCURRENTLY titles ON albums (lower(title));`
-}
+const Database = PgSqlClient.layerConfig({ url: Config.Redacted("DATABASE_URL") })
 
-// An Effect can do what SQL cannot. It runs in a transaction, as SQL files do that do not say otherwise.
-const slugs = Effect.gen(function* () {
+const loader = PgMigrator.fromDirectory(path.join(import.meta.dirname, "migrations"))
+
+// What is built on this layer begins when the database is up to date.
+const Migrated = PgMigrator.layer({ loader }).pipe(Layer.provideMerge(Database))
+
+const albums = Effect.gen(function* () {
   const sql = yield* SqlClient.SqlClient
-  yield* sql`ALTER TABLE albums ADD COLUMN slug text`
-  for (const { id, title } of yield* sql<{ id: number; title: string }>`SELECT id, title FROM albums`) {
-    yield* sql`UPDATE albums SET slug = ${title.toLowerCase().replaceAll(" ", "-")} WHERE id = ${id}`
-  }
+  return yield* sql`SELECT title, slug FROM albums ORDER BY id`
 })
 
-const loaderOf = (sqlFiles: Readonly<Record<string, string>>): PgMigrator.Loader =>
-  Effect.map(
-    Effect.all([PgMigrator.fromSqlRecord(sqlFiles), PgMigrator.fromRecord({ "0002_slugs": slugs })]),
-    (migrations) => migrations.flat()
-  )
+/** The same migrations and one more. */
+const withYears = (text: string) =>
+  Effect.map(Effect.all([loader, PgMigrator.fromSqlRecord({ "0004_years.sql": text })]), (loaded) => loaded.flat())
 
 const program = Effect.gen(function* () {
-  const sql = yield* SqlClient.SqlClient
-  const loader = loaderOf(files)
-
   for (const { file, id, isTransactional, name } of yield* PgMigrator.dryRun({ loader })) {
     yield* Console.log(`to do: ${file ?? `${id}_${name}`}${isTransactional ? "" : ", without a transaction"}`)
   }
 
-  const instance = Effect.provide(PgMigrator.run({ loader }), Database)
-  const applied = yield* Effect.all([instance, instance, instance], { concurrency: "unbounded" })
-  yield* Console.log(
-    `applied by three instances: ${applied
-      .flat()
-      .map(([id]) => id)
-      .sort()
-      .join(", ")}`
-  )
-  yield* Console.log(yield* sql`SELECT title, slug FROM albums ORDER BY id`)
+  const instance = Effect.provide(albums, Layer.fresh(Migrated))
+  const [first] = yield* Effect.all([instance, instance, instance], { concurrency: "unbounded" })
+  yield* Console.log(first)
 
-  const mistaken = loaderOf({
-    ...files,
-    "0004_years.sql": "ALTER TABLE albums ADD COLUMN year int4;\nUPDATE albums SET year = extract(year FROM relesed);"
-  })
+  const mistaken = withYears(
+    "ALTER TABLE albums ADD COLUMN year int4;\nUPDATE albums SET year = extract(year FROM relesed);"
+  )
   yield* Effect.catchTag(PgMigrator.run({ loader: mistaken }), "MigrationError", ({ message }) => Console.log(message))
 
-  const corrected = loaderOf({
-    ...files,
-    "0004_years.sql": "ALTER TABLE albums ADD COLUMN year int4;\nUPDATE albums SET year = extract(year FROM released);"
-  })
+  const corrected = withYears(
+    "ALTER TABLE albums ADD COLUMN year int4;\nUPDATE albums SET year = extract(year FROM released);"
+  )
   yield* PgMigrator.run({ loader: corrected })
   for (const { id, name, state } of yield* PgMigrator.status({ loader: corrected })) {
     yield* Console.log(`${id}_${name}: ${state}`)
   }
 
   // Whoever changes a file that was applied hears of it.
-  const changed = loaderOf({ ...files, "0001_albums.sql": "CREATE TABLE albums ()" })
-  yield* PgMigrator.run({ loader: changed }).pipe(
+  yield* PgMigrator.run({ loader: withYears("ALTER TABLE albums ADD COLUMN year int8") }).pipe(
     Effect.catchReason("MigrationError", "FileChangedError", ({ message }) => Console.log(message))
   )
 })
 
-const Database = PgSqlClient.layerConfig({ url: Config.Redacted("DATABASE_URL") })
-
-program.pipe(Effect.provide(Database), NodeRuntime.runMain)
+program.pipe(Effect.provide([Database, NodeServices.layer]), NodeRuntime.runMain)
