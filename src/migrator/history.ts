@@ -78,7 +78,7 @@ export const readApplied = (query: Query, table: HistoryTable): Effect.Effect<Re
 /** A time as a number reads the same whatever the client makes of a `timestamptz`. */
 const selectApplied = ({ hasChecksums, sql }: HistoryTable): string =>
   `SELECT migration_id::pg_catalog.int4 AS id, name::pg_catalog.text AS name,
-  (EXTRACT(epoch FROM created_at) OPERATOR(pg_catalog.*) 1000)::pg_catalog.float8 AS applied_at,
+  (pg_catalog.date_part('epoch', created_at) OPERATOR(pg_catalog.*) 1000)::pg_catalog.float8 AS applied_at,
   ${hasChecksums ? "checksum" : "NULL"}::pg_catalog.text AS checksum
 FROM ${sql} ORDER BY migration_id`
 

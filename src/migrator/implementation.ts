@@ -12,10 +12,10 @@ export const implementationOf = (
   migration: ResolvedMigration
 ): Effect.Effect<Implementation, PgMigrationError, SqlClient> => {
   const found: Effect.Effect<unknown, unknown, SqlClient> = migration[2]
-  const invalid = (problem: string) =>
-    new PgMigrationError({ reason: new InvalidFileError({ file: labelOf(migration), line: undefined, problem }) })
+  const invalid = (problem: string, cause?: unknown) =>
+    new PgMigrationError({ reason: new InvalidFileError({ file: labelOf(migration), problem, cause }) })
   return Effect.catchDefect(found, Effect.fail).pipe(
-    Effect.mapError((error) => invalid(`it cannot be imported: ${String(error)}`)),
+    Effect.mapError((error) => invalid(`it cannot be imported: ${String(error)}`, error)),
     Effect.flatMap((loaded) => {
       const exported = Effect.isEffect(loaded) ? loaded : defaultOf(loaded)
       if (isImplementation(exported)) return Effect.succeed(exported)

@@ -103,17 +103,20 @@ export class InvalidFileError extends Data.TaggedError("InvalidFileError")<{
   /** From 1; undefined if it is about the file as a whole. */
   readonly line: number | undefined
   readonly problem: string
+  /** What the import of a module failed with. */
+  readonly cause: unknown
   readonly message: string
 }> {
   constructor(fields: {
     readonly file: string
-    readonly line: number | undefined
+    readonly line?: number
     readonly problem: string
     readonly hint?: string
+    readonly cause?: unknown
   }) {
-    const { file, hint, line, problem } = fields
+    const { cause, file, hint, line, problem } = fields
     const place = line === undefined ? file : `${file}, line ${line}`
-    super({ file, line, problem, message: withHint(`${place}: ${problem}`, hint) })
+    super({ file, line, problem, cause, message: withHint(`${place}: ${problem}`, hint) })
   }
 }
 
@@ -141,7 +144,7 @@ export class LoaderFailedError extends Data.TaggedError("LoaderFailedError")<{
 
 /**
  * Another migrator, which does not take the lock of this one, has recorded the same migration meanwhile. What this one
- * did for it is rolled back.
+ * did for it is rolled back, unless the file runs without a transaction.
  *
  * @category errors
  * @since 0.1.0

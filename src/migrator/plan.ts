@@ -152,9 +152,7 @@ export const checked = (
     }
     if (!Number.isInteger(id) || id < 0 || id > MAX_ID) {
       const problem = `its number is not between 0 and ${MAX_ID}`
-      return Effect.fail(
-        new PgMigrationError({ reason: new InvalidFileError({ file: label, line: undefined, problem }) })
-      )
+      return Effect.fail(new PgMigrationError({ reason: new InvalidFileError({ file: label, problem }) }))
     }
   }
   return Effect.succeed(migrations.toSorted(([a], [b]) => a - b))

@@ -35,6 +35,9 @@ export const statementFailure = (file: SqlFile, index: number, cause: SqlError):
   })
 }
 
+/** The SQLSTATE of what the server said. */
+export const sqlStateOf = (error: SqlError): string | undefined => toldBy(error).code
+
 interface Told {
   readonly message: string
   readonly code: string | undefined

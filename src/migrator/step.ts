@@ -10,7 +10,7 @@ import { ConflictError, EffectFailedError, InsideTransactionError, PgMigrationEr
 import { fileOf, labelOf, planOf } from "./plan.ts"
 import { type BUSY, lockKeyOf, underSessionLock, underTransactionLock } from "./runnerLock.ts"
 import { isSqlMigration, type SqlFile } from "./sqlFile.ts"
-import { statementFailure } from "./statementFailure.ts"
+import { sqlStateOf, statementFailure } from "./statementFailure.ts"
 
 /** What every step of a run needs to know. */
 export interface Surroundings {
@@ -179,8 +179,12 @@ const effectFailure = (migration: string, cause: unknown, problem: string): PgMi
   return new PgMigrationError({ reason: new EffectFailedError({ migration, cause, message }) })
 }
 
-const hidden = ({ label }: Step, cause: SqlError): PgMigrationError =>
-  effectFailure(label, cause, "a statement failed, the migration has not passed that on, and all was rolled back")
+const FAILED_TRANSACTION = "25P02"
+
+const hidden = ({ label }: Step, cause: SqlError): PgMigrationError | SqlError =>
+  sqlStateOf(cause) === FAILED_TRANSACTION
+    ? effectFailure(label, cause, "a statement failed, the migration has not passed that on, and all was rolled back")
+    : cause
 
 const endedItself = ({ label }: Step): PgMigrationError => {
   const problem = "it ended its transaction by itself. Look what it has done, and whether it is recorded as applied"

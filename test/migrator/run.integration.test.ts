@@ -8,6 +8,8 @@ import * as Migrator from "effect/sql/Migrator"
 import * as SqlClient from "effect/sql/SqlClient"
 import { fileURLToPath } from "node:url"
 import * as PgMigrator from "../../src/PgMigrator.ts"
+import { splitStatements } from "../../src/migrator/splitStatements.ts"
+import { SHADOWS } from "../support/shadows.ts"
 import { inDatabase, rowsOf, sqlClients } from "../support/sqlClients.ts"
 
 const users = Effect.flatMap(SqlClient.SqlClient, (sql) => Effect.asVoid(sql`CREATE TABLE users (id int8 PRIMARY KEY)`))
@@ -173,6 +175,29 @@ describe.each(sqlClients)("migrations through %s", (_, client) => {
         }
         yield* Effect.provide(run(levels), client({ url: database.url }))
         assert.deepStrictEqual(yield* rowsOf("SELECT level FROM levels"), [{ level: "read committed" }])
+      })
+    )
+  )
+
+  it.live("are applied and recorded if the search_path begins with shadows of what PostgreSQL has", () =>
+    inFresh(({ database, url }) =>
+      Effect.gen(function* () {
+        for (const statement of splitStatements(SHADOWS)) yield* rowsOf(statement.sql)
+        yield* rowsOf(`ALTER DATABASE ${database} SET search_path = hostile, public, pg_catalog`)
+        const files = {
+          "1_a.sql": "CREATE TABLE public.a (id pg_catalog.int4)",
+          "2_b.sql": "-- no transaction\nCREATE INDEX CONCURRENTLY b ON public.a (id)"
+        }
+        const options = { loader: PgMigrator.fromSqlRecord(files), table: "public.history" }
+        const shadowed = Effect.provide(client({ url, maxConnections: 1 }))
+        assert.lengthOf(yield* shadowed(PgMigrator.dryRun(options)), 2)
+        assert.lengthOf(yield* shadowed(PgMigrator.run(options)), 2)
+        assert.isEmpty(yield* shadowed(PgMigrator.run(options)))
+        const states = yield* shadowed(PgMigrator.status(options))
+        assert.deepStrictEqual(
+          states.map(({ state }) => state),
+          ["applied", "applied"]
+        )
       })
     )
   )
