@@ -56,7 +56,11 @@ export type { SqlFile, SqlMigration } from "./migrator/sqlFile.ts"
  */
 export interface Options<R = never> {
   readonly loader: Loader<R>
-  /** The table, with its schema if a dot is in it. By default `effect_sql_migrations`, as Effect's migrator has it. */
+  /**
+   * The table, with its schema if a dot is in it. The default is that of Effect's migrator.
+   *
+   * @default "effect_sql_migrations"
+   */
   readonly table?: string | undefined
 }
 
@@ -80,8 +84,8 @@ export interface RunOptions<R = never, RD = never> extends Options<R> {
  * Applies all pending migrations, and returns their ids and names. Nothing is run if a migration cannot be read, or if
  * the SQL files are not those that were applied.
  *
- * Only one runner works at a time, however many processes start. The others log who has the lock, and wait; interrupt
- * them, or use `Effect.timeout`, if that takes too long. They then find nothing to do.
+ * However many processes start, one at a time applies a migration. The others log for which server process they wait, and
+ * then go on with what is still pending, if anything is. Interrupt them, or use `Effect.timeout`, if it takes too long.
  *
  * An SQL file whose first line is `-- no transaction` runs without one, as `CREATE INDEX CONCURRENTLY` requires. If one of
  * its statements fails, those before it stay done, so give each such statement a file of its own.

@@ -31,7 +31,11 @@ export interface SchemaDumpOptions {
   readonly sslRootCert?: string | undefined
   /** The password file. */
   readonly passfile?: string | undefined
-  /** The program: `pg_dump` by default, found by `PATH`. */
+  /**
+   * The program, found by `PATH` if it is a name only.
+   *
+   * @default "pg_dump"
+   */
   readonly command?: string | undefined
 }
 
