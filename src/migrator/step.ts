@@ -65,11 +65,15 @@ export const perform = (
 /** What another runner has committed before it gave up the lock must be seen, also if sessions have other defaults. */
 const BEGIN = "BEGIN ISOLATION LEVEL READ COMMITTED"
 
+/** The statement is for this transaction alone, and not for those that its body may begin with another client. */
 export const transactionOf = <A, E, R>(
   sql: SqlClient.SqlClient,
   body: Effect.Effect<A, E, R>
 ): Effect.Effect<A, E | SqlError, R> =>
-  Effect.provideService(sql.withTransaction(body), SqlClient.BeginTransaction, BEGIN)
+  Effect.flatMap(SqlClient.BeginTransaction, (outer) => {
+    const whole = sql.withTransaction(Effect.provideService(body, SqlClient.BeginTransaction, outer))
+    return Effect.provideService(whole, SqlClient.BeginTransaction, BEGIN)
+  })
 
 const inTransaction = (
   surroundings: Surroundings,

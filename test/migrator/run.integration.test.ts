@@ -166,6 +166,24 @@ describe.each(sqlClients)("migrations through %s", (_, client) => {
     )
   )
 
+  it.live("may begin transactions of other clients as those begin them", () =>
+    inFresh((database) =>
+      Effect.gen(function* () {
+        const isolation = Effect.gen(function* () {
+          const sql = yield* SqlClient.SqlClient
+          return yield* sql.withTransaction(sql.unsafe("SHOW transaction_isolation"))
+        })
+        yield* rowsOf(`ALTER DATABASE ${database.database} SET default_transaction_isolation = 'serializable'`)
+        const found: Array<unknown> = []
+        const asking = Effect.flatMap(Effect.provide(isolation, client({ url: database.url })), (rows) =>
+          Effect.sync(() => void found.push(...rows))
+        )
+        yield* PgMigrator.run({ loader: PgMigrator.fromRecord({ "1_asking": asking }) })
+        assert.deepStrictEqual(found, [{ transaction_isolation: "serializable" }])
+      })
+    )
+  )
+
   it.live("see what other runners have committed, whatever isolation is the default", () =>
     inFresh((database) =>
       Effect.gen(function* () {
