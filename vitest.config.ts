@@ -14,6 +14,7 @@ const LONG = [
   "test/session/engine/end.integration.test.ts",
   "test/session/engine/interruption.integration.test.ts",
   "test/sqlClient/**/*.test.ts",
+  "test/migrator/processes.integration.test.ts",
   "test/bench*.test.ts",
   "test/examples.integration.test.ts",
   "test/package.test.ts",
