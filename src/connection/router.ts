@@ -90,15 +90,17 @@ class Bond {
 /** The key under which the context of a fiber holds the level that the fiber is bound to. */
 export type BondKey = Context.Service<Bond, Bond>
 
-/** Provides what an adapter knows a transaction by. `depth` is 0 for a transaction, and 1 or more for a savepoint. */
-export type Companion = (depth: number) => Context.Context<never>
+/**
+ * Provides what an adapter knows a transaction by to the body of it. `depth` is 0 for a transaction, and 1 or more for a
+ * savepoint.
+ */
+export type Companion = <A, E, R>(body: Effect.Effect<A, E, R>, depth: number) => Effect.Effect<A, E, R>
 
 const accompanied = <A, E, R>(
   effect: Effect.Effect<A, E, R>,
   level: TransactionLevel,
   companions: ReadonlyArray<Companion>
-): Effect.Effect<A, E, R> =>
-  companions.reduce((whole, companion) => Effect.provideContext(whole, companion(level.nesting)), effect)
+): Effect.Effect<A, E, R> => companions.reduce((whole, companion) => companion(whole, level.nesting), effect)
 
 let keys = 0
 

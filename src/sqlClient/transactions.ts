@@ -13,6 +13,8 @@ import type { WithTransactionOptions } from "../connection/queryable/queryable.t
 import type { Router } from "../connection/router.ts"
 import { beginStatement } from "../connection/beginStatement.ts"
 import { begunWith } from "../connection/transaction.ts"
+import { WITH_TRANSACTION_OPTIONS } from "../call/options.ts"
+import * as Shape from "../call/shape.ts"
 import * as PgError from "../PgError.ts"
 import { withTimeout } from "../call/timeout.ts"
 import { sqlErrorOf } from "./sqlErrors.ts"
@@ -36,6 +38,15 @@ export interface Transactions {
 let clients = 0
 
 /**
+ * Where `SqlResolver` looks for the transaction of a request if there is no `SqlClient` in its context. effect/sql does
+ * not export it, but knows it by its key.
+ */
+const CurrentTransactionService = Context.Reference<TransactionService | undefined>(
+  "effect/sql/CurrentTransactionService",
+  { defaultValue: () => undefined }
+)
+
+/**
  * Makes the transactions of one client. Each level of a transaction, whichever API has begun it, is known in the
  * context of its fiber by a pair of its own. `connection` routes its calls by the fiber, so all pairs have the same one.
  */
@@ -45,8 +56,18 @@ export const make = (
   spanAttributes: ReadonlyArray<readonly [string, unknown]>
 ): Transactions => {
   const service: TransactionService = Context.Service(`effectpg/SqlTransaction/${clients++}`)
-  router.companions.push((depth) => Context.make(service, [connection, depth]))
   const afterCommit = afterCommitOf(router, service)
+  router.companions.push((body, depth) =>
+    Effect.updateContext(body, (context) => {
+      const reactivity = Context.getOrUndefined(context, Reactivity.Reactivity)
+      const known = Context.add(context, service, [connection, depth]).pipe(
+        Context.add(CurrentTransactionService, service)
+      )
+      return reactivity === undefined
+        ? known
+        : Context.add(known, Reactivity.Reactivity, deferring(reactivity, afterCommit))
+    })
+  )
   const identified = SqlClient.makeWithTransaction({
     transactionService: service,
     spanAttributes,
@@ -60,56 +81,38 @@ export const make = (
   return {
     service,
     afterCommit,
-    withTransaction: <A, E, R>(self: Effect.Effect<A, E, R>, options: WithTransactionOptions = {}) =>
-      Effect.withFiber((fiber) => {
-        const reactivity = Context.getOrUndefined(fiber.context, Reactivity.Reactivity)
-        const body =
-          reactivity === undefined
-            ? self
-            : Effect.provideService(self, Reactivity.Reactivity, deferring(reactivity, afterCommit))
-        // The level of effectpg brings its own pair, so effect/sql is not told that there is an outer level.
-        return Effect.updateContext(identified(transacted(router, body, options)), hiding<R>(service))
-      })
-  }
-}
-
-/** Carries a failure of the body past the errors of its transaction. */
-class FailedBody<E> {
-  readonly error: E
-
-  constructor(error: E) {
-    this.error = error
+    // The level of effectpg brings its own pair, so effect/sql is not told that there is an outer level.
+    withTransaction: <A, E, R>(self: Effect.Effect<A, E, R>, options?: WithTransactionOptions) =>
+      Effect.updateContext(identified(transacted(router, self, options)), hiding<R>(service))
   }
 }
 
 const transacted = <A, E, R>(
   router: Router,
   body: Effect.Effect<A, E, R>,
-  options: WithTransactionOptions
+  given: WithTransactionOptions | undefined
 ): Effect.Effect<A, E | SqlError, R> =>
   Effect.withFiber((fiber) => {
-    const begin = router.isInTransaction(fiber)
-      ? beginStatement(options)
-      : (fiber.getRef(SqlClient.BeginTransaction) ?? beginStatement(options))
-    if (typeof begin !== "string") return Effect.fail(sqlErrorOf(begin, "withTransaction"))
-    const marked = Effect.mapError(body, (error) => new FailedBody(error))
-    const whole = withTimeout(
-      "withTransaction",
-      undefined,
-      begunWith(router, marked, begin, options, isTransient),
-      options.timeout
-    )
-    return Effect.mapError(whole, (error) =>
-      error instanceof FailedBody ? error.error : sqlErrorOf(error, "withTransaction")
-    )
+    const failures = new Set<unknown>()
+    const noted = Effect.mapError(body, (error) => {
+      failures.add(error)
+      return error
+    })
+    const replaced = router.isInTransaction(fiber) ? undefined : fiber.getRef(SqlClient.BeginTransaction)
+    const whole = Shape.withOptions(optionsIn(given), WITH_TRANSACTION_OPTIONS, (options = {}) => {
+      const begin = replaced ?? beginStatement(options)
+      if (typeof begin !== "string") return Effect.fail(begin)
+      return withTimeout("withTransaction", undefined, begunWith(router, noted, begin, options), options.timeout)
+    })
+    /** The body's own failure passes as it is, also if it is an error of effectpg. */
+    const isOfTransaction = (error: E | PgError.PgError): error is PgError.PgError =>
+      PgError.isPgError(error) && !failures.has(error)
+    return Effect.mapError(whole, (error) => (isOfTransaction(error) ? sqlErrorOf(error, "withTransaction") : error))
   })
 
-/** Whether a transaction that failed with this error may succeed if it is run again. */
-const isTransient = (error: unknown): boolean => {
-  const failure = error instanceof FailedBody ? error.error : error
-  const native = failure instanceof SqlError ? failure.reason.cause : failure
-  return PgError.isPgError(native) && (native._tag === "SerializationError" || native._tag === "DeadlockDetectedError")
-}
+/** A function that is given to `map` gets an index, too, and callers of `SqlClient.withTransaction` know no options. */
+const optionsIn = (given: WithTransactionOptions | undefined): WithTransactionOptions | undefined =>
+  typeof given === "object" ? given : undefined
 
 /**
  * Runs an effect once the transaction of the fiber has been committed, without that transaction. A transaction that can
