@@ -613,14 +613,20 @@ layer(TestDatabase.layer, { excludeTestServices: true })("after the commit of a 
       const began = yield* Deferred.make<void>()
       const ran: Array<string> = []
       const body = Effect.gen(function* () {
-        yield* sql.afterCommit(Effect.andThen(Deferred.succeed(began, undefined), Effect.sleep("30 millis")))
+        yield* sql.afterCommit(
+          Effect.gen(function* () {
+            yield* Deferred.succeed(began, undefined)
+            yield* Effect.sleep("30 millis")
+            ran.push("begun")
+          })
+        )
         yield* sql.afterCommit(Effect.sync(() => void ran.push("sql")))
         yield* pg.afterCommit(Effect.sync(() => void ran.push("pg")))
       })
       const fiber = yield* Effect.forkChild(pg.withTransaction(sql.withTransaction(body)))
       yield* Deferred.await(began)
       yield* Fiber.interrupt(fiber)
-      assert.deepStrictEqual(ran, ["sql", "pg"])
+      assert.deepStrictEqual(ran, ["begun", "sql", "pg"])
       yield* healthy
     }).pipe(Effect.scoped)
   )
