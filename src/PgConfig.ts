@@ -141,11 +141,13 @@ export interface Settings {
   /**
    * Run-time parameters of the session, such as `search_path`. `RESET` returns to these values. They take precedence
    * over the environment (`PGOPTIONS`, `PGDATESTYLE`, `PGTZ`) and over `applicationName`.
+   * @default {}
    */
   readonly settings?: Readonly<Record<string, string>> | undefined
   /**
    * Codecs that change how types are read and written: your own, made with `PgTypes.codec` and `PgTypes.composite`, and
    * ready-made ones such as `PgTypes.hstore`. If several are for the same type, the last one wins.
+   * @default []
    */
   readonly types?: ReadonlyArray<TypeCodec> | undefined
   /**
@@ -426,5 +428,6 @@ const resolveFrom = Effect.fnUntraced(function* (
 /** Fails if the process runs under a user ID that has no name. */
 const systemUser = Effect.try({
   try: () => os.userInfo().username,
-  catch: () => invalid("user", "is not given, and the operating system has no name for this user; set user or PGUSER")
+  catch: () =>
+    invalid("user", "is not set, and the operating system does not name the current user; set user or PGUSER")
 })

@@ -147,6 +147,7 @@ type Columns = "*" | ReadonlyArray<string>
  */
 export type OutOptions =
   | (Text & {
+      /** @default "text" */
       readonly format?: "text" | undefined
       /**
        * Whether the first line contains the column names. Requires PostgreSQL 15.
@@ -166,7 +167,10 @@ export type OutOptions =
   | (Observed & { readonly format: "binary" })
 
 interface In {
-  /** Whether to freeze the rows immediately. The table must have been created or truncated in the same transaction. */
+  /**
+   * Whether to freeze the rows immediately. The table must have been created or truncated in the same transaction.
+   * @default false
+   */
   readonly freeze?: boolean | undefined
   /** An SQL condition: rows that do not satisfy it are skipped. It is SQL text, so never build it from user input. */
   readonly where?: string | undefined
@@ -194,7 +198,11 @@ interface TextIn extends In {
  * @since 0.1.0
  */
 export type InOptions =
-  | (Text & TextIn & { readonly format?: "text" | undefined })
+  | (Text &
+      TextIn & {
+        /** @default "text" */
+        readonly format?: "text" | undefined
+      })
   | (Csv &
       TextIn & {
         /** Columns in which an empty value is an empty string instead of NULL. */

@@ -67,7 +67,7 @@ const noBytes = (part: unknown): PgError.EncodeError =>
   new PgError.EncodeError({
     parameter: 0,
     type: "bytes",
-    reason: `only a Uint8Array can be stored, not ${Shape.words(part)}`,
+    reason: `a large object takes Uint8Arrays, not ${Shape.words(part)}`,
     sql: ""
   })
 

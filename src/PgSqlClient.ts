@@ -48,7 +48,7 @@ import { connectionOf } from "./sqlClient/connection.ts"
 import { sqlErrorOf } from "./sqlClient/sqlErrors.ts"
 import * as Transactions from "./sqlClient/transactions.ts"
 
-export type { RawAnswer, RawField } from "./sqlClient/rawAnswer.ts"
+export type { RawAnswer, RawField } from "./sqlClient/answers.ts"
 
 // ------------------------------------------------------------------------------------------------------ models
 
@@ -140,7 +140,7 @@ export const fromClient = Effect.fnUntraced(function* (
   options: Options = {}
 ): Effect.fn.Return<PgSqlClient, never, Reactivity.Reactivity> {
   const pool = routerOf(pg)
-  if (pool === undefined) return yield* Effect.die(new Error("PgSqlClient: the PgClient is not one of effectpg"))
+  if (pool === undefined) return yield* Effect.die(new Error("PgSqlClient needs a PgClient that effectpg made"))
   const observer = pool.observer.withoutSpans
   const { target } = observer
   const router = pool.adapted(observer)

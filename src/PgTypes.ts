@@ -77,7 +77,7 @@ export const numericAsBigDecimal: TypeCodec = builtinTypeCodec(
       decode: (value) => {
         const [, whole, fraction = ""] = DECIMAL.exec(String(value)) ?? []
         if (whole === undefined)
-          throw new Undecodable("a numeric that is NaN or infinite, which BigDecimal cannot represent")
+          throw new Undecodable("the numeric is NaN or infinite, which BigDecimal cannot represent")
         return BigDecimal.make(BigInt(whole + fraction), fraction.length)
       },
       encode: (value) => (BigDecimal.isBigDecimal(value) ? `${value.value}e${-value.scale}` : value),
@@ -93,7 +93,7 @@ const dateTimes = (base: Codec): TypeCodec =>
     mapped(base, {
       decode: (value) => {
         if (value instanceof Date) return DateTime.fromDateUnsafe(value)
-        throw new Undecodable(`a ${base.name} that is infinite or after 275760, which DateTime cannot represent`)
+        throw new Undecodable(`the ${base.name} is infinite or after the year 275760, which DateTime cannot represent`)
       },
       encode: (value) => (DateTime.isDateTime(value) ? DateTime.toDateUtc(value) : value),
       encodesStrings: false

@@ -246,8 +246,11 @@ layer(TestDatabase.layer, { excludeTestServices: true })("a client", (it) => {
   it.effect("says which hook is wrong, and that settings are an object", () =>
     Effect.gen(function* () {
       const settings = yield* liveSettings()
-      assert.include(String(yield* layerRefusal({ ...settings, init: "SET ROLE app" })), "init: is a function")
-      assert.include(String(yield* layerRefusal({ ...settings, reset: Config.succeed(1) })), "reset: is a function")
+      assert.include(String(yield* layerRefusal({ ...settings, init: "SET ROLE app" })), "init: must be a function")
+      assert.include(
+        String(yield* layerRefusal({ ...settings, reset: Config.succeed(1) })),
+        "reset: must be a function"
+      )
       assert.include(String(yield* layerRefusal(Object("postgres://localhost"))), "is not a setting")
       assert.include(String(yield* layerRefusal(Config.succeed("postgres://localhost"))), "must be an object")
     }).pipe(Effect.scoped)

@@ -130,7 +130,10 @@ describe("the password", () => {
   it.effect("causes an AuthenticationError if its Effect fails, and the error tells only the tag of the failure", () =>
     Effect.gen(function* () {
       const failing = [
-        [Effect.fail(new TokenExpired({ token: "hunter2" })), /Effect given as password failed with TokenExpired$/],
+        [
+          Effect.fail(new TokenExpired({ token: "hunter2" })),
+          /Effect in the setting password failed with TokenExpired$/
+        ],
         [Effect.fail("hunter2"), /failed$/],
         [Effect.succeed("hunter2"), /did not yield a Redacted string/],
         [Effect.succeed(Redacted.make("hunter2\0")), /without NULs$/]
@@ -154,7 +157,7 @@ describe("the password", () => {
           "password: must be Redacted.make(password), or an Effect that yields one for each connection"
         )
       }
-      assert.match(yield* refusal(PgConfig.resolve({ password: Redacted.make("\0") }, {})), /^password: holds a NUL/)
+      assert.match(yield* refusal(PgConfig.resolve({ password: Redacted.make("\0") }, {})), /^password: contains a NUL/)
     })
   )
 

@@ -389,7 +389,7 @@ layer(TestDatabase.layer, { excludeTestServices: true })("copyInRows and copyOut
       ]
       const error = yield* refusalOf(connection.copyInRows(table, late))
       assert.include(error.message, 'column "at" of row 2 as timestamptz')
-      assert.include(error.message, 'the format "csv" takes its text')
+      assert.include(error.message, 'set format: "csv" to send strings')
       assert.notInclude(error.message, "yesterday")
       assert.deepStrictEqual(yield* connection.copyInRows(table, late, { format: "csv" }), { rowCount: 2 })
     })
@@ -446,11 +446,15 @@ layer(TestDatabase.layer, { excludeTestServices: true })("copyInRows and copyOut
       ],
       'column "b" of row 2 as text: text takes'
     ],
-    ["too few values", [[1, "a"], [2]], "row 2: it has 1 values for 2 columns"],
-    ["too many values", [[1, "a", true]], "row 1: it has 3 values for 2 columns"],
-    ["a property that is missing", [{ a: 1, b: "a" }, { a: 1 }], 'row 2: it has no property "b"'],
-    ["a property too many", [{ a: 1 }, { a: 1, c: 2 }], "row 2: it has properties that the first row has not: c"],
-    ["a row that is none", [[1, "a"], Object(1)], 'row 2: it has no property "a"']
+    ["too few values", [[1, "a"], [2]], "row 2: the row has 1 values for 2 columns"],
+    ["too many values", [[1, "a", true]], "row 1: the row has 3 values for 2 columns"],
+    ["a property that is missing", [{ a: 1, b: "a" }, { a: 1 }], 'row 2: the row has no property "b"'],
+    [
+      "a property too many",
+      [{ a: 1 }, { a: 1, c: 2 }],
+      "row 2: the row has properties that the first row does not have: c"
+    ],
+    ["a row that is none", [[1, "a"], Object(1)], 'row 2: the row has no property "a"']
   ]
   for (const [what, rows, reason] of refused) {
     it.effect(`H13: refuse ${what}, name the row, and keep nothing`, () =>

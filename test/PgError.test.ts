@@ -234,7 +234,7 @@ const clientErrors: ReadonlyArray<readonly [PgError.PgError, PgError.Outcome, st
   [
     new PgError.AuthenticationError({ method: "md5", reason: "requireAuth does not allow it" }),
     "none",
-    "cannot authenticate by md5: requireAuth does not allow it"
+    "cannot authenticate with md5: requireAuth does not allow it"
   ],
   [
     new PgError.AuthenticationError({ method: undefined, reason: "there is no password" }),
@@ -259,7 +259,7 @@ const clientErrors: ReadonlyArray<readonly [PgError.PgError, PgError.Outcome, st
   [
     new PgError.ProtocolError({ received: "DataRow", expected: "ReadyForQuery" }),
     "unknown",
-    "the server sent DataRow, but ReadyForQuery was expected"
+    "the server sent DataRow, but the client expected ReadyForQuery"
   ],
   [
     new PgError.EncodeError({ parameter: 2, type: "int4", reason: "int4 takes a number, not a boolean", sql }),
@@ -279,18 +279,18 @@ const clientErrors: ReadonlyArray<readonly [PgError.PgError, PgError.Outcome, st
   [
     new PgError.ParameterCountError({ expected: 1, actual: 3, sql }),
     "none",
-    "the statement takes 1 parameter, but got 3"
+    "the statement takes 1 parameter, but the call gives 3"
   ],
   [
     new PgError.ParameterCountError({ expected: 2, actual: 0, sql }),
     "none",
-    "the statement takes 2 parameters, but got 0"
+    "the statement takes 2 parameters, but the call gives 0"
   ],
   [new PgError.EmptyQueryError({ sql: "-- nothing" }), "none", "the text contains no statement"],
   [
     new PgError.UnexpectedRowCountError({ expected: "exactly one row", actual: 2, sql }),
     "unknown",
-    "expected exactly one row, but the statement returned more than one row"
+    "the call expects exactly one row, but the statement returned more than one row"
   ],
   [
     new PgError.UnsupportedError({ feature: "COPY as a plain statement", instead: "call copyIn", sql }),
@@ -305,12 +305,12 @@ const clientErrors: ReadonlyArray<readonly [PgError.PgError, PgError.Outcome, st
   [
     new PgError.AcquireTimeoutError({ waitedMillis: 5000, waiting: 3, inUse: 10, connecting: 0 }),
     "none",
-    "no connection became available in 5000 ms: 10 in use, 0 connecting, 3 more waiting"
+    "no connection became available within 5000 ms: 10 in use, 0 connecting, 3 other calls waiting"
   ],
   [
     new PgError.TooManyWaitersError({ waiting: 20, inUse: 10 }),
     "none",
-    "20 calls already wait for a connection, with 10 in use; try later, or raise maxWaiters"
+    "20 calls already wait for a connection, and 10 are in use; try again later, or raise maxWaiters"
   ],
   [new PgError.PoolClosedError(), "none", "the pool is closed"],
   [
@@ -324,9 +324,9 @@ const clientErrors: ReadonlyArray<readonly [PgError.PgError, PgError.Outcome, st
     "the transaction is over: it was committed"
   ],
   [
-    new PgError.TransactionClosedError({ reason: "its body has ended it", outcome: "unknown" }),
+    new PgError.TransactionClosedError({ reason: "SQL in its body ended it", outcome: "unknown" }),
     "unknown",
-    "the transaction is over: its body has ended it"
+    "the transaction is over: SQL in its body ended it"
   ],
   [
     new PgError.QueryTimeoutError({ operation: "the query", durationMillis: 100, sql }),
@@ -344,7 +344,7 @@ const clientErrors: ReadonlyArray<readonly [PgError.PgError, PgError.Outcome, st
       })
     }),
     "unknown",
-    "whether the transaction was committed is unknown: the connection is lost: the server closed the connection"
+    "the client does not know whether the transaction was committed: the connection is lost: the server closed the connection"
   ]
 ]
 

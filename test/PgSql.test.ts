@@ -131,7 +131,7 @@ describe("the parts of statements", () => {
     const called: unknown = Reflect.apply(sql, undefined, ["DROP TABLE users"])
     const parsed: unknown = Reflect.apply(sql, undefined, [["DROP TABLE users"]])
     for (const statement of [called, parsed]) {
-      assert.match(String(Reflect.get(Object(statement), "fault")), /is a tag/)
+      assert.match(String(Reflect.get(Object(statement), "fault")), /is a template tag/)
       assert.notInclude(String(statement), "DROP")
     }
     assert.match(String(Reflect.get(Reflect.apply(sql.in, undefined, ["abc"]), "fault")), /array/)

@@ -238,7 +238,7 @@ for (const [what, make] of makers) {
           const error = yield* Effect.flip(pg.withTransaction(insert(pg, 1), options))
           if (error._tag !== "InvalidConfigError") return assert.fail(String(error))
           assert.strictEqual(error.setting, Object.keys(wrong)[0])
-          assert.include(error.message, "is one of")
+          assert.include(error.message, "must be one of")
         }
         const nested = pg.withTransaction(insert(pg, 1), { isolation: "serializable" })
         const error = yield* Effect.flip(pg.withTransaction(nested))
@@ -394,7 +394,7 @@ layer(TestDatabase.layer, { excludeTestServices: true })(
         const error = yield* refusalOf(connection.withTransaction(insert(connection, 2)))
         assert.strictEqual(error._tag, "UnsupportedError")
         assert.strictEqual(error.outcome, "none")
-        assert.include(error.message, "end that one first")
+        assert.include(error.message, "end the outer one first")
         yield* connection.execute("COMMIT")
         assert.deepStrictEqual(yield* numbers, [1])
         yield* assertHealthy(connection)

@@ -145,6 +145,10 @@ export interface ManyResult {
  */
 export interface BatchStatement {
   readonly sql: string
+  /**
+   * The values of `$1`, `$2`...
+   * @default []
+   */
   readonly params?: Parameters | undefined
 }
 

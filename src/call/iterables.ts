@@ -60,16 +60,16 @@ const refused = (failure: unknown, sql: string): PgError.EncodeError =>
   new PgError.EncodeError({
     parameter: 0,
     type: "row",
-    reason: `the source of what is to be sent threw ${kindOf(failure)}`,
+    reason: `the given iterable threw ${kindOf(failure)}`,
     sql,
     thrown: failure
   })
 
 const kindOf = (failure: unknown): string => {
   try {
-    return failure instanceof Error ? failure.constructor.name : `a ${typeof failure}`
+    return failure instanceof Error ? failure.constructor.name : `a value of type ${typeof failure}`
   } catch {
-    return "what cannot be looked at"
+    return "a value that cannot be read"
   }
 }
 

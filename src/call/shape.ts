@@ -38,21 +38,23 @@ export const answerOf = <A, E, R>(
 ): Effect.Effect<A, E | PgError.PgError, R> =>
   isSafely(Effect.isEffect, answer)
     ? answer
-    : Effect.fail(new PgError.InvalidConfigError({ setting, reason: `gives an Effect, and not ${words(answer)}` }))
+    : Effect.fail(
+        new PgError.InvalidConfigError({ setting, reason: `must return an Effect, but returned ${words(answer)}` })
+      )
 
 /** Says why a value is not of its kind; undefined if it is. */
 export const faultOf = (setting: string, value: unknown, { is, takes }: Kind): PgError.InvalidConfigError | undefined =>
   isSafely(is, value)
     ? undefined
-    : new PgError.InvalidConfigError({ setting, reason: `is ${takes}${besides(takes, words(value))}` })
+    : new PgError.InvalidConfigError({ setting, reason: `must be ${takes}${besides(takes, words(value))}` })
 
-/** "is a whole number from 1, not a number" would read as if a number were wrong. */
+/** "must be a whole number from 1, not a number" would read as if a number were wrong. */
 const besides = (takes: string, given: string): string =>
   given === "a number" && takes.startsWith("a whole number") ? "" : `, not ${given}`
 
 /** Says why a value is not SQL, for a call that takes no template. */
 export const sqlFault = (call: string, sql: unknown): Fault | undefined =>
-  typeof sql === "string" ? undefined : statementFault(`${call} takes its SQL as a string, and this is ${words(sql)}`)
+  typeof sql === "string" ? undefined : statementFault(`${call} takes its SQL as a string, not as ${words(sql)}`)
 
 export const statementFault = (reason: string, row?: number): PgError.EncodeError =>
   new PgError.EncodeError({ parameter: 0, type: "SQL text", reason, sql: "", row })
@@ -103,14 +105,14 @@ export const read = <Given extends object>(
 ): Given | PgError.InvalidConfigError => {
   const copy = isPlain(given) ? copyOf(given) : undefined
   if (copy === undefined) {
-    return new PgError.InvalidConfigError({ setting: name, reason: `is a plain object, not ${words(given)}` })
+    return new PgError.InvalidConfigError({ setting: name, reason: `must be a plain object, not ${words(given)}` })
   }
   const properties: ReadonlyArray<readonly [string, unknown]> = Object.entries(copy)
   for (const [key, value] of properties) {
     const kind = Object.hasOwn(kinds, key) ? kinds[key] : kinds[ANY_OTHER]
     if (kind === undefined) {
       const known = Object.keys(kinds)
-      const reason = `there is no such option here${didYouMean(key, known)}; there are ${known.join(", ")}${hint}`
+      const reason = `is not a known option${didYouMean(key, known)}; the options are: ${known.join(", ")}${hint}`
       // If something else was passed as the options, a key may be anything, even a value of the user.
       return new PgError.InvalidConfigError({ setting: IDENTIFIER.test(key) ? key : name, reason })
     }
@@ -158,7 +160,7 @@ export const callback: Kind = { is: (value) => typeof value === "function", take
 /** The server would cut a longer name short, and a NUL would end the name early. */
 export const serverName: Kind = {
   is: (value) => nameFault(value) === undefined,
-  takes: `a name of at most ${MAX_NAME_BYTES} bytes, without a NUL or half a surrogate pair`
+  takes: `a name of at most ${MAX_NAME_BYTES} bytes, without a NUL character or a lone surrogate`
 }
 export const queryable: Kind = {
   is: (value) =>
@@ -191,7 +193,7 @@ export const rows: Kind = {
 export const bytes: Kind = {
   is: (value) =>
     value instanceof Uint8Array || Stream.isStream(value) || (isIterable(value) && !ArrayBuffer.isView(value)),
-  takes: "a Uint8Array, or an Iterable or a Stream of them"
+  takes: "a Uint8Array, or an Iterable or a Stream of Uint8Arrays"
 }
 
 /** An Effect is iterable, for `yield*`, but is not a source of rows. */
@@ -212,7 +214,7 @@ const isDuration = (value: unknown): boolean => {
 const isDurationInput = (value: unknown): value is Duration.Input =>
   typeof value === "bigint" || typeof value === "string" || (typeof value === "object" && value !== null)
 
-export const duration: Kind = { is: isDuration, takes: 'a duration, as "5 seconds"' }
+export const duration: Kind = { is: isDuration, takes: 'a duration, such as "5 seconds"' }
 
 // ------------------------------------------------------------------------------------------------- words
 

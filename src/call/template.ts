@@ -153,7 +153,7 @@ const learn = (strings: TemplateStringsArray): Known => {
   // A text with an invalid escape is undefined.
   const texts: ReadonlyArray<string | undefined> = strings
   const fault = texts.includes(undefined)
-    ? "the template has an escape that JavaScript does not know; a backslash is written twice"
+    ? "the template has an invalid escape sequence; write two backslashes for one"
     : undefined
   const sql = textOf(
     strings.map((text) => text ?? ""),
@@ -171,7 +171,8 @@ export const faulty = (fault: string): Statement => new Template({ chunks: [""],
 
 export const tag = (strings: TemplateStringsArray, ...interpolated: ReadonlyArray<unknown>): Statement => {
   // Only a template literal in the program has `raw`; an array from a request's body has not.
-  if (!Array.isArray(strings) || !("raw" in strings)) return faulty('sql is a tag: sql`...`, not sql("...")')
+  if (!Array.isArray(strings) || !("raw" in strings))
+    return faulty('sql is a template tag: write sql`...`, not sql("...")')
   const { fault, sql } = known.get(strings) ?? learn(strings)
   return interpolated.some(Template.isOne)
     ? compose(strings, interpolated, fault)
@@ -220,6 +221,6 @@ export const total =
     try {
       return build(...given)
     } catch {
-      return faulty(`${name} was given what cannot be read: looking at it throws`)
+      return faulty(`${name} cannot read an argument: reading it throws an error`)
     }
   }

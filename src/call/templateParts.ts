@@ -12,12 +12,14 @@ const utf8 = new TextEncoder()
 
 /** The server would truncate a longer name, so that two names that differ only at the end would be the same. */
 export const nameFault = (name: unknown): string | undefined => {
-  if (typeof name !== "string") return "a part of an identifier is not a string"
-  if (name === "") return "a part of an identifier is empty"
-  if (name.includes("\0")) return "an identifier has a NUL character (\\u0000), which PostgreSQL cannot hold"
-  if (!name.isWellFormed()) return "an identifier has a lone surrogate, which UTF-8 cannot hold"
+  if (typeof name !== "string") return "an identifier must be a string"
+  if (name === "") return "an identifier is empty"
+  if (name.includes("\0")) return "an identifier contains a NUL character (\\u0000), which PostgreSQL does not accept"
+  if (!name.isWellFormed()) return "an identifier contains a lone surrogate, which UTF-8 cannot encode"
   const { length } = utf8.encode(name)
-  return length > MAX_NAME_BYTES ? `an identifier of ${length} bytes; PostgreSQL keeps ${MAX_NAME_BYTES}` : undefined
+  return length > MAX_NAME_BYTES
+    ? `an identifier has ${length} bytes, but PostgreSQL keeps at most ${MAX_NAME_BYTES}`
+    : undefined
 }
 
 /** Refuses a part with more values than a statement can have. */
@@ -26,8 +28,8 @@ export const unlessTooMany = (call: string, part: Statement): Statement => {
   return length <= MAX_COUNT
     ? part
     : faulty(
-        `${call} got ${length} values, and a statement can have ${MAX_COUNT}: write so many rows with copyInRows, ` +
-          "or with unnest and one array for each column"
+        `${call} got ${length} values, but a statement can have at most ${MAX_COUNT}: write so many rows with ` +
+          "copyInRows, or with unnest and one array for each column"
       )
 }
 
@@ -41,7 +43,8 @@ export const values = (rows: ReadonlyArray<ReadonlyArray<unknown>>): Statement =
   const odd = rows.findIndex(({ length }) => length !== first.length)
   if (odd > 0) {
     return faulty(
-      `sql.values takes rows of one length: the first has ${first.length} values, row ${odd + 1} has ${rows[odd]?.length}`
+      `sql.values takes rows of the same length, but row 1 has ${first.length} values and ` +
+        `row ${odd + 1} has ${rows[odd]?.length}`
     )
   }
   return unlessTooMany("sql.values", valuesOf(rows))
@@ -53,7 +56,7 @@ export const valuesOf = (rows: ReadonlyArray<ReadonlyArray<unknown>>): Statement
 
 export const join = (parts: ReadonlyArray<unknown>, separator: Statement = COMMA): Statement => {
   if (!Array.isArray(parts)) return faulty("sql.join takes an array of parts")
-  if (!Template.isOne(separator)) return faulty("the separator of sql.join is a statement: sql` AND `")
+  if (!Template.isOne(separator)) return faulty("the separator of sql.join must be a template, such as sql` AND `")
   const interpolated = parts.flatMap((part, at) => (at === 0 ? [part] : [separator, part]))
   return compose(Array<string>(interpolated.length + 1).fill(""), interpolated)
 }

@@ -34,8 +34,8 @@ export const upsert = (rows: object, options: Upserted): Statement => {
   return unlessTooMany("sql.upsert", tag`${written(table)} ON CONFLICT (${namesOf(conflict)}) DO ${action}`)
 }
 
-const NO_CONFLICT = "sql.upsert takes at least one key as conflict"
-const NOTHING_TO_UPDATE = "sql.upsert has no column to update: with `update: []` an existing row stays as it is"
+const NO_CONFLICT = "sql.upsert needs at least one key in its option conflict"
+const NOTHING_TO_UPDATE = "sql.upsert has no column to update; write `update: []` to leave an existing row as it is"
 
 export const update = (columns: object, omit: ReadonlyArray<string> = []): Statement => {
   if (!isRow(columns)) return faulty("sql.update takes an object of columns")
@@ -83,12 +83,12 @@ const tableOf = (call: string, given: unknown): Table | string => {
   const values: Array<ReadonlyArray<unknown>> = []
   for (const [at, row] of rows.entries()) {
     const odd = oddKey(keys, row)
-    if (odd !== undefined) return `${call} takes rows with the same keys: row ${at + 1} ${odd}`
+    if (odd !== undefined) return `${call} takes rows with the same keys, but row ${at + 1} ${odd}`
     const rowValues = keys.map((key) => row[key])
     const missing = keys[rowValues.indexOf(undefined)]
     if (missing !== undefined) {
       return (
-        `${call} does not accept undefined, which row ${at + 1} has for ${quoteName(missing)}: ` +
+        `${call} does not accept undefined, but row ${at + 1} has it for ${quoteName(missing)}: ` +
         "use null, sql`DEFAULT`, or leave the key out of all rows"
       )
     }
@@ -100,16 +100,16 @@ const tableOf = (call: string, given: unknown): Table | string => {
 /** Says which key a row lacks, or has in addition to those of the first row. */
 const oddKey = (keys: ReadonlyArray<string>, row: Row): string | undefined => {
   const absent = keys.find((key) => !Object.hasOwn(row, key))
-  if (absent !== undefined) return `has no ${quoteName(absent)}, and the first row has`
+  if (absent !== undefined) return `has no ${quoteName(absent)}, which the first row has`
   const own = Object.keys(row)
   if (own.length === keys.length) return undefined
   const more = own.find((key) => !keys.includes(key)) ?? ""
-  return `has ${quoteName(more)}, and the first row has not`
+  return `has ${quoteName(more)}, which the first row does not have`
 }
 
 const keysFault = (option: string, given: unknown, { keys }: Table): string | undefined => {
-  if (!Array.isArray(given)) return `sql.upsert takes an array of keys as ${option}`
+  if (!Array.isArray(given)) return `sql.upsert takes an array of keys as its option ${option}`
   return given.every((key) => keys.includes(key))
     ? undefined
-    : `sql.upsert has a key as ${option} that the rows have not`
+    : `the option ${option} of sql.upsert has a key that the rows do not have`
 }

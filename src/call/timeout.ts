@@ -13,7 +13,9 @@ export const withTimeout = <A, E, R>(
   if (timeout === undefined) return answer
   const duration = Duration.fromInput(timeout)
   if (Option.isNone(duration)) {
-    return Effect.fail(new PgError.InvalidConfigError({ setting: "timeout", reason: 'is a duration, as "5 seconds"' }))
+    return Effect.fail(
+      new PgError.InvalidConfigError({ setting: "timeout", reason: 'must be a duration, such as "5 seconds"' })
+    )
   }
   const durationMillis = Duration.toMillis(duration.value)
   return Effect.timeoutOrElse(answer, {

@@ -42,8 +42,8 @@ export const withStatement = <Options extends object, A, E, R>(
   return Shape.withOptions(second, kinds, (known) => use(statement, NO_PARAMETERS, known), OR_VALUES)
 }
 
-const HAS_VALUES = "a template has its values already, and what stands behind it are the options of the call"
-const OR_VALUES = "; the values of parameters come in an array"
+const HAS_VALUES = "a template already contains its values; the second argument must be the options of the call"
+const OR_VALUES = "; give the values of parameters in an array"
 
 /** Checks the statements of a batch and passes them on, each with a copy of its values. */
 export const withBatch = <A, E, R>(
@@ -70,11 +70,14 @@ const ofBatch = (statement: BatchStatement, names: ColumnNames, row: number): Ba
     return faultOfTemplate(statement, row) ?? { sql: Template.sqlAs(statement, names), params: statement.params }
   }
   if (typeof statement !== "object" || statement === null) {
-    return Shape.statementFault(`it is { sql, params } or a template of PgSql, and not ${Shape.words(statement)}`, row)
+    return Shape.statementFault(
+      `each statement must be { sql, params } or a template of PgSql, not ${Shape.words(statement)}`,
+      row
+    )
   }
   const known = Shape.read(statement, "statements", { sql: Shape.text, params: Shape.values })
   if (PgError.isPgError(known)) return known
-  if (typeof known.sql !== "string") return Shape.statementFault("it has no sql", row)
+  if (typeof known.sql !== "string") return Shape.statementFault("the statement has no sql", row)
   return { sql: known.sql, params: known.params?.slice() }
 }
 
@@ -83,15 +86,15 @@ const faultOfTemplate = ({ fault, sql }: Statement, row?: number): PgError.Encod
   fault === undefined ? undefined : new PgError.EncodeError({ parameter: 0, type: "SQL text", reason: fault, sql, row })
 
 const noParameters = (params: unknown, sql: string): PgError.EncodeError => {
-  const reason = `the values of its parameters come in an array, and not as ${Shape.words(params)}`
+  const reason = `the values of the parameters must be in an array, not ${Shape.words(params)}`
   return new PgError.EncodeError({ parameter: 0, type: "SQL text", reason, sql })
 }
 
 const noStatement = (value: unknown): string =>
   Shape.isSafely(looksLikeOne, value)
-    ? "an object with SQL in it is no statement, for it may come from a parsed body: give the text and its values, " +
-      "fetch(sql, params), or a template of PgSql"
-    : `it is SQL as a string, or a template of PgSql, and not ${Shape.words(value)}`
+    ? "an object that contains SQL is not accepted, because it may come from the body of a request: give the text " +
+      "and its values, as in fetch(sql, params), or a template of PgSql"
+    : `the statement must be a string or a template of PgSql, not ${Shape.words(value)}`
 
 const looksLikeOne = (value: unknown): boolean =>
   typeof value === "object" && value !== null && ("sql" in value || "text" in value)

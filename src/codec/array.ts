@@ -79,15 +79,15 @@ const readDimensions = (
   end: number,
   elementOid: number
 ): Omit<FlatArray<never>, "elements"> => {
-  if (end - start < HEADER_BYTES) throw new Undecodable("an array that ends within its header")
+  if (end - start < HEADER_BYTES) throw new Undecodable("the array ends within its header")
   const count = int32At(bytes, start)
-  if (count < 0 || count > MAX_DIMENSIONS) throw new Undecodable(`an array of ${count} dimensions`)
+  if (count < 0 || count > MAX_DIMENSIONS) throw new Undecodable(`the array has ${count} dimensions`)
   const oid = int32At(bytes, start + 8) >>> 0
   if (oid !== elementOid) {
-    throw new Undecodable(`an array whose elements are of type ${oid}, where ${elementOid} was expected`)
+    throw new Undecodable(`the array has elements of type ${oid}, but the client expected type ${elementOid}`)
   }
   const left = end - start - HEADER_BYTES - count * DIMENSION_BYTES
-  if (left < 0) throw new Undecodable("an array that ends within its dimensions")
+  if (left < 0) throw new Undecodable("the array ends within its dimensions")
   const lengths: Array<number> = []
   const lowerBounds: Array<number> = []
   let elements = 1
@@ -96,7 +96,9 @@ const readDimensions = (
     const length = int32At(bytes, at)
     elements *= length
     if (length < 0 || elements * LENGTH_BYTES > left) {
-      throw new Undecodable(`an array with a dimension of ${length}, and ${left} bytes left for its elements`)
+      throw new Undecodable(
+        `the array has a dimension of length ${length}, but only ${left} bytes are left for its elements`
+      )
     }
     lengths.push(length)
     lowerBounds.push(int32At(bytes, at + LENGTH_BYTES))
@@ -146,12 +148,13 @@ const lengthsOf = (name: string, isDimension: IsDimension, value: ReadonlyArray<
   let current = value[0]
   while (isDimension(current, lengths.length)) {
     if (lengths.length === MAX_DIMENSIONS) {
-      throw new Unencodable(`${name} has at most ${MAX_DIMENSIONS} dimensions, the array has more`)
+      throw new Unencodable(`${name} has at most ${MAX_DIMENSIONS} dimensions, but the array has more`)
     }
     lengths.push(current.length)
     current = current[0]
   }
-  if (!isRectangular(isDimension, value, lengths, 1)) throw new Unencodable("the array is not rectangular")
+  if (!isRectangular(isDimension, value, lengths, 1))
+    throw new Unencodable("the array is not rectangular: its inner arrays must all have the same length")
   return lengths
 }
 
@@ -182,7 +185,7 @@ const lowerBoundsOf = (name: string, value: unknown, lengths: ReadonlyArray<numb
   }
   for (const [dimension, lower] of lowerBounds.entries()) {
     if (Number.isInteger(lower) && lower >= MIN_INT32 && lower + lengths[dimension]! <= MAX_INT32) continue
-    throw new Unencodable(`${name} takes lower bounds that are whole numbers and leave every index below 2^31 - 1`)
+    throw new Unencodable(`${name} takes only lower bounds that are whole numbers and keep every index below 2^31 - 1`)
   }
   return lowerBounds
 }

@@ -22,7 +22,7 @@ const BOUNDS = /^(?:\[[+-]?\d{1,10}:[+-]?\d{1,10}\]){1,6}=/
 const BOUND = /\[([^:]+):([^\]]+)\]/g
 const ESCAPED = /\\(.)/gs
 
-const malformed = (why: string): Undecodable => new Undecodable(`the text of an array ${why}`)
+const malformed = (why: string): Undecodable => new Undecodable(`the text of the array ${why}`)
 
 /** Parses the text of an array in one pass; `delimiter` is the delimiter of the elements' type. */
 class ArrayParser {
@@ -51,7 +51,7 @@ class ArrayParser {
       this.at++
       this.elementInBraces()
     }
-    if (this.at !== this.text.length) throw malformed("goes on after its end")
+    if (this.at !== this.text.length) throw malformed("continues behind its end")
     return { elements: this.elements, lengths: this.lengths }
   }
 
@@ -69,8 +69,8 @@ class ArrayParser {
       this.counts.push(0)
     }
     if (this.elements.length === 0) this.depth = this.counts.length
-    if (this.depth === 0) throw malformed("has no brace at its beginning")
-    if (this.counts.length !== this.depth) throw malformed("has elements of different depths")
+    if (this.depth === 0) throw malformed("does not begin with a brace")
+    if (this.counts.length !== this.depth) throw malformed("has elements at different depths")
   }
 
   private count(): void {
@@ -106,7 +106,7 @@ class ArrayParser {
   private unquoted(): string | null {
     const start = this.at
     while (this.at < this.text.length && !this.isSpecial(this.text[this.at]!)) this.at++
-    if (this.at === start) throw malformed("lacks an element")
+    if (this.at === start) throw malformed("has no element where one is due")
     const element = this.text.slice(start, this.at)
     return element === "NULL" ? null : element
   }
@@ -124,7 +124,8 @@ export const parseArray = (text: string, delimiter: string): FlatArray<string | 
   const bounds = Array.from(prefix.matchAll(BOUND), ([, lower, upper]) => [Number(lower), Number(upper)] as const)
   const isAsLong = ([lower, upper]: readonly [number, number], dimension: number): boolean =>
     upper - lower + 1 === lengths[dimension]
-  if (bounds.length !== lengths.length || !bounds.every(isAsLong)) throw malformed("has other bounds than lengths")
+  if (bounds.length !== lengths.length || !bounds.every(isAsLong))
+    throw malformed("declares bounds that do not match its lengths")
   return { elements, lengths, lowerBounds: bounds.map(([lower]) => lower) }
 }
 

@@ -17,11 +17,11 @@ const NOT_A_BIT = /[^01]/
 const bits = (name: string): Codec<string> => ({
   name,
   read: (bytes, start, end) => {
-    if (end - start < LENGTH_BYTES) throw new Undecodable(`${name} that ends within its length`)
+    if (end - start < LENGTH_BYTES) throw new Undecodable(`the ${name} ends within its header`)
     const length = int32At(bytes, start)
     const count = end - start - LENGTH_BYTES
     if (length < 0 || Math.ceil(length / BITS_PER_BYTE) !== count) {
-      throw new Undecodable(`${name} of ${length} bits in ${count} bytes`)
+      throw new Undecodable(`the ${name} declares ${length} bits, but has ${count} bytes`)
     }
     let text = ""
     for (let at = start + LENGTH_BYTES; at < end; at++) text += BITS_OF_BYTE[bytes[at]!]!

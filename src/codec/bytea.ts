@@ -38,7 +38,7 @@ export const bytea: Codec<Uint8Array> = {
     return `\\x${Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString("hex")}`
   },
   ofText: (text) => {
-    if (!text.startsWith("\\x")) throw new Undecodable("bytea whose text is not hexadecimal; set bytea_output to hex")
+    if (!text.startsWith("\\x")) throw new Undecodable("the text of bytea is not hexadecimal; set bytea_output to hex")
     const bytes = Buffer.from(text.slice(2), "hex")
     return copyOf(bytes, 0, bytes.length)
   }

@@ -13,7 +13,7 @@ const byteOf = (value: string): number => {
   if (value === "") return 0
   if (value.length === 1 && value.charCodeAt(0) <= MAX_ASCII) return value.charCodeAt(0)
   if (OCTAL.test(value)) return Number.parseInt(value.slice(1), 8)
-  throw new Unencodable('"char" takes one character of ASCII, or a byte in octal such as "\\200"')
+  throw new Unencodable('"char" takes one ASCII character, or a byte in octal such as "\\200"')
 }
 
 export const char: Codec<string> = {

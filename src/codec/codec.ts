@@ -72,7 +72,7 @@ export const textOf = (codec: Codec, value: unknown): string => {
     case "boolean":
       return String(value)
     default:
-      throw new Unencodable(`${codec.name} takes no ${typeof value} beside strings`)
+      throw new Unencodable(`${codec.name} cannot turn ${kindOf(value)} into text; give a string`)
   }
 }
 
@@ -87,5 +87,5 @@ export const refusedKind = (name: string, wanted: string, value: unknown): Unenc
 
 /** Throws if a value of a fixed-width type has another width. */
 export const expectWidth = (name: string, width: number, start: number, end: number): void => {
-  if (end - start !== width) throw new Undecodable(`${name} has ${width} bytes on the wire, but got ${end - start}`)
+  if (end - start !== width) throw new Undecodable(`${name} has ${width} bytes, but the server sent ${end - start}`)
 }

@@ -35,7 +35,7 @@ const hasAttribute = (value: object, name: string): value is CompositeValue =>
 const attributeOf = (value: object, name: string): unknown => (hasAttribute(value, name) ? value[name] : undefined)
 
 const hasOtherFields = ({ name, oid }: CompositeType): UnresolvedType =>
-  new UnresolvedType(`${name} has other attributes than the client knows`, [oid], { isOutdated: true })
+  new UnresolvedType(`the attributes of ${name} are not the ones that the client knows`, [oid], { isOutdated: true })
 
 /**
  * Wraps a decoding failure as "the known type may be outdated". The text form does not name the attributes' types, so a
@@ -66,7 +66,7 @@ export const compositeOf = (type: CompositeType): Codec<CompositeValue> => {
   const refuseMore = (value: object): void => {
     for (const [key, inner] of Object.entries(value)) {
       if (inner !== undefined && !names.has(key)) {
-        throw new Unencodable(`${name} has no attribute "${key}", which the object has`)
+        throw new Unencodable(`${name} has no attribute "${key}", but the object has a value for it`)
       }
     }
   }
@@ -75,7 +75,7 @@ export const compositeOf = (type: CompositeType): Codec<CompositeValue> => {
     if (typeof value !== "object" || value === null) throw refusedKind(name, "an object or an array", value)
     if (Array.isArray(value)) {
       if (value.length !== attributes.length) {
-        throw new Unencodable(`${name} has ${attributes.length} attributes, the array ${value.length}`)
+        throw new Unencodable(`${name} has ${attributes.length} attributes, but the array has ${value.length} elements`)
       }
       const absent = value.findIndex((inner) => inner === undefined)
       if (absent === -1) return value
@@ -85,7 +85,9 @@ export const compositeOf = (type: CompositeType): Codec<CompositeValue> => {
     return attributes.map((attribute) => {
       const inner = attributeOf(value, attribute.name)
       if (inner !== undefined) return inner
-      throw new Unencodable(`the object lacks the attribute "${attribute.name}" of ${name}; null stands for NULL`)
+      throw new Unencodable(
+        `the object has no value for the attribute "${attribute.name}" of ${name}; use null for NULL`
+      )
     })
   }
 

@@ -87,7 +87,7 @@ const formatDate = (days: number): string => {
 const daysOf = (value: unknown): number => {
   const days = parse(value)
   if (!isOutOfRange(days)) return days
-  throw new Unencodable("value out of range for date: it goes from 4714-11-24 BC to 5874897-12-31")
+  throw new Unencodable("the value is out of range for date, which takes days from 4714-11-24 BC to 5874897-12-31")
 }
 
 const parse = (value: unknown): number => {
@@ -101,7 +101,8 @@ const parse = (value: unknown): number => {
   if (typeof value !== "string") throw refusedKind("date", 'a string such as "2024-02-29" or a Date', value)
   const bc = value.endsWith(" BC")
   const days = bc ? parseDay(value.slice(0, -3), " BC") : parseDay(value, "")
-  if (days === undefined) throw new Unencodable('date takes days of the calendar such as "2024-02-29", "0044-03-15 BC"')
+  if (days === undefined)
+    throw new Unencodable('date takes days of the calendar, such as "2024-02-29" or "0044-03-15 BC"')
   return days
 }
 
@@ -110,7 +111,7 @@ export const date: Codec<string> = {
   read: (bytes, start, end) => {
     expectWidth("date", 4, start, end)
     const days = int32At(bytes, start)
-    if (isOutOfRange(days)) throw new Undecodable("a date beyond what PostgreSQL holds")
+    if (isOutOfRange(days)) throw new Undecodable("the date is beyond the range of PostgreSQL")
     return formatDate(days)
   },
   write: (writer, value) => writer.int32(daysOf(value)),

@@ -28,10 +28,12 @@ export const domainOf = (name: string, base: Codec, options: { readonly isOverAr
 export const textOnlyOf = (name: string): Codec => ({
   name,
   read: () => {
-    throw new Undecodable(`${name} can be read in its text form only, which this answer cannot carry; cast it to text`)
+    throw new Undecodable(
+      `${name} can be read only as text, but the server sent the binary format; cast the value to text`
+    )
   },
   write: () => {
-    throw new Unencodable(`${name} can be written in its text form only, which this request cannot carry`)
+    throw new Unencodable(`${name} can be sent only as text, but this request needs the binary format`)
   },
   writesStrings: false,
   formatOf: () => Format.text,

@@ -22,7 +22,7 @@ const interpret =
     const elements: Array<unknown> = []
     let at = start
     for (let index = 0; index < count; index++) {
-      if (end - at < LENGTH_BYTES) throw new Undecodable("an array that ends before all its elements")
+      if (end - at < LENGTH_BYTES) throw new Undecodable("the array ends before its last element")
       const length = int32At(bytes, at)
       at += LENGTH_BYTES
       if (length === NULL_LENGTH) {
@@ -30,12 +30,12 @@ const interpret =
         continue
       }
       if (length < 0 || length > end - at) {
-        throw new Undecodable(`an array with an element of ${length} bytes, and ${end - at} bytes left`)
+        throw new Undecodable(`the array has an element of ${length} bytes, but only ${end - at} bytes are left`)
       }
       elements.push(read(bytes, at, at + length))
       at += length
     }
-    if (at !== end) throw new Undecodable(`an array with ${end - at} bytes too many`)
+    if (at !== end) throw new Undecodable(`the array has ${end - at} bytes too many`)
     return elements
   }
 

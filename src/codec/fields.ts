@@ -16,10 +16,12 @@ export const NULL_LENGTH = -1
 
 /** The number of fields. Throws if the remaining bytes cannot hold that many. */
 export const fieldCount = (what: string, bytes: Buffer, start: number, end: number): number => {
-  if (end - start < COUNT_BYTES) throw new Undecodable(`a ${what} that ends within its header`)
+  if (end - start < COUNT_BYTES) throw new Undecodable(`the ${what} ends within its header`)
   const count = int32At(bytes, start)
   if (count < 0 || count * FIELD_HEADER_BYTES > end - start - COUNT_BYTES) {
-    throw new Undecodable(`a ${what} of ${count} fields, with ${end - start - COUNT_BYTES} bytes left for them`)
+    throw new Undecodable(
+      `the ${what} declares ${count} fields, but only ${end - start - COUNT_BYTES} bytes are left for them`
+    )
   }
   return count
 }
@@ -37,15 +39,15 @@ export const eachField = (
   const count = fieldCount(what, bytes, start, end)
   let at = start + COUNT_BYTES
   for (let index = 0; index < count; index++) {
-    if (end - at < FIELD_HEADER_BYTES) throw new Undecodable(`a ${what} that ends before all its fields`)
+    if (end - at < FIELD_HEADER_BYTES) throw new Undecodable(`the ${what} ends before its last field`)
     const oid = int32At(bytes, at) >>> 0
     const length = int32At(bytes, at + 4)
     at += FIELD_HEADER_BYTES
     if (length < NULL_LENGTH || length > end - at) {
-      throw new Undecodable(`a ${what} with a field of ${length} bytes, and ${end - at} bytes left`)
+      throw new Undecodable(`the ${what} has a field of ${length} bytes, but only ${end - at} bytes are left`)
     }
     visit(index, oid, at, at + length)
     if (length > 0) at += length
   }
-  if (at !== end) throw new Undecodable(`a ${what} with ${end - at} bytes too many`)
+  if (at !== end) throw new Undecodable(`the ${what} has ${end - at} bytes too many`)
 }

@@ -14,11 +14,12 @@ const numberOf = (name: string, value: unknown): number => {
   return number
 }
 
-const outOfRange = (name: string): Unencodable => new Unencodable(`value out of range for ${name}`)
+const outOfRange = (name: string): Unencodable => new Unencodable(`the value is out of range for ${name}`)
 
 const numberIn = (name: string, text: string): number => {
   const number = Number(text)
-  if (text === "" || (Number.isNaN(number) && text !== "NaN")) throw new Undecodable(`${name} whose text is no number`)
+  if (text === "" || (Number.isNaN(number) && text !== "NaN"))
+    throw new Undecodable(`the text of ${name} is not a number`)
   return number
 }
 

@@ -112,7 +112,7 @@ const writePoint = (writer: ByteWriter, { x, y }: PgPoint): void => {
 const pointsAt = (name: string, bytes: Buffer, start: number, end: number): ReadonlyArray<PgPoint> => {
   const count = end - start < COUNT_BYTES ? -1 : int32At(bytes, start)
   if (count < 0 || end - start - COUNT_BYTES !== count * POINT_BYTES) {
-    throw new Undecodable(`${name} whose bytes are not those of its points`)
+    throw new Undecodable(`the length of the ${name} does not match the number of its points`)
   }
   return Array.from({ length: count }, (_, index) => pointAt(bytes, start + COUNT_BYTES + index * POINT_BYTES))
 }
@@ -163,7 +163,7 @@ class Shape {
   points(value: unknown): ReadonlyArray<PgPoint> {
     const part = this.part(value, "points")
     if (!Array.isArray(part)) throw this.refused()
-    if (part.length === 0) throw new Unencodable(`${this.name} takes one point or more`)
+    if (part.length === 0) throw new Unencodable(`${this.name} takes at least one point`)
     return Array.from<unknown, PgPoint>(part, (point) => this.point(point))
   }
 
@@ -327,7 +327,7 @@ export const path: Codec<PgPath> = geometry({
   wanted: "{ closed, points: [{ x, y }, ...] }",
   read: (bytes, start, end) => {
     const closed = start === end ? undefined : bytes[start]
-    if (closed !== 0 && closed !== 1) throw new Undecodable("path that does not say whether it is closed")
+    if (closed !== 0 && closed !== 1) throw new Undecodable("the path does not say whether it is closed")
     return { closed: closed === 1, points: pointsAt("path", bytes, start + 1, end) }
   },
   take: (shape, value) => ({ closed: shape.boolean(value, "closed"), points: shape.points(value) }),

@@ -9,7 +9,7 @@ import { int16At, int32At, int64At, writeSafeInt64 } from "./bigEndian.ts"
 import { type Codec, expectWidth, refusedKind } from "./codec.ts"
 
 const outOfRange = (name: string, min: number | bigint, max: number | bigint): Unencodable =>
-  new Unencodable(`value out of range for ${name}: it takes whole numbers from ${min} to ${max}`)
+  new Unencodable(`the value is out of range for ${name}, which takes whole numbers from ${min} to ${max}`)
 
 const WANTED = "a number or a bigint"
 
@@ -21,7 +21,7 @@ const checkedInteger = (name: string, min: number, max: number, value: unknown):
 }
 
 const digits = (name: string, text: string): string => {
-  if (!/^-?\d{1,20}$/.test(text)) throw new Undecodable(`${name} whose text is not a whole number`)
+  if (!/^-?\d{1,20}$/.test(text)) throw new Undecodable(`the text of ${name} is not a whole number`)
   return text
 }
 
@@ -54,7 +54,7 @@ const INT8_MAX = 2n ** 63n - 1n
 const write64 = (writer: ByteWriter, name: string, min: bigint, max: bigint, value: unknown): void => {
   if (typeof value === "number") {
     if (!Number.isSafeInteger(value)) {
-      throw new Unencodable(`${name} takes numbers that are whole and exact, up to 2^53 - 1; beyond that a bigint`)
+      throw new Unencodable(`${name} takes a number only if it is whole and at most 2^53 - 1; use a bigint beyond that`)
     }
     if (value < min) throw outOfRange(name, min, max)
     writeSafeInt64(writer, value)

@@ -24,8 +24,11 @@ const MICROSECONDS_PER_HOUR = 60n * MICROSECONDS_PER_MINUTE
  * @since 0.1.0
  */
 export class PgInterval {
+  /** @default 0 */
   readonly months: number
+  /** @default 0 */
   readonly days: number
+  /** @default 0n */
   readonly microseconds: bigint
 
   /** Parts that are left out are 0. */
@@ -65,19 +68,19 @@ const seconds = (microseconds: bigint): string => {
   return `${sign}${digits.slice(0, -6)}${fraction === "" ? "" : `.${fraction}`}S`
 }
 
-const WANTED = "a PgInterval, { months, days, microseconds } or +-Infinity"
+const WANTED = "a PgInterval, { months, days, microseconds }, Infinity or -Infinity"
 
 const int32Of = (value: unknown, part: string): number => {
   if (typeof value !== "number") throw refusedKind("interval", WANTED, value)
   if (Number.isInteger(value) && value >= MIN_INT32 && value <= MAX_INT32) return value
-  throw new Unencodable(`value out of range for the ${part} of an interval: whole numbers of 32 bits`)
+  throw new Unencodable(`the ${part} of an interval must be a whole number of 32 bits`)
 }
 
 const int64Of = (value: unknown): bigint => {
   const bigint = typeof value === "number" && Number.isSafeInteger(value) ? BigInt(value) : value
   if (typeof bigint !== "bigint") throw refusedKind("interval", "its microseconds as a bigint or a safe integer", value)
   if (bigint >= MIN_INT64 && bigint <= MAX_INT64) return bigint
-  throw new Unencodable("value out of range for the microseconds of an interval: whole numbers of 64 bits")
+  throw new Unencodable("the microseconds of an interval must be a whole number of 64 bits")
 }
 
 const intervalOf = (value: unknown): PgInterval => {
@@ -102,7 +105,8 @@ const FORM =
 
 const parseInterval = (text: string): PgInterval => {
   const match = text === "" ? null : FORM.exec(text)
-  if (match === null) throw new Undecodable("interval whose text is not that of the intervalstyle postgres")
+  if (match === null)
+    throw new Undecodable("the client cannot read this text of an interval; set intervalstyle to postgres")
   const [, years = "0", months = "0", days = "0", sign, hours = "0", minutes = "0", seconds = "0", fraction = ""] =
     match
   const microseconds =

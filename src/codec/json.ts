@@ -30,7 +30,7 @@ const parse = (name: string, json: string): unknown => {
   try {
     return JSON.parse(json)
   } catch {
-    throw new Undecodable(`${name} that is not JSON`)
+    throw new Undecodable(`the ${name} is not valid JSON`)
   }
 }
 
@@ -39,15 +39,18 @@ const stringify = (name: string, value: unknown): string => {
   let json: string | undefined
   try {
     const misplaced = misplacedInDocument(value)
-    if (misplaced !== undefined) throw new Unencodable(`${name} takes what JSON can hold, not ${misplaced}`, misplaced)
+    if (misplaced !== undefined)
+      throw new Unencodable(`${name} takes only values that JSON can represent, not ${misplaced}`, misplaced)
     json = documentOf(value)
   } catch (thrown) {
     if (thrown instanceof Unencodable) throw thrown
     const limit = limitMet(thrown)
     if (limit !== undefined) throw new Unencodable(limit)
-    throw new Unencodable(`${name} takes what JSON.stringify takes: no cycle, no bigint, no toJSON that throws`)
+    throw new Unencodable(
+      `${name} takes a value that JSON.stringify accepts: no cycle, no bigint, no toJSON that throws`
+    )
   }
-  if (json === undefined) throw refusedKind(name, "what JSON.stringify takes", value)
+  if (json === undefined) throw refusedKind(name, "a value that JSON.stringify accepts", value)
   return json
 }
 
@@ -63,7 +66,7 @@ export const json: Codec = {
 
 /** The text that follows the version of a jsonb. */
 export const jsonbText = (bytes: Buffer, start: number, end: number): string => {
-  if (start === end || bytes[start] !== JSONB_VERSION) throw new Undecodable("jsonb of an unknown version")
+  if (start === end || bytes[start] !== JSONB_VERSION) throw new Undecodable("the jsonb has an unknown version")
   return readText(bytes, start + 1, end)
 }
 
@@ -88,7 +91,7 @@ const JSONPATH_VERSION = 1
 export const jsonpath: Codec<string> = {
   name: "jsonpath",
   read: (bytes, start, end) => {
-    if (start === end || bytes[start] !== JSONPATH_VERSION) throw new Undecodable("jsonpath of an unknown version")
+    if (start === end || bytes[start] !== JSONPATH_VERSION) throw new Undecodable("the jsonpath has an unknown version")
     return readText(bytes, start + 1, end)
   },
   write: (writer, value) => {

@@ -20,7 +20,8 @@ const formatLsn = (high: number, low: number): string => `${high.toString(16)}/$
 
 const checkedLsn = (value: unknown): bigint => {
   if (typeof value !== "bigint") throw refusedKind("pg_lsn", "a string or a bigint", value)
-  if (value < 0n || value > MAX_LSN) throw new Unencodable("value out of range for pg_lsn: it takes 0 to 2^64 - 1")
+  if (value < 0n || value > MAX_LSN)
+    throw new Unencodable("the value is out of range for pg_lsn, which takes 0 to 2^64 - 1")
   return value
 }
 
@@ -58,7 +59,9 @@ export const tid: Codec<string> = {
     if (typeof value !== "string") throw refusedKind("tid", "a string", value)
     const [block = Number.NaN, offset = Number.NaN] = (TID.exec(value) ?? []).slice(1).map(Number)
     if (!(block <= MAX_BLOCK && offset <= MAX_OFFSET)) {
-      throw new Unencodable('tid takes strings such as "(0,1)", of a block of 32 and an offset of 16 bits')
+      throw new Unencodable(
+        'tid takes strings such as "(0,1)", with a block number of 32 bits and an offset of 16 bits'
+      )
     }
     writer.int32(block)
     writer.int16(offset)

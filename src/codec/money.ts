@@ -12,13 +12,14 @@ export const money: Codec<string | bigint> = {
   name: "money",
   read: int8.read,
   write: (writer, value) => {
-    if (typeof value !== "bigint") throw refusedKind("money", "a bigint of its smallest unit in binary", value)
+    if (typeof value !== "bigint")
+      throw refusedKind("money", "a bigint of its smallest unit in the binary format", value)
     int8.write(writer, value)
   },
   writesStrings: false,
   formatOf: () => Format.text,
   textOf: (value) => {
-    throw refusedKind("money", 'its text, such as "12.34"', value)
+    throw refusedKind("money", 'a string such as "12.34"', value)
   },
   resultFormat: Format.text
 }

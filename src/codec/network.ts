@@ -87,12 +87,12 @@ const FORM = /^([\da-f.:]+)(?:\/(\d{1,3}))?$/i
 const network = (name: string, isCidr: 0 | 1): Codec<string> => ({
   name,
   read: (bytes, start, end) => {
-    if (end - start < HEADER_BYTES) throw new Undecodable(`${name} that ends within its header`)
+    if (end - start < HEADER_BYTES) throw new Undecodable(`the ${name} ends within its header`)
     const protocol = bytes[start] === IPV4.family ? IPV4 : bytes[start] === IPV6.family ? IPV6 : undefined
-    if (protocol === undefined) throw new Undecodable(`${name} of an unknown address family`)
+    if (protocol === undefined) throw new Undecodable(`the ${name} has an unknown address family`)
     const bits = bytes[start + 1]!
-    if (bits > protocol.bits) throw new Undecodable(`${name} with a network of ${bits} bits`)
-    if (bytes[start + 3] !== protocol.bytes) throw new Undecodable(`${name} with an address of the wrong length`)
+    if (bits > protocol.bits) throw new Undecodable(`the ${name} has a network of ${bits} bits, which is too many`)
+    if (bytes[start + 3] !== protocol.bytes) throw new Undecodable(`the ${name} has an address of the wrong length`)
     expectWidth(name, HEADER_BYTES + protocol.bytes, start, end)
     const address = (protocol === IPV4 ? formatIpv4 : formatIpv6)(bytes, start + HEADER_BYTES)
     return bits === protocol.bits && isCidr === 0 ? address : `${address}/${bits}`
@@ -126,7 +126,7 @@ const hardwareAddress = (name: string, width: number): Codec<string> => {
     },
     write: (writer, value) => {
       if (typeof value !== "string") throw refusedKind(name, "a string", value)
-      if (!form.test(value)) throw new Unencodable(`${name} takes ${width} bytes as in "08:00:2b:01:02:03"`)
+      if (!form.test(value)) throw new Unencodable(`${name} takes ${width} bytes in the form "08:00:2b:01:02:03"`)
       for (const byte of value.split(/[:-]/)) writer.uint8(Number.parseInt(byte, 16))
     },
     writesStrings: false

@@ -41,19 +41,20 @@ const POINT = 0x2e
 const shortDigits = Buffer.alloc(64)
 
 const readNumeric = (bytes: Buffer, start: number, end: number): string => {
-  if (end - start < HEADER_BYTES) throw new Undecodable("numeric that ends within its header")
+  if (end - start < HEADER_BYTES) throw new Undecodable("the numeric ends within its header")
   const groups = uint16At(bytes, start)
   const weight = int16At(bytes, start + 2)
   const sign = uint16At(bytes, start + 4)
   const scale = uint16At(bytes, start + 6)
-  if (end - start !== HEADER_BYTES + groups * 2) throw new Undecodable(`numeric whose length does not match its groups`)
+  if (end - start !== HEADER_BYTES + groups * 2)
+    throw new Undecodable(`the length of the numeric does not match the number of its digits`)
   if (sign !== POSITIVE && sign !== NEGATIVE) {
     if (sign === NAN) return "NaN"
     if (sign === INFINITY) return "Infinity"
     if (sign === NEGATIVE_INFINITY) return "-Infinity"
-    throw new Undecodable("numeric with an unknown sign")
+    throw new Undecodable("the numeric has an unknown sign")
   }
-  if (scale > MAX_SCALE) throw new Undecodable(`numeric with a scale above ${MAX_SCALE}`)
+  if (scale > MAX_SCALE) throw new Undecodable(`the numeric has a scale above ${MAX_SCALE}`)
 
   // Room for a sign, a zero or the groups before the point, the point, and the fraction up to the end of its last
   // group.
@@ -78,7 +79,7 @@ const readNumeric = (bytes: Buffer, start: number, end: number): string => {
 }
 
 const putGroup = (digits: Buffer, at: number, group: number): number => {
-  if (group > MAX_GROUP) throw new Undecodable("numeric with a group of digits above 9999")
+  if (group > MAX_GROUP) throw new Undecodable("the numeric has a group of digits above 9999")
   const high = (group / 100) | 0
   const low = group - high * 100
   const thousands = (high / 10) | 0
@@ -166,10 +167,13 @@ const writeSpecial = (writer: ByteWriter, text: string): void => {
   }
 }
 
-const malformed = (): Unencodable => new Unencodable('numeric takes decimals such as "-12.50" or "1e-5", NaN, Infinity')
+const malformed = (): Unencodable =>
+  new Unencodable('numeric takes decimals such as "-12.50" or "1e-5", NaN, Infinity and -Infinity')
 
 const outOfRange = (): Unencodable =>
-  new Unencodable("value out of range for numeric: 131072 digits before the point and 16383 behind it")
+  new Unencodable(
+    "the value is out of range for numeric, which takes 131072 digits before the point and 16383 behind it"
+  )
 
 export const numeric: Codec<string> = {
   name: "numeric",

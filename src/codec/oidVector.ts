@@ -25,12 +25,15 @@ const vectorOf = (name: string, element: Codec<number>, elementOid: number): Cod
     name,
     read: (bytes: Buffer, start, end) => {
       const { values } = array.read(bytes, start, end)
-      if (!values.every(isNumber)) throw new Undecodable(`${name} that is not a list of numbers`)
+      if (!values.every(isNumber)) throw new Undecodable(`the ${name} is not a list of numbers`)
       return values
     },
     write: (writer: ByteWriter, value) => {
       const elements = elementsOf(value)
-      if (elements.length === 0) throw new Unencodable(`${name} without elements, which the server takes only as text`)
+      if (elements.length === 0)
+        throw new Unencodable(
+          `the server accepts an empty ${name} only as text, but this request needs the binary format`
+        )
       array.write(writer, new PgArray(elements, [FIRST_INDEX]))
     },
     writesStrings: false,

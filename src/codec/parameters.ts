@@ -63,7 +63,7 @@ class TextParameter implements TypedParameterEncoder {
         return writer.utf8(String(value))
       default:
         if (value instanceof PgLiteral) return writer.utf8(value.text)
-        throw refusedKind(this.typeName, "its text as a string, a number, a bigint or a boolean", value)
+        throw refusedKind(this.typeName, "a string, a number, a bigint or a boolean", value)
     }
   }
 }

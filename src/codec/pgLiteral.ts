@@ -33,7 +33,8 @@ export class PgLiteral {
 
 /** Throws for a literal if only a type's binary form can be sent, or if a user's codec would receive it. */
 export const refuseLiteral = (value: unknown): void => {
-  if (value instanceof PgLiteral) throw new Unencodable("a literal is text, which this request cannot carry")
+  if (value instanceof PgLiteral)
+    throw new Unencodable("a literal can be sent only as text, but this request needs the binary format")
 }
 
 /**

@@ -50,6 +50,11 @@ export class PgRange<A = unknown> {
    * @default false
    */
   readonly upperInclusive: boolean
+  /**
+   * Whether the range contains no value.
+   *
+   * @default false
+   */
   readonly isEmpty: boolean
 
   constructor(parts: {
@@ -102,7 +107,7 @@ const isOptionalBoolean = (value: unknown): value is boolean | undefined =>
 const rangeValue = (name: string, value: unknown): PgRange => {
   const range = asRange(name, value)
   if (range.lower !== undefined && range.upper !== undefined) return range
-  throw new Unencodable(`a bound of ${name} is undefined; null means that the range is infinite on that side`)
+  throw new Unencodable(`a bound of ${name} is undefined; use null if the range is infinite on that side`)
 }
 
 const asRange = (name: string, value: unknown): PgRange => {
@@ -124,10 +129,12 @@ const asRange = (name: string, value: unknown): PgRange => {
 
 /** The bounds of a value that follows its length; throws if the value passes the end. */
 const lengthAt = (what: string, bytes: Buffer, at: number, end: number): number => {
-  if (end - at < LENGTH_BYTES) throw new Undecodable(`a ${what} that ends before a length`)
+  if (end - at < LENGTH_BYTES) throw new Undecodable(`the ${what} ends before the length of a part`)
   const length = int32At(bytes, at)
   if (length < 0 || length > end - at - LENGTH_BYTES) {
-    throw new Undecodable(`a ${what} with a part of ${length} bytes, and ${end - at - LENGTH_BYTES} bytes left`)
+    throw new Undecodable(
+      `the ${what} has a part of ${length} bytes, but only ${end - at - LENGTH_BYTES} bytes are left`
+    )
   }
   return length
 }
@@ -136,7 +143,7 @@ const lengthAt = (what: string, bytes: Buffer, at: number, end: number): number 
 export const rangeOf = (name: string, bound: Codec): Codec<PgRange> => ({
   name,
   read: (bytes, start, end) => {
-    if (start === end) throw new Undecodable(`a ${name} without its flags`)
+    if (start === end) throw new Undecodable(`the ${name} has no flags`)
     const flags = bytes[start]!
     let at = start + 1
     const next = (isInfinite: boolean): unknown => {
@@ -149,7 +156,7 @@ export const rangeOf = (name: string, bound: Codec): Codec<PgRange> => ({
     const isEmpty = (flags & Flag.empty) !== 0
     const lower = next(isEmpty || (flags & Flag.lowerInfinite) !== 0)
     const upper = next(isEmpty || (flags & Flag.upperInfinite) !== 0)
-    if (at !== end) throw new Undecodable(`a ${name} with ${end - at} bytes too many`)
+    if (at !== end) throw new Undecodable(`the ${name} has ${end - at} bytes too many`)
     if (isEmpty) return PgRange.empty
     return new PgRange({
       lower,
@@ -218,17 +225,18 @@ const readRangeText = (reader: LiteralReader, bound: Codec): PgRange => {
 export const multirangeOf = (name: string, bound: Codec, range: Codec<PgRange>): Codec<ReadonlyArray<PgRange>> => {
   const rangesOf = (value: unknown): ReadonlyArray<unknown> => {
     if (!Array.isArray(value)) throw refusedKind(name, "an array of ranges", value)
-    if (value.includes(null) || value.includes(undefined)) throw new Unencodable(`${name} holds no NULL`)
+    if (value.includes(null) || value.includes(undefined))
+      throw new Unencodable(`${name} takes no null among its ranges`)
     return value
   }
   return {
     name,
     read: (bytes, start, end) => {
-      if (end - start < LENGTH_BYTES) throw new Undecodable(`a ${name} that ends within its header`)
+      if (end - start < LENGTH_BYTES) throw new Undecodable(`the ${name} ends within its header`)
       const count = int32At(bytes, start)
       let at = start + LENGTH_BYTES
       if (count < 0 || count * LENGTH_BYTES > end - at) {
-        throw new Undecodable(`a ${name} of ${count} ranges, with ${end - at} bytes left for them`)
+        throw new Undecodable(`the ${name} declares ${count} ranges, but only ${end - at} bytes are left for them`)
       }
       const ranges: Array<PgRange> = []
       for (let index = 0; index < count; index++) {
@@ -237,7 +245,7 @@ export const multirangeOf = (name: string, bound: Codec, range: Codec<PgRange>):
         at = from + length
         ranges.push(range.read(bytes, from, at))
       }
-      if (at !== end) throw new Undecodable(`a ${name} with ${end - at} bytes too many`)
+      if (at !== end) throw new Undecodable(`the ${name} has ${end - at} bytes too many`)
       return ranges
     },
     write: (writer, value) => {

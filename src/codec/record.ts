@@ -26,9 +26,13 @@ export const recordOf = (types: FieldTypes): Codec<ReadonlyArray<unknown>> => {
     eachField("record", bytes, start, end, (_, oid) => void oids.add(oid))
     const unknown = types.unknownAmong([...oids])
     if (unknown.length === 0) return
-    throw new UnresolvedType(`a record with fields of types that are not known: ${unknown.join(", ")}`, unknown, {
-      isOutdated: false
-    })
+    throw new UnresolvedType(
+      `the client does not know the types of some fields of the record: ${unknown.join(", ")}`,
+      unknown,
+      {
+        isOutdated: false
+      }
+    )
   }
 
   const readFields = (bytes: Buffer, start: number, end: number): ReadonlyArray<unknown> => {
@@ -38,7 +42,7 @@ export const recordOf = (types: FieldTypes): Codec<ReadonlyArray<unknown>> => {
       const codec = types.codec(oid)
       if (codec !== undefined) return values.push(codec.read(bytes, from, to))
       assertKnown(bytes, start, end)
-      throw new Undecodable(`a record with a field of type ${oid}, which has no binary form`)
+      throw new Undecodable(`the record has a field of type ${oid}, which has no binary form`)
     })
     return values
   }
@@ -46,7 +50,7 @@ export const recordOf = (types: FieldTypes): Codec<ReadonlyArray<unknown>> => {
   return {
     name: "record",
     read: (bytes, start, end) => {
-      if (depth === MAX_DEPTH) throw new Undecodable(`a record nested in ${MAX_DEPTH} others`)
+      if (depth === MAX_DEPTH) throw new Undecodable(`the record is nested more than ${MAX_DEPTH} levels deep`)
       depth++
       try {
         return readFields(bytes, start, end)
@@ -59,7 +63,9 @@ export const recordOf = (types: FieldTypes): Codec<ReadonlyArray<unknown>> => {
     },
     writesStrings: false,
     ofText: () => {
-      throw new Undecodable("its text does not say the types of its fields; let the server say those of the parameters")
+      throw new Undecodable(
+        "the text of a record does not tell the types of its fields; give the parameters without their types"
+      )
     }
   }
 }

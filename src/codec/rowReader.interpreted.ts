@@ -61,13 +61,13 @@ const lengthAt = (bytes: Buffer, at: number, end: number, index: number): number
   const length = (bytes[at]! << 24) | (bytes[at + 1]! << 16) | (bytes[at + 2]! << 8) | bytes[at + 3]!
   const left = end - at - 4
   if (length < -1 || length > left) {
-    throw new ProtocolViolation(`a length of ${length} for column ${index + 1}, with ${left} bytes left in the row`)
+    throw new ProtocolViolation(`a row with ${left} bytes left where column ${index + 1} has the length ${length}`)
   }
   return length
 }
 
 const expectEnd = (at: number, end: number): void => {
-  if (at !== end) throw new ProtocolViolation(`${end - at} bytes too many at the end of a row`)
+  if (at !== end) throw new ProtocolViolation(`a row with ${end - at} bytes too many`)
 }
 
 /** The number of columns of a row whose values are not read; throws `ProtocolViolation` if the row is malformed. */
@@ -85,7 +85,7 @@ export const interpretTuples =
   (bytes, start, end) => {
     const count = countOf(bytes, start, end)
     if (count !== columns.length) {
-      throw new ProtocolViolation(`a row of ${count} columns, where ${columns.length} were described`)
+      throw new ProtocolViolation(`a row with ${count} columns instead of the ${columns.length} that it had described`)
     }
     const row: Array<unknown> = []
     let refused: UndecodableColumn | undefined
@@ -148,6 +148,10 @@ const clashAmong = (columns: ReadonlyArray<ReadableColumn>): Clash | undefined =
 const refusing =
   ({ first, index, second }: Clash): RowReader<never> =>
   () => {
-    const reason = `"${first.name}" and "${second.name}" are both the property "${propertyOf(second)}"`
-    throw new UndecodableColumn(second, index, new Undecodable(`${reason}; rename one in the SQL, or use fetchTuples`))
+    const reason = `columns "${first.name}" and "${second.name}" would both become the property "${propertyOf(second)}"`
+    throw new UndecodableColumn(
+      second,
+      index,
+      new Undecodable(`${reason}; rename one of them in the SQL, or use fetchTuples`)
+    )
   }

@@ -66,6 +66,6 @@ export class LiteralReader {
   }
 
   private malformed(): Undecodable {
-    return new Undecodable(`a malformed text form of ${this.what}`)
+    return new Undecodable(`the text of ${this.what} is malformed`)
   }
 }

@@ -36,12 +36,13 @@ const MAX_XID = 2n ** 63n - 1n
 const FORM = /^(\d{1,20}):(\d{1,20}):([\d,]*)$/
 const XID = /^\d{1,20}$/
 
-const WANTED = "{ xmin, xmax, xip } of bigints"
+const WANTED = "{ xmin, xmax, xip } with bigints"
 
 const snapshot = (name: string): Codec<PgSnapshot> => {
   const checkedXid = (value: unknown): bigint => {
     if (typeof value !== "bigint") throw refusedKind(name, WANTED, value)
-    if (value < 0n || value > MAX_XID) throw new Unencodable(`value out of range for ${name}: it takes 0 to 2^63 - 1`)
+    if (value < 0n || value > MAX_XID)
+      throw new Unencodable(`the value is out of range for ${name}, which takes 0 to 2^63 - 1`)
     return value
   }
   const taken = (value: unknown): PgSnapshot => {
@@ -55,7 +56,7 @@ const snapshot = (name: string): Codec<PgSnapshot> => {
     read: (bytes, start, end) => {
       const count = end - start < HEADER_BYTES ? -1 : int32At(bytes, start)
       if (count < 0 || end - start - HEADER_BYTES !== count * XID_BYTES) {
-        throw new Undecodable(`${name} whose bytes are not those of its transactions`)
+        throw new Undecodable(`the length of the ${name} does not match the number of its transactions`)
       }
       return {
         xmin: int64At(bytes, start + 4),

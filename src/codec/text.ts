@@ -29,7 +29,7 @@ export const readText = (bytes: Buffer, start: number, end: number): string => {
 const readLongText = (bytes: Buffer, start: number, end: number): string => {
   const text = bytes.toString("utf8", start, end)
   if (text.includes(REPLACEMENT_CHARACTER) && !isUtf8(bytes.subarray(start, end))) {
-    throw new Undecodable("its bytes are not UTF-8")
+    throw new Undecodable("the value is not valid UTF-8")
   }
   return text
 }

@@ -39,7 +39,7 @@ class Bytes {
 
   private advance(count: number): number {
     const at = this.at
-    if (count > this.end - at) throw new Undecodable(`${this.name} that ends too early`)
+    if (count > this.end - at) throw new Undecodable(`the ${this.name} ends too early`)
     this.at = at + count
     return at
   }
@@ -59,13 +59,13 @@ class Bytes {
   lexeme(): string {
     const start = this.at
     const zero = this.bytes.indexOf(0, start)
-    if (zero < 0 || zero >= this.end) throw new Undecodable(`${this.name} with a lexeme that does not end`)
+    if (zero < 0 || zero >= this.end) throw new Undecodable(`the ${this.name} has a lexeme that does not end`)
     this.at = zero + 1
     return readText(this.bytes, start, zero)
   }
 
   expectEnd(): void {
-    if (this.at !== this.end) throw new Undecodable(`${this.name} with ${this.end - this.at} bytes too many`)
+    if (this.at !== this.end) throw new Undecodable(`the ${this.name} has ${this.end - this.at} bytes too many`)
   }
 }
 
@@ -89,7 +89,8 @@ const writeVector = (writer: ByteWriter, text: string): void => {
   VECTOR_ENTRY.lastIndex = 0
   for (let at = 0; at < text.length; at = VECTOR_ENTRY.lastIndex) {
     const entry = VECTOR_ENTRY.exec(text)
-    if (entry === null) throw new Unencodable("tsvector is written as it is read: 'a':1A,2 'b'")
+    if (entry === null)
+      throw new Unencodable("tsvector takes text in the form that the server prints, such as 'a':1A,2 'b'")
     const [, lexeme = "", positions] = entry
     writer.cstring(lexeme.replaceAll("''", "'").replaceAll("\\\\", "\\"))
     const parsed = positions === undefined ? [] : positions.split(",").map(parsePosition)
@@ -156,7 +157,8 @@ const readOperand = (query: Bytes): OperandItem => {
 
 const readOperator = (query: Bytes): OperatorItem => {
   const operator = query.uint8()
-  if (operator < Operator.not || operator > Operator.phrase) throw new Undecodable("tsquery with an unknown operator")
+  if (operator < Operator.not || operator > Operator.phrase)
+    throw new Undecodable("the tsquery has an unknown operator")
   return { type: Item.operator, operator, distance: operator === Operator.phrase ? query.uint16() : 0 }
 }
 
@@ -164,7 +166,7 @@ const readItem = (query: Bytes): OperandItem | OperatorItem => {
   const type = query.uint8()
   if (type === Item.operand) return readOperand(query)
   if (type === Item.operator) return readOperator(query)
-  throw new Undecodable("tsquery with neither an operand nor an operator")
+  throw new Undecodable("the tsquery has an item that is neither an operand nor an operator")
 }
 
 const symbolOf = ({ distance, operator }: OperatorItem): string => {
@@ -188,7 +190,7 @@ const print = (item: OperatorItem, printed: Array<Printed>): Printed => {
   const right = printed.pop()
   const left = item.operator === Operator.not ? undefined : printed.pop()
   if (right === undefined || (left === undefined && item.operator !== Operator.not)) {
-    throw new Undecodable("tsquery with an operator that lacks an operand")
+    throw new Undecodable("the tsquery has an operator without its operand")
   }
   if (left === undefined) return { text: `!${within(right, right.precedence < precedence)}`, precedence }
   // A phrase associates to the left, so a phrase on the right of another one needs parentheses.
@@ -210,12 +212,12 @@ export const tsquery: Codec<string> = {
       if (item.type === Item.operand) printed.push({ text: item.text, precedence: OPERAND_PRECEDENCE })
       else printed.push(print(item, printed))
     }
-    if (printed.length > 1) throw new Undecodable("tsquery with operands that no operator joins")
+    if (printed.length > 1) throw new Undecodable("the tsquery has operands that no operator joins")
     return printed[0]?.text ?? ""
   },
   write: (_writer, value) => {
     if (typeof value !== "string") throw refusedKind("tsquery", "a string", value)
-    throw new Unencodable("tsquery can only be written as its text, not within a binary value")
+    throw new Unencodable("tsquery can be sent only as text, and this request needs the binary format")
   },
   writesStrings: false
 }

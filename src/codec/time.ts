@@ -55,7 +55,7 @@ export const parseOffset = (text: string): number | undefined => {
 }
 
 const malformed = (name: string, example: string): Unencodable =>
-  new Unencodable(`${name} takes times from 00:00:00 to 24:00:00 such as "${example}"`)
+  new Unencodable(`${name} takes times from 00:00:00 to 24:00:00, such as "${example}"`)
 
 const microsecondsOf = (value: unknown): bigint => {
   if (typeof value === "string") {
@@ -65,7 +65,9 @@ const microsecondsOf = (value: unknown): bigint => {
   }
   if (typeof value !== "bigint") throw refusedKind("time", "a bigint of microseconds since midnight", value)
   if (value >= 0n && value <= MICROSECONDS_PER_DAY) return value
-  throw new Unencodable(`value out of range for time: it takes microseconds from 0 to ${MICROSECONDS_PER_DAY}`)
+  throw new Unencodable(
+    `the value is out of range for time, which takes microseconds from 0 to ${MICROSECONDS_PER_DAY}`
+  )
 }
 
 export const time: Codec<bigint> = {
@@ -73,7 +75,7 @@ export const time: Codec<bigint> = {
   read: (bytes, start, end) => {
     expectWidth("time", 8, start, end)
     const microseconds = int64At(bytes, start)
-    if (microseconds < 0n || microseconds > MICROSECONDS_PER_DAY) throw new Undecodable("a time beyond 24:00:00")
+    if (microseconds < 0n || microseconds > MICROSECONDS_PER_DAY) throw new Undecodable("the time is beyond 24:00:00")
     return microseconds
   },
   write: (writer, value) => writer.int64(microsecondsOf(value)),
@@ -88,8 +90,8 @@ export const timetz: Codec<string> = {
     expectWidth("timetz", 12, start, end)
     const microseconds = int64At(bytes, start)
     const west = int32At(bytes, start + 8)
-    if (microseconds < 0n || microseconds > MICROSECONDS_PER_DAY) throw new Undecodable("a timetz beyond 24:00:00")
-    if (Math.abs(west) >= OFFSET_LIMIT) throw new Undecodable("a timetz with an offset of 16 hours or more")
+    if (microseconds < 0n || microseconds > MICROSECONDS_PER_DAY) throw new Undecodable("the timetz is beyond 24:00:00")
+    if (Math.abs(west) >= OFFSET_LIMIT) throw new Undecodable("the timetz has an offset of 16 hours or more")
     return formatTime(Number(microseconds)) + formatOffset(west)
   },
   write: (writer, value) => {

@@ -89,10 +89,10 @@ const microsecondOf = (name: string, value: Date): number => {
   throw new Unencodable(`${name} takes a PgTimestamp whose microsecond is a whole number from 0 to 999`)
 }
 
-const WANTED = "a Date, a PgTimestamp or +-Infinity"
+const WANTED = "a Date, a PgTimestamp, Infinity or -Infinity"
 
 export const outOfRange = (name: string): Unencodable =>
-  new Unencodable(`value out of range for ${name}: it goes from 4714-11-24 BC to 294276-12-31`)
+  new Unencodable(`the value is out of range for ${name}, which goes from 4714-11-24 BC to 294276-12-31`)
 
 const exactMicroseconds = (name: string, value: Date): bigint =>
   BigInt(millisecondsOf(name, value)) * BigInt(MICROSECONDS_PER_MILLISECOND) + BigInt(microsecondOf(name, value))
@@ -129,12 +129,12 @@ const instant = (name: string, offset: "" | "+00"): Codec<Date | number | string
     if (milliseconds > MAX_DATE_MILLISECONDS - MILLISECONDS_FROM_1970_TO_2000) {
       if (high === MAX_INT32 && low === MAX_UINT32) return Infinity
       const microseconds = int64At(bytes, start)
-      if (microseconds >= END_MICROSECONDS) throw new Undecodable(`a ${name} beyond what PostgreSQL holds`)
+      if (microseconds >= END_MICROSECONDS) throw new Undecodable(`the ${name} is beyond the range of PostgreSQL`)
       return formatInstant(microseconds, offset)
     }
     if (milliseconds < MIN_MILLISECONDS) {
       if (high === MIN_INT32 && low === 0) return -Infinity
-      throw new Undecodable(`a ${name} beyond what PostgreSQL holds`)
+      throw new Undecodable(`the ${name} is beyond the range of PostgreSQL`)
     }
     const microsecond = rest - carry * MICROSECONDS_PER_MILLISECOND
     const time = milliseconds + MILLISECONDS_FROM_1970_TO_2000

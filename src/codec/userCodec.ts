@@ -120,11 +120,10 @@ export interface TextEncoding extends Encoding {
  * @since 0.1.0
  */
 export const codec = (encoding: BinaryEncoding | TextEncoding): TypeCodec => {
-  sound("codec", "{ name, format, decode, encode }, and schema and valuesAreArrays if you like", encoding, isEncoding)
+  sound("codec", "{ name, format, decode, encode }, and optionally schema and valuesAreArrays", encoding, isEncoding)
   const { name, schema } = qualified(encoding.name, encoding.schema)
   return new TypeCodec(name, schema, (subject) => {
-    if (subject.kind === "domain")
-      return refusing(subject.name, "is a domain: give a codec to the type that it restricts")
+    if (subject.kind === "domain") return refusing(subject.name, "is a domain; make a codec for its base type instead")
     const made = encoding.format === "binary" ? binaryCodec(subject, encoding) : textCodec(subject, encoding)
     return encoding.valuesAreArrays === true ? { ...made, isElement: everyArray } : made
   })
@@ -142,7 +141,7 @@ const binaryCodec = ({ isTextual, name }: CodecSubject, { decode, encode }: Bina
     refuseLiteral(value)
     const bytes = encode(value)
     if (bytes instanceof Uint8Array) return bytes
-    throw new Unencodable(`the encode of its codec returned no Uint8Array`)
+    throw new Unencodable("the encode function of its codec must return a Uint8Array")
   }
   return {
     name,
@@ -151,11 +150,13 @@ const binaryCodec = ({ isTextual, name }: CodecSubject, { decode, encode }: Bina
     writesStrings: true,
     textOf: (value) => {
       if (isTextual) return Buffer.from(encoded(value)).toString()
-      throw new Unencodable(`its codec makes no text, but the value is part of one that is sent as text`)
+      throw new Unencodable(
+        "its codec writes only the binary format, but the value is part of one that must be sent as text"
+      )
     },
     ofText: (text) => {
       if (isTextual) return decode(new TextEncoder().encode(text))
-      throw new Undecodable(`its codec reads no text, but the server sent text`)
+      throw new Undecodable("its codec reads only the binary format, but the server sent text")
     }
   }
 }
@@ -165,17 +166,20 @@ const textCodec = ({ isTextual, name }: CodecSubject, { decode, encode }: TextEn
     refuseLiteral(value)
     const text = encode(value)
     if (typeof text === "string") return text
-    throw new Unencodable(`the encode of its codec returned no string`)
+    throw new Unencodable("the encode function of its codec must return a string")
   }
   const format = isTextual ? Format.binary : Format.text
   return {
     name,
     read: (bytes, start, end) => {
       if (isTextual) return decode(readText(bytes, start, end))
-      throw new Undecodable(`its codec reads ${name} as text, which this answer cannot carry; cast it to text`)
+      throw new Undecodable(
+        `its codec reads ${name} only as text, but the server sent the binary format; cast the value to text`
+      )
     },
     write: (writer, value) => {
-      if (!isTextual) throw new Unencodable(`its codec writes ${name} as text, which this request cannot carry`)
+      if (!isTextual)
+        throw new Unencodable(`its codec writes ${name} only as text, but this request needs the binary format`)
       writer.utf8(textOf(value))
     },
     writesStrings: true,
@@ -234,11 +238,11 @@ export interface CompositeEncoding extends Encoding {
  * @since 0.1.0
  */
 export const composite = (encoding: CompositeEncoding): TypeCodec => {
-  sound("composite", "{ name }, and schema, decode, encode and valuesAreArrays if you like", encoding, isComposite)
+  sound("composite", "{ name }, and optionally schema, decode, encode and valuesAreArrays", encoding, isComposite)
   const { decode, encode, valuesAreArrays = decode === undefined } = encoding
   const { name, schema } = qualified(encoding.name, encoding.schema)
   return new TypeCodec(name, schema, (subject) => {
-    if (subject.kind !== "composite") return refusing(subject.name, "is no composite type: use PgTypes.codec for it")
+    if (subject.kind !== "composite") return refusing(subject.name, "is not a composite type; use PgTypes.codec for it")
     // The attributes are named by their numbers, so that they are in order in the object that is read.
     const attributes = subject.attributes.map((attribute, index) => ({ ...attribute, name: String(index) }))
     return mapped(compositeOf({ oid: subject.oid, name: subject.name, attributes }), {
@@ -250,7 +254,7 @@ export const composite = (encoding: CompositeEncoding): TypeCodec => {
         const values = encode === undefined ? value : encode(value)
         if (Array.isArray(values)) return values
         throw new Unencodable(
-          encode === undefined ? "its codec takes an array" : "the encode of its codec returned no array"
+          encode === undefined ? "its codec takes an array" : "the encode function of its codec must return an array"
         )
       },
       encodesStrings: encode !== undefined,

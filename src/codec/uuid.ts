@@ -28,7 +28,8 @@ const digitAt = (text: string, at: number): number => {
   return value
 }
 
-const malformed = (): Unencodable => new Unencodable("uuid takes 32 hexadecimal digits, with hyphens as in 8-4-4-4-12")
+const malformed = (): Unencodable =>
+  new Unencodable("uuid takes 32 hexadecimal digits, with hyphens in the form 8-4-4-4-12")
 
 export const uuid: Codec<string> = {
   name: "uuid",

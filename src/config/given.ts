@@ -29,13 +29,14 @@ export const readOr = <A, B>(given: Given | undefined, read: (given: Given) => R
 export const readSafely = <A>(given: Given, read: (given: Given) => Read<A>): Read<A> =>
   Effect.catchDefect(
     Effect.suspend(() => read(given)),
-    () => invalid(given.name, "cannot be read: looking at it throws")
+    () => invalid(given.name, "cannot be read: reading it throws an error")
   )
 
 export const readText = ({ name, value }: Given): Read<string> => {
-  if (value === undefined) return invalid(name, "must be a string, and is undefined: is the environment variable set?")
+  if (value === undefined)
+    return invalid(name, "must be a string, but is undefined; check whether the environment variable is set")
   if (typeof value !== "string") return invalid(name, "must be a string")
-  return canBeSent(value) ? Effect.succeed(value) : invalid(name, "holds a NUL or half a surrogate pair")
+  return canBeSent(value) ? Effect.succeed(value) : invalid(name, "contains a NUL character or a lone surrogate")
 }
 
 /** A protocol string ends at its first NUL, and UTF-8 cannot hold half a surrogate pair. */
@@ -63,7 +64,7 @@ export const readInteger =
       ? Effect.succeed(number)
       : invalid(
           name,
-          max === Infinity ? `must be an integer from ${min} up` : `must be an integer from ${min} to ${max}`
+          max === Infinity ? `must be an integer of at least ${min}` : `must be an integer from ${min} to ${max}`
         )
   }
 
@@ -82,7 +83,7 @@ export const readMillis =
     return invalid(
       given.name,
       given.isText
-        ? "must be a whole number of seconds, at most 24 days; 0 is no limit"
+        ? "must be a whole number of seconds, at most 24 days; 0 means no limit"
         : `must be a duration from 0 to 24 days, such as "10 seconds"`
     )
   }

@@ -80,7 +80,7 @@ const readHosts = Effect.fnUntraced(function* (
     }
     hosts.push(host)
   }
-  return hosts.length === 0 ? yield* invalid(given.name, "names no host") : hosts
+  return hosts.length === 0 ? yield* invalid(given.name, "must name at least one host") : hosts
 })
 
 /** A port is undefined if the list leaves it out. */

@@ -12,7 +12,7 @@ export const readPassword = ({ isText, name, value }: Given): Effect.Effect<Pass
   if (!isRedactedText(password)) {
     return invalid(name, "must be Redacted.make(password), or an Effect that yields one for each connection")
   }
-  if (!canBeSent(Redacted.value(password))) return invalid(name, "holds a NUL or half a surrogate pair")
+  if (!canBeSent(Redacted.value(password))) return invalid(name, "contains a NUL character or a lone surrogate")
   return Effect.succeed(Effect.succeed(password))
 }
 
@@ -27,10 +27,10 @@ const asked = Effect.fnUntraced(function* (
   effect: Effect.Effect<unknown, unknown>
 ): Effect.fn.Return<Redacted.Redacted, PgError.AuthenticationError> {
   const password = yield* Effect.mapError(effect, (error) =>
-    unavailable(`the Effect given as password failed${tagOf(error)}`)
+    unavailable(`the Effect in the setting password failed${tagOf(error)}`)
   )
   if (isRedactedText(password) && canBeSent(Redacted.value(password))) return password
-  return yield* unavailable("the Effect given as password did not yield a Redacted string without NULs")
+  return yield* unavailable("the Effect in the setting password did not yield a Redacted string without NULs")
 })
 
 const unavailable = (reason: string): PgError.AuthenticationError =>

@@ -17,7 +17,7 @@ const PARAMETERS: ReadonlyArray<readonly [parameter: string, setting: OptionName
 const RESERVED: ReadonlyMap<string, string> = new Map([
   ["user", "set user"],
   ["database", "set database"],
-  ["replication", "replication connections are not supported"],
+  ["replication", "this client does not support replication connections"],
   ["client_encoding", "it is always UTF8"]
 ])
 
@@ -58,7 +58,7 @@ const readSettings = Effect.fnUntraced(function* ({
     const instead = RESERVED.get(parameter.toLowerCase())
     if (instead !== undefined) return yield* invalid(where, `cannot be set here: ${instead}`)
     yield* readText({ name, isText, value: parameter })
-    if (parameter === "") return yield* invalid(name, "holds a parameter without a name")
+    if (parameter === "") return yield* invalid(name, "contains a parameter with an empty name")
     settings.push([parameter, yield* readText({ name: where, isText, value: text })])
   }
   return settings

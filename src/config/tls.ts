@@ -49,14 +49,17 @@ export const resolveTls = Effect.fnUntraced(function* (source: Source, environme
       ? undefined
       : yield* readPem(source("sslKey"), defaultPemFile(environment, "postgresql.key"), "PRIVATE KEY")
   if ((sslCert === undefined) !== (sslKey === undefined)) {
-    return yield* invalid(sslCert === undefined ? "sslCert" : "sslKey", "is missing: certificate and key go together")
+    return yield* invalid(
+      sslCert === undefined ? "sslCert" : "sslKey",
+      "is missing: sslCert and sslKey must be set together"
+    )
   }
   return { sslMode, sslRootCert: yield* readRoot(root, rootText, mode, sslMode, environment), sslCert, sslKey }
 })
 
 const readMode = (given: Given): Effect.Effect<SslMode, PgError.InvalidConfigError> => {
   if (given.value === "allow") {
-    return invalid(given.name, "cannot be allow: write prefer, which tries with encryption first, or disable")
+    return invalid(given.name, "cannot be allow: write prefer, which tries encryption first, or disable")
   }
   return readChoice(MODES)(given)
 }
@@ -72,7 +75,7 @@ const readRoot = Effect.fnUntraced(function* (
     if (sslMode === "verify-full") return undefined
     return yield* invalid(
       mode?.name,
-      'must be verify-full with sslRootCert "system": anybody can get a certificate for some host'
+      'must be verify-full if sslRootCert is "system", because anybody can get a certificate for some host'
     )
   }
   if (root === undefined && sslMode === "prefer") return undefined
@@ -80,7 +83,7 @@ const readRoot = Effect.fnUntraced(function* (
   if (found === undefined && sslMode === "verify-ca") {
     return yield* invalid(
       mode?.name,
-      "is verify-ca, and there is no root certificate: set sslRootCert, or write verify-full to trust what Node trusts"
+      "is verify-ca, which needs a root certificate: set sslRootCert, or write verify-full to trust what Node trusts"
     )
   }
   return found
@@ -99,5 +102,5 @@ const readPem = Effect.fnUntraced(function* (
     : yield* Effect.mapError(readFile(text), (code) =>
         invalid(given.name, `is neither PEM text nor the path of a readable file (${code})`)
       )
-  return pem.includes(`${label}-----`) ? pem : yield* invalid(given.name, `holds no PEM ${label}`)
+  return pem.includes(`${label}-----`) ? pem : yield* invalid(given.name, `contains no PEM ${label}`)
 })

@@ -35,7 +35,7 @@ const LOCK_KEY: Shape.Kind = {
     typeof key === "bigint" ||
     typeof key === "number" ||
     (Array.isArray(key) && key.length === 2 && key.every((half) => typeof half === "number")),
-  takes: "a bigint or a number, or an array of two numbers"
+  takes: "a bigint, a number, or an array of two numbers"
 }
 
 /** Waits for the lock and runs an effect under it. */
@@ -154,4 +154,4 @@ const unlock = ({ key, level, suffix }: Lock, done: () => void): void => {
 }
 
 const notReleased = (): PgError.ConnectionLostError =>
-  lostWith("an advisory lock could not be released, and goes with its connection")
+  lostWith("the client closed it, because an advisory lock could not be released")

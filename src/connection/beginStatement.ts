@@ -43,6 +43,6 @@ const mode = (
   value: unknown
 ): string | PgError.InvalidConfigError => {
   if (value === undefined) return ""
-  const reason = `a transaction's ${setting} is one of: ${[...known.keys()].join(", ")}`
+  const reason = `must be one of: ${[...known.keys()].join(", ")}`
   return known.get(value) ?? new PgError.InvalidConfigError({ setting, reason })
 }

@@ -238,7 +238,12 @@ class DeclaredCursor extends Inspectable.Class implements ScrollCursor {
   absolute(position: number): Answer<Option.Option<Row>> {
     return Number.isInteger(position) && Math.abs(position) <= MAX_POSITION
       ? this.row(`ABSOLUTE ${position}`)
-      : Effect.fail(new PgError.InvalidConfigError({ setting: "position", reason: "is a whole number" }))
+      : Effect.fail(
+          new PgError.InvalidConfigError({
+            setting: "position",
+            reason: `must be a whole number from -${MAX_POSITION} to ${MAX_POSITION}`
+          })
+        )
   }
 
   readonly fetchRow: Answer<Option.Option<Row>> = Effect.suspend(() => this.row("NEXT"))

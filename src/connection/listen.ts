@@ -89,10 +89,13 @@ export const listenStatement = (channel: string): Effect.Effect<string, PgError.
 
 /** Says why a name cannot be a channel. The server would cut a longer name short, and it would receive nothing. */
 const refusal = (channel: string): string | undefined => {
-  if (channel === "") return "a channel has a name"
-  if (channel.includes("\0") || !channel.isWellFormed()) return "it has a NUL or half a surrogate pair"
+  if (channel === "") return "the name of the channel is empty"
+  if (channel.includes("\0") || !channel.isWellFormed())
+    return "the name of the channel contains a NUL character or a lone surrogate"
   const bytes = new TextEncoder().encode(channel).length
-  return bytes > MAX_NAME_BYTES ? `it has ${bytes} bytes, and names have at most ${MAX_NAME_BYTES}` : undefined
+  return bytes > MAX_NAME_BYTES
+    ? `the name of the channel has ${bytes} bytes, but PostgreSQL allows at most ${MAX_NAME_BYTES}`
+    : undefined
 }
 
 /**

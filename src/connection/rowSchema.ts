@@ -158,7 +158,7 @@ const misfit = (
   const [key] = path
   if (column === undefined && key !== undefined) {
     const names = columns.map(propertyOf)
-    const reason = `the schema asks for it, and the result has no such column; it has ${names.length}: ${names.join(", ")}`
+    const reason = `the schema asks for it, but the result has no such column; its columns are: ${names.join(", ")}`
     return new PgError.DecodeError({
       column: String(key),
       type: "unknown",
@@ -191,8 +191,8 @@ interface FirstIssue {
 const firstOf = (issue: SchemaIssue.Issue): FirstIssue => {
   const [first] = issuesOf(issue).issues
   const path = (first?.path ?? []).map((part) => (typeof part === "object" ? part.key : part))
-  return { message: first?.message ?? "it does not fit", path }
+  return { message: first?.message ?? "the value does not match", path }
 }
 
 const schemaSays = (message: string, path: Path): string =>
-  `the schema says: ${message}${path.length === 0 ? "" : ` at ${path.map(String).join(".")}`}`
+  `the schema rejects the value: ${message}${path.length === 0 ? "" : ` at ${path.map(String).join(".")}`}`

@@ -86,7 +86,7 @@ const opened = (
 export const faultOfCount = (setting: string, count: number): PgError.InvalidConfigError | undefined =>
   Number.isInteger(count) && count > 0 && count <= MAX_FETCH_SIZE
     ? undefined
-    : new PgError.InvalidConfigError({ setting, reason: `is a whole number from 1 to ${MAX_FETCH_SIZE}` })
+    : new PgError.InvalidConfigError({ setting, reason: `must be a whole number from 1 to ${MAX_FETCH_SIZE}` })
 
 // ------------------------------------------------------------------------------------------------------- reading
 
@@ -127,8 +127,8 @@ export const ownTransaction = (outer: TransactionLevel, restore: Restore): Answe
 /** Such a call is refused: if it waited for the end of the stream that its own fiber reads, it would wait forever. */
 const inUse = (): PgError.UnsupportedError =>
   new PgError.UnsupportedError({
-    feature: "another statement on a connection that reads a stream or a cursor outside of a transaction",
-    instead: "run both inside of withTransaction, or stream from a pool or a client",
+    feature: "a second statement on a connection that reads a stream or a cursor outside a transaction",
+    instead: "run both inside withTransaction, or stream from a pool or a client",
     sql: ""
   })
 
@@ -156,12 +156,12 @@ export const endOwn = (own: Own, exit: Exit.Exit<unknown, unknown>, hasFailed: b
  * observer.
  */
 const notCommitted = ({ operation, router, sql }: Own, error: PgError.PgError): Effect.Effect<void> => {
-  const what = `a ${operation} was ended early, and its transaction could not be committed`
+  const what = `a ${operation} ended early, and the client could not commit its transaction`
   return READS.test(sql)
     ? Effect.logDebug(what, error)
     : Effect.andThen(
         Effect.ignore(router.observed(operation, { sql, params: undefined }, Effect.fail(error))),
-        Effect.logError(`${what}: what it has written is lost, unless the error says otherwise`, error)
+        Effect.logError(`${what}; its changes are lost, unless the error says otherwise`, error)
       )
 }
 

@@ -95,8 +95,8 @@ export const begin = (
 /** Refuses a call that does not use the handle: the fiber that would wait for the end usually has to end it. */
 const begunByHand = (): PgError.UnsupportedError =>
   new PgError.UnsupportedError({
-    feature: "another statement where a transaction has been begun by hand and not ended",
-    instead: "ask the handle that begin gave, or end it first",
+    feature: "a statement outside an open transaction that begin has started",
+    instead: "run it on the handle that begin returned, or end that transaction first",
     sql: ""
   })
 

@@ -131,7 +131,7 @@ export class ParameterCountError extends TaggedError("ParameterCountError")<{
     super({
       ...fields,
       hint: countHint(fields),
-      message: `${ofRow(row)}the statement takes ${count(expected, "parameter")}, but got ${actual}`
+      message: `${ofRow(row)}the statement takes ${count(expected, "parameter")}, but the call gives ${actual}`
     })
   }
 }
@@ -151,7 +151,7 @@ export class EmptyQueryError extends TaggedError("EmptyQueryError")<{
   readonly message: string
 }> {
   constructor(fields: { readonly sql: string; readonly outcome?: Outcome }) {
-    const hint = "Check how the text is made. It is empty, or all of it is in a comment."
+    const hint = "Check how the program makes the text. It is empty, or consists only of comments."
     super({ outcome: "none", ...fields, hint, message: "the text contains no statement" })
   }
 }
@@ -182,7 +182,7 @@ export class UnexpectedRowCountError extends TaggedError("UnexpectedRowCountErro
       actual === 0
         ? "If there may be no row, use fetchRow, which returns an Option. An INSERT, UPDATE or DELETE needs RETURNING."
         : "If there may be several rows, use fetch for all of them, or fetchRow for the first one."
-    super({ ...fields, hint, message: `expected ${expected}, but the statement returned ${given}` })
+    super({ ...fields, hint, message: `the call expects ${expected}, but the statement returned ${given}` })
   }
 }
 
@@ -242,11 +242,11 @@ export class AcquireTimeoutError extends TaggedError("AcquireTimeoutError")<{
       hint:
         inUse === 0
           ? undefined
-          : "Use the connection that withConnection gives instead of asking the pool again, hold connections for a " +
+          : "Within withConnection, use its connection instead of the pool. Otherwise hold connections for a " +
             "shorter time, or raise maxConnections.",
       message:
-        `no connection became available in ${waitedMillis} ms: ${inUse} in use, ${connecting} connecting, ` +
-        `${waiting} more waiting`
+        `no connection became available within ${waitedMillis} ms: ${inUse} in use, ${connecting} connecting, ` +
+        `${waiting} other ${waiting === 1 ? "call" : "calls"} waiting`
     })
   }
 }
@@ -268,7 +268,9 @@ export class TooManyWaitersError extends TaggedError("TooManyWaitersError")<{
     const { waiting, inUse } = fields
     super({
       ...fields,
-      message: `${waiting} calls already wait for a connection, with ${inUse} in use; try later, or raise maxWaiters`
+      message:
+        `${waiting} calls already wait for a connection, and ${inUse} are in use; ` +
+        "try again later, or raise maxWaiters"
     })
   }
 }
@@ -349,7 +351,7 @@ export class QueryTimeoutError extends TaggedError("QueryTimeoutError")<{
     readonly sql: string | undefined
   }) {
     const hint =
-      "The server may have done the work. Raise the timeout, or find out what the call waits for: a lock, or a " +
+      "The server may have done the work. Raise the timeout, or find out what the call waited for: a lock, or a " +
       "connection of the pool."
     super({ ...fields, hint, message: `${fields.operation} did not end within ${fields.durationMillis} ms` })
   }
@@ -372,7 +374,10 @@ export class CommitOutcomeUnknownError extends TaggedError("CommitOutcomeUnknown
   readonly outcome = "unknown"
 
   constructor(fields: { readonly lost: PostgresError | ClientErrors; readonly transactionId: string | undefined }) {
-    super({ ...fields, message: `whether the transaction was committed is unknown: ${fields.lost.message}` })
+    super({
+      ...fields,
+      message: `the client does not know whether the transaction was committed: ${fields.lost.message}`
+    })
   }
 }
 

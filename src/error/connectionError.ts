@@ -105,7 +105,7 @@ export class AuthenticationError extends TaggedError("AuthenticationError")<{
 
   constructor(fields: { readonly method: string | undefined; readonly reason: string }) {
     const { method, reason } = fields
-    super({ ...fields, message: `cannot authenticate${method === undefined ? "" : ` by ${method}`}: ${reason}` })
+    super({ ...fields, message: `cannot authenticate${method === undefined ? "" : ` with ${method}`}: ${reason}` })
   }
 }
 
@@ -151,6 +151,6 @@ export class ProtocolError extends TaggedError("ProtocolError")<{
   readonly outcome = "unknown"
 
   constructor(fields: { readonly received: string; readonly expected: string }) {
-    super({ ...fields, message: `the server sent ${fields.received}, but ${fields.expected} was expected` })
+    super({ ...fields, message: `the server sent ${fields.received}, but the client expected ${fields.expected}` })
   }
 }

@@ -44,4 +44,4 @@ export const runHook = (session: Session, name: keyof Hooks, hook: Hook): Effect
   })
 
 export const givenBack = (): PgError.ConnectionLostError =>
-  lostWith("the connection has been given back to its pool; borrow one again", { safeToRetry: true })
+  lostWith("it was given back to its pool; borrow a connection again", { safeToRetry: true })

@@ -17,7 +17,7 @@ export class RoundTrips {
     if (this.millis.has(session)) return
     this.millis.set(session, Infinity)
     const began = performance.now()
-    submitControl(session, { operation: "the measure of the line", sql: EMPTY_QUERY }, (exit) => {
+    submitControl(session, { operation: "the query that measures the round trip", sql: EMPTY_QUERY }, (exit) => {
       if (Exit.isSuccess(exit)) this.saw(session, performance.now() - began)
     })
   }

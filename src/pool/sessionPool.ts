@@ -162,7 +162,7 @@ export class SessionPool {
   /** Lends a session if it proves to be alive; otherwise the session is lost, and another one takes its place. */
   private check(member: Member): void {
     this.returning++
-    submitControl(member.session, { operation: "the check after idling", sql: EMPTY_QUERY }, (exit) =>
+    submitControl(member.session, { operation: "the check of an idle connection", sql: EMPTY_QUERY }, (exit) =>
       this.returned(member, Exit.isSuccess(exit))
     )
   }

@@ -7,40 +7,31 @@ import * as Effect from "effect/Effect"
 import type { Connection } from "effect/sql/SqlConnection"
 import type { SqlError } from "effect/sql/SqlError"
 import * as Stream from "effect/Stream"
+import type { Row } from "../call/call.ts"
 import type { Router } from "../connection/router.ts"
 import { stream } from "../connection/stream.ts"
 import * as PgError from "../PgError.ts"
-import type { StatementRequest } from "../session/request/request.ts"
-import * as Request from "../session/request/request.ts"
-import { UNKEPT } from "../session/statement/unkeptStatements.ts"
-import { fullyTyped, typedParameters } from "./parameters.ts"
-import { rawAnswer } from "./rawAnswer.ts"
+import {
+  type Make,
+  objectRows,
+  type RawAnswer,
+  rawAnswer,
+  tupleRows,
+  unkeptObjectRows,
+  unkeptTupleRows
+} from "./answers.ts"
+import { ELSEWHERE, firstTyping, isDated, otherTyping, timeZoneOf, typedParameters, type Typing } from "./parameters.ts"
+import { JOINING_LEVEL } from "../session/transaction/transactionLevel.ts"
+import { TransactionStatus } from "../wire/backendMessage.ts"
 import { sqlErrorOf } from "./sqlErrors.ts"
 
 type Answer<A> = Effect.Effect<A, SqlError>
 type Values = ReadonlyArray<unknown>
 /** Changes the names of the columns of rows. */
 type TransformRows = <A extends object>(rows: ReadonlyArray<A>) => ReadonlyArray<A>
-type Make<A> = (sql: string, params: Values) => StatementRequest<A>
-
-const unkept =
-  <A>(make: Make<A>): Make<A> =>
-  (sql, params) =>
-    make(sql, params).with(UNKEPT)
-
-const unkeptRows = unkept(Request.rows)
-const unkeptTuples = unkept(Request.tupleRows)
 
 /** Makes the connection whose calls `router` routes. */
 export const connectionOf = (router: Router): Connection => {
-  const run = <A>(operation: string, make: Make<A>, sql: string, params: Values): Answer<A> => {
-    const typed = typedParameters(params)
-    return Effect.catch(router.run(operation, make(sql, typed), undefined), (error) => {
-      const whole = isUndecided(error) ? fullyTyped(typed) : undefined
-      if (whole === undefined) return Effect.fail(sqlErrorOf(error, operation))
-      return Effect.mapError(router.run(operation, make(sql, whole), undefined), () => sqlErrorOf(error, operation))
-    })
-  }
   const rows = (
     operation: string,
     make: Make<ReadonlyArray<object>>,
@@ -48,19 +39,18 @@ export const connectionOf = (router: Router): Connection => {
     params: Values,
     transform: TransformRows | undefined
   ): Answer<ReadonlyArray<object>> => {
-    const answer = run(operation, make, sql, params)
+    const answer = run(router, operation, make, sql, params, NO_ROWS)
     return transform === undefined ? answer : Effect.map(answer, transform)
   }
   return {
-    execute: (sql, params, transform) => rows("execute", Request.rows, sql, params, transform),
-    executeUnprepared: (sql, params, transform) => rows("executeUnprepared", unkeptRows, sql, params, transform),
-    executeValues: (sql, params) => run("executeValues", Request.tupleRows, sql, params),
-    executeValuesUnprepared: (sql, params) => run("executeValuesUnprepared", unkeptTuples, sql, params),
-    executeRaw: (sql, params) => run("executeRaw", rawAnswer, sql, params),
+    execute: (sql, params, transform) => rows("execute", objectRows, sql, params, transform),
+    executeUnprepared: (sql, params, transform) => rows("executeUnprepared", unkeptObjectRows, sql, params, transform),
+    executeValues: (sql, params) => run(router, "executeValues", tupleRows, sql, params, NO_ROWS),
+    executeValuesUnprepared: (sql, params) =>
+      run(router, "executeValuesUnprepared", unkeptTupleRows, sql, params, NO_ROWS),
+    executeRaw: (sql, params) => run(router, "executeRaw", rawAnswer, sql, params, NO_ANSWER),
     executeStream: (sql, params, transform) => {
-      const rows = Stream.mapError(stream(router, { sql, params: typedParameters(params) }, undefined), (error) =>
-        sqlErrorOf(error, "executeStream")
-      )
+      const rows = Stream.mapError(streamed(router, sql, params), (error) => sqlErrorOf(error, "executeStream"))
       return transform === undefined
         ? rows
         : Stream.mapArray(rows, (page) => {
@@ -71,9 +61,81 @@ export const connectionOf = (router: Router): Connection => {
   }
 }
 
-/** The codes with which the server says that it cannot tell the type of a parameter. */
-const UNDECIDED: ReadonlySet<string> = new Set(["42P18", "42P38", "42725"])
+const NO_ROWS: ReadonlyArray<never> = []
+const NO_ANSWER: RawAnswer = { command: "", rowCount: 0, rows: [], fields: [] }
 
-/** Whether nothing has run, because the server does not know the type of a parameter or takes it for a text. */
-const isUndecided = (error: PgError.PgError): boolean =>
-  PgError.isPostgresError(error) ? UNDECIDED.has(error.code) : error._tag === "EncodeError" && error.type === "text"
+/** Runs a statement. `empty` is the answer to a text without a statement, such as a migration of comments alone. */
+const run = <A>(router: Router, operation: string, make: Make<A>, sql: string, params: Values, empty: A): Answer<A> => {
+  const attempt = (typing?: Typing) => router.run(operation, make(sql, params, typing), undefined)
+  const first = params.some(isDated) ? guarded(router, sql, attempt()) : attempt()
+  return Effect.catch(first, (error) =>
+    error._tag === "EmptyQueryError"
+      ? Effect.succeed(empty)
+      : Effect.mapError(otherwise(router, params, error, attempt), (last) => sqlErrorOf(last, operation))
+  )
+}
+
+/**
+ * Makes another attempt with other types of parameters, if nothing has run because of those of the first. In a
+ * transaction that the server's error has aborted there is none.
+ */
+const otherwise = <A>(
+  router: Router,
+  params: Values,
+  error: PgError.PgError,
+  again: (typing: Typing) => Effect.Effect<A, PgError.PgError>
+): Effect.Effect<A, PgError.PgError> =>
+  router.onTransaction((level) => {
+    const typing = isOfTypes(error) && error.outcome === "none" ? otherTyping(params) : undefined
+    if (typing === undefined || level?.session.transactionStatus === TransactionStatus.failed) return Effect.fail(error)
+    return Effect.mapError(again(typing), (last) => (isOfTypes(last) ? error : last))
+  })
+
+/** The texts whose Dates the server has taken, of all clients. */
+const decided = new Set<string>()
+const MAX_DECIDED = 1_000
+
+/**
+ * Runs a first attempt in a savepoint, if it is in a transaction and the server may not be able to decide the type of a
+ * Date. Otherwise its error would abort the transaction.
+ */
+const guarded = <A>(
+  router: Router,
+  sql: string,
+  attempt: Effect.Effect<A, PgError.PgError>
+): Effect.Effect<A, PgError.PgError> =>
+  router.onTransaction((level) => {
+    if (level === undefined || decided.has(sql) || firstTyping(timeZoneOf(level.session)).dates !== "undecided") {
+      return attempt
+    }
+    const probe = level.within(JOINING_LEVEL, (inner) => router.bind(inner, attempt))
+    return Effect.tap(probe, () =>
+      Effect.sync(() => {
+        if (decided.size >= MAX_DECIDED) decided.clear()
+        decided.add(sql)
+      })
+    )
+  })
+
+/**
+ * The codes with which the server refuses a statement for the types of its parameters: it cannot tell one, or there is no
+ * such function or operator, or a column has another type.
+ */
+const OF_TYPES: ReadonlySet<string> = new Set(["42725", "42804", "42883", "42P18", "42P38"])
+
+/** Whether an error may come from the types of parameters. */
+const isOfTypes = (error: PgError.PgError): boolean =>
+  PgError.isPostgresError(error) ? OF_TYPES.has(error.code) : error._tag === "EncodeError"
+
+/** Streams the rows of a statement. The stream has no rows yet when another attempt is made. */
+const streamed = (router: Router, sql: string, params: Values): Stream.Stream<Row, PgError.PgError> => {
+  const attempt = (typing: Typing) => stream(router, { sql, params: typedParameters(params, typing) }, undefined)
+  return Stream.unwrap(
+    router.onTransaction((level) => {
+      const first = level === undefined ? ELSEWHERE : firstTyping(timeZoneOf(level.session))
+      const again = (error: PgError.PgError) =>
+        Stream.unwrap(otherwise(router, params, error, (typing) => Effect.succeed(attempt(typing))))
+      return Effect.succeed(Stream.catch(attempt(first), again))
+    })
+  )
+}

@@ -10,13 +10,14 @@ import * as SqlClient from "effect/sql/SqlClient"
 import type { Connection } from "effect/sql/SqlConnection"
 import type { SqlError } from "effect/sql/SqlError"
 import type { WithTransactionOptions } from "../connection/queryable/queryable.ts"
-import type { Router } from "../connection/router.ts"
+import { levelSource, type Router } from "../connection/router.ts"
 import { beginStatement } from "../connection/beginStatement.ts"
 import { begunWith } from "../connection/transaction.ts"
 import { WITH_TRANSACTION_OPTIONS } from "../call/options.ts"
 import * as Shape from "../call/shape.ts"
 import * as PgError from "../PgError.ts"
 import { withTimeout } from "../call/timeout.ts"
+import { connectionOf } from "./connection.ts"
 import { sqlErrorOf } from "./sqlErrors.ts"
 
 export type TransactionService = SqlClient.SqlClient["transactionService"]
@@ -48,7 +49,7 @@ const CurrentTransactionService = Context.Reference<TransactionService | undefin
 
 /**
  * Makes the transactions of one client. Each level of a transaction, whichever API has begun it, is known in the
- * context of its fiber by a pair of its own. `connection` routes its calls by the fiber, so all pairs have the same one.
+ * context of its fiber by a pair of its own, whose connection reaches the level from any fiber.
  */
 export const make = (
   router: Router,
@@ -57,10 +58,11 @@ export const make = (
 ): Transactions => {
   const service: TransactionService = Context.Service(`effectpg/SqlTransaction/${clients++}`)
   const afterCommit = afterCommitOf(router, service)
-  router.companions.push((body, depth) =>
+  router.companions.push((body, level) =>
     Effect.updateContext(body, (context) => {
       const reactivity = Context.getOrUndefined(context, Reactivity.Reactivity)
-      const known = Context.add(context, service, [connection, depth]).pipe(
+      const own = connectionOf(router.adapted(router.observer, levelSource(level)))
+      const known = Context.add(context, service, [own, level.nesting]).pipe(
         Context.add(CurrentTransactionService, service)
       )
       return reactivity === undefined
@@ -92,17 +94,20 @@ const transacted = <A, E, R>(
   body: Effect.Effect<A, E, R>,
   given: WithTransactionOptions | undefined
 ): Effect.Effect<A, E | SqlError, R> =>
-  Effect.withFiber((fiber) => {
+  Effect.suspend(() => {
     const failures = new Set<unknown>()
     const noted = Effect.mapError(body, (error) => {
       failures.add(error)
       return error
     })
-    const replaced = router.isInTransaction(fiber) ? undefined : fiber.getRef(SqlClient.BeginTransaction)
     const whole = Shape.withOptions(optionsIn(given), WITH_TRANSACTION_OPTIONS, (options = {}) => {
-      const begin = replaced ?? beginStatement(options)
-      if (typeof begin !== "string") return Effect.fail(begin)
-      return withTimeout("withTransaction", undefined, begunWith(router, noted, begin, options), options.timeout)
+      const begun = (begin: string | PgError.InvalidConfigError) =>
+        typeof begin === "string" ? begunWith(router, noted, begin, options) : Effect.fail(begin)
+      const begins = router.inTransaction<A, E | PgError.PgError, R>(
+        () => begun(beginStatement(options)),
+        (_, fiber) => begun(fiber.getRef(SqlClient.BeginTransaction) ?? beginStatement(options))
+      )
+      return withTimeout("withTransaction", undefined, begins, options.timeout)
     })
     /** The body's own failure passes as it is, also if it is an error of effectpg. */
     const isOfTransaction = (error: E | PgError.PgError): error is PgError.PgError =>
@@ -121,7 +126,7 @@ const optionsIn = (given: WithTransactionOptions | undefined): WithTransactionOp
 const afterCommitOf =
   (router: Router, service: TransactionService): AfterCommit =>
   <R>(effect: Effect.Effect<void, never, R>) => {
-    const reported = Effect.ignoreCause(effect, { log: "Unhandled", message: "a callback of afterCommit has failed" })
+    const reported = Effect.ignoreCause(effect, { log: "Unhandled", message: "a callback of afterCommit failed" })
     return router.inTransaction(
       (level) =>
         Effect.contextWith((context: Context.Context<R>) => {

@@ -181,10 +181,13 @@ export class BackendDecoder {
   }
 
   private judgeLength(type: number, length: number): void {
-    if (length < LENGTH_BYTES) throw new ProtocolViolation(`${backendMessageName(type)} of length ${length}`)
+    if (length < LENGTH_BYTES)
+      throw new ProtocolViolation(`${backendMessageName(type)} with the invalid length ${length}`)
     const limit = Math.min(LONG_MESSAGES.get(type) ?? MAX_SHORT_MESSAGE_BYTES, this.maxMessageBytes)
     if (length > limit) {
-      throw new ProtocolViolation(`${backendMessageName(type)} of ${length} bytes; at most ${limit} are accepted`)
+      throw new ProtocolViolation(
+        `${backendMessageName(type)} of ${length} bytes, where the client accepts at most ${limit}`
+      )
     }
   }
 }

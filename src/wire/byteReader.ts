@@ -23,7 +23,7 @@ export class ByteReader {
   private advance(count: number): number {
     const at = this.position
     if (count < 0 || count > this.end - at) {
-      throw new ProtocolViolation(`${count} bytes wanted, ${this.end - at} left in the message`)
+      throw new ProtocolViolation(`a message with ${this.end - at} bytes left where it needs ${count}`)
     }
     this.position = at + count
     return at
@@ -62,7 +62,7 @@ export class ByteReader {
   skipString(): number {
     const start = this.position
     const zero = this.bytes.indexOf(0, start)
-    if (zero < 0 || zero >= this.end) throw new ProtocolViolation("a string without its terminator")
+    if (zero < 0 || zero >= this.end) throw new ProtocolViolation("a string without a NUL at its end")
     this.position = zero + 1
     return zero - start
   }
@@ -79,7 +79,7 @@ export class ByteReader {
 
   expectEnd(message: string): void {
     if (this.position !== this.end) {
-      throw new ProtocolViolation(`${this.end - this.position} bytes too many at the end of ${message}`)
+      throw new ProtocolViolation(`${message} with ${this.end - this.position} bytes too many`)
     }
   }
 }

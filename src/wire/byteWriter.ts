@@ -139,9 +139,12 @@ export class ByteWriter {
   }
 
   private longUtf8(text: string): void {
-    if (text.includes("\0")) throw new Unencodable("text with a NUL character (\\u0000), which PostgreSQL cannot hold")
+    if (text.includes("\0"))
+      throw new Unencodable("the text contains a NUL character (\\u0000), which PostgreSQL does not accept")
     if (!text.isWellFormed()) {
-      throw new Unencodable("text with a lone surrogate, which UTF-8 cannot hold; repair it with toWellFormed()")
+      throw new Unencodable(
+        "the text contains a lone surrogate, which UTF-8 cannot encode; repair it with toWellFormed()"
+      )
     }
     this.ensure(text.length <= SLAB_BYTES ? text.length * 3 : Buffer.byteLength(text))
     this.position += this.bytes.write(text, this.position, "utf8")
@@ -209,4 +212,4 @@ const LENGTH_BYTES = 4
 const MESSAGE_HEADER_BYTES = 1 + LENGTH_BYTES
 
 const tooLarge = (bytes: number): string =>
-  `${bytes} bytes, more than the ${MAX_MESSAGE_BYTES} that PostgreSQL takes in one message; send it in pieces`
+  `it has ${bytes} bytes, but PostgreSQL accepts at most ${MAX_MESSAGE_BYTES} in one message; send it in parts`

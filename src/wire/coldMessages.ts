@@ -42,10 +42,13 @@ const serializer = (): typeof serialize => {
 
 /** Refuses text that contains a NUL, that UTF-8 cannot hold, or that is too long for any message. */
 const checkText = (what: string, text: string): void => {
-  if (text.includes("\0")) throw new Unencodable(`${what} has a NUL character (\\u0000), which PostgreSQL cannot hold`)
-  if (!text.isWellFormed()) throw new Unencodable(`${what} has a lone surrogate, which UTF-8 cannot hold`)
+  if (text.includes("\0"))
+    throw new Unencodable(`${what} contains a NUL character (\\u0000), which PostgreSQL does not accept`)
+  if (!text.isWellFormed()) throw new Unencodable(`${what} contains a lone surrogate, which UTF-8 cannot encode`)
   if (text.length * 3 > MAX_MESSAGE_BYTES && Buffer.byteLength(text) > MAX_MESSAGE_BYTES - MAX_FRAME_BYTES) {
-    throw new Unencodable(`${what} is longer than the ${MAX_MESSAGE_BYTES} bytes that PostgreSQL takes in one message`)
+    throw new Unencodable(
+      `${what} is longer than the ${MAX_MESSAGE_BYTES} bytes that PostgreSQL accepts in one message`
+    )
   }
 }
 
@@ -58,7 +61,7 @@ const MAX_FRAME_BYTES = 4 + MAX_NAME_BYTES + 2 + 2 + 4 * MAX_COUNT
 const checkName = (name: string): void => {
   checkText("the name of a statement", name)
   if (Buffer.byteLength(name) > MAX_NAME_BYTES) {
-    throw new Unencodable(`the name of a statement has more than the ${MAX_NAME_BYTES} bytes that PostgreSQL keeps`)
+    throw new Unencodable(`the name of a statement is longer than the ${MAX_NAME_BYTES} bytes that PostgreSQL keeps`)
   }
 }
 
@@ -66,13 +69,16 @@ const checkName = (name: string): void => {
 export const encodeStartup = (parameters: ReadonlyMap<string, string>): Buffer => {
   for (const [name, value] of parameters) {
     checkText("the name of a startup parameter", name)
-    if (name === "") throw new Unencodable("a startup parameter without a name would end the list")
-    if (name.toLowerCase() === "client_encoding") throw new Unencodable("client_encoding is always UTF8")
+    if (name === "") throw new Unencodable("a startup parameter has an empty name")
+    if (name.toLowerCase() === "client_encoding")
+      throw new Unencodable("client_encoding cannot be set, because it is always UTF8")
     checkText(`the startup parameter ${name}`, value)
   }
   const packet = serializer().startup(Object.fromEntries(parameters))
   if (packet.length - 4 > MAX_STARTUP_PACKET_BYTES) {
-    throw new Unencodable(`the startup parameters have more than the ${MAX_STARTUP_PACKET_BYTES} bytes of one packet`)
+    throw new Unencodable(
+      `the startup parameters are longer than the ${MAX_STARTUP_PACKET_BYTES} bytes that PostgreSQL accepts`
+    )
   }
   return packet
 }
@@ -108,7 +114,9 @@ export const encodeParse = (name: string, sql: string, parameterOids: ReadonlyAr
   checkName(name)
   checkText("the SQL text", sql)
   if (parameterOids.length > MAX_COUNT) {
-    throw new Unencodable(`${parameterOids.length} parameter types; a statement takes at most ${MAX_COUNT}`)
+    throw new Unencodable(
+      `the call gives ${parameterOids.length} parameter types, but a statement takes at most ${MAX_COUNT}`
+    )
   }
   return serializer().parse({ name, text: sql, types: [...parameterOids] })
 }
@@ -132,7 +140,7 @@ export const encodeCopyDone = (): Buffer => serialize.copyDone()
 
 /** Ends a COPY FROM STDIN with an error; the server includes `reason` in its message. */
 export const encodeCopyFail = (reason: string): Buffer => {
-  checkText("the reason for the end of a COPY", reason)
+  checkText("the reason for ending the COPY", reason)
   return serialize.copyFail(reason)
 }
 
@@ -161,8 +169,7 @@ const parse = (type: number, bytes: Buffer, start: number, end: number): Backend
   return message
 }
 
-const malformed = (type: number): ProtocolViolation =>
-  new ProtocolViolation(`${backendMessageName(type)} that cannot be read`)
+const malformed = (type: number): ProtocolViolation => new ProtocolViolation(`a malformed ${backendMessageName(type)}`)
 
 /** Int32 request, then data that depends on it. The salt is 4 bytes; mechanisms are strings, ended by an empty one. */
 export const decodeAuthentication = (bytes: Buffer, start: number, end: number): AuthenticationRequest => {

@@ -22,14 +22,15 @@ const NINE = 0x39
  */
 export const readCommandTag = (bytes: Buffer, start: number, bodyEnd: number): CommandTag => {
   const terminator = bodyEnd - 1
-  if (terminator < start || bytes[terminator] !== NUL) throw new ProtocolViolation("a command tag without terminator")
+  if (terminator < start || bytes[terminator] !== NUL)
+    throw new ProtocolViolation("a command tag without a NUL at its end")
   const counted = beforeNumber(bytes, start, terminator)
   if (counted === terminator) {
     return commonAt(bytes, start, terminator) ?? { command: textAt(bytes, start, terminator), rowCount: 0 }
   }
   let rowCount = 0
   for (let at = counted + 1; at < terminator; at++) rowCount = rowCount * 10 + (bytes[at]! - ZERO)
-  if (rowCount > Number.MAX_SAFE_INTEGER) throw new ProtocolViolation("a command tag with an impossible number of rows")
+  if (rowCount > Number.MAX_SAFE_INTEGER) throw new ProtocolViolation("a command tag with too large a number of rows")
   const end = beforeNumber(bytes, start, counted)
   return { command: commonAt(bytes, start, end)?.command ?? textAt(bytes, start, end), rowCount }
 }
@@ -80,6 +81,6 @@ const commonAt = (bytes: Buffer, start: number, end: number): CommandTag | undef
 
 const textAt = (bytes: Buffer, start: number, end: number): string => {
   const command = bytes.toString("latin1", start, end)
-  if (command.includes("\0")) throw new ProtocolViolation("a command tag that ends early")
+  if (command.includes("\0")) throw new ProtocolViolation("a command tag with a NUL in its middle")
   return command
 }

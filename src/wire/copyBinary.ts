@@ -79,7 +79,7 @@ export class CopyRowDecoder {
           at = this.carry.length === 0 ? this.readRow(bytes, at, end) : this.completeRow(bytes, at, end)
           break
         case "end":
-          throw new ProtocolViolation("COPY data after its end")
+          throw new ProtocolViolation("COPY data behind the end marker")
       }
     }
   }
@@ -132,7 +132,7 @@ export class CopyRowDecoder {
     if (this.columnsLeft === undefined) {
       if (there < COUNT_BYTES) return false
       const count = bytes.readInt16BE(start)
-      if (count < END_OF_ROWS) throw new ProtocolViolation(`a row of ${count} columns in COPY data`)
+      if (count < END_OF_ROWS) throw new ProtocolViolation(`COPY data with a row of ${count} columns`)
       if (count === END_OF_ROWS) this.state = "end"
       this.columnsLeft = Math.max(count, 0)
       this.passed = COUNT_BYTES
@@ -140,9 +140,10 @@ export class CopyRowDecoder {
     let { columnsLeft, passed } = this
     for (; columnsLeft > 0 && there - passed >= LENGTH_BYTES; columnsLeft--) {
       const length = bytes.readInt32BE(start + passed)
-      if (length < NULL_LENGTH) throw new ProtocolViolation(`a value of length ${length} in COPY data`)
+      if (length < NULL_LENGTH) throw new ProtocolViolation(`COPY data with a value of length ${length}`)
       passed += LENGTH_BYTES + Math.max(length, 0)
-      if (passed > MAX_ROW_BYTES) throw new ProtocolViolation(`a row of more than ${MAX_ROW_BYTES} bytes in COPY data`)
+      if (passed > MAX_ROW_BYTES)
+        throw new ProtocolViolation(`COPY data with a row of more than ${MAX_ROW_BYTES} bytes`)
     }
     this.columnsLeft = columnsLeft
     this.passed = passed
@@ -162,13 +163,13 @@ export class CopyRowDecoder {
 const extensionOf = (bytes: Buffer, length: number): number | undefined => {
   const signed = Math.min(length, SIGNATURE.length)
   for (let index = 0; index < signed; index++) {
-    if (bytes[index] !== SIGNATURE[index]) throw new ProtocolViolation("COPY data that is not binary")
+    if (bytes[index] !== SIGNATURE[index]) throw new ProtocolViolation("COPY data that is not in the binary format")
   }
   if (length < HEADER_BYTES) return undefined
   if ((bytes.readInt32BE(FLAGS_AT) & CRITICAL_FLAGS) !== 0) {
     throw new ProtocolViolation("binary COPY data with unknown flags")
   }
   const extension = bytes.readInt32BE(EXTENSION_LENGTH_AT)
-  if (extension < 0) throw new ProtocolViolation("binary COPY data with a negative header length")
+  if (extension < 0) throw new ProtocolViolation("binary COPY data with a header of negative length")
   return extension
 }

@@ -36,7 +36,7 @@ export class WrongParameterCount extends Error {
   readonly actual: number
 
   constructor(expected: number, actual: number) {
-    super(`${actual} values for ${expected} parameters`)
+    super(`the call gives ${actual} values for ${expected} parameters`)
     this.expected = expected
     this.actual = actual
   }
@@ -61,9 +61,9 @@ const isTooDeep = (thrown: Error): boolean =>
 export const limitMet = (thrown: unknown): string | undefined => {
   if (!(thrown instanceof Error)) return undefined
   if (isTooLong(thrown)) {
-    return `its text has more than the ${LONGEST_STRING} characters that a JavaScript string can hold; send or ask for it in parts`
+    return `its text has more than the ${LONGEST_STRING} characters that a JavaScript string can hold; send or fetch it in parts`
   }
-  return isTooDeep(thrown) ? "it is nested too deep, or too long, for the stack" : undefined
+  return isTooDeep(thrown) ? "it is nested too deeply, or is too long, for the call stack" : undefined
 }
 
 /**
@@ -71,7 +71,7 @@ export const limitMet = (thrown: unknown): string | undefined => {
  * of error, because its message may quote a value.
  */
 export const reasonOfThrown = (thrown: unknown, who = "its codec"): string =>
-  limitMet(thrown) ?? `${who} threw ${thrown instanceof Error ? thrown.name : typeof thrown}`
+  limitMet(thrown) ?? `${who} threw ${thrown instanceof Error ? thrown.name : `a value of type ${typeof thrown}`}`
 
 /**
  * A value contains types that the client does not know, or knows only in an outdated form. Once the types have been

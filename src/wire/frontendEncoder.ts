@@ -107,7 +107,8 @@ const writeParameters = (
 ): void => {
   const count = values.length
   if (count !== parameters.length) throw new WrongParameterCount(parameters.length, count)
-  if (count > MAX_COUNT) throw new Unencodable(`${count} parameters; a statement takes at most ${MAX_COUNT}`)
+  if (count > MAX_COUNT)
+    throw new Unencodable(`the call gives ${count} parameters, but a statement takes at most ${MAX_COUNT}`)
   if (count === 0) return writer.int32(NO_FORMATS_AND_NO_VALUES)
   const common = commonFormat(parameters, values)
   if (common !== undefined) {
@@ -172,7 +173,7 @@ export const writeDescribePortal = (writer: ByteWriter, portal: Uint8Array = UNN
 /** Runs a portal, by default the unnamed one, up to a number of rows; 0 means to its end. The name includes its NUL. */
 export const writeExecute = (writer: ByteWriter, maxRows: number, portal: Uint8Array = UNNAMED_PORTAL_BYTES): void => {
   if (!Number.isInteger(maxRows) || maxRows < 0 || maxRows > MAX_ROWS) {
-    throw new Unencodable(`${maxRows} as the number of rows to fetch; it is a whole number from 0 to ${MAX_ROWS}`)
+    throw new Unencodable(`the number of rows to fetch must be a whole number from 0 to ${MAX_ROWS}, not ${maxRows}`)
   }
   const execute = writer.beginMessage(EXECUTE)
   writer.raw(portal)
@@ -186,12 +187,18 @@ export const bindNames = (statement: string): Uint8Array =>
 
 /** The formats of the result columns as Bind encodes them: no code if all are text, one code if all are the same. */
 export const encodeResultFormats = (formats: ReadonlyArray<Format>): Uint8Array => {
-  if (formats.length > MAX_COUNT) throw new Unencodable(`${formats.length} columns; at most ${MAX_COUNT} can be named`)
+  if (formats.length > MAX_COUNT)
+    throw new Unencodable(`the result has ${formats.length} columns, but the client can read at most ${MAX_COUNT}`)
   const first = formats[0] ?? Format.text
-  const uniform = formats.every((format) => format === first)
-  const codes = !uniform ? formats : first === Format.text ? [] : [first]
-  return Uint8Array.from([codes.length, ...codes].flatMap((word) => [word >> 8, word & 0xff]))
+  if (!formats.every((format) => format === first)) return int16s(formats)
+  return first === Format.text ? ALL_TEXT : ALL_BINARY
 }
+
+const int16s = (codes: ReadonlyArray<number>): Uint8Array =>
+  Uint8Array.from([codes.length, ...codes].flatMap((word) => [word >> 8, word & 0xff]))
+
+const ALL_TEXT = int16s([])
+const ALL_BINARY = int16s([Format.binary])
 
 /**
  * Begins a CopyData: Byte1 'd', Int32 length, the bytes. Returns the mark for `endMessage`. The boundaries between

@@ -94,14 +94,14 @@ layer(TestDatabase.layer, { excludeTestServices: true })("options right behind t
         const error = yield* refusalOf(fetchAny(pg, "SELECT $1::int4", given))
         assert.strictEqual(
           error.message,
-          `${name}: there is no such option here${meant}; there are timeout, row; the values of parameters come in an array`
+          `${name}: is not a known option${meant}; the options are: timeout, row; give the values of parameters in an array`
         )
         assert.strictEqual(error._tag, "InvalidConfigError")
       }
       const behind = yield* refusalOf(fetchAny(pg, "SELECT $1::int4", [7], { rwo: Row }))
       assert.strictEqual(
         behind.message,
-        "rwo: there is no such option here (did you mean row?); there are timeout, row"
+        "rwo: is not a known option (did you mean row?); the options are: timeout, row"
       )
       yield* assertHealthy(pg)
     }).pipe(Effect.scoped)
@@ -122,11 +122,11 @@ layer(TestDatabase.layer, { excludeTestServices: true })("options right behind t
       for (const given of [5, "x", new Map([["row", Row]]), new Date(0), Effect.void, Row, Promise.resolve([])]) {
         const error = yield* refusalOf(fetchAny(pg, SQL, given))
         assert.instanceOf(error, PgError.EncodeError)
-        assert.include(error.reason, "the values of its parameters come in an array")
+        assert.include(error.reason, "the values of the parameters must be in an array")
       }
       assert.strictEqual((yield* refusalOf(fetchAny(pg, SQL, { row: Row }, { timeout: 5 })))._tag, "EncodeError")
       const template = yield* refusalOf(fetchAny(pg, sql`SELECT ${1}::int4`, [1]))
-      assert.include(template.message, "a template has its values already")
+      assert.include(template.message, "a template already contains its values")
       assert.deepStrictEqual(yield* fetchAny(pg, SQL, null, { row: Row }), [row])
       yield* assertHealthy(pg)
     }).pipe(Effect.scoped)

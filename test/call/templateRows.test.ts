@@ -58,8 +58,8 @@ describe("sql.insert", () => {
     [undefined, /an object, or an array of objects/],
     [[["Emma", 9]], /an object, or an array of objects/],
     [[emma, { title: "Persuasion" }], /row 2 has no "price"/],
-    [[emma, { ...persuasion, stock: 1 }], /row 2 has "stock", and the first row has not/],
-    [[emma, { title: "Persuasion", price: undefined }], /undefined, which row 2 has for "price": use null/],
+    [[emma, { ...persuasion, stock: 1 }], /row 2 has "stock", which the first row does not have/],
+    [[emma, { title: "Persuasion", price: undefined }], /undefined, but row 2 has it for "price": use null/],
     [[emma, Object.create(emma)], /row 2 has no "title"/],
     [{ "": 1 }, /empty/],
     [{ "a\0": 1 }, /NUL/]
@@ -75,7 +75,10 @@ describe("sql.insert", () => {
   it("refuses more values than a statement can have, and says how to write so many", () => {
     assert.strictEqual(sql.insert(manyRows(32_767)).fault, undefined)
     for (const { fault } of [sql.insert(manyRows(32_768)), sql.upsert(manyRows(32_768), { conflict: ["a"] })]) {
-      assert.match(fault ?? "", /got 65536 values, and a statement can have 65535: .* copyInRows, or with unnest/)
+      assert.match(
+        fault ?? "",
+        /got 65536 values, but a statement can have at most 65535: .* copyInRows, or with unnest/
+      )
     }
     assert.match(sql.values(Array.from({ length: 65_536 }, (_, index) => [index])).fault ?? "", /copyInRows/)
   })
@@ -130,12 +133,12 @@ describe("sql.upsert", () => {
   it("is a fault if it cannot know what to do", () => {
     const row = { id: 1, name: "ada" }
     const refused: ReadonlyArray<readonly [options: unknown, fault: RegExp]> = [
-      [undefined, /an array of keys as conflict/],
-      [{ conflict: "id" }, /an array of keys as conflict/],
-      [{ conflict: [] }, /at least one key as conflict/],
-      [{ conflict: ["ident"] }, /a key as conflict that the rows have not/],
-      [{ conflict: ["id"], update: ["nam"] }, /a key as update that the rows have not/],
-      [{ conflict: ["id", "name"] }, /no column to update: with `update: \[\]`/]
+      [undefined, /an array of keys as its option conflict/],
+      [{ conflict: "id" }, /an array of keys as its option conflict/],
+      [{ conflict: [] }, /at least one key in its option conflict/],
+      [{ conflict: ["ident"] }, /the option conflict of sql\.upsert has a key that the rows do not have/],
+      [{ conflict: ["id"], update: ["nam"] }, /the option update of sql\.upsert has a key that the rows do not have/],
+      [{ conflict: ["id", "name"] }, /no column to update; write `update: \[\]`/]
     ]
     for (const [options, fault] of refused) assert.match(untypedUpsert(row, options).fault ?? "", fault)
     assert.match(untypedUpsert([], { conflict: ["id"] }).fault ?? "", /^sql\.upsert takes at least one row/)

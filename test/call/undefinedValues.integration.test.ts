@@ -98,7 +98,7 @@ layer(TestDatabase.layer, { excludeTestServices: true })("a value that is undefi
         ["SELECT $1::int4[]", [1, undefined], /^an element of the array is undefined; use null for NULL$/],
         ["SELECT $1::text[]", ["a", undefined], /^an element of the array is undefined/],
         ["SELECT $1::jsonb[]", [{}, undefined], /^an element of the array is undefined/],
-        ["SELECT $1::pair", { a: 1, b: undefined }, /lacks the attribute "b" of pair; null stands for NULL$/],
+        ["SELECT $1::pair", { a: 1, b: undefined }, /no value for the attribute "b" of pair; use null for NULL$/],
         ["SELECT $1::pair", [1, undefined], /^the attribute "b" of pair is undefined; use null for NULL$/],
         ["SELECT $1::pair[]", [{ a: 1, b: "b" }, undefined], /^an element of the array is undefined/],
         ["SELECT $1::int4range", { lower: 1, upper: undefined }, /^a bound of int4range is undefined/]

@@ -172,15 +172,24 @@ describe("an array", () => {
     [["1"], ["2", "3"]]
   ]) {
     it(`is refused if it is not rectangular: ${JSON.stringify(value)}`, () => {
-      assert.strictEqual(unencodable(int4s, value), "the array is not rectangular")
-      assert.throws(() => textOf(int4s, value), "the array is not rectangular")
+      assert.strictEqual(
+        unencodable(int4s, value),
+        "the array is not rectangular: its inner arrays must all have the same length"
+      )
+      assert.throws(
+        () => textOf(int4s, value),
+        "the array is not rectangular: its inner arrays must all have the same length"
+      )
     })
   }
 
   it("is not rectangular if it has a hole for a row", () => {
     const rows: Array<unknown> = [[1]]
     rows[2] = [3]
-    assert.strictEqual(unencodable(int4s, rows), "the array is not rectangular")
+    assert.strictEqual(
+      unencodable(int4s, rows),
+      "the array is not rectangular: its inner arrays must all have the same length"
+    )
   })
 
   it("has six dimensions at most, even if it contains itself", () => {
@@ -188,7 +197,7 @@ describe("an array", () => {
     endless.push(endless)
     for (const value of [[[[[[[[1]]]]]]], endless]) {
       assert.strictEqual(formatOf(int4s, value), Format.binary)
-      assert.strictEqual(unencodable(int4s, value), "int4[] has at most 6 dimensions, the array has more")
+      assert.strictEqual(unencodable(int4s, value), "int4[] has at most 6 dimensions, but the array has more")
     }
   })
 
@@ -200,7 +209,7 @@ describe("an array", () => {
   })
 
   it("names the reason for which an element is refused", () => {
-    assert.match(unencodable(int4s, [1, 2.5]), /^value out of range for int4/)
+    assert.match(unencodable(int4s, [1, 2.5]), /^the value is out of range for int4/)
     assert.match(undecodable(int4s, "00000001 00000000 00000017 00000001 00000001 00000002 0001"), /^int4 has 4 bytes/)
   })
 
@@ -268,7 +277,7 @@ describe("an array with strings among elements of another type", () => {
     )
     assert.strictEqual(textOf(arrayOf(float8, pgType.float8.oid), ["1", -0, NaN]), '{"1","-0","NaN"}')
     assert.strictEqual(textOf(arrayOf(bool, pgType.bool.oid), ["on", false]), '{"on","false"}')
-    assert.throws(() => textOf(int4s, ["1", {}]), "int4 takes no object beside strings")
+    assert.throws(() => textOf(int4s, ["1", {}]), "int4 cannot turn an object into text; give a string")
   })
 
   it("is divided by semicolons if the type requires it", () => {
@@ -321,7 +330,10 @@ describe("an array with lower bounds", () => {
 
   it("refuses a lower bound that would leave an index out of range", () => {
     for (const lower of [0.5, NaN, -(2 ** 31) - 1, 2 ** 31 - 1]) {
-      assert.match(unencodable(int4s, new PgArray([1], [lower])), /^int4\[\] takes lower bounds that are whole numbers/)
+      assert.match(
+        unencodable(int4s, new PgArray([1], [lower])),
+        /^int4\[\] takes only lower bounds that are whole numbers/
+      )
     }
     for (const lower of [-(2 ** 31), 2 ** 31 - 2]) {
       const value = new PgArray([1], [lower])
@@ -336,57 +348,57 @@ describe("an array with lower bounds", () => {
 
 describe("malformed bytes of an array", () => {
   for (const [what, hex, message] of [
-    ["less than a header", "00000000 00000000", "an array that ends within its header"],
-    ["seven dimensions", "00000007 00000000 00000017", "an array of 7 dimensions"],
-    ["a negative number of dimensions", "ffffffff 00000000 00000017", "an array of -1 dimensions"],
+    ["less than a header", "00000000 00000000", "the array ends within its header"],
+    ["seven dimensions", "00000007 00000000 00000017", "the array has 7 dimensions"],
+    ["a negative number of dimensions", "ffffffff 00000000 00000017", "the array has -1 dimensions"],
     [
       "elements of another type",
       "00000000 00000000 80000019",
-      "an array whose elements are of type 2147483673, where 23 was expected"
+      "the array has elements of type 2147483673, but the client expected type 23"
     ],
-    ["dimensions cut short", "00000001 00000000 00000017 00000001", "an array that ends within its dimensions"],
+    ["dimensions cut short", "00000001 00000000 00000017 00000001", "the array ends within its dimensions"],
     [
       "a negative length of a dimension",
       "00000001 00000000 00000017 ffffffff 00000001",
-      "an array with a dimension of -1, and 0 bytes left for its elements"
+      "the array has a dimension of length -1, but only 0 bytes are left for its elements"
     ],
     [
       "two negative lengths, whose product is not",
       "00000002 00000000 00000017 ffffffff 00000001 ffffffff 00000001 ffffffff",
-      "an array with a dimension of -1, and 4 bytes left for its elements"
+      "the array has a dimension of length -1, but only 4 bytes are left for its elements"
     ],
     [
       "two thousand million elements in no bytes",
       "00000001 00000000 00000017 7fffffff 00000001",
-      "an array with a dimension of 2147483647, and 0 bytes left for its elements"
+      "the array has a dimension of length 2147483647, but only 0 bytes are left for its elements"
     ],
     [
       "lengths whose product overflows",
       `00000006 00000000 00000017 ${"00010000 00000001".repeat(6)}`,
-      "an array with a dimension of 65536, and 0 bytes left for its elements"
+      "the array has a dimension of length 65536, but only 0 bytes are left for its elements"
     ],
     [
       "elements cut short",
       "00000001 00000000 00000017 00000002 00000001 00000004 00000001",
-      "an array that ends before all its elements"
+      "the array ends before its last element"
     ],
     [
       "an element cut short",
       "00000001 00000000 00000017 00000001 00000001 00000004 0000",
-      "an array with an element of 4 bytes, and 2 bytes left"
+      "the array has an element of 4 bytes, but only 2 bytes are left"
     ],
     [
       "an element of negative length",
       "00000001 00000000 00000017 00000001 00000001 fffffffe",
-      "an array with an element of -2 bytes, and 0 bytes left"
+      "the array has an element of -2 bytes, but only 0 bytes are left"
     ],
     [
       "an element of a width that is not its type's, though all bytes together are as many as they should be",
       "00000001 00000000 00000017 00000001 00000001 00000003 00000000",
-      "int4 has 4 bytes on the wire, but got 3"
+      "int4 has 4 bytes, but the server sent 3"
     ],
-    ["bytes left over", "00000001 00000000 00000017 00000001 00000001 ffffffff 00", "an array with 1 bytes too many"],
-    ["bytes left over after no elements", "00000000 00000000 00000017 00", "an array with 1 bytes too many"]
+    ["bytes left over", "00000001 00000000 00000017 00000001 00000001 ffffffff 00", "the array has 1 bytes too many"],
+    ["bytes left over after no elements", "00000000 00000000 00000017 00", "the array has 1 bytes too many"]
   ] as const) {
     it(`are refused for ${what}`, () => {
       assert.strictEqual(undecodable(int4s, hex), message)

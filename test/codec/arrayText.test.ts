@@ -40,34 +40,34 @@ describe("the text of an array", () => {
   })
 
   for (const [text, why] of [
-    ["", "has no brace at its beginning"],
-    ["a", "has no brace at its beginning"],
-    ["[1:1]=", "has no brace at its beginning"],
-    ["{", "lacks an element"],
-    ["{,}", "lacks an element"],
-    ["{a,}", "lacks an element"],
-    ["{{}}", "lacks an element"],
+    ["", "does not begin with a brace"],
+    ["a", "does not begin with a brace"],
+    ["[1:1]=", "does not begin with a brace"],
+    ["{", "has no element where one is due"],
+    ["{,}", "has no element where one is due"],
+    ["{a,}", "has no element where one is due"],
+    ["{{}}", "has no element where one is due"],
     ["{a", "has an element that does not end"],
     ['{"a"b}', "has an element that does not end"],
     ['{a"b"}', "has an element that does not end"],
-    ["{a;b}x", "goes on after its end"],
-    ["{a}}", "goes on after its end"],
-    ["{a},{b}", "goes on after its end"],
+    ["{a;b}x", "continues behind its end"],
+    ["{a}}", "continues behind its end"],
+    ["{a},{b}", "continues behind its end"],
     ['{"a', "ends within quotes"],
     ['{"a\\', "ends within quotes"],
     ['{"a\\"', "ends within quotes"],
     ["{{1,2},{3}}", "is not rectangular"],
-    ["{{1},2}", "has elements of different depths"],
-    ["{1,{2}}", "has elements of different depths"],
-    ["{{1},{{2}}}", "has elements of different depths"],
+    ["{{1},2}", "has elements at different depths"],
+    ["{1,{2}}", "has elements at different depths"],
+    ["{{1},{{2}}}", "has elements at different depths"],
     ["{{{{{{{1}}}}}}}", "has more than 6 dimensions"],
-    ["[1:2]={a}", "has other bounds than lengths"],
-    ["[1:1][1:1]={a}", "has other bounds than lengths"],
-    ["[1:0]={}", "has other bounds than lengths"],
-    ["[a:b]={a}", "has no brace at its beginning"]
+    ["[1:2]={a}", "declares bounds that do not match its lengths"],
+    ["[1:1][1:1]={a}", "declares bounds that do not match its lengths"],
+    ["[1:0]={}", "declares bounds that do not match its lengths"],
+    ["[a:b]={a}", "does not begin with a brace"]
   ] as const) {
     it(`is refused: ${JSON.stringify(text)}`, () => {
-      assert.throws(() => parseArray(text, ","), Undecodable, `the text of an array ${why}`)
+      assert.throws(() => parseArray(text, ","), Undecodable, `the text of the array ${why}`)
     })
   }
 

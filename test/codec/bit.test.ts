@@ -40,14 +40,14 @@ for (const codec of [bit, varbit]) {
     })
 
     for (const [what, hex, message] of [
-      ["less than a length", "000000", "that ends within its length"],
-      ["a negative length", "ffffffff", "of -1 bits in 0 bytes"],
-      ["two thousand million bits in no bytes", "7fffffff", "of 2147483647 bits in 0 bytes"],
-      ["a byte too few", "00000009 aa", "of 9 bits in 1 bytes"],
-      ["a byte too many", "00000008 aa80", "of 8 bits in 2 bytes"]
+      ["less than a length", "000000", "ends within its header"],
+      ["a negative length", "ffffffff", "declares -1 bits, but has 0 bytes"],
+      ["two thousand million bits in no bytes", "7fffffff", "declares 2147483647 bits, but has 0 bytes"],
+      ["a byte too few", "00000009 aa", "declares 9 bits, but has 1 bytes"],
+      ["a byte too many", "00000008 aa80", "declares 8 bits, but has 2 bytes"]
     ] as const) {
       it(`refuses bytes with ${what}`, () => {
-        assert.strictEqual(undecodable(codec, hex), `${codec.name} ${message}`)
+        assert.strictEqual(undecodable(codec, hex), `the ${codec.name} ${message}`)
       })
     }
 

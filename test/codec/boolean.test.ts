@@ -21,8 +21,8 @@ describe("bool", () => {
   }
 
   it("refuses bytes of another width", () => {
-    assert.strictEqual(undecodable(bool, ""), "bool has 1 bytes on the wire, but got 0")
-    assert.strictEqual(undecodable(bool, "0100"), "bool has 1 bytes on the wire, but got 2")
+    assert.strictEqual(undecodable(bool, ""), "bool has 1 bytes, but the server sent 0")
+    assert.strictEqual(undecodable(bool, "0100"), "bool has 1 bytes, but the server sent 2")
   })
 
   it.prop("throws nothing but Undecodable", [hostile(1)], ([values]) => assertWithstands(bool, values))

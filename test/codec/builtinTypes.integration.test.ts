@@ -115,7 +115,7 @@ layer(Connected, { excludeTestServices: true })("among the types of every server
       assert.strictEqual(yield* valueOf(connection, "SELECT $1::money * 2", ["$1,234.50"]), "$2,469.00")
       const refused = yield* refusalOf(connection.fetch("SELECT $1::money", [12.34]))
       assert.strictEqual(refused._tag, "EncodeError")
-      assert.include(refused.message, 'money takes its text, such as "12.34", not a number')
+      assert.include(refused.message, 'money takes a string such as "12.34", not a number')
       yield* assertHealthy(connection)
     })
   )

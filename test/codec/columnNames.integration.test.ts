@@ -62,13 +62,13 @@ layer(TestDatabase.layer, { excludeTestServices: true })("names: camelCase", (it
       const pg = yield* liveConnection(CAMEL)
       assert.deepStrictEqual(yield* pg.fetchValue(QUERY, [], { column: "firstName" }), Option.some("ada"))
       const absent = yield* refusalOf(pg.fetchValue(QUERY, [], { column: "first_name" }))
-      assert.include(absent.message, "it has 2, counted from 0: userId, firstName")
+      assert.include(absent.message, "its columns, from position 0, are: userId, firstName")
       const User = Schema.Struct({ userId: Schema.Int, firstName: Schema.String })
       assert.deepStrictEqual(yield* pg.fetchOne(QUERY, [], { row: User }), ROW)
       const misfit = yield* refusalOf(pg.fetch(QUERY, [], { row: Schema.Struct({ firstName: Schema.Int }) }))
       assert.include(misfit.message, 'column "first_name" as text')
       const unknown = yield* refusalOf(pg.fetch(QUERY, [], { row: Schema.Struct({ user_id: Schema.Int }) }))
-      assert.include(unknown.message, "it has 2: userId, firstName")
+      assert.include(unknown.message, "its columns are: userId, firstName")
       yield* assertHealthy(pg)
     })
   )
@@ -85,7 +85,7 @@ layer(TestDatabase.layer, { excludeTestServices: true })("names: camelCase", (it
       ]) {
         const error = yield* refusalOf(call)
         assert.strictEqual(error._tag, "DecodeError")
-        assert.include(error.message, '"user_id" and "userId" are both the property "userId"')
+        assert.include(error.message, 'columns "user_id" and "userId" would both become the property "userId"')
       }
       assert.deepStrictEqual(yield* pg.fetchTuples(both), [[1, 2]])
       assert.strictEqual((yield* pg.execute(both)).rowCount, 1)
@@ -133,7 +133,7 @@ layer(TestDatabase.layer, { excludeTestServices: true })("names: camelCase", (it
         { userId: 4, firstName: null, lastName: null, line_2: null }
       ])
       const missing = yield* refusalOf(pg.copyInRows({ table: "people", columns: ["user_id"] }, [{ user_id: 1 }]))
-      assert.include(missing.message, 'it has no property "userId"')
+      assert.include(missing.message, 'the row has no property "userId"')
       const twice = yield* refusalOf(pg.copyInRows({ table: "people" }, [{ userId: 1, user_id: 1 }]))
       assert.strictEqual(twice._tag, "DuplicateColumnError")
       const wrong = yield* refusalOf(pg.copyInRows({ table: "people" }, [{ firstName: "ada", userId: {} }]))

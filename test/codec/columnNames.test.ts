@@ -100,7 +100,7 @@ describe("the readers of a row", () => {
 
   it("refuse two columns that are one property, and read them as tuples", () => {
     const shape = shaped(["user_id", "userId"])
-    const message = '"user_id" and "userId" are both the property "userId"'
+    const message = 'columns "user_id" and "userId" would both become the property "userId"'
     for (let count = 0; count <= COMPILE_AFTER_ROWS + 1; count++) {
       assert.throws(() => shape.object(row, 0, row.length), UndecodableColumn, message)
     }

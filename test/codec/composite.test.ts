@@ -59,16 +59,19 @@ describe("compositeOf", () => {
   })
 
   it("names the key of an object that is not an attribute, in binary and in text", () => {
-    const excess = 'pair has no attribute "more", which the object has'
+    const excess = 'pair has no attribute "more", but the object has a value for it'
     assert.strictEqual(unencodable(pair, { label: "a", more: 0, n: 1 }), excess)
-    assert.strictEqual(unencodable(pair, { lable: "a", n: 1 }), 'pair has no attribute "lable", which the object has')
+    assert.strictEqual(
+      unencodable(pair, { lable: "a", n: 1 }),
+      'pair has no attribute "lable", but the object has a value for it'
+    )
     assert.throws(() => textOf(pair, { label: "a", more: null, n: 1 }), excess)
     assert.strictEqual(written(pair, { label: "a", more: undefined, n: 1 }), unspaced(PAIR_1_A))
   })
 
   it("refuses an attribute that is undefined, in an object and in an array, in binary and in text", () => {
     const cases = [
-      [{ n: 1, label: undefined }, 'the object lacks the attribute "label" of pair; null stands for NULL'],
+      [{ n: 1, label: undefined }, 'the object has no value for the attribute "label" of pair; use null for NULL'],
       [[undefined, "a"], 'the attribute "n" of pair is undefined; use null for NULL'],
       [HOLED, 'the attribute "label" of pair is undefined; use null for NULL']
     ] as const
@@ -88,7 +91,7 @@ describe("compositeOf", () => {
     }
     assert.strictEqual(written(pair, new Pair()), unspaced(PAIR_1_A))
     const more = Object.assign(new Pair(), { extra: true })
-    assert.strictEqual(unencodable(pair, more), 'pair has no attribute "extra", which the object has')
+    assert.strictEqual(unencodable(pair, more), 'pair has no attribute "extra", but the object has a value for it')
     const hidden = Object.defineProperty(new Pair(), "hidden", { value: 1, enumerable: false })
     assert.strictEqual(written(pair, hidden), unspaced(PAIR_1_A))
   })
@@ -106,12 +109,12 @@ describe("compositeOf", () => {
   })
 
   it("names the attribute that an object lacks", () => {
-    const lacks = 'the object lacks the attribute "label" of pair; null stands for NULL'
+    const lacks = 'the object has no value for the attribute "label" of pair; use null for NULL'
     assert.strictEqual(unencodable(pair, { n: 1 }), lacks)
-    assert.strictEqual(unencodable(pair, [1]), "pair has 2 attributes, the array 1")
+    assert.strictEqual(unencodable(pair, [1]), "pair has 2 attributes, but the array has 1 elements")
     assert.strictEqual(unencodable(pair, 1), "pair takes an object or an array, not a number")
     const hostileName = compositeOf({ oid: 1, name: "t", attributes: [attribute("constructor", 25, text)] })
-    assert.include(unencodable(hostileName, {}), 'lacks the attribute "constructor"')
+    assert.include(unencodable(hostileName, {}), 'no value for the attribute "constructor"')
   })
 
   it("keeps attributes of any name, __proto__ too", () => {
@@ -145,7 +148,7 @@ describe("compositeOf", () => {
       } catch (thrown) {
         if (!(thrown instanceof UnresolvedType)) throw thrown
         assert.deepStrictEqual([thrown.oids, thrown.isOutdated], [[PAIR], true])
-        assert.strictEqual(thrown.message, "pair has other attributes than the client knows")
+        assert.strictEqual(thrown.message, "the attributes of pair are not the ones that the client knows")
       }
     }
   })
@@ -176,7 +179,7 @@ describe("compositeOf", () => {
 
   it("refuses text that is not a row, and reports a row of other attributes", () => {
     for (const malformed of ["", "(", "1,2)", "(1,2", '(1,"2)', "(1,2)x"]) {
-      assert.throws(() => ofText(pair, malformed), /malformed text form of pair/, malformed)
+      assert.throws(() => ofText(pair, malformed), /the text of pair is malformed/, malformed)
     }
     assert.throws(() => ofText(pair, "(1)"), UnresolvedType)
     assert.throws(() => ofText(pair, "(1,2,3)"), UnresolvedType)
@@ -190,8 +193,11 @@ describe("compositeOf", () => {
 
   it("refuses bytes that are not a row", () => {
     assert.include(undecodable(pair, "0000"), "ends within its header")
-    assert.include(undecodable(pair, "7fffffff"), "of 2147483647 fields, with 0 bytes left")
-    assert.include(undecodable(pair, "00000002 00000017 00000004 00000001 0000"), "of 2 fields, with 14 bytes left")
+    assert.include(undecodable(pair, "7fffffff"), "declares 2147483647 fields, but only 0 bytes are left")
+    assert.include(
+      undecodable(pair, "00000002 00000017 00000004 00000001 0000"),
+      "declares 2 fields, but only 14 bytes are left"
+    )
     assert.include(undecodable(pair, "00000002 00000017 fffffffe 00000019 ffffffff"), "a field of -2 bytes")
     assert.include(undecodable(pair, `${PAIR_NULLS} 00`), "1 bytes too many")
   })

@@ -126,8 +126,8 @@ describe("DatabaseTypes", () => {
       assert.strictEqual(codec.resultFormat, Format.text)
       assert.strictEqual(formatOf(codec, "(1)"), Format.text)
     }
-    assert.include(undecodable(codecOf(Oid.cube), "00"), "cast it to text")
-    assert.include(unencodable(codecOf(Oid.cube), 1), "text form only")
+    assert.include(undecodable(codecOf(Oid.cube), "00"), "cast the value to text")
+    assert.include(unencodable(codecOf(Oid.cube), 1), "only as text")
   })
 
   it("counts a type as fixed if no statement has to be prepared anew for it", () => {
@@ -172,7 +172,7 @@ describe("record", () => {
   it("refuses to nest without end", () => {
     let nested = row(one)
     for (let depth = 0; depth < 501; depth++) nested = row(field(pgType.record.oid, nested))
-    assert.include(undecodable(record, nested), "nested in 500 others")
+    assert.include(undecodable(record, nested), "nested more than 500 levels deep")
     assert.deepStrictEqual(read(record, row(one)), [1])
   })
 

@@ -73,13 +73,13 @@ describe("date", () => {
     it(`refuses ${JSON.stringify(value)} if it can only be binary`, () => {
       assert.strictEqual(
         unencodable(date, value),
-        'date takes days of the calendar such as "2024-02-29", "0044-03-15 BC"'
+        'date takes days of the calendar, such as "2024-02-29" or "0044-03-15 BC"'
       )
     })
   }
 
   it("refuses days that PostgreSQL does not have", () => {
-    const expected = "value out of range for date: it goes from 4714-11-24 BC to 5874897-12-31"
+    const expected = "the value is out of range for date, which takes days from 4714-11-24 BC to 5874897-12-31"
     for (const value of ["4714-11-23 BC", "5874898-01-01", new Date(-8.64e15)]) {
       assert.strictEqual(unencodable(date, value), expected)
     }
@@ -90,9 +90,9 @@ describe("date", () => {
   })
 
   it("refuses bytes of another width, and days that PostgreSQL does not have", () => {
-    assert.strictEqual(undecodable(date, "000000"), "date has 4 bytes on the wire, but got 3")
+    assert.strictEqual(undecodable(date, "000000"), "date has 4 bytes, but the server sent 3")
     for (const hex of ["7ffffffe", "80000001", "ffda97a6", "7fda970d"]) {
-      assert.strictEqual(undecodable(date, hex), "a date beyond what PostgreSQL holds")
+      assert.strictEqual(undecodable(date, hex), "the date is beyond the range of PostgreSQL")
     }
   })
 

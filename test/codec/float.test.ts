@@ -50,7 +50,7 @@ for (const [codec, rows] of [
 
     it("takes bigints", () => {
       assert.strictEqual(written(codec, 3n), written(codec, 3))
-      assert.strictEqual(unencodable(codec, 10n ** 400n), `value out of range for ${codec.name}`)
+      assert.strictEqual(unencodable(codec, 10n ** 400n), `the value is out of range for ${codec.name}`)
     })
 
     it("takes nothing else", () => {
@@ -60,7 +60,7 @@ for (const [codec, rows] of [
     })
 
     it("is read from its own width only", () => {
-      assert.match(undecodable(codec, "000000"), /bytes on the wire, but got 3$/)
+      assert.match(undecodable(codec, "000000"), /bytes, but the server sent 3$/)
     })
 
     it.prop("throws nothing but Undecodable", [hostile(4, 8)], ([values]) => assertWithstands(codec, values))
@@ -75,7 +75,7 @@ describe("a float4", () => {
 
   it("is refused if it would become an infinity", () => {
     for (const value of [4.1e40, -4.1e40, 3.4028235677973366e38]) {
-      assert.strictEqual(unencodable(float4, value), "value out of range for float4")
+      assert.strictEqual(unencodable(float4, value), "the value is out of range for float4")
     }
   })
 

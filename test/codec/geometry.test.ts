@@ -68,8 +68,8 @@ describe("a geometric type", () => {
   })
 
   it("has at least one point if it may have any number", () => {
-    assert.strictEqual(unencodable(path, { closed: true, points: [] }), "path takes one point or more")
-    assert.strictEqual(unencodable(polygon, { points: [] }), "polygon takes one point or more")
+    assert.strictEqual(unencodable(path, { closed: true, points: [] }), "path takes at least one point")
+    assert.strictEqual(unencodable(polygon, { points: [] }), "polygon takes at least one point")
   })
 
   it("is divided by semicolons in arrays of boxes that travel as text", () => {
@@ -80,17 +80,20 @@ describe("a geometric type", () => {
   })
 
   it("refuses bytes of another length", () => {
-    assert.match(undecodable(point, ONE), /^point has 16 bytes on the wire/)
-    assert.match(undecodable(line, ONE), /^line has 24 bytes on the wire/)
-    assert.match(undecodable(lseg, ONE), /^lseg has 32 bytes on the wire/)
-    assert.match(undecodable(box, ONE), /^box has 32 bytes on the wire/)
-    assert.match(undecodable(circle, ONE), /^circle has 24 bytes on the wire/)
+    assert.match(undecodable(point, ONE), /^point has 16 bytes/)
+    assert.match(undecodable(line, ONE), /^line has 24 bytes/)
+    assert.match(undecodable(lseg, ONE), /^lseg has 32 bytes/)
+    assert.match(undecodable(box, ONE), /^box has 32 bytes/)
+    assert.match(undecodable(circle, ONE), /^circle has 24 bytes/)
     for (const hex of ["", "02 00000000"]) {
-      assert.strictEqual(undecodable(path, hex), "path that does not say whether it is closed")
+      assert.strictEqual(undecodable(path, hex), "the path does not say whether it is closed")
     }
     for (const hex of ["", "7fffffff", "ffffffff", `00000002 ${ONE} ${TWO}`, `00000001 ${ONE} ${TWO} 00`]) {
-      assert.strictEqual(undecodable(polygon, hex), "polygon whose bytes are not those of its points")
-      assert.strictEqual(undecodable(path, `01 ${hex}`), "path whose bytes are not those of its points")
+      assert.strictEqual(undecodable(polygon, hex), "the length of the polygon does not match the number of its points")
+      assert.strictEqual(
+        undecodable(path, `01 ${hex}`),
+        "the length of the path does not match the number of its points"
+      )
     }
   })
 

@@ -99,7 +99,7 @@ for (const [codec, min, max] of ranges) {
       const width = written(codec, 0n).length
       assert.strictEqual(BigInt.asUintN(64, min) % 2n ** BigInt(width * 4), BigInt(`0x${written(codec, min)}`))
       assert.strictEqual(max, BigInt.asIntN(width * 4 + (min === 0n ? 1 : 0), BigInt(`0x${written(codec, max)}`)))
-      const expected = `value out of range for ${codec.name}: it takes whole numbers from ${min} to ${max}`
+      const expected = `the value is out of range for ${codec.name}, which takes whole numbers from ${min} to ${max}`
       for (const value of [min - 1n, max + 1n, 2n ** 256n, -(2n ** 256n)]) {
         assert.strictEqual(unencodable(codec, value), expected)
       }
@@ -117,7 +117,7 @@ for (const [codec, min, max] of ranges) {
       for (const other of [0, width - 1, width + 1]) {
         assert.strictEqual(
           undecodable(codec, "00".repeat(other)),
-          `${codec.name} has ${width} bytes on the wire, but got ${other}`
+          `${codec.name} has ${width} bytes, but the server sent ${other}`
         )
       }
     })
@@ -143,7 +143,7 @@ describe("int8 from numbers", () => {
     for (const value of [2 ** 53, -(2 ** 53), 1e300]) {
       assert.strictEqual(
         unencodable(int8, value),
-        "int8 takes numbers that are whole and exact, up to 2^53 - 1; beyond that a bigint"
+        "int8 takes a number only if it is whole and at most 2^53 - 1; use a bigint beyond that"
       )
     }
   })

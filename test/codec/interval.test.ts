@@ -88,14 +88,14 @@ describe("interval", () => {
       for (const value of [MAX_INT32 + 1, MIN_INT32 - 1, 1.5, NaN]) {
         assert.strictEqual(
           unencodable(interval, { ...new PgInterval({}), [part]: value }),
-          `value out of range for the ${part} of an interval: whole numbers of 32 bits`
+          `the ${part} of an interval must be a whole number of 32 bits`
         )
       }
     }
     for (const microseconds of [MAX_INT64 + 1n, MIN_INT64 - 1n]) {
       assert.strictEqual(
         unencodable(interval, new PgInterval({ microseconds })),
-        "value out of range for the microseconds of an interval: whole numbers of 64 bits"
+        "the microseconds of an interval must be a whole number of 64 bits"
       )
     }
   })
@@ -114,7 +114,7 @@ describe("interval", () => {
     ]) {
       assert.match(
         unencodable(interval, value),
-        /^interval takes a PgInterval, \{ months, days, microseconds \} or \+-Infinity, not /
+        /^interval takes a PgInterval, \{ months, days, microseconds \}, Infinity or -Infinity, not /
       )
     }
   })
@@ -125,7 +125,7 @@ describe("interval", () => {
   })
 
   it("is read from exactly 16 bytes", () => {
-    assert.strictEqual(undecodable(interval, "00"), "interval has 16 bytes on the wire, but got 1")
+    assert.strictEqual(undecodable(interval, "00"), "interval has 16 bytes, but the server sent 1")
   })
 
   it.prop(

@@ -44,7 +44,7 @@ for (const [codec, version] of [
       assert.strictEqual(Object.getPrototypeOf(value), Object.prototype)
     })
 
-    it("takes what JSON.stringify takes, toJSON included", () => {
+    it("takes a value that JSON.stringify accepts, toJSON included", () => {
       assert.strictEqual(written(codec, new Date(0)), version + hexOf('"1970-01-01T00:00:00.000Z"'))
       assert.strictEqual(written(codec, { a: undefined, b: 1 }), version + hexOf('{"b":1}'))
     })
@@ -60,7 +60,7 @@ for (const [codec, version] of [
       for (const value of [cyclic, { id: 1n }, 1n, throwing]) {
         assert.strictEqual(
           unencodable(codec, value),
-          `${codec.name} takes what JSON.stringify takes: no cycle, no bigint, no toJSON that throws`
+          `${codec.name} takes a value that JSON.stringify accepts: no cycle, no bigint, no toJSON that throws`
         )
       }
       for (const [value, kind] of [
@@ -68,7 +68,10 @@ for (const [codec, version] of [
         [() => 1, "a function"],
         [Symbol("a"), "a symbol"]
       ] as const) {
-        assert.strictEqual(unencodable(codec, value), `${codec.name} takes what JSON.stringify takes, not ${kind}`)
+        assert.strictEqual(
+          unencodable(codec, value),
+          `${codec.name} takes a value that JSON.stringify accepts, not ${kind}`
+        )
       }
     })
 
@@ -81,7 +84,10 @@ for (const [codec, version] of [
         [Option.some({ a: 1 }), "an Option"],
         [Redacted.make({ a: 1 }), "a Redacted"]
       ] as const) {
-        assert.strictEqual(unencodable(codec, value), `${codec.name} takes what JSON can hold, not ${kind}`)
+        assert.strictEqual(
+          unencodable(codec, value),
+          `${codec.name} takes only values that JSON can represent, not ${kind}`
+        )
       }
       const withToJson = Object.assign(new Map([["a", 1]]), { toJSON: () => ({ a: 1 }) })
       assert.strictEqual(textOf(codec, withToJson), '{"a":1}')
@@ -127,7 +133,7 @@ for (const [codec, version] of [
 
     it("shows nothing of the value that it refuses", () => {
       for (const text of ["{secret", "", "nul", '{"secret":1}x']) {
-        assert.strictEqual(undecodable(codec, version + hexOf(text)), `${codec.name} that is not JSON`)
+        assert.strictEqual(undecodable(codec, version + hexOf(text)), `the ${codec.name} is not valid JSON`)
       }
     })
 
@@ -162,7 +168,7 @@ describe("jsonpath", () => {
     assert.strictEqual(formatOf(jsonpath, "$"), Format.binary)
     assert.strictEqual(unencodable(jsonpath, {}), "jsonpath takes a string, not an object")
     for (const hex of ["", "00", `02${hexOf("$")}`]) {
-      assert.strictEqual(undecodable(jsonpath, hex), "jsonpath of an unknown version")
+      assert.strictEqual(undecodable(jsonpath, hex), "the jsonpath has an unknown version")
     }
   })
 
@@ -171,7 +177,8 @@ describe("jsonpath", () => {
 
 describe("the version of a jsonb", () => {
   it("is 1; every other one is refused", () => {
-    for (const hex of ["", "00", "027b7d"]) assert.strictEqual(undecodable(jsonb, hex), "jsonb of an unknown version")
+    for (const hex of ["", "00", "027b7d"])
+      assert.strictEqual(undecodable(jsonb, hex), "the jsonb has an unknown version")
   })
 })
 

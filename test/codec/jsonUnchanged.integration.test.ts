@@ -232,7 +232,7 @@ layer(TestDatabase.layer, { excludeTestServices: true })("a literal", (it) => {
       const late = [[null, { a: "1" }], ...rows]
       const error = yield* refusalOf(connection.copyInRows({ table: "taken" }, late))
       assert.strictEqual(error._tag, "EncodeError")
-      assert.include(error.message, "a literal is text, which this request cannot carry")
+      assert.include(error.message, "a literal can be sent only as text, but this request needs the binary format")
       yield* assertHealthy(connection)
     })
   )

@@ -36,10 +36,13 @@ describe("money", () => {
       [12.34, "number"],
       [12n, "bigint"]
     ] as const) {
-      assert.throws(() => textOf(money, value), Unencodable, `money takes its text, such as "12.34", not a ${kind}`)
+      assert.throws(() => textOf(money, value), Unencodable, `money takes a string such as "12.34", not a ${kind}`)
     }
-    assert.strictEqual(unencodable(money, 12), "money takes a bigint of its smallest unit in binary, not a number")
-    assert.match(unencodable(money, 2n ** 63n), /^value out of range for int8/)
+    assert.strictEqual(
+      unencodable(money, 12),
+      "money takes a bigint of its smallest unit in the binary format, not a number"
+    )
+    assert.match(unencodable(money, 2n ** 63n), /^the value is out of range for int8/)
   })
 
   it.prop("throws nothing but Undecodable", [hostile(8)], ([values]) => assertWithstands(money, values))

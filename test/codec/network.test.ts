@@ -86,10 +86,10 @@ describe("a network address", () => {
 
   it("has all its bytes if it is a hardware address", () => {
     for (const value of ["", "08:00:2b:01:02", "08:00:2b:01:02:03:04", "08:00:2b:01:02:0g", "0800:2b01:0203"]) {
-      assert.strictEqual(unencodable(macaddr, value), 'macaddr takes 6 bytes as in "08:00:2b:01:02:03"')
+      assert.strictEqual(unencodable(macaddr, value), 'macaddr takes 6 bytes in the form "08:00:2b:01:02:03"')
     }
-    assert.match(undecodable(macaddr, "0000000000"), /^macaddr has 6 bytes on the wire/)
-    assert.match(undecodable(macaddr8, "000000000000"), /^macaddr8 has 8 bytes on the wire/)
+    assert.match(undecodable(macaddr, "0000000000"), /^macaddr has 6 bytes/)
+    assert.match(undecodable(macaddr8, "000000000000"), /^macaddr8 has 8 bytes/)
   })
 
   it("must be a string", () => {
@@ -99,11 +99,15 @@ describe("a network address", () => {
   })
 
   for (const [what, hex, message] of [
-    ["less than a header", "022000", "inet that ends within its header"],
-    ["another family", "01 20 00 04 0a000001", "inet of an unknown address family"],
-    ["a network longer than the address", "02 21 00 04 0a000001", "inet with a network of 33 bits"],
-    ["a length of the other family", "02 20 00 10 0a000001", "inet with an address of the wrong length"],
-    ["an address cut short", "02 20 00 04 0a0000", "inet has 8 bytes on the wire, but got 7"]
+    ["less than the header", "022000", "the inet ends within its header"],
+    ["another family", "01 20 00 04 0a000001", "the inet has an unknown address family"],
+    [
+      "a network longer than the address",
+      "02 21 00 04 0a000001",
+      "the inet has a network of 33 bits, which is too many"
+    ],
+    ["a length of the other family", "02 20 00 10 0a000001", "the inet has an address of the wrong length"],
+    ["an address cut short", "02 20 00 04 0a0000", "inet has 8 bytes, but the server sent 7"]
   ] as const) {
     it(`cannot be read from ${what}`, () => {
       assert.strictEqual(undecodable(inet, hex), message)

@@ -96,7 +96,7 @@ describe("rangeOf", () => {
   })
 
   it("refuses a bound that is undefined, in binary and in text", () => {
-    const refused = "a bound of int4range is undefined; null means that the range is infinite on that side"
+    const refused = "a bound of int4range is undefined; use null if the range is infinite on that side"
     for (const value of [{ lower: undefined, upper: 3 }, new PgRange<unknown>({ lower: 1, upper: undefined })]) {
       assert.strictEqual(unencodable(int4range, value), refused)
       assert.throws(() => textOf(int4range, value), refused)
@@ -148,15 +148,15 @@ describe("rangeOf", () => {
 
   it("refuses text that is not a range", () => {
     for (const malformed of ["", "[", "[1", "[1,", "[1,2", "1,2)", "[1,2)x", "[1,2,3)", '["1,2)', "{1,2}"]) {
-      assert.throws(() => ofText(int4range, malformed), /malformed text form of int4range/, malformed)
+      assert.throws(() => ofText(int4range, malformed), /the text of int4range is malformed/, malformed)
     }
   })
 
   it("refuses bytes that are not a range", () => {
-    assert.include(undecodable(int4range, ""), "without its flags")
-    assert.include(undecodable(int4range, "02"), "ends before a length")
+    assert.include(undecodable(int4range, ""), "has no flags")
+    assert.include(undecodable(int4range, "02"), "ends before the length of a part")
     assert.include(undecodable(int4range, "02 ffffffff"), "a part of -1 bytes")
-    assert.include(undecodable(int4range, "02 00000005 00000001"), "a part of 5 bytes, and 4 bytes left")
+    assert.include(undecodable(int4range, "02 00000005 00000001"), "a part of 5 bytes, but only 4 bytes are left")
     assert.include(undecodable(int4range, "01 00"), "1 bytes too many")
   })
 
@@ -190,9 +190,9 @@ describe("multirangeOf", () => {
 
   it("refuses values that are not arrays of ranges", () => {
     assert.include(unencodable(int4multirange, range(1, 2)), "takes an array of ranges")
-    assert.strictEqual(unencodable(int4multirange, [null]), "int4multirange holds no NULL")
+    assert.strictEqual(unencodable(int4multirange, [null]), "int4multirange takes no null among its ranges")
     assert.include(undecodable(int4multirange, "000000"), "ends within its header")
-    assert.include(undecodable(int4multirange, "7fffffff"), "of 2147483647 ranges, with 0 bytes left")
+    assert.include(undecodable(int4multirange, "7fffffff"), "declares 2147483647 ranges, but only 0 bytes are left")
     assert.include(undecodable(int4multirange, "00000000 00"), "1 bytes too many")
     assert.throws(() => ofText(int4multirange, "{[1,2)"), /malformed/)
   })

@@ -36,18 +36,18 @@ for (const codec of [pgSnapshot, txidSnapshot]) {
 
     it("takes an object of bigints", () => {
       for (const value of [1n, {}, { xmin: 1, xmax: 1n, xip: [] }, { xmin: 1n, xmax: 1n, xip: 1n }, [1n, 1n, []]]) {
-        assert.include(unencodable(codec, value), `${codec.name} takes { xmin, xmax, xip } of bigints, not `)
+        assert.include(unencodable(codec, value), `${codec.name} takes { xmin, xmax, xip } with bigints, not `)
       }
       for (const xmax of [-1n, MAX + 1n]) {
         assert.strictEqual(
           unencodable(codec, { xmin: 1n, xmax, xip: [] }),
-          `value out of range for ${codec.name}: it takes 0 to 2^63 - 1`
+          `the value is out of range for ${codec.name}, which takes 0 to 2^63 - 1`
         )
       }
     })
 
     it("refuses bytes and texts that are not snapshots", () => {
-      const message = `${codec.name} whose bytes are not those of its transactions`
+      const message = `the length of the ${codec.name} does not match the number of its transactions`
       for (const hex of ["", "00000000", `00000001 ${"00".repeat(16)}`, `7fffffff ${"00".repeat(16)}`]) {
         assert.strictEqual(undecodable(codec, hex), message)
       }

@@ -65,7 +65,7 @@ describe("text", () => {
     ["bad bytes beside a genuine replacement character", "ef bf bd ff"]
   ] as const) {
     it(`refuses bytes with ${what}`, () => {
-      assert.strictEqual(undecodable(text, hex), "its bytes are not UTF-8")
+      assert.strictEqual(undecodable(text, hex), "the value is not valid UTF-8")
     })
   }
 

@@ -22,19 +22,22 @@ describe("tsvector", () => {
   it("is written only from the form in which it is read; other texts travel as text", () => {
     assert.strictEqual(formatOf(tsvector, "fat cats"), Format.text)
     for (const value of ["fat cats", "'a", "'a':", "'a':x", "'a':1D", "'a'  'b'", "'a''", "'a\\b'"]) {
-      assert.strictEqual(unencodable(tsvector, value), "tsvector is written as it is read: 'a':1A,2 'b'")
+      assert.strictEqual(
+        unencodable(tsvector, value),
+        "tsvector takes text in the form that the server prints, such as 'a':1A,2 'b'"
+      )
     }
     assert.strictEqual(unencodable(tsvector, ["a"]), "tsvector takes a string, not an array")
   })
 
   for (const [hex, message] of [
-    ["", "tsvector that ends too early"],
-    ["7fffffff", "tsvector with a lexeme that does not end"],
-    ["00000001 61", "tsvector with a lexeme that does not end"],
-    ["00000001 6100", "tsvector that ends too early"],
-    ["00000001 6100 ffff 0001", "tsvector that ends too early"],
-    ["00000000 00", "tsvector with 1 bytes too many"],
-    ["00000001 ff00 0000", "its bytes are not UTF-8"]
+    ["", "the tsvector ends too early"],
+    ["7fffffff", "the tsvector has a lexeme that does not end"],
+    ["00000001 61", "the tsvector has a lexeme that does not end"],
+    ["00000001 6100", "the tsvector ends too early"],
+    ["00000001 6100 ffff 0001", "the tsvector ends too early"],
+    ["00000000 00", "the tsvector has 1 bytes too many"],
+    ["00000001 ff00 0000", "the value is not valid UTF-8"]
   ] as const) {
     it(`cannot be read from ${hex === "" ? "no bytes" : hex}`, () => {
       assert.strictEqual(undecodable(tsvector, hex), message)
@@ -74,20 +77,20 @@ describe("tsquery", () => {
 
   it("travels as text only", () => {
     assert.strictEqual(formatOf(tsquery, "a & b"), Format.text)
-    assert.match(unencodable(tsquery, "'a'"), /^tsquery can only be written as its text/)
+    assert.match(unencodable(tsquery, "'a'"), /^tsquery can be sent only as text/)
     assert.strictEqual(unencodable(tsquery, 1), "tsquery takes a string, not a number")
   })
 
   for (const [hex, message] of [
-    ["", "tsquery that ends too early"],
-    ["7fffffff", "tsquery that ends too early"],
-    ["00000001 03", "tsquery with neither an operand nor an operator"],
-    ["00000001 02 05", "tsquery with an unknown operator"],
-    ["00000001 02 00", "tsquery with an unknown operator"],
-    [`00000001 ${NOT}`, "tsquery with an operator that lacks an operand"],
-    [`00000002 ${AND} ${A}`, "tsquery with an operator that lacks an operand"],
-    [`00000002 ${A} ${B}`, "tsquery with operands that no operator joins"],
-    [`00000001 ${A} 00`, "tsquery with 1 bytes too many"]
+    ["", "the tsquery ends too early"],
+    ["7fffffff", "the tsquery ends too early"],
+    ["00000001 03", "the tsquery has an item that is neither an operand nor an operator"],
+    ["00000001 02 05", "the tsquery has an unknown operator"],
+    ["00000001 02 00", "the tsquery has an unknown operator"],
+    [`00000001 ${NOT}`, "the tsquery has an operator without its operand"],
+    [`00000002 ${AND} ${A}`, "the tsquery has an operator without its operand"],
+    [`00000002 ${A} ${B}`, "the tsquery has operands that no operator joins"],
+    [`00000001 ${A} 00`, "the tsquery has 1 bytes too many"]
   ] as const) {
     it(`cannot be read from ${hex === "" ? "no bytes" : hex}`, () => {
       assert.strictEqual(undecodable(tsquery, hex), message)

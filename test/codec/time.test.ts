@@ -44,7 +44,7 @@ describe("time", () => {
     for (const value of [-1n, MICROSECONDS_PER_DAY + 1n, 2n ** 64n]) {
       assert.strictEqual(
         unencodable(time, value),
-        "value out of range for time: it takes microseconds from 0 to 86400000000"
+        "the value is out of range for time, which takes microseconds from 0 to 86400000000"
       )
     }
     for (const value of [0, 1.5, new Date(0), {}, true]) {
@@ -56,9 +56,9 @@ describe("time", () => {
   })
 
   it("refuses bytes of another width, and times beyond the day", () => {
-    assert.strictEqual(undecodable(time, "00"), "time has 8 bytes on the wire, but got 1")
+    assert.strictEqual(undecodable(time, "00"), "time has 8 bytes, but the server sent 1")
     for (const hex of ["ffffffffffffffff", "000000141dd76001", "7fffffffffffffff"]) {
-      assert.strictEqual(undecodable(time, hex), "a time beyond 24:00:00")
+      assert.strictEqual(undecodable(time, hex), "the time is beyond 24:00:00")
     }
   })
 
@@ -98,12 +98,12 @@ describe("timetz", () => {
   })
 
   it("refuses other widths, times and offsets", () => {
-    assert.strictEqual(undecodable(timetz, "0000000000000000"), "timetz has 12 bytes on the wire, but got 8")
-    assert.strictEqual(undecodable(timetz, "ffffffffffffffff 00000000"), "a timetz beyond 24:00:00")
+    assert.strictEqual(undecodable(timetz, "0000000000000000"), "timetz has 12 bytes, but the server sent 8")
+    assert.strictEqual(undecodable(timetz, "ffffffffffffffff 00000000"), "the timetz is beyond 24:00:00")
     for (const offset of ["0000e100", "ffff1f00", "7fffffff", "80000000"]) {
       assert.strictEqual(
         undecodable(timetz, `0000000000000000 ${offset}`),
-        "a timetz with an offset of 16 hours or more"
+        "the timetz has an offset of 16 hours or more"
       )
     }
   })

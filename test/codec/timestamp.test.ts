@@ -76,7 +76,7 @@ for (const [codec, textFor] of [
     })
 
     it("refuses values that PostgreSQL does not hold", () => {
-      const expected = `value out of range for ${codec.name}: it goes from 4714-11-24 BC to 294276-12-31`
+      const expected = `the value is out of range for ${codec.name}, which goes from 4714-11-24 BC to 294276-12-31`
       for (const value of [
         new Date(-8.64e15),
         new Date(Date.parse("-004713-11-24T00:00:00Z") - 1),
@@ -93,7 +93,7 @@ for (const [codec, textFor] of [
         assert.match(unencodable(codec, new PgTimestamp(0, microsecond)), /whole number from 0 to 999$/)
       }
       for (const value of [0, NaN, 1n, true, {}]) {
-        assert.match(unencodable(codec, value), /takes a Date, a PgTimestamp or \+-Infinity, not /)
+        assert.match(unencodable(codec, value), /takes a Date, a PgTimestamp, Infinity or -Infinity, not /)
       }
       for (const value of ["", "now", "2024-02-30 00:00:00", "2024-02-29", "2024-02-29T12:00:00Z"]) {
         assert.include(unencodable(codec, value), 'takes strings such as "2024-02-29 12:00:00.5')
@@ -101,9 +101,9 @@ for (const [codec, textFor] of [
     })
 
     it("refuses bytes of another width, and times beyond PostgreSQL's range", () => {
-      assert.strictEqual(undecodable(codec, "00000000"), `${codec.name} has 8 bytes on the wire, but got 4`)
+      assert.strictEqual(undecodable(codec, "00000000"), `${codec.name} has 8 bytes, but the server sent 4`)
       for (const hex of ["7fffff5bb3b2a000", "7ffffffffffffffe", "8000000000000001", "fd0f7cc1411f9fff"]) {
-        assert.strictEqual(undecodable(codec, hex), `a ${codec.name} beyond what PostgreSQL holds`)
+        assert.strictEqual(undecodable(codec, hex), `the ${codec.name} is beyond the range of PostgreSQL`)
       }
     })
 

@@ -24,8 +24,8 @@ describe("a codec of the text of a type", () => {
     assert.strictEqual(made.resultFormat, Format.text)
     assert.strictEqual(textOf(made, 1), "1")
     assert.strictEqual(ofText(made, "a"), "A")
-    assert.match(unencodable(made, "a"), /writes thing as text/)
-    assert.match(undecodable(made, "61"), /cast it to text/)
+    assert.match(unencodable(made, "a"), /writes thing only as text/)
+    assert.match(undecodable(made, "61"), /cast the value to text/)
   })
 
   it("travels as bytes if these are the text", () => {
@@ -39,7 +39,7 @@ describe("a codec of the text of a type", () => {
   it("must give a string", () => {
     // As a JavaScript program may do it.
     const wrong = codec({ name: "thing", format: "text", decode: String, encode: () => Reflect.get({}, "missing") })
-    assert.throws(() => textOf(codecOf(wrong), 1), Unencodable, /returned no string/)
+    assert.throws(() => textOf(codecOf(wrong), 1), Unencodable, /must return a string/)
   })
 })
 
@@ -62,8 +62,8 @@ describe("a codec of the bytes of a type", () => {
   })
 
   it("works beside text only if its bytes are the text", () => {
-    assert.throws(() => textOf(codecOf(asBytes), [97]), Unencodable, /makes no text/)
-    assert.throws(() => ofText(codecOf(asBytes), "a"), Undecodable, /reads no text/)
+    assert.throws(() => textOf(codecOf(asBytes), [97]), Unencodable, /writes only the binary format/)
+    assert.throws(() => ofText(codecOf(asBytes), "a"), Undecodable, /reads only the binary format/)
     const textual = codecOf(asBytes, { isTextual: true })
     assert.strictEqual(textOf(textual, [97]), "a")
     assert.deepStrictEqual(ofText(textual, "a"), [97])
@@ -114,8 +114,8 @@ describe("a codec of a composite type", () => {
   })
 
   it("is refused for another kind of type", () => {
-    assert.match(unencodable(codecOf(composite({ name: "pair" })), [1]), /no composite type/)
-    assert.match(undecodable(codecOf(composite({ name: "pair" })), "00"), /no composite type/)
+    assert.match(unencodable(codecOf(composite({ name: "pair" })), [1]), /not a composite type/)
+    assert.match(undecodable(codecOf(composite({ name: "pair" })), "00"), /not a composite type/)
   })
 })
 

@@ -52,13 +52,16 @@ describe("uuid", () => {
     "é0eebc99-9c0b-4ef8-bb6d-6bb9bd380a11"
   ]) {
     it(`refuses ${JSON.stringify(form)}`, () => {
-      assert.strictEqual(unencodable(uuid, form), "uuid takes 32 hexadecimal digits, with hyphens as in 8-4-4-4-12")
+      assert.strictEqual(
+        unencodable(uuid, form),
+        "uuid takes 32 hexadecimal digits, with hyphens in the form 8-4-4-4-12"
+      )
     })
   }
 
   it("takes strings only, and reads 16 bytes only", () => {
     assert.strictEqual(unencodable(uuid, Buffer.alloc(16)), "uuid takes a string, not an object")
-    assert.strictEqual(undecodable(uuid, "00".repeat(15)), "uuid has 16 bytes on the wire, but got 15")
+    assert.strictEqual(undecodable(uuid, "00".repeat(15)), "uuid has 16 bytes, but the server sent 15")
   })
 
   it.prop("survives a round trip with any 16 bytes", [sixteenBytes], ([values]) => {

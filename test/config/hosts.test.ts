@@ -39,7 +39,7 @@ const refused: ReadonlyArray<readonly [host: unknown, port: unknown, reason: Reg
   [["a", "b", "c"], [1, 2], /^port: has 2 ports for 3 hosts: give one port for all, or one for each host$/],
   [undefined, [1, 2], /has 2 ports for 1 hosts/],
   ["a", [], /has 0 ports for 1 hosts/],
-  [[], undefined, /^host: names no host$/],
+  [[], undefined, /^host: must name at least one host$/],
   ["db:5432", undefined, /^host: must be a name, an IP address/],
   ["face:5432", undefined, /must be a name/],
   ["[::1]", undefined, /IPv6 without brackets/],

@@ -132,10 +132,10 @@ describe("a typing error", () => {
   )
 
   const certain: ReadonlyArray<readonly [url: string, reason: RegExp]> = [
-    [`postgres://db/app?user=bob&password${SECRET}`, /something other than key=value/],
-    [`postgres://db/app?user=bob&password${SECRET}=`, /in place 2 after its \? has an unknown key;/],
-    [`postgres://db/app?${SECRET}=password`, /in place 1 after its \? has an unknown key;/],
-    [`postgres://db/app?user=bob&pass%20word${SECRET}=1`, /in place 2/]
+    [`postgres://db/app?user=bob&password${SECRET}`, /must have only key=value pairs/],
+    [`postgres://db/app?user=bob&password${SECRET}=`, /in position 2 after its \? has an unknown key;/],
+    [`postgres://db/app?${SECRET}=password`, /in position 1 after its \? has an unknown key;/],
+    [`postgres://db/app?user=bob&pass%20word${SECRET}=1`, /in position 2/]
   ]
   it.effect.each(certain)("is reported by its place: %s", ([url, reason]) =>
     Effect.gen(function* () {

@@ -29,12 +29,12 @@ describe("the startup message", () => {
   const refused: ReadonlyArray<readonly [settings: unknown, reason: RegExp]> = [
     [{ user: "x" }, /^settings\.user: cannot be set here: set user$/],
     [{ Database: "x" }, /^settings\.Database: cannot be set here: set database$/],
-    [{ replication: "database" }, /^settings\.replication: .* not supported$/],
+    [{ replication: "database" }, /^settings\.replication: .* does not support replication connections$/],
     [{ client_encoding: "LATIN1" }, /^settings\.client_encoding: cannot be set here: it is always UTF8$/],
     [{ work_mem: 64 }, /^settings\.work_mem: must be a string$/],
-    [{ work_mem: "6\0" }, /^settings\.work_mem: holds a NUL/],
-    [{ "a\0b": "x" }, /^settings: holds a NUL/],
-    [{ "": "x" }, /^settings: holds a parameter without a name$/],
+    [{ work_mem: "6\0" }, /^settings\.work_mem: contains a NUL/],
+    [{ "a\0b": "x" }, /^settings: contains a NUL/],
+    [{ "": "x" }, /^settings: contains a parameter with an empty name$/],
     ["search_path=x", /^settings: must be an object of run-time parameters/],
     [["x"], /^settings: must be an object/],
     [null, /^settings: must be an object/]
@@ -61,13 +61,13 @@ describe("the startup message", () => {
         for (const text of ["a\0b", "\ud800"]) {
           assert.match(
             yield* refusal(PgConfig.resolve(untyped({ host: "db", [option]: text }), {})),
-            new RegExp(`^${option}: holds a NUL or half a surrogate pair$`)
+            new RegExp(`^${option}: contains a NUL character or a lone surrogate$`)
           )
         }
       }
       assert.match(
         yield* refusal(PgConfig.resolve({ url: "postgres://a%00b@db" }, {})),
-        /^user of the URL: holds a NUL/
+        /^user of the URL: contains a NUL/
       )
     })
   )

@@ -135,7 +135,7 @@ describe("a malformed row", () => {
     })
   )
 
-  it.live("ends a page of a cursor that has more rows than were asked for", () =>
+  it.live("ends a page of a cursor that has more rows than the client asked for", () =>
     Effect.gen(function* () {
       const server = yield* scriptedServer
       const { peer, session } = yield* establish(server)

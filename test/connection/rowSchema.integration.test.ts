@@ -63,7 +63,7 @@ layer(TestDatabase.layer, { excludeTestServices: true })("a row schema", (it) =>
         const refusal = yield* refusalOf(pg.fetchMany(USERS, source, { row: Schema.Struct({ name: Schema.Int }) }))
         if (refusal._tag !== "DecodeError") return assert.fail(refusal.message)
         assert.deepStrictEqual([refusal.column, refusal.type, refusal.sql], ["name", "text", USERS])
-        assert.match(refusal.reason, /^the schema says: Expected number, in row 1$/)
+        assert.match(refusal.reason, /^the schema rejects the value: Expected number, in row 1$/)
       }
       yield* assertHealthy(pg)
     })
@@ -81,33 +81,37 @@ layer(TestDatabase.layer, { excludeTestServices: true })("a row schema", (it) =>
             call: pg.fetch(sql`SELECT n, '{1}'::int4[] AS tags FROM (VALUES (${"1"}), (${secret})) AS t (n)`, {
               row: Row
             }),
-            expected: { column: "n", type: "text", reason: /^the schema says: Expected number, in row 1$/ }
+            expected: { column: "n", type: "text", reason: /^the schema rejects the value: Expected number, in row 1$/ }
           },
           {
             call: pg.fetchRow(sql`SELECT 1 AS n, ARRAY[${secret}] AS tags`, { row: Row }),
-            expected: { column: "tags", type: "text[]", reason: /^the schema says: Expected number at 0$/ }
+            expected: { column: "tags", type: "text[]", reason: /^the schema rejects the value: Expected number at 0$/ }
           },
           {
             call: pg.fetchOne(sql`SELECT 1 AS n`, { row: Row }),
-            expected: { column: "tags", type: "unknown", reason: /no such column; it has 1: n$/ }
+            expected: { column: "tags", type: "unknown", reason: /no such column; its columns are: n$/ }
           },
           {
             call: pg.fetchTuples(sql`SELECT 1, ${secret}::varchar`, { row: Schema.Tuple([Schema.Int, Schema.Int]) }),
-            expected: { column: "varchar", type: "varchar", reason: /^the schema says: Expected number, in row 1$/ }
+            expected: {
+              column: "varchar",
+              type: "varchar",
+              reason: /^the schema rejects the value: Expected number, in row 1$/
+            }
           },
           {
             call: pg.fetchValue(sql`SELECT 1, ${secret}::text AS s`, { column: "s", value: Schema.NullOr(Schema.Int) }),
-            expected: { column: "s", type: "text", reason: /^the schema says: Expected number \| null$/ }
+            expected: { column: "s", type: "text", reason: /^the schema rejects the value: Expected number \| null$/ }
           },
           {
             call: pg.fetchOne(sql`SELECT ${secret}::text AS s`, { row: Schema.fromJsonString(Schema.Unknown) }),
-            expected: { column: "*", type: "record", reason: /^the schema says: Expected string$/ }
+            expected: { column: "*", type: "record", reason: /^the schema rejects the value: Expected string$/ }
           },
           {
             call: pg.fetchOne(sql`SELECT ${secret}::text AS s`, {
               row: Schema.Struct({ s: Schema.fromJsonString(Schema.Unknown) })
             }),
-            expected: { column: "s", type: "text", reason: /^the schema says: / }
+            expected: { column: "s", type: "text", reason: /^the schema rejects the value: / }
           }
         ]
         for (const { call, expected } of cases) {

@@ -28,7 +28,7 @@ export const wrappedValues: ReadonlyArray<Mistake> = [
     mistake: "an Effect as a document",
     call: (pg) => pg.execute("UPDATE books SET doc = $1", [Effect.succeed({ a: 1 })]),
     tag: "EncodeError",
-    says: ["jsonb takes what JSON can hold, not an Effect", "yield*"]
+    says: ["jsonb takes only values that JSON can represent, not an Effect", "yield*"]
   },
   {
     mistake: "a Promise as a parameter: a forgotten await",
@@ -169,7 +169,7 @@ export const values: ReadonlyArray<Mistake> = [
     mistake: "a bigint in a document",
     call: (pg) => pg.execute("UPDATE books SET doc = $1", [{ total: 47n }]),
     tag: "EncodeError",
-    says: ["jsonb takes what JSON.stringify takes", "no bigint"]
+    says: ["jsonb takes a value that JSON.stringify accepts", "no bigint"]
   },
   {
     mistake: "a text with a NUL",
@@ -190,43 +190,43 @@ export const calls: ReadonlyArray<Mistake> = [
     mistake: "no values for the placeholders",
     call: (pg) => pg.fetch("SELECT * FROM books WHERE id = $1"),
     tag: "ParameterCountError",
-    says: ["takes 1 parameter, but got 0", "The values come in an array after the SQL"]
+    says: ["takes 1 parameter, but the call gives 0", "Give the values in an array after the SQL"]
   },
   {
     mistake: "too few values",
     call: (pg) => pg.fetch("SELECT * FROM books WHERE id = $1 AND title = $2", [1]),
     tag: "ParameterCountError",
-    says: ["takes 2 parameters, but got 1", "one value for each placeholder"]
+    says: ["takes 2 parameters, but the call gives 1", "one value for each placeholder"]
   },
   {
     mistake: "a value more than there are placeholders, for one that is used twice",
     call: (pg) => pg.fetch("SELECT * FROM books WHERE title = $1 OR $1 = $2", [SECRET, SECRET, SECRET]),
     tag: "ParameterCountError",
-    says: ["takes 2 parameters, but got 3", "used twice has one value"]
+    says: ["takes 2 parameters, but the call gives 3", "occurs twice has one value"]
   },
   {
     mistake: "values for a text without placeholders",
     call: (pg) => pg.fetch("SELECT * FROM books", [1]),
     tag: "ParameterCountError",
-    says: ["takes 0 parameters, but got 1", "The text has no placeholder"]
+    says: ["takes 0 parameters, but the call gives 1", "The text has no placeholder"]
   },
   {
     mistake: "the array of = ANY ($1) without the array around it",
     call: (pg) => pg.fetch("SELECT * FROM books WHERE id = ANY ($1)", [1, 2, 3]),
     tag: "ParameterCountError",
-    says: ["takes 1 parameter, but got 3", "[ids]"]
+    says: ["takes 1 parameter, but the call gives 3", "[ids]"]
   },
   {
     mistake: "a single value instead of an array of values",
     call: (pg) => js(pg, "fetch", "SELECT * FROM books WHERE title = $1", SECRET),
     tag: "EncodeError",
-    says: ["come in an array, and not as a string"]
+    says: ["must be in an array, not a string"]
   },
   {
     mistake: "an object of named values",
     call: (pg) => js(pg, "fetch", "SELECT * FROM books WHERE title = :title", { title: SECRET }),
     tag: "InvalidConfigError",
-    says: ["the values of parameters come in an array"]
+    says: ["give the values of parameters in an array"]
   },
   {
     mistake: "the object { text, values } of node-postgres",
@@ -244,7 +244,7 @@ export const calls: ReadonlyArray<Mistake> = [
     mistake: "an Effect instead of SQL",
     call: (pg) => js(pg, "fetch", Effect.succeed("SELECT 1")),
     tag: "EncodeError",
-    says: ["a template of PgSql, and not an Effect"]
+    says: ["a template of PgSql, not an Effect"]
   },
   {
     mistake: "sql called as a function",
@@ -256,7 +256,7 @@ export const calls: ReadonlyArray<Mistake> = [
     mistake: "values after a template",
     call: (pg) => js(pg, "fetch", sql`SELECT ${1}::int4`, [SECRET]),
     tag: "EncodeError",
-    says: ["a template has its values already", "options"]
+    says: ["a template already contains its values", "options"]
   },
   {
     mistake: "a misspelled option",

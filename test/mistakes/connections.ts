@@ -15,19 +15,19 @@ export const transactions: ReadonlyArray<Mistake> = [
     call: (pg) =>
       pg.withTransaction(Effect.andThen(Effect.ignore(pg.execute(failing, [SECRET])), pg.fetch("SELECT * FROM books"))),
     tag: "InFailedSQLTransactionError",
-    says: ["The transaction failed before, with UniqueViolationError (23505)", failing, "savepoint"]
+    says: ["The transaction had already failed, with UniqueViolationError (23505)", failing, "savepoint"]
   },
   {
     mistake: "an error that is caught within a transaction",
     call: (pg) => pg.withTransaction(Effect.ignore(pg.execute(failing, [SECRET]))),
     tag: "TransactionRolledBackError",
-    says: ["a statement in it had failed", "catch it around a nested transaction"]
+    says: ["a statement failed, and the body caught the error", "catch it around a nested withTransaction"]
   },
   {
     mistake: "COMMIT in the body of withTransaction",
     call: (pg) => pg.withTransaction(pg.execute("COMMIT")),
     tag: "TransactionClosedError",
-    says: ["its body has ended it in SQL"]
+    says: ["SQL in its body ended it"]
   },
   {
     mistake: "a generator function instead of an Effect",
@@ -51,7 +51,7 @@ export const transactions: ReadonlyArray<Mistake> = [
     mistake: "a misspelled option of a transaction",
     call: (pg) => js(pg, "withTransaction", Effect.void, { isolationLevel: "serializable" }),
     tag: "InvalidConfigError",
-    says: ["no such option here", "isolation"]
+    says: ["is not a known option", "isolation"]
   },
   {
     mistake: "a number of retries",
@@ -69,7 +69,7 @@ export const transactions: ReadonlyArray<Mistake> = [
     mistake: "VACUUM in a transaction",
     call: (pg) => pg.withTransaction(pg.execute("VACUUM books")),
     tag: "ActiveSQLTransactionError",
-    says: ["outside of withTransaction"]
+    says: ["outside withTransaction"]
   }
 ]
 
@@ -87,7 +87,7 @@ export const pools: ReadonlyArray<Mistake> = [
         pool.withConnection(() => pool.fetch("SELECT 1"))
       ),
     tag: "AcquireTimeoutError",
-    says: ["no connection became available in 50 ms: 1 in use", "the connection that withConnection gives"]
+    says: ["no connection became available within 50 ms: 1 in use", "Within withConnection"]
   },
   {
     mistake: "a pool that is used after its scope",
@@ -147,7 +147,7 @@ export const copies: ReadonlyArray<Mistake> = [
         format: "binary"
       }),
     tag: "EncodeError",
-    says: ['column "id" of row 1 as int4', 'the format "csv" takes its text']
+    says: ['column "id" of row 1 as int4', 'set format: "csv" to send strings']
   },
   {
     mistake: "an Effect in a row of a COPY",
@@ -171,7 +171,7 @@ export const copies: ReadonlyArray<Mistake> = [
     mistake: "a channel whose name is too long",
     call: (pg) => pg.listen("c".repeat(64)),
     tag: "EncodeError",
-    says: ["names have at most 63"]
+    says: ["PostgreSQL allows at most 63"]
   },
   {
     mistake: "pages of no rows",
@@ -203,13 +203,13 @@ export const settings: ReadonlyArray<Mistake> = [
     mistake: "no DATABASE_URL for a layer",
     call: () => Layer.build(PgClient.layer({ url: process.env["EFFECTPG_TEST_UNSET"] })),
     tag: "InvalidConfigError",
-    says: ["url: is undefined", "is the environment variable set?"]
+    says: ["url: is undefined", "check whether the environment variable is set"]
   },
   {
     mistake: "no DATABASE_URL within a Redacted",
     call: () => connect({ url: Redacted.make(process.env["EFFECTPG_TEST_UNSET"]) }),
     tag: "InvalidConfigError",
-    says: ["url: must be a string, and is undefined", "is the environment variable set?"]
+    says: ["url: must be a string, but is undefined", "check whether the environment variable is set"]
   },
   {
     mistake: "connectionString, as in node-postgres",

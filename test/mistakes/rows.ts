@@ -13,7 +13,7 @@ export const counts: ReadonlyArray<Mistake> = [
     mistake: "fetchOne of a row that there may not be",
     call: (pg) => pg.fetchOne("SELECT * FROM books WHERE title = $1", [SECRET]),
     tag: "UnexpectedRowCountError",
-    says: ["expected exactly one row, but the statement returned no row", "fetchRow, which returns an Option"]
+    says: ["the call expects exactly one row, but the statement returned no row", "fetchRow, which returns an Option"]
   },
   {
     mistake: "fetchOne of several rows",
@@ -58,19 +58,19 @@ export const schemas: ReadonlyArray<Mistake> = [
     mistake: "a numeric through Schema.Number",
     call: (pg) => pg.fetchTuples(sql`SELECT price FROM books`, { row: Schema.Tuple([Schema.Number]) }),
     tag: "DecodeError",
-    says: ["numeric is read as a string", "Schema.NumberFromString", "PgTypes.numericAsBigDecimal"]
+    says: ["The client reads numeric as a string", "Schema.NumberFromString", "PgTypes.numericAsBigDecimal"]
   },
   {
     mistake: "a timestamptz through Schema.DateTimeUtc",
     call: (pg) => pg.fetch("SELECT published FROM books", [], row({ published: Schema.DateTimeUtc })),
     tag: "DecodeError",
-    says: ["timestamptz is read as a Date", "Schema.DateTimeUtcFromDate", "PgTypes.timestamptzAsDateTime"]
+    says: ["The client reads timestamptz as a Date", "Schema.DateTimeUtcFromDate", "PgTypes.timestamptzAsDateTime"]
   },
   {
     mistake: "a timestamptz through Schema.DateFromString",
     call: (pg) => pg.fetch("SELECT published FROM books", [], row({ published: Schema.DateFromString })),
     tag: "DecodeError",
-    says: ["timestamptz is read as a Date", "Schema.Date"]
+    says: ["The client reads timestamptz as a Date", "Schema.Date"]
   },
   {
     mistake: "a timestamp through Schema.DateTimeUtcFromString",
@@ -82,7 +82,7 @@ export const schemas: ReadonlyArray<Mistake> = [
     mistake: "a date through Schema.Date",
     call: (pg) => pg.fetch("SELECT day FROM books", [], row({ day: Schema.Date })),
     tag: "DecodeError",
-    says: ["date is read as a string", "Schema.String"]
+    says: ["The client reads date as a string", "Schema.String"]
   },
   {
     mistake: "a bytea through Schema.String",
@@ -118,13 +118,13 @@ export const schemas: ReadonlyArray<Mistake> = [
     mistake: "a document that is parsed once more",
     call: (pg) => pg.fetch("SELECT '{}'::jsonb AS doc", [], row({ doc: Schema.fromJsonString(Schema.Struct({})) })),
     tag: "DecodeError",
-    says: ["read by JSON.parse", "without Schema.fromJsonString"]
+    says: ["reads a document with JSON.parse", "without Schema.fromJsonString"]
   },
   {
     mistake: "jsonb functions on a document that was stored by JSON.stringify",
     call: (pg) => pg.fetch("SELECT jsonb_array_elements($1::jsonb)", [JSON.stringify([SECRET])]),
     tag: "InvalidParameterValueError",
-    says: ["stored as a JSON string", "Give the object itself"]
+    says: ["stores it as a JSON string", "Give the object itself"]
   },
   {
     mistake: "camel case for a column with an underscore",

@@ -12,31 +12,35 @@ export const placeholders: ReadonlyArray<Mistake> = [
     mistake: "? for a parameter",
     call: (pg) => pg.fetch("SELECT * FROM books WHERE title = ?", [SECRET]),
     tag: "PostgresSyntaxError",
-    says: ["$1, $2..., and not ?", "A template of PgSql"]
+    says: ["$1, $2..., not as ?", "A template of PgSql"]
   },
   {
     mistake: "(?, ?) for parameters",
     call: (pg) => pg.execute("INSERT INTO books (id, title) VALUES (?, ?)", [1, SECRET]),
     tag: "PostgresSyntaxError",
-    says: ["$1, $2..., and not ?"]
+    says: ["$1, $2..., not as ?"]
   },
   {
     mistake: ":name for a parameter",
     call: (pg) => pg.fetch("SELECT * FROM books WHERE title = :title", [SECRET]),
     tag: "PostgresSyntaxError",
-    says: ["$1, $2..., and not :name"]
+    says: ["$1, $2..., not as :name"]
   },
   {
     mistake: "@name for a parameter",
     call: (pg) => pg.fetch("SELECT * FROM books WHERE id = @ident", [1]),
     tag: "UndefinedColumnError",
-    says: ["$1, $2..., and not @name"]
+    says: ["$1, $2..., not as @name"]
   },
   {
     mistake: "a placeholder in quotes",
     call: (pg) => pg.fetch("SELECT * FROM books WHERE title = '$1'", [SECRET]),
     tag: "ParameterCountError",
-    says: ["takes 0 parameters, but got 1", "A placeholder in quotes is only text", "Write $1 instead of '$1'"]
+    says: [
+      "takes 0 parameters, but the call gives 1",
+      "A placeholder in quotes is only text",
+      "Write $1 instead of '$1'"
+    ]
   },
   {
     mistake: "a placeholder in quotes where a number belongs",
@@ -54,7 +58,7 @@ export const placeholders: ReadonlyArray<Mistake> = [
     mistake: "${} in a plain string",
     call: (pg) => pg.fetch("SELECT * FROM books WHERE id = ${id}"),
     tag: "PostgresSyntaxError",
-    says: ["write the statement as a template of PgSql, sql`...`"]
+    says: ["Write the statement as a template of PgSql, sql`...`"]
   },
   {
     mistake: "the name of a table as a parameter",
@@ -66,7 +70,7 @@ export const placeholders: ReadonlyArray<Mistake> = [
     mistake: "the name of a table as a value of a template",
     call: (pg) => pg.fetch(sql`SELECT * FROM ${table}`),
     tag: "PostgresSyntaxError",
-    says: ["A parameter stands for a value", "sql.id"]
+    says: ["A parameter can stand only for a value", "sql.id"]
   },
   {
     mistake: "the name of a column as a value of a template, in an UPDATE",
@@ -171,7 +175,7 @@ export const names: ReadonlyArray<Mistake> = [
     mistake: "backticks around names",
     call: (pg) => pg.fetch("SELECT `id` FROM books"),
     tag: "PostgresSyntaxError",
-    says: ["Names are quoted by double quotes"]
+    says: ["Quote names with double quotes"]
   },
   {
     mistake: "double quotes around a text",
@@ -189,13 +193,13 @@ export const names: ReadonlyArray<Mistake> = [
     mistake: "a table with capital letters, without quotes",
     call: (pg) => pg.fetch("SELECT * FROM Users"),
     tag: "UndefinedTableError",
-    says: ["means users", 'write "Users"']
+    says: ["without quotes as users", 'write "Users"']
   },
   {
     mistake: "a schema and a table in one pair of quotes",
     call: (pg) => pg.fetch('SELECT * FROM "public.books"'),
     tag: "UndefinedTableError",
-    says: ["taken as one name", 'Write "public"."books"']
+    says: ["takes all of it as one name", 'Write "public"."books"']
   },
   {
     mistake: "sql.id with a point in the name",
@@ -216,19 +220,19 @@ export const habits: ReadonlyArray<Mistake> = [
     mistake: "== for equality",
     call: (pg) => pg.fetch("SELECT * FROM books WHERE title == 'x'"),
     tag: "UndefinedFunctionError",
-    says: ["Equality is written = in SQL"]
+    says: ["Write = for equality"]
   },
   {
     mistake: "&& for a logical and",
     call: (pg) => pg.fetch("SELECT * FROM books WHERE title = 'x' && id = 1"),
     tag: "PostgresSyntaxError",
-    says: ["A logical and is written AND"]
+    says: ["Write AND for a logical and"]
   },
   {
     mistake: "a comma before FROM",
     call: (pg) => pg.fetch("SELECT id, FROM books"),
     tag: "PostgresSyntaxError",
-    says: ["a comma too many"]
+    says: ["Remove the comma"]
   },
   {
     mistake: "REPLACE INTO",
@@ -270,7 +274,7 @@ export const habits: ReadonlyArray<Mistake> = [
     mistake: "a text that is a comment",
     call: (pg) => pg.execute("-- SELECT 1"),
     tag: "EmptyQueryError",
-    says: ["in a comment"]
+    says: ["only of comments"]
   }
 ]
 
@@ -309,7 +313,7 @@ export const templates: ReadonlyArray<Mistake> = [
     mistake: "sql.id with an empty name",
     call: (pg) => pg.execute(sql`SELECT ${sql.id("")}`),
     tag: "EncodeError",
-    says: ["a part of an identifier is empty"]
+    says: ["an identifier is empty"]
   },
   {
     mistake: "an object that looks like a statement",

@@ -42,7 +42,7 @@ layer(TestDatabase.layer, { excludeTestServices: true })("a pool", (it) => {
         lines.map(({ level }) => level),
         ["Warn", "Info"]
       )
-      assert.match(warning?.text ?? "", new RegExp(`^a connection of the pool to ${database} was lost: \\w+Error: `))
+      assert.match(warning?.text ?? "", new RegExp(`^the pool lost a connection to ${database}: \\w+Error: `))
       assert.match(info?.text ?? "", new RegExp(`^the pool to ${database} is healthy again after \\d+ ms; .*: 1$`))
     }).pipe(Effect.scoped)
   )
@@ -85,10 +85,10 @@ layer(TestDatabase.layer, { excludeTestServices: true })("a pool", (it) => {
       assert.deepStrictEqual(
         lines.map(({ level, text }) => `${level} ${text.replace(/ConnectionLostError: .*?(?=( \(and|$))/, "…")}`),
         [
-          "Warn a connection of the pool to app was lost: …",
-          "Warn the pool cannot open a connection to app: … (and 6 more such events since the last line)",
-          "Info the pool to app is healthy again after 11000 ms; connections that were lost: 5",
-          "Warn a connection of the pool to app was lost: … (and 1 more such events since the last line)"
+          "Warn the pool lost a connection to app: …",
+          "Warn the pool cannot open a connection to app: … (and 6 more such events since the last message)",
+          "Info the pool to app is healthy again after 11000 ms; connections lost since it was last healthy: 5",
+          "Warn the pool lost a connection to app: … (and 1 more such events since the last message)"
         ]
       )
     })

@@ -339,8 +339,8 @@ describe("a pool of sessions", () => {
       yield* TestClock.adjust(1000)
       const [, first, second] = world.borrowers
       assert.strictEqual(first?.refusal?._tag, "AcquireTimeoutError")
-      assert.match(first?.refusal?.message ?? "", /1000 ms: 1 in use, 0 connecting, 1 more waiting/)
-      assert.match(second?.refusal?.message ?? "", /0 more waiting/)
+      assert.match(first?.refusal?.message ?? "", /1000 ms: 1 in use, 0 connecting, 1 other call waiting/)
+      assert.match(second?.refusal?.message ?? "", /0 other calls waiting/)
     })
   )
 

@@ -45,6 +45,8 @@ const REASONS: Readonly<Record<string, string>> = {
   "exchange/rowCollector.ts": "test/connection/malformedRows.sim.test.ts tests both ways in which it takes rows.",
   "exchange/runWriter.ts": "test/session/request/manyRequest.sim.test.ts tests the runs that it writes.",
   "exchange/simpleQuery.ts": "test/session/engine/order.sim.test.ts answers it with every message.",
+  "exchange/unreadRows.ts":
+    "Its lookups and texts need a server: test/sqlClient/passingStatements.integration.test.ts reads such rows.",
   "exchange/unreadRuns.ts": "test/connection/unread.integration.test.ts has a pipeline read rows of unknown types.",
   "exchange/typeLookup.ts":
     "Its lookups need a catalogue: test/connection/unread.integration.test.ts tests them in a pipeline.",

@@ -183,7 +183,7 @@ layer(TestDatabase.layer, { excludeTestServices: true })(
           for (const call of [insert(connection, 2), connection.withTransaction(Effect.void), connection.begin()]) {
             const refusal = yield* refusalOf(Effect.scoped(call))
             if (refusal._tag !== "UnsupportedError") return assert.fail(String(refusal))
-            assert.include(refusal.message, "ask the handle")
+            assert.include(refusal.message, "run it on the handle")
           }
           yield* transaction.commit
         })

@@ -92,7 +92,7 @@ describe("a trap of pg-protocol's serializer", () => {
   })
 
   it("is avoided: an empty startup name would end the list, and is refused, but an empty value is not", () => {
-    assert.throws(() => startup(["", "x"]), Unencodable, "without a name")
+    assert.throws(() => startup(["", "x"]), Unencodable, "an empty name")
     assert.isTrue(startup(["options", ""]).includes("options\0\0"))
   })
 
@@ -314,7 +314,11 @@ describe("decodeRowDescription", () => {
   })
 
   it("refuses a name without its terminator, which pg-protocol would read", () => {
-    assert.throws(() => decode(cold.decodeRowDescription, hex("0001 6162")), ProtocolViolation, "terminator")
+    assert.throws(
+      () => decode(cold.decodeRowDescription, hex("0001 6162")),
+      ProtocolViolation,
+      "without a NUL at its end"
+    )
   })
 })
 

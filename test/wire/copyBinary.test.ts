@@ -52,16 +52,16 @@ describe("CopyRowDecoder", () => {
   })
 
   const refused: ReadonlyArray<readonly [string, Uint8Array, string]> = [
-    ["other data", Buffer.from("a\tb\n"), "not binary"],
+    ["other data", Buffer.from("a\tb\n"), "not in the binary format"],
     ["flags that change the meaning", Buffer.concat([COPY_HEADER.subarray(0, 11), hex("00010000 00000000")]), "flags"],
     [
       "a negative extension",
       Buffer.concat([COPY_HEADER.subarray(0, 11), hex("00000000 ffffffff")]),
-      "negative header length"
+      "header of negative length"
     ],
     ["a negative count", Buffer.concat([COPY_HEADER, hex("fffe")]), "-2 columns"],
     ["a negative length", Buffer.concat([COPY_HEADER, hex("0001 fffffffe")]), "length -2"],
-    ["data after the end", Buffer.concat([COPY_HEADER, COPY_TRAILER, hex("00")]), "after its end"]
+    ["data after the end", Buffer.concat([COPY_HEADER, COPY_TRAILER, hex("00")]), "behind the end marker"]
   ]
   for (const [what, data, reason] of refused) {
     it(`refuses ${what}`, () => {

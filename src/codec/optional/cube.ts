@@ -29,7 +29,7 @@ const IS_POINT = 0x80000000
 /** CUBE_MAX_DIM of the extension. */
 const MAX_DIMENSIONS = 100
 
-const WANTED = "{ from, to } of arrays of numbers"
+const WANTED = "{ from, to } with arrays of numbers"
 
 const isNumber = (value: unknown): value is number => typeof value === "number"
 
@@ -44,7 +44,7 @@ const taken = (value: unknown): PgCube => {
   const from = cornerOf(value.from, value)
   const to = cornerOf(value.to, value)
   if (from.length === to.length && from.length <= MAX_DIMENSIONS) return { from, to }
-  throw new Unencodable(`cube takes two corners of the same number of coordinates, at most ${MAX_DIMENSIONS}`)
+  throw new Unencodable(`cube takes two corners with the same number of coordinates, at most ${MAX_DIMENSIONS}`)
 }
 
 const isPoint = ({ from, to }: PgCube): boolean => from.every((coordinate, index) => coordinate === to[index])
@@ -70,7 +70,7 @@ const cubeCodec: Codec<PgCube> = {
     const dimensions = header & ~IS_POINT
     const corners = hasOneCorner ? 1 : 2
     if (dimensions > MAX_DIMENSIONS || end - start !== HEADER_BYTES + dimensions * corners * COORDINATE_BYTES) {
-      throw new Undecodable("cube whose bytes are not those of its coordinates")
+      throw new Undecodable("the length of the cube does not match the number of its coordinates")
     }
     const first = start + HEADER_BYTES
     const corner = (at: number): ReadonlyArray<number> =>

@@ -48,11 +48,11 @@ export class EwkbReader {
   }
 
   expectEnd(): void {
-    if (this.at !== this.end) throw new Undecodable(`a geometry with ${this.end - this.at} bytes too many`)
+    if (this.at !== this.end) throw new Undecodable(`the geometry has ${this.end - this.at} bytes too many`)
   }
 
   geometry(): PgGeometry {
-    if (this.depth === MAX_DEPTH) throw new Undecodable(`a geometry nested in ${MAX_DEPTH} others`)
+    if (this.depth === MAX_DEPTH) throw new Undecodable(`the geometry is nested more than ${MAX_DEPTH} levels deep`)
     this.depth++
     const header = this.header()
     const geometry = this.body(header)
@@ -99,7 +99,7 @@ export class EwkbReader {
       case kinds.MultiSurface.code:
         return { type: "MultiSurface", geometries: this.geometries(), ...common }
       default:
-        throw new Undecodable(`a geometry of kind ${code}, which is none of those known; ask for its ST_AsText`)
+        throw new Undecodable(`the client does not know geometries of kind ${code}; select its ST_AsText instead`)
     }
   }
 
@@ -135,7 +135,7 @@ export class EwkbReader {
   private parts<A>(code: number, read: () => A): ReadonlyArray<A> {
     return this.list(MIN_GEOMETRY_BYTES, () => {
       const header = this.header()
-      if (header.code !== code) throw new Undecodable(`a geometry with a part of kind ${header.code}`)
+      if (header.code !== code) throw new Undecodable(`the geometry has a part of the wrong kind, ${header.code}`)
       return read()
     })
   }
@@ -144,7 +144,9 @@ export class EwkbReader {
   private list<A>(bytesOfEach: number, read: () => A): ReadonlyArray<A> {
     const count = this.uint32()
     if (count * bytesOfEach > this.end - this.at) {
-      throw new Undecodable(`a geometry of ${count} parts, with ${this.end - this.at} bytes left for them`)
+      throw new Undecodable(
+        `the geometry declares ${count} parts, but only ${this.end - this.at} bytes are left for them`
+      )
     }
     const parts: Array<A> = []
     for (let part = 0; part < count; part++) parts.push(read())
@@ -163,7 +165,7 @@ export class EwkbReader {
 
   private advance(count: number): number {
     const { at } = this
-    if (count > this.end - at) throw new Undecodable("a geometry that ends too early")
+    if (count > this.end - at) throw new Undecodable("the geometry ends too early")
     this.at = at + count
     return at
   }

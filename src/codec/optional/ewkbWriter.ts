@@ -34,17 +34,17 @@ interface Given {
 
 const listOf = (value: unknown, what: string): ReadonlyArray<unknown> => {
   if (Array.isArray(value)) return value
-  throw new Unencodable(`a geometry takes an array as ${what}`)
+  throw new Unencodable(`a geometry needs an array as ${what}`)
 }
 
 const geometryOf = (value: unknown): Given => {
   if (typeof value === "object" && value !== null) return value
-  throw new Unencodable("a geometry takes objects with a type as its geometries")
+  throw new Unencodable("the geometries of a geometry must be objects with a type")
 }
 
 const kindOf = ({ type }: Given): Kind => {
   if (isType(type)) return kinds[type]
-  throw new Unencodable(`a geometry has one of these types: ${typeNames}`)
+  throw new Unencodable(`the type of a geometry must be one of: ${typeNames}`)
 }
 
 const layouts: ReadonlyMap<number, PgGeometryLayout> = new Map([
@@ -70,7 +70,7 @@ const firstSize = (value: unknown, depth: number): number | undefined => {
 const layoutOf = ({ coordinates, geometries, layout }: Given, depth = MAX_DEPTH): PgGeometryLayout | undefined => {
   if (layout !== undefined) {
     if (isLayout(layout)) return layout
-    throw new Unencodable(`the layout of a geometry is one of: ${Object.keys(flags).join(", ")}`)
+    throw new Unencodable(`the layout of a geometry must be one of: ${Object.keys(flags).join(", ")}`)
   }
   if (!Array.isArray(geometries)) return layouts.get(firstSize(coordinates, MAX_DEPTH) ?? 0)
   if (depth === 0) return undefined
@@ -84,7 +84,7 @@ const layoutOf = ({ coordinates, geometries, layout }: Given, depth = MAX_DEPTH)
 const sridOf = ({ srid }: Given): number => {
   if (srid === undefined) return 0
   if (typeof srid === "number" && Number.isInteger(srid) && srid >= 0 && srid <= MAX_SRID) return srid
-  throw new Unencodable(`the srid of a geometry is a whole number from 0 to ${MAX_SRID}`)
+  throw new Unencodable(`the srid of a geometry must be a whole number from 0 to ${MAX_SRID}`)
 }
 
 export class EwkbWriter {
@@ -101,7 +101,7 @@ export class EwkbWriter {
   }
 
   private whole(given: Given, srid: number, depth: number): void {
-    if (depth === 0) throw new Unencodable(`a geometry nested in ${MAX_DEPTH} others`)
+    if (depth === 0) throw new Unencodable(`the geometry is nested more than ${MAX_DEPTH} levels deep`)
     const kind = kindOf(given)
     this.header(kind, srid)
     if (kind.depth !== undefined) {
@@ -111,7 +111,7 @@ export class EwkbWriter {
     this.writer.int32(geometries.length)
     for (const inner of geometries) {
       if ((layoutOf(inner) ?? this.layout) !== this.layout)
-        throw new Unencodable("a geometry has one layout throughout")
+        throw new Unencodable("all parts of a geometry must have the same layout")
       this.whole(inner, 0, depth - 1)
     }
   }
@@ -130,7 +130,7 @@ export class EwkbWriter {
     if (depth === 0) return this.point(coordinates)
     this.writer.int32(coordinates.length)
     for (const inner of coordinates) {
-      const list = listOf(inner, "each of its coordinates down to the positions")
+      const list = listOf(inner, "each level of its coordinates")
       if (part !== undefined) this.header(kinds[part], 0)
       if (depth === 1 && part === undefined) this.position(list)
       else this.coordinates(list, depth - 1)
@@ -144,10 +144,12 @@ export class EwkbWriter {
   private position(position: ReadonlyArray<unknown>): void {
     const { layout, writer } = this
     if (position.length !== layout.length) {
-      throw new Unencodable(`a geometry of layout ${layout} has positions of ${layout.length} coordinates each`)
+      throw new Unencodable(
+        `each position of a geometry with the layout ${layout} must have ${layout.length} coordinates`
+      )
     }
     for (const coordinate of position) {
-      if (typeof coordinate !== "number") throw new Unencodable("a geometry has coordinates that are numbers")
+      if (typeof coordinate !== "number") throw new Unencodable("the coordinates of a geometry must be numbers")
       writer.float64(coordinate)
     }
   }

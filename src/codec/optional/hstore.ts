@@ -76,23 +76,24 @@ const hstoreCodec: Codec<Pairs> = {
   read: (bytes, start, end) => {
     const count = end - start < LENGTH_BYTES ? -1 : int32At(bytes, start)
     let at = start + LENGTH_BYTES
-    if (count < 0 || count * MIN_PAIR_BYTES > end - at) throw new Undecodable("hstore with more pairs than bytes")
+    if (count < 0 || count * MIN_PAIR_BYTES > end - at)
+      throw new Undecodable("the hstore declares more pairs than its bytes can hold")
     const next = (): string | null => {
       const length = end - at < LENGTH_BYTES ? undefined : int32At(bytes, at)
       at += LENGTH_BYTES
       if (length === NULL_LENGTH) return null
       if (length === undefined || length < 0 || length > end - at)
-        throw new Undecodable("hstore that ends within a pair")
+        throw new Undecodable("the hstore ends within a pair")
       at += length
       return readText(bytes, at - length, at)
     }
     const pairs: Array<readonly [string, string | null]> = []
     for (let index = 0; index < count; index++) {
       const key = next()
-      if (key === null) throw new Undecodable("hstore with a key that is NULL")
+      if (key === null) throw new Undecodable("the hstore has a key that is NULL")
       pairs.push([key, next()])
     }
-    if (at !== end) throw new Undecodable(`hstore with ${end - at} bytes too many`)
+    if (at !== end) throw new Undecodable(`the hstore has ${end - at} bytes too many`)
     return Object.fromEntries(pairs)
   },
   write: (writer, value) => {

@@ -9,7 +9,7 @@ const WORD = 0x100000000
 
 const exact = (number: number): number => {
   if (Number.isSafeInteger(number)) return number
-  throw new Undecodable("an int8 beyond 2^53 - 1, which no number holds exactly; leave PgTypes.int8AsNumber out")
+  throw new Undecodable("the int8 is beyond 2^53 - 1, so no number can hold it exactly; leave PgTypes.int8AsNumber out")
 }
 
 const int8AsNumberCodec: Codec<number> = {

@@ -9,7 +9,7 @@ const VERSION = 1
 const versioned = (name: string): Codec<string> => ({
   name,
   read: (bytes, start, end) => {
-    if (start === end || bytes[start] !== VERSION) throw new Undecodable(`${name} of an unknown version`)
+    if (start === end || bytes[start] !== VERSION) throw new Undecodable(`the ${name} has an unknown version`)
     return readText(bytes, start + 1, end)
   },
   write: (writer, value) => {

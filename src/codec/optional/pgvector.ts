@@ -28,7 +28,7 @@ const isNumber = (value: unknown): value is number => typeof value === "number"
 const finite = (name: string, element: number, rounded: number): number => {
   if (Number.isFinite(rounded)) return rounded
   throw new Unencodable(
-    Number.isFinite(element) ? `an element out of range for ${name}` : `${name} takes neither NaN nor Infinity`
+    Number.isFinite(element) ? `an element is out of range for ${name}` : `${name} takes neither NaN nor Infinity`
   )
 }
 
@@ -53,7 +53,7 @@ const dense = (name: string, element: Element): Codec<Vector> => ({
   read: (bytes, start, end) => {
     const dimensions = end - start < HEADER_BYTES ? 0 : uint16At(bytes, start)
     if (dimensions === 0 || end - start !== HEADER_BYTES + dimensions * element.bytes) {
-      throw new Undecodable(`${name} whose bytes are not those of its elements`)
+      throw new Undecodable(`the length of the ${name} does not match the number of its elements`)
     }
     const elements: Array<number> = []
     for (let at = start + HEADER_BYTES; at < end; at += element.bytes) elements.push(element.read(bytes, at))
@@ -123,7 +123,7 @@ const sparseElements = (value: unknown): readonly [dimensions: number, ReadonlyA
     throw refusedKind("sparsevec", WANTED, value)
   }
   if (!Number.isInteger(dimensions) || dimensions < 1 || dimensions > MAX_SPARSE_DIMENSIONS) {
-    throw new Unencodable(`sparsevec has 1 to ${MAX_SPARSE_DIMENSIONS} dimensions`)
+    throw new Unencodable(`sparsevec takes 1 to ${MAX_SPARSE_DIMENSIONS} dimensions`)
   }
   if (indices.length !== values.length) throw new Unencodable("sparsevec takes as many values as indices")
   const elements = indices.map((index: unknown, at) => {
@@ -131,13 +131,13 @@ const sparseElements = (value: unknown): readonly [dimensions: number, ReadonlyA
     if (!isNumber(index) || !isNumber(element))
       throw refusedKind("sparsevec", "indices and values that are numbers", value)
     if (!Number.isInteger(index) || index < 0 || index >= dimensions) {
-      throw new Unencodable("sparsevec takes indices from 0 up to, but not including, its dimensions")
+      throw new Unencodable("sparsevec takes indices from 0 up to the number of its dimensions, which is excluded")
     }
     return [index, finite("sparsevec", element, Math.fround(element))] as const
   })
   const nonZero = elements.filter(([, element]) => element !== 0).sort(([one], [other]) => one - other)
   if (nonZero.some(([index], at) => index === nonZero[at - 1]?.[0])) {
-    throw new Unencodable("sparsevec takes each index once")
+    throw new Unencodable("sparsevec takes each index only once")
   }
   return [dimensions, nonZero]
 }
@@ -156,13 +156,14 @@ const sparsevecCodec: Codec<PgSparseVector> = {
     const count = end - start < SPARSE_HEADER_BYTES ? -1 : int32At(bytes, start + 4)
     const dimensions = count < 0 ? 0 : int32At(bytes, start)
     if (count < 0 || dimensions < 1 || end - start !== SPARSE_HEADER_BYTES + count * SPARSE_ELEMENT_BYTES) {
-      throw new Undecodable("sparsevec whose bytes are not those of its elements")
+      throw new Undecodable("the length of the sparsevec does not match the number of its elements")
     }
     const first = start + SPARSE_HEADER_BYTES
     let before = -1
     const elements = Array.from({ length: count }, (_, at) => {
       const index = int32At(bytes, first + at * 4)
-      if (index <= before || index >= dimensions) throw new Undecodable("sparsevec with an index out of place")
+      if (index <= before || index >= dimensions)
+        throw new Undecodable("the sparsevec has an index that is out of order or out of range")
       before = index
       return [index, bytes.readFloatBE(first + (count + at) * 4)] as const
     })

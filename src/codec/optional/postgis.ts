@@ -30,7 +30,7 @@ const read = (bytes: Buffer, start: number, end: number): PgGeometry => {
 
 const geometryCodec = (name: string): Codec<PgGeometry> => {
   const write = (writer: ByteWriter, value: unknown): void => {
-    if (typeof value !== "object" || value === null) throw refusedKind(name, "an object such as GeoJSON has", value)
+    if (typeof value !== "object" || value === null) throw refusedKind(name, "an object in the form of GeoJSON", value)
     new EwkbWriter(writer).geometry(value)
   }
   return {

@@ -127,12 +127,13 @@ const isPlainDateTime = (value: unknown): value is { toZonedDateTime(zone: strin
 
 const instantOf = (name: string, microseconds: unknown): Instant => {
   const scope: object = globalThis
-  if (!hasTemporal(scope)) throw new Undecodable("Temporal, which this runtime lacks; use another codec")
-  if (typeof microseconds !== "bigint") throw new Undecodable(`an infinite ${name}, which Temporal cannot represent`)
+  if (!hasTemporal(scope)) throw new Undecodable("this runtime has no Temporal; use another codec")
+  if (typeof microseconds !== "bigint")
+    throw new Undecodable(`the ${name} is infinite, which Temporal cannot represent`)
   try {
     return scope.Temporal.Instant.fromEpochNanoseconds(microseconds * NANOSECONDS_PER_MICROSECOND)
   } catch {
-    throw new Undecodable(`a ${name} beyond what Temporal can represent`)
+    throw new Undecodable(`the ${name} is beyond what Temporal can represent`)
   }
 }
 

@@ -28,11 +28,13 @@ export const passwordFromFile = Effect.fnUntraced(function* (
   const status = yield* Effect.promise(() => fs.stat(file).catch(() => undefined))
   if (status === undefined) return undefined
   if (!status.isFile()) {
-    yield* Effect.logWarning("the password file is ignored: it is not a plain file")
+    yield* Effect.logWarning("the client ignores the password file, because it is not a plain file")
     return undefined
   }
   if (process.platform !== "win32" && (status.mode & GROUP_AND_OTHERS) !== 0) {
-    yield* Effect.logWarning("the password file is ignored: group or others have access to it; chmod it to 0600")
+    yield* Effect.logWarning(
+      "the client ignores the password file, because its group or others can access it; run chmod 0600 on it"
+    )
     return undefined
   }
   const password = findPassword((yield* readFileIfAny(file)) ?? "", login)

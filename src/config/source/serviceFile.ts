@@ -56,9 +56,9 @@ export const parseService = Effect.fnUntraced(function* (
       continue
     }
     if (settings === undefined) continue
-    const where = `names a service that in line ${at + 1} of its file`
+    const where = `names a service that, in line ${at + 1} of its file,`
     const equals = line.indexOf("=")
-    if (equals === -1) return yield* invalid(setting, `${where} has something other than key=value`)
+    if (equals === -1) return yield* invalid(setting, `${where} has no key=value`)
     const key = line.slice(0, equals).trim()
     const value = line.slice(equals + 1).trim()
     if (key === "service") return yield* invalid(setting, `${where} names another service`)

@@ -36,7 +36,10 @@ export const sourcesOf = Effect.fnUntraced(function* (settings: object, environm
   const variables = fromEnvironment(environment)
   const withoutService = firstOf([options, ...url, variables])
   if (hasUndefinedUrl(settings) && withoutService("host") === undefined && withoutService("service") === undefined) {
-    return yield* invalid("url", "is undefined, and nothing else names a host: is the environment variable set?")
+    return yield* invalid(
+      "url",
+      "is undefined, and no other setting names a host; check whether the environment variable is set"
+    )
   }
   const service = withoutService("service")
   const fromService = service === undefined ? [] : [yield* fromServiceFile(service, environment)]

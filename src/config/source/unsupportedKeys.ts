@@ -50,22 +50,22 @@ export const checkKey = (
   if (harmless === undefined) {
     const meant = resembled(key, [...keys, ...unsupported.keys()])
     const likeness = meant === undefined ? "" : ` that resembles ${meant}`
-    return invalid(setting, `${where} an unknown key${likeness}; the known ones are: ${keys.join(", ")}`)
+    return invalid(setting, `${where} an unknown key${likeness}; the known keys are: ${keys.join(", ")}`)
   }
   return value === "" || harmless.includes(value)
     ? Effect.void
-    : invalid(setting, `${where} ${key}, which is not supported; ${instead(harmless)}`)
+    : invalid(setting, `${where} ${key}, which this client does not support; ${instead(harmless)}`)
 }
 
 export const checkEnvironment = (environment: Environment): Effect.Effect<void, PgError.InvalidConfigError> => {
   for (const { harmless, variable } of unsupported.values()) {
     const value = variable === undefined ? undefined : environment[variable]
     if (variable !== undefined && value && !harmless.includes(value)) {
-      return invalid(variable, `is not supported; ${instead(harmless)}`)
+      return invalid(variable, `is a variable that this client does not support; ${instead(harmless)}`)
     }
   }
   return Effect.void
 }
 
 const instead = (harmless: ReadonlyArray<string>): string =>
-  harmless.length === 0 ? "leave it out" : `leave it out, or write ${harmless.join(" or ")}`
+  harmless.length === 0 ? "leave it out" : `leave it out, or set it to ${harmless.join(" or ")}`

@@ -37,8 +37,8 @@ export const parseUrl = Effect.fnUntraced(function* (text: string): Read<Connect
   // a message.
   if (rest.indexOf("@") !== rest.lastIndexOf("@") || rest.indexOf("@") > authorityEnd) {
     return yield* refuse(
-      "has an @ that is not the one between password and host; " +
-        "percent-encode what a user or password holds: @ as %40, / as %2F, ? as %3F, : as %3A"
+      "has an @ that does not stand between password and host; " +
+        "percent-encode these characters in a user or password: @ as %40, / as %2F, ? as %3F, : as %3A"
     )
   }
   const at = authority.indexOf("@")
@@ -71,7 +71,7 @@ const parseHosts = Effect.fnUntraced(function* (text: string): Read<Pick<Connect
   for (const part of text.split(",")) {
     const bracketed = /^\[([^[\]]+)\](?::(.*))?$/.exec(part)
     if (bracketed === null && /[[\]]/.test(part)) {
-      return yield* refuse("has an IPv6 address that is not one pair of brackets, followed by :port or nothing")
+      return yield* refuse("has a malformed IPv6 address; write it in brackets, such as [::1] or [::1]:5432")
     }
     const colon = indexOfAny(part, ":", 0)
     hosts.push(yield* decode(bracketed?.[1] ?? part.slice(0, colon), "a host"))
@@ -85,7 +85,7 @@ const parseQuery = Effect.fnUntraced(function* (text: string): Read<ReadonlyMap<
   for (const [at, pair] of text.split("&").entries()) {
     if (pair === "") continue
     const equals = pair.indexOf("=")
-    if (equals === -1) return yield* refuse("has something other than key=value, joined by &, after its ?")
+    if (equals === -1) return yield* refuse("must have only key=value pairs, joined by &, after its ?")
     const key = yield* decode(pair.slice(0, equals), "a key")
     const value = yield* decode(pair.slice(equals + 1), "a value")
     if (key === "ssl" && value === "true") {
@@ -93,7 +93,7 @@ const parseQuery = Effect.fnUntraced(function* (text: string): Read<ReadonlyMap<
       if (!query.has("sslmode")) query.set("sslmode", "require")
       continue
     }
-    yield* checkKey("url", `in place ${at + 1} after its ? has`, key, value)
+    yield* checkKey("url", `in position ${at + 1} after its ? has`, key, value)
     query.set(key, value)
   }
   return query

@@ -51,7 +51,7 @@ const noBytes = (chunk: unknown, sql: string): PgError.EncodeError =>
   new PgError.EncodeError({
     parameter: 0,
     type: "bytes",
-    reason: `what is copied are Uint8Arrays, and this is ${words(chunk)}: a text goes through TextEncoder`,
+    reason: `copyIn takes Uint8Arrays, not ${words(chunk)}; encode a string with TextEncoder`,
     sql
   })
 

@@ -53,7 +53,7 @@ export const copyRowsOut = (
       const { rowShape: shape } = yield* description(level, query)
       if (shape === undefined) {
         return yield* new PgError.UnsupportedError({
-          feature: "COPY of a statement without rows",
+          feature: "COPY of a statement that returns no rows",
           instead: "copy a SELECT, or a command with RETURNING",
           sql: query
         })

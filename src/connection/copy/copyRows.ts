@@ -118,7 +118,10 @@ export class CopyRows {
       return undefined
     } catch (failure) {
       writer.rewind(mark)
-      return this.refusal(failure instanceof Unencodable ? failure : new Unencodable("it cannot be read"), row)
+      return this.refusal(
+        failure instanceof Unencodable ? failure : new Unencodable("reading the row threw an error"),
+        row
+      )
     }
   }
 
@@ -126,16 +129,16 @@ export class CopyRows {
     const { isExhaustive, properties } = this.plan
     if (isArray(row)) {
       if (row.length !== properties.length) {
-        throw new Unencodable(`it has ${row.length} values for ${properties.length} columns`)
+        throw new Unencodable(`the row has ${row.length} values for ${properties.length} columns`)
       }
       return row
     }
-    if (!isObject(row)) throw new Unencodable("it is neither an array nor an object")
+    if (!isObject(row)) throw new Unencodable("a row must be an array or an object")
     const { values } = this
     for (let index = 0; index < properties.length; index++) {
       const property = properties[index]!
       const value = row[property]
-      if (value === undefined && !(property in row)) throw new Unencodable(`it has no property "${property}"`)
+      if (value === undefined && !(property in row)) throw new Unencodable(`the row has no property "${property}"`)
       values[index] = value
     }
     if (isExhaustive) this.refuseMore(row)
@@ -148,13 +151,16 @@ export class CopyRows {
     const keys = Object.keys(row)
     if (keys.length === properties.length) return
     const extra = keys.filter((key) => !properties.includes(key))
-    throw new Unencodable(`it has properties that the first row has not: ${extra.join(", ")}; name the columns`)
+    throw new Unencodable(
+      `the row has properties that the first row does not have: ${extra.join(", ")}; ` +
+        "name the columns in { table, columns }"
+    )
   }
 
   private refusal({ kind, message, parameter = 0 }: Unencodable, row: unknown): PgError.EncodeError {
     const { columns, format, names } = this.plan
     const value = parameter === 0 ? undefined : (isArray(row) ? row : this.values)[parameter - 1]
-    const csv = format === "binary" && typeof value === "string" ? '; the format "csv" takes its text' : ""
+    const csv = format === "binary" && typeof value === "string" ? '; set format: "csv" to send strings' : ""
     return new PgError.EncodeError({
       parameter,
       type: columns.encoders[parameter - 1]?.typeName ?? "row",

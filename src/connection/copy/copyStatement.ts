@@ -59,7 +59,7 @@ const SOURCE: Shape.Kinds = {
   ...TABLE,
   query: {
     is: (value) => typeof value === "string" || isStatement(value),
-    takes: "SQL as a string, or a template of PgSql"
+    takes: "a string or a template of PgSql"
   },
   params: Shape.values
 }
@@ -87,7 +87,7 @@ export const withSource = <A, E, R>(
 const noTable = (given: unknown): PgError.InvalidConfigError =>
   new PgError.InvalidConfigError({
     setting: "table",
-    reason: `it is an object with the table's name, { table: "readings" }, and not ${Shape.words(given)}`
+    reason: `must be an object with the name of the table, such as { table: "readings" }, not ${Shape.words(given)}`
   })
 
 export const tableName = ({ schema, table }: PgCopy.Table): string =>
@@ -126,7 +126,10 @@ const target = (table: PgCopy.Table): Effect.Effect<string, PgError.InvalidConfi
   if (table.columns === undefined) return Effect.succeed(tableName(table))
   if (table.columns.length > 0) return Effect.succeed(`${tableName(table)} ${nameList(table.columns)}`)
   return Effect.fail(
-    new PgError.InvalidConfigError({ setting: "columns", reason: "name one at least, or leave them out for all" })
+    new PgError.InvalidConfigError({
+      setting: "columns",
+      reason: "must name at least one column; leave it out for all columns"
+    })
   )
 }
 
@@ -141,13 +144,14 @@ const optionList = (
     if (value === undefined) continue
     const option = Object.hasOwn(known, name) ? known[name] : undefined
     if (option === undefined) {
+      const names = Object.keys(known)
       return refuse(
         name,
-        `COPY has no such option here${didYouMean(name, Object.keys(known))}; it has ${Object.keys(known).join(", ")}`
+        `is not an option of this COPY${didYouMean(name, names)}; the options are: ${names.join(", ")}`
       )
     }
     const text = optionValue(option.kind, value)
-    if (text === undefined) return refuse(name, `takes ${TAKES[option.kind]}`)
+    if (text === undefined) return refuse(name, `must be ${TAKES[option.kind]}`)
     parts.push(`${option.sql} ${text}`)
   }
   return Effect.succeed(parts.length === 0 ? "" : ` (${parts.join(", ")})`)
@@ -186,8 +190,9 @@ const checkVersion = (given: Given, version: ServerVersion): Effect.Effect<void,
     if (asked === undefined || (value !== undefined && asked !== value) || version.major >= major) continue
     return Effect.fail(
       new PgError.UnsupportedError({
-        feature: value === undefined ? `${option} of COPY` : `${option}: "${String(value)}" of COPY`,
-        instead: `the server has to be PostgreSQL ${major} or later, and is ${version.text}`,
+        feature:
+          value === undefined ? `the option ${option} of COPY` : `the option ${option}: "${String(value)}" of COPY`,
+        instead: `it needs PostgreSQL ${major} or later, but the server is ${version.text}`,
         sql: "COPY"
       })
     )

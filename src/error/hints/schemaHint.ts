@@ -16,7 +16,7 @@ export const schemaHint = ({ isWhole, type, value }: Misfit): string | undefined
   if (JSON_TYPES.test(type)) return typeof value === "string" ? STRING_DOCUMENT : DOCUMENT
   if (value instanceof Date) {
     return (
-      `${type} is read as a Date. Use Schema.Date, Schema.DateTimeUtcFromDate for DateTime.Utc, or the codec ` +
+      `The client reads ${type} as a Date. Use Schema.Date, Schema.DateTimeUtcFromDate for DateTime.Utc, or the codec ` +
       `PgTypes.${type === "timestamp" ? "timestampAsDateTime" : "timestamptzAsDateTime"} in the setting types.`
     )
   }
@@ -25,10 +25,11 @@ export const schemaHint = ({ isWhole, type, value }: Misfit): string | undefined
 
 const JSON_TYPES = /^jsonb?$/
 
-const DOCUMENT = "A document is read by JSON.parse. Use the schema of what is in it, without Schema.fromJsonString."
+const DOCUMENT =
+  "The client reads a document with JSON.parse. Use the schema of its content, without Schema.fromJsonString."
 
 const STRING_DOCUMENT =
-  "The document is a JSON string. If it was stored with JSON.stringify(value), store the value itself; to read it as " +
+  "The document is a JSON string. If the program stored JSON.stringify(value), store the value itself. To read it as " +
   "it is, use Schema.fromJsonString."
 
 const ARRAY = "The array has NULL elements: use Schema.Array(Schema.NullOr(...)), or PgTypes.ArrayOf."
@@ -36,15 +37,17 @@ const ARRAY = "The array has NULL elements: use Schema.Array(Schema.NullOr(...))
 const byType: ReadonlyMap<string, string> = new Map(
   Object.entries({
     int8:
-      "int8 is read as a bigint, and count(*) is an int8. Use Schema.BigInt, the codec PgTypes.int8AsNumber in the " +
-      "setting types, or a cast: count(*)::int.",
+      "The client reads int8 as a bigint, and count(*) is an int8. Use Schema.BigInt, the codec PgTypes.int8AsNumber " +
+      "in the setting types, or a cast: count(*)::int.",
     numeric:
-      "numeric is read as a string. Use Schema.BigDecimalFromString, Schema.NumberFromString, or the codec " +
+      "The client reads numeric as a string. Use Schema.BigDecimalFromString, Schema.NumberFromString, or the codec " +
       "PgTypes.numericAsBigDecimal in the setting types.",
-    date: "date is read as a string, such as 2024-02-29. Use Schema.String, or cast it: day::timestamptz is read as a Date.",
-    bytea: "bytea is read as a Uint8Array. Use Schema.Uint8Array.",
-    interval: "interval is read as a PgTypes.PgInterval. Use PgTypes.Interval.",
-    money: "money is read as a string. Cast it to numeric, or use Schema.String."
+    date:
+      "The client reads date as a string, such as 2024-02-29. Use Schema.String, or cast it to get a Date: " +
+      "day::timestamptz.",
+    bytea: "The client reads bytea as a Uint8Array. Use Schema.Uint8Array.",
+    interval: "The client reads interval as a PgTypes.PgInterval. Use PgTypes.Interval.",
+    money: "The client reads money as a string. Cast it to numeric, or use Schema.String."
   })
 )
 

@@ -41,15 +41,15 @@ const syntax: Advise = ({ after, before, sql }, { routine }) => {
   if (routine === "exec_parse_message") return undefined
   if (/^\$\d/.test(after)) return misplacedParameter(before)
   const text = plainOf(sql)
-  if (text.includes("`")) return 'Names are quoted by double quotes: "order".'
-  if (LOGICAL_AND.test(text)) return "A logical and is written AND in SQL."
+  if (text.includes("`")) return 'Quote names with double quotes: "order".'
+  if (LOGICAL_AND.test(text)) return "Write AND for a logical and."
   if (/^REPLACE$/i.test(/^\w+/.exec(text.trim())?.[0] ?? "")) return "Write INSERT ... ON CONFLICT ... DO UPDATE."
   const foreign = foreignPlaceholders(sql)
   if (foreign !== undefined) return foreign
   const [word = ""] = /^\w+/.exec(after) ?? []
-  if (/^(?:FROM|WHERE|\))/i.test(after) && /,\s*$/.test(before)) return "There is a comma too many before it."
+  if (/^(?:FROM|WHERE|\))/i.test(after) && /,\s*$/.test(before)) return "Remove the comma before it."
   if (RESERVED.test(word) && /\b(?:FROM|JOIN|INTO|UPDATE|TABLE|ONLY|,|\.)\s*$/i.test(before)) {
-    return `${word} is a word of SQL. As a name it needs double quotes: "${word}".`
+    return `${word} is a keyword of SQL. To use it as a name, write it in double quotes: "${word}".`
   }
   return undefined
 }
@@ -69,7 +69,7 @@ const misplacedParameter = (before: string): string => {
   if (/(?:\bTO|=)\s*$/i.test(before) && /^\s*SET\b/i.test(before)) {
     return "Write `SELECT pg_catalog.set_config($1, $2, true)`: SET takes no parameters."
   }
-  return "A parameter stands for a value. The name of a table or a column is inserted by sql.id of PgSql."
+  return "A parameter can stand only for a value. Insert the name of a table or a column with sql.id of PgSql."
 }
 
 const undefinedTable: Advise = (place) => qualifiedName(place) ?? foldedName(place, "table")
@@ -80,14 +80,15 @@ const qualifiedName = ({ after, sql }: Place): string | undefined => {
   const [, first, second] = /^"([^".]+)\.([^".]+)"/.exec(copied ?? after) ?? []
   if (first === undefined || second === undefined) return undefined
   return copied === undefined
-    ? `All of it is taken as one name. Write "${first}"."${second}", or sql.id("${first}", "${second}").`
-    : `The schema has a key of its own: { schema: "${first}", table: "${second}" }.`
+    ? `PostgreSQL takes all of it as one name. Write "${first}"."${second}", or sql.id("${first}", "${second}").`
+    : `Give the schema in a key of its own: { schema: "${first}", table: "${second}" }.`
 }
 
 const foldedName = ({ after }: Place, what: string): string | undefined => {
   const [name = ""] = /^[A-Za-z_]\w*(?:\.\w+)?/.exec(after) ?? []
   if (!/[A-Z]/.test(name)) return undefined
-  return `A name without quotes means ${name.toLowerCase()}. If the ${what} has capital letters, write ${name.replaceAll(/\w+/g, '"$&"')}.`
+  const quoted = name.replaceAll(/\w+/g, '"$&"')
+  return `PostgreSQL reads the name without quotes as ${name.toLowerCase()}. If the ${what} has capital letters, write ${quoted}.`
 }
 
 const undefinedColumn: Advise = (place, { hint }) => {
@@ -97,7 +98,7 @@ const undefinedColumn: Advise = (place, { hint }) => {
       ? "Double quotes are for names. Give a text as a parameter, or write it in single quotes."
       : hint
   }
-  if (before.endsWith("@")) return "Parameters are written $1, $2..., and not @name."
+  if (before.endsWith("@")) return "Write parameters as $1, $2..., not as @name."
   return hint ?? foldedName(place, "column")
 }
 
@@ -124,8 +125,8 @@ const ofOtherDatabases: ReadonlyMap<string, string> = new Map(
 const undefinedOperator: Advise = ({ after, sql }, { hint, routine }) => {
   if (routine !== "op_error") return ofOtherDatabases.get(/^\w+/.exec(after)?.[0].toLowerCase() ?? "") ?? hint
   if (/^=\s*\$\d+::\w+\[\]/.test(after)) return "Write `= ANY ($1)` to compare with the values of an array."
-  if (after.startsWith("==")) return "Equality is written = in SQL."
-  if (after.startsWith("&&")) return "A logical and is written AND in SQL; && compares arrays and ranges."
+  if (after.startsWith("==")) return "Write = for equality."
+  if (after.startsWith("&&")) return "Write AND for a logical and; && compares arrays and ranges."
   if (/^[=<>]+\?/.test(after)) return foreignPlaceholders(sql)
   return hint
 }
@@ -135,7 +136,7 @@ const retried: Advise = (_, { hint }) => hint ?? "Run the transaction again: wit
 /** The server's functions that take an object or an array, and refuse the scalar that a JSON string is. */
 const OF_DOCUMENTS = /json/i
 const DOCUMENT =
-  "If the document is a string: a string parameter is stored as a JSON string. Give the object itself, and not " +
+  "If the document is a string, PostgreSQL stores it as a JSON string. Give the object itself, not " +
   "JSON.stringify(object)."
 
 const badText: Advise = ({ after }, { hint, routine }) => {
@@ -155,11 +156,11 @@ const byCode: ReadonlyMap<string, Advise> = new Map(
       plainOf(sql).includes(";")
         ? "executeScript takes no values. Run a statement that has parameters with execute."
         : NO_PARAMETERS_HERE,
-    "42P18": () => "Say what type the parameter has: `$1::text`.",
-    "42P08": () => "The parameter is used as two types. Cast it at each place: `$1::int`.",
+    "42P18": () => "Cast the parameter to its type: `$1::text`.",
+    "42P08": () => "The statement uses the parameter as two types. Cast it in each place: `$1::int`.",
     "42P10": (_, { hint }) => hint ?? "Name columns that have a unique index or a unique constraint.",
     "25001": (_, { hint, routine }) =>
-      routine === "PreventInTransactionBlock" ? "Run it by execute outside of withTransaction." : hint,
+      routine === "PreventInTransactionBlock" ? "Run it with execute, outside withTransaction." : hint,
     "40001": retried,
     "40P01": retried,
     "53300": (_, { hint }) => hint ?? "Lower maxConnections of the pools, or raise max_connections of the server.",

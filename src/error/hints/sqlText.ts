@@ -16,9 +16,9 @@ const COLON_NAME = /(?<![:\w\]]):[A-Za-z_]\w*/
 /** Says what a parameter looks like, if the text has those of another client. */
 export const foreignPlaceholders = (sql: string): string | undefined => {
   const text = plainOf(sql)
-  if (QUESTION_MARK.test(text)) return `Parameters are written $1, $2..., and not ?. ${OR_TEMPLATE}`
-  if (text.includes("${")) return "The text has ${...} in it: write the statement as a template of PgSql, sql`...`."
-  if (COLON_NAME.test(text)) return `Parameters are written $1, $2..., and not :name. ${OR_TEMPLATE}`
+  if (QUESTION_MARK.test(text)) return `Write parameters as $1, $2..., not as ?. ${OR_TEMPLATE}`
+  if (text.includes("${")) return "The text contains ${...}. Write the statement as a template of PgSql, sql`...`."
+  if (COLON_NAME.test(text)) return `Write parameters as $1, $2..., not as :name. ${OR_TEMPLATE}`
   return undefined
 }
 
@@ -38,4 +38,4 @@ export const quotedPlaceholder = (sql: string): string | undefined => {
 }
 
 export const NO_PARAMETERS_HERE =
-  "Only SELECT, INSERT, UPDATE, DELETE, MERGE and VALUES have parameters. Insert names by sql.id of PgSql."
+  "Only SELECT, INSERT, UPDATE, DELETE, MERGE and VALUES have parameters. Insert names with sql.id of PgSql."

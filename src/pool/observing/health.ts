@@ -48,7 +48,7 @@ class HealthLog implements PoolHealth {
   readonly lost = (error: PgError.PgError, isShort: boolean): void => {
     this.lostSinceHealthy++
     if (isShort) this.shortSince ??= this.timers.now()
-    this.warn(`a connection of the pool to ${this.database} was lost`, error)
+    this.warn(`the pool lost a connection to ${this.database}`, error)
   }
 
   readonly notOpened = (cause: Cause.Cause<PgError.PgError>): void => {
@@ -68,7 +68,7 @@ class HealthLog implements PoolHealth {
     this.hasWarned = false
     this.lostSinceHealthy = 0
     const millis = Math.round(this.timers.now() - shortSince)
-    const lost = lostSinceHealthy === 0 ? "" : `; connections that were lost: ${lostSinceHealthy}`
+    const lost = lostSinceHealthy === 0 ? "" : `; connections lost since it was last healthy: ${lostSinceHealthy}`
     this.write(Effect.logInfo(`the pool to ${this.database} is healthy again after ${millis} ms${lost}`))
   }
 
@@ -78,7 +78,7 @@ class HealthLog implements PoolHealth {
       this.leftOut++
       return
     }
-    const others = this.leftOut === 0 ? "" : ` (and ${this.leftOut} more such events since the last line)`
+    const others = this.leftOut === 0 ? "" : ` (and ${this.leftOut} more such events since the last message)`
     this.warnedAt = now
     this.leftOut = 0
     this.hasWarned = true

@@ -64,7 +64,7 @@ export class Desynchronised extends ProtocolViolation {
 
   constructor(type: number, expected: string) {
     const received = backendMessageName(type)
-    super(`received ${received}, expected ${expected}`)
+    super(`the server sent ${received}, but the client expected ${expected}`)
     this.received = received
     this.expected = expected
   }

@@ -96,7 +96,7 @@ export class Fence {
   }
 
   private readonly giveUp = (): void => {
-    const reason = `a canceled query was not answered within ${this.timeoutMillis} ms`
+    const reason = `the server did not answer a canceled query within ${this.timeoutMillis} ms`
     this.session.die(lostWith(reason, { safeToRetry: true }))
   }
 }

@@ -29,7 +29,7 @@ const hintOf = ({ fields, sql }: Failure): string => {
   const { _tag } = PgError.fromServer(fields, { sql: undefined, outcome: "none" })
   const shown = sql.length > MAX_SQL_LENGTH ? `${sql.slice(0, MAX_SQL_LENGTH)}…` : sql
   return (
-    `The transaction failed before, with ${_tag} (${fields.code}) in this statement:\n${shown}\n` +
-    "To go on after an error, run what may fail in a withTransaction of its own, which is a savepoint."
+    `The transaction had already failed, with ${_tag} (${fields.code}) in this statement:\n${shown}\n` +
+    "To go on after an error, run the statement that may fail in a nested withTransaction, which is a savepoint."
   )
 }

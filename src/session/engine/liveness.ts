@@ -86,4 +86,4 @@ export class Liveness {
 }
 
 const notAnswered = ({ operation }: Watched, millis: number): PgError.ConnectionLostError =>
-  lostWith(`${operation} was not answered within ${millis} ms`, { outcome: "unknown" })
+  lostWith(`the server did not answer ${operation} within ${millis} ms`, { outcome: "unknown" })

@@ -53,9 +53,10 @@ const recognised = (failure: unknown, sql: string, row: number | undefined): PgE
     }
     if (PgError.isPgError(failure)) return failure
     if (failure instanceof Unencodable) return failure.message
-    return `reading what was given threw ${failure instanceof Error ? failure.constructor.name : `a ${typeof failure}`}`
+    const thrown = failure instanceof Error ? failure.constructor.name : `a value of type ${typeof failure}`
+    return `reading the given values threw ${thrown}`
   } catch {
-    return "reading what was given threw"
+    return "reading the given values threw an error"
   }
 }
 
@@ -88,27 +89,33 @@ export const withHint = (fields: ErrorFields, isDropped = false, sql = ""): Erro
     return { ...fields, hint: "Send one statement at a time, or use executeScript, which takes several." }
   }
   if (fields.code === "42804" && fields.routine === "record_recv") {
-    return { ...fields, hint: "The type has changed, and is known anew: run the transaction again." }
+    return {
+      ...fields,
+      hint: "The type has changed, and the client has looked it up again. Run the transaction again."
+    }
   }
   if (fields.code === "42883" && fields.routine === "getTypeBinaryOutputInfo") {
-    return { ...fields, hint: "Cast the value to text where it stands inside of a record." }
+    return { ...fields, hint: "Cast the value inside the record to text." }
   }
   if (MISSING_OR_DOUBLE.has(fields.code) && fields.message.includes(OUR_PREFIX)) {
-    return { ...fields, hint: 'Behind a pooler such as PgBouncer, set statementMode to "unnamed".' }
+    return {
+      ...fields,
+      hint: 'If the connection goes through a pooler such as PgBouncer, set statementMode to "unnamed".'
+    }
   }
   if (fields.code === "08P01" && fields.message.startsWith(REFUSED_AT_STARTUP)) {
     return {
       ...fields,
-      hint: "The pooler refuses it: leave it out of the settings, and use ALTER ROLE ... SET instead."
+      hint: "The pooler does not accept this parameter. Leave it out of the settings, and use ALTER ROLE ... SET instead."
     }
   }
   if (isDropped && fields.routine === "RevalidateCachedQuery") {
-    return { ...fields, hint: "The statement has been dropped from the cache: run the transaction again." }
+    return { ...fields, hint: "The client has dropped the statement from its cache. Run the transaction again." }
   }
   if (isDropped && fields.code.startsWith("42")) {
     return {
       ...fields,
-      hint: "If the schema has changed, run the transaction again: the statement has been dropped from the cache."
+      hint: "If the schema has changed, run the transaction again. The client has dropped the statement from its cache."
     }
   }
   return fields

@@ -15,8 +15,8 @@ export const readParameterStatus = (
 ): void => {
   const { name, value } = decodeParameterStatus(bytes, start, end)
   if (name === "client_encoding" && value !== "UTF8") {
-    throw new ProtocolViolation(`client_encoding changed to ${value}; this client speaks UTF8 only`)
+    throw new ProtocolViolation(`a change of client_encoding to ${value}, although the client supports only UTF8`)
   }
   parameters.set(name, value)
-  if (parameters.size > MAX_PARAMETERS) throw new ProtocolViolation(`more than ${MAX_PARAMETERS} run-time parameters`)
+  if (parameters.size > MAX_PARAMETERS) throw new ProtocolViolation(`more than ${MAX_PARAMETERS} server parameters`)
 }

@@ -266,7 +266,7 @@ export class Session extends Inspectable.Class implements FrameSink, TransportEv
       this.decoder.push(bytes, length)
       const { partialType } = this.decoder
       if (this.oldest === undefined && partialType !== undefined && !mayComeUnasked(partialType)) {
-        throw new Desynchronised(partialType, "nothing, since nothing was asked")
+        throw new Desynchronised(partialType, "no message, because no request is waiting for an answer")
       }
     } catch (failure) {
       this.die(violation(failure))
@@ -301,14 +301,15 @@ export class Session extends Inspectable.Class implements FrameSink, TransportEv
   /** The request that a message of this type answers. */
   private answering(type: number): Exchange {
     const head = this.oldest
-    if (head === undefined) throw new Desynchronised(type, "nothing, since nothing was asked")
-    if (this.headError !== undefined) throw new Desynchronised(type, "ReadyForQuery, after an ErrorResponse")
+    if (head === undefined) throw new Desynchronised(type, "no message, because no request is waiting for an answer")
+    if (this.headError !== undefined) throw new Desynchronised(type, "ReadyForQuery after an ErrorResponse")
     return head
   }
 
   private readyForQuery(bytes: Buffer, start: number, end: number): void {
     const head = this.oldest
-    if (head === undefined) throw new Desynchronised(Backend.ReadyForQuery, "nothing, since nothing was asked")
+    if (head === undefined)
+      throw new Desynchronised(Backend.ReadyForQuery, "no message, because no request is waiting for an answer")
     const status = bytes[start]
     const { failed, idle, inTransaction } = TransactionStatus
     if (end - start !== 1 || (status !== idle && status !== inTransaction && status !== failed)) {
@@ -339,7 +340,7 @@ export class Session extends Inspectable.Class implements FrameSink, TransportEv
     if (isFatal(fields)) {
       this.farewell(fields)
     } else if (head === undefined) {
-      throw new Desynchronised(Backend.ErrorResponse, "nothing, since nothing was asked")
+      throw new Desynchronised(Backend.ErrorResponse, "no message, because no request is waiting for an answer")
     } else if (this.headError === undefined) {
       this.headError = this.firstFailure.noted(fields, head.sql)
       head.errorArrived?.()
@@ -443,6 +444,6 @@ export class Session extends Inspectable.Class implements FrameSink, TransportEv
 
   /** Ends the session at once, without a Terminate message or a CancelRequest. */
   terminate(): void {
-    this.die((this.closing ??= lostWith("the connection was terminated")))
+    this.die((this.closing ??= lostWith("the client terminated the connection")))
   }
 }

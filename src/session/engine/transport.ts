@@ -91,7 +91,7 @@ const negotiate = Effect.fnUntraced(function* (
   if (yield* link.askForTls) {
     yield* link.startTls(options)
   } else if (options.sslMode !== "prefer") {
-    return yield* link.failure("tls", `the server refuses TLS, and sslMode ${options.sslMode} demands it`)
+    return yield* link.failure("tls", `the server refuses TLS, but sslMode ${options.sslMode} requires it`)
   }
   return link
 })
@@ -207,7 +207,7 @@ class Link implements Transport {
         else resume(notOneByte(length))
       },
       drain: () => {},
-      closed: (error) => fail(`the server closed the connection when asked for TLS${because(error)}`)
+      closed: (error) => fail(`the server closed the connection when the client asked for TLS${because(error)}`)
     }
     this.write(encodeSslRequest())
   })
@@ -219,7 +219,7 @@ class Link implements Transport {
         secured = this.secure(options)
       } catch (error) {
         const reason = because(error instanceof Error ? error : undefined)
-        return resume(this.failure("tls", `sslCert, sslKey or sslRootCert is unusable${reason}`))
+        return resume(this.failure("tls", `the client cannot use sslCert, sslKey or sslRootCert${reason}`))
       }
       this.socket = secured
       const refused = (error: Error | undefined): void =>
@@ -274,8 +274,8 @@ const verifiesChain = (options: TransportOptions): boolean => {
 
 const notOneByte = (length: number): PgError.ProtocolError =>
   new PgError.ProtocolError({
-    received: length === 1 ? "a byte that means nothing" : "more than one byte before TLS",
-    expected: "S or N, the answer to the request for TLS"
+    received: length === 1 ? "an unknown byte" : "more than one byte before the TLS handshake",
+    expected: "S or N as the answer to the request for TLS"
   })
 
 const because = (error: Error | undefined): string => (error === undefined ? "" : `: ${error.message}`)
@@ -295,7 +295,7 @@ const failureAt = (
 export const foreignServer = (address: Address, bytes: Buffer, length: number): PgError.ConnectError | undefined => {
   const protocol = foreignProtocol(bytes, length)
   if (protocol === undefined) return undefined
-  const reason = `a server that speaks ${protocol} answers there, and not PostgreSQL; check host and port`
+  const reason = `a server that speaks ${protocol}, not PostgreSQL, answers there; check host and port`
   return failureAt(address, "startup", reason, protocol)
 }
 

@@ -9,10 +9,10 @@ export const Awaiting = {
   portalDescription: "RowDescription or NoData of the portal",
   rows: "DataRow, CommandComplete, EmptyQueryResponse or PortalSuspended",
   copyData: "CopyData or CopyDone",
-  error: "ErrorResponse, after CopyFail",
-  nothing: "nothing, since no run is under way",
+  error: "ErrorResponse after CopyFail",
+  nothing: "no message, because no run is under way",
   ready: "ReadyForQuery",
-  types: "the types that were asked for"
+  types: "the types that the client asked for"
 } as const
 
 export type Awaiting = (typeof Awaiting)[keyof typeof Awaiting]

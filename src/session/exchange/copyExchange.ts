@@ -21,7 +21,7 @@ import type { Session } from "../engine/session.ts"
 /** The error of a fiber that would wait for the end of a COPY that itself waits for that fiber. */
 export const circular = (sql: string): PgError.UnsupportedError =>
   new PgError.UnsupportedError({
-    feature: "a statement on the connection of a COPY, by the fiber that gives or takes its rows",
+    feature: "a statement on the connection of a COPY, by the fiber that sends or reads its rows,",
     instead: "use another connection for it, or collect the rows first",
     sql
   })

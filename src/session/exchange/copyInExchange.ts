@@ -25,9 +25,9 @@ import type { Session } from "../engine/session.ts"
 /** The messages that can come next, in the words of the error if another one comes. */
 const Awaiting = {
   start: "CopyInResponse",
-  nothing: "nothing but an ErrorResponse, while data are sent",
-  completion: "CommandComplete, after CopyDone",
-  failure: "ErrorResponse, after CopyFail",
+  nothing: "no message except an ErrorResponse while the client sends data",
+  completion: "CommandComplete after CopyDone",
+  failure: "ErrorResponse after CopyFail",
   ready: "ReadyForQuery"
 } as const
 type Awaiting = (typeof Awaiting)[keyof typeof Awaiting]

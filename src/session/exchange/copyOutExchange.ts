@@ -36,7 +36,7 @@ const STARVING_MILLIS = 1000
 
 const starved = (sql: string): PgError.UnsupportedError =>
   new PgError.UnsupportedError({
-    feature: "a statement on the connection of a COPY whose reader takes nothing meanwhile",
+    feature: "a statement on the connection of a COPY whose reader has stopped reading",
     instead: "use another connection for it, or collect the rows first",
     sql
   })

@@ -26,7 +26,7 @@
 import type { Buffer } from "node:buffer"
 import * as Exit from "effect/Exit"
 import type { DatabaseTypes } from "../../codec/databaseTypes.ts"
-import type { RowShape, TupleRow, UndecodableColumn } from "../../codec/rowReader.ts"
+import type { RowShape, TupleRow } from "../../codec/rowReader.ts"
 import { bareValues, namedTypes } from "../../codec/typedParameter.ts"
 import * as PgError from "../../PgError.ts"
 import { Backend, type ColumnDescription, TransactionStatus } from "../../wire/backendMessage.ts"
@@ -57,12 +57,12 @@ import { type Repeatable, Repetition } from "./repetition.ts"
 import { RowCollector } from "./rowCollector.ts"
 import { requestRefused, serverError } from "../engine/serverError.ts"
 import type { Session } from "../engine/session.ts"
-import { type Verdict, verdictOn } from "../statement/stalePlan.ts"
+import { hasNoBinaryForm, type Verdict, verdictOn } from "../statement/stalePlan.ts"
 import { StatementInUse } from "../statement/statementInUse.ts"
-import { missingTypes, unanswered, undecodable } from "../types/missingTypes.ts"
+import { type HasUnreadRows, readLater } from "./unreadRows.ts"
 import { allTuples, type Answer, type NamedPortal, type Wanted } from "../statement/wanted.ts"
 
-export class ExtendedQuery<Row, A> implements Exchange, Answer<Row>, Repeatable {
+export class ExtendedQuery<Row, A> implements HasUnreadRows, Answer<Row>, Repeatable {
   readonly sql: string
   readonly values: ReadonlyArray<unknown>
   readonly rows: ReadonlyArray<Row>
@@ -86,7 +86,7 @@ export class ExtendedQuery<Row, A> implements Exchange, Answer<Row>, Repeatable 
   /** The query for unknown types, while it runs. If this is one, `whole` is the exchange that needs the types. */
   part: Exchange | undefined
   whole: Exchange | undefined
-  private lookedUp: ReadonlyArray<number> = NONE
+  lookedUp: ReadonlyArray<number> = NONE
 
   constructor(
     session: Session,
@@ -141,7 +141,11 @@ export class ExtendedQuery<Row, A> implements Exchange, Answer<Row>, Repeatable 
     const { portal } = this.wanted
     if (portal?.statement !== undefined) return this.encodePage(writer, portal, portal.statement)
     let statement = this.inUse.find()
-    if (this.repetition === undefined) statement ??= this.inUse.presumed(this.values.length, this.wanted, this.types)
+    if (this.repetition === undefined) {
+      const { transaction, transactionStatus } = session
+      const isInTransaction = transaction !== undefined || transactionStatus !== TransactionStatus.idle
+      statement ??= this.inUse.presumed(this.values.length, this.wanted, this.types, isInTransaction)
+    }
     const { evictions } = session.statements
     if (evictions.length > 0) writeCloseStatements(writer, evictions)
     if (statement === undefined) this.encodePrepare(writer)
@@ -153,7 +157,8 @@ export class ExtendedQuery<Row, A> implements Exchange, Answer<Row>, Repeatable 
   private encodePrepare(writer: ByteWriter): void {
     const { length } = this.values
     // The server would parse it, and describe it with a count that has overflowed.
-    if (length > MAX_COUNT) throw new Unencodable(`${length} parameters; a statement takes at most ${MAX_COUNT}`)
+    if (length > MAX_COUNT)
+      throw new Unencodable(`the call gives ${length} parameters, but a statement takes at most ${MAX_COUNT}`)
     const name = this.repetition !== undefined ? this.inUse.leaveUnnamed() : this.inUse.nameIt()
     this.parses = false
     writeParse(writer, name, this.sql, this.inUse.namedTypes)
@@ -167,7 +172,7 @@ export class ExtendedQuery<Row, A> implements Exchange, Answer<Row>, Repeatable 
     writeExecute(writer, this.wanted.maxRows, nameBytes)
     writeSync(writer)
     this.inUse.known = statement
-    this.inUse.asked = statement.rowShape
+    this.inUse.ran(statement)
     this.readAs(statement.rowShape)
     this.exclusive = false
     this.awaiting = Awaiting.rows
@@ -185,7 +190,7 @@ export class ExtendedQuery<Row, A> implements Exchange, Answer<Row>, Repeatable 
     this.parses = statement.name === "" || inUse.isPresumed
     if (this.parses || wanted.portal !== undefined) this.encodeParts(writer, statement)
     else writeBindExecuteSync(writer, statement, values, wanted.maxRows)
-    inUse.asked = statement.rowShape
+    inUse.ran(statement)
     this.collector.reader = statement.rowShape && wanted.form(statement.rowShape)
     this.awaiting = this.parses ? Awaiting.parseComplete : Awaiting.bindComplete
   }
@@ -285,7 +290,7 @@ export class ExtendedQuery<Row, A> implements Exchange, Answer<Row>, Repeatable 
     else if (this.awaiting !== Awaiting.ready) throw new Desynchronised(Backend.ReadyForQuery, this.expected)
     else if (this.inUse.known === undefined) this.prepared()
     else if (this.failure !== undefined) this.lost(this.failure)
-    else if (this.collector.refused !== undefined) this.resolve(this.inUse.known, this.collector.refused)
+    else if (this.collector.refused !== undefined) readLater(this, this.inUse.known, this.collector.refused)
     else this.succeed()
   }
 
@@ -302,7 +307,8 @@ export class ExtendedQuery<Row, A> implements Exchange, Answer<Row>, Repeatable 
     done: (exit: Exit.Exit<unknown, PgError.PgError>) => void
   ): void {
     // The query for types must need no lookup itself, or there would be no end.
-    if (this.wanted.types === OWN_TYPES) throw new ProtocolViolation("a type of its own in the catalogue's answer")
+    if (this.wanted.types === OWN_TYPES)
+      throw new ProtocolViolation("an answer with a user-defined type to the query for types")
     this.lookedUp = [...this.lookedUp, ...oids]
     this.part = lookUpTypes(this, types, oids, (exit) => {
       this.part = undefined
@@ -340,8 +346,8 @@ export class ExtendedQuery<Row, A> implements Exchange, Answer<Row>, Repeatable 
       return
     }
     this.awaiting = this.afterBind
-    const unknown = inUse.described(statement, columns, this.types)
-    if (unknown !== undefined) this.collector.refuse(unknown, columns?.length ?? 0)
+    const unreadable = inUse.described(statement, columns, this.types)
+    if (unreadable !== undefined) this.collector.refuse(unreadable, columns?.length ?? 0)
     else if (inUse.known !== statement) this.readAs(inUse.known?.rowShape)
   }
 
@@ -349,24 +355,13 @@ export class ExtendedQuery<Row, A> implements Exchange, Answer<Row>, Repeatable 
     this.collector.reader = shape && this.wanted.form(shape)
   }
 
-  /** All rows have come. Looks up the types that are needed to read the remaining ones. */
-  private resolve(statement: PreparedStatement, column: UndecodableColumn): void {
-    const missing = missingTypes(this.session.catalogue, statement, column, this.lookedUp)
-    if (missing === undefined) return this.lost(undecodable(column, this))
-    const { types, unknown } = missing
-    this.lookUp(types, unknown, (exit) => {
-      if (Exit.isFailure(exit)) {
-        this.withdrawn()
-        return this.lost(unanswered(column, this))
-      }
-      this.readAgain(statement, types)
-    })
+  get keptRows(): ReadonlyArray<Buffer> {
+    return this.collector.keptRows
   }
 
-  private readAgain(statement: PreparedStatement, types: DatabaseTypes): void {
-    this.inUse.readAs(statement, statement.rowShape?.columns, types)
+  readKept(rows?: ReadonlyArray<Buffer>): void {
     this.readAs(this.statement?.rowShape)
-    this.collector.readKept()
+    this.collector.readKept(rows)
     this.awaiting = Awaiting.ready
     this.ready(this.session.transactionStatus, undefined)
   }
@@ -393,6 +388,7 @@ export class ExtendedQuery<Row, A> implements Exchange, Answer<Row>, Repeatable 
   }
 
   private verdictOn(fields: ErrorFields, statement: PreparedStatement): Verdict {
+    if (this.inUse.asksForBinary && hasNoBinaryForm(fields)) return "wrong"
     if (!this.isUnrun) return "right"
     const verdict = verdictOn(fields, statement, this.values)
     if (verdict !== "doubtful" || this.inUse.isRemembered) return verdict
@@ -406,6 +402,7 @@ export class ExtendedQuery<Row, A> implements Exchange, Answer<Row>, Repeatable 
 
   askAgain(): void {
     this.lookedUp = NONE
+    this.collector.startAgain()
     this.session.submitFirst(this)
   }
 

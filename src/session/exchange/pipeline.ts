@@ -334,7 +334,7 @@ export class Pipeline<Row, A> implements Exchange {
     const { current, session } = this
     if (returnsSame(current, columns)) return this.bound(current)
     session.statements.evict(current)
-    const how = { asked: current.rowShape, types: session.catalogue.types }
+    const how = { asked: current.rowShape?.resultFormats ?? [], types: session.catalogue.types }
     const { readable, unknown } = redescribed(session, current, columns, how)
     this.bound(readable, unknown)
   }

@@ -50,7 +50,7 @@ export class RowCollector<Row> {
       if (this.kept !== undefined) this.keep(this.kept, bytes, start, end)
       return
     }
-    if (this.rows.length >= this.maxRows) throw new ProtocolViolation("more rows than were asked for")
+    if (this.rows.length >= this.maxRows) throw new ProtocolViolation("more rows than the client asked for")
     try {
       this.rows.push(this.reader(bytes, start, end))
     } catch (failure) {
@@ -65,15 +65,26 @@ export class RowCollector<Row> {
   private keep(kept: Array<Buffer>, bytes: Buffer, start: number, end: number): void {
     const columns = columnsOfRow(bytes, start, end)
     if (columns !== this.columns) {
-      throw new ProtocolViolation(`a row of ${columns} columns, where ${this.columns} were described`)
+      throw new ProtocolViolation(`a row with ${columns} columns instead of the ${this.columns} that it had described`)
     }
-    if (this.rows.length + kept.length >= this.maxRows) throw new ProtocolViolation("more rows than were asked for")
+    if (this.rows.length + kept.length >= this.maxRows)
+      throw new ProtocolViolation("more rows than the client asked for")
     kept.push(Buffer.from(bytes.subarray(start, end)))
   }
 
-  /** Reads the kept rows with the current reader. */
-  readKept(): void {
-    const { kept = [] } = this
+  /** Forgets a run that has failed. */
+  startAgain(): void {
+    this.kept = undefined
+    this.refused = undefined
+  }
+
+  /** The bodies of the rows that are kept unread. */
+  get keptRows(): ReadonlyArray<Buffer> {
+    return this.kept ?? []
+  }
+
+  /** Reads the kept rows, or what has been made of them, with the current reader. */
+  readKept(kept = this.keptRows): void {
     this.kept = undefined
     this.refused = undefined
     for (const row of kept) this.add(row, 0, row.length)

@@ -28,7 +28,7 @@ const Awaiting = {
   statement: "RowDescription, CommandComplete, EmptyQueryResponse or ReadyForQuery",
   rows: "DataRow or CommandComplete",
   copyData: "CopyData or CopyDone",
-  error: "ErrorResponse, after CopyFail"
+  error: "ErrorResponse after CopyFail"
 } as const
 type Awaiting = (typeof Awaiting)[keyof typeof Awaiting]
 

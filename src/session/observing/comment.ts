@@ -12,9 +12,11 @@ export const commentOf = (hook: Hook, call: CommentedCall): Effect.Effect<string
   Effect.catchDefect(
     Effect.suspend(() => {
       const told = hook(call)
-      return Effect.isEffect(told) ? Effect.map(told, commentWith) : withoutComment("comment gave no Effect")
+      return Effect.isEffect(told)
+        ? Effect.map(told, commentWith)
+        : withoutComment("the comment hook did not return an Effect")
     }),
-    () => withoutComment("the comment hook has died")
+    () => withoutComment("the comment hook died")
   )
 
 const withoutComment = (warning: string): Effect.Effect<string> => Effect.as(Effect.logWarning(warning), "")

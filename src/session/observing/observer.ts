@@ -113,7 +113,8 @@ export class Observer {
     if (onQuery === undefined || running.includes(onQuery)) return noted
     const told = onQuery(event)
     // A hook may return something else, for example a promise. That must not make the operation die.
-    if (!Effect.isEffect(told)) return Effect.andThen(noted, Effect.logWarning("onQuery gave no Effect"))
+    if (!Effect.isEffect(told))
+      return Effect.andThen(noted, Effect.logWarning("the onQuery hook did not return an Effect"))
     return Effect.andThen(noted, Effect.provideService(told, RunningHooks, [...running, onQuery]))
   }
 

@@ -83,7 +83,7 @@ const allowed = Effect.fnUntraced(function* (
   if (request._tag === "Unsupported") {
     return yield* new PgError.AuthenticationError({
       method: request.name,
-      reason: `the server asks for ${request.name}, which is not supported; use scram-sha-256 in pg_hba.conf`
+      reason: `the server asks for ${request.name}, which this client does not support; use scram-sha-256 in pg_hba.conf`
     })
   }
   const method = AUTH_METHODS.find((each) => REQUESTS[each] === request._tag)
@@ -91,21 +91,21 @@ const allowed = Effect.fnUntraced(function* (
   if (requireAuth !== undefined && !requireAuth.includes(method)) {
     return yield* new PgError.AuthenticationError({
       method,
-      reason: `the server asks for the method "${method}", and requireAuth allows only: ${requireAuth.join(", ")}`
+      reason: `the server asks for the method "${method}", but requireAuth allows only: ${requireAuth.join(", ")}`
     })
   }
   if (method === "password" && requireAuth === undefined && !transport.encrypted && !transport.isLocal) {
     return yield* new PgError.AuthenticationError({
       method,
       reason:
-        "the server asks for the password in clear over an unencrypted network; set sslMode to require or more, " +
-        'or allow it with requireAuth: ["password"]'
+        "the server asks for the password in clear text over an unencrypted connection; set sslMode to require or " +
+        'stricter, or allow it with requireAuth: ["password"]'
     })
   }
   if (request._tag === "SASL" && !request.mechanisms.includes(Scram.SCRAM_SHA_256)) {
     return yield* new PgError.AuthenticationError({
       method,
-      reason: `the server offers ${request.mechanisms.join(", ")}; this client speaks ${Scram.SCRAM_SHA_256}`
+      reason: `the server offers ${request.mechanisms.join(", ")}, but this client supports only ${Scram.SCRAM_SHA_256}`
     })
   }
 })
@@ -117,7 +117,7 @@ const passwordOf = Effect.fnUntraced(function* (
   if (password !== undefined) return password
   return yield* new PgError.AuthenticationError({
     method: undefined,
-    reason: "the server asks for a password and none was given; set password, the URL's or PGPASSWORD"
+    reason: "the server asks for a password, but none is set; set password or PGPASSWORD, or write it into the URL"
   })
 })
 

@@ -235,7 +235,7 @@ const tooLate = (config: ResolvedConfig, progress: Progress): PgError.ConnectErr
         port: address?._tag === "Tcp" ? address.port : undefined,
         address: undefined,
         stage,
-        reason: `no answer within ${config.connectTimeoutMillis} ms while waiting for ${progress.waitingFor}`
+        reason: `the client got no answer within ${config.connectTimeoutMillis} ms while it waited for ${progress.waitingFor}`
       }
     ]
   })

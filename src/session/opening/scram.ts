@@ -33,16 +33,16 @@ export interface ServerFirst {
 
 /** Reads `r=<nonce>,s=<salt>,i=<iterations>`, and refuses anything else, in content or in order. */
 export const readServerFirst = (message: string, first: ClientFirst, maxIterations: number): ServerFirst => {
-  if (message.length > MAX_SERVER_FIRST_CHARACTERS) throw new ProtocolViolation("a SCRAM challenge of absurd length")
+  if (message.length > MAX_SERVER_FIRST_CHARACTERS) throw new ProtocolViolation("a SCRAM challenge that is too long")
   const match = /^r=([!-+\--~]+),s=([A-Za-z0-9+/]+={0,2}),i=([1-9][0-9]{0,9})$/.exec(message)
-  if (match === null) throw new ProtocolViolation("a SCRAM challenge that is not r=,s=,i=")
+  if (match === null) throw new ProtocolViolation("a SCRAM challenge that does not have the form r=,s=,i=")
   const [, nonce = "", salt = "", iterations = ""] = match
   if (!nonce.startsWith(first.nonce) || nonce.length === first.nonce.length) {
-    throw new ProtocolViolation("a SCRAM challenge for another client's nonce")
+    throw new ProtocolViolation("a SCRAM challenge that does not continue the client's nonce")
   }
   if (Number(iterations) > maxIterations) {
     throw new ProtocolViolation(
-      `a SCRAM challenge with ${iterations} iterations; at most ${maxIterations} are accepted`
+      `a SCRAM challenge with ${iterations} iterations, where the client accepts at most ${maxIterations}`
     )
   }
   return { message, nonce, salt: NodeBuffer.from(salt, "base64"), iterations: Number(iterations) }

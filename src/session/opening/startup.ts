@@ -50,7 +50,8 @@ const untilReady = Effect.fnUntraced(function* (inbox: Inbox): Effect.fn.Return<
         key = yield* inbox.read(() => decodeBackendKeyData(body, 0, body.length))
         break
       case Backend.ReadyForQuery:
-        if (body.length !== 1 || body[0] !== TransactionStatus.idle) return yield* inbox.refuse(frame, "an idle server")
+        if (body.length !== 1 || body[0] !== TransactionStatus.idle)
+          return yield* inbox.refuse(frame, "ReadyForQuery of an idle session")
         if (key === undefined) return yield* inbox.refuse(frame, "BackendKeyData")
         return { parameters, key }
       default:

@@ -89,7 +89,7 @@ export class Inbox implements FrameSink, TransportEvents {
     this.received++
     this.receivedBytes += end - start
     if (this.received > MAX_FRAMES || this.receivedBytes > MAX_BYTES) {
-      const received = `${this.received} messages of ${this.receivedBytes} bytes`
+      const received = `${this.received} messages with ${this.receivedBytes} bytes in total`
       this.fail(new PgError.ProtocolError({ received, expected: "ReadyForQuery" }))
       return
     }

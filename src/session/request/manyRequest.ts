@@ -40,7 +40,7 @@ export class Rows {
       this.isOver = true
       return undefined
     }
-    if (!isRow(value)) throw new Unencodable("a row is an array of values")
+    if (!isRow(value)) throw new Unencodable("each row must be an array of values")
     if (this.isKeeping) {
       this.kept.push(value)
       this.replayed++

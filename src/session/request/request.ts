@@ -25,6 +25,8 @@ export interface Request<A> {
   readonly sql: string
   /** Undefined for a script, which has no parameters. */
   readonly params: ReadonlyArray<unknown> | undefined
+  /** Whether a pool runs it even if it has no effect, such as SET, since the connection is reset behind it. */
+  readonly mayHaveNoEffect?: boolean
   exchange(session: Session, resume: Resume<A>): Exchange
   /** Returns this request, but with a comment behind its text. A request without this method takes none. */
   commented?(comment: string): Request<A>
@@ -187,7 +189,7 @@ const noSuchColumn = (column: string | number, columns: ReadonlyArray<RowColumn>
   return new PgError.DecodeError({
     column: String(column),
     type: "unknown",
-    reason: `the result has no such column; it has ${columns.length}, counted from 0: ${names}`,
+    reason: `the result has no such column; its columns, from position 0, are: ${names}`,
     sql
   })
 }
@@ -213,4 +215,4 @@ export const preparation = (sql: string, params: ReadonlyArray<unknown> = []): S
     result: ({ statement }) => (statement === undefined ? Exit.die(new Error(NOT_PREPARED)) : Exit.succeed(statement))
   })
 
-const NOT_PREPARED = "a statement was prepared and is not known"
+const NOT_PREPARED = "the client has prepared a statement, but does not know it"

@@ -77,7 +77,7 @@ export const preparedStatement = (
     key,
     sql,
     name,
-    bindNames: bindNames(name),
+    bindNames: name === "" ? NO_NAME : bindNames(name),
     parameters: parameterEncoders(parameterOids, types),
     parameterOids,
     rowShape,
@@ -128,12 +128,9 @@ export const returnsSame = (
   )
 }
 
-/**
- * Returns the formats of the rows that arrive if Bind asked for those of `shape`. If all formats are equal, Bind names
- * one format for all columns; if it names no format, all columns are text.
- */
-const formatsAskedFor = (shape: RowShape | undefined, columns: ReadonlyArray<ColumnDescription>) =>
-  columns.map((_, index): Format => shape?.resultFormats[index] ?? shape?.resultFormats[0] ?? Format.text)
+/** If Bind names one format, it is for all columns; if it names none, all columns are text. */
+export const formatsOf = (asked: ReadonlyArray<Format>, columns: ReadonlyArray<ColumnDescription>) =>
+  columns.map((_, index): Format => asked[index] ?? asked[0] ?? Format.text)
 
 /** A statement that turned out to return other columns, after Bind had asked for the formats of the old ones. */
 interface Redescribed {
@@ -145,18 +142,20 @@ interface Redescribed {
   readonly unknown: UndecodableColumn | undefined
 }
 
-/** `asked` is the shape whose formats Bind asked for. */
+/** `asked` are the formats that Bind asked for. */
 export const redescribed = (
   session: Knowing,
   statement: PreparedStatement,
   columns: ReadonlyArray<ColumnDescription> | undefined,
-  { asked, types }: { readonly asked: RowShape | undefined; readonly types: DatabaseTypes }
+  { asked, types }: { readonly asked: ReadonlyArray<Format>; readonly types: DatabaseTypes }
 ): Redescribed => {
   const { parameterOids } = statement
   const kept = preparedStatement(session, statement, { parameterOids, columns }, types)
   if (columns === undefined) return { kept, readable: kept, unknown: undefined }
+  const formats = formatsOf(asked, columns)
   const named = withProperties(columns, session.catalogue.names)
-  const readable = { ...kept, rowShape: makeRowShape(named, types, formatsAskedFor(asked, columns)) }
+  const areSame = kept.rowShape?.resultFormats.every((format, index) => format === formats[index]) === true
+  const readable = areSame ? kept : { ...kept, rowShape: makeRowShape(named, types, formats) }
   const unknown = types.unknownAmong(typeOids({ columns, parameterOids: [] }))
   return { kept, readable, unknown: unknown.length === 0 ? undefined : unknownColumn(columns, unknown, types) }
 }
@@ -171,6 +170,6 @@ const unknownColumn = (
 ): UndecodableColumn => {
   const index = columns.findIndex(({ typeOid }) => unknown.includes(typeOid))
   const { name = "", typeOid = NO_TYPE } = columns[index] ?? {}
-  const reason = new UnresolvedType("its type is not known", unknown, { isOutdated: false })
+  const reason = new UnresolvedType("the client does not know its type", unknown, { isOutdated: false })
   return new UndecodableColumn({ name, typeName: types.typeName(typeOid) }, index, reason)
 }

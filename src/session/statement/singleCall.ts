@@ -5,27 +5,26 @@
 import * as PgError from "../../PgError.ts"
 import { begins, statementStart } from "./beginning.ts"
 
-const ENDINGS = "call withTransaction, which commits or rolls back, or begin to do so by hand"
-const NESTED = "call withTransaction inside of withTransaction"
-const INSIDE = "run it inside of withTransaction"
-const SETTINGS =
-  'use the setting "settings" for every connection, or run it inside of withConnection or withTransaction'
+const ENDINGS = "call withTransaction, or call begin to commit or roll back by hand"
+const NESTED = "call withTransaction inside withTransaction"
+const INSIDE = "run it inside withTransaction"
+const SETTINGS = 'use the setting "settings" for every connection, or run it inside withConnection or withTransaction'
 const HAS_EFFECT = undefined
 
 /** What to do instead, by the first word of a statement, or by the first two if they have an entry of their own. */
 const INSTEAD: ReadonlyMap<string, string | undefined> = new Map([
   ["abort", ENDINGS],
-  ["begin", "call withTransaction, or begin to end the transaction by hand"],
+  ["begin", "call withTransaction, or call begin to end the transaction by hand"],
   ["commit", ENDINGS],
   ["commit prepared", HAS_EFFECT],
-  ["deallocate", "close the scope of prepare"],
+  ["deallocate", "close the scope in which you called prepare"],
   ["declare", "call cursor or stream"],
-  ["discard", "the pool resets its connections itself; for one connection, run it inside of withConnection"],
+  ["discard", "the pool resets its connections itself; for one connection, run it inside withConnection"],
   ["end", ENDINGS],
   ["listen", "call listen"],
   ["lock", INSIDE],
-  ["prepare", "call prepare, or run it inside of withConnection"],
-  ["prepare transaction", "run the transaction inside of withConnection"],
+  ["prepare", "call prepare, or run it inside withConnection"],
+  ["prepare transaction", "run the transaction inside withConnection"],
   ["release", NESTED],
   ["reset", SETTINGS],
   ["rollback", ENDINGS],
@@ -35,8 +34,8 @@ const INSTEAD: ReadonlyMap<string, string | undefined> = new Map([
   ["set constraints", INSIDE],
   ["set local", INSIDE],
   ["set transaction", "call withTransaction, which takes isolation, access and deferrable"],
-  ["start", "call withTransaction, or begin to end the transaction by hand"],
-  ["unlisten", "close the scope of listen"]
+  ["start", "call withTransaction, or call begin to end the transaction by hand"],
+  ["unlisten", "close the scope in which you called listen"]
 ])
 
 /** How many texts are remembered. */

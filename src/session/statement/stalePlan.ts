@@ -30,6 +30,18 @@ export const mayComeOfPlan = ({ code }: ErrorFields): boolean => code === "XX000
 const hasOtherParameters = ({ code, routine }: ErrorFields): boolean =>
   code === "08P01" && (routine === "exec_bind_message" || routine === "PortalSetResultFormat")
 
+/** The functions of the server that look for the binary form of a type, or of the types within it. */
+const BINARY_LOOKUPS: ReadonlySet<string | undefined> = new Set([
+  "array_send",
+  "get_multirange_io_data",
+  "get_range_io_data",
+  "getTypeBinaryOutputInfo"
+])
+
+/** Whether a column was asked for in a binary form that its type does not have. The server has undone the run. */
+export const hasNoBinaryForm = ({ code, routine }: ErrorFields): boolean =>
+  code === "42883" && BINARY_LOOKUPS.has(routine)
+
 /** Whether the server has deallocated the statement. */
 export const isForgotten = ({ code }: ErrorFields): boolean => code === "26000"
 

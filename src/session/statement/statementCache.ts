@@ -38,6 +38,7 @@ export class StatementCache implements Statements {
   /** Names to close with the next request. They stay until `evictionsWritten`. */
   evictions: Array<string> = []
   private ownNames = 0
+  private knownRepeated: RepeatedStatements | undefined
 
   /** `namespace` is unique to the session, because behind a pooler two sessions may share one server connection. */
   constructor(limits: StatementCacheLimits, namespace: string) {
@@ -105,6 +106,11 @@ export class StatementCache implements Statements {
     if (name !== "") this.evictions.push(name)
   }
 
+  /** The cache for statements that are kept only if their text comes again. */
+  get repeated(): Statements {
+    return (this.knownRepeated ??= new RepeatedStatements(this, 2 * this.limits.size))
+  }
+
   /** Drops everything, because the server has deallocated all its statements. */
   clear(): void {
     this.statements.clear()
@@ -119,6 +125,50 @@ export class StatementCache implements Statements {
   private admits(key: string): boolean {
     const { maxSqlBytes, size } = this.limits
     return size > 0 && (maxSqlBytes === 0 || key.length <= maxSqlBytes)
+  }
+}
+
+/**
+ * Keeps a statement, and prepares it under a name, only when its text comes for the second time. Many programs write a
+ * new text for each call, with values or lists in it; such texts would push out the statements that come again.
+ */
+class RepeatedStatements implements Statements {
+  private readonly cache: StatementCache
+  private readonly size: number
+  /** Texts that came once, from the oldest to the newest. */
+  private readonly seen = new Set<string>()
+
+  constructor(cache: StatementCache, size: number) {
+    this.cache = cache
+    this.size = size
+  }
+
+  get(key: string, now: number): PreparedStatement | undefined {
+    return this.cache.get(key, now)
+  }
+
+  nameFor(key: string): string {
+    if (this.seen.delete(key)) return this.cache.nameFor(key)
+    this.seen.add(key)
+    if (this.seen.size > this.size) this.forgetOldest()
+    return ""
+  }
+
+  private forgetOldest(): void {
+    const oldest = this.seen.values().next().value
+    if (oldest !== undefined) this.seen.delete(oldest)
+  }
+
+  add(statement: PreparedStatement): void {
+    if (!this.seen.has(statement.key)) this.cache.add(statement)
+  }
+
+  has(statement: PreparedStatement): boolean {
+    return this.cache.has(statement)
+  }
+
+  evict(statement: PreparedStatement): void {
+    this.cache.evict(statement)
   }
 }
 

@@ -3,9 +3,12 @@
  * this request. A confirmed description is kept for later requests.
  */
 import type { DatabaseTypes } from "../../codec/databaseTypes.ts"
-import type { RowShape, UndecodableColumn } from "../../codec/rowReader.ts"
-import type { ColumnDescription } from "../../wire/backendMessage.ts"
+import { type RowShape, UndecodableColumn } from "../../codec/rowReader.ts"
+import { type ColumnDescription, Format } from "../../wire/backendMessage.ts"
+import { Undecodable } from "../../wire/failure.ts"
+import { encodeResultFormats } from "../../wire/frontendEncoder.ts"
 import {
+  formatsOf,
   type PreparedStatement,
   preparedStatement,
   redescribed,
@@ -14,13 +17,19 @@ import {
 } from "./preparedStatement.ts"
 import { statementKey, type Statements } from "./statements.ts"
 import type { StatementCache } from "./statementCache.ts"
-import { hasNoParameters, kindOf, type StatementKind } from "./statementKind.ts"
+import { hasNoParameters, kindOf, readsCatalog, returnsNoRows, type StatementKind } from "./statementKind.ts"
 import { none, type Wanted } from "./wanted.ts"
 import type { TypeCatalogue } from "../types/typeCatalogue.ts"
 
 /** The part of `Wanted` that matters here. */
-interface HowWanted extends Pick<Wanted<never, unknown>, "portal" | "statements" | "until"> {
+interface HowWanted extends Pick<Wanted<never, unknown>, "isPassing" | "portal" | "statements" | "until"> {
   readonly form: (shape: RowShape) => unknown
+}
+
+/** A column whose values are wanted as text. */
+export interface TextColumn {
+  readonly index: number
+  readonly typeOid: number
 }
 
 /** The part of a session that matters here. */
@@ -49,10 +58,12 @@ export class StatementInUse {
   readonly namedTypes: ReadonlyArray<number>
   /** What is known of the statement, with the formats in which its rows were asked for. */
   known: PreparedStatement | undefined
-  /** The shape whose formats Bind has asked for. */
-  asked: RowShape | undefined
+  /** The formats that Bind has asked for: one for each column, one for all, or none if all are text. */
+  asked: ReadonlyArray<Format> = []
   /** Whether the server has yet to confirm `known`. */
   isPresumed = false
+  /** Whether `known` is presumed to return rows, all of which are asked for in binary form. */
+  asksForBinary = false
   /** Whether an earlier request had `known` described. */
   isRemembered = false
   /** The name under which this request prepares the statement. */
@@ -69,27 +80,56 @@ export class StatementInUse {
     session: Knowledge,
     sql: string,
     namedTypes: ReadonlyArray<number>,
-    { statements = session.statements, until }: Pick<Wanted<never, unknown>, "statements" | "until">
+    { isPassing, statements, until }: Pick<Wanted<never, unknown>, "isPassing" | "statements" | "until">
   ) {
     this.session = session
     this.sql = sql
     this.namedTypes = namedTypes
     this.key = namedTypes.length === 0 ? sql : statementKey(sql, namedTypes)
-    this.statements = statements
+    this.statements = statements ?? (isPassing === true ? session.statements.repeated : session.statements)
     this.isPreparation = until === "prepared"
   }
 
-  /** Returns the statement if it can run before it is described: its parameter types are known, and no row is read. */
-  presumed(valueCount: number, wanted: HowWanted, types: DatabaseTypes): PreparedStatement | undefined {
-    if (!this.isPresumable(valueCount, wanted)) return undefined
-    return this.presume({ parameterOids: this.namedTypes, columns: undefined }, types)
+  /**
+   * Returns the statement if it can run before it is described: its parameter types are known, and either no row is read
+   * or its rows may be asked for in binary form. A type that has none is an error, which a transaction would not survive.
+   */
+  presumed(
+    valueCount: number,
+    wanted: HowWanted,
+    types: DatabaseTypes,
+    isInTransaction: boolean
+  ): PreparedStatement | undefined {
+    if (wanted.portal !== undefined || wanted.until !== undefined) return undefined
+    if (!this.hasKnownParameters(valueCount)) return undefined
+    const readsNoRows = (valueCount > 0 && wanted.form === none) || this.kind === "silent"
+    const mayRead =
+      wanted.isPassing === true && (returnsNoRows(this.sql) || !(isInTransaction || readsCatalog(this.sql)))
+    if (!readsNoRows && !mayRead) return undefined
+    const presumed = this.presume({ parameterOids: this.namedTypes, columns: undefined }, types)
+    if (readsNoRows) return presumed
+    this.asksForBinary = true
+    return (this.known = { ...presumed, resultFormats: ALL_BINARY })
   }
 
-  private isPresumable(valueCount: number, { form, portal, until }: HowWanted): boolean {
-    if (portal !== undefined || until !== undefined || this.namedTypes.length !== valueCount) return false
-    return valueCount > 0
-      ? !this.namedTypes.includes(UNSPECIFIED) && (form === none || this.kind === "silent")
-      : this.kind === "silent" && hasNoParameters(this.sql)
+  private hasKnownParameters(valueCount: number): boolean {
+    if (this.namedTypes.length !== valueCount) return false
+    return valueCount > 0 ? !this.namedTypes.includes(UNSPECIFIED) : hasNoParameters(this.sql)
+  }
+
+  /** Called when a statement is run. Remembers the formats that its rows are asked for in. */
+  ran(statement: PreparedStatement): void {
+    this.asked = this.asksForBinary ? BINARY : (statement.rowShape?.resultFormats ?? [])
+  }
+
+  /** The columns that have come in a binary form, although their types have only a text form for the client. */
+  textColumns({ rowShape }: PreparedStatement, types: DatabaseTypes): ReadonlyArray<TextColumn> {
+    const columns = rowShape?.columns ?? []
+    return columns.flatMap(({ typeOid }, index) =>
+      rowShape?.resultFormats[index] === Format.binary && types.codec(typeOid)?.resultFormat === Format.text
+        ? [{ index, typeOid }]
+        : []
+    )
   }
 
   get kind(): StatementKind {
@@ -152,7 +192,14 @@ export class StatementInUse {
     this.isPresumed = true
     if (unknown === undefined) this.confirm(kept)
     this.known = readable
-    return unknown
+    return unknown ?? this.firstText(readable, types)
+  }
+
+  private firstText(statement: PreparedStatement, types: DatabaseTypes): UndecodableColumn | undefined {
+    const [text] = this.textColumns(statement, types)
+    const column = text && statement.rowShape?.columns[text.index]
+    if (text === undefined || column === undefined) return undefined
+    return new UndecodableColumn({ name: column.name, typeName: types.typeName(text.typeOid) }, text.index, ONLY_TEXT)
   }
 
   /** Takes these columns and types, in the formats that Bind asked for. */
@@ -164,6 +211,14 @@ export class StatementInUse {
     const { kept, readable } = this.redescribed(statement, columns, types)
     if (this.isPresumed) this.confirm(kept)
     this.known = readable
+  }
+
+  /** Takes the columns again, of which some now are text. */
+  readTexts(statement: PreparedStatement, texts: ReadonlyArray<TextColumn>, types: DatabaseTypes): void {
+    const columns = statement.rowShape?.columns ?? []
+    const isText = (index: number): boolean => texts.some((text) => text.index === index)
+    this.asked = formatsOf(this.asked, columns).map((format, index) => (isText(index) ? Format.text : format))
+    this.readAs(statement, columns, types)
   }
 
   private redescribed(
@@ -180,6 +235,7 @@ export class StatementInUse {
     this.doubted = undefined
     this.known = undefined
     this.isPresumed = false
+    this.asksForBinary = false
     this.isRemembered = false
   }
 
@@ -204,3 +260,6 @@ export class StatementInUse {
 
 /** Leaves the type of a parameter to the server. */
 const UNSPECIFIED = 0
+const ONLY_TEXT = new Undecodable("it has only a text form")
+const BINARY: ReadonlyArray<Format> = [Format.binary]
+const ALL_BINARY = encodeResultFormats(BINARY)

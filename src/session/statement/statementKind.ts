@@ -83,3 +83,15 @@ export const changesSchema = (sql: string): boolean => SCHEMA_CHANGES.has(begins
 
 /** Whether a text certainly has no parameters. */
 export const hasNoParameters = (sql: string): boolean => !/\$\d/.test(sql)
+
+const CHANGES: ReadonlySet<string> = new Set(["delete", "insert", "merge", "update"])
+
+/** Whether a statement certainly returns no rows: it changes a table, and nowhere says RETURNING. */
+export const returnsNoRows = (sql: string): boolean => CHANGES.has(begins(sql).word) && !/returning/i.test(sql)
+
+/** The relations of PostgreSQL that have columns without a binary form that can be read, such as `relacl`. */
+const WITHOUT_BINARY_FORM =
+  /\bpg_(attribute|class|database|default_acl|foreign|init_privs|language|largeobject|namespace|parameter|proc|stat|tablespace|type)/i
+
+/** Whether a statement reads the catalog, some of whose columns have no binary form. */
+export const readsCatalog = (sql: string): boolean => WITHOUT_BINARY_FORM.test(sql)

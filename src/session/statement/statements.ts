@@ -15,6 +15,15 @@ export interface Statements {
   evict(statement: PreparedStatement): void
 }
 
+/** Keeps nothing: each run prepares its statement anew, without a name, and the cache of the session is left alone. */
+export const UNKEPT: Statements = {
+  get: () => undefined,
+  nameFor: () => "",
+  add: () => {},
+  has: () => false,
+  evict: () => {}
+}
+
 /**
  * The key of a statement: its text, and the types that the caller names, if any. NUL can separate them, because no text
  * that can be sent contains it.

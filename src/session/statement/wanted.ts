@@ -44,6 +44,11 @@ export interface Wanted<Row, A> {
   readonly result: (answer: Answer<Row>) => Exit.Exit<A, PgError.PgError>
   /** Where the statement is kept; the session's cache by default. */
   readonly statements?: Statements | undefined
+  /**
+   * Whether the statement is kept in the session's cache only if its text comes again, and run before it is described
+   * if the types of all its parameters are named, even if it returns rows. They are then asked for in binary form.
+   */
+  readonly isPassing?: boolean | undefined
   /** The types that read and write its values; those of the session's catalogue by default. */
   readonly types?: DatabaseTypes | undefined
   /** Where to stop: once the statement is prepared, or its portal is open. By default the request runs to its end. */

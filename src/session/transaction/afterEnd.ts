@@ -56,7 +56,7 @@ const runAlone = (effect: Effect.Effect<unknown>): Effect.Effect<void> =>
   Effect.flatMap(Effect.exit(effect), (exit) =>
     Exit.isSuccess(exit) || Cause.hasInterruptsOnly(exit.cause)
       ? Effect.void
-      : Effect.logError("what was to be run after the end of a transaction has failed", exit.cause)
+      : Effect.logError("a callback of afterCommit or afterRollback failed", exit.cause)
   )
 
 /** Waits for an effect, but no longer than the grace; after that it goes on in the background. */

@@ -31,7 +31,7 @@ const domainsAmong = (
 ): Effect.Effect<ReadonlyArray<QualifiedName>> =>
   Effect.callback((resume) => {
     const sql = names.map(question).join(";\n")
-    submitControl(session, { operation: "the question which codecs are for domains", sql }, (exit) =>
+    submitControl(session, { operation: "the query that finds domains among the codecs", sql }, (exit) =>
       resume(Effect.succeed(Exit.isSuccess(exit) ? names.filter((_, index) => exit.value[index]?.rowCount === 1) : []))
     )
   })
@@ -40,8 +40,8 @@ const refusal = (setting: string | undefined, { name, schema }: QualifiedName): 
   new PgError.InvalidConfigError({
     setting,
     reason:
-      `a codec for ${schema}.${name}, which is a domain: the server names the type that it restricts in its answers, ` +
-      "so give the codec to that type, or decode the columns with a schema"
+      `${schema}.${name} is a domain, and the server names only its base type when it describes a column; ` +
+      "make a codec for the base type instead, or decode the columns with a schema"
   })
 
 const refuseDomains = (

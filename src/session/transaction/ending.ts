@@ -72,7 +72,7 @@ export const undo = (session: Session, savepoint: string | undefined, done: () =
     savepoint === undefined ? "ROLLBACK" : `ROLLBACK TO SAVEPOINT ${savepoint}; RELEASE SAVEPOINT ${savepoint}`
   submitControl(session, { operation: sql, sql }, (exit) => {
     if (Exit.isFailure(exit) && session.lost === undefined && session.closing === undefined) {
-      session.die(lostWith(`the transaction could not be rolled back: ${String(Cause.squash(exit.cause))}`))
+      session.die(lostWith(`the client closed it, because a rollback failed: ${String(Cause.squash(exit.cause))}`))
     }
     done()
   })
@@ -85,17 +85,19 @@ export const closed = (reason: string, outcome: PgError.Outcome = "none"): PgErr
 export const endedInSql = ({ lost }: Session, outcome?: PgError.Outcome): PgError.TransactionClosedError =>
   closed(
     lost === undefined
-      ? "its body has ended it in SQL"
-      : `its body has ended it in SQL, or may have: the answer was lost with the connection: ${lost.message}`,
+      ? "SQL in its body ended it"
+      : `SQL in its body ended it, or may have ended it, because the answer was lost with the connection: ${lost.message}`,
     outcome
   )
 
 /** The error if a statement of the transaction has failed, but its body has succeeded. */
 export const failedInside = (): PgError.TransactionRolledBackError =>
   new PgError.TransactionRolledBackError({
-    reason: "a statement in it had failed and the failure was caught inside; catch it around a nested transaction"
+    reason:
+      "a statement failed, and the body caught the error; to go on after an error, catch it around a nested " +
+      "withTransaction"
   })
 
 /** The error if the session was lost before COMMIT was sent. The server has rolled the transaction back. */
 export const lostBeforeCommit = (lost: PgError.PgError): PgError.ConnectionLostError =>
-  lostWith(`the connection was lost inside the transaction, which the server rolls back: ${lost.message}`)
+  lostWith(`it ended before COMMIT was sent, so the server rolls back the transaction: ${lost.message}`)

@@ -243,7 +243,7 @@ export class TransactionLevel extends Served {
       failed: () => this.lower(inner),
       givenUp: () => {
         inner.isClosed = true
-        inner.end(() => closed("it was given up before it had begun"))
+        inner.end(() => closed("the call that began it was interrupted"))
       },
       // If this level has ended meanwhile, the inner one was undone with it.
       revoke: (done) => {
@@ -277,8 +277,8 @@ export class TransactionLevel extends Served {
     if (this.depth > 0) return options.isPlain ? undefined : savepointWithOptions()
     if (!this.isBegunInSql || options.joins === true) return undefined
     return new PgError.UnsupportedError({
-      feature: "a transaction inside of one that was begun in SQL",
-      instead: "end that one first, or begin it with withTransaction",
+      feature: "a transaction inside a transaction that began in SQL",
+      instead: "end the outer one first, or begin it with withTransaction",
       sql: options.begin
     })
   }
@@ -446,5 +446,5 @@ const BY_HAND = "rolled back by hand"
 const savepointWithOptions = (): PgError.InvalidConfigError =>
   new PgError.InvalidConfigError({
     setting: undefined,
-    reason: "a transaction inside of another is a savepoint, which takes no options; give them to the outermost one"
+    reason: "a nested transaction is a savepoint, which takes no options; give the options to the outermost transaction"
   })

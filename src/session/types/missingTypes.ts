@@ -42,4 +42,4 @@ export const undecodable = (
 ): PgError.DecodeError => new PgError.DecodeError({ column, type: typeName, reason, sql })
 
 export const unanswered = (column: UndecodableColumn, statement: HasSql): PgError.DecodeError =>
-  undecodable(column, statement, `${column.message}, and the catalogue could not be asked`)
+  undecodable(column, statement, `${column.message}; the client could not look it up on the server`)

@@ -99,4 +99,5 @@ const string = (value: unknown): string => {
   return value
 }
 
-const unexpected = (): ProtocolViolation => new ProtocolViolation("the catalogue of types answered with other columns")
+const unexpected = (): ProtocolViolation =>
+  new ProtocolViolation("an answer with unexpected columns to the query for types")

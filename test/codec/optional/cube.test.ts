@@ -49,7 +49,7 @@ describe("cube", () => {
 
   it("refuses bytes that are not those of its coordinates", () => {
     for (const hex of ["", "000000", "80000001", "00000001 3ff0000000000000", `${POINT} 00`, "7fffffff"]) {
-      assert.match(undecodable(codec, hex), /not those of its coordinates/)
+      assert.match(undecodable(codec, hex), /does not match the number of its coordinates/)
     }
   })
 

@@ -65,8 +65,8 @@ describe("vector and halfvec", () => {
 
   it("refuse bytes that are not those of their elements", () => {
     for (const hex of ["", "0001", "00000000", "0003 0000 3f800000", "ffff0000"]) {
-      assert.match(undecodable(codecOf(vector), hex), /not those of its elements/)
-      assert.match(undecodable(codecOf(halfvec), hex), /not those of its elements/)
+      assert.match(undecodable(codecOf(vector), hex), /does not match the number of its elements/)
+      assert.match(undecodable(codecOf(halfvec), hex), /does not match the number of its elements/)
     }
   })
 
@@ -130,7 +130,7 @@ describe("sparsevec", () => {
     assert.match(sparse(3, [3], [1]), /indices from 0/)
     assert.match(sparse(3, [0.5], [1]), /indices from 0/)
     assert.match(sparse(3, ["0"], [1]), /that are numbers/)
-    assert.match(sparse(3, [1, 1], [1, 2]), /each index once/)
+    assert.match(sparse(3, [1, 1], [1, 2]), /each index only once/)
     assert.match(sparse(3, [1], [NaN]), /neither NaN nor Infinity/)
     for (const malformed of ["", "{}", "{1:2,}/3", "{1:a}/3", "{1}/3"]) {
       assert.throws(() => ofText(codec, malformed), Undecodable)
@@ -138,9 +138,9 @@ describe("sparsevec", () => {
   })
 
   it("refuses bytes that are not those of its elements", () => {
-    assert.match(undecodable(codec, "00000005 7fffffff 00000000"), /not those of its elements/)
-    assert.match(undecodable(codec, "00000005"), /not those of its elements/)
-    assert.match(undecodable(codec, "00000001 00000001 00000000 00000001 3f800000"), /an index out of place/)
+    assert.match(undecodable(codec, "00000005 7fffffff 00000000"), /does not match the number of its elements/)
+    assert.match(undecodable(codec, "00000005"), /does not match the number of its elements/)
+    assert.match(undecodable(codec, "00000001 00000001 00000000 00000001 3f800000"), /an index that is out of order/)
   })
 
   it.prop("survives a round trip with any elements, as bytes and as text", [sparseVectors], ([value]) => {

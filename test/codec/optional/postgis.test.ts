@@ -156,12 +156,12 @@ const nested = (depth: number): object => {
 
 const refusals: ReadonlyArray<readonly [unknown, RegExp]> = [
   [1, /takes an object/],
-  [{ type: "Circle", coordinates: [] }, /one of these types: Point/],
-  [{ type: "Point" }, /takes an array as its coordinates/],
-  [{ type: "GeometryCollection", coordinates: [] }, /takes an array as its geometries/],
-  [{ type: "GeometryCollection", geometries: [1] }, /takes objects/],
-  [{ type: "Point", coordinates: [1] }, /positions of 2 coordinates/],
-  [{ type: "Point", coordinates: [1, 2, 3], layout: "XY" }, /positions of 2 coordinates/],
+  [{ type: "Circle", coordinates: [] }, /type of a geometry must be one of: Point/],
+  [{ type: "Point" }, /needs an array as its coordinates/],
+  [{ type: "GeometryCollection", coordinates: [] }, /needs an array as its geometries/],
+  [{ type: "GeometryCollection", geometries: [1] }, /must be objects with a type/],
+  [{ type: "Point", coordinates: [1] }, /must have 2 coordinates/],
+  [{ type: "Point", coordinates: [1, 2, 3], layout: "XY" }, /must have 2 coordinates/],
   [
     {
       type: "LineString",
@@ -170,13 +170,13 @@ const refusals: ReadonlyArray<readonly [unknown, RegExp]> = [
         [1, 2, 3]
       ]
     },
-    /positions of 2 coordinates/
+    /must have 2 coordinates/
   ],
-  [{ type: "LineString", coordinates: [1, 2] }, /takes an array as each of its coordinates/],
-  [{ type: "Point", coordinates: [1, "2"] }, /coordinates that are numbers/],
+  [{ type: "LineString", coordinates: [1, 2] }, /needs an array as each level of its coordinates/],
+  [{ type: "Point", coordinates: [1, "2"] }, /coordinates of a geometry must be numbers/],
   [{ type: "Point", coordinates: [1, 2], srid: -1 }, /srid of a geometry/],
   [{ type: "Point", coordinates: [1, 2], srid: 1.5 }, /srid of a geometry/],
-  [{ type: "Point", coordinates: [1, 2], layout: "YX" }, /layout of a geometry is one of/],
+  [{ type: "Point", coordinates: [1, 2], layout: "YX" }, /layout of a geometry must be one of/],
   [
     {
       type: "GeometryCollection",
@@ -185,9 +185,9 @@ const refusals: ReadonlyArray<readonly [unknown, RegExp]> = [
         { type: "Point", coordinates: [1, 2, 3] }
       ]
     },
-    /one layout throughout/
+    /the same layout/
   ],
-  [nested(101), /nested in 100 others/]
+  [nested(101), /nested more than 100 levels deep/]
 ]
 
 describe("geometry", () => {
@@ -225,11 +225,11 @@ describe("geometry", () => {
   it("refuses bytes that are not a geometry", () => {
     assert.match(undecodable(codec, ""), /ends too early/)
     assert.match(undecodable(codec, "00 00000001 3ff0000000000000"), /ends too early/)
-    assert.match(undecodable(codec, "00 00000002 ffffffff"), /of 4294967295 parts, with 0 bytes left/)
+    assert.match(undecodable(codec, "00 00000002 ffffffff"), /declares 4294967295 parts, but only 0 bytes are left/)
     assert.match(undecodable(codec, "00 0000000d 00000000"), /kind 13/)
-    assert.match(undecodable(codec, "00 00000004 00000001 00 00000002 00000000"), /a part of kind 2/)
+    assert.match(undecodable(codec, "00 00000004 00000001 00 00000002 00000000"), /a part of the wrong kind, 2/)
     assert.match(undecodable(codec, "00 00000002 00000000 00"), /1 bytes too many/)
-    assert.match(undecodable(codec, "0000000007000000 01".repeat(101)), /nested in 100 others/)
+    assert.match(undecodable(codec, "0000000007000000 01".repeat(101)), /nested more than 100 levels deep/)
     assert.throws(() => ofText(codec, "POINT(1 2)"), Undecodable)
     assert.throws(() => ofText(codec, "000"), Undecodable)
   })

@@ -69,7 +69,7 @@ describe("Temporal", () => {
   it("causes a DecodeError in a runtime without it", () => {
     vi.stubGlobal("Temporal", undefined)
     Reflect.deleteProperty(globalThis, "Temporal")
-    assert.match(undecodable(codecOf(PgTypes.timestamptzAsTemporal), Y2000), /which this runtime lacks/)
+    assert.match(undecodable(codecOf(PgTypes.timestamptzAsTemporal), Y2000), /this runtime has no Temporal/)
   })
 
   it("holds timestamptz and timestamp both ways if the runtime has it", () => {
@@ -84,7 +84,7 @@ describe("Temporal", () => {
     assert.strictEqual(written(timestamptz, new FakeInstant(Y2000_NANOSECONDS + 1500n)), hexOf(2n))
     assert.strictEqual(written(timestamptz, new Date(946_684_800_000)), Y2000)
     assert.strictEqual(textOf(timestamptz, new FakeInstant(Y2000_NANOSECONDS)), "2000-01-01 00:00:00+00")
-    assert.match(undecodable(timestamptz, INFINITY), /an infinite timestamptz/)
+    assert.match(undecodable(timestamptz, INFINITY), /the timestamptz is infinite/)
     assert.match(undecodable(timestamptz, hexOf(9_223_371_331_199_999_999n)), /beyond what Temporal can represent/)
   })
 })

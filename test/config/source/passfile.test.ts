@@ -96,7 +96,7 @@ describe("a password file", () => {
         const { password, warnings } = yield* read(file)
         assert.isUndefined(password)
         assert.deepStrictEqual(warnings, [
-          "the password file is ignored: group or others have access to it; chmod it to 0600"
+          "the client ignores the password file, because its group or others can access it; run chmod 0600 on it"
         ])
       }
       fs.chmodSync(file, 0o600)
@@ -108,7 +108,7 @@ describe("a password file", () => {
     Effect.gen(function* () {
       assert.deepStrictEqual(yield* read(yield* homeWith()), {
         password: undefined,
-        warnings: ["the password file is ignored: it is not a plain file"]
+        warnings: ["the client ignores the password file, because it is not a plain file"]
       })
     })
   )

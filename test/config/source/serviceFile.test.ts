@@ -20,12 +20,12 @@ const table: ReadonlyArray<readonly [text: string, settings: Readonly<Record<str
 ]
 
 const refused: ReadonlyArray<readonly [text: string, reason: RegExp]> = [
-  ["[app]\nhost", /^service: names a service that in line 2 of its file has something other than key=value$/],
-  ["[app]\n\nhots=db", /in line 3 of its file has an unknown key that resembles host; the known ones are: host, port/],
-  ["[app]\nservice=other", /in line 2 of its file names another service$/],
+  ["[app]\nhost", /^service: names a service that, in line 2 of its file, has no key=value$/],
+  ["[app]\n\nhots=db", /in line 3 of its file, has an unknown key that resembles host; the known keys are: host, port/],
+  ["[app]\nservice=other", /in line 2 of its file, names another service$/],
   [
     "[app]\ntarget_session_attrs=primary",
-    /has target_session_attrs, which is not supported; leave it out, or write any$/
+    /has target_session_attrs, which this client does not support; leave it out, or set it to any$/
   ]
 ]
 

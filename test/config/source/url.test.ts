@@ -87,14 +87,14 @@ const refused: ReadonlyArray<readonly [url: string, reason: RegExp]> = [
   ["postgres://[::1/app", /IPv6/],
   ["postgres://[::1]5432/app", /IPv6/],
   ["postgres://[]/app", /IPv6/],
-  ["postgres:///?app", /something other than key=value/],
+  ["postgres:///?app", /must have only key=value pairs/],
   [
     "postgres:///?pool_size=3",
-    /in place 1 after its \? has an unknown key; the known ones are: host, port, user, password, dbname/
+    /in position 1 after its \? has an unknown key; the known keys are: host, port, user, password, dbname/
   ],
   ["postgres:///?SSLMODE=require", /has an unknown key that resembles sslmode;/],
   ["postgres:///?sslMode=require", /that resembles sslmode;/],
-  ["postgres:///?user=bob&pasword=x", /in place 2 after its \? has an unknown key that resembles password;/],
+  ["postgres:///?user=bob&pasword=x", /in position 2 after its \? has an unknown key that resembles password;/],
   ["postgres:///?conect_timeout=1", /that resembles connect_timeout;/],
   ["postgres:///?hots=db", /that resembles host;/],
   ["postgres:///?keepalive=1", /that resembles keepalives;/],
@@ -102,9 +102,9 @@ const refused: ReadonlyArray<readonly [url: string, reason: RegExp]> = [
   ["postgres://db:54%zz/app", /has a % in a port/],
   [
     "postgres:///?channel_binding=require",
-    /channel_binding, which is not supported; leave it out, or write disable or/
+    /channel_binding, which this client does not support; leave it out, or set it to disable or/
   ],
-  ["postgres:///?hostaddr=10.0.0.1", /has hostaddr, which is not supported; leave it out$/]
+  ["postgres:///?hostaddr=10.0.0.1", /has hostaddr, which this client does not support; leave it out$/]
 ]
 
 describe("a connection URL", () => {

@@ -78,11 +78,15 @@ describe("the text of a COPY", () => {
   })
 
   const refused: ReadonlyArray<readonly [string, object, string]> = [
-    ["an option that there is not", { forceQuotes: "*" }, "forceQuotes: COPY has no such option here; it has format"],
-    ["a name from a prototype", { constructor: "x" }, "constructor: COPY has no such option here"],
-    ["a number for a string", { delimiter: 9 }, "delimiter: takes a string"],
-    ["a string for a flag", { header: "yes" }, "header: takes true or false"],
-    ["no column", { forceNull: [] }, 'forceNull: takes a list of columns, or "*"']
+    [
+      "an option that there is not",
+      { forceQuotes: "*" },
+      "forceQuotes: is not an option of this COPY; the options are: format"
+    ],
+    ["a name from a prototype", { constructor: "x" }, "constructor: is not an option of this COPY"],
+    ["a number for a string", { delimiter: 9 }, "delimiter: must be a string"],
+    ["a string for a flag", { header: "yes" }, "header: must be true or false"],
+    ["no column", { forceNull: [] }, 'forceNull: must be a list of columns, or "*"']
   ]
   for (const [what, options, reason] of refused) {
     it(`refuses ${what}`, () => {
@@ -94,7 +98,7 @@ describe("the text of a COPY", () => {
 
   it("refuses an empty list of columns", () => {
     const error = Effect.runSync(Effect.flip(copyInStatement({ table: "t", columns: [] }, {}, newest)))
-    assert.strictEqual(error.message, "columns: name one at least, or leave them out for all")
+    assert.strictEqual(error.message, "columns: must name at least one column; leave it out for all columns")
   })
 
   const since: ReadonlyArray<readonly [number, PgCopy.InOptions, string]> = [
@@ -109,7 +113,7 @@ describe("the text of a COPY", () => {
       const error = Effect.runSync(Effect.flip(copyInStatement({ table: "t" }, options, version(major - 1))))
       assert.strictEqual(
         error.message,
-        `${feature} is not supported here: the server has to be PostgreSQL ${major} or later, and is ${major - 1}.0`
+        `the option ${feature} is not supported here: it needs PostgreSQL ${major} or later, but the server is ${major - 1}.0`
       )
       Effect.runSync(copyInStatement({ table: "t" }, options, version(major)))
       // A server that numbers itself in another way may have it.

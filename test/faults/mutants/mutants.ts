@@ -500,8 +500,8 @@ export const mutants: ReadonlyArray<Mutant> = [
     edits: [
       {
         file: "connection/router.ts",
-        find: "new Router(this.source, this.key, observer, this.companions)",
-        replace: "new Router(this.source, undefined, observer, this.companions)"
+        find: "new Router(source, this.key, observer, this.companions)",
+        replace: "new Router(source, undefined, observer, this.companions)"
       }
     ],
     test: MIXED,

@@ -224,7 +224,7 @@ const { ErrorResponse, ReadyForQuery } = golden
 const oneRow = Say.row(Say.int4(1), null, Say.int4(3))
 
 const ROWS = "DataRow, CommandComplete, EmptyQueryResponse or PortalSuspended"
-const NOTHING = "nothing, since nothing was asked"
+const NOTHING = "no message, because no request is waiting for an answer"
 
 /** What may come while a statement returns rows. */
 const rowsOrEnd = {
@@ -364,7 +364,7 @@ const sessionPoints: ReadonlyArray<Point<Asked>> = [
   {
     where: "after an ErrorResponse",
     reach: running({}, Say.bindComplete, oneRow, golden.ErrorResponse),
-    expected: "ReadyForQuery, after an ErrorResponse",
+    expected: "ReadyForQuery after an ErrorResponse",
     legal: { ...unasked, ErrorResponse, ReadyForQuery }
   }
 ]
@@ -411,13 +411,13 @@ const scriptPoints: ReadonlyArray<Point<Asked>> = [
   {
     where: "after the refusal of a script's COPY FROM STDIN",
     reach: scripted("COPY t FROM STDIN", Say.copyIn),
-    expected: "ErrorResponse, after CopyFail",
+    expected: "ErrorResponse after CopyFail",
     legal: { ...unasked, ErrorResponse }
   },
   {
     where: "after an error of a script",
     reach: scripted("SELECT 1", Say.rowDescription(columns), golden.ErrorResponse),
-    expected: "ReadyForQuery, after an ErrorResponse",
+    expected: "ReadyForQuery after an ErrorResponse",
     legal: { ...unasked, ErrorResponse, ReadyForQuery }
   }
 ]

@@ -45,7 +45,7 @@ describe("an error of the server", () => {
     const several = fieldsOf({ code: "42601", routine: "exec_parse_message" })
     assert.include(hintFor(several), "executeScript")
     const stale = fieldsOf({ code: "0A000", routine: "RevalidateCachedQuery" })
-    assert.include(serverError(stale, "SQL", NOTHING_ASKED, { isDropped: true }).hint, "run the transaction again")
+    assert.include(serverError(stale, "SQL", NOTHING_ASKED, { isDropped: true }).hint, "Run the transaction again")
     assert.strictEqual(hintFor(stale), undefined)
     for (const code of ["26000", "42P05"]) {
       assert.include(hintFor(fieldsOf({ code, message: 'prepared statement "effectpg_1"' })), "statementMode")
@@ -59,9 +59,9 @@ describe("an error of the server", () => {
 
 describe("a request that cannot be encoded", () => {
   it("is an error of the SQL text if no parameter is to blame", () => {
-    const refused = requestRefused(new Unencodable("the SQL text has a NUL character"), "SELECT")
+    const refused = requestRefused(new Unencodable("the SQL text contains a NUL character"), "SELECT")
     assert.instanceOf(refused, PgError.EncodeError)
-    assert.include(refused.message, "the SQL text has a NUL character")
+    assert.include(refused.message, "the SQL text contains a NUL character")
   })
 
   it("keeps a more specific error", () => {

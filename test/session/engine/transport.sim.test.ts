@@ -148,7 +148,7 @@ describe("a certificate that cannot be used", () => {
       Effect.gen(function* () {
         const { connecting, peer } = yield* asking(yield* scriptedServer, { sslMode: "require", ...settings })
         peer.send(Buffer.from("S"))
-        assert.include(reasonOf(yield* failureOf(connecting)), "sslCert, sslKey or sslRootCert is unusable")
+        assert.include(reasonOf(yield* failureOf(connecting)), "the client cannot use sslCert, sslKey or sslRootCert")
         yield* assertSilentlyClosed(peer)
       }).pipe(Effect.scoped)
     )

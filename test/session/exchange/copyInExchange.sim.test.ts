@@ -169,11 +169,11 @@ describe("COPY FROM STDIN", () => {
   )
 
   const intruders: ReadonlyArray<readonly [string, Buffer, string]> = [
-    ["CommandComplete before CopyDone", Say.commandComplete("COPY 0"), "while data are sent"],
-    ["ReadyForQuery before CopyDone", Say.ready(), "while data are sent"],
-    ["a second CopyInResponse", Say.copyIn, "while data are sent"],
-    ["CopyOutResponse", Say.copyOut, "while data are sent"],
-    ["a row", Say.row(Say.int4(1)), "while data are sent"]
+    ["CommandComplete before CopyDone", Say.commandComplete("COPY 0"), "while the client sends data"],
+    ["ReadyForQuery before CopyDone", Say.ready(), "while the client sends data"],
+    ["a second CopyInResponse", Say.copyIn, "while the client sends data"],
+    ["CopyOutResponse", Say.copyOut, "while the client sends data"],
+    ["a row", Say.row(Say.int4(1)), "while the client sends data"]
   ]
   for (const [what, message, expected] of intruders) {
     it.live(`does not survive ${what}`, () =>

@@ -173,11 +173,11 @@ describe("COPY TO STDOUT", () => {
   )
 
   const intruders: ReadonlyArray<readonly [string, Buffer, string]> = [
-    ["CommandComplete before CopyDone", Say.commandComplete("COPY 0"), "CopyData or CopyDone was expected"],
-    ["ReadyForQuery before CopyDone", Say.ready(), "CopyData or CopyDone was expected"],
-    ["data after CopyDone", Buffer.concat([Say.copyDone, Say.copyData("x")]), "CommandComplete was expected"],
-    ["CopyInResponse", Say.copyIn, "CopyData or CopyDone was expected"],
-    ["a row", Say.row(Say.int4(1)), "CopyData or CopyDone was expected"]
+    ["the client expected CommandComplete before CopyDone", Say.commandComplete("COPY 0"), "CopyData or CopyDone"],
+    ["the client expected ReadyForQuery before CopyDone", Say.ready(), "CopyData or CopyDone"],
+    ["the client expected data after CopyDone", Buffer.concat([Say.copyDone, Say.copyData("x")]), "CommandComplete"],
+    ["the client expected CopyInResponse", Say.copyIn, "CopyData or CopyDone"],
+    ["the client expected a row", Say.row(Say.int4(1)), "CopyData or CopyDone"]
   ]
   for (const [what, message, expected] of intruders) {
     it.live(`does not survive ${what}`, () =>

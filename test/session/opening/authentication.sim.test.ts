@@ -96,7 +96,7 @@ describe("a password", () => {
       Effect.gen(function* () {
         const { connecting, peer } = yield* greeted(yield* scriptedServer, { password: Effect.succeed(undefined) })
         peer.send(methods[method])
-        assert.include(yield* assertRefused(connecting, peer, "AuthenticationError"), "none was given")
+        assert.include(yield* assertRefused(connecting, peer, "AuthenticationError"), "none is set")
       }).pipe(Effect.scoped)
     )
   }

@@ -36,7 +36,7 @@ const assertForeign = (error: PgError.PgError, protocol: string) => {
   if (error._tag !== "ConnectError") return assert.fail(`${String(error)} is no ConnectError`)
   assert.strictEqual(error.stage, "startup")
   assert.strictEqual(error.attempts.at(-1)?.protocol, protocol)
-  assert.include(error.message, `a server that speaks ${protocol} answers there, and not PostgreSQL`)
+  assert.include(error.message, `a server that speaks ${protocol}, not PostgreSQL, answers there`)
 }
 
 describe("a server that is not PostgreSQL", () => {

@@ -74,7 +74,7 @@ describe("a SCRAM challenge", () => {
 
   it("is refused if the nonce does not begin with ours, or adds nothing", () => {
     for (const nonce of ["abc", "ab", "xabc", "ABCdef", "abd"]) {
-      assert.include(refused(`r=${nonce},s=AQID,i=4096`), "another client's nonce", nonce)
+      assert.include(refused(`r=${nonce},s=AQID,i=4096`), "does not continue the client's nonce", nonce)
     }
   })
 
@@ -106,8 +106,8 @@ describe("a SCRAM challenge", () => {
       "r=abc\u00e9,s=AQID,i=4096",
       "r=abcdef,s=AQID,i=4096\n"
     ]) {
-      assert.include(refused(challenge), "not r=,s=,i=", challenge)
+      assert.include(refused(challenge), "does not have the form r=,s=,i=", challenge)
     }
-    assert.include(refused(`r=abc${"d".repeat(5_000)},s=AQID,i=4096`), "absurd length")
+    assert.include(refused(`r=abc${"d".repeat(5_000)},s=AQID,i=4096`), "too long")
   })
 })

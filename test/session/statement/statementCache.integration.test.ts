@@ -152,7 +152,7 @@ layer(TestDatabase.layer, { excludeTestServices: true })("a connection", (it) =>
       const error = yield* Effect.flip(connection.withTransaction(read))
       if (error._tag !== "FeatureNotSupportedError") return assert.fail(String(error))
       assert.strictEqual(error.routine, "RevalidateCachedQuery")
-      assert.include(error.hint, "run the transaction again")
+      assert.include(error.hint, "Run the transaction again")
       assert.strictEqual(error.outcome, "none")
       assert.deepStrictEqual(yield* connection.withTransaction(read), [{ a: 1, b: null }])
       yield* assertHealthy(connection)

@@ -3,6 +3,7 @@ import * as Arbitrary from "effect/Arbitrary"
 import { TypeCodecs } from "../../../src/codec/typeCodec.ts"
 import type { PreparedStatement } from "../../../src/session/statement/preparedStatement.ts"
 import { StatementCache, type StatementCacheLimits } from "../../../src/session/statement/statementCache.ts"
+import type { Statements } from "../../../src/session/statement/statements.ts"
 import { MAX_NAME_BYTES } from "../../../src/wire/limits.ts"
 import { int } from "../../wire/frames.ts"
 
@@ -11,11 +12,11 @@ const unlimited: StatementCacheLimits = { mode: "cached", size: 100, lifetimeMil
 const cacheOf = (limits: Partial<StatementCacheLimits> = {}): StatementCache =>
   new StatementCache({ ...unlimited, ...limits }, "cafe")
 
-const prepare = (cache: StatementCache, sql: string, preparedAt = 0): PreparedStatement => {
+const prepare = (cache: Statements, sql: string, preparedAt = 0): PreparedStatement => {
   const statement: PreparedStatement = {
     key: sql,
     sql,
-    name: cache.nameFor(sql),
+    name: cache.nameFor(sql, sql),
     bindNames: new Uint8Array(),
     parameters: [],
     parameterOids: [],
@@ -151,4 +152,41 @@ describe("StatementCache", () => {
       }
     }
   )
+})
+
+describe("the statements that are kept if their text comes again", () => {
+  it.each(["cached", "unnamed"] as const)("are kept from the second time on (%s)", (mode) => {
+    const cache = cacheOf({ mode })
+    const first = prepare(cache.repeated, "SELECT 1")
+    assert.strictEqual(first.name, "")
+    assert.strictEqual(cache.get("SELECT 1", 0), undefined)
+    const second = prepare(cache.repeated, "SELECT 1")
+    assert.strictEqual(second.name === "", mode === "unnamed")
+    assert.strictEqual(cache.repeated.get("SELECT 1", 0), second)
+    assert.isTrue(cache.has(second))
+  })
+
+  it("do not push out others, however many texts come once", () => {
+    const cache = cacheOf({ size: 2 })
+    const often = prepare(cache, "often")
+    for (let count = 0; count < 100; count++) prepare(cache.repeated, `once ${count}`)
+    assert.strictEqual(cache.get("often", 0), often)
+    assert.deepStrictEqual(cache.evictions, [])
+  })
+
+  it("are first ones again after twice as many other texts as the cache has room for", () => {
+    const cache = cacheOf({ size: 2 })
+    for (const sql of ["A", "B", "C", "D", "E"]) prepare(cache.repeated, sql)
+    assert.strictEqual(prepare(cache.repeated, "A").name, "")
+    assert.notStrictEqual(prepare(cache.repeated, "E").name, "")
+  })
+
+  it("are evicted from the cache", () => {
+    const cache = cacheOf()
+    prepare(cache.repeated, "A")
+    const kept = prepare(cache.repeated, "A")
+    cache.repeated.evict(kept)
+    assert.isFalse(cache.has(kept))
+    assert.deepStrictEqual(cache.evictions, [kept.name])
+  })
 })

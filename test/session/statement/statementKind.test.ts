@@ -1,5 +1,11 @@
 import { assert, describe, it } from "@effect/vitest"
-import { changesSchema, hasNoParameters, kindOf } from "../../../src/session/statement/statementKind.ts"
+import {
+  changesSchema,
+  hasNoParameters,
+  kindOf,
+  readsCatalog,
+  returnsNoRows
+} from "../../../src/session/statement/statementKind.ts"
 
 describe("the kind of a statement", () => {
   it.each([
@@ -44,5 +50,31 @@ describe("a text without a parameter", () => {
     ["SELECT '$1'", false]
   ])("is surely %j: %s", (sql, expected) => {
     assert.strictEqual(hasNoParameters(sql), expected)
+  })
+})
+
+describe("a change without RETURNING", () => {
+  it.each([
+    ["INSERT INTO t VALUES (1)", true],
+    ["-- why\nupdate t SET a = 1", true],
+    ["DELETE FROM t", true],
+    ["INSERT INTO t VALUES (1) returning a", false],
+    ["WITH gone AS (DELETE FROM t RETURNING a) SELECT a FROM gone", false],
+    ["SELECT 1", false],
+    ["FETCH ALL IN c", false]
+  ])("is %j: %s", (sql, expected) => {
+    assert.strictEqual(returnsNoRows(sql), expected)
+  })
+})
+
+describe("a statement that reads columns of the catalog without a binary form", () => {
+  it.each([
+    ["SELECT relacl FROM pg_class", true],
+    ["SELECT * FROM PG_CATALOG.PG_STATS", true],
+    ["SELECT pg_try_advisory_lock(1)", false],
+    ["SELECT pg_notify('a', 'b')", false],
+    ["SELECT page_type FROM books", false]
+  ])("is %j: %s", (sql, expected) => {
+    assert.strictEqual(readsCatalog(sql), expected)
   })
 })

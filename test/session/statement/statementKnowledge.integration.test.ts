@@ -294,7 +294,7 @@ layer(TestDatabase.layer, { excludeTestServices: true })(
             exits.map(({ _tag }) => _tag),
             ["Failure", "Success"]
           )
-          assert.include(String(exits[0]), "run the transaction again")
+          assert.include(String(exits[0]), "Run the transaction again")
         }
         yield* other.execute("DROP TABLE t")
         yield* assertHealthy(pool)

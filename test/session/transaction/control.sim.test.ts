@@ -16,7 +16,7 @@ describe("a cleanup statement that is not answered", () => {
       const lost = yield* Effect.callback<unknown>(
         (resume) => void session.onEnd((error) => resume(Effect.succeed(error)))
       )
-      assert.include(String(lost), "the reset was not answered within 50 ms")
+      assert.include(String(lost), "the server did not answer the reset within 50 ms")
       assert.notInclude(JSON.stringify(lost), "classified")
       assert.notInclude(String(lost), "classified")
     }).pipe(Effect.scoped)

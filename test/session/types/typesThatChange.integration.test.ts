@@ -31,7 +31,7 @@ layer(TestDatabase.layer, { excludeTestServices: true })("an object for a compos
         assert.include(error.message, who)
       }
       const lacking = yield* refusalOf(insert({ one: right }))
-      assert.include(lacking.message, 'lacks the attribute "many"')
+      assert.include(lacking.message, 'no value for the attribute "many"')
       const copied = connection.copyInRows({ table: "nests", columns: ["n"] }, [[{ one: wrong, many: [] }]])
       assert.include((yield* refusalOf(copied)).message, 'inner_pair has no attribute "c"')
       yield* insert({ one: right, many: [right, { a: null, b: null }] })
