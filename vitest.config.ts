@@ -11,6 +11,7 @@ const LONG = [
   "test/session/engine/end.integration.test.ts",
   "test/session/engine/interruption.integration.test.ts",
   "test/bench*.test.ts",
+  "test/cluster/**/*.test.ts",
   "test/examples.integration.test.ts",
   "test/package.test.ts",
   "test/docstrings.test.ts",
