@@ -12,13 +12,13 @@ import * as Random from "effect/Random"
 import * as Stream from "effect/Stream"
 import { ChildProcess } from "effect/process"
 import { SqlClient } from "effect/sql"
-import * as net from "node:net"
 import { fileURLToPath } from "node:url"
+import { freePort } from "../support/freePort.ts"
 import { Account, cluster, RUNNER_NAME } from "./account.ts"
 
 const RUNNER = fileURLToPath(new URL("runner.ts", import.meta.url))
 const RUNNERS = 2
-const SENDERS = 32
+export const SENDERS = 32
 const ACCOUNTS = 200
 /** How long the place of a killed runner stays empty. */
 const VACANCY = "2 seconds"
@@ -67,7 +67,7 @@ export const longRun = ({ killEverySeconds, seconds, url }: Options): Effect.Eff
     const complaints: Array<string> = []
     const runnerAt = (port: number) => startRunner(url, port, complaints)
 
-    const ports = yield* Effect.replicateEffect(freePort, RUNNERS)
+    const ports = yield* Effect.replicateEffect(Effect.promise(freePort), RUNNERS)
     const runners = yield* Effect.forEach(ports, runnerAt)
     let kills = 0
     const killing = Effect.gen(function* () {
@@ -94,13 +94,6 @@ export const longRun = ({ killEverySeconds, seconds, url }: Options): Effect.Eff
       complaints: complaints.slice(0, COMPLAINTS_SHOWN)
     }
   }).pipe(Effect.scoped, Effect.provide([cluster(true, 0), NodeServices.layer]), Effect.orDie)
-
-const freePort = Effect.callback<number>((resume) => {
-  const server = net.createServer().listen(0, "127.0.0.1", () => {
-    const address = server.address()
-    server.close(() => resume(Effect.succeed(typeof address === "object" ? (address?.port ?? 0) : 0)))
-  })
-})
 
 /** Starts a runner, and notes whatever it writes, and its end unless we have killed it. */
 const startRunner = Effect.fnUntraced(function* (url: string, port: number, complaints: Array<string>) {
@@ -142,7 +135,7 @@ const senders = Effect.fnUntraced(function* (time: Duration.Duration) {
     if (Exit.isSuccess(exit)) {
       answered.add(id)
       latencies.push(now - start)
-    } else unanswered.push(`${id}: ${Cause.pretty(exit.cause)}`)
+    } else unanswered.push(`${id}, sent ${new Date(start).toISOString()}: ${Cause.pretty(exit.cause)}`)
     return now < end
   })
   const sender = Effect.repeat(send, { while: (isEarly) => isEarly })
