@@ -61,11 +61,11 @@ const program = Effect.gen(function* () {
 
   // The messages are stored, so nobody waits for their replies.
   const account = yield* Account.client
-  for (let id = 1; id <= DEPOSITS; id++) {
-    yield* account(ACCOUNTS[id % ACCOUNTS.length] ?? "").Deposit({ id, amount: 10 }, { discard: true })
-  }
+  const send = (id: number) =>
+    account(ACCOUNTS[id % ACCOUNTS.length] ?? "").Deposit({ id, amount: 10 }, { discard: true })
+  yield* Effect.forEach(Array.from({ length: DEPOSITS }).keys(), send, { concurrency: "unbounded" })
   yield* Console.log(`${DEPOSITS} deposits are sent`)
-  yield* Effect.repeat(deposits, { until: ({ north }) => north > 3 })
+  yield* Effect.repeat(deposits, { schedule: Schedule.spaced("20 millis"), until: ({ north }) => north > 3 })
 
   yield* north.kill({ killSignal: "SIGKILL" })
   yield* Console.log(`north is killed; ${DEPOSITS - (yield* deposits).made} deposits are not yet made`)

@@ -12,7 +12,7 @@ const Accounts = Account.toLayer(
     return Account.of({
       Deposit: ({ payload: { amount, id } }) =>
         sql`INSERT INTO deposits ${sql.insert({ id, amount, runner: name })}`.pipe(
-          Effect.andThen(Effect.sleep("200 millis")),
+          Effect.andThen(Effect.sleep("300 millis")),
           Effect.orDie
         )
     })
