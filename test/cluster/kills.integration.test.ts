@@ -3,6 +3,8 @@
  * and repeats none beyond its promises while its runners are killed. For a long run:
  *
  *   EFFECTPG_CLUSTER_SECONDS=600 EFFECTPG_CLUSTER_KILL_EVERY=30 npx vitest run test/cluster
+ *
+ * With EFFECTPG_CLUSTER_CLIENT=sql-pg the cluster runs on `@effect/sql-pg`, which shows whether a failure is effectpg's.
  */
 import { assert, describe, it } from "@effect/vitest"
 import * as Console from "effect/Console"
