@@ -58,10 +58,8 @@ const main = async () => {
     console.log(`${error._tag} of ${error.constraintName}, outcome: ${error.outcome}`)
   })
 
-  const began = performance.now()
-  await sleep(60, AbortSignal.timeout(200)).catch(() =>
-    console.log(`canceled after less than ${Math.ceil((performance.now() - began) / 10_000) * 10} seconds`)
-  )
+  // An aborted call is rejected when its fiber has ended. Nobody waits for a minute.
+  await sleep(60, AbortSignal.timeout(200)).catch(() => console.log("the query was canceled"))
   console.log(await titles())
 }
 

@@ -1,7 +1,7 @@
 /** A todo API: the model, its repository and the HTTP API share one declaration of what a todo is. */
 import "./support/databaseUrl.ts"
 import { NodeHttpServer, NodeRuntime } from "@effect/platform-node"
-import { Config, Console, Effect, Layer, Schema, String } from "effect"
+import { Config, Console, DateTime, Effect, Layer, Schema, String } from "effect"
 import { HttpRouter } from "effect/http"
 import { HttpApi, HttpApiBuilder, HttpApiClient, HttpApiEndpoint, HttpApiGroup, HttpApiSchema } from "effect/http-api"
 import { Model } from "effect/schema"
@@ -100,13 +100,15 @@ const program = Effect.gen(function* () {
 
   const milk = yield* todos.create({ payload: { title: "buy milk" } })
   const letter = yield* todos.create({ payload: { title: "write a letter" } })
+  yield* Console.log(`todo ${milk.id} is "${milk.title}", and todo ${letter.id} is "${letter.title}"`)
+
   yield* todos.update({ params: { id: letter.id }, payload: { title: "write to Ada", done: true } })
   yield* todos.remove({ params: { id: milk.id } })
   yield* Effect.catchTag(todos.remove({ params: { id: milk.id } }), "TodoNotFound", ({ id }) =>
     Console.log(`there is no todo ${id} any more`)
   )
   for (const { createdAt, done, id, title } of yield* todos.list()) {
-    yield* Console.log(`todo ${id} of ${createdAt.toString()}: ${title}, ${done ? "done" : "open"}`)
+    yield* Console.log(`todo ${id} of ${DateTime.formatIso(createdAt)}: ${title}, ${done ? "done" : "open"}`)
   }
 })
 

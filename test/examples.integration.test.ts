@@ -132,8 +132,8 @@ describe("examples", () => {
     async () => {
       const { result } = await runOf("todoApi.ts")
       assert.match(result, /^there is no todo 1 any more$/m)
-      assert.match(result, /^todo 2 of .*: write to Ada, done$/m)
-      assert.notMatch(result, /^todo 1 /m, result)
+      assert.match(result, /^todo 2 of \d{4}-.*Z: write to Ada, done$/m)
+      assert.notMatch(result, /^todo 1 of/m, result)
     },
     EXAMPLE_TIMEOUT_MILLIS
   )
@@ -188,7 +188,7 @@ describe("examples", () => {
     async () => {
       const { result } = await runOf("promises.ts")
       assert.match(result, /^CheckViolationError of shelf_title_check, outcome: none$/m)
-      assert.match(result, /^canceled after less than 10 seconds$/m)
+      assert.match(result, /^the query was canceled$/m)
       assert.include(result, "[ { title: 'Emma' }, { title: 'Persuasion' } ]")
     },
     EXAMPLE_TIMEOUT_MILLIS
