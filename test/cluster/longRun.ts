@@ -51,7 +51,7 @@ export interface Report {
   readonly unprocessed: number
   /** How many processes have handled messages. */
   readonly processes: number
-  /** From sending to the reply, of the fastest half, of all but a hundredth, and of the slowest. */
+  /** How long replies took: half of them, all but a hundredth, and all took no longer. */
   readonly latencyMillis: { readonly median: number; readonly p99: number; readonly max: number }
   /** Connections of runners that are left once the last runner has been killed. */
   readonly connectionsLeft: number
@@ -68,22 +68,22 @@ export const longRun = ({ killEverySeconds, seconds, url }: Options): Effect.Eff
     const runnerAt = (port: number) => startRunner(url, port, complaints)
 
     const ports = yield* Effect.replicateEffect(Effect.promise(freePort), RUNNERS)
-    const runners = yield* Effect.forEach(ports, runnerAt)
+    const places = yield* Effect.forEach(ports, (port) => Effect.map(runnerAt(port), (runner) => ({ port, runner })))
     let kills = 0
     const killing = Effect.gen(function* () {
       const wait = yield* Random.nextBetween(0.5, 1.5)
       yield* Effect.sleep(Duration.seconds(wait * killEverySeconds))
-      const victim = yield* Random.nextIntBetween(0, RUNNERS - 1)
-      yield* (runners[victim] as Runner).kill
+      const place = yield* Random.choice(places)
+      yield* place.runner.kill
       kills++
       yield* Effect.sleep(VACANCY)
-      runners[victim] = yield* runnerAt(ports[victim] as number)
+      place.runner = yield* runnerAt(place.port)
     })
     const { answered, latencies, sending, unanswered } = yield* senders(Duration.seconds(seconds))
     yield* Effect.raceFirst(Effect.forever(killing), sending)
 
     const traces = yield* tracesOf(answered)
-    yield* Effect.forEach(runners, ({ kill }) => kill, { discard: true })
+    yield* Effect.forEach(places, ({ runner }) => runner.kill, { discard: true })
     return {
       kills,
       answered: answered.size,
@@ -97,25 +97,23 @@ export const longRun = ({ killEverySeconds, seconds, url }: Options): Effect.Eff
 
 /** Starts a runner, and notes whatever it writes, and its end unless we have killed it. */
 const startRunner = Effect.fnUntraced(function* (url: string, port: number, complaints: Array<string>) {
-  const process_ = yield* ChildProcess.make(process.execPath, [RUNNER, `${port}`], {
+  const child = yield* ChildProcess.make(process.execPath, [RUNNER, `${port}`], {
     env: { DATABASE_URL: url },
     extendEnv: true
   })
   let isKilled = false
   const note = (line: string) => Effect.sync(() => complaints.push(`${port}: ${line}`))
-  yield* Effect.forkScoped(Stream.runForEach(Stream.splitLines(Stream.decodeText(process_.all)), note))
+  yield* Effect.forkScoped(Stream.runForEach(Stream.splitLines(Stream.decodeText(child.all)), note))
   yield* Effect.forkScoped(
-    Effect.flatMap(Effect.exit(process_.exitCode), () => (isKilled ? Effect.void : note("ended by itself")))
+    Effect.flatMap(Effect.exit(child.exitCode), () => (isKilled ? Effect.void : note("ended by itself")))
   )
   const kill = Effect.suspend(() => {
     isKilled = true
     // It may be dead already, if the time was over before a killed runner was replaced.
-    return Effect.ignore(process_.kill({ killSignal: "SIGKILL" }))
+    return Effect.ignore(child.kill({ killSignal: "SIGKILL" }))
   })
   return { kill }
 })
-
-type Runner = Effect.Success<ReturnType<typeof startRunner>>
 
 /** Each sender sends messages of both kinds, one after the other, to accounts by chance until the time is over. */
 const senders = Effect.fnUntraced(function* (time: Duration.Duration) {
