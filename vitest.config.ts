@@ -17,6 +17,7 @@ const LONG = [
   "test/sqlClient/**/*.test.ts",
   "test/migrator/processes.integration.test.ts",
   "test/bench*.test.ts",
+  "test/cluster/**/*.test.ts",
   "test/examples.integration.test.ts",
   "test/package.test.ts",
   "test/docstrings.test.ts",
