@@ -20,7 +20,17 @@ import {
   unkeptObjectRows,
   unkeptTupleRows
 } from "./answers.ts"
-import { ELSEWHERE, firstTyping, isDated, otherTyping, timeZoneOf, typedParameters, type Typing } from "./parameters.ts"
+import {
+  ELSEWHERE,
+  firstTyping,
+  isDecided,
+  otherTyping,
+  timeZoneOf,
+  typedParameters,
+  type Typing,
+  undecidedKey
+} from "./parameters.ts"
+import { preparation } from "../session/request/request.ts"
 import { JOINING_LEVEL } from "../session/transaction/transactionLevel.ts"
 import { TransactionStatus } from "../wire/backendMessage.ts"
 import { sqlErrorOf } from "./sqlErrors.ts"
@@ -67,7 +77,7 @@ const NO_ANSWER: RawAnswer = { command: "", rowCount: 0, rows: [], fields: [] }
 /** Runs a statement. `empty` is the answer to a text without a statement, such as a migration of comments alone. */
 const run = <A>(router: Router, operation: string, make: Make<A>, sql: string, params: Values, empty: A): Answer<A> => {
   const attempt = (typing?: Typing) => router.run(operation, make(sql, params, typing), undefined)
-  const first = params.some(isDated) ? guarded(router, sql, attempt()) : attempt()
+  const first = otherTyping(params) === undefined ? attempt() : guarded(router, sql, params, attempt())
   return Effect.catch(first, (error) =>
     error._tag === "EmptyQueryError"
       ? Effect.succeed(empty)
@@ -86,33 +96,38 @@ const otherwise = <A>(
   again: (typing: Typing) => Effect.Effect<A, PgError.PgError>
 ): Effect.Effect<A, PgError.PgError> =>
   router.onTransaction((level) => {
-    const typing = isOfTypes(error) && error.outcome === "none" ? otherTyping(params) : undefined
+    const typing =
+      isOfTypes(error) && error.outcome === "none"
+        ? otherTyping(params, error._tag === "EncodeError" ? error.type : undefined)
+        : undefined
     if (typing === undefined || level?.session.transactionStatus === TransactionStatus.failed) return Effect.fail(error)
     return Effect.mapError(again(typing), (last) => (isOfTypes(last) ? error : last))
   })
 
-/** The texts whose Dates the server has taken, of all clients. */
+/** The statements whose parameters the server has taken as they are typed first, of all clients. */
 const decided = new Set<string>()
 const MAX_DECIDED = 1_000
 
 /**
- * Runs a first attempt in a savepoint, if it is in a transaction and the server may not be able to decide the type of a
- * Date. Otherwise its error would abort the transaction.
+ * Runs a first attempt in a savepoint, if it is in a transaction and the server may not take its parameters. Otherwise
+ * its error would abort the transaction.
  */
 const guarded = <A>(
   router: Router,
   sql: string,
+  params: Values,
   attempt: Effect.Effect<A, PgError.PgError>
 ): Effect.Effect<A, PgError.PgError> =>
   router.onTransaction((level) => {
-    if (level === undefined || decided.has(sql) || firstTyping(timeZoneOf(level.session)).dates !== "undecided") {
+    const key = undecidedKey(sql, params)
+    if (level === undefined || decided.has(key) || isDecided(params, firstTyping(timeZoneOf(level.session)))) {
       return attempt
     }
     const probe = level.within(JOINING_LEVEL, (inner) => router.bind(inner, attempt))
     return Effect.tap(probe, () =>
       Effect.sync(() => {
         if (decided.size >= MAX_DECIDED) decided.clear()
-        decided.add(sql)
+        decided.add(key)
       })
     )
   })
@@ -130,12 +145,17 @@ const isOfTypes = (error: PgError.PgError): boolean =>
 /** Streams the rows of a statement. The stream has no rows yet when another attempt is made. */
 const streamed = (router: Router, sql: string, params: Values): Stream.Stream<Row, PgError.PgError> => {
   const attempt = (typing: Typing) => stream(router, { sql, params: typedParameters(params, typing) }, undefined)
+  const other = otherTyping(params)
+  if (other === undefined) return attempt(ELSEWHERE)
   return Stream.unwrap(
     router.onTransaction((level) => {
       const first = level === undefined ? ELSEWHERE : firstTyping(timeZoneOf(level.session))
+      const described = router.run("executeStream", preparation(sql, typedParameters(params, first)), undefined)
       const again = (error: PgError.PgError) =>
-        Stream.unwrap(otherwise(router, params, error, (typing) => Effect.succeed(attempt(typing))))
-      return Effect.succeed(Stream.catch(attempt(first), again))
+        otherwise(router, params, error, (typing) => Effect.succeed(attempt(typing)))
+      // The server may refuse the statement, and the client a value.
+      const asFirst = Stream.catch(attempt(first), (error) => Stream.unwrap(again(error)))
+      return Effect.catch(Effect.as(guarded(router, sql, params, described), asFirst), again)
     })
   )
 }

@@ -34,7 +34,7 @@ const FALSE = new TypedParameter(pgType.bool.oid, false)
 
 /** How the types of values are named that suit one statement and not the other. */
 export interface Typing {
-  readonly dates: "timestamptz" | "undecided"
+  readonly dates: "timestamptz" | "undecided" | "time of day"
   readonly texts: "text[]" | "undecided"
 }
 
@@ -42,23 +42,40 @@ export interface Typing {
 export const firstTyping = (timeZone: string | undefined): Typing =>
   timeZone !== undefined && UTC.test(timeZone) ? IN_UTC : ELSEWHERE
 
-/** The typing for another attempt, for values that the first one did not suit; undefined if there are none. */
-export const otherTyping = (params: ReadonlyArray<unknown>): Typing | undefined =>
-  params.some(isDated) || params.some(isTextArray) ? OTHERWISE : undefined
+/**
+ * The typing for another attempt, if there are values that the first one may not suit; undefined otherwise. `refused` is
+ * the type that did not take a value, if it is known.
+ */
+export const otherTyping = (params: ReadonlyArray<unknown>, refused?: string): Typing | undefined => {
+  if (!params.some(isDated) && !params.some(isTextArray)) return undefined
+  return refused === "time" || refused === "timetz" ? AS_TIME : OTHERWISE
+}
+
+/** Whether the first typing suits whatever the server makes of the parameters. */
+export const isDecided = (params: ReadonlyArray<unknown>, { dates }: Typing): boolean =>
+  (dates !== "undecided" || !params.some(isDated)) && !params.some(isTextArray)
 
 /** The time zone of a session. */
 export const timeZoneOf = ({ parameters }: { readonly parameters: ReadonlyMap<string, string> }): string | undefined =>
   parameters.get("TimeZone")
 
 /** Whether a value is a Date, or an array of Dates. */
-export const isDated = (value: unknown): boolean =>
+const isDated = (value: unknown): boolean =>
   value instanceof Date || (Array.isArray(value) && kindOfElements(value) === "date")
+
+/** Tells statements apart by their texts and by which of their parameters the first typing may not suit. */
+export const undecidedKey = (sql: string, params: ReadonlyArray<unknown>): string =>
+  `${sql}\0${params.map((value) => (isDated(value) ? "date" : isTextArray(value) ? "text[]" : "")).join()}`
 
 const UTC = /^(Etc\/)?(UTC|UCT|GMT|Universal|Zulu|Greenwich)$/i
 const IN_UTC: Typing = { dates: "timestamptz", texts: "text[]" }
 /** The first typing outside UTC. */
 export const ELSEWHERE: Typing = { dates: "undecided", texts: "text[]" }
 const OTHERWISE: Typing = { dates: "timestamptz", texts: "undecided" }
+/** For times of day. */
+const AS_TIME: Typing = { dates: "time of day", texts: "text[]" }
+/** Where the time of day begins in the text of a Date. */
+const ISO_TIME = "2000-01-01T".length
 
 /** The parameters as effectpg takes them. Never changes the given array, which effect/sql uses again. */
 export const typedParameters = (params: ReadonlyArray<unknown>, typing: Typing): ReadonlyArray<unknown> =>
@@ -85,7 +102,14 @@ const typedParameter = (value: unknown, typing: Typing): unknown => {
 
 const typedObject = (value: unknown, typing: Typing): unknown => {
   if (value instanceof Date) {
-    return typing.dates === "undecided" ? value : new TypedParameter(pgType.timestamptz.oid, value)
+    switch (typing.dates) {
+      case "timestamptz":
+        return new TypedParameter(pgType.timestamptz.oid, value)
+      case "time of day":
+        return new TypedParameter(LITERAL, literal(value.toISOString().slice(ISO_TIME)))
+      case "undecided":
+        return value
+    }
   }
   if (isBytes(value)) return new TypedParameter(pgType.bytea.oid, value)
   if (!Array.isArray(value)) return value
@@ -123,7 +147,7 @@ const arrayOid = (values: ReadonlyArray<unknown>, { dates, texts }: Typing): num
     case "bytes":
       return pgType.bytea.arrayOid
     case "date":
-      return dates === "undecided" ? undefined : pgType.timestamptz.arrayOid
+      return dates === "timestamptz" ? pgType.timestamptz.arrayOid : undefined
     case "number":
       return arrayOidOfNumbers(values)
     case "string":

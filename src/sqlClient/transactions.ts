@@ -10,7 +10,8 @@ import * as SqlClient from "effect/sql/SqlClient"
 import type { Connection } from "effect/sql/SqlConnection"
 import { SqlError } from "effect/sql/SqlError"
 import type { WithTransactionOptions } from "../connection/queryable/queryable.ts"
-import { levelSource, type Router } from "../connection/router.ts"
+import type { LevelSource, Router } from "../connection/router.ts"
+import type { TransactionLevel } from "../session/transaction/transactionLevel.ts"
 import { beginStatement } from "../connection/beginStatement.ts"
 import { begunWith } from "../connection/transaction.ts"
 import * as PgError from "../PgError.ts"
@@ -46,9 +47,17 @@ export const make = (
   spanAttributes: ReadonlyArray<readonly [string, unknown]>
 ): Transactions => {
   const service: TransactionService = Context.Service(`effectpg/SqlTransaction/${clients++}`)
+  const connections = new WeakMap<TransactionLevel, Connection>()
+  /** The levels that were begun here. */
+  const begunHere = new WeakSet<TransactionLevel>()
   router.companions.push((level) => {
-    const own = router.adapted(router.observer, levelSource(level))
-    return Context.make(service, [connectionOf(own), level.nesting])
+    const transaction = level.outermost
+    let own = connections.get(transaction)
+    if (own === undefined) {
+      own = connectionOf(router.adapted(router.observer, new InnermostSource(transaction)))
+      connections.set(transaction, own)
+    }
+    return Context.make(service, [own, level.depth - 1])
   })
   const afterCommit = afterCommitOf(router, service)
   const identified = SqlClient.makeWithTransaction({
@@ -67,13 +76,41 @@ export const make = (
     withTransaction: <A, E, R>(self: Effect.Effect<A, E, R>, options: WithTransactionOptions = {}) =>
       Effect.withFiber((fiber) => {
         const reactivity = Context.getOrUndefined(fiber.context, Reactivity.Reactivity)
-        const body =
+        const deferred =
           reactivity === undefined
             ? self
             : Effect.provideService(self, Reactivity.Reactivity, deferring(reactivity, afterCommit))
-        // The level of effectpg brings its own pair, so effect/sql is not told that there is an outer level.
-        return Effect.updateContext(identified(transacted(router, body, options)), hiding<R>(service))
+        const body = router.onTransaction((level) => {
+          if (level !== undefined) begunHere.add(level)
+          return deferred
+        })
+        const whole = identified(transacted(router, body, options))
+        // For a level that only effectpg has begun, effect/sql has nothing with which siblings wait for each other.
+        return router.onTransaction((level) =>
+          level !== undefined && begunHere.has(level) ? whole : Effect.updateContext(whole, hiding<R>(service))
+        )
       })
+  }
+}
+
+/** Supplies the innermost level of a transaction, for calls of fibers that know nothing of it. */
+class InnermostSource implements LevelSource {
+  private readonly transaction: TransactionLevel
+
+  constructor(transaction: TransactionLevel) {
+    this.transaction = transaction
+  }
+
+  get level(): TransactionLevel {
+    return this.transaction.innermost
+  }
+
+  get observer(): LevelSource["observer"] {
+    return this.transaction.session.observer
+  }
+
+  get catalogue(): LevelSource["catalogue"] {
+    return this.transaction.session.catalogue
   }
 }
 

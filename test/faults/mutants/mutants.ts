@@ -482,7 +482,7 @@ export const mutants: ReadonlyArray<Mutant> = [
   },
   {
     what: "waits for what runs behind a transaction however long it takes",
-    edits: [{ file: "session/transaction/afterEnd.ts", find: "inBackground(this.run))", replace: "this.run)" }],
+    edits: [{ file: "session/transaction/afterEnd.ts", find: "inBackground(this.run()))", replace: "this.run())" }],
     test: "test/transactions/afterEnd.integration.test.ts",
     only: "delays no interrupted fiber"
   },
