@@ -13,9 +13,6 @@ import type * as SqlConnection from "effect/sql/SqlConnection"
 import type * as SqlError from "effect/sql/SqlError"
 import { answerOf, type Answers, clientOf, named, parity } from "./support/participants.ts"
 
-const pidOf = (connection: SqlConnection.Connection) =>
-  Effect.map(connection.executeValues("SELECT pg_backend_pid()", []), ([row]) => row?.[0])
-
 class Refusal {
   readonly _tag = "Refusal"
 }
