@@ -90,15 +90,14 @@ class Bond {
 /** The key under which the context of a fiber holds the level that the fiber is bound to. */
 export type BondKey = Context.Service<Bond, Bond>
 
-/** Provides what an adapter knows a transaction by. */
-export type Companion = (level: TransactionLevel) => Context.Context<never>
+/** Provides what an adapter knows a transaction by to the body of it. */
+export type Companion = <A, E, R>(body: Effect.Effect<A, E, R>, level: TransactionLevel) => Effect.Effect<A, E, R>
 
 const accompanied = <A, E, R>(
   effect: Effect.Effect<A, E, R>,
   level: TransactionLevel,
   companions: ReadonlyArray<Companion>
-): Effect.Effect<A, E, R> =>
-  companions.reduce((whole, companion) => Effect.provideContext(whole, companion(level)), effect)
+): Effect.Effect<A, E, R> => companions.reduce((whole, companion) => companion(whole, level), effect)
 
 let keys = 0
 

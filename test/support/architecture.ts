@@ -46,7 +46,7 @@ export const layers: ReadonlyArray<ArchitectureLayer> = [
   { name: "connection", parts: ["connection/", "PgConnection.ts", "PgTransaction.ts", "PgLargeObject.ts"] },
   { name: "sharing", parts: ["pool/", "PgPool.ts"] },
   { name: "client", parts: ["PgClient.ts"] },
-  { name: "ecosystem", parts: ["sqlClient/", "PgSqlClient.ts", "PgMigrator.ts", "PgTest.ts"] },
+  { name: "ecosystem", parts: ["migrator/", "sqlClient/", "PgSqlClient.ts", "PgMigrator.ts", "PgTest.ts"] },
   { name: "front door", parts: ["index.ts"] }
 ]
 
