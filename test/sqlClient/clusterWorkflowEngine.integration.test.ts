@@ -210,6 +210,31 @@ parity("ClusterWorkflowEngine on a SingleRunner", (it, participant) => {
     })
   )
 
+  it.effect("workflows end although all sessions are lost while they run", () =>
+    Effect.gen(function* () {
+      yield* orders
+      const sql = yield* SqlClient.SqlClient
+      const kill = sql`SELECT pg_terminate_backend(pid) FROM pg_stat_activity
+        WHERE datname = current_database() AND pid <> pg_backend_pid()`
+      const payload = { id: "through losses" }
+      const executionId = yield* Approved.executionId(payload)
+      yield* inProcess((done) =>
+        Effect.gen(function* () {
+          yield* Approved.execute(payload, { discard: true })
+          yield* inTime(Effect.repeat(Effect.sleep("20 millis"), { until: () => done.length > 0 }))
+          for (let round = 0; round < 3; round++) yield* Effect.andThen(kill, Effect.sleep("100 millis"))
+        })
+      )
+      yield* inProcess(() =>
+        Effect.gen(function* () {
+          const token = DurableDeferred.tokenFromExecutionId(Approval, { workflow: Approved, executionId })
+          yield* DurableDeferred.succeed(Approval, { token, value: { by: "Ada", at: new Date(0) } })
+          assert.strictEqual(yield* inTime(Approved.execute(payload)), "Ada at 1970-01-01T00:00:00.000Z")
+        })
+      )
+    })
+  )
+
   it.effect("a workflow sleeps over the end of its process", () =>
     Effect.gen(function* () {
       const payload = { id: "sleeping" }

@@ -184,6 +184,42 @@ parity("PersistedQueue", (it, participant) => {
     })
   )
 
+  it.effect("works on a pool of one, whose handlers ask the database too, also in transactions", () =>
+    Effect.gen(function* () {
+      const sums = Effect.gen(function* () {
+        const sql = yield* SqlClient.SqlClient
+        const queue = yield* makeQueue("narrow")
+        yield* Effect.forEach([1, 2, 3], (n) => sql.withTransaction(queue.offer(job(n))), { concurrency: 3 })
+        const double = queue.take(({ n }) =>
+          sql.withTransaction(Effect.map(sql<{ m: number }>`SELECT ${n} * 2 AS m`, ([row]) => row?.m ?? 0))
+        )
+        return yield* inTime(Effect.all([double, double, double], { concurrency: 3 }))
+      })
+      const taken = yield* Effect.provide(sums, clientOf(participant, { maxConnections: 1 }))
+      assert.deepStrictEqual(taken.toSorted(), [2, 4, 6])
+    })
+  )
+
+  it.effect("a taker survives the loss of all sessions, and settles what it had taken", () =>
+    Effect.gen(function* () {
+      const sql = yield* SqlClient.SqlClient
+      const program = Effect.gen(function* () {
+        const queue = yield* makeQueue("lost")
+        yield* queue.offer(job(1))
+        yield* queue.offer(job(2))
+        const kill = sql`SELECT pg_terminate_backend(pid) FROM pg_stat_activity
+          WHERE datname = current_database() AND pid <> pg_backend_pid()`
+        const take = queue.take(({ n }) => Effect.as(Effect.andThen(kill, Effect.sleep("50 millis")), n))
+        const again = Effect.retry(take, { while: (error) => error._tag === "PersistedQueueError", times: 20 })
+        return [yield* inTime(again), yield* inTime(again)]
+      })
+      assert.deepStrictEqual(yield* Effect.provide(program, clientOf(participant)), [1, 2])
+      assert.deepStrictEqual(yield* sql`SELECT DISTINCT state FROM effect_queue WHERE queue_name = 'lost'`, [
+        { state: "completed" }
+      ])
+    })
+  )
+
   it.effect("works for a client that changes names", () =>
     Effect.gen(function* () {
       const settings = { transformQueryNames: String.camelToSnake, transformResultNames: String.snakeToCamel }
