@@ -3,14 +3,21 @@ import { defineConfig } from "vitest/config"
 
 const INTEGRATION = "test/**/*.integration.test.ts"
 
-/** Suites that take long: faults at every boundary, random programs, the benchmark, and whatever starts programs. */
+/**
+ * Suites that take long: faults at every boundary, random programs, all that stands on `SqlClient`, the benchmark, and
+ * whatever starts programs.
+ */
 const LONG = [
   "test/faults/**/*.test.ts",
   "test/transactions/programs.integration.test.ts",
+  "test/sqlClient/mixedPrograms.integration.test.ts",
   "test/session/statement/cachePrograms.integration.test.ts",
   "test/session/engine/end.integration.test.ts",
   "test/session/engine/interruption.integration.test.ts",
+  "test/sqlClient/**/*.test.ts",
+  "test/migrator/processes.integration.test.ts",
   "test/bench*.test.ts",
+  "test/cluster/**/*.test.ts",
   "test/examples.integration.test.ts",
   "test/package.test.ts",
   "test/docstrings.test.ts",

@@ -1,8 +1,31 @@
-/** Runs code that does not know Effect inside a transaction: the queries of its promises belong to the transaction. */
+/** Promises at the edges: code that does not know Effect calls the database, and is called inside of a transaction. */
 import "./support/databaseUrl.ts"
-import { NodeRuntime } from "@effect/platform-node"
-import { Config, Console, Effect } from "effect"
-import { PgClient } from "../src/index.ts"
+import { Config, Effect, ManagedRuntime } from "effect"
+import { PgClient, PgError } from "../src/index.ts"
+
+const Database = PgClient.layerConfig({ url: Config.Redacted("DATABASE_URL") })
+
+// One runtime for the whole program. It opens the pool at the first call, and closes it when it is disposed of.
+const runtime = ManagedRuntime.make(Database)
+
+/** Runs an effect as a promise. If the signal is aborted, its query is canceled. */
+const run = <A, E>(effect: Effect.Effect<A, E, PgClient.PgClient>, signal?: AbortSignal): Promise<A> =>
+  runtime.runPromise(effect, signal && { signal })
+
+// What the rest of the program calls. It sees functions that return promises, and nothing of Effect.
+const createShelf = () =>
+  run(PgClient.PgClient.use((pg) => pg.execute("CREATE TABLE shelf (title text NOT NULL CHECK (title <> ''))")))
+
+const titles = () => run(PgClient.PgClient.use((pg) => pg.fetch("SELECT title FROM shelf ORDER BY title")))
+
+const addBook = (title: string) =>
+  run(PgClient.PgClient.use((pg) => pg.execute("INSERT INTO shelf VALUES ($1)", [title])))
+
+const sleep = (seconds: number, signal: AbortSignal) =>
+  run(
+    PgClient.PgClient.use((pg) => pg.execute("SELECT pg_sleep($1)", [seconds])),
+    signal
+  )
 
 /** A library function that is given a function to run SQL with. */
 const importBooks = async (titles: ReadonlyArray<string>, run: (title: string) => Promise<unknown>) => {
@@ -10,6 +33,7 @@ const importBooks = async (titles: ReadonlyArray<string>, run: (title: string) =
   return titles.length
 }
 
+/** Runs code of promises inside of a transaction: their queries are part of it. */
 const imported = Effect.fn("imported")(function* (titles: ReadonlyArray<string>) {
   const pg = yield* PgClient.PgClient
   const body = Effect.gen(function* () {
@@ -23,15 +47,20 @@ const imported = Effect.fn("imported")(function* (titles: ReadonlyArray<string>)
   return yield* pg.withTransaction(body)
 })
 
-const program = Effect.gen(function* () {
-  const pg = yield* PgClient.PgClient
-  yield* pg.execute("CREATE TABLE shelf (title text NOT NULL CHECK (title <> ''))")
-  yield* Console.log(`${yield* imported(["Emma", "Persuasion"])} books are on the shelf`)
-  yield* Effect.catch(imported(["Ulysses", ""]), () => Console.log("a book without a title: none of these is"))
-  yield* Console.log(yield* pg.fetch("SELECT title FROM shelf ORDER BY title"))
-  yield* pg.execute("DROP TABLE shelf")
-})
+const main = async () => {
+  await createShelf()
+  console.log(`${await run(imported(["Emma", "Persuasion"]))} books are on the shelf`)
+  await run(imported(["Ulysses", ""])).catch(() => console.log("a book without a title: none of these is"))
 
-const Database = PgClient.layerConfig({ url: Config.Redacted("DATABASE_URL") })
+  // A promise is rejected with the error itself, so it still has its name and says whether anything has happened.
+  await addBook("").catch((error: unknown) => {
+    if (!PgError.isCheckViolation(error)) throw error
+    console.log(`${error._tag} of ${error.constraintName}, outcome: ${error.outcome}`)
+  })
 
-program.pipe(Effect.provide(Database), NodeRuntime.runMain)
+  // An aborted call is rejected when its fiber has ended. Nobody waits for a minute.
+  await sleep(60, AbortSignal.timeout(200)).catch(() => console.log("the query was canceled"))
+  console.log(await titles())
+}
+
+await main().finally(() => runtime.dispose())

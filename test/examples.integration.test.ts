@@ -126,4 +126,71 @@ describe("examples", () => {
     },
     EXAMPLE_TIMEOUT_MILLIS
   )
+
+  it(
+    "serve a todo API, and give an error of the API its status and its type",
+    async () => {
+      const { result } = await runOf("todoApi.ts")
+      assert.match(result, /^there is no todo 1 any more$/m)
+      assert.match(result, /^todo 2 of \d{4}-.*Z: write to Ada, done$/m)
+      assert.notMatch(result, /^todo 1 of/m, result)
+    },
+    EXAMPLE_TIMEOUT_MILLIS
+  )
+
+  it(
+    "go on with a workflow in another process, and commit each of its steps once",
+    async () => {
+      const { result } = await runOf("workflow.ts")
+      const [, killed = ""] = /^process (\d+) was killed$/m.exec(result) ?? []
+      const [, other = ""] = /^process (\d+) ends: exit code 0$/m.exec(result) ?? []
+      assert.notStrictEqual(killed, other, result)
+      assert.include(result, `process ${killed}: pack: begun`)
+      assert.notInclude(result, `process ${killed}: pack: done`)
+      assert.notInclude(result, `process ${other}: charge: begun`)
+      const steps = Array.from(result.matchAll(/^in the database: (.*)$/gm), ([, step]) => step)
+      assert.deepStrictEqual(steps, [
+        `charge by process ${killed}`,
+        `pack by process ${other}`,
+        `ship by process ${other}`
+      ])
+    },
+    EXAMPLE_TIMEOUT_MILLIS
+  )
+
+  it(
+    "move the shards of a killed runner to the other one, which handles all messages, each once",
+    async () => {
+      const { result } = await runOf("cluster.ts")
+      assert.match(result, /^north has \d+ shards\nsouth has \d+ shards$/m)
+      assert.match(result, /^north is killed; [1-9]\d* deposits are not yet made$/m)
+      assert.match(result, /^south has 20 shards$/m)
+      assert.match(result, /^80 deposits are made, 80 of them different$/m)
+    },
+    EXAMPLE_TIMEOUT_MILLIS
+  )
+
+  it(
+    "take each job of a persisted queue once, and a failed one again",
+    async () => {
+      const { result } = await runOf("persistedQueue.ts")
+      assert.match(result, /^not uploaded again: UniqueViolation$/m)
+      assert.lengthOf(result.match(/^worker \d has made [1-9]\d* thumbnails$/gm) ?? [], 4, result)
+      assert.match(result, /^picture 7 goes back to the queue$/m)
+      assert.match(result, /^picture 7 took 2 attempts$/m)
+      assert.match(result, /^40 thumbnails of 40 pictures$/m)
+    },
+    EXAMPLE_TIMEOUT_MILLIS
+  )
+
+  it(
+    "let programs of promises call the database, have its errors, cancel a query, and take part in a transaction",
+    async () => {
+      const { result } = await runOf("promises.ts")
+      assert.match(result, /^CheckViolationError of shelf_title_check, outcome: none$/m)
+      assert.match(result, /^the query was canceled$/m)
+      assert.include(result, "[ { title: 'Emma' }, { title: 'Persuasion' } ]")
+    },
+    EXAMPLE_TIMEOUT_MILLIS
+  )
 })

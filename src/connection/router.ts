@@ -90,15 +90,14 @@ class Bond {
 /** The key under which the context of a fiber holds the level that the fiber is bound to. */
 export type BondKey = Context.Service<Bond, Bond>
 
-/** Provides what an adapter knows a transaction by. `depth` is 0 for a transaction, and 1 or more for a savepoint. */
-export type Companion = (depth: number) => Context.Context<never>
+/** Provides what an adapter knows a transaction by to the body of it. */
+export type Companion = <A, E, R>(body: Effect.Effect<A, E, R>, level: TransactionLevel) => Effect.Effect<A, E, R>
 
 const accompanied = <A, E, R>(
   effect: Effect.Effect<A, E, R>,
   level: TransactionLevel,
   companions: ReadonlyArray<Companion>
-): Effect.Effect<A, E, R> =>
-  companions.reduce((whole, companion) => Effect.provideContext(whole, companion(level.nesting)), effect)
+): Effect.Effect<A, E, R> => companions.reduce((whole, companion) => companion(whole, level), effect)
 
 let keys = 0
 
@@ -139,9 +138,12 @@ export class Router {
     return (this.knownKey ??= Context.Service<Bond>(`effectpg/connection/Router/${keys++}`))
   }
 
-  /** Makes a router that sees the same transactions, and reports its calls to an observer of its own. */
-  adapted(observer: Observer): Router {
-    return new Router(this.source, this.key, observer, this.companions)
+  /**
+   * Makes a router for an adapter, which sees the same transactions and reports its calls to an observer of its own. By
+   * default it has the same source.
+   */
+  adapted(observer: Observer, source: SessionSource = this.source): Router {
+    return new Router(source, this.key, observer, this.companions)
   }
 
   // ------------------------------------------------------------------------------------------------- calls
@@ -217,10 +219,9 @@ export class Router {
     return this.companions.length > 0 && level.isTransaction ? accompanied(bound, level, this.companions) : bound
   }
 
-  /** Whether the calls of the fiber are a part of a transaction. */
-  isInTransaction(fiber: Fiber.Fiber<unknown, unknown>): boolean {
-    const target = this.targetOf(fiber)
-    return target instanceof TransactionLevel && target.isTransaction
+  /** Gives `use` the level of the fiber if its calls are a part of a transaction. */
+  onTransaction<A, E, R>(use: (level: TransactionLevel | undefined) => Effect.Effect<A, E, R>): Effect.Effect<A, E, R> {
+    return this.inTransaction(use, () => use(undefined))
   }
 
   private onTarget<A, E, R>(

@@ -3,6 +3,7 @@ import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import type * as Fiber from "effect/Fiber"
 import * as Scope from "effect/Scope"
+import { clientErrorOf } from "../error/wrapped.ts"
 import * as PgError from "../PgError.ts"
 import type { Attempts } from "../session/observing/transactionSpan.ts"
 import { AfterEnd } from "../session/transaction/afterEnd.ts"
@@ -22,16 +23,12 @@ export const withTransaction = <A, E, R>(
   return typeof begin === "string" ? begunWith(router, effect, begin, options) : Effect.fail(begin)
 }
 
-/**
- * Runs an effect in a transaction that the statement `begin` begins, or in a savepoint. `mayPass` tells whether a
- * transaction that has failed with an error is worth another attempt.
- */
+/** Runs an effect in a transaction that the statement `begin` begins, or in a savepoint. */
 export const begunWith = <A, E, R>(
   router: Router,
   effect: Effect.Effect<A, E, R>,
   begin: string,
-  options: WithTransactionOptions,
-  mayPass = mayPassNextTime
+  options: WithTransactionOptions
 ): Effect.Effect<A, E | PgError.PgError, R> => {
   const on = (outer: TransactionLevel, afterEnd?: AfterEnd, lastCommit?: LastCommit) =>
     outer.within({ ...levelOptions(begin, options), afterEnd, lastCommit }, (level) => router.bind(level, effect))
@@ -48,15 +45,17 @@ export const begunWith = <A, E, R>(
       )
     })
     const attempt = attempts === undefined ? once : attempts.attempt(once)
-    return retry === undefined ? attempt : Effect.retry(attempt, { schedule: retry, while: mayPass })
+    return retry === undefined ? attempt : Effect.retry(attempt, { schedule: retry, while: mayPassNextTime })
   }
   return router.inTransaction<A, E | PgError.PgError, R>(inside, (target, fiber) =>
     observer.transaction(fiber, (attempts) => whole(target, attempts))
   )
 }
 
-const mayPassNextTime = (error: unknown): boolean =>
-  PgError.isPgError(error) && (error._tag === "SerializationError" || error._tag === "DeadlockDetectedError")
+const mayPassNextTime = (failure: unknown): boolean => {
+  const error = clientErrorOf(failure)
+  return error?._tag === "SerializationError" || error?._tag === "DeadlockDetectedError"
+}
 
 export type Ending = Effect.Effect<void, PgError.PgError>
 

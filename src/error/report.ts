@@ -53,6 +53,10 @@ const MAX_LINES = 20
 const MAX_LINE_LENGTH = 160
 const CUT = "…"
 
+/** A text with a caret under the character at `position`, counted from 1, or only its lines around that. */
+export const renderSql = (label: string, sql: string, position: string): string | undefined =>
+  statement(label, sql, position)
+
 const statement = (label: string, sql: string | undefined, position: string | undefined): string | undefined => {
   if (sql === undefined) return undefined
   const caret = indexOfPosition(sql, position)

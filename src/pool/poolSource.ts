@@ -114,7 +114,8 @@ export class PoolSource implements Lender {
 
   runIn<A>(fiber: Fiber.Fiber<unknown, unknown>, request: Request<A>): Effect.Effect<A, PgError.PgError> {
     const { singleCalls } = this
-    const refusal = singleCalls.effective.has(request.sql) ? undefined : singleCalls.refusalOf(request)
+    const isSound = request.mayHaveNoEffect === true || singleCalls.effective.has(request.sql)
+    const refusal = isSound ? undefined : singleCalls.refusalOf(request)
     if (refusal !== undefined) return Effect.fail(refusal)
     if (this.setup !== undefined) return this.withRoot((root) => root.run(request))
     if (fiber.cache.tracer !== undefined && !this.sessions.hasIdle) {

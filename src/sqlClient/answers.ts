@@ -2,8 +2,12 @@
 import * as Exit from "effect/Exit"
 import type { ObjectRow, TupleRow } from "../codec/rowReader.ts"
 import * as Request from "../session/request/request.ts"
-import { UNKEPT } from "../session/statement/statements.ts"
+import type { Resume } from "../session/engine/exchange.ts"
+import type { Session } from "../session/engine/session.ts"
+import { ExtendedQuery } from "../session/exchange/extendedQuery.ts"
+import { type Statements, UNKEPT } from "../session/statement/statements.ts"
 import { ALL, allTuples, type Wanted } from "../session/statement/wanted.ts"
+import { firstTyping, timeZoneOf, type Typing, typedParameters } from "./parameters.ts"
 
 /**
  * A column of a `RawAnswer`.
@@ -37,13 +41,54 @@ export interface RawAnswer {
   readonly fields: ReadonlyArray<RawField>
 }
 
-/** Makes the request for a statement with parameters. */
-export type Make<A> = (sql: string, params: ReadonlyArray<unknown>) => Request.StatementRequest<A>
+/** Makes the request for a statement. `typing` is for a second attempt; the first one depends on the session. */
+export type Make<A> = (sql: string, params: ReadonlyArray<unknown>, typing?: Typing) => Request.StatementRequest<A>
+
+/** A statement of effect/sql. The types of its parameters are named once its session is known. */
+class SqlStatement<Row, A> implements Request.StatementRequest<A> {
+  readonly sql: string
+  readonly params: ReadonlyArray<unknown>
+  /** Programs that were written for other clients run such statements, and go on. */
+  readonly mayHaveNoEffect = true
+  private readonly wanted: Wanted<Row, A>
+  private readonly typing: Typing | undefined
+  private readonly comment: string
+
+  constructor(
+    sql: string,
+    params: ReadonlyArray<unknown>,
+    wanted: Wanted<Row, A>,
+    typing: Typing | undefined,
+    comment = ""
+  ) {
+    this.sql = sql
+    this.params = params
+    this.wanted = wanted
+    this.typing = typing
+    this.comment = comment
+  }
+
+  exchange(session: Session, resume: Resume<A>): Request.StatementExchange {
+    const typing = this.typing ?? firstTyping(timeZoneOf(session))
+    const typed = typedParameters(this.params, typing)
+    if (this.comment === "") return new ExtendedQuery(session, this.sql, typed, this.wanted, resume)
+    const request = Request.query(this.sql, typed, this.wanted)
+    return (request.commented?.(this.comment) ?? request).exchange(session, resume)
+  }
+
+  with(statements: Statements): Request.StatementRequest<A> {
+    return new SqlStatement(this.sql, this.params, { ...this.wanted, statements }, this.typing, this.comment)
+  }
+
+  commented(comment: string): Request.StatementRequest<A> {
+    return new SqlStatement(this.sql, this.params, this.wanted, this.typing, comment)
+  }
+}
 
 /** A statement that is kept only if its text comes again, because modules of Effect write many texts with values. */
 const passing = <Row, A>(wanted: Wanted<Row, A>): Make<A> => {
   const kept = { ...wanted, isPassing: true }
-  return (sql, params) => Request.query(sql, params, kept)
+  return (sql, params, typing) => new SqlStatement(sql, params, kept, typing)
 }
 
 /** A statement that leaves the cache alone. */

@@ -8,7 +8,15 @@ import type { Connection } from "effect/sql/SqlConnection"
 import type { SqlError } from "effect/sql/SqlError"
 import * as Stream from "effect/Stream"
 import type { Router } from "../connection/router.ts"
-import { type Make, objectRows, rawAnswer, tupleRows, unkeptObjectRows, unkeptTupleRows } from "./answers.ts"
+import {
+  type Make,
+  objectRows,
+  type RawAnswer,
+  rawAnswer,
+  tupleRows,
+  unkeptObjectRows,
+  unkeptTupleRows
+} from "./answers.ts"
 import { sqlErrorOf } from "./sqlErrors.ts"
 import { typedCall, typedStream } from "./typedCall.ts"
 
@@ -19,8 +27,11 @@ type TransformRows = <A extends object>(rows: ReadonlyArray<A>) => ReadonlyArray
 
 /** Makes the connection whose calls `router` routes. */
 export const connectionOf = (router: Router): Connection => {
-  const run = <A>(operation: string, make: Make<A>, sql: string, params: Values): Answer<A> =>
-    Effect.mapError(typedCall(router, operation, make, sql, params), (error) => sqlErrorOf(error, operation))
+  /** `empty` is the answer to a text without a statement, such as a migration of comments alone. */
+  const run = <A>(operation: string, make: Make<A>, sql: string, params: Values, empty: A): Answer<A> =>
+    Effect.catch(typedCall(router, operation, make, sql, params), (error) =>
+      error._tag === "EmptyQueryError" ? Effect.succeed(empty) : Effect.fail(sqlErrorOf(error, operation))
+    )
   const rows = (
     operation: string,
     make: Make<ReadonlyArray<object>>,
@@ -28,15 +39,15 @@ export const connectionOf = (router: Router): Connection => {
     params: Values,
     transform: TransformRows | undefined
   ): Answer<ReadonlyArray<object>> => {
-    const answer = run(operation, make, sql, params)
+    const answer = run(operation, make, sql, params, NO_ROWS)
     return transform === undefined ? answer : Effect.map(answer, transform)
   }
   return {
     execute: (sql, params, transform) => rows("execute", objectRows, sql, params, transform),
     executeUnprepared: (sql, params, transform) => rows("executeUnprepared", unkeptObjectRows, sql, params, transform),
-    executeValues: (sql, params) => run("executeValues", tupleRows, sql, params),
-    executeValuesUnprepared: (sql, params) => run("executeValuesUnprepared", unkeptTupleRows, sql, params),
-    executeRaw: (sql, params) => run("executeRaw", rawAnswer, sql, params),
+    executeValues: (sql, params) => run("executeValues", tupleRows, sql, params, NO_ROWS),
+    executeValuesUnprepared: (sql, params) => run("executeValuesUnprepared", unkeptTupleRows, sql, params, NO_ROWS),
+    executeRaw: (sql, params) => run("executeRaw", rawAnswer, sql, params, NO_ANSWER),
     executeStream: (sql, params, transform) => {
       const rows = Stream.mapError(typedStream(router, sql, params), (error) => sqlErrorOf(error, "executeStream"))
       return transform === undefined
@@ -48,3 +59,6 @@ export const connectionOf = (router: Router): Connection => {
     }
   }
 }
+
+const NO_ROWS: ReadonlyArray<never> = []
+const NO_ANSWER: RawAnswer = { command: "", rowCount: 0, rows: [], fields: [] }

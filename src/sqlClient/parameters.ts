@@ -9,12 +9,13 @@
  * | boolean                                   | `bool`                                            |
  * | bytes                                     | `bytea`                                           |
  * | string, null, undefined                   | the server decides, as for a literal in quotes    |
- * | array of numbers, bigints or booleans     | an array of the type above                        |
- * | Date, other arrays, other objects         | the server decides, and describes the statement   |
+ * | Date                                      | `timestamptz`, if the session is in UTC           |
+ * | array of one of these                     | an array of that type; of strings: `text[]`       |
+ * | other arrays, other objects               | the server decides, and describes the statement   |
  *
- * The type of a Date is not named, because a `timestamptz` is shifted on its way into a `timestamp` column, unless the
- * session is in UTC. If the server takes a Date for a text, or cannot tell, it is a `timestamptz` after all; and so an
- * array of strings is a `text[]`.
+ * In another time zone the server decides the type of a Date too, because a `timestamptz` is shifted on its way into a
+ * `timestamp` column there. If the server cannot decide, or its choice does not take the value, the other way is tried:
+ * a Date is a `timestamptz`, and the server decides the type of an array of strings.
  */
 import { pgType } from "../codec/oid.generated.ts"
 import { literal } from "../codec/pgLiteral.ts"
@@ -31,11 +32,56 @@ const NULL = new TypedParameter(LITERAL, null)
 const TRUE = new TypedParameter(pgType.bool.oid, true)
 const FALSE = new TypedParameter(pgType.bool.oid, false)
 
-/** The parameters as effectpg takes them. Never changes the given array, which effect/sql uses again. */
-export const typedParameters = (params: ReadonlyArray<unknown>): ReadonlyArray<unknown> =>
-  params.length === 0 ? params : params.map(typedParameter)
+/** How the types of values are named that suit one statement and not the other. */
+export interface Typing {
+  readonly dates: "timestamptz" | "undecided" | "time of day"
+  readonly texts: "text[]" | "undecided"
+}
 
-const typedParameter = (value: unknown): unknown => {
+/** The typing to begin with. `TimeZone` is the parameter of the session; undefined if that is not known yet. */
+export const firstTyping = (timeZone: string | undefined): Typing =>
+  timeZone !== undefined && UTC.test(timeZone) ? IN_UTC : ELSEWHERE
+
+/**
+ * The typing for another attempt, if there are values that the first one may not suit; undefined otherwise. `refused` is
+ * the type that did not take a value, if it is known.
+ */
+export const otherTyping = (params: ReadonlyArray<unknown>, refused?: string): Typing | undefined => {
+  if (!params.some(isDated) && !params.some(isTextArray)) return undefined
+  return refused === "time" || refused === "timetz" ? AS_TIME : OTHERWISE
+}
+
+/** Whether the first typing suits whatever the server makes of the parameters. */
+export const isDecided = (params: ReadonlyArray<unknown>, { dates }: Typing): boolean =>
+  (dates !== "undecided" || !params.some(isDated)) && !params.some(isTextArray)
+
+/** The time zone of a session. */
+export const timeZoneOf = ({ parameters }: { readonly parameters: ReadonlyMap<string, string> }): string | undefined =>
+  parameters.get("TimeZone")
+
+/** Whether a value is a Date, or an array of Dates. */
+const isDated = (value: unknown): boolean =>
+  value instanceof Date || (Array.isArray(value) && kindOfElements(value) === "date")
+
+/** Tells statements apart by their texts and by which of their parameters the first typing may not suit. */
+export const undecidedKey = (sql: string, params: ReadonlyArray<unknown>): string =>
+  `${sql}\0${params.map((value) => (isDated(value) ? "date" : isTextArray(value) ? "text[]" : "")).join()}`
+
+const UTC = /^(Etc\/)?(UTC|UCT|GMT|Universal|Zulu|Greenwich)$/i
+const IN_UTC: Typing = { dates: "timestamptz", texts: "text[]" }
+/** The first typing outside UTC. */
+export const ELSEWHERE: Typing = { dates: "undecided", texts: "text[]" }
+const OTHERWISE: Typing = { dates: "timestamptz", texts: "undecided" }
+/** For times of day. */
+const AS_TIME: Typing = { dates: "time of day", texts: "text[]" }
+/** Where the time of day begins in the text of a Date. */
+const ISO_TIME = "2000-01-01T".length
+
+/** The parameters as effectpg takes them. Never changes the given array, which effect/sql uses again. */
+export const typedParameters = (params: ReadonlyArray<unknown>, typing: Typing): ReadonlyArray<unknown> =>
+  params.length === 0 ? params : params.map((value) => typedParameter(value, typing))
+
+const typedParameter = (value: unknown, typing: Typing): unknown => {
   switch (typeof value) {
     case "string":
       return new TypedParameter(LITERAL, literal(value))
@@ -50,16 +96,28 @@ const typedParameter = (value: unknown): unknown => {
     case "undefined":
       return NULL
     default:
-      return value === null ? NULL : typedObject(value)
+      return value === null ? NULL : typedObject(value, typing)
   }
 }
 
-const typedObject = (value: unknown): unknown => {
-  if (ArrayBuffer.isView(value) || value instanceof ArrayBuffer) return new TypedParameter(pgType.bytea.oid, value)
+const typedObject = (value: unknown, typing: Typing): unknown => {
+  if (value instanceof Date) {
+    switch (typing.dates) {
+      case "timestamptz":
+        return new TypedParameter(pgType.timestamptz.oid, value)
+      case "time of day":
+        return new TypedParameter(LITERAL, literal(value.toISOString().slice(ISO_TIME)))
+      case "undecided":
+        return value
+    }
+  }
+  if (isBytes(value)) return new TypedParameter(pgType.bytea.oid, value)
   if (!Array.isArray(value)) return value
-  const oid = arrayOid(value)
+  const oid = arrayOid(value, typing)
   return oid === undefined ? value : new TypedParameter(oid, value)
 }
+
+const isBytes = (value: unknown): boolean => ArrayBuffer.isView(value) || value instanceof ArrayBuffer
 
 const numberOid = (value: number): number => {
   if (!Number.isSafeInteger(value) || Object.is(value, -0)) return pgType.float8.oid
@@ -68,18 +126,32 @@ const numberOid = (value: number): number => {
 
 const isInt8 = (value: bigint): boolean => value >= MIN_INT8 && value <= MAX_INT8
 
-/** The type of an array of numbers, bigints or booleans; undefined for any other array. */
-const arrayOid = (values: ReadonlyArray<unknown>): number | undefined => {
-  const kinds = new Set(values.filter((value) => value !== null && value !== undefined).map((value) => typeof value))
-  const [kind] = kinds
-  if (kinds.size !== 1) return undefined
-  switch (kind) {
+/** What all elements of an array are that are not null; undefined if they differ, or if there are none. */
+const kindOfElements = (values: ReadonlyArray<unknown>): string | undefined => {
+  const kinds = new Set(values.filter((value) => value !== null && value !== undefined).map(kindOfElement))
+  return kinds.size === 1 ? kinds.values().next().value : undefined
+}
+
+const kindOfElement = (value: unknown): string =>
+  value instanceof Date ? "date" : isBytes(value) ? "bytes" : typeof value
+
+const isTextArray = (value: unknown): boolean => Array.isArray(value) && kindOfElements(value) === "string"
+
+/** The type of an array whose elements have one type; undefined for any other array. */
+const arrayOid = (values: ReadonlyArray<unknown>, { dates, texts }: Typing): number | undefined => {
+  switch (kindOfElements(values)) {
     case "boolean":
       return pgType.bool.arrayOid
     case "bigint":
       return values.every((value) => typeof value !== "bigint" || isInt8(value)) ? pgType.int8.arrayOid : undefined
+    case "bytes":
+      return pgType.bytea.arrayOid
+    case "date":
+      return dates === "timestamptz" ? pgType.timestamptz.arrayOid : undefined
     case "number":
       return arrayOidOfNumbers(values)
+    case "string":
+      return texts === "undecided" ? undefined : pgType.text.arrayOid
     default:
       return undefined
   }
@@ -90,15 +162,3 @@ const arrayOidOfNumbers = (values: ReadonlyArray<unknown>): number => {
   if (oids.has(pgType.float8.oid)) return pgType.float8.arrayOid
   return oids.has(pgType.int8.oid) ? pgType.int8.arrayOid : pgType.int4.arrayOid
 }
-
-/** Names the types of Dates and of arrays of strings, too. Undefined if there are none. */
-export const fullyTyped = (params: ReadonlyArray<unknown>): ReadonlyArray<unknown> | undefined => {
-  const typed = params.map((value) => {
-    if (value instanceof Date) return new TypedParameter(pgType.timestamptz.oid, value)
-    return isTextArray(value) ? new TypedParameter(pgType.text.arrayOid, value) : value
-  })
-  return typed.every((value, index) => value === params[index]) ? undefined : typed
-}
-
-const isTextArray = (value: unknown): boolean =>
-  Array.isArray(value) && value.every((element) => element === null || typeof element === "string")

@@ -8,13 +8,17 @@ import * as Effect from "effect/Effect"
 import * as Reactivity from "effect/reactivity/Reactivity"
 import * as SqlClient from "effect/sql/SqlClient"
 import type { Connection } from "effect/sql/SqlConnection"
-import { SqlError } from "effect/sql/SqlError"
+import type { SqlError } from "effect/sql/SqlError"
 import type { WithTransactionOptions } from "../connection/queryable/queryable.ts"
-import type { Router } from "../connection/router.ts"
+import type { LevelSource, Router } from "../connection/router.ts"
+import type { TransactionLevel } from "../session/transaction/transactionLevel.ts"
 import { beginStatement } from "../connection/beginStatement.ts"
 import { begunWith } from "../connection/transaction.ts"
+import { WITH_TRANSACTION_OPTIONS } from "../call/options.ts"
+import * as Shape from "../call/shape.ts"
 import * as PgError from "../PgError.ts"
 import { withTimeout } from "../call/timeout.ts"
+import { connectionOf } from "./connection.ts"
 import { sqlErrorOf } from "./sqlErrors.ts"
 
 export type TransactionService = SqlClient.SqlClient["transactionService"]
@@ -36,17 +40,35 @@ export interface Transactions {
 let clients = 0
 
 /**
+ * Where `SqlResolver` looks for the transaction of a request if there is no `SqlClient` in its context. effect/sql does
+ * not export it, but knows it by its key.
+ */
+const CurrentTransactionService = Context.Reference<TransactionService | undefined>(
+  "effect/sql/CurrentTransactionService",
+  { defaultValue: () => undefined }
+)
+
+/** What all clients of one pool share, so that a level has one identity. */
+interface Shared {
+  readonly service: TransactionService
+  readonly afterCommit: AfterCommit
+  /** The levels that were begun through effect/sql. */
+  readonly begunHere: WeakSet<TransactionLevel>
+}
+
+const sharedOf = new WeakMap<object, Shared>()
+
+/**
  * Makes the transactions of one client. Each level of a transaction, whichever API has begun it, is known in the
- * context of its fiber by a pair of its own. `connection` routes its calls by the fiber, so all pairs have the same one.
+ * context of its fiber by a pair of its own, whose connection reaches the transaction from any fiber.
  */
 export const make = (
   router: Router,
   connection: Connection,
   spanAttributes: ReadonlyArray<readonly [string, unknown]>
 ): Transactions => {
-  const service: TransactionService = Context.Service(`effectpg/SqlTransaction/${clients++}`)
-  router.companions.push((depth) => Context.make(service, [connection, depth]))
-  const afterCommit = afterCommitOf(router, service)
+  const shared = sharedOf.get(router.companions) ?? share(router)
+  const { afterCommit, begunHere, service } = shared
   const identified = SqlClient.makeWithTransaction({
     transactionService: service,
     spanAttributes,
@@ -60,56 +82,97 @@ export const make = (
   return {
     service,
     afterCommit,
-    withTransaction: <A, E, R>(self: Effect.Effect<A, E, R>, options: WithTransactionOptions = {}) =>
-      Effect.withFiber((fiber) => {
-        const reactivity = Context.getOrUndefined(fiber.context, Reactivity.Reactivity)
-        const body =
-          reactivity === undefined
-            ? self
-            : Effect.provideService(self, Reactivity.Reactivity, deferring(reactivity, afterCommit))
-        // The level of effectpg brings its own pair, so effect/sql is not told that there is an outer level.
-        return Effect.updateContext(identified(transacted(router, body, options)), hiding<R>(service))
+    withTransaction: <A, E, R>(self: Effect.Effect<A, E, R>, options?: WithTransactionOptions) => {
+      const body = router.onTransaction((level) => {
+        if (level !== undefined) begunHere.add(level)
+        return self
       })
+      const whole = identified(transacted(router, body, options))
+      // For a level that only effectpg has begun, effect/sql has nothing with which siblings wait for each other.
+      return router.onTransaction((level) =>
+        level !== undefined && begunHere.has(level) ? whole : Effect.updateContext(whole, hiding<R>(service))
+      )
+    }
   }
 }
 
-/** Carries a failure of the body past the errors of its transaction. */
-class FailedBody<E> {
-  readonly error: E
+const share = (router: Router): Shared => {
+  const service: TransactionService = Context.Service(`effectpg/SqlTransaction/${clients++}`)
+  const afterCommit = afterCommitOf(router, service)
+  const connections = new WeakMap<TransactionLevel, Connection>()
+  const connectionTo = (transaction: TransactionLevel): Connection => {
+    const known = connections.get(transaction)
+    if (known !== undefined) return known
+    const made = connectionOf(router.adapted(router.observer, new InnermostSource(transaction)))
+    connections.set(transaction, made)
+    return made
+  }
+  router.companions.push((body, level) =>
+    Effect.updateContext(body, (context) => {
+      const reactivity = Context.getOrUndefined(context, Reactivity.Reactivity)
+      const known = Context.add(context, service, [connectionTo(level.outermost), level.depth - 1]).pipe(
+        Context.add(CurrentTransactionService, service)
+      )
+      return reactivity === undefined
+        ? known
+        : Context.add(known, Reactivity.Reactivity, deferring(reactivity, afterCommit))
+    })
+  )
+  const shared = { service, afterCommit, begunHere: new WeakSet<TransactionLevel>() }
+  sharedOf.set(router.companions, shared)
+  return shared
+}
 
-  constructor(error: E) {
-    this.error = error
+/** Supplies the innermost level of a transaction, for calls of fibers that know nothing of it. */
+class InnermostSource implements LevelSource {
+  private readonly transaction: TransactionLevel
+
+  constructor(transaction: TransactionLevel) {
+    this.transaction = transaction
+  }
+
+  get level(): TransactionLevel {
+    return this.transaction.innermost
+  }
+
+  get observer(): LevelSource["observer"] {
+    return this.transaction.session.observer
+  }
+
+  get catalogue(): LevelSource["catalogue"] {
+    return this.transaction.session.catalogue
   }
 }
 
 const transacted = <A, E, R>(
   router: Router,
   body: Effect.Effect<A, E, R>,
-  options: WithTransactionOptions
+  given: WithTransactionOptions | undefined
 ): Effect.Effect<A, E | SqlError, R> =>
-  Effect.withFiber((fiber) => {
-    const begin = router.isInTransaction(fiber)
-      ? beginStatement(options)
-      : (fiber.getRef(SqlClient.BeginTransaction) ?? beginStatement(options))
-    if (typeof begin !== "string") return Effect.fail(sqlErrorOf(begin, "withTransaction"))
-    const marked = Effect.mapError(body, (error) => new FailedBody(error))
-    const whole = withTimeout(
-      "withTransaction",
-      undefined,
-      begunWith(router, marked, begin, options, isTransient),
-      options.timeout
-    )
-    return Effect.mapError(whole, (error) =>
-      error instanceof FailedBody ? error.error : sqlErrorOf(error, "withTransaction")
-    )
+  Effect.suspend(() => {
+    const failures = new Set<unknown>()
+    const noted = Effect.mapError(body, (error) => {
+      failures.add(error)
+      return error
+    })
+    const whole = Shape.withOptions(optionsIn(given), WITH_TRANSACTION_OPTIONS, (options = {}) => {
+      const begun = (begin: string | PgError.InvalidConfigError) =>
+        typeof begin === "string" ? begunWith(router, noted, begin, options) : Effect.fail(begin)
+      const begins = router.inTransaction<A, E | PgError.PgError, R>(
+        () => begun(beginStatement(options)),
+        (_, fiber) => begun(fiber.getRef(SqlClient.BeginTransaction) ?? beginStatement(options))
+      )
+      return withTimeout("withTransaction", undefined, begins, options.timeout)
+    })
+    /** The body's own failure passes as it is, also if it is an error of effectpg. */
+    const isOfTransaction = (error: E | PgError.PgError): error is PgError.PgError =>
+      PgError.isPgError(error) && !failures.has(error)
+    return Effect.mapError(whole, (error) => (isOfTransaction(error) ? sqlErrorOf(error, "withTransaction") : error))
   })
 
-/** Whether a transaction that failed with this error may succeed if it is run again. */
-const isTransient = (error: unknown): boolean => {
-  const failure = error instanceof FailedBody ? error.error : error
-  const native = failure instanceof SqlError ? failure.reason.cause : failure
-  return PgError.isPgError(native) && (native._tag === "SerializationError" || native._tag === "DeadlockDetectedError")
-}
+/** A function that is given to `map` gets an index, too, and callers of `SqlClient.withTransaction` know no options. */
+const optionsIn = (given: WithTransactionOptions | undefined): WithTransactionOptions | undefined =>
+  typeof given === "object" ? given : undefined
 
 /**
  * Runs an effect once the transaction of the fiber has been committed, without that transaction. A transaction that can

@@ -9,7 +9,7 @@ import { sqlScenarios, sqlWaits } from "./sqlScenarios.ts"
 
 /** A full run has at least so many, so that a lost scenario or fault is noticed. */
 const FEWEST_AT_BOUNDARIES = 400
-const FEWEST_AT_YIELDS = 800
+const FEWEST_AT_YIELDS = 700
 const TEST_TIMEOUT_MILLIS = 300_000
 
 layer(TestDatabase.layer, { excludeTestServices: true })("a fault at any message of shared transactions", (it) => {
@@ -25,7 +25,7 @@ layer(TestDatabase.layer, { excludeTestServices: true })(
   (it) => {
     it.effect(
       "leaves a working pool of one, right answers, whole transactions and all their callbacks behind",
-      () => interruptionsAtYields(sqlWaits, { fewest: FEWEST_AT_YIELDS, every: 2 }),
+      () => interruptionsAtYields(sqlWaits, { fewest: FEWEST_AT_YIELDS, every: 3 }),
       TEST_TIMEOUT_MILLIS
     )
   }

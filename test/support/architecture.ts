@@ -48,7 +48,7 @@ export const layers: ReadonlyArray<ArchitectureLayer> = [
   { name: "client", parts: ["PgClient.ts"] },
   {
     name: "ecosystem",
-    parts: ["sqlClient/", "kysely/", "PgSqlClient.ts", "PgMigrator.ts", "PgKysely.ts", "PgTest.ts"]
+    parts: ["migrator/", "sqlClient/", "kysely/", "PgSqlClient.ts", "PgMigrator.ts", "PgKysely.ts", "PgTest.ts"]
   },
   { name: "front door", parts: ["index.ts"] }
 ]

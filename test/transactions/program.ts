@@ -5,6 +5,7 @@
 import * as Cause from "effect/Cause"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
+import { isSqlError } from "effect/sql/SqlError"
 import type * as PgConnection from "../../src/PgConnection.ts"
 import type * as PgError from "../../src/PgError.ts"
 
@@ -178,11 +179,17 @@ const caught = (step: Step): Step => (step._tag === "Nested" ? { ...step, isCaug
 
 // ------------------------------------------------------------------------------------------------------ PostgreSQL
 
+/** What a program runs on. Each of its calls may be one of another API than the call before. */
 export interface Subject {
-  readonly pg: PgConnection.Queryable
-  readonly insert: (n: number) => Effect.Effect<unknown, PgError.PgError>
+  readonly insert: (n: number) => Effect.Effect<unknown, unknown>
+  /** A statement that the server refuses. */
+  readonly refused: Effect.Effect<unknown, unknown>
+  /** A statement that takes too long, and has the option `timeout` if that is given. */
+  readonly sleep: (timeoutMillis?: number) => Effect.Effect<unknown, unknown>
+  readonly transaction: (body: Effect.Effect<unknown, unknown>) => Effect.Effect<unknown, unknown>
 }
 
+export const REFUSED = "SELECT 1 / 0"
 const SLEEP = "SELECT pg_sleep($1)"
 const TOO_LONG_SECONDS = 60
 const TIMEOUT_MILLIS = 2
@@ -190,9 +197,15 @@ const TIMEOUT_MILLIS = 2
 /** A statement has surely begun when its time is over only if it needs no preparation. */
 export const warmUp = (pg: PgConnection.Queryable): Effect.Effect<unknown, PgError.PgError> => pg.execute(SLEEP, [0])
 
-export const run = (subject: Subject, steps: ReadonlyArray<Step>): Effect.Effect<void, unknown> => {
-  const { insert, pg } = subject
-  const sleep = (timeout?: number) => pg.execute(SLEEP, [TOO_LONG_SECONDS], { timeout })
+export const subjectOf = (pg: PgConnection.Queryable, insert: Subject["insert"]): Subject => ({
+  insert,
+  refused: pg.execute(REFUSED),
+  sleep: (timeout) => pg.execute(SLEEP, [TOO_LONG_SECONDS], { timeout }),
+  transaction: (body) => pg.withTransaction(body)
+})
+
+export const run = (subject: Subject, steps: ReadonlyArray<Step>): Effect.Effect<unknown, unknown> => {
+  const { insert, refused, sleep, transaction } = subject
   const perform = (step: Step): Effect.Effect<unknown, unknown> => {
     switch (step._tag) {
       case "Insert":
@@ -201,7 +214,7 @@ export const run = (subject: Subject, steps: ReadonlyArray<Step>): Effect.Effect
         return step.isCaught ? Effect.exit(run(subject, step.steps)) : run(subject, step.steps)
       case "NestedTimedOut": {
         const body = Effect.andThen(Effect.forEach(step.steps, perform), sleep())
-        return Effect.exit(Effect.timeout(pg.withTransaction(body), TIMEOUT_MILLIS))
+        return Effect.exit(Effect.timeout(transaction(body), TIMEOUT_MILLIS))
       }
       case "Parallel":
         return Effect.all(
@@ -214,17 +227,15 @@ export const run = (subject: Subject, steps: ReadonlyArray<Step>): Effect.Effect
         return Effect.die(DEFECT)
       case "Interrupt":
         return Effect.interrupt
-      case "Refused": {
-        const refused = pg.execute("SELECT 1 / 0")
+      case "Refused":
         return step.isCaught ? Effect.ignore(refused) : refused
-      }
       case "TimedOut": {
         const late = step.byOption ? sleep(TIMEOUT_MILLIS) : Effect.timeout(sleep(), TIMEOUT_MILLIS)
         return step.isCaught ? Effect.ignore(late) : late
       }
     }
   }
-  return pg.withTransaction(Effect.forEach(steps, perform, { discard: true }))
+  return transaction(Effect.forEach(steps, perform, { discard: true }))
 }
 
 /** The name of an exit in the model. */
@@ -232,7 +243,8 @@ export const endingOf = (exit: Exit.Exit<unknown, unknown>): string => {
   if (Exit.isSuccess(exit)) return SUCCESS
   if (Cause.hasDies(exit.cause)) return DEFECT
   if (Cause.hasInterruptsOnly(exit.cause)) return INTERRUPTION
-  const error = Cause.squash(exit.cause)
+  const failure = Cause.squash(exit.cause)
+  const error = isSqlError(failure) ? failure.reason.cause : failure
   if (typeof error === "object" && error !== null && "_tag" in error) return String(error._tag)
   return String(error)
 }

@@ -239,9 +239,9 @@ export interface Queryable extends Fetching, Paging, Running {
    * Runs an effect after the COMMIT of the fiber's transaction, or at once outside of a transaction. Several effects
    * run in the order in which they were given. The effects of a savepoint that is rolled back are dropped.
    *
-   * The effects run after the connection has gone back to its pool and before `withTransaction` returns. They can be
-   * interrupted. If the fiber was interrupted during COMMIT already, it waits at most 200 ms for them, and they
-   * continue in the background. An effect that dies is logged, and the transaction stays committed. If it is not known
+   * The effects run after the connection has gone back to its pool and before `withTransaction` returns. An
+   * interruption ends the one that is running. The fiber waits at most 200 ms for those that have not run by then, and
+   * they continue in the background. An effect that dies is logged, and the transaction stays committed. If it is not known
    * whether the transaction was committed, neither these effects run nor those of `afterRollback`. Fails with
    * `InvalidConfigError` if the argument is not an effect.
    *

@@ -7,6 +7,7 @@ import type * as Fiber from "effect/Fiber"
 import * as Option from "effect/Option"
 import * as References from "effect/References"
 import type * as Tracer from "effect/Tracer"
+import { clientErrorOf } from "../../error/wrapped.ts"
 import * as PgError from "../../PgError.ts"
 
 /** Whether the fiber reports spans. Effect keeps only a tracer that a program has provided. */
@@ -45,7 +46,5 @@ const describeFailure = (span: Tracer.Span, cause: Cause.Cause<unknown>): void =
 }
 
 /** The client's error that a cause has, if it has one. */
-export const errorIn = (cause: Cause.Cause<unknown>): PgError.PgError | undefined => {
-  const error = Option.getOrUndefined(Cause.findErrorOption(cause))
-  return PgError.isPgError(error) ? error : undefined
-}
+export const errorIn = (cause: Cause.Cause<unknown>): PgError.PgError | undefined =>
+  clientErrorOf(Option.getOrUndefined(Cause.findErrorOption(cause)))

@@ -25,6 +25,8 @@ export interface Request<A> {
   readonly sql: string
   /** Undefined for a script, which has no parameters. */
   readonly params: ReadonlyArray<unknown> | undefined
+  /** Whether a pool runs it even if it has no effect, such as SET, since the connection is reset behind it. */
+  readonly mayHaveNoEffect?: boolean
   exchange(session: Session, resume: Resume<A>): Exchange
   /** Returns this request, but with a comment behind its text. A request without this method takes none. */
   commented?(comment: string): Request<A>

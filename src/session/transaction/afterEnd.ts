@@ -11,10 +11,10 @@ export interface Callback {
 }
 
 export class AfterEnd {
-  private callbacks: ReadonlyArray<Callback> = []
+  private readonly callbacks: Array<Callback> = []
 
   add(callbacks: ReadonlyArray<Callback>): void {
-    this.callbacks = [...this.callbacks, ...callbacks]
+    for (const callback of callbacks) this.callbacks.push(callback)
   }
 
   /**
@@ -43,7 +43,7 @@ export class AfterEnd {
       if (next === undefined) return Effect.void
       // An interruption before it has begun leaves it to those that run nevertheless.
       const taken = Effect.suspend(() => {
-        this.callbacks = this.callbacks.slice(1)
+        this.callbacks.shift()
         return next.effect
       })
       const whole = next.isUninterruptible === true ? Effect.uninterruptible(taken) : taken

@@ -39,7 +39,7 @@ import { Served, Turn } from "./turn.ts"
 export { JOINING_LEVEL, type LevelOptions, PLAIN_LEVEL } from "./levelOptions.ts"
 
 export class TransactionLevel extends Served {
-  private readonly depth: number
+  readonly depth: number
   private readonly outer: TransactionLevel | undefined
   private readonly isSavepoint: boolean
   private readonly options: LevelOptions
@@ -73,9 +73,9 @@ export class TransactionLevel extends Served {
     return this.depth > 0
   }
 
-  /** How many savepoints lie between this level and its transaction; -1 for the session itself. */
-  get nesting(): number {
-    return this.depth - 1
+  /** The transaction of which this level is a savepoint, or this level. */
+  get outermost(): TransactionLevel {
+    return this.depth > 1 && this.outer !== undefined ? this.outer.outermost : this
   }
 
   /** Whether the session is in a transaction that SQL of the user has begun, which is no level. */

@@ -1,6 +1,7 @@
 /** Ways to break the client on purpose, each with the tests that have to notice. The product has no switch for them. */
 
 import { knowledgeMutants } from "./knowledge.ts"
+import { migratorMutants } from "./migrator.ts"
 
 export interface Edit {
   /** Relative to src. */
@@ -23,6 +24,7 @@ export interface Mutant {
 const POISONING = "test/faults/poisoning.integration.test.ts"
 const BOUNDARIES = "test/faults/boundaries.integration.test.ts"
 const PROGRAMS = "test/transactions/programs.integration.test.ts"
+const MIXED = "test/sqlClient/mixedTransactions.integration.test.ts"
 const RESET = "test/pool/memberReset.integration.test.ts"
 const RESIDUE = "test/pool/residue.integration.test.ts"
 const ACQUISITION = "test/faults/acquisition.integration.test.ts"
@@ -32,6 +34,7 @@ const LAST_WORD = "test/session/engine/lastWord.sim.test.ts"
 
 export const mutants: ReadonlyArray<Mutant> = [
   ...knowledgeMutants,
+  ...migratorMutants,
   {
     what: "sends undefined as NULL",
     edits: [
@@ -482,9 +485,41 @@ export const mutants: ReadonlyArray<Mutant> = [
   },
   {
     what: "waits for what runs behind a transaction however long it takes",
-    edits: [{ file: "session/transaction/afterEnd.ts", find: "inBackground(this.run))", replace: "this.run)" }],
+    edits: [{ file: "session/transaction/afterEnd.ts", find: "inBackground(this.run()))", replace: "this.run())" }],
     test: "test/transactions/afterEnd.integration.test.ts",
     only: "delays no interrupted fiber"
+  },
+  {
+    what: "loses the callbacks behind one during which the fiber was interrupted",
+    edits: [
+      { file: "session/transaction/afterEnd.ts", find: "() => this.runAtTheEnd)", replace: "() => Effect.void)" }
+    ],
+    test: MIXED,
+    only: "a callback of sql that has begun"
+  },
+  {
+    what: "takes statements of sql for none of the native transaction around them",
+    edits: [
+      {
+        file: "connection/router.ts",
+        find: "new Router(source, this.key, observer, this.companions)",
+        replace: "new Router(source, undefined, observer, this.companions)"
+      }
+    ],
+    test: MIXED,
+    only: "lets both see what either has written"
+  },
+  {
+    what: "batches the requests of a native transaction with those outside of it",
+    edits: [
+      {
+        file: "sqlClient/transactions.ts",
+        find: "Context.add(CurrentTransactionService, service)",
+        replace: "(known) => known"
+      }
+    ],
+    test: MIXED,
+    only: "keeps its requests apart"
   },
   {
     what: "takes a handle for no transaction",

@@ -16,7 +16,7 @@ const prepare = (cache: Statements, sql: string, preparedAt = 0): PreparedStatem
   const statement: PreparedStatement = {
     key: sql,
     sql,
-    name: cache.nameFor(sql),
+    name: cache.nameFor(sql, sql),
     bindNames: new Uint8Array(),
     parameters: [],
     parameterOids: [],

@@ -7,11 +7,11 @@
 import { type ChildProcess, spawn } from "node:child_process"
 import * as fs from "node:fs"
 import { createRequire } from "node:module"
-import * as net from "node:net"
 import * as os from "node:os"
 import * as path from "node:path"
 import { setTimeout as sleep } from "node:timers/promises"
 import { fileURLToPath } from "node:url"
+import { freePort } from "../freePort.ts"
 import { certificateOfAuthority, createRoles, pgHba, serverFlags, superuser, tlsDirectory } from "./cluster.ts"
 import type { StartedPgServer, StartOptions } from "./server.ts"
 
@@ -199,18 +199,6 @@ const temporaryDirectory = (): string => {
   const socket = path.join(directory, "effectpg-XXXXXX", ".s.PGSQL.65535")
   return Buffer.byteLength(socket) < MAX_SOCKET_PATH_BYTES && isTraversable(directory) ? directory : "/tmp"
 }
-
-const freePort = (): Promise<number> =>
-  new Promise((resolve, reject) => {
-    const listener = net.createServer()
-    listener.once("error", reject)
-    listener.listen(0, "127.0.0.1", () => {
-      const address = listener.address()
-      listener.close(() =>
-        typeof address === "object" && address !== null ? resolve(address.port) : reject(new Error("no port"))
-      )
-    })
-  })
 
 const initialise = (initdb: string, uid: number | undefined, cwd: string, args: ReadonlyArray<string>): Promise<void> =>
   new Promise((resolve, reject) => {

@@ -1,0 +1,2 @@
+-- no transaction
+CREATE UNIQUE INDEX CONCURRENTLY titles ON albums (lower(title));

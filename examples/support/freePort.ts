@@ -1,0 +1,5 @@
+/** A port of this machine on which nobody listens. */
+import { Effect } from "effect"
+import * as ports from "../../test/support/freePort.ts"
+
+export const freePort: Effect.Effect<number> = Effect.promise(ports.freePort)

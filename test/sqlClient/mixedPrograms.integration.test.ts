@@ -1,0 +1,40 @@
+/** Tests random programs, each call of which is one of `SqlClient` or of effectpg's own API, against the same model. */
+import * as Effect from "effect/Effect"
+import { REFUSED, type Subject, subjectOf } from "../transactions/program.ts"
+import { INSERT, testPrograms } from "../transactions/randomPrograms.ts"
+import { sqlOf } from "./support/bothApis.ts"
+
+/** Gives an endless series of coin tosses, the same for each seed. */
+const coin = (seed: number) => {
+  let state = seed + 1
+  return (): boolean => {
+    state = (state * 48_271) % 0x7fffffff
+    return state % 2 === 0
+  }
+}
+
+testPrograms({
+  of: "transactions of both APIs",
+  runs: 600,
+  subjectOn: (pg) =>
+    Effect.map(sqlOf(pg), (sql) => (program, committed) => {
+      const isSql = coin(program)
+      const noted = (n: number) => Effect.sync(() => void committed.push(n))
+      const native = subjectOf(pg, (n) => pg.execute(INSERT, [program, n]))
+      const bySql: Subject = {
+        insert: (n) => sql`INSERT INTO numbers VALUES (${program}, ${n})`,
+        refused: sql.unsafe(REFUSED),
+        // The text that has been run before: another one may not have begun when its time is over.
+        sleep: native.sleep,
+        transaction: (body) => sql.withTransaction(body)
+      }
+      const either = (): Subject => (isSql() ? bySql : native)
+      return {
+        insert: (n) =>
+          Effect.andThen(either().insert(n), isSql() ? sql.afterCommit(noted(n)) : pg.afterCommit(noted(n))),
+        refused: Effect.suspend(() => either().refused),
+        sleep: (timeout) => either().sleep(timeout),
+        transaction: (body) => either().transaction(body)
+      }
+    })
+})
