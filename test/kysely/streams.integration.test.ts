@@ -131,8 +131,20 @@ layer(TestDatabase.layer, { excludeTestServices: true })("a stream of Kysely", (
     Effect.gen(function* () {
       const { db, pool } = yield* library({ maxConnections: 1 })
       const at = new Date("2026-05-04T03:02:01Z")
-      const values = db.selectNoFrom([sql<Date>`${at}`.as("at"), sql<Array<string>>`${["a", "b"]}`.as("texts")])
-      assert.deepStrictEqual(yield* from(() => all(values.stream())), [{ at, texts: ["a", "b"] }])
+      const values = (kysely: Kysely<Tables>) =>
+        kysely.selectNoFrom([
+          sql<Date>`${at}`.as("at"),
+          sql<Array<string>>`${["a", "b"]}`.as("texts"),
+          sql<boolean>`${at} IS NOT NULL AND ${["a"]} IS NOT NULL`.as("both")
+        ])
+      const expected = [{ at, texts: ["a", "b"], both: true }]
+      assert.deepStrictEqual(yield* from(() => all(values(db).stream())), expected)
+      const inParis = () =>
+        db.transaction().execute(async (trx) => {
+          await sql`SET LOCAL TimeZone = 'Europe/Paris'`.execute(trx)
+          return [await all(values(trx).stream()), await values(trx).execute()]
+        })
+      assert.deepStrictEqual(yield* from(inParis), [expected, expected])
       yield* assertAllBack(pool)
     }).pipe(Effect.scoped)
   )
