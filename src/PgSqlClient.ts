@@ -46,9 +46,11 @@ import type * as PgPool from "./PgPool.ts"
 import { json, makeCompiler } from "./sqlClient/compiler.ts"
 import { connectionOf } from "./sqlClient/connection.ts"
 import { sqlErrorOf } from "./sqlClient/sqlErrors.ts"
+import { SqlPgClient, sqlPgClientOf } from "./sqlClient/sqlPg.ts"
 import * as Transactions from "./sqlClient/transactions.ts"
 
 export type { RawAnswer, RawField } from "./sqlClient/answers.ts"
+export type { SqlPgClient, SqlPgConfig, SqlPgNotification } from "./sqlClient/sqlPg.ts"
 
 // ------------------------------------------------------------------------------------------------------ models
 
@@ -237,6 +239,28 @@ export const layerFrom = (
   options?: Options
 ): Layer.Layer<PgSqlClient | SqlClient.SqlClient, never, PgClient.PgClient> =>
   layerOf(Effect.flatMap(PgClient.PgClient, (pg) => fromClient(pg, options)))
+
+/**
+ * Provides the client also under the key of the `PgClient` of `@effect/sql-pg`, for libraries that are written against
+ * that one, such as the module `drizzle-orm/effect-postgres` of Drizzle 1.0. Such a library still needs the package
+ * `@effect/sql-pg` to be installed, but no connection of it is opened.
+ *
+ * @example
+ * ```ts
+ * import { Config, Layer } from "effect"
+ * import { PgSqlClient } from "effectpg"
+ *
+ * export const Database = PgSqlClient.layerSqlPg.pipe(
+ *   Layer.provideMerge(PgSqlClient.layerConfig({ url: Config.Redacted("DATABASE_URL") }))
+ * )
+ * ```
+ * @category layers
+ * @since 0.1.0
+ */
+export const layerSqlPg: Layer.Layer<SqlPgClient, never, PgSqlClient> = Layer.effect(
+  SqlPgClient,
+  Effect.map(PgSqlClient, sqlPgClientOf)
+)
 
 // ----------------------------------------------------------------------------------------------- implementation
 

@@ -120,7 +120,9 @@ describe("the check of the architecture", () => {
     ["PgPool.ts", "node:tls"],
     ["PgPool.ts", "lodash"],
     ["PgPool.ts", "net"],
-    ["PgPool.ts", "effectpg/PgError"]
+    ["PgPool.ts", "effectpg/PgError"],
+    ["PgPool.ts", "kysely"],
+    ["PgSqlClient.ts", "kysely"]
   ])("lets %s not import %s", (file, module) => {
     assert.deepStrictEqual(withFile(file, `import "${module}"`), [`${file} may not import ${module}`])
   })

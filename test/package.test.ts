@@ -33,9 +33,22 @@ afterAll(() => {
   for (const made of [directory, consumer]) fs.rmSync(made, { recursive: true, force: true })
 })
 
-/** What a program gets for `import(module)` from the package: the exported names, or the code of the error. */
-const imported = async (modules: ReadonlyArray<string>): Promise<ReadonlyArray<ReadonlyArray<string> | string>> => {
-  const program = `Promise.all(${JSON.stringify(modules)}.map((module) =>
+/**
+ * What a program gets for `import(module)` from the package: the exported names, or the code of the error. The program
+ * does not find the package `absent`.
+ */
+const imported = async (
+  modules: ReadonlyArray<string>,
+  absent = ""
+): Promise<ReadonlyArray<ReadonlyArray<string> | string>> => {
+  const program = `import { registerHooks } from "node:module"
+  registerHooks({
+    resolve: (specifier, context, next) => {
+      if (specifier === ${JSON.stringify(absent)}) throw specifier + " is not installed"
+      return next(specifier, context)
+    }
+  })
+  Promise.all(${JSON.stringify(modules)}.map((module) =>
     import(module).then(Object.keys, (error) => error.code ?? String(error))
   )).then((outcomes) => console.log(JSON.stringify(outcomes)))`
   const { stdout } = await run(process.execPath, ["--input-type=module", "--eval", program], { cwd: directory })
@@ -68,6 +81,10 @@ export const noStatement = pg.fetch(1)
 
 const isPublic = (name: string): boolean => /^Pg\w+$/.test(name)
 
+/** The public modules that need a package which effectpg does not bring, with that package. */
+const WITH_PEER: ReadonlyMap<string, string> = new Map([["PgKysely", "kysely"]])
+const isAlone = (name: string): boolean => isPublic(name) && !WITH_PEER.has(name)
+
 describe("the package", () => {
   it("holds the sources, the compiled files, and the documents for readers; nothing else", async () => {
     const { stdout } = await run("npm", ["pack", "--dry-run", "--json", directory])
@@ -82,16 +99,24 @@ describe("the package", () => {
     )
   })
 
-  it("exports every public module under the name of its file", async () => {
+  it("exports every public module under the name of its file, and all that need no other package together", async () => {
     const modules = sources.filter(isPublic).toSorted()
-    assert.include(modules, "PgClient")
+    assert.includeMembers(modules, ["PgClient", ...WITH_PEER.keys()])
     const [index, ...opened] = await imported(["effectpg", ...modules.map((name) => `effectpg/${name}`)])
-    assert.deepStrictEqual(index, modules)
+    assert.deepStrictEqual(index, modules.filter(isAlone))
     for (const [at, names] of opened.entries()) assert.isArray(names, modules[at])
   })
 
+  it.each([...WITH_PEER])("has one module, %s, that asks for %s; all others work without it", async (module, peer) => {
+    const modules = ["effectpg", ...sources.filter(isPublic).map((name) => `effectpg/${name}`)]
+    const outcomes = await imported(modules, peer)
+    const failed = modules.filter((_, at) => typeof outcomes[at] === "string")
+    assert.deepStrictEqual(failed, [`effectpg/${module}`])
+    assert.include(outcomes, `${peer} is not installed`)
+  })
+
   it(
-    "has declarations that are complete, for a program that checks them",
+    "has declarations that are complete, for a program that checks them and has no other package",
     async () => {
       const modules = path.join(consumer, "node_modules")
       fs.mkdirSync(modules)
@@ -99,7 +124,7 @@ describe("the package", () => {
       for (const name of ["effect", "@types"]) {
         fs.symlinkSync(path.join(repository, "node_modules", name), path.join(modules, name), "junction")
       }
-      fs.writeFileSync(path.join(consumer, "program.mts"), programOf(sources.filter(isPublic)))
+      fs.writeFileSync(path.join(consumer, "program.mts"), programOf(sources.filter(isAlone)))
       const options = ["--noEmit", "--strict", "--skipLibCheck", "false", "--module", "NodeNext", "--types", "node"]
       const complaints = await run(process.execPath, [compiler, ...options, "program.mts"], { cwd: consumer }).then(
         ({ stdout }) => stdout,

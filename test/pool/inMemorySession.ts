@@ -69,7 +69,7 @@ export const inMemorySession = (): InMemorySession => {
     processId: Say.PROCESS_ID,
     observer: new Observer(
       { onQuery: undefined, slowQueryMillis: undefined, metrics: false, comment: undefined },
-      { database: "app", address: "nowhere", port: undefined }
+      { user: "test", database: "app", address: "nowhere", port: undefined }
     )
   })
   decoder.sink = session

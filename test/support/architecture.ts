@@ -46,7 +46,10 @@ export const layers: ReadonlyArray<ArchitectureLayer> = [
   { name: "connection", parts: ["connection/", "PgConnection.ts", "PgTransaction.ts", "PgLargeObject.ts"] },
   { name: "sharing", parts: ["pool/", "PgPool.ts"] },
   { name: "client", parts: ["PgClient.ts"] },
-  { name: "ecosystem", parts: ["migrator/", "sqlClient/", "PgSqlClient.ts", "PgMigrator.ts", "PgTest.ts"] },
+  {
+    name: "ecosystem",
+    parts: ["migrator/", "sqlClient/", "kysely/", "PgSqlClient.ts", "PgMigrator.ts", "PgKysely.ts", "PgTest.ts"]
+  },
   { name: "front door", parts: ["index.ts"] }
 ]
 
@@ -55,6 +58,8 @@ const outside: ReadonlyArray<{ readonly module: RegExp; readonly importers: RegE
   { module: /^pg-protocol(\/|$)/, importers: /^wire\/coldMessages\.ts$/ },
   { module: /^node:(net|tls)$/, importers: /^session\/engine\/transport[^/]*\.ts$/ },
   { module: /^node:buffer$/, importers: /^/ },
+  // A program that does not import this module need not have Kysely.
+  { module: /^kysely$/, importers: /^(kysely\/.*|PgKysely)\.ts$/ },
   // The two lowest layers are pure.
   { module: /^(node:|effect(\/|$))/, importers: /^(?!wire\/|codec\/)/ }
 ]

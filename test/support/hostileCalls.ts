@@ -13,6 +13,7 @@ import * as PgClient from "../../src/PgClient.ts"
 import * as PgConfig from "../../src/PgConfig.ts"
 import * as PgConnection from "../../src/PgConnection.ts"
 import * as PgError from "../../src/PgError.ts"
+import * as PgKysely from "../../src/PgKysely.ts"
 import * as PgLargeObject from "../../src/PgLargeObject.ts"
 import * as PgPool from "../../src/PgPool.ts"
 import * as PgSql from "../../src/PgSql.ts"
@@ -204,15 +205,22 @@ const functionArguments: Readonly<Record<string, ReadonlyArray<ReadonlyArray<unk
   "PgClient.make": [[poolSettings]],
   "PgConfig.resolve": [[settings, { PGHOST: "localhost", PGPORT: "1" }]],
   "PgConfig.resolvePool": [[poolSettings, { PGHOST: "localhost", PGPORT: "1" }]],
+  "PgKysely.execute": [[{ execute: () => Promise.resolve([]) }], [() => Promise.resolve([])]],
+  "PgKysely.executeTakeFirst": [[{ execute: () => Promise.resolve([]) }]],
+  "PgKysely.stream": [[{ stream: noRows }, { fetchSize: 10 }]],
   "PgConnection.layer": [[settings]],
   "PgConnection.make": [[settings]],
   "PgPool.layer": [[poolSettings]],
   "PgPool.make": [[poolSettings]]
 }
 
+async function* noRows(): AsyncGenerator {}
+
 const POOL = Symbol("the pool")
 /** The functions that take something that can be asked. */
 const askingArguments: Readonly<Record<string, ReadonlyArray<ReadonlyArray<unknown>>>> = {
+  "PgKysely.dialect": [[POOL]],
+  "PgKysely.make": [[{ log: ["error"], plugins: [{ transformQuery: () => 0, transformResult: () => 0 }] }]],
   "PgLargeObject.read": [[POOL, 4_000_000_000]],
   "PgLargeObject.remove": [[POOL, 4_000_000_000]],
   "PgLargeObject.write": [[POOL, Stream.make(Uint8Array.of(1))]],
@@ -226,6 +234,7 @@ const modules: Readonly<Record<string, object>> = {
   PgConfig,
   PgConnection,
   PgError,
+  PgKysely,
   PgLargeObject,
   PgPool,
   PgSql,
@@ -289,7 +298,9 @@ export const hostileCalls: ReadonlyArray<HostileCall> = [
       given,
       isRemote: true,
       run: (pool, hostile) =>
-        outcomeOf(() => functionOf(name)(...hostile(given).map((value) => (value === POOL ? pool : value))))
+        outcomeOf(() => functionOf(name)(...hostile(given).map((value) => (value === POOL ? pool : value)))).pipe(
+          Effect.provideService(PgClient.PgClient, pool)
+        )
     }))
   ),
   ...Object.entries(functionArguments).flatMap(([name, forms]) =>

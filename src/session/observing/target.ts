@@ -3,12 +3,17 @@ import type * as Tracer from "effect/Tracer"
 import type { HostAddress, ResolvedConfig } from "../../PgConfig.ts"
 
 export interface Target {
+  readonly user: string
   readonly database: string
   readonly address: string
   readonly port: number | undefined
 }
 
-export const targetOf = ({ database }: Pick<ResolvedConfig, "database">, host: HostAddress | undefined): Target => ({
+export const targetOf = (
+  { database, user }: Pick<ResolvedConfig, "database" | "user">,
+  host: HostAddress | undefined
+): Target => ({
+  user,
   database,
   address: host === undefined ? "" : host._tag === "Tcp" ? host.host : host.path,
   port: host?.port

@@ -1,0 +1,117 @@
+/**
+ * Runs statements of programs that were written for a driver which names the types of parameters itself. If the first
+ * choice of types does not suit the server or a value, nothing has run, and another one is tried.
+ */
+import * as Effect from "effect/Effect"
+import * as Stream from "effect/Stream"
+import type { Row, StreamOptions } from "../call/call.ts"
+import type { Router } from "../connection/router.ts"
+import { stream } from "../connection/stream.ts"
+import * as PgError from "../PgError.ts"
+import { preparation } from "../session/request/request.ts"
+import { JOINING_LEVEL } from "../session/transaction/transactionLevel.ts"
+import { TransactionStatus } from "../wire/backendMessage.ts"
+import type { Make } from "./answers.ts"
+import {
+  ELSEWHERE,
+  firstTyping,
+  isDecided,
+  otherTyping,
+  timeZoneOf,
+  typedParameters,
+  type Typing,
+  undecidedKey
+} from "./parameters.ts"
+
+type Values = ReadonlyArray<unknown>
+type Answer<A> = Effect.Effect<A, PgError.PgError>
+
+/** Runs a statement where `router` says. */
+export const typedCall = <A>(
+  router: Router,
+  operation: string,
+  make: Make<A>,
+  sql: string,
+  params: Values
+): Answer<A> => {
+  const attempt = (typing?: Typing) => router.run(operation, make(sql, params, typing), undefined)
+  if (otherTyping(params) === undefined) return attempt()
+  return Effect.catch(guarded(router, sql, params, attempt()), (error) => otherwise(router, params, error, attempt))
+}
+
+/** Streams the rows of a statement. Another attempt is made only if no row has been read yet. */
+export const typedStream = (
+  router: Router,
+  sql: string,
+  params: Values,
+  options?: StreamOptions
+): Stream.Stream<Row, PgError.PgError> => {
+  const attempt = (typing: Typing) => stream(router, { sql, params: typedParameters(params, typing) }, options)
+  if (otherTyping(params) === undefined) return attempt(ELSEWHERE)
+  return Stream.unwrap(
+    router.onTransaction((level) => {
+      const typing = level === undefined ? ELSEWHERE : firstTyping(timeZoneOf(level.session))
+      let hasRows = false
+      const first = Stream.mapArray(attempt(typing), (page) => {
+        hasRows = true
+        return page
+      })
+      const again = (error: PgError.PgError) =>
+        hasRows ? Effect.fail(error) : otherwise(router, params, error, (other) => Effect.succeed(attempt(other)))
+      const described = router.run("stream", preparation(sql, typedParameters(params, typing)), undefined)
+      // The server may refuse the statement, and the client a value.
+      const whole = Stream.catch(first, (error) => Stream.unwrap(again(error)))
+      return Effect.catch(Effect.as(guarded(router, sql, params, described), whole), again)
+    })
+  )
+}
+
+/**
+ * Makes another attempt with other types of parameters, if nothing has run because of those of the first. In a
+ * transaction that the server's error has aborted there is none.
+ */
+const otherwise = <A>(
+  router: Router,
+  params: Values,
+  error: PgError.PgError,
+  again: (typing: Typing) => Answer<A>
+): Answer<A> =>
+  router.onTransaction((level) => {
+    const refused = error._tag === "EncodeError" ? error.type : undefined
+    const typing = isOfTypes(error) && error.outcome === "none" ? otherTyping(params, refused) : undefined
+    if (typing === undefined || level?.session.transactionStatus === TransactionStatus.failed) return Effect.fail(error)
+    return Effect.mapError(again(typing), (last) => (isOfTypes(last) ? error : last))
+  })
+
+/** The statements whose parameters the server has taken as they are typed first, of all clients. */
+const decided = new Set<string>()
+const MAX_DECIDED = 1_000
+
+/**
+ * Runs a first attempt in a savepoint, if it is in a transaction and the server may not take its parameters. Otherwise
+ * its error would abort the transaction.
+ */
+const guarded = <A>(router: Router, sql: string, params: Values, attempt: Answer<A>): Answer<A> =>
+  router.onTransaction((level) => {
+    const key = undecidedKey(sql, params)
+    if (level === undefined || decided.has(key) || isDecided(params, firstTyping(timeZoneOf(level.session)))) {
+      return attempt
+    }
+    const probe = level.within(JOINING_LEVEL, (inner) => router.bind(inner, attempt))
+    return Effect.tap(probe, () =>
+      Effect.sync(() => {
+        if (decided.size >= MAX_DECIDED) decided.clear()
+        decided.add(key)
+      })
+    )
+  })
+
+/**
+ * The codes with which the server refuses a statement for the types of its parameters: it cannot tell one, or there is no
+ * such function or operator, or a column has another type.
+ */
+const OF_TYPES: ReadonlySet<string> = new Set(["42725", "42804", "42883", "42P18", "42P38"])
+
+/** Whether an error may come from the types of parameters. */
+const isOfTypes = (error: PgError.PgError): boolean =>
+  PgError.isPostgresError(error) ? OF_TYPES.has(error.code) : error._tag === "EncodeError"
