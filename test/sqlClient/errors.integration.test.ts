@@ -269,6 +269,10 @@ const refusalAt = (participant: Participant, change: (url: URL) => void) =>
     )
   })
 
+/** A client whose address is in the configuration, as `DATABASE_ADDRESS`. */
+const configured = (participant: Participant, env: Record<string, string>) =>
+  Layer.provide(participant.layerConfig("DATABASE_ADDRESS"), ConfigProvider.layer(ConfigProvider.fromEnv({ env })))
+
 parity(
   "the reason of an error",
   (it, participant) => {
@@ -455,14 +459,11 @@ parity("the reason of a connection that fails", (it, participant) => {
   it.effect("the address may come from the configuration; if it is not there, the layer fails with a ConfigError", () =>
     Effect.gen(function* () {
       const { url } = yield* TestDatabase
-      const configured = (entries: Record<string, string>) =>
-        Layer.provide(
-          participant.layerConfig("DATABASE_ADDRESS"),
-          ConfigProvider.layer(ConfigProvider.fromEnv({ env: entries }))
-        )
       const ask = Effect.flatMap(SqlClient.SqlClient, (sql) => sql`SELECT 1 AS one`)
-      assert.deepStrictEqual(yield* Effect.provide(ask, configured({ DATABASE_ADDRESS: url })), [{ one: 1 }])
-      const error = yield* Effect.flip(Effect.provide(ask, configured({})))
+      assert.deepStrictEqual(yield* Effect.provide(ask, configured(participant, { DATABASE_ADDRESS: url })), [
+        { one: 1 }
+      ])
+      const error = yield* Effect.flip(Effect.provide(ask, configured(participant, {})))
       assert.strictEqual(error._tag, "ConfigError")
     })
   )
