@@ -9,7 +9,7 @@ import * as Stream from "effect/Stream"
 import type { AbortableOperationOptions, CompiledQuery, DatabaseConnection, QueryResult } from "kysely"
 import type { TransactionOptions } from "../connection/queryable/queryable.ts"
 import { levelSource, Router } from "../connection/router.ts"
-import { begin, type Begun, type Ending } from "../connection/transaction.ts"
+import { begin, type Begun } from "../connection/transaction.ts"
 import * as PgError from "../PgError.ts"
 import * as Request from "../session/request/request.ts"
 import type { TransactionLevel } from "../session/transaction/transactionLevel.ts"
@@ -124,9 +124,12 @@ export class KyselyConnection implements DatabaseConnection {
     })
   }
 
-  /** Never fails, because Kysely would report that instead of the error for which it rolls back. */
+  /**
+   * Closes the scope of the transaction, which rolls it back. It never fails, because Kysely would report that instead of
+   * the error for which it rolls back.
+   */
   rollback(): Promise<void> {
-    return this.#end(({ begun }) => this.#finish(begun.ended(begun.level.rollbackByHand)))
+    return this.#end(() => Promise.resolve())
   }
 
   savepoint(name: string): Promise<void> {
@@ -183,8 +186,8 @@ export class KyselyConnection implements DatabaseConnection {
   }
 
   /** Runs what has to be done also after the end of the Kysely. */
-  #finish(effect: Ending | Effect.Effect<void>): Promise<void> {
-    return Effect.runPromiseWith(this.#context)(Effect.ignore(effect))
+  #finish(effect: Effect.Effect<void>): Promise<void> {
+    return Effect.runPromiseWith(this.#context)(effect)
   }
 }
 

@@ -7,6 +7,7 @@ import type { Router } from "../connection/router.ts"
 import type * as PgError from "../PgError.ts"
 import * as Request from "../session/request/request.ts"
 import { ALL } from "../session/statement/wanted.ts"
+import { passing } from "../sqlClient/answers.ts"
 import { typedCall } from "../sqlClient/typedCall.ts"
 import { withoutQuoted } from "../wire/sqlText.ts"
 
@@ -26,19 +27,17 @@ export const noRows = (): Answer => ({ rows: [] })
 /** Whether something follows a semicolon that stands outside of quotes, comments and function bodies. */
 const hasSeveral = (sql: string): boolean => sql.includes(";") && /;\s*\S/.test(withoutQuoted(sql))
 
-const request = (sql: string, params: ReadonlyArray<unknown>): Request.StatementRequest<Answer> =>
-  Request.query<ObjectRow, Answer>(sql, params, {
-    form: Request.objects,
-    maxRows: ALL,
-    // Lists of values and inserts of many rows make many texts.
-    isPassing: true,
-    result: ({ rows, tag }) =>
-      Exit.succeed(
-        tag !== undefined && CHANGES.has(tag.command)
-          ? { numAffectedRows: BigInt(tag.rowCount), rows: [...rows] }
-          : { rows: [...rows] }
-      )
-  })
-
 /** The commands whose count is that of the rows they have changed. */
 const CHANGES: ReadonlySet<string> = new Set(["INSERT", "UPDATE", "DELETE", "MERGE"])
+
+/** Lists of values and inserts of many rows make many texts, so a text is kept only if it comes again. */
+const request = passing<ObjectRow, Answer>({
+  form: Request.objects,
+  maxRows: ALL,
+  result: ({ rows, tag }) =>
+    Exit.succeed(
+      tag !== undefined && CHANGES.has(tag.command)
+        ? { numAffectedRows: BigInt(tag.rowCount), rows: [...rows] }
+        : { rows: [...rows] }
+    )
+})

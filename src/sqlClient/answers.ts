@@ -86,7 +86,7 @@ class SqlStatement<Row, A> implements Request.StatementRequest<A> {
 }
 
 /** A statement that is kept only if its text comes again, because modules of Effect write many texts with values. */
-const passing = <Row, A>(wanted: Wanted<Row, A>): Make<A> => {
+export const passing = <Row, A>(wanted: Wanted<Row, A>): Make<A> => {
   const kept = { ...wanted, isPassing: true }
   return (sql, params, typing) => new SqlStatement(sql, params, kept, typing)
 }

@@ -44,11 +44,13 @@ export const firstTyping = (timeZone: string | undefined): Typing =>
 
 /**
  * The typing for another attempt, if there are values that the first one may not suit; undefined otherwise. `refused` is
- * the type that did not take a value, if it is known.
+ * the type that did not take a value, or `unknown` if the server could not tell one. Both are about a Date, because the
+ * type of an array of strings was named.
  */
 export const otherTyping = (params: ReadonlyArray<unknown>, refused?: string): Typing | undefined => {
   if (!params.some(isDated) && !params.some(isTextArray)) return undefined
-  return refused === "time" || refused === "timetz" ? AS_TIME : OTHERWISE
+  if (refused === undefined) return OTHERWISE
+  return refused === "time" || refused === "timetz" ? AS_TIME : IN_UTC
 }
 
 /** Whether the first typing suits whatever the server makes of the parameters. */

@@ -77,8 +77,7 @@ const otherwise = <A>(
   again: (typing: Typing) => Answer<A>
 ): Answer<A> =>
   router.onTransaction((level) => {
-    const refused = error._tag === "EncodeError" ? error.type : undefined
-    const typing = isOfTypes(error) && error.outcome === "none" ? otherTyping(params, refused) : undefined
+    const typing = isOfTypes(error) && error.outcome === "none" ? otherTyping(params, refusedBy(error)) : undefined
     if (typing === undefined || level?.session.transactionStatus === TransactionStatus.failed) return Effect.fail(error)
     return Effect.mapError(again(typing), (last) => (isOfTypes(last) ? error : last))
   })
@@ -115,3 +114,11 @@ const OF_TYPES: ReadonlySet<string> = new Set(["42725", "42804", "42883", "42P18
 /** Whether an error may come from the types of parameters. */
 const isOfTypes = (error: PgError.PgError): boolean =>
   PgError.isPostgresError(error) ? OF_TYPES.has(error.code) : error._tag === "EncodeError"
+
+/** The type that did not take a value; `unknown` if the server could not tell the type of a parameter. */
+const refusedBy = (error: PgError.PgError): string | undefined => {
+  if (error._tag === "EncodeError") return error.type
+  return PgError.isPostgresError(error) && INDETERMINATE.has(error.code) ? "unknown" : undefined
+}
+
+const INDETERMINATE: ReadonlySet<string> = new Set(["42P18", "42P38"])

@@ -71,6 +71,19 @@ layer(TestDatabase.layer, { excludeTestServices: true })("a query of Kysely", (i
     }).pipe(Effect.scoped)
   )
 
+  it.effect("is rejected with the error of its second attempt, if that was run with the type of a Date named", () =>
+    Effect.gen(function* () {
+      const { db, pool } = yield* library({ maxConnections: 1 })
+      const at = new Date("2026-05-04T03:02:01Z")
+      // The server cannot tell the type of a parameter that is only compared with NULL.
+      const insert = sql`INSERT INTO books (title) SELECT 'a' WHERE ${at} IS NOT NULL`
+      assert.strictEqual((yield* from(() => insert.execute(db))).numAffectedRows, 1n)
+      assert.strictEqual((yield* pgErrorOf(() => insert.execute(db)))._tag, "UniqueViolationError")
+      assert.deepStrictEqual(yield* titlesIn(pool), ["a"])
+      yield* assertAllBack(pool)
+    }).pipe(Effect.scoped)
+  )
+
   it.effect("is rejected with the error of effectpg, and its connection goes back to the pool", () =>
     Effect.gen(function* () {
       const { db, pool } = yield* library({ maxConnections: 1 })

@@ -111,12 +111,40 @@ layer(TestDatabase.layer, { excludeTestServices: true })("a stream of Kysely", (
     }).pipe(Effect.scoped)
   )
 
+  it.effect("leaves its connection to the next query, however it ends", () =>
+    Effect.gen(function* () {
+      const { db, pool } = yield* library({ maxConnections: 1 })
+      yield* from(() =>
+        db.connection().execute(async (connection) => {
+          for await (const _ of titlesInto(connection, 30).returning("title").stream(10)) break
+          assert.lengthOf(await connection.selectFrom("books").select("id").execute(), 30)
+          await all(numbers(connection, 25).stream(10)).catch(() => {})
+          await connection.deleteFrom("books").where("id", ">", 20).execute()
+        })
+      )
+      assert.lengthOf(yield* titlesIn(pool), 20)
+      yield* assertAllBack(pool)
+    }).pipe(Effect.scoped)
+  )
+
   it.effect("takes a Date and a list of texts, whose types the server cannot tell", () =>
     Effect.gen(function* () {
       const { db, pool } = yield* library({ maxConnections: 1 })
       const at = new Date("2026-05-04T03:02:01Z")
-      const values = db.selectNoFrom([sql<Date>`${at}`.as("at"), sql<Array<string>>`${["a", "b"]}`.as("texts")])
-      assert.deepStrictEqual(yield* from(() => all(values.stream())), [{ at, texts: ["a", "b"] }])
+      const values = (kysely: Kysely<Tables>) =>
+        kysely.selectNoFrom([
+          sql<Date>`${at}`.as("at"),
+          sql<Array<string>>`${["a", "b"]}`.as("texts"),
+          sql<boolean>`${at} IS NOT NULL AND ${["a"]} IS NOT NULL`.as("both")
+        ])
+      const expected = [{ at, texts: ["a", "b"], both: true }]
+      assert.deepStrictEqual(yield* from(() => all(values(db).stream())), expected)
+      const inParis = () =>
+        db.transaction().execute(async (trx) => {
+          await sql`SET LOCAL TimeZone = 'Europe/Paris'`.execute(trx)
+          return [await all(values(trx).stream()), await values(trx).execute()]
+        })
+      assert.deepStrictEqual(yield* from(inParis), [expected, expected])
       yield* assertAllBack(pool)
     }).pipe(Effect.scoped)
   )

@@ -43,6 +43,27 @@ layer(TestDatabase.layer, { excludeTestServices: true })("a transaction of Kysel
     }).pipe(Effect.scoped)
   )
 
+  it.effect("leaves the connection that it was begun on to the next one, however it ends", () =>
+    Effect.gen(function* () {
+      const { db, pool } = yield* library({ maxConnections: 1 })
+      yield* from(() =>
+        db.connection().execute(async (connection) => {
+          const failing = connection.transaction().execute((trx) => insert(trx, "lost").then(() => insert(trx, "lost")))
+          await failing.catch(() => {})
+          await connection
+            .transaction()
+            .execute(swallowing)
+            .catch(() => {})
+          await insert(connection, "a")
+          await connection.transaction().execute((trx) => insert(trx, "b"))
+          await insert(connection, "c")
+        })
+      )
+      assert.deepStrictEqual(yield* titlesIn(pool), ["a", "b", "c"])
+      yield* assertAllBack(pool)
+    }).pipe(Effect.scoped)
+  )
+
   it.effect("has the isolation and the access that it asks for", () =>
     Effect.gen(function* () {
       const { db, pool } = yield* library({ maxConnections: 1 })
