@@ -114,8 +114,8 @@ const program = Effect.gen(function* () {
 
 const Database = PgSqlClient.layerConfig({
   url: Config.Redacted("DATABASE_URL"),
-  transformQueryNames: Config.succeed(String.camelToSnake),
-  transformResultNames: Config.succeed(String.snakeToCamel)
+  transformQueryNames: String.camelToSnake,
+  transformResultNames: String.snakeToCamel
 })
 
 // A server on a free port, and an HTTP client that knows it.

@@ -20,12 +20,12 @@
  * ```
  * @since 0.1.0
  */
-import * as Config from "effect/Config"
+import type * as Config from "effect/Config"
 import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import type * as Scope from "effect/Scope"
-import { invalid, readSafely } from "./config/given.ts"
+import { type OrConfigs, readSettings } from "./config/configSettings.ts"
 import type * as PgError from "./PgError.ts"
 import * as PgPool from "./PgPool.ts"
 
@@ -51,13 +51,7 @@ export const PgClient: Context.Service<PgClient, PgClient> = Context.Service<PgC
  * @category models
  * @since 0.1.0
  */
-export interface ConfigSettings extends Omit<OrConfigs<PgPool.Settings>, "settings"> {
-  /** Run-time parameters of the session, such as `search_path`; see `PgConfig.Settings`. */
-  readonly settings?: OrConfig<Readonly<Record<string, OrConfig<string>>> | undefined>
-}
-
-type OrConfig<A> = A | Config.Config<A>
-type OrConfigs<A> = { readonly [Name in keyof A]: OrConfig<A[Name]> }
+export interface ConfigSettings extends OrConfigs<PgPool.Settings> {}
 
 /**
  * Creates a client that lives as long as the scope. Fails as `PgPool.make` does.
@@ -185,27 +179,4 @@ export const Service =
 const makeConfig = (
   settings: ConfigSettings | Config.Config<PgPool.Settings>
 ): Effect.Effect<PgClient, PgError.PgError | Config.ConfigError, Scope.Scope> =>
-  readSafely({ name: "settings", isText: false, value: settings }, ({ value }) => Effect.succeed(configOf(value))).pipe(
-    Effect.flatten,
-    Effect.flatMap((read) =>
-      isSettings(read) ? make(read) : Effect.fail(invalid("settings", "must be an object, or a Config of one"))
-    )
-  )
-
-/** The settings have two levels of objects, because the run-time parameters are one of them. */
-const MAX_LEVELS = 2
-
-/** Makes one Config of a value and of the Configs in it. */
-const configOf = (value: unknown, levels = MAX_LEVELS): Config.Config<unknown> => {
-  if (Config.isConfig(value)) return value
-  if (levels === 0 || !isPlainObject(value)) return Config.succeed(value)
-  return Config.all(
-    Object.fromEntries(Object.entries(value).map(([name, inner]) => [name, configOf(inner, levels - 1)]))
-  )
-}
-
-const isPlainObject = (value: unknown): value is object =>
-  typeof value === "object" && value !== null && [Object.prototype, null].includes(Object.getPrototypeOf(value))
-
-/** Says only that it is an object: `make` checks each setting. */
-const isSettings = (value: unknown): value is PgPool.Settings => typeof value === "object" && value !== null
+  Effect.flatMap(readSettings<PgPool.Settings>(settings), make)

@@ -24,53 +24,17 @@
 import * as Effect from "effect/Effect"
 import { dual } from "effect/Function"
 import * as Predicate from "effect/Predicate"
-import * as ClientError from "./error/clientError.ts"
-import * as ConnectionError from "./error/connectionError.ts"
-import {
-  isOfClass,
-  isPostgresError,
-  type PostgresError,
-  type PostgresErrorOfClass,
-  type SqlStateClass
-} from "./error/postgresError.ts"
+import { isPgError, type PgError } from "./error/anyError.ts"
+import { isOfClass, type PostgresErrorOfClass, type SqlStateClass } from "./error/postgresError.ts"
 import type { Handled, OnlyTags, TagHandlers, Unhandled } from "./error/tagCases.ts"
 
+export * from "./error/anyError.ts"
 export * from "./error/clientError.ts"
 export * from "./error/connectionError.ts"
 export * from "./error/frequentErrors.generated.ts"
 export * from "./error/postgresError.ts"
 export * from "./error/sqlStateGuards.generated.ts"
-
-/**
- * Every error of effectpg: the server reports a `PostgresError`, the client raises the others.
- *
- * The type stays whole when a tag is caught, so that it reads `PgError` wherever it is inferred. To take it out of the
- * type, handle all of it: `PgError.catchAll`, `PgError.mapError` or `PgError.orDie`. For the same reason the tag of a
- * client error has a second form in its type, `PgError ${string}`, that no error has.
- *
- * @category errors
- * @since 0.1.0
- */
-export type PgError = PostgresError | ClientError.ClientErrors
-
-const clientErrors = [...Object.values(ConnectionError), ...Object.values(ClientError)]
-
-/**
- * Tells whether a value is an error of effectpg.
- *
- * @category guards
- * @since 0.1.0
- */
-export const isPgError = (value: unknown): value is PgError => isPostgresError(value) || isClientError(value)
-
-/** Inspecting a Proxy may throw, and then it is not one of our errors. */
-const isClientError = (value: unknown): boolean => {
-  try {
-    return clientErrors.some((ClientError) => value instanceof ClientError)
-  } catch {
-    return false
-  }
-}
+export * from "./error/withinSqlError.ts"
 
 /**
  * Handles the server's errors of one class of SQLSTATEs, and passes all others on.

@@ -25,7 +25,7 @@
  * @since 0.1.0
  */
 import type * as Cause from "effect/Cause"
-import * as Config from "effect/Config"
+import type * as Config from "effect/Config"
 import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import { identity } from "effect/Function"
@@ -37,6 +37,7 @@ import * as SqlClient from "effect/sql/SqlClient"
 import type { SqlError } from "effect/sql/SqlError"
 import * as Statement from "effect/sql/Statement"
 import * as Stream from "effect/Stream"
+import { type OrConfigs, readSettings } from "./config/configSettings.ts"
 import { routerOf } from "./connection/baseQueryable.ts"
 import { levelSource, Router } from "./connection/router.ts"
 import * as PgClient from "./PgClient.ts"
@@ -119,6 +120,14 @@ export interface Settings extends PgPool.Settings, Options {
    */
   readonly minConnections?: number | undefined
 }
+
+/**
+ * The settings of a client, each as `layer` takes it, or as a `Config` that reads it.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface ConfigSettings extends OrConfigs<Settings> {}
 
 /**
  * The service tag of the client. Programs usually ask for `SqlClient.SqlClient`, and for this one if they need more.
@@ -210,15 +219,23 @@ export const layer = (
 ): Layer.Layer<PgSqlClient | SqlClient.SqlClient | PgClient.PgClient, SqlError> => layerOf(make(settings))
 
 /**
- * Provides a client as `layer` does, with settings that are read by a `Config`, each alone or all together.
+ * Provides a client as `layer` does, with settings that are read from Effect's `ConfigProvider`. Takes what `layer` takes,
+ * with a `Config` in place of any value, or one `Config` of all. Fails with `ConfigError` if a `Config` cannot be read.
  *
  * @category layers
  * @since 0.1.0
  */
 export const layerConfig = (
-  settings: Config.Wrap<Settings>
+  settings: ConfigSettings | Config.Config<Settings>
 ): Layer.Layer<PgSqlClient | SqlClient.SqlClient | PgClient.PgClient, SqlError | Config.ConfigError> =>
-  layerOf(Effect.flatMap(Config.unwrap(settings), make))
+  layerOf(
+    Effect.flatMap(
+      Effect.catchTag(readSettings<Settings>(settings), "InvalidConfigError", (error) =>
+        Effect.fail(connecting(error))
+      ),
+      make
+    )
+  )
 
 /**
  * Provides a client on the pool of the `PgClient` that the program has already.

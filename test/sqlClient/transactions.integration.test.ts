@@ -361,6 +361,33 @@ parity(
       })
     )
 
+    it.effect("withTransaction ends a function, whose arguments are no options of the transaction", () =>
+      Effect.gen(function* () {
+        const sql = yield* numbers
+        interface Order {
+          readonly n: number
+          readonly timeout: string
+          readonly isolation: string
+          readonly retry: boolean
+          readonly pubsub: object
+        }
+        const save = Effect.fnUntraced(function* ({ n }: Order, more: number) {
+          yield* sql`INSERT INTO numbers VALUES (${n}), (${more})`
+          return (yield* sql`SHOW transaction_isolation`)[0]
+        }, sql.withTransaction)
+        const order = { n: 1, timeout: "never", isolation: "as paper", retry: true, pubsub: {} }
+        assert.deepStrictEqual(yield* save(order, 2), { transaction_isolation: "read committed" })
+        assert.deepStrictEqual(yield* sql.withTransaction(save({ ...order, n: 3 }, 4)), {
+          transaction_isolation: "read committed"
+        })
+        assert.deepStrictEqual(yield* kept, [1, 2, 3, 4])
+        assert.deepStrictEqual(yield* Effect.all([sql`SELECT 1 AS a`, sql`SELECT 2 AS a`].map(sql.withTransaction)), [
+          [{ a: 1 }],
+          [{ a: 2 }]
+        ])
+      })
+    )
+
     it.effect("savepoints are released, so that a transaction may have very many", () =>
       Effect.gen(function* () {
         const sql = yield* numbers

@@ -6,6 +6,7 @@
  */
 import { PgClient } from "@effect/sql-pg"
 import { describe, layer, type Vitest } from "@effect/vitest"
+import * as Config from "effect/Config"
 import type * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
@@ -43,6 +44,8 @@ export interface Extras {
 export interface Participant {
   readonly name: Name
   readonly layer: (url: Redacted.Redacted, settings: Settings) => Layer.Layer<SqlClient.SqlClient, SqlError.SqlError>
+  /** A client whose address is in the configuration of the program, under that name. */
+  readonly layerConfig: (name: string) => Layer.Layer<SqlClient.SqlClient, SqlError.SqlError | Config.ConfigError>
   /** The same client with what it has beyond `SqlClient`. */
   readonly extrasOf: (client: SqlClient.SqlClient) => Extras
 }
@@ -53,6 +56,7 @@ const sqlPg: Participant = {
   name: "@effect/sql-pg",
   layer: (url, { acquireTimeout: _, timeZone, ...settings }) =>
     PgClient.layer({ url, ...settings, ...(timeZone !== undefined && { startupParameters: { timezone: timeZone } }) }),
+  layerConfig: (name) => PgClient.layerConfig({ url: Config.Redacted(name), maxConnections: Config.succeed(2) }),
   extrasOf: (client) => {
     if (isSqlPg(client)) return client
     throw new Error("the client is not one of @effect/sql-pg")
@@ -65,6 +69,7 @@ const ours: Participant = {
   name: "effectpg",
   layer: (url, { timeZone, ...settings }) =>
     PgSqlClient.layer({ url, ...settings, ...(timeZone !== undefined && { settings: { TimeZone: timeZone } }) }),
+  layerConfig: (name) => PgSqlClient.layerConfig({ url: Config.Redacted(name), maxConnections: Config.succeed(2) }),
   extrasOf: (client) => {
     if (isOurs(client)) return client
     throw new Error("the client is not one of effectpg")
