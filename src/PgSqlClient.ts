@@ -39,6 +39,7 @@ import * as Statement from "effect/sql/Statement"
 import * as Stream from "effect/Stream"
 import { type OrConfigs, readSettings } from "./config/configSettings.ts"
 import { routerOf } from "./connection/baseQueryable.ts"
+import type { WithTransactionOptions } from "./connection/queryable/queryable.ts"
 import { levelSource, Router } from "./connection/router.ts"
 import * as PgClient from "./PgClient.ts"
 import type * as PgError from "./PgError.ts"
@@ -69,10 +70,24 @@ export interface PgSqlClient extends SqlClient.SqlClient {
    */
   readonly json: (value: unknown) => Statement.Fragment
   /**
-   * Runs an effect in a transaction, or in a savepoint if the fiber is in a transaction already. It takes the options of
-   * `PgClient.withTransaction`: isolation, access, retries and a timeout.
+   * Runs an effect in a transaction with the options of `PgClient.withTransaction`: isolation, access, retries and a
+   * timeout. Within a transaction it is a savepoint, as `withTransaction` is.
+   *
+   * @example
+   * ```ts
+   * import { Effect } from "effect"
+   * import { PgSqlClient } from "effectpg"
+   *
+   * export const total = Effect.gen(function* () {
+   *   const sql = yield* PgSqlClient.PgSqlClient
+   *   return yield* sql`SELECT sum(amount) AS total FROM entries`.pipe(
+   *     sql.withTransactionOptions({ isolation: "serializable", access: "read only" })
+   *   )
+   * })
+   * ```
+   * @since 0.1.0
    */
-  readonly withTransaction: Transactions.WithTransaction
+  readonly withTransactionOptions: (options: WithTransactionOptions) => SqlClient.SqlClient["withTransaction"]
   /**
    * Listens to a channel for the scope. When the effect completes, the server has confirmed the LISTEN. All channels
    * share one connection of the pool, which is opened anew if it is lost; a `Gap` in the queue then says that
@@ -178,12 +193,13 @@ export const fromClient = Effect.fnUntraced(function* (
     transactionService: transactions.service,
     transformRows: transformationOf(options)
   })
-  const { afterCommit, withTransaction } = transactions
+  const { afterCommit, withTransaction, withTransactionOptions } = transactions
   return Object.assign(client, {
     pg,
     json,
     afterCommit,
     withTransaction,
+    withTransactionOptions,
     listen: listening(pg),
     notify: (channel: string, payload: string) =>
       Effect.mapError(pg.notify(channel, payload), (error) => sqlErrorOf(error, "notify"))
