@@ -30,6 +30,7 @@ import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import { identity } from "effect/Function"
 import * as Layer from "effect/Layer"
+import * as Predicate from "effect/Predicate"
 import type * as Queue from "effect/Queue"
 import * as Reactivity from "effect/reactivity/Reactivity"
 import type * as Scope from "effect/Scope"
@@ -42,6 +43,8 @@ import { routerOf } from "./connection/baseQueryable.ts"
 import type { WithTransactionOptions } from "./connection/queryable/queryable.ts"
 import { levelSource, Router } from "./connection/router.ts"
 import * as PgClient from "./PgClient.ts"
+import * as Shape from "./call/shape.ts"
+import { invalid } from "./config/given.ts"
 import type * as PgError from "./PgError.ts"
 import type * as PgNotification from "./PgNotification.ts"
 import type * as PgPool from "./PgPool.ts"
@@ -163,16 +166,20 @@ export const PgSqlClient: Context.Service<PgSqlClient, PgSqlClient> =
  */
 export const fromClient = Effect.fnUntraced(function* (
   pg: PgClient.PgClient,
-  options: Options = {}
-): Effect.fn.Return<PgSqlClient, never, Reactivity.Reactivity> {
-  const pool = routerOf(pg)
-  if (pool === undefined) return yield* Effect.die(new Error("PgSqlClient needs a PgClient that effectpg made"))
+  given?: Options
+): Effect.fn.Return<PgSqlClient, SqlError, Reactivity.Reactivity> {
+  const options = yield* Effect.mapError(
+    Shape.withOptions(given, OPTIONS, (known = {}) => Effect.succeed(known)),
+    connecting
+  )
+  const pool = Shape.isSafely(Predicate.isObject, pg) ? routerOf(pg) : undefined
+  if (pool === undefined) return yield* connecting(invalid("pg", "must be a PgClient that effectpg made"))
   const observer = pool.observer.withoutSpans
   const { target } = observer
   const router = pool.adapted(observer)
   const connection = connectionOf(router)
   const spanAttributes: ReadonlyArray<readonly [string, unknown]> = [
-    ...Object.entries(options.spanAttributes ?? {}),
+    ...Object.entries(Shape.copyOf(options.spanAttributes ?? {}) ?? {}),
     ["db.system.name", "postgresql"],
     ["db.namespace", target.database],
     ["server.address", target.address],
@@ -216,10 +223,20 @@ export const fromClient = Effect.fnUntraced(function* (
 export const make = Effect.fnUntraced(function* (
   settings: Settings
 ): Effect.fn.Return<PgSqlClient, SqlError, Scope.Scope | Reactivity.Reactivity> {
-  const { options, pool } = divided(settings)
-  const pg = yield* Effect.mapError(PgClient.make({ minConnections: 0, ...pool }), connecting)
+  const { options, pool } = yield* divided(settings)
+  const pg = yield* Effect.mapError(PgClient.make(pool), connecting)
   return yield* fromClient(pg, options)
 })
+
+const OPTIONS: Shape.Kinds = {
+  spanAttributes: {
+    is: (value) => Predicate.isObject(value) && Shape.copyOf(value) !== undefined,
+    takes: "an object of attributes"
+  },
+  transformJson: Shape.flag,
+  transformQueryNames: Shape.callback,
+  transformResultNames: Shape.callback
+}
 
 const connecting = (error: PgError.PgError): SqlError => sqlErrorOf(error, "connect")
 
@@ -270,7 +287,7 @@ export const layerConfig = (
  */
 export const layerFrom = (
   options?: Options
-): Layer.Layer<PgSqlClient | SqlClient.SqlClient, never, PgClient.PgClient> =>
+): Layer.Layer<PgSqlClient | SqlClient.SqlClient, SqlError, PgClient.PgClient> =>
   layerOf(Effect.flatMap(PgClient.PgClient, (pg) => fromClient(pg, options)))
 
 /**
@@ -314,16 +331,18 @@ const layerOf = <E, R>(
     )
   ).pipe(Layer.provide(Reactivity.layer))
 
-const divided = ({
-  spanAttributes,
-  transformJson,
-  transformQueryNames,
-  transformResultNames,
-  ...pool
-}: Settings): { readonly options: Options; readonly pool: PgPool.Settings } => ({
-  options: { spanAttributes, transformJson, transformQueryNames, transformResultNames },
-  pool
-})
+/** Divides the settings into options of effect/sql, which `fromClient` checks, and those of the pool. */
+const divided = (settings: Settings): Effect.Effect<{ readonly options: Options; readonly pool: PgPool.Settings }> =>
+  Effect.sync(() => {
+    const known = Shape.copyOf(settings)
+    // A value that is not an object has no options; reading the other settings reports it.
+    if (known === undefined) return { options: {}, pool: settings }
+    const { spanAttributes, transformJson, transformQueryNames, transformResultNames, ...pool } = known
+    return {
+      options: { spanAttributes, transformJson, transformQueryNames, transformResultNames },
+      pool: { minConnections: 0, ...pool }
+    }
+  })
 
 /** `withoutTransforms` needs a transformation of rows to take away, even if only statements are changed. */
 const transformationOf = ({ transformJson, transformQueryNames, transformResultNames }: Options) => {
