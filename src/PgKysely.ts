@@ -64,6 +64,7 @@ import type * as PgPool from "./PgPool.ts"
  * @since 0.1.0
  */
 export interface Executable<A> {
+  /** Kysely's own method, which runs the query and gives a promise of its rows. */
   readonly execute: (options?: AbortableQueryOptions) => Promise<A>
 }
 
@@ -74,6 +75,7 @@ export interface Executable<A> {
  * @since 0.1.0
  */
 export interface Streamable<A> {
+  /** Kysely's own method, which runs the query and iterates over its rows. */
   readonly stream: (options: {
     readonly chunkSize?: number
     readonly signal?: AbortSignal | undefined

@@ -55,7 +55,7 @@ import { SqlPgClient, sqlPgClientOf } from "./sqlClient/sqlPg.ts"
 import * as Transactions from "./sqlClient/transactions.ts"
 
 export type { RawAnswer, RawField } from "./sqlClient/answers.ts"
-export type { SqlPgClient, SqlPgConfig, SqlPgNotification } from "./sqlClient/sqlPg.ts"
+export { SqlPgClient, type SqlPgConfig, type SqlPgNotification } from "./sqlClient/sqlPg.ts"
 
 // ------------------------------------------------------------------------------------------------------ models
 

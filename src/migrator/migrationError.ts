@@ -2,6 +2,7 @@
 import * as Data from "effect/Data"
 import { MigrationError } from "effect/sql/Migrator"
 import type { SqlError } from "effect/sql/SqlError"
+import { withHint } from "./withHint.ts"
 
 type Kind = MigrationError["kind"]
 
@@ -247,6 +248,3 @@ const kindOf = (reason: MigrationReason): Kind => {
       return "BadState"
   }
 }
-
-export const withHint = (message: string, hint: string | undefined): string =>
-  hint === undefined ? message : `${message}\nHINT: ${hint}`

@@ -9,10 +9,10 @@ import {
   InvalidFileError,
   type MigrationReason,
   OutOfOrderError,
-  PgMigrationError,
-  withHint
+  PgMigrationError
 } from "./migrationError.ts"
 import { isSqlMigration } from "./sqlFile.ts"
+import { withHint } from "./withHint.ts"
 
 /**
  * What is known of one migration.

@@ -64,7 +64,12 @@ export interface SqlPgClient extends SqlClient.SqlClient {
   readonly notify: (channel: string, payload: string) => Effect.Effect<void, SqlError>
 }
 
-/** The key by which libraries ask for the client of `@effect/sql-pg`. */
+/**
+ * The key by which libraries ask for the client of `@effect/sql-pg`.
+ *
+ * @category tags
+ * @since 0.1.0
+ */
 export const SqlPgClient: Context.Service<SqlPgClient, SqlPgClient> =
   Context.Service<SqlPgClient>("@effect/sql-pg/PgClient")
 

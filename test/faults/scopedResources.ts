@@ -1,14 +1,19 @@
 /** Lists everything that ends with a scope, a stream or a given effect, and how to be inside it. */
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
+import * as Option from "effect/Option"
 import type * as Scope from "effect/Scope"
 import * as Stream from "effect/Stream"
+import { CompiledQuery, Kysely, sql } from "kysely"
 import * as PgClient from "../../src/PgClient.ts"
 import type * as PgConfig from "../../src/PgConfig.ts"
 import * as PgConnection from "../../src/PgConnection.ts"
-import type * as PgError from "../../src/PgError.ts"
+import * as PgError from "../../src/PgError.ts"
+import * as PgKysely from "../../src/PgKysely.ts"
 import * as PgLargeObject from "../../src/PgLargeObject.ts"
+import * as PgMigrator from "../../src/PgMigrator.ts"
 import * as PgPool from "../../src/PgPool.ts"
+import * as PgSqlClient from "../../src/PgSqlClient.ts"
 import { publicApi } from "../fixtures/publicApi.generated.ts"
 import { assertHealthy } from "../support/live.ts"
 
@@ -61,6 +66,8 @@ const source = <A>(first: A, inside: Effect.Effect<void>) =>
 const reading = <A>(stream: Stream.Stream<A, PgError.PgError>, inside: Effect.Effect<void>) =>
   Stream.runDrain(Stream.tap(Stream.take(stream, 1), () => inside))
 
+const manyNumbers = sql<number>`generate_series(1, 100000)`.as("n")
+
 export const resources: ReadonlyArray<Resource> = [
   {
     names: ["PgConnection.make", "PgConnection.layer"],
@@ -85,6 +92,49 @@ export const resources: ReadonlyArray<Resource> = [
     boundMillis: CLOSE_TIMEOUT_MILLIS + GOODBYE_MILLIS,
     use: (_, inside, settings) =>
       Effect.scoped(Effect.andThen(Layer.build(PgClient.layer({ ...settings, minConnections: 1 })), inside))
+  },
+  {
+    names: ["PgSqlClient.layer", "PgSqlClient.layerConfig", "PgSqlClient.layerSqlPg", "PgMigrator.layer"],
+    boundMillis: CLOSE_TIMEOUT_MILLIS + GOODBYE_MILLIS,
+    use: (_, inside, settings) => {
+      const client = PgSqlClient.layer({ ...settings, minConnections: 1 })
+      const onIt = Layer.merge(PgSqlClient.layerSqlPg, PgMigrator.layer({ loader: PgMigrator.fromRecord({}) }))
+      return Effect.scoped(Effect.andThen(Effect.orDie(Layer.build(Layer.provideMerge(onIt, client))), inside))
+    }
+  },
+  {
+    names: ["PgSqlClient.layerFrom", "withTransactionOptions"],
+    isOfPool: true,
+    endsWithAnswer: true,
+    use: (asked, inside) =>
+      Effect.gen(function* () {
+        const client = yield* PgSqlClient.PgSqlClient
+        yield* Effect.andThen(client`SELECT 1`, inside).pipe(client.withTransactionOptions({ access: "read only" }))
+      }).pipe(
+        Effect.provide(PgSqlClient.layerFrom()),
+        Effect.provideService(PgClient.PgClient, poolOf(asked)),
+        Effect.mapError((error) => Option.getOrThrow(PgError.fromSqlError(error)))
+      )
+  },
+  {
+    names: ["PgKysely.dialect"],
+    isOfPool: true,
+    use: (asked, inside) =>
+      inScope(
+        Effect.tap(PgKysely.dialect(poolOf(asked)), (dialect) =>
+          Effect.promise(() => new Kysely({ dialect }).executeQuery(CompiledQuery.raw("SELECT 1")))
+        ),
+        inside
+      )
+  },
+  {
+    names: ["PgKysely.stream"],
+    isOfPool: true,
+    endsWithAnswer: true,
+    use: (asked, inside) =>
+      Effect.scoped(
+        Effect.flatMap(PgKysely.make(), (db) => reading(PgKysely.stream(db.selectNoFrom(manyNumbers)), inside))
+      ).pipe(Effect.provideService(PgClient.PgClient, poolOf(asked)))
   },
   {
     names: ["connection"],

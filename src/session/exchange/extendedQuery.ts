@@ -58,7 +58,7 @@ import { RowCollector } from "./rowCollector.ts"
 import { requestRefused, serverError } from "../engine/serverError.ts"
 import type { Session } from "../engine/session.ts"
 import { hasNoBinaryForm, type Verdict, verdictOn } from "../statement/stalePlan.ts"
-import { StatementInUse } from "../statement/statementInUse.ts"
+import { BINARY, StatementInUse } from "../statement/statementInUse.ts"
 import { type HasUnreadRows, readLater } from "./unreadRows.ts"
 import { allTuples, type Answer, type NamedPortal, type Wanted } from "../statement/wanted.ts"
 
@@ -172,7 +172,7 @@ export class ExtendedQuery<Row, A> implements HasUnreadRows, Answer<Row>, Repeat
     writeExecute(writer, this.wanted.maxRows, nameBytes)
     writeSync(writer)
     this.inUse.known = statement
-    this.inUse.ran(statement)
+    this.inUse.asked = statement.rowShape?.resultFormats ?? NONE
     this.readAs(statement.rowShape)
     this.exclusive = false
     this.awaiting = Awaiting.rows
@@ -190,7 +190,7 @@ export class ExtendedQuery<Row, A> implements HasUnreadRows, Answer<Row>, Repeat
     this.parses = statement.name === "" || inUse.isPresumed
     if (this.parses || wanted.portal !== undefined) this.encodeParts(writer, statement)
     else writeBindExecuteSync(writer, statement, values, wanted.maxRows)
-    inUse.ran(statement)
+    inUse.asked = inUse.asksForBinary ? BINARY : (statement.rowShape?.resultFormats ?? NONE)
     this.collector.reader = statement.rowShape && wanted.form(statement.rowShape)
     this.awaiting = this.parses ? Awaiting.parseComplete : Awaiting.bindComplete
   }

@@ -23,29 +23,32 @@ type Hook = NonNullable<Observing["onQuery"]>
 const RunningHooks = Context.Reference<ReadonlyArray<Hook>>("effectpg/RunningHooks", { defaultValue: () => [] })
 
 export class Observer {
-  /** This observer without spans, for an adapter whose calls have spans already. */
-  get withoutSpans(): Observer {
-    return new SpanlessObserver(this.settings, this.target, this.metrics)
-  }
-
   readonly target: Target
   /** Makes the comments of statements, if a program wants comments. */
   readonly comment: Observing["comment"]
   private readonly settings: Observing
   private readonly metrics: OperationMetrics | undefined
+  private readonly hasSpans: boolean
   /** Whether there is anything to report to besides a tracer, which depends on the fiber. */
   private readonly isObserving: boolean
 
   constructor(
     settings: Observing,
     target: Target,
-    metrics = settings.metrics ? new OperationMetrics(target) : undefined
+    metrics = settings.metrics ? new OperationMetrics(target) : undefined,
+    hasSpans = true
   ) {
+    this.hasSpans = hasSpans
     this.target = target
     this.comment = settings.comment
     this.settings = settings
     this.metrics = metrics
     this.isObserving = settings.onQuery !== undefined || settings.slowQueryMillis !== undefined || settings.metrics
+  }
+
+  /** This observer without spans, for an adapter whose calls have spans already. */
+  get withoutSpans(): Observer {
+    return new Observer(this.settings, this.target, this.metrics, false)
   }
 
   /** Runs an operation, and reports how it went. */
@@ -56,7 +59,7 @@ export class Observer {
     effect: Effect.Effect<A, E, R>
   ): Effect.Effect<A, E, R> {
     const observed = this.isObserving ? this.observed(fiber.getRef(RunningHooks), operation, asked, effect) : effect
-    return this.reports(fiber) ? this.traced(operation, asked, observed) : observed
+    return fiber.cache.tracer === undefined || !this.hasSpans ? observed : this.traced(operation, asked, observed)
   }
 
   /** Runs a transaction with its retries, and reports it as one span. */
@@ -64,20 +67,15 @@ export class Observer {
     fiber: Fiber.Fiber<unknown, unknown>,
     run: (attempts: Attempts | undefined) => Effect.Effect<A, E, R>
   ): Effect.Effect<A, E, R> {
-    if (this.reports(fiber))
+    if (this.hasSpans && isTraced(fiber))
       return tracedTransaction(`transaction ${this.target.database}`, this.target, this.metrics, run)
     return run(this.metrics === undefined ? undefined : new Attempts(undefined, this.metrics))
   }
 
   /** Runs what has a savepoint of its own, and reports it as a span. */
   savepoint<A, E, R>(fiber: Fiber.Fiber<unknown, unknown>, effect: Effect.Effect<A, E, R>): Effect.Effect<A, E, R> {
-    if (!this.reports(fiber)) return effect
+    if (!this.hasSpans || !isTraced(fiber)) return effect
     return tracedTransaction(`savepoint ${this.target.database}`, this.target, undefined, () => effect)
-  }
-
-  /** Whether the fiber's operations get spans. */
-  protected reports(fiber: Fiber.Fiber<unknown, unknown>): boolean {
-    return isTraced(fiber)
   }
 
   private observed<A, E, R>(
@@ -130,12 +128,6 @@ export class Observer {
       span.attribute("effectpg.method", method)
       return effect
     })
-  }
-}
-
-class SpanlessObserver extends Observer {
-  protected override reports(): boolean {
-    return false
   }
 }
 

@@ -117,11 +117,6 @@ export class StatementInUse {
     return valueCount > 0 ? !this.namedTypes.includes(UNSPECIFIED) : hasNoParameters(this.sql)
   }
 
-  /** Called when a statement is run. Remembers the formats that its rows are asked for in. */
-  ran(statement: PreparedStatement): void {
-    this.asked = this.asksForBinary ? BINARY : (statement.rowShape?.resultFormats ?? [])
-  }
-
   /** The columns that have come in a binary form, although their types have only a text form for the client. */
   textColumns({ rowShape }: PreparedStatement, types: DatabaseTypes): ReadonlyArray<TextColumn> {
     const columns = rowShape?.columns ?? []
@@ -261,5 +256,6 @@ export class StatementInUse {
 /** Leaves the type of a parameter to the server. */
 const UNSPECIFIED = 0
 const ONLY_TEXT = new Undecodable("it has only a text form")
-const BINARY: ReadonlyArray<Format> = [Format.binary]
+/** One format for all columns. */
+export const BINARY: ReadonlyArray<Format> = [Format.binary]
 const ALL_BINARY = encodeResultFormats(BINARY)

@@ -85,7 +85,7 @@ export const knowledgeMutants: ReadonlyArray<Mutant> = [
     edits: [
       {
         file: "session/exchange/extendedQuery.ts",
-        find: "    this.inUse.known = statement\n    this.inUse.ran(statement)\n",
+        find: "    this.inUse.known = statement\n    this.inUse.asked = statement.rowShape?.resultFormats ?? NONE\n",
         replace: "    this.inUse.known = statement\n"
       }
     ],
