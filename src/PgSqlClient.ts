@@ -46,11 +46,13 @@ import type * as PgNotification from "./PgNotification.ts"
 import type * as PgPool from "./PgPool.ts"
 import { json, makeCompiler } from "./sqlClient/compiler.ts"
 import { connectionOf } from "./sqlClient/connection.ts"
+import { checkChannel, makeReactiveQueue } from "./sqlClient/reactiveQueue.ts"
 import { sqlErrorOf } from "./sqlClient/sqlErrors.ts"
 import { SqlPgClient, sqlPgClientOf } from "./sqlClient/sqlPg.ts"
 import * as Transactions from "./sqlClient/transactions.ts"
 
 export type { RawAnswer, RawField } from "./sqlClient/answers.ts"
+export { installReactiveTriggers, type ReactiveTable, removeReactiveTriggers } from "./sqlClient/reactiveTriggers.ts"
 export type { SqlPgClient, SqlPgConfig, SqlPgNotification } from "./sqlClient/sqlPg.ts"
 
 // ------------------------------------------------------------------------------------------------------ models
@@ -86,7 +88,7 @@ export interface PgSqlClient extends SqlClient.SqlClient {
 }
 
 /**
- * How names are changed between program and database, and what spans say.
+ * How names are changed between program and database, what spans say, and how reactive queries hear of changes.
  *
  * @category models
  * @since 0.1.0
@@ -104,6 +106,40 @@ export interface Options {
   readonly transformJson?: boolean | undefined
   /** Attributes for the span of every statement, in addition to those of the database. */
   readonly spanAttributes?: Readonly<Record<string, unknown>> | undefined
+  /**
+   * The channel on which the database tells what has changed. With it, `reactive` and `reactiveMailbox` run a query again
+   * also if another process changes a table; without it, only invalidations in this process do that.
+   *
+   * The payload of a notification is one key, as text: `users` invalidates the key `"users"`, and `users:42` the key that
+   * `{ users: [42] }` stands for. A payload that is nobody's key does nothing. `installReactiveTriggers` makes tables send
+   * such notifications; nothing else does: an invalidation in this process is not sent to others.
+   *
+   * All reactive queries of a client share one LISTEN, on the connection of the pool that listens. The server has
+   * confirmed it before a query runs for the first time, and it ends with the last query. If notifications may have been
+   * lost, because that connection was replaced, all queries run again. While the client cannot listen, queries run without
+   * it; it logs a warning, tries again, and then runs them again. Meanwhile the keys are also invalidated for whatever
+   * else of the program uses the same `Reactivity`.
+   *
+   * @example
+   * ```ts
+   * import { Config, Effect, Stream } from "effect"
+   * import { SqlClient } from "effect/sql"
+   * import { PgSqlClient } from "effectpg"
+   *
+   * export const Database = PgSqlClient.layerConfig({
+   *   url: Config.Redacted("DATABASE_URL"),
+   *   reactiveChannel: "app_changes"
+   * })
+   *
+   * export const program = Effect.gen(function* () {
+   *   const sql = yield* SqlClient.SqlClient
+   *   yield* PgSqlClient.installReactiveTriggers("app_changes", ["users"])
+   *   const counts = sql.reactive(["users"], sql`SELECT count(*) AS n FROM users`)
+   *   yield* Stream.runForEach(counts, (rows) => Effect.log(rows))
+   * })
+   * ```
+   */
+  readonly reactiveChannel?: string | undefined
 }
 
 /**
@@ -141,7 +177,8 @@ export const PgSqlClient: Context.Service<PgSqlClient, PgSqlClient> =
 // ------------------------------------------------------------------------------------------------- constructors
 
 /**
- * Makes a client on the pool of a `PgClient`, so that both APIs share connections and transactions.
+ * Makes a client on the pool of a `PgClient`, so that both APIs share connections and transactions. Dies if
+ * `reactiveChannel` cannot be the name of a channel.
  *
  * @category constructors
  * @since 0.1.0
@@ -168,6 +205,8 @@ export const fromClient = Effect.fnUntraced(function* (
     onSuccess: (root) => connectionOf(new Router(levelSource(root), router.key, observer)),
     onFailure: (error) => sqlErrorOf(error, "reserve")
   })
+  const { reactiveChannel } = options
+  const reactiveQueue = reactiveChannel === undefined ? undefined : yield* makeReactiveQueue(pg, reactiveChannel)
   const client = yield* SqlClient.make({
     acquirer: Effect.succeed(connection),
     borrower: (use) => use(connection),
@@ -176,7 +215,8 @@ export const fromClient = Effect.fnUntraced(function* (
     driver: "effectpg",
     spanAttributes,
     transactionService: transactions.service,
-    transformRows: transformationOf(options)
+    transformRows: transformationOf(options),
+    ...(reactiveQueue && { reactiveQueue })
   })
   const { afterCommit, withTransaction } = transactions
   return Object.assign(client, {
@@ -201,6 +241,9 @@ export const make = Effect.fnUntraced(function* (
   settings: Settings
 ): Effect.fn.Return<PgSqlClient, SqlError, Scope.Scope | Reactivity.Reactivity> {
   const { options, pool } = divided(settings)
+  if (options.reactiveChannel !== undefined) {
+    yield* Effect.mapError(checkChannel("reactiveChannel", options.reactiveChannel), connecting)
+  }
   const pg = yield* Effect.mapError(PgClient.make({ minConnections: 0, ...pool }), connecting)
   return yield* fromClient(pg, options)
 })
@@ -299,13 +342,14 @@ const layerOf = <E, R>(
   ).pipe(Layer.provide(Reactivity.layer))
 
 const divided = ({
+  reactiveChannel,
   spanAttributes,
   transformJson,
   transformQueryNames,
   transformResultNames,
   ...pool
 }: Settings): { readonly options: Options; readonly pool: PgPool.Settings } => ({
-  options: { spanAttributes, transformJson, transformQueryNames, transformResultNames },
+  options: { reactiveChannel, spanAttributes, transformJson, transformQueryNames, transformResultNames },
   pool
 })
 
