@@ -107,18 +107,19 @@ export interface Options {
   /** Attributes for the span of every statement, in addition to those of the database. */
   readonly spanAttributes?: Readonly<Record<string, unknown>> | undefined
   /**
-   * The channel on which the database tells what has changed. With it, `reactive` and `reactiveMailbox` run a query again
-   * also if another process changes a table; without it, only invalidations in this process do that.
+   * The channel on which the database tells what has changed. `reactive` and `reactiveMailbox` then run a query again
+   * also if another process changes a table. Without it, only invalidations in this process run a query again.
    *
    * The payload of a notification is one key, as text: `users` invalidates the key `"users"`, and `users:42` the key that
-   * `{ users: [42] }` stands for. A payload that is nobody's key does nothing. `installReactiveTriggers` makes tables send
-   * such notifications; nothing else does: an invalidation in this process is not sent to others.
+   * `{ users: [42] }` stands for. A payload that is nobody's key does nothing. `installReactiveTriggers` makes tables
+   * send their keys. An invalidation in this process is not sent to other processes.
    *
-   * All reactive queries of a client share one LISTEN, on the connection of the pool that listens. The server has
-   * confirmed it before a query runs for the first time, and it ends with the last query. If notifications may have been
-   * lost, because that connection was replaced, all queries run again. While the client cannot listen, queries run without
-   * it; it logs a warning, tries again, and then runs them again. Meanwhile the keys are also invalidated for whatever
-   * else of the program uses the same `Reactivity`.
+   * All reactive queries of a client share one LISTEN, on the pool's connection for notifications. The server confirms
+   * it before the first run of a query, so that no change is missed, and it ends with the last query. If that connection
+   * is lost and replaced, all reactive queries of the client run again. If the client cannot listen, it logs a warning
+   * and tries again; queries run nevertheless, and run again once it listens.
+   *
+   * As long as the client listens, whatever else is registered with the same `Reactivity` is invalidated, too.
    *
    * @example
    * ```ts
