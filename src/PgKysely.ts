@@ -104,7 +104,8 @@ export interface StreamOptions {
  * A promise of this Kysely runs in the context of the fiber that has made it. Therefore, if you make a Kysely inside of
  * `withTransaction`, all of its queries belong to that transaction, and its own transactions are savepoints. A Kysely
  * that is made outside, such as that of a layer, runs its promises outside of any transaction but its own: use `execute`
- * for a query that shall belong to the transaction of a fiber.
+ * for a query that shall belong to the transaction of a fiber. It is also cheaper: each promise has a connection to itself,
+ * which the pool resets afterwards.
  *
  * A promise is rejected with the `PgError`. Values are those of effectpg: `int8` is a bigint, `timestamptz` a Date.
  * `destroy` ends the Kysely, and leaves the pool open. Fails with `InvalidConfigError` if the configuration is wrong.

@@ -30,6 +30,7 @@ import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import { identity } from "effect/Function"
 import * as Layer from "effect/Layer"
+import * as Predicate from "effect/Predicate"
 import type * as Queue from "effect/Queue"
 import * as Reactivity from "effect/reactivity/Reactivity"
 import type * as Scope from "effect/Scope"
@@ -39,14 +40,17 @@ import * as Statement from "effect/sql/Statement"
 import * as Stream from "effect/Stream"
 import { type OrConfigs, readSettings } from "./config/configSettings.ts"
 import { routerOf } from "./connection/baseQueryable.ts"
+import type { WithTransactionOptions } from "./connection/queryable/queryable.ts"
 import { levelSource, Router } from "./connection/router.ts"
 import * as PgClient from "./PgClient.ts"
+import * as Shape from "./call/shape.ts"
+import { invalid } from "./config/given.ts"
 import type * as PgError from "./PgError.ts"
 import type * as PgNotification from "./PgNotification.ts"
 import type * as PgPool from "./PgPool.ts"
 import { json, makeCompiler } from "./sqlClient/compiler.ts"
 import { connectionOf } from "./sqlClient/connection.ts"
-import { checkChannel, makeReactiveQueue } from "./sqlClient/reactiveQueue.ts"
+import { makeReactiveQueue } from "./sqlClient/reactiveQueue.ts"
 import { sqlErrorOf } from "./sqlClient/sqlErrors.ts"
 import { SqlPgClient, sqlPgClientOf } from "./sqlClient/sqlPg.ts"
 import * as Transactions from "./sqlClient/transactions.ts"
@@ -71,10 +75,24 @@ export interface PgSqlClient extends SqlClient.SqlClient {
    */
   readonly json: (value: unknown) => Statement.Fragment
   /**
-   * Runs an effect in a transaction, or in a savepoint if the fiber is in a transaction already. It takes the options of
-   * `PgClient.withTransaction`: isolation, access, retries and a timeout.
+   * Runs an effect in a transaction with the options of `PgClient.withTransaction`: isolation, access, retries and a
+   * timeout. Within a transaction it is a savepoint, as `withTransaction` is.
+   *
+   * @example
+   * ```ts
+   * import { Effect } from "effect"
+   * import { PgSqlClient } from "effectpg"
+   *
+   * export const total = Effect.gen(function* () {
+   *   const sql = yield* PgSqlClient.PgSqlClient
+   *   return yield* sql`SELECT sum(amount) AS total FROM entries`.pipe(
+   *     sql.withTransactionOptions({ isolation: "serializable", access: "read only" })
+   *   )
+   * })
+   * ```
+   * @since 0.1.0
    */
-  readonly withTransaction: Transactions.WithTransaction
+  readonly withTransactionOptions: (options: WithTransactionOptions) => SqlClient.SqlClient["withTransaction"]
   /**
    * Listens to a channel for the scope. When the effect completes, the server has confirmed the LISTEN. All channels
    * share one connection of the pool, which is opened anew if it is lost; a `Gap` in the queue then says that
@@ -178,24 +196,27 @@ export const PgSqlClient: Context.Service<PgSqlClient, PgSqlClient> =
 // ------------------------------------------------------------------------------------------------- constructors
 
 /**
- * Makes a client on the pool of a `PgClient`, so that both APIs share connections and transactions. Dies if
- * `reactiveChannel` cannot be the name of a channel.
+ * Makes a client on the pool of a `PgClient`, so that both APIs share connections and transactions.
  *
  * @category constructors
  * @since 0.1.0
  */
 export const fromClient = Effect.fnUntraced(function* (
   pg: PgClient.PgClient,
-  options: Options = {}
-): Effect.fn.Return<PgSqlClient, never, Reactivity.Reactivity> {
-  const pool = routerOf(pg)
-  if (pool === undefined) return yield* Effect.die(new Error("PgSqlClient needs a PgClient that effectpg made"))
+  given?: Options
+): Effect.fn.Return<PgSqlClient, SqlError, Reactivity.Reactivity> {
+  const options = yield* Effect.mapError(
+    Shape.withOptions(given, OPTIONS, (known = {}) => Effect.succeed(known)),
+    connecting
+  )
+  const pool = Shape.isSafely(Predicate.isObject, pg) ? routerOf(pg) : undefined
+  if (pool === undefined) return yield* connecting(invalid("pg", "must be a PgClient that effectpg made"))
   const observer = pool.observer.withoutSpans
   const { target } = observer
   const router = pool.adapted(observer)
   const connection = connectionOf(router)
   const spanAttributes: ReadonlyArray<readonly [string, unknown]> = [
-    ...Object.entries(options.spanAttributes ?? {}),
+    ...Object.entries(Shape.copyOf(options.spanAttributes ?? {}) ?? {}),
     ["db.system.name", "postgresql"],
     ["db.namespace", target.database],
     ["server.address", target.address],
@@ -207,7 +228,10 @@ export const fromClient = Effect.fnUntraced(function* (
     onFailure: (error) => sqlErrorOf(error, "reserve")
   })
   const { reactiveChannel } = options
-  const reactiveQueue = reactiveChannel === undefined ? undefined : yield* makeReactiveQueue(pg, reactiveChannel)
+  const reactiveQueue =
+    reactiveChannel === undefined
+      ? undefined
+      : yield* Effect.mapError(makeReactiveQueue(pg, reactiveChannel), connecting)
   const client = yield* SqlClient.make({
     acquirer: Effect.succeed(connection),
     borrower: (use) => use(connection),
@@ -219,12 +243,13 @@ export const fromClient = Effect.fnUntraced(function* (
     transformRows: transformationOf(options),
     ...(reactiveQueue && { reactiveQueue })
   })
-  const { afterCommit, withTransaction } = transactions
+  const { afterCommit, withTransaction, withTransactionOptions } = transactions
   return Object.assign(client, {
     pg,
     json,
     afterCommit,
     withTransaction,
+    withTransactionOptions,
     listen: listening(pg),
     notify: (channel: string, payload: string) =>
       Effect.mapError(pg.notify(channel, payload), (error) => sqlErrorOf(error, "notify"))
@@ -241,13 +266,21 @@ export const fromClient = Effect.fnUntraced(function* (
 export const make = Effect.fnUntraced(function* (
   settings: Settings
 ): Effect.fn.Return<PgSqlClient, SqlError, Scope.Scope | Reactivity.Reactivity> {
-  const { options, pool } = divided(settings)
-  if (options.reactiveChannel !== undefined) {
-    yield* Effect.mapError(checkChannel("reactiveChannel", options.reactiveChannel), connecting)
-  }
-  const pg = yield* Effect.mapError(PgClient.make({ minConnections: 0, ...pool }), connecting)
+  const { options, pool } = yield* divided(settings)
+  const pg = yield* Effect.mapError(PgClient.make(pool), connecting)
   return yield* fromClient(pg, options)
 })
+
+const OPTIONS: Shape.Kinds = {
+  reactiveChannel: Shape.text,
+  spanAttributes: {
+    is: (value) => Predicate.isObject(value) && Shape.copyOf(value) !== undefined,
+    takes: "an object of attributes"
+  },
+  transformJson: Shape.flag,
+  transformQueryNames: Shape.callback,
+  transformResultNames: Shape.callback
+}
 
 const connecting = (error: PgError.PgError): SqlError => sqlErrorOf(error, "connect")
 
@@ -298,7 +331,7 @@ export const layerConfig = (
  */
 export const layerFrom = (
   options?: Options
-): Layer.Layer<PgSqlClient | SqlClient.SqlClient, never, PgClient.PgClient> =>
+): Layer.Layer<PgSqlClient | SqlClient.SqlClient, SqlError, PgClient.PgClient> =>
   layerOf(Effect.flatMap(PgClient.PgClient, (pg) => fromClient(pg, options)))
 
 /**
@@ -342,17 +375,18 @@ const layerOf = <E, R>(
     )
   ).pipe(Layer.provide(Reactivity.layer))
 
-const divided = ({
-  reactiveChannel,
-  spanAttributes,
-  transformJson,
-  transformQueryNames,
-  transformResultNames,
-  ...pool
-}: Settings): { readonly options: Options; readonly pool: PgPool.Settings } => ({
-  options: { reactiveChannel, spanAttributes, transformJson, transformQueryNames, transformResultNames },
-  pool
-})
+/** Divides the settings into options of effect/sql, which `fromClient` checks, and those of the pool. */
+const divided = (settings: Settings): Effect.Effect<{ readonly options: Options; readonly pool: PgPool.Settings }> =>
+  Effect.sync(() => {
+    const known = Shape.copyOf(settings)
+    // A value that is not an object has no options; reading the other settings reports it.
+    if (known === undefined) return { options: {}, pool: settings }
+    const { reactiveChannel, spanAttributes, transformJson, transformQueryNames, transformResultNames, ...pool } = known
+    return {
+      options: { reactiveChannel, spanAttributes, transformJson, transformQueryNames, transformResultNames },
+      pool: { minConnections: 0, ...pool }
+    }
+  })
 
 /** `withoutTransforms` needs a transformation of rows to take away, even if only statements are changed. */
 const transformationOf = ({ transformJson, transformQueryNames, transformResultNames }: Options) => {

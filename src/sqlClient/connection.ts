@@ -28,9 +28,9 @@ type TransformRows = <A extends object>(rows: ReadonlyArray<A>) => ReadonlyArray
 /** Makes the connection whose calls `router` routes. */
 export const connectionOf = (router: Router): Connection => {
   /** `empty` is the answer to a text without a statement, such as a migration of comments alone. */
-  const run = <A>(operation: string, make: Make<A>, sql: string, params: Values, empty: A): Answer<A> =>
+  const run = <A>(operation: string, make: Make<A>, sql: string, params: Values, empty: () => A): Answer<A> =>
     Effect.catch(typedCall(router, operation, make, sql, params), (error) =>
-      error._tag === "EmptyQueryError" ? Effect.succeed(empty) : Effect.fail(sqlErrorOf(error, operation))
+      error._tag === "EmptyQueryError" ? Effect.sync(empty) : Effect.fail(sqlErrorOf(error, operation))
     )
   const rows = (
     operation: string,
@@ -39,15 +39,15 @@ export const connectionOf = (router: Router): Connection => {
     params: Values,
     transform: TransformRows | undefined
   ): Answer<ReadonlyArray<object>> => {
-    const answer = run(operation, make, sql, params, NO_ROWS)
+    const answer = run(operation, make, sql, params, noRows)
     return transform === undefined ? answer : Effect.map(answer, transform)
   }
   return {
     execute: (sql, params, transform) => rows("execute", objectRows, sql, params, transform),
     executeUnprepared: (sql, params, transform) => rows("executeUnprepared", unkeptObjectRows, sql, params, transform),
-    executeValues: (sql, params) => run("executeValues", tupleRows, sql, params, NO_ROWS),
-    executeValuesUnprepared: (sql, params) => run("executeValuesUnprepared", unkeptTupleRows, sql, params, NO_ROWS),
-    executeRaw: (sql, params) => run("executeRaw", rawAnswer, sql, params, NO_ANSWER),
+    executeValues: (sql, params) => run("executeValues", tupleRows, sql, params, noRows),
+    executeValuesUnprepared: (sql, params) => run("executeValuesUnprepared", unkeptTupleRows, sql, params, noRows),
+    executeRaw: (sql, params) => run("executeRaw", rawAnswer, sql, params, noAnswer),
     executeStream: (sql, params, transform) => {
       const rows = Stream.mapError(typedStream(router, sql, params), (error) => sqlErrorOf(error, "executeStream"))
       return transform === undefined
@@ -60,5 +60,6 @@ export const connectionOf = (router: Router): Connection => {
   }
 }
 
-const NO_ROWS: ReadonlyArray<never> = []
-const NO_ANSWER: RawAnswer = { command: "", rowCount: 0, rows: [], fields: [] }
+// A caller may change the rows that it gets.
+const noRows = (): ReadonlyArray<never> => []
+const noAnswer = (): RawAnswer => ({ command: "", rowCount: 0, rows: [], fields: [] })

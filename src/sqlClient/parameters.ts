@@ -65,10 +65,6 @@ export const timeZoneOf = ({ parameters }: { readonly parameters: ReadonlyMap<st
 const isDated = (value: unknown): boolean =>
   value instanceof Date || (Array.isArray(value) && kindOfElements(value) === "date")
 
-/** Tells statements apart by their texts and by which of their parameters the first typing may not suit. */
-export const undecidedKey = (sql: string, params: ReadonlyArray<unknown>): string =>
-  `${sql}\0${params.map((value) => (isDated(value) ? "date" : isTextArray(value) ? "text[]" : "")).join()}`
-
 const UTC = /^(Etc\/)?(UTC|UCT|GMT|Universal|Zulu|Greenwich)$/i
 const IN_UTC: Typing = { dates: "timestamptz", texts: "text[]" }
 /** The first typing outside UTC. */

@@ -27,8 +27,8 @@ let clients = 0
 export const makeReactiveQueue = Effect.fnUntraced(function* (
   pg: PgClient.PgClient,
   channel: string
-): Effect.fn.Return<ReactiveQueue, never, Reactivity.Reactivity> {
-  yield* Effect.orDie(checkChannel("reactiveChannel", channel))
+): Effect.fn.Return<ReactiveQueue, PgError.PgError, Reactivity.Reactivity> {
+  yield* checkChannel("reactiveChannel", channel)
   const reactivity = yield* Reactivity.Reactivity
   // All queries of the client have this key, too. No payload can be the same, because none can contain a NUL.
   const everything = `\0effectpg/${clients++}`

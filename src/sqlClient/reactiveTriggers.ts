@@ -7,6 +7,7 @@ import * as SqlClient from "effect/sql/SqlClient"
 import type { SqlError } from "effect/sql/SqlError"
 import { createHash } from "node:crypto"
 import * as Shape from "../call/shape.ts"
+import { invalid } from "../config/given.ts"
 import type * as PgError from "../PgError.ts"
 import { OUR_PREFIX, quoteName, quoteText } from "../wire/sqlText.ts"
 import { checkChannel } from "./reactiveQueue.ts"
@@ -102,11 +103,35 @@ interface Table {
   readonly key: string
 }
 
-const tableOf = (given: ReactiveTable): Table => {
+const checked = (
+  channel: string,
+  given: ReadonlyArray<ReactiveTable>
+): Effect.Effect<ReadonlyArray<Table>, PgError.PgError> =>
+  Effect.flatMap(checkChannel("channel", channel), () => {
+    const tables = tablesOf(given)
+    return tables === undefined ? Effect.fail(invalid("tables", TABLES)) : Effect.succeed(tables)
+  })
+
+const TABLES =
+  'must be an array of names of tables, each a string or an object such as { schema: "app", table: "orders" }'
+
+/** Reads the tables once; undefined if they are none, or cannot be read. */
+const tablesOf = (given: ReadonlyArray<unknown>): ReadonlyArray<Table> | undefined => {
+  try {
+    const tables = Array.isArray(given) ? Array.from(given, tableOf) : [undefined]
+    return tables.every((table) => table !== undefined) ? tables : undefined
+  } catch {
+    return undefined
+  }
+}
+
+const tableOf = (given: unknown): Table | undefined => {
   if (typeof given === "string") return { name: quoteName(given), key: given }
-  const { schema, table } = given
+  if (!Shape.isPlain(given)) return undefined
+  const { schema, table }: { readonly schema?: unknown; readonly table?: unknown } = { ...Object(given) }
+  if (typeof table !== "string") return undefined
   if (schema === undefined) return tableOf(table)
-  return { name: qualified(schema, table), key: `${schema}.${table}` }
+  return typeof schema === "string" ? { name: qualified(schema, table), key: `${schema}.${table}` } : undefined
 }
 
 const qualified = (schema: string, name: string): string => `${quoteName(schema)}.${quoteName(name)}`
@@ -120,32 +145,16 @@ const forEachTable = (
 ): Effect.Effect<void, SqlError, SqlClient.SqlClient> =>
   Effect.gen(function* () {
     const sql = yield* SqlClient.SqlClient
-    const checked = Effect.andThen(
-      checkChannel("channel", channel),
-      Shape.unless(Shape.faultOf("tables", tables, TABLES), () => Effect.void)
-    )
-    yield* Effect.mapError(checked, (error: PgError.PgError) => sqlErrorOf(error, operation))
+    const known = yield* Effect.mapError(checked(channel, tables), (error) => sqlErrorOf(error, operation))
     yield* sql.withTransaction(
       Effect.andThen(
         sql.unsafe(LOCK),
-        Effect.forEach(tables, (table) => change(sql, tableOf(table)), { discard: true })
+        Effect.forEach(known, (table) => change(sql, table), { discard: true })
       )
     )
   })
 
 const LOCK = `SELECT pg_catalog.pg_advisory_xact_lock(pg_catalog.hashtextextended(${quoteText(FUNCTION)}, 0))`
-
-const TABLES: Shape.Kind = {
-  is: (value) => Shape.isArray(value) && value.every(isTable),
-  takes: 'an array of names of tables, each a string or an object such as { schema: "app", table: "orders" }'
-}
-
-const isTable = (value: unknown): boolean => {
-  if (typeof value === "string") return true
-  if (typeof value !== "object" || value === null || !("table" in value)) return false
-  const schema = "schema" in value ? value.schema : undefined
-  return typeof value.table === "string" && (schema === undefined || typeof schema === "string")
-}
 
 interface Found {
   readonly schema: string

@@ -24,16 +24,15 @@ import { sqlErrorOf } from "./sqlErrors.ts"
 export type TransactionService = SqlClient.SqlClient["transactionService"]
 
 /** Runs an effect in a transaction, or in a savepoint if the fiber is in a transaction of either API. */
-export type WithTransaction = <A, E, R>(
-  self: Effect.Effect<A, E, R>,
-  options?: WithTransactionOptions
-) => Effect.Effect<A, E | SqlError, R>
+export type WithTransaction = SqlClient.SqlClient["withTransaction"]
 
 export type AfterCommit = SqlClient.SqlClient["afterCommit"]
 
 export interface Transactions {
   readonly service: TransactionService
+  /** Takes no options: at the end of `Effect.fn` it is given the arguments of the function. */
   readonly withTransaction: WithTransaction
+  readonly withTransactionOptions: (options: WithTransactionOptions) => WithTransaction
   readonly afterCommit: AfterCommit
 }
 
@@ -52,8 +51,6 @@ const CurrentTransactionService = Context.Reference<TransactionService | undefin
 interface Shared {
   readonly service: TransactionService
   readonly afterCommit: AfterCommit
-  /** The levels that were begun through effect/sql. */
-  readonly begunHere: WeakSet<TransactionLevel>
 }
 
 const sharedOf = new WeakMap<object, Shared>()
@@ -68,7 +65,9 @@ export const make = (
   spanAttributes: ReadonlyArray<readonly [string, unknown]>
 ): Transactions => {
   const shared = sharedOf.get(router.companions) ?? share(router)
-  const { afterCommit, begunHere, service } = shared
+  const { afterCommit, service } = shared
+  /** The levels that this client has begun through effect/sql. */
+  const begunHere = new WeakSet<TransactionLevel>()
   const identified = SqlClient.makeWithTransaction({
     transactionService: service,
     spanAttributes,
@@ -79,21 +78,20 @@ export const make = (
     rollback: () => Effect.void,
     rollbackSavepoint: () => Effect.void
   })
-  return {
-    service,
-    afterCommit,
-    withTransaction: <A, E, R>(self: Effect.Effect<A, E, R>, options?: WithTransactionOptions) => {
+  const inTransaction =
+    (options?: WithTransactionOptions) =>
+    <A, E, R>(self: Effect.Effect<A, E, R>): Effect.Effect<A, E | SqlError, R> => {
       const body = router.onTransaction((level) => {
         if (level !== undefined) begunHere.add(level)
         return self
       })
       const whole = identified(transacted(router, body, options))
-      // For a level that only effectpg has begun, effect/sql has nothing with which siblings wait for each other.
+      // For a level that this client has not begun, effect/sql has nothing with which siblings wait for each other.
       return router.onTransaction((level) =>
         level !== undefined && begunHere.has(level) ? whole : Effect.updateContext(whole, hiding<R>(service))
       )
     }
-  }
+  return { service, afterCommit, withTransaction: inTransaction(), withTransactionOptions: inTransaction }
 }
 
 const share = (router: Router): Shared => {
@@ -118,7 +116,7 @@ const share = (router: Router): Shared => {
         : Context.add(known, Reactivity.Reactivity, deferring(reactivity, afterCommit))
     })
   )
-  const shared = { service, afterCommit, begunHere: new WeakSet<TransactionLevel>() }
+  const shared = { service, afterCommit }
   sharedOf.set(router.companions, shared)
   return shared
 }
@@ -155,7 +153,7 @@ const transacted = <A, E, R>(
       failures.add(error)
       return error
     })
-    const whole = Shape.withOptions(optionsIn(given), WITH_TRANSACTION_OPTIONS, (options = {}) => {
+    const whole = Shape.withOptions(given, WITH_TRANSACTION_OPTIONS, (options = {}) => {
       const begun = (begin: string | PgError.InvalidConfigError) =>
         typeof begin === "string" ? begunWith(router, noted, begin, options) : Effect.fail(begin)
       const begins = router.inTransaction<A, E | PgError.PgError, R>(
@@ -169,10 +167,6 @@ const transacted = <A, E, R>(
       PgError.isPgError(error) && !failures.has(error)
     return Effect.mapError(whole, (error) => (isOfTransaction(error) ? sqlErrorOf(error, "withTransaction") : error))
   })
-
-/** A function that is given to `map` gets an index, too, and callers of `SqlClient.withTransaction` know no options. */
-const optionsIn = (given: WithTransactionOptions | undefined): WithTransactionOptions | undefined =>
-  typeof given === "object" ? given : undefined
 
 /**
  * Runs an effect once the transaction of the fiber has been committed, without that transaction. A transaction that can

@@ -4,11 +4,14 @@
  */
 import * as Effect from "effect/Effect"
 import * as Stream from "effect/Stream"
+import { namedTypes } from "../codec/typedParameter.ts"
 import type { Row, StreamOptions } from "../call/call.ts"
 import type { Router } from "../connection/router.ts"
 import { stream } from "../connection/stream.ts"
 import * as PgError from "../PgError.ts"
 import { preparation } from "../session/request/request.ts"
+import { rememberedIn } from "../session/statement/statementInUse.ts"
+import { statementKey } from "../session/statement/statements.ts"
 import { JOINING_LEVEL } from "../session/transaction/transactionLevel.ts"
 import { TransactionStatus } from "../wire/backendMessage.ts"
 import type { Make } from "./answers.ts"
@@ -19,8 +22,7 @@ import {
   otherTyping,
   timeZoneOf,
   typedParameters,
-  type Typing,
-  undecidedKey
+  type Typing
 } from "./parameters.ts"
 
 type Values = ReadonlyArray<unknown>
@@ -82,27 +84,19 @@ const otherwise = <A>(
     return Effect.mapError(again(typing), (last) => (isOfTypes(last) ? error : last))
   })
 
-/** The statements whose parameters the server has taken as they are typed first, of all clients. */
-const decided = new Set<string>()
-const MAX_DECIDED = 1_000
-
 /**
  * Runs a first attempt in a savepoint, if it is in a transaction and the server may not take its parameters. Otherwise
- * its error would abort the transaction.
+ * its error would abort the transaction. The server has taken those of a statement that the session keeps.
  */
 const guarded = <A>(router: Router, sql: string, params: Values, attempt: Answer<A>): Answer<A> =>
   router.onTransaction((level) => {
-    const key = undecidedKey(sql, params)
-    if (level === undefined || decided.has(key) || isDecided(params, firstTyping(timeZoneOf(level.session)))) {
-      return attempt
-    }
-    const probe = level.within(JOINING_LEVEL, (inner) => router.bind(inner, attempt))
-    return Effect.tap(probe, () =>
-      Effect.sync(() => {
-        if (decided.size >= MAX_DECIDED) decided.clear()
-        decided.add(key)
-      })
-    )
+    if (level === undefined) return attempt
+    const { catalogue, statements } = level.session
+    const typing = firstTyping(timeZoneOf(level.session))
+    if (isDecided(params, typing)) return attempt
+    const key = statementKey(sql, namedTypes(typedParameters(params, typing)))
+    if (rememberedIn(statements, key, catalogue) !== undefined) return attempt
+    return level.within(JOINING_LEVEL, (inner) => router.bind(inner, attempt))
   })
 
 /**

@@ -6,6 +6,8 @@ import { assert, layer } from "@effect/vitest"
 import * as Cause from "effect/Cause"
 import * as Deferred from "effect/Deferred"
 import * as Effect from "effect/Effect"
+import * as Layer from "effect/Layer"
+import * as Reactivity from "effect/reactivity/Reactivity"
 import * as Exit from "effect/Exit"
 import * as Fiber from "effect/Fiber"
 import * as Inspectable from "effect/Inspectable"
@@ -25,6 +27,7 @@ import * as PgConnection from "../../src/PgConnection.ts"
 import * as PgError from "../../src/PgError.ts"
 import * as PgPool from "../../src/PgPool.ts"
 import * as PgSql from "../../src/PgSql.ts"
+import * as PgSqlClient from "../../src/PgSqlClient.ts"
 import type * as PgTransaction from "../../src/PgTransaction.ts"
 import * as PgTypes from "../../src/PgTypes.ts"
 import { TestDatabase } from "../support/database.ts"
@@ -110,6 +113,48 @@ const places: Readonly<Record<string, Place>> = {
   "PgClient.PgClient": "handed out",
   "PgClient.ServiceClass": "a type",
   "PgClient.layerEnv": "a constant",
+  // The errors of migrations show what the program has given: names and texts of its migrations.
+  "PgKysely.StreamOptions": "the caller's own",
+  "PgMigrator.Loader": "the caller's own",
+  "PgMigrator.Migration": "the caller's own",
+  "PgMigrator.MigratorOptions": "the caller's own",
+  "PgMigrator.Options": "the caller's own",
+  "PgMigrator.RunOptions": "the caller's own",
+  "PgMigrator.SchemaDump": "the caller's own",
+  "PgMigrator.SchemaDumpOptions": "the caller's own",
+  "PgMigrator.SqlFile": "the caller's own",
+  "PgMigrator.SqlMigration": "the caller's own",
+  "PgSqlClient.ConfigSettings": "the caller's own",
+  "PgSqlClient.Options": "the caller's own",
+  "PgSqlClient.Settings": "the caller's own",
+  "PgMigrator.ResolvedMigration": "the caller's own",
+  "PgKysely.Executable": "the caller's own",
+  "PgKysely.Streamable": "the caller's own",
+  "PgMigrator.ConflictError": "the caller's own",
+  "PgMigrator.DuplicateError": "the caller's own",
+  "PgMigrator.EffectFailedError": "the caller's own",
+  "PgMigrator.FileChangedError": "the caller's own",
+  "PgMigrator.FileMissingError": "the caller's own",
+  "PgMigrator.InsideTransactionError": "the caller's own",
+  "PgMigrator.InvalidFileError": "the caller's own",
+  "PgMigrator.LoaderFailedError": "the caller's own",
+  "PgMigrator.MigrationError": "the caller's own",
+  "PgMigrator.OutOfOrderError": "the caller's own",
+  "PgMigrator.PgMigrationError": "the caller's own",
+  "PgMigrator.SchemaDumpError": "the caller's own",
+  "PgMigrator.StatementFailedError": "the caller's own",
+  "PgMigrator.PendingMigration": "the caller's own",
+  "PgMigrator.RanStatement": "the caller's own",
+  "PgMigrator.MigrationReason": "a type",
+  "PgMigrator.MigrationState": "a type",
+  "PgSqlClient.SqlPgConfig": "a type",
+  "PgSqlClient.SqlPgNotification": "a type",
+  "PgMigrator.MigrationStatus": "an answer",
+  "PgSqlClient.RawAnswer": "an answer",
+  "PgSqlClient.RawField": "an answer",
+  "PgSqlClient.PgSqlClient": "handed out",
+  "PgSqlClient.SqlPgClient": "handed out",
+  "PgSqlClient.layerSqlPg": "a constant",
   "PgConfig.CommentedCall": "handed out",
   "PgConfig.HostAddress": "handed out",
   "PgConfig.PoolSettings": "the caller's own",
@@ -451,10 +496,14 @@ const sampled: Effect.Effect<Samples, PgError.PgError, TestDatabase | Scope.Scop
   const pool = yield* PgPool.make(settings)
   const client = yield* PgClient.make({ ...settings, maxConnections: 1, multiplex: false })
   const connection = yield* PgConnection.make({ url: user.url })
+  const sql = yield* PgSqlClient.fromClient(pool).pipe(Effect.provide(Reactivity.layer), Effect.orDie)
+  const underKey = yield* Layer.build(PgSqlClient.layerSqlPg).pipe(Effect.provideService(PgSqlClient.PgSqlClient, sql))
   const lent = yield* client.connection
   const errors = [...(yield* provoked(pool)), ...(yield* unprovoked(user))]
   const samples: Samples = {}
   const add = (name: string, ...values: ReadonlyArray<unknown>): void => void (samples[name] ??= []).push(...values)
+  add("PgSqlClient.PgSqlClient", sql)
+  add("PgSqlClient.SqlPgClient", ...underKey.mapUnsafe.values())
   for (const error of errors) add(`PgError.${PgError.isPostgresError(error) ? "PostgresError" : error._tag}`, error)
 
   // Both connections of the pool are held, and calls of every kind wait.

@@ -16,7 +16,8 @@ const clientOf = (pool: PgPool.PgPool): Effect.Effect<PgSqlClient.PgSqlClient> =
     if (known !== undefined) return Effect.succeed(known)
     return PgSqlClient.fromClient(pool).pipe(
       Effect.tap((made) => Effect.sync(() => clients.set(pool, made))),
-      Effect.provide(Reactivity.layer)
+      Effect.provide(Reactivity.layer),
+      Effect.orDie
     )
   })
 

@@ -17,7 +17,7 @@ testPrograms({
   of: "transactions of both APIs",
   runs: 600,
   subjectOn: (pg) =>
-    Effect.map(sqlOf(pg), (sql) => (program, committed) => {
+    Effect.map(Effect.orDie(sqlOf(pg)), (sql) => (program, committed) => {
       const isSql = coin(program)
       const noted = (n: number) => Effect.sync(() => void committed.push(n))
       const native = subjectOf(pg, (n) => pg.execute(INSERT, [program, n]))

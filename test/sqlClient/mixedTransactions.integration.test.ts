@@ -269,11 +269,10 @@ layer(TestDatabase.layer, { excludeTestServices: true })("a transaction of both 
         yield* Effect.provideService(sql.withTransaction(modes), begun, "BEGIN ISOLATION LEVEL SERIALIZABLE READ ONLY"),
         ["serializable", "serializable", "on"]
       )
-      assert.deepStrictEqual(yield* sql.withTransaction(modes, { isolation: "repeatable read", access: "read only" }), [
-        "repeatable read",
-        "repeatable read",
-        "on"
-      ])
+      assert.deepStrictEqual(
+        yield* sql.withTransactionOptions({ isolation: "repeatable read", access: "read only" })(modes),
+        ["repeatable read", "repeatable read", "on"]
+      )
       // It begins transactions of sql only, and no savepoints.
       assert.strictEqual(
         yield* Effect.provideService(pg.withTransaction(sql.withTransaction(isolation)), begun, "BEGIN NONSENSE"),
@@ -284,10 +283,7 @@ layer(TestDatabase.layer, { excludeTestServices: true })("a transaction of both 
       const error = yield* Effect.flip(failed)
       assert.strictEqual(error.reason._tag, "SqlSyntaxError")
       const nested = pg.withTransaction(
-        sql.withTransaction(
-          Effect.sync(() => ran++),
-          { isolation: "serializable" }
-        )
+        Effect.sync(() => ran++).pipe(sql.withTransactionOptions({ isolation: "serializable" }))
       )
       assert.strictEqual(nativeOf(yield* Effect.flip(nested))?._tag, "InvalidConfigError")
       assert.strictEqual(ran, 0)
@@ -299,11 +295,11 @@ layer(TestDatabase.layer, { excludeTestServices: true })("a transaction of both 
     Effect.gen(function* () {
       const { apis, healthy, numbers, pg, sql } = yield* both()
       const slow = Effect.andThen(apis.pg.insert(1), sql`SELECT pg_sleep(60)`)
-      const error = yield* Effect.flip(sql.withTransaction(slow, { timeout: "30 millis" }))
+      const error = yield* Effect.flip(sql.withTransactionOptions({ timeout: "30 millis" })(slow))
       assert.strictEqual(nativeOf(error)?._tag, "QueryTimeoutError")
       assert.isTrue(isSqlError(error) && error.reason._tag === "StatementTimeoutError")
       yield* pg.withTransaction(
-        Effect.andThen(apis.sql.insert(2), Effect.ignore(sql.withTransaction(slow, { timeout: "30 millis" })))
+        Effect.andThen(apis.sql.insert(2), Effect.ignore(sql.withTransactionOptions({ timeout: "30 millis" })(slow)))
       )
       assert.deepStrictEqual(yield* numbers, [2])
       yield* healthy
@@ -316,7 +312,15 @@ layer(TestDatabase.layer, { excludeTestServices: true })("a transaction of both 
       Effect.gen(function* () {
         const { apis, healthy, numbers, pg, sql } = yield* both()
         const transient = "DO $$ BEGIN RAISE EXCEPTION USING ERRCODE = '40001'; END $$"
-        for (const client of [sql, pg]) {
+        type Retried = (
+          body: Effect.Effect<void, Failure>,
+          retry: Schedule.Schedule<unknown, unknown>
+        ) => Effect.Effect<void, Failure>
+        const ways: ReadonlyArray<Retried> = [
+          (body, retry) => sql.withTransactionOptions({ retry })(body),
+          (body, retry) => pg.withTransaction(body, { retry })
+        ]
+        for (const retried of ways) {
           for (const inner of [apis.sql, apis.pg]) {
             let attempts = 0
             const seen: Array<unknown> = []
@@ -327,7 +331,7 @@ layer(TestDatabase.layer, { excludeTestServices: true })("a transaction of both 
               yield* inner.insert(++attempts)
               if (attempts < 3) yield* inner.execute(transient)
             })
-            yield* client.withTransaction<void, Failure, never>(body, { retry })
+            yield* retried(body, retry)
             assert.strictEqual(attempts, 3)
             assert.deepStrictEqual(seen, ["SerializationError", "SerializationError"])
           }
@@ -338,7 +342,7 @@ layer(TestDatabase.layer, { excludeTestServices: true })("a transaction of both 
           Effect.sync(() => once++),
           sql`SELECT 1 / 0`
         )
-        yield* Effect.flip(sql.withTransaction(hopeless, { retry: Schedule.recurs(3) }))
+        yield* Effect.flip(sql.withTransactionOptions({ retry: Schedule.recurs(3) })(hopeless))
         assert.strictEqual(once, 1)
         yield* healthy
       }).pipe(Effect.scoped)
@@ -353,7 +357,7 @@ layer(TestDatabase.layer, { excludeTestServices: true })("a transaction of both 
       assert.deepStrictEqual(yield* numbers, [1, 2, 3, 4, 5])
       const wrong: Array<object> = [{ timeout: "soon" }, { retry: 3 }, { isolation: "high" }, { access: 7 }]
       for (const options of wrong) {
-        const exit = yield* Effect.exit(sql.withTransaction(sql`SELECT 1`, options))
+        const exit = yield* Effect.exit(sql.withTransactionOptions(options)(sql`SELECT 1`))
         assert.strictEqual(endOf(exit), "InvalidConfigError", JSON.stringify(options))
       }
       yield* healthy

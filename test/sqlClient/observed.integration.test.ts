@@ -88,7 +88,7 @@ layer(TestDatabase.layer, { excludeTestServices: true })("a call of sql", (it) =
       const transient = Effect.suspend(() =>
         ++attempts === 1 ? sql`DO $$ BEGIN RAISE EXCEPTION USING ERRCODE = '40P01'; END $$` : sql`SELECT 1`
       )
-      yield* run(sql.withTransaction(transient, { retry: Schedule.recurs(1) }))
+      yield* run(sql.withTransactionOptions({ retry: Schedule.recurs(1) })(transient))
       const all = yield* metrics
       const retries = all.find(({ descriptor }) => descriptor.name === "effectpg.transaction.retries")
       assert.deepStrictEqual(

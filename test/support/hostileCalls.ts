@@ -5,9 +5,12 @@ import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Layer from "effect/Layer"
 import * as Option from "effect/Option"
+import * as Reactivity from "effect/reactivity/Reactivity"
 import * as Schedule from "effect/Schedule"
 import * as Schema from "effect/Schema"
 import type * as Scope from "effect/Scope"
+import * as SqlClient from "effect/sql/SqlClient"
+import { isSqlError } from "effect/sql/SqlError"
 import * as Stream from "effect/Stream"
 import * as PgClient from "../../src/PgClient.ts"
 import * as PgConfig from "../../src/PgConfig.ts"
@@ -17,6 +20,7 @@ import * as PgKysely from "../../src/PgKysely.ts"
 import * as PgLargeObject from "../../src/PgLargeObject.ts"
 import * as PgPool from "../../src/PgPool.ts"
 import * as PgSql from "../../src/PgSql.ts"
+import * as PgSqlClient from "../../src/PgSqlClient.ts"
 import * as PgTransaction from "../../src/PgTransaction.ts"
 import * as PgTypes from "../../src/PgTypes.ts"
 import { hostileValues, OwnFault, type Path, pathsOf, withValueAt } from "./hostileValues.ts"
@@ -196,6 +200,14 @@ export interface HostileCall {
 
 type Call = Effect.Effect<Exit.Exit<unknown, unknown> | string, unknown>
 
+const sqlOptions = {
+  reactiveChannel: "hostile",
+  spanAttributes: { service: "hostile" },
+  transformJson: true,
+  transformQueryNames: (name: string) => name,
+  transformResultNames: (name: string) => name
+}
+
 /** The functions of the modules that ask or open something. */
 const functionArguments: Readonly<Record<string, ReadonlyArray<ReadonlyArray<unknown>>>> = {
   "PgClient.layer": [[poolSettings]],
@@ -211,7 +223,10 @@ const functionArguments: Readonly<Record<string, ReadonlyArray<ReadonlyArray<unk
   "PgConnection.layer": [[settings]],
   "PgConnection.make": [[settings]],
   "PgPool.layer": [[poolSettings]],
-  "PgPool.make": [[poolSettings]]
+  "PgPool.make": [[poolSettings]],
+  "PgSqlClient.layer": [[{ ...poolSettings, ...sqlOptions }]],
+  "PgSqlClient.layerConfig": [[{ ...poolSettings, ...sqlOptions }]],
+  "PgSqlClient.make": [[{ ...poolSettings, ...sqlOptions }]]
 }
 
 async function* noRows(): AsyncGenerator {}
@@ -221,6 +236,10 @@ const POOL = Symbol("the pool")
 const askingArguments: Readonly<Record<string, ReadonlyArray<ReadonlyArray<unknown>>>> = {
   "PgKysely.dialect": [[POOL]],
   "PgKysely.make": [[{ log: ["error"], plugins: [{ transformQuery: () => 0, transformResult: () => 0 }] }]],
+  "PgSqlClient.fromClient": [[POOL, sqlOptions]],
+  "PgSqlClient.installReactiveTriggers": [["hostile", ["hostile", { schema: "public", table: "hostile" }]]],
+  "PgSqlClient.layerFrom": [[sqlOptions]],
+  "PgSqlClient.removeReactiveTriggers": [["hostile", ["hostile", { schema: "public", table: "hostile" }]]],
   "PgLargeObject.read": [[POOL, 4_000_000_000]],
   "PgLargeObject.remove": [[POOL, 4_000_000_000]],
   "PgLargeObject.write": [[POOL, Stream.make(Uint8Array.of(1))]],
@@ -238,6 +257,7 @@ const modules: Readonly<Record<string, object>> = {
   PgLargeObject,
   PgPool,
   PgSql,
+  PgSqlClient,
   PgTransaction,
   PgTypes
 }
@@ -262,7 +282,7 @@ export const unknownMethods = (): ReadonlyArray<string> => {
   const known = { ...functionArguments, ...askingArguments, ...builders }
   for (const { keyword, name, type } of publicNames) {
     if (keyword !== "const" || !isFunctionType(type) || type.startsWith("typeof ")) continue
-    if (!Object.hasOwn(known, name) && !GUARD.test(name)) missing.push(name)
+    if (!Object.hasOwn(known, name) && !GUARD.test(name) && !OF_PROGRAMS.test(name)) missing.push(name)
   }
   for (const name of [...Object.keys(functionArguments), ...Object.keys(askingArguments), ...Object.keys(builders)]) {
     if (!publicNames.some((listed) => listed.name === name || name.startsWith("PgSql.sql")))
@@ -299,6 +319,10 @@ export const hostileCalls: ReadonlyArray<HostileCall> = [
       isRemote: true,
       run: (pool, hostile) =>
         outcomeOf(() => functionOf(name)(...hostile(given).map((value) => (value === POOL ? pool : value)))).pipe(
+          Effect.provideServiceEffect(
+            SqlClient.SqlClient,
+            Effect.provide(PgSqlClient.fromClient(pool), Reactivity.layer)
+          ),
           Effect.provideService(PgClient.PgClient, pool)
         )
     }))
@@ -332,7 +356,9 @@ const outcomeOf = (call: () => unknown): Effect.Effect<Exit.Exit<unknown, unknow
 const HANG_MILLIS = 20_000
 
 const runnable = (answer: unknown): Effect.Effect<unknown, unknown, Scope.Scope> | undefined => {
-  if (Effect.isEffect(answer)) return answer as Effect.Effect<unknown, unknown, Scope.Scope>
+  if (Effect.isEffect(answer)) {
+    return Effect.provide(answer as Effect.Effect<unknown, unknown, Scope.Scope>, Reactivity.layer)
+  }
   if (Stream.isStream(answer)) return Stream.runDrain(answer as Stream.Stream<unknown, unknown>)
   if (Layer.isLayer(answer)) return Layer.build(answer as Layer.Layer<unknown, unknown>)
   return undefined
@@ -351,13 +377,16 @@ export const faultOf = (outcome: Exit.Exit<unknown, unknown> | string): string |
   if (typeof outcome === "string") return outcome
   if (Exit.isSuccess(outcome)) return undefined
   for (const reason of outcome.cause.reasons) {
-    if (Cause.isFailReason(reason) && PgError.isPgError(reason.error)) continue
+    if (Cause.isFailReason(reason) && isTyped(reason.error)) continue
     if (Cause.isDieReason(reason) && reason.defect instanceof OwnFault) continue
     if (Cause.isFailReason(reason)) return `failed with ${wordsOf(reason.error)}`
     return Cause.isDieReason(reason) ? `died of ${wordsOf(reason.defect)}` : "was interrupted"
   }
   return undefined
 }
+
+const isTyped = (error: unknown): boolean =>
+  PgError.isPgError(error) || (isSqlError(error) && Option.isSome(PgError.fromSqlError(error)))
 
 /** One value in one place of one call. */
 export interface HostileCase {
@@ -441,6 +470,7 @@ export const builders: Readonly<Record<string, ReadonlyArray<ReadonlyArray<unkno
   ),
   "PgError.catchAll": [[() => nothing]],
   "PgError.catchClass": [["23", () => nothing]],
+  "PgError.catchTag": [["UniqueViolationError", () => nothing]],
   "PgError.catchTags": [[{ UniqueViolationError: () => nothing }]],
   "PgError.fromServer": [
     [
@@ -454,6 +484,12 @@ export const builders: Readonly<Record<string, ReadonlyArray<ReadonlyArray<unkno
   "PgError.mapError": [[() => "mapped"]],
   "PgError.orDie": [[nothing]]
 }
+
+/**
+ * Functions whose arguments are the migrations of a program or errors that it has caught. test/migrator tries wrong
+ * migrations and options, and test/sqlClient/nativeErrors.integration.test.ts wrong errors.
+ */
+const OF_PROGRAMS = /^(PgMigrator\.\w+|PgError\.fromSqlError)$/
 
 const GUARD = /^(PgError\.is[A-Z]|PgSql\.isStatement$)/
 

@@ -124,7 +124,7 @@ layer(TestDatabase.layer, { excludeTestServices: true })("a callback after a tra
       assert.deepStrictEqual(ran, ["first", "last"])
       assert.deepStrictEqual(yield* numbers, [1])
       assert.strictEqual(logged.length, 1)
-      assert.match(logged[0] ?? "", /^Error .*after the end of a transaction.*no such mailbox/s)
+      assert.match(logged[0] ?? "", /^Error a callback of afterCommit .*no such mailbox/s)
       yield* assertAllBack(pool)
     }).pipe(Effect.scoped)
   )

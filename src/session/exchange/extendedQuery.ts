@@ -11,7 +11,7 @@
  * ```
  * An unnamed statement is prepared again for each run, with the types and formats that are known from before. A
  * statement is presumed, and runs at once even for the first time, if the types of its parameters are known and no rows
- * have to be read:
+ * have to be read, or if it is a passing one, whose rows are all asked for in binary form:
  *
  * ```
  * (Close...) Parse Bind Describe Execute Sync  ->  (CloseComplete...) ParseComplete BindComplete
@@ -21,7 +21,7 @@
  * round trip that prepares it, so that little time is left for another change. See `Repetition`.
  *
  * Types that the session does not know are looked up in between, as a part of this conversation. If a run shows such a
- * type, or one that has changed, the rows are kept as bytes until the type is known.
+ * type, or one that has changed, the rows are kept as bytes until they can be read; see `readLater`.
  */
 import type { Buffer } from "node:buffer"
 import * as Exit from "effect/Exit"

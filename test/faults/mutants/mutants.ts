@@ -1,6 +1,7 @@
 /** Ways to break the client on purpose, each with the tests that have to notice. The product has no switch for them. */
 
 import { knowledgeMutants } from "./knowledge.ts"
+import { kyselyMutants } from "./kysely.ts"
 import { migratorMutants } from "./migrator.ts"
 
 export interface Edit {
@@ -34,6 +35,7 @@ const LAST_WORD = "test/session/engine/lastWord.sim.test.ts"
 
 export const mutants: ReadonlyArray<Mutant> = [
   ...knowledgeMutants,
+  ...kyselyMutants,
   ...migratorMutants,
   {
     what: "sends undefined as NULL",
