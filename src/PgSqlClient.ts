@@ -50,11 +50,13 @@ import type * as PgNotification from "./PgNotification.ts"
 import type * as PgPool from "./PgPool.ts"
 import { json, makeCompiler } from "./sqlClient/compiler.ts"
 import { connectionOf } from "./sqlClient/connection.ts"
+import { makeReactiveQueue } from "./sqlClient/reactiveQueue.ts"
 import { sqlErrorOf } from "./sqlClient/sqlErrors.ts"
 import { SqlPgClient, sqlPgClientOf } from "./sqlClient/sqlPg.ts"
 import * as Transactions from "./sqlClient/transactions.ts"
 
 export type { RawAnswer, RawField } from "./sqlClient/answers.ts"
+export { installReactiveTriggers, type ReactiveTable, removeReactiveTriggers } from "./sqlClient/reactiveTriggers.ts"
 export { SqlPgClient, type SqlPgConfig, type SqlPgNotification } from "./sqlClient/sqlPg.ts"
 
 // ------------------------------------------------------------------------------------------------------ models
@@ -104,7 +106,7 @@ export interface PgSqlClient extends SqlClient.SqlClient {
 }
 
 /**
- * How names are changed between program and database, and what spans say.
+ * How names are changed between program and database, what spans say, and how reactive queries hear of changes.
  *
  * @category models
  * @since 0.1.0
@@ -122,6 +124,41 @@ export interface Options {
   readonly transformJson?: boolean | undefined
   /** Attributes for the span of every statement, in addition to those of the database. */
   readonly spanAttributes?: Readonly<Record<string, unknown>> | undefined
+  /**
+   * The channel on which the database tells what has changed. `reactive` and `reactiveMailbox` then run a query again
+   * also if another process changes a table. Without it, only invalidations in this process run a query again.
+   *
+   * The payload of a notification is one key, as text: `users` invalidates the key `"users"`, and `users:42` the key that
+   * `{ users: [42] }` stands for. A payload that is nobody's key does nothing. `installReactiveTriggers` makes tables
+   * send their keys. An invalidation in this process is not sent to other processes.
+   *
+   * All reactive queries of a client share one LISTEN, on the pool's connection for notifications. The server confirms
+   * it before the first run of a query, so that no change is missed, and it ends with the last query. If that connection
+   * is lost and replaced, all reactive queries of the client run again. If the client cannot listen, it logs a warning
+   * and tries again; queries run nevertheless, and run again once it listens.
+   *
+   * As long as the client listens, whatever else is registered with the same `Reactivity` is invalidated, too.
+   *
+   * @example
+   * ```ts
+   * import { Config, Effect, Stream } from "effect"
+   * import { SqlClient } from "effect/sql"
+   * import { PgSqlClient } from "effectpg"
+   *
+   * export const Database = PgSqlClient.layerConfig({
+   *   url: Config.Redacted("DATABASE_URL"),
+   *   reactiveChannel: "app_changes"
+   * })
+   *
+   * export const program = Effect.gen(function* () {
+   *   const sql = yield* SqlClient.SqlClient
+   *   yield* PgSqlClient.installReactiveTriggers("app_changes", ["users"])
+   *   const counts = sql.reactive(["users"], sql`SELECT count(*) AS n FROM users`)
+   *   yield* Stream.runForEach(counts, (rows) => Effect.log(rows))
+   * })
+   * ```
+   */
+  readonly reactiveChannel?: string | undefined
 }
 
 /**
@@ -190,6 +227,11 @@ export const fromClient = Effect.fnUntraced(function* (
     onSuccess: (root) => connectionOf(new Router(levelSource(root), router.key, observer)),
     onFailure: (error) => sqlErrorOf(error, "reserve")
   })
+  const { reactiveChannel } = options
+  const reactiveQueue =
+    reactiveChannel === undefined
+      ? undefined
+      : yield* Effect.mapError(makeReactiveQueue(pg, reactiveChannel), connecting)
   const client = yield* SqlClient.make({
     acquirer: Effect.succeed(connection),
     borrower: (use) => use(connection),
@@ -198,7 +240,8 @@ export const fromClient = Effect.fnUntraced(function* (
     driver: "effectpg",
     spanAttributes,
     transactionService: transactions.service,
-    transformRows: transformationOf(options)
+    transformRows: transformationOf(options),
+    ...(reactiveQueue && { reactiveQueue })
   })
   const { afterCommit, withTransaction, withTransactionOptions } = transactions
   return Object.assign(client, {
@@ -229,6 +272,7 @@ export const make = Effect.fnUntraced(function* (
 })
 
 const OPTIONS: Shape.Kinds = {
+  reactiveChannel: Shape.text,
   spanAttributes: {
     is: (value) => Predicate.isObject(value) && Shape.copyOf(value) !== undefined,
     takes: "an object of attributes"
@@ -337,9 +381,9 @@ const divided = (settings: Settings): Effect.Effect<{ readonly options: Options;
     const known = Shape.copyOf(settings)
     // A value that is not an object has no options; reading the other settings reports it.
     if (known === undefined) return { options: {}, pool: settings }
-    const { spanAttributes, transformJson, transformQueryNames, transformResultNames, ...pool } = known
+    const { reactiveChannel, spanAttributes, transformJson, transformQueryNames, transformResultNames, ...pool } = known
     return {
-      options: { spanAttributes, transformJson, transformQueryNames, transformResultNames },
+      options: { reactiveChannel, spanAttributes, transformJson, transformQueryNames, transformResultNames },
       pool: { minConnections: 0, ...pool }
     }
   })

@@ -94,7 +94,7 @@ export class KyselyConnection implements DatabaseConnection {
       exit = Exit.fail(error)
       throw error
     } finally {
-      await this.#close(scope, exit)
+      await this.#close(scope, options?.signal?.aborted === true ? Exit.interrupt() : exit)
     }
   }
 

@@ -2,6 +2,7 @@
 import * as Arr from "effect/Array"
 import * as Cause from "effect/Cause"
 import * as Effect from "effect/Effect"
+import * as Exit from "effect/Exit"
 import type * as Pull from "effect/Pull"
 import type * as Scope from "effect/Scope"
 
@@ -20,7 +21,14 @@ export const readingOf = <A>(
         },
         catch: (reason) => reason
       }),
-      ({ iterator }) => Effect.ignore(Effect.tryPromise(async () => iterator.return?.()))
+      ({ controller, iterator }, exit) =>
+        Effect.ignore(
+          Effect.tryPromise(async () => {
+            // Then the end of the query does not wait for the server.
+            if (Exit.hasInterrupts(exit)) controller.abort()
+            return await iterator.return?.()
+          })
+        )
     ),
     ({ controller, iterator }) => {
       const next = Effect.tryPromise({

@@ -9,6 +9,7 @@ import * as Reactivity from "effect/reactivity/Reactivity"
 import * as Schedule from "effect/Schedule"
 import * as Schema from "effect/Schema"
 import type * as Scope from "effect/Scope"
+import * as SqlClient from "effect/sql/SqlClient"
 import { isSqlError } from "effect/sql/SqlError"
 import * as Stream from "effect/Stream"
 import * as PgClient from "../../src/PgClient.ts"
@@ -200,6 +201,7 @@ export interface HostileCall {
 type Call = Effect.Effect<Exit.Exit<unknown, unknown> | string, unknown>
 
 const sqlOptions = {
+  reactiveChannel: "hostile",
   spanAttributes: { service: "hostile" },
   transformJson: true,
   transformQueryNames: (name: string) => name,
@@ -235,7 +237,9 @@ const askingArguments: Readonly<Record<string, ReadonlyArray<ReadonlyArray<unkno
   "PgKysely.dialect": [[POOL]],
   "PgKysely.make": [[{ log: ["error"], plugins: [{ transformQuery: () => 0, transformResult: () => 0 }] }]],
   "PgSqlClient.fromClient": [[POOL, sqlOptions]],
+  "PgSqlClient.installReactiveTriggers": [["hostile", ["hostile", { schema: "public", table: "hostile" }]]],
   "PgSqlClient.layerFrom": [[sqlOptions]],
+  "PgSqlClient.removeReactiveTriggers": [["hostile", ["hostile", { schema: "public", table: "hostile" }]]],
   "PgLargeObject.read": [[POOL, 4_000_000_000]],
   "PgLargeObject.remove": [[POOL, 4_000_000_000]],
   "PgLargeObject.write": [[POOL, Stream.make(Uint8Array.of(1))]],
@@ -315,6 +319,10 @@ export const hostileCalls: ReadonlyArray<HostileCall> = [
       isRemote: true,
       run: (pool, hostile) =>
         outcomeOf(() => functionOf(name)(...hostile(given).map((value) => (value === POOL ? pool : value)))).pipe(
+          Effect.provideServiceEffect(
+            SqlClient.SqlClient,
+            Effect.provide(PgSqlClient.fromClient(pool), Reactivity.layer)
+          ),
           Effect.provideService(PgClient.PgClient, pool)
         )
     }))
