@@ -94,7 +94,7 @@ export class KyselyConnection implements DatabaseConnection {
       exit = Exit.fail(error)
       throw error
     } finally {
-      await this.#close(scope, options?.signal?.aborted === true ? Exit.interrupt() : exit)
+      await this.#closeReading(scope, exit, options?.signal)
     }
   }
 
@@ -179,6 +179,19 @@ export class KyselyConnection implements DatabaseConnection {
 
   #close(scope: Scope.Closeable, exit: Exit.Exit<unknown, unknown> = Exit.void): Promise<void> {
     return this.#finish(Scope.close(scope, exit))
+  }
+
+  /** Closes the scope of a stream. A reader that has gone does not wait for the answer to its COMMIT. */
+  async #closeReading(
+    scope: Scope.Closeable,
+    exit: Exit.Exit<unknown, unknown>,
+    signal: AbortSignal | undefined
+  ): Promise<void> {
+    if (signal === undefined || signal.aborted) {
+      return this.#close(scope, signal === undefined ? exit : Exit.interrupt())
+    }
+    const close = Effect.uninterruptible(Scope.close(scope, exit))
+    await Effect.runPromiseExit(Effect.provideContext(close, this.#context), { signal })
   }
 
   #run<A>(effect: Effect.Effect<A, PgError.PgError>): Promise<A> {

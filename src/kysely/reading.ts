@@ -21,14 +21,15 @@ export const readingOf = <A>(
         },
         catch: (reason) => reason
       }),
-      ({ controller, iterator }, exit) =>
-        Effect.ignore(
-          Effect.tryPromise(async () => {
-            // Then the end of the query does not wait for the server.
-            if (Exit.hasInterrupts(exit)) controller.abort()
-            return await iterator.return?.()
-          })
-        )
+      ({ controller, iterator }, exit) => {
+        // An interruption reaches the end of the query, which then does not wait for the server.
+        if (Exit.hasInterrupts(exit)) controller.abort()
+        const ended = Effect.tryPromise(async (signal) => {
+          signal.addEventListener("abort", () => controller.abort(), { once: true })
+          return await iterator.return?.()
+        })
+        return Effect.ignore(Effect.interruptible(ended))
+      }
     ),
     ({ controller, iterator }) => {
       const next = Effect.tryPromise({
