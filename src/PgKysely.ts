@@ -63,7 +63,7 @@ import type * as PgPool from "./PgPool.ts"
  * @category models
  * @since 0.1.0
  */
-export interface Executable<A> {
+export interface Executable<A = unknown> {
   /** Kysely's own method, which runs the query and gives a promise of its rows. */
   readonly execute: (options?: AbortableQueryOptions) => Promise<A>
 }
@@ -74,7 +74,7 @@ export interface Executable<A> {
  * @category models
  * @since 0.1.0
  */
-export interface Streamable<A> {
+export interface Streamable<A = unknown> {
   /** Kysely's own method, which runs the query and iterates over its rows. */
   readonly stream: (options: {
     readonly chunkSize?: number
