@@ -7,9 +7,9 @@
  */
 import * as path from "node:path"
 import { start } from "../../test/support/postgres.ts"
-import { administer, withDatabase } from "../database.ts"
+import { withDatabase } from "../database.ts"
 import type { Participant } from "../drivers/index.ts"
-import { Peer } from "../peer.ts"
+import { emptied, inTurns, withPeers } from "../duel.ts"
 import type { Address } from "../protocol.ts"
 import { median, medianRatio } from "../statistics.ts"
 import { type Line, table } from "../table.ts"
@@ -21,7 +21,6 @@ if (checkout === undefined) throw new Error("name the checkout to compare with, 
 
 const ROUNDS = Number(rounds)
 const ROUND_SECONDS = 0.2
-const WARM_UP_SECONDS = 2
 const ALLOCATION_ROUNDS = 5
 const BYTES_PER_KILOBYTE = 1_000
 
@@ -36,57 +35,25 @@ const participant = (root: string): Participant => ({
 
 const roots = { other: path.resolve(checkout), here: path.resolve(import.meta.dirname, "..", "..") }
 
-const opened = async (name: keyof typeof roots, database: Address, workload: Workload): Promise<Peer> => {
-  const peer = await Peer.open(participant(roots[name]), database, workload)
-  if (peer instanceof Peer) return peer
-  throw new Error(peer.refused)
-}
-
-/** Measures both in each round and returns their values by round. They take turns at being first. */
-const inTurns = async (
-  count: number,
-  other: () => Promise<number>,
-  here: () => Promise<number>
-): Promise<readonly [ReadonlyArray<number>, ReadonlyArray<number>]> => {
-  const others: Array<number> = []
-  const heres: Array<number> = []
-  for (let round = 0; round < count; round++) {
-    if (round % 2 === 0) others.push(await other())
-    heres.push(await here())
-    if (round % 2 === 1) others.push(await other())
-  }
-  return [others, heres]
-}
-
 const cells = ([others, heres]: readonly [ReadonlyArray<number>, ReadonlyArray<number>], unit: number): Line => [
   (median(others) / unit).toFixed(1),
   (median(heres) / unit).toFixed(1),
   medianRatio(heres, others).toFixed(2)
 ]
 
-const measured = async (workload: Workload, database: Address): Promise<Line> => {
-  await administer(database, workload.setup)
-  const other = await opened("other", database, workload)
-  const here = await opened("here", database, workload)
-  const empty = (): Promise<void> => administer(database, workload.reset === undefined ? [] : [workload.reset])
-  const cpu = (peer: Peer) => async (): Promise<number> => {
-    await empty()
-    const { cpuMicros, queries } = await peer.repeat(workload, ROUND_SECONDS)
-    return cpuMicros / queries
-  }
-  const bytes = (peer: Peer) => async (): Promise<number> => {
-    await empty()
-    return (await peer.allocatedBytesPerQuery(workload, ROUND_SECONDS)) ?? Number.NaN
-  }
-  try {
-    for (const peer of [other, here]) await peer.repeat(workload, WARM_UP_SECONDS)
-    const times = cells(await inTurns(ROUNDS, cpu(other), cpu(here)), 1)
-    const allocations = cells(await inTurns(ALLOCATION_ROUNDS, bytes(other), bytes(here)), BYTES_PER_KILOBYTE)
-    return [workload.name, ...times, ...allocations]
-  } finally {
-    await Promise.all([other.close(), here.close()])
-  }
-}
+const measured = (workload: Workload, database: Address): Promise<Line> =>
+  withPeers([participant(roots.other), participant(roots.here)], database, workload, async (peers) => {
+    const times = await inTurns(ROUNDS, peers, async (peer) => {
+      await emptied(database, workload)
+      const { cpuMicros, queries } = await peer.repeat(workload, ROUND_SECONDS)
+      return cpuMicros / queries
+    })
+    const allocations = await inTurns(ALLOCATION_ROUNDS, peers, async (peer) => {
+      await emptied(database, workload)
+      return (await peer.allocatedBytesPerQuery(workload, ROUND_SECONDS)) ?? Number.NaN
+    })
+    return [workload.name, ...cells(times, 1), ...cells(allocations, BYTES_PER_KILOBYTE)]
+  })
 
 const server = await start()
 const { host, port, user, password, database } = server
