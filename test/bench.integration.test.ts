@@ -133,7 +133,16 @@ describe("a benchmark", { timeout: TIMEOUT_MILLIS }, () => {
 
   it("rejects a driver that writes wrong rows or reads a wrong number of rows in a turn", async () => {
     const written = { kind: "values", rows: [] }
-    const sample = { queries: 2, rows: 3, wallMicros: 1, cpuMicros: 1, systemMicros: 1, p50Micros: 1, p99Micros: 1, peakMemoryBytes: 1 }
+    const sample = {
+      queries: 2,
+      rows: 3,
+      wallMicros: 1,
+      cpuMicros: 1,
+      systemMicros: 1,
+      p50Micros: 1,
+      p99Micros: 1,
+      peakMemoryBytes: 1
+    }
     const opened = { kind: "opened" }
     assert.deepStrictEqual(await reasonsOf(batch, [opened, written]), ["0 rows, 0 of them right, instead of 1000"])
     assert.deepStrictEqual(await reasonsOf(transaction, [opened, written]), ["0 rows instead of one"])

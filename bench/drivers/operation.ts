@@ -66,7 +66,10 @@ let literal = 0
 const withLiterals =
   <On, Rows>(fetch: (on: On, sql: string) => Rows, sql: string): ((on: On) => Rows) =>
   (on) =>
-    fetch(on, sql.replaceAll("#", () => String(++literal)))
+    fetch(
+      on,
+      sql.replaceAll("#", () => String(++literal))
+    )
 
 const streaming = <On, Done>(
   stream: (on: On, query: Query, see: (row: Row) => void) => Done,

@@ -12,10 +12,7 @@ import type { Query } from "../workloads/workload.ts"
 import type { Driver } from "./driver.ts"
 import { effectDriver, type Source } from "./effects.ts"
 
-type Open = (
-  address: Address,
-  plan: Plan
-) => Effect.Effect<SqlClient, SqlError, Scope.Scope | Reactivity.Reactivity>
+type Open = (address: Address, plan: Plan) => Effect.Effect<SqlClient, SqlError, Scope.Scope | Reactivity.Reactivity>
 
 export const ours = (multiplex: boolean): Driver =>
   through(({ password, ...address }, { connections }) =>

@@ -9,20 +9,15 @@ import * as path from "node:path"
 import { start } from "../../test/support/postgres.ts"
 import { withDatabase } from "../database.ts"
 import type { Participant } from "../drivers/index.ts"
-import { emptied, inTurns, withPeers } from "../duel.ts"
+import { cells, useOf, withPeers } from "../duel.ts"
+import { cpuMicrosPerQuery } from "../entry.ts"
 import type { Address } from "../protocol.ts"
-import { median, medianRatio } from "../statistics.ts"
 import { type Line, table } from "../table.ts"
 import { workloads } from "../workloads/index.ts"
 import type { Workload } from "../workloads/workload.ts"
 
 const [checkout, names, rounds = "40"] = process.argv.slice(2)
 if (checkout === undefined) throw new Error("name the checkout to compare with, by its folder")
-
-const ROUNDS = Number(rounds)
-const ROUND_SECONDS = 0.2
-const ALLOCATION_ROUNDS = 5
-const BYTES_PER_KILOBYTE = 1_000
 
 const HEAD: Line = ["", "CPU us, other", "this", "this/other", "kB allocated, other", "this", "this/other"]
 
@@ -35,24 +30,11 @@ const participant = (root: string): Participant => ({
 
 const roots = { other: path.resolve(checkout), here: path.resolve(import.meta.dirname, "..", "..") }
 
-const cells = ([others, heres]: readonly [ReadonlyArray<number>, ReadonlyArray<number>], unit: number): Line => [
-  (median(others) / unit).toFixed(1),
-  (median(heres) / unit).toFixed(1),
-  medianRatio(heres, others).toFixed(2)
-]
-
 const measured = (workload: Workload, database: Address): Promise<Line> =>
   withPeers([participant(roots.other), participant(roots.here)], database, workload, async (peers) => {
-    const times = await inTurns(ROUNDS, peers, async (peer) => {
-      await emptied(database, workload)
-      const { cpuMicros, queries } = await peer.repeat(workload, ROUND_SECONDS)
-      return cpuMicros / queries
-    })
-    const allocations = await inTurns(ALLOCATION_ROUNDS, peers, async (peer) => {
-      await emptied(database, workload)
-      return (await peer.allocatedBytesPerQuery(workload, ROUND_SECONDS)) ?? Number.NaN
-    })
-    return [workload.name, ...cells(times, 1), ...cells(allocations, BYTES_PER_KILOBYTE)]
+    const { samples, kilobytes } = await useOf(Number(rounds), peers, database, workload)
+    const [others, heres] = samples
+    return [workload.name, ...cells([others.map(cpuMicrosPerQuery), heres.map(cpuMicrosPerQuery)]), ...cells(kilobytes)]
   })
 
 const server = await start()

@@ -19,18 +19,18 @@ const poll: Workload = {
   title: "a text with literals, new each time, that finds no message",
   setup: [
     `CREATE TABLE message (
-       id int8 PRIMARY KEY, shard_id text NOT NULL, entity_id text NOT NULL, payload jsonb, processed bool NOT NULL,
-       deliver_at int8, last_read timestamptz
+       id int8 PRIMARY KEY, message_id varchar(255), shard_id varchar(50) NOT NULL, entity_id varchar(255) NOT NULL,
+       kind int4 NOT NULL, payload text, processed bool NOT NULL, last_read timestamp, deliver_at int8
      )`,
-    `INSERT INTO message SELECT i, 'default:' || i % 300, 'entity ' || i, NULL, true, NULL, NULL
-     FROM generate_series(1, 1000) AS i`,
+    `INSERT INTO message
+     SELECT i, NULL, 'default:' || i % 300, 'entity ' || i, 0, NULL, true, NULL, NULL FROM generate_series(1, 1000) AS i`,
     `CREATE INDEX ON message (shard_id, processed)`,
     `ANALYZE message`
   ],
   task: {
     kind: "literals",
-    sql: `SELECT m.* FROM message m WHERE m.shard_id IN ('default:#', 'default:#', 'default:#') AND m.processed = false
-          AND (m.deliver_at IS NULL OR m.deliver_at <= #) ORDER BY m.id ASC`,
+    sql: `SELECT m.* FROM message AS m WHERE m.shard_id IN ('default:#', 'default:#', 'default:#') AND m.processed = false
+          AND (m.deliver_at IS NULL OR m.deliver_at <= #) ORDER BY m.id`,
     rows: 0
   },
   ...throughPool
