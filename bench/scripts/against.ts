@@ -1,6 +1,6 @@
 /**
  * Shows whether a change has made anything slower: `node bench/scripts/against.ts CHECKOUT [workload,workload]
- * [rounds]` compares this checkout with another one, such as a worktree of an older commit. Each runs its own
+ * [rounds] [driver]` compares this checkout with another one, such as a worktree of an older commit. Each runs its own
  * `bench/child.ts` in a process of its own. They take turns of a fraction of a second, so that a busy machine disturbs
  * both alike. Prints the medians of the client's CPU time and allocation, and the medians of their ratios within each
  * round.
@@ -14,9 +14,10 @@ import { cpuMicrosPerQuery } from "../entry.ts"
 import type { Address } from "../protocol.ts"
 import { type Line, table } from "../table.ts"
 import { workloads } from "../workloads/index.ts"
+import { sqlClientWorkloads } from "../workloads/sqlClient.ts"
 import type { Workload } from "../workloads/workload.ts"
 
-const [checkout, names, rounds = "40"] = process.argv.slice(2)
+const [checkout, names, rounds = "40", driver = "effectpg"] = process.argv.slice(2)
 if (checkout === undefined) throw new Error("name the checkout to compare with, by its folder")
 
 const HEAD: Line = ["", "CPU us, other", "this", "this/other", "kB allocated, other", "this", "this/other"]
@@ -25,7 +26,7 @@ const participant = (root: string): Participant => ({
   name: root,
   version: "",
   command: process.execPath,
-  args: [path.join(root, "bench", "child.ts"), "effectpg"]
+  args: [path.join(root, "bench", "child.ts"), driver]
 })
 
 const roots = { other: path.resolve(checkout), here: path.resolve(import.meta.dirname, "..", "..") }
@@ -40,7 +41,8 @@ const measured = (workload: Workload, database: Address): Promise<Line> =>
 const server = await start()
 const { host, port, user, password, database } = server
 try {
-  const chosen = names === undefined ? workloads : workloads.filter(({ name }) => names.split(",").includes(name))
+  const all = driver.startsWith("sql-client") ? sqlClientWorkloads : workloads
+  const chosen = names === undefined ? all : all.filter(({ name }) => names.split(",").includes(name))
   const lines: Array<Line> = [HEAD]
   for (const workload of chosen) {
     const line = await withDatabase({ host, port, user, password, database }, (own) => measured(workload, own))

@@ -17,12 +17,10 @@ import type { Workload } from "../workloads/workload.ts"
 
 const [names, rounds = "30"] = process.argv.slice(2)
 
-const HEAD: Line = [
-  "",
-  ...["CPU us, sql-pg", "effectpg", "ratio"],
-  ...["outside the kernel, sql-pg", "effectpg", "ratio"],
-  ...["kB allocated, sql-pg", "effectpg", "ratio"]
-]
+const HEAD: Line = ["CPU us", "outside the kernel", "kB allocated"].reduce<Line>(
+  (head, what) => [...head, `${what}, sql-pg`, "effectpg", "ratio"],
+  [""]
+)
 
 const participant = (name: string): Participant => {
   const found = sqlClientParticipants.find((candidate) => candidate.name === name)
