@@ -4,7 +4,7 @@
  */
 import { assert, describe, it } from "@effect/vitest"
 import { findFloor, type Floor } from "../bench/floor.ts"
-import { type Participant, nodeParticipants } from "../bench/drivers/index.ts"
+import { type Participant, nodeParticipants, sqlClientParticipants } from "../bench/drivers/index.ts"
 import type { Outcome } from "../bench/entry.ts"
 import { measure, type Measurement, type Pace } from "../bench/measure.ts"
 import { connect } from "../bench/workloads/connect.ts"
@@ -15,6 +15,7 @@ import { acquire, lease, pool, transaction } from "../bench/workloads/pool.ts"
 import { primaryKey } from "../bench/workloads/primaryKey.ts"
 import { batch, copyFrom } from "../bench/workloads/records.ts"
 import { manyShapes } from "../bench/workloads/shapes.ts"
+import { sqlClientWorkloads } from "../bench/workloads/sqlClient.ts"
 import { stream } from "../bench/workloads/stream.ts"
 import type { Workload } from "../bench/workloads/workload.ts"
 import { createDatabase } from "./support/database.ts"
@@ -118,6 +119,15 @@ describe("a benchmark", { timeout: TIMEOUT_MILLIS }, () => {
   it("measures transactions, and checks that they have written the expected rows", async () => {
     assert.deepStrictEqual(await kindsOf({ ...transaction, connections: 2, fibers: 2 }, 1), throughAnyPool)
   })
+
+  it.each(sqlClientWorkloads)(
+    "measures $name through SqlClient, where both clients get the server's values",
+    async (workload) => {
+      const outcomes = await outcomesOf({ ...workload, connections: 2, fibers: 2 }, sqlClientParticipants)
+      assert.strictEqual(outcomes.length, 4)
+      for (const outcome of outcomes) assert.strictEqual(outcome.kind, "measured", JSON.stringify(outcome))
+    }
+  )
 
   it("measures connections that come and go", async () => {
     assert.deepStrictEqual(await kindsOf(connect, 0), onAnyConnection)
