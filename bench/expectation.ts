@@ -58,6 +58,7 @@ const readings = (task: Task): ReadonlyArray<{ readonly task: Task; readonly que
       return [{ task: { ...task, query: task.checkedWith }, query: task.checkedWith }]
     case "lease":
       return [{ task, query: task.query }]
+    case "literals":
     case "executeMany":
     case "copyIn":
     case "transaction":
@@ -72,6 +73,7 @@ const rowsOf = (task: Task, checks: ReadonlyArray<Check>): number => {
     case "fetch":
     case "lease":
       return checks[0]?.rows.length ?? 0
+    case "literals":
     case "stream":
       return task.rows
     case "executeMany":

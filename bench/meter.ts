@@ -39,6 +39,7 @@ export class Meter {
       rows: this.rows,
       wallMicros: (performance.now() - this.startedAt) * MICROS_PER_MILLI,
       cpuMicros: cpu.user + cpu.system,
+      systemMicros: cpu.system,
       p50Micros: this.latency(0.5),
       p99Micros: this.latency(0.99),
       peakMemoryBytes: peakMemoryBytes()

@@ -41,6 +41,8 @@ export interface Sample {
   readonly wallMicros: number
   /** User and system time of the whole process, including its garbage collector and compiler. */
   readonly cpuMicros: number
+  /** The part of `cpuMicros` that the kernel took, such as for reading and writing sockets. */
+  readonly systemMicros: number
   readonly p50Micros: number
   readonly p99Micros: number
   /** The peak memory of the process since its start. */

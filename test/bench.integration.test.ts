@@ -4,7 +4,7 @@
  */
 import { assert, describe, it } from "@effect/vitest"
 import { findFloor, type Floor } from "../bench/floor.ts"
-import { type Participant, nodeParticipants } from "../bench/drivers/index.ts"
+import { type Participant, nodeParticipants, sqlClientParticipants } from "../bench/drivers/index.ts"
 import type { Outcome } from "../bench/entry.ts"
 import { measure, type Measurement, type Pace } from "../bench/measure.ts"
 import { connect } from "../bench/workloads/connect.ts"
@@ -15,6 +15,7 @@ import { acquire, lease, pool, transaction } from "../bench/workloads/pool.ts"
 import { primaryKey } from "../bench/workloads/primaryKey.ts"
 import { batch, copyFrom } from "../bench/workloads/records.ts"
 import { manyShapes } from "../bench/workloads/shapes.ts"
+import { sqlClientWorkloads } from "../bench/workloads/sqlClient.ts"
 import { stream } from "../bench/workloads/stream.ts"
 import type { Workload } from "../bench/workloads/workload.ts"
 import { createDatabase } from "./support/database.ts"
@@ -119,6 +120,15 @@ describe("a benchmark", { timeout: TIMEOUT_MILLIS }, () => {
     assert.deepStrictEqual(await kindsOf({ ...transaction, connections: 2, fibers: 2 }, 1), throughAnyPool)
   })
 
+  it.each(sqlClientWorkloads)(
+    "measures $name through SqlClient, where both clients get the server's values",
+    async (workload) => {
+      const outcomes = await outcomesOf({ ...workload, connections: 2, fibers: 2 }, sqlClientParticipants)
+      assert.strictEqual(outcomes.length, 4)
+      for (const outcome of outcomes) assert.strictEqual(outcome.kind, "measured", JSON.stringify(outcome))
+    }
+  )
+
   it("measures connections that come and go", async () => {
     assert.deepStrictEqual(await kindsOf(connect, 0), onAnyConnection)
   })
@@ -133,7 +143,16 @@ describe("a benchmark", { timeout: TIMEOUT_MILLIS }, () => {
 
   it("rejects a driver that writes wrong rows or reads a wrong number of rows in a turn", async () => {
     const written = { kind: "values", rows: [] }
-    const sample = { queries: 2, rows: 3, wallMicros: 1, cpuMicros: 1, p50Micros: 1, p99Micros: 1, peakMemoryBytes: 1 }
+    const sample = {
+      queries: 2,
+      rows: 3,
+      wallMicros: 1,
+      cpuMicros: 1,
+      systemMicros: 1,
+      p50Micros: 1,
+      p99Micros: 1,
+      peakMemoryBytes: 1
+    }
     const opened = { kind: "opened" }
     assert.deepStrictEqual(await reasonsOf(batch, [opened, written]), ["0 rows, 0 of them right, instead of 1000"])
     assert.deepStrictEqual(await reasonsOf(transaction, [opened, written]), ["0 rows instead of one"])

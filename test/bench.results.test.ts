@@ -37,6 +37,7 @@ const measurement = (workload: Workload, costs: Readonly<Record<string, Cost>>):
           rows: 10,
           wallMicros: 10_000,
           cpuMicros: cpu * 10,
+          systemMicros: cpu * 5,
           p50Micros: 900,
           p99Micros: 2_000,
           peakMemoryBytes: 1_048_576

@@ -83,6 +83,17 @@ describe("a task of a driver", () => {
     assert.strictEqual(operation?.rows([{}, {}]), 2)
   })
 
+  it("writes literals into a text that is new each time", () => {
+    const asked = new Set<string>()
+    const operation = operationOf(
+      { fetchLiterals: (_: null, sql) => asked.add(sql) },
+      { kind: "literals", sql: "SELECT #, #", rows: 1 }
+    )
+    for (let turn = 0; turn < 3; turn += 1) operation?.run(null)
+    assert.strictEqual(asked.size, 3)
+    for (const sql of asked) assert.match(sql, /^SELECT \d+, \d+$/)
+  })
+
   it("counts what was streamed since the last question", () => {
     const task = { kind: "stream", query: query("a"), rows: 3, checkedWith: query("a") } as const
     const operation = operationOf(

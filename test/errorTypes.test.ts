@@ -12,6 +12,7 @@ import { sqlStates } from "../src/error/sqlState.generated.ts"
 import { optionNames } from "../src/config/source/names.ts"
 import * as calls from "./fixtures/unfinishedCalls.ts"
 import { handled, handledProgram, offered, repositories, unfinishedProgram } from "./fixtures/handledErrors.ts"
+import { sqlClientPrograms } from "./fixtures/sqlClientPrograms.ts"
 import { compile, makeConsumer } from "./support/consumer.ts"
 import { type Editor, type Editor59, openIn59, openIn7 } from "./support/editors.ts"
 
@@ -28,7 +29,8 @@ beforeAll(async () => {
     "handled.ts": handledProgram,
     "unfinished.ts": unfinishedProgram,
     "calls.ts": calls.program,
-    ...repositories
+    ...repositories,
+    ...sqlClientPrograms
   })
   editor59 = openIn59(consumer)
   editor7 = await openIn7(consumer)
@@ -129,5 +131,16 @@ describe("a repository of 50 queries that catch two tags each", () => {
     assert.isAbove(their.instantiations, 5_000)
     assert.isAtMost(our.declarations.length / their.declarations.length, 2, "characters of declarations")
     assert.isAtMost(our.instantiations / their.instantiations, 1.1, "instantiations of types")
+  })
+})
+
+describe("a program of 50 queries with templates, schemas and reasons that it catches", () => {
+  it.each([
+    ["the SqlClient of effect/sql", "sqlClient.ts", "sqlClientOfSqlPg.ts"],
+    ["the client of the package", "own.ts", "ownOfSqlPg.ts"]
+  ])("costs the compiler no more than with @effect/sql-pg, if it asks for %s", SLOW, async (_, ours, theirs) => {
+    const [our, their] = [await compile(consumer, ours), await compile(consumer, theirs)]
+    assert.isAbove(their.instantiations, 5_000)
+    assert.isAtMost(our.instantiations / their.instantiations, 1.02, "instantiations of types")
   })
 })

@@ -33,6 +33,8 @@ export interface Session {
  */
 export interface Skills<On, Rows, Done> {
   readonly fetch?: (on: On, query: Query) => Rows
+  /** Fetches with a text that holds its values, and is unlikely to come again. */
+  readonly fetchLiterals?: (on: On, sql: string) => Rows
   /** Passes every row to `see` and keeps none. */
   readonly stream?: (on: On, query: Query, see: (row: Row) => void) => Done
   readonly executeMany?: (on: On, sql: string, records: Records) => Done

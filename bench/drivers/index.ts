@@ -46,9 +46,29 @@ const nodeDrivers: Readonly<Record<string, NodeDriver>> = {
   }
 }
 
+/** Drivers through the `SqlClient` of effect/sql. Only `scripts/sqlClient.ts` measures them. */
+const sqlClients: Readonly<Record<string, NodeDriver>> = {
+  "sql-client": {
+    package: "effectpg",
+    load: async () => (await import("./sqlClient.ts")).ours(false)
+  },
+  "sql-client-multiplexed": {
+    package: "effectpg",
+    load: async () => (await import("./sqlClient.ts")).ours(true)
+  },
+  "sql-client-of-sql-pg": {
+    package: "@effect/sql-pg",
+    load: async () => (await import("./sqlClient.ts")).ofSqlPg(false)
+  },
+  "sql-client-of-sql-pg-multiplexed": {
+    package: "@effect/sql-pg",
+    load: async () => (await import("./sqlClient.ts")).ofSqlPg(true)
+  }
+}
+
 /** Loads a driver. Only the process of that driver calls this. */
 export const loadDriver = (name: string): Promise<Driver> => {
-  const driver = nodeDrivers[name]
+  const driver = nodeDrivers[name] ?? sqlClients[name]
   if (driver === undefined) throw new Error(`"${name}" is no driver for Node`)
   return driver.load()
 }
@@ -68,14 +88,17 @@ const versionOf = (name: string): string => {
   return readManifest(manifest).version
 }
 
-export const nodeParticipants: ReadonlyArray<Participant> = Object.entries(nodeDrivers).map(
-  ([name, { package: packageName }]) => ({
+const participantsOf = (drivers: Readonly<Record<string, NodeDriver>>): ReadonlyArray<Participant> =>
+  Object.entries(drivers).map(([name, { package: packageName }]) => ({
     name,
     version: versionOf(packageName),
     command: process.execPath,
     args: [file("../child.ts"), name]
-  })
-)
+  }))
+
+export const nodeParticipants: ReadonlyArray<Participant> = participantsOf(nodeDrivers)
+
+export const sqlClientParticipants: ReadonlyArray<Participant> = participantsOf(sqlClients)
 
 /** The Python on the path, and that of the system, for which the system's packages are installed. */
 const pythons = ["python3", "/usr/bin/python3"]

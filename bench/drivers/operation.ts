@@ -19,6 +19,8 @@ export const operationOf = <On, Rows, Done>(
   switch (task.kind) {
     case "fetch":
       return skills.fetch && { run: inTurn(skills.fetch, task.queries), rows: lengthOf }
+    case "literals":
+      return skills.fetchLiterals && { run: withLiterals(skills.fetchLiterals, task.sql), rows: lengthOf }
     case "stream":
       return skills.stream && streaming(skills.stream, task.query, see)
     case "executeMany": {
@@ -57,6 +59,17 @@ const inTurn = <On, Rows>(
     return fetch(on, query)
   }
 }
+
+/** Numbers the texts of all rounds, so that none comes twice. */
+let literal = 0
+
+const withLiterals =
+  <On, Rows>(fetch: (on: On, sql: string) => Rows, sql: string): ((on: On) => Rows) =>
+  (on) =>
+    fetch(
+      on,
+      sql.replaceAll("#", () => String(++literal))
+    )
 
 const streaming = <On, Done>(
   stream: (on: On, query: Query, see: (row: Row) => void) => Done,

@@ -17,6 +17,8 @@ interface Records {
 export type Task =
   /** Fetches all rows of a query. Several queries run in turn and have the same number of rows. */
   | { readonly kind: "fetch"; readonly queries: readonly [Query, ...Array<Query>] }
+  /** Fetches with a text that is new each time: every `#` in it becomes the next number. */
+  | { readonly kind: "literals"; readonly sql: string; readonly rows: number }
   /** Streams rows in constant memory. `checkedWith` has fewer rows, with which the values are checked. */
   | { readonly kind: "stream"; readonly query: Query; readonly rows: number; readonly checkedWith: Query }
   /** Runs one statement for each record, all or nothing. */

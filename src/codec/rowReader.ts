@@ -100,17 +100,37 @@ const unreadable = (): never => {
   throw new Undecodable("its type has changed since the statement was described; run the statement again")
 }
 
-const remembered = new WeakMap<TypeRegistry, Map<string, SharedReaders>>()
+/** The readers of the shapes that came last, from the oldest to the newest, because a Map keeps the order of insertion. */
+class RememberedReaders {
+  private readonly shapes = new Map<string, SharedReaders>()
+  private newestKey: string | undefined
+  private newest: SharedReaders | undefined
+
+  get(key: string): SharedReaders | undefined {
+    return key === this.newestKey ? this.newest : this.shapes.get(key)
+  }
+
+  used(key: string, readers: SharedReaders): void {
+    if (key === this.newestKey) return
+    this.newestKey = key
+    this.newest = readers
+    this.shapes.delete(key)
+    this.shapes.set(key, readers)
+    if (this.shapes.size > MAX_REMEMBERED_SHAPES) this.shapes.delete(this.shapes.keys().next().value ?? key)
+  }
+}
+
+const remembered = new WeakMap<TypeRegistry, RememberedReaders>()
 
 const sharedReaders = (
   columns: ReadonlyArray<RowColumn>,
   types: TypeRegistry,
   formats: ReadonlyArray<Format>
 ): SharedReaders => {
-  let shapes = remembered.get(types)
-  if (shapes === undefined) remembered.set(types, (shapes = new Map()))
+  let known = remembered.get(types)
+  if (known === undefined) remembered.set(types, (known = new RememberedReaders()))
   const key = columns.map((column, index) => keyOf(column, types, formats[index])).join("\0")
-  let readers = shapes.get(key)
+  let readers = known.get(key)
   if (readers === undefined) {
     readers = new SharedReaders(
       columns.map(({ name, property, typeOid }, index) => ({
@@ -121,10 +141,7 @@ const sharedReaders = (
       }))
     )
   }
-  if (key.length > MAX_REMEMBERED_CHARACTERS) return readers
-  shapes.delete(key)
-  shapes.set(key, readers)
-  if (shapes.size > MAX_REMEMBERED_SHAPES) shapes.delete(shapes.keys().next().value ?? key)
+  if (key.length <= MAX_REMEMBERED_CHARACTERS) known.used(key, readers)
   return readers
 }
 
@@ -145,15 +162,25 @@ export const makeRowShape = (
   types: TypeRegistry,
   formats: ReadonlyArray<Format> = resultFormats(columns, types)
 ): RowShape => {
-  const readers = sharedReaders(columns, types, formats)
-  return {
-    columns,
-    resultFormats: formats,
-    get object() {
-      return readers.objects.read
-    },
-    get tuple() {
-      return readers.tuples.read
-    }
+  return new SharedShape(columns, formats, sharedReaders(columns, types, formats))
+}
+
+class SharedShape implements RowShape {
+  readonly columns: ReadonlyArray<RowColumn>
+  readonly resultFormats: ReadonlyArray<Format>
+  private readonly readers: SharedReaders
+
+  constructor(columns: ReadonlyArray<RowColumn>, formats: ReadonlyArray<Format>, readers: SharedReaders) {
+    this.columns = columns
+    this.resultFormats = formats
+    this.readers = readers
+  }
+
+  get object(): RowReader<ObjectRow> {
+    return this.readers.objects.read
+  }
+
+  get tuple(): RowReader<TupleRow> {
+    return this.readers.tuples.read
   }
 }

@@ -48,10 +48,14 @@ export const firstTyping = (timeZone: string | undefined): Typing =>
  * type of an array of strings was named.
  */
 export const otherTyping = (params: ReadonlyArray<unknown>, refused?: string): Typing | undefined => {
-  if (!params.some(isDated) && !params.some(isTextArray)) return undefined
+  if (!params.some(hasOtherTyping)) return undefined
   if (refused === undefined) return OTHERWISE
   return refused === "time" || refused === "timetz" ? AS_TIME : IN_UTC
 }
+
+/** Whether the first typing may not suit a value. */
+export const hasOtherTyping = (value: unknown): boolean =>
+  typeof value === "object" && value !== null && (isDated(value) || isTextArray(value))
 
 /** Whether the first typing suits whatever the server makes of the parameters. */
 export const isDecided = (params: ReadonlyArray<unknown>, { dates }: Typing): boolean =>

@@ -5,6 +5,7 @@
  */
 import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
+import type * as Fiber from "effect/Fiber"
 import * as Reactivity from "effect/reactivity/Reactivity"
 import * as SqlClient from "effect/sql/SqlClient"
 import type { Connection } from "effect/sql/SqlConnection"
@@ -86,9 +87,14 @@ export const make = (
         return self
       })
       const whole = identified(transacted(router, body, options))
+      const hidden = (fiber: Fiber.Fiber<unknown, unknown>) =>
+        Context.getOrUndefined(fiber.context, service) === undefined
+          ? whole
+          : Effect.updateContext(whole, hiding<R>(service))
       // For a level that this client has not begun, effect/sql has nothing with which siblings wait for each other.
-      return router.onTransaction((level) =>
-        level !== undefined && begunHere.has(level) ? whole : Effect.updateContext(whole, hiding<R>(service))
+      return router.inTransaction(
+        (level, fiber) => (begunHere.has(level) ? whole : hidden(fiber)),
+        (_, fiber) => hidden(fiber)
       )
     }
   return { service, afterCommit, withTransaction: inTransaction(), withTransactionOptions: inTransaction }
@@ -105,15 +111,21 @@ const share = (router: Router): Shared => {
     connections.set(transaction, made)
     return made
   }
+  const deferrals = new WeakMap<Reactivity.Reactivity, Reactivity.Reactivity>()
+  const deferred = (reactivity: Reactivity.Reactivity): Reactivity.Reactivity => {
+    const known = deferrals.get(reactivity)
+    if (known !== undefined) return known
+    const made = deferring(reactivity, afterCommit)
+    deferrals.set(reactivity, made)
+    return made
+  }
   router.companions.push((body, level) =>
     Effect.updateContext(body, (context) => {
       const reactivity = Context.getOrUndefined(context, Reactivity.Reactivity)
       const known = Context.add(context, service, [connectionTo(level.outermost), level.depth - 1]).pipe(
         Context.add(CurrentTransactionService, service)
       )
-      return reactivity === undefined
-        ? known
-        : Context.add(known, Reactivity.Reactivity, deferring(reactivity, afterCommit))
+      return reactivity === undefined ? known : Context.add(known, Reactivity.Reactivity, deferred(reactivity))
     })
   )
   const shared = { service, afterCommit }
@@ -148,9 +160,9 @@ const transacted = <A, E, R>(
   given: WithTransactionOptions | undefined
 ): Effect.Effect<A, E | SqlError, R> =>
   Effect.suspend(() => {
-    const failures = new Set<unknown>()
+    let failures: Set<unknown> | undefined
     const noted = Effect.mapError(body, (error) => {
-      failures.add(error)
+      failures = (failures ?? new Set()).add(error)
       return error
     })
     const whole = Shape.withOptions(given, WITH_TRANSACTION_OPTIONS, (options = {}) => {
@@ -164,7 +176,7 @@ const transacted = <A, E, R>(
     })
     /** The body's own failure passes as it is, also if it is an error of effectpg. */
     const isOfTransaction = (error: E | PgError.PgError): error is PgError.PgError =>
-      PgError.isPgError(error) && !failures.has(error)
+      PgError.isPgError(error) && failures?.has(error) !== true
     return Effect.mapError(whole, (error) => (isOfTransaction(error) ? sqlErrorOf(error, "withTransaction") : error))
   })
 

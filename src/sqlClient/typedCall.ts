@@ -18,6 +18,7 @@ import type { Make } from "./answers.ts"
 import {
   ELSEWHERE,
   firstTyping,
+  hasOtherTyping,
   isDecided,
   otherTyping,
   timeZoneOf,
@@ -36,8 +37,8 @@ export const typedCall = <A>(
   sql: string,
   params: Values
 ): Answer<A> => {
+  if (!params.some(hasOtherTyping)) return router.run(operation, make(sql, params), undefined)
   const attempt = (typing?: Typing) => router.run(operation, make(sql, params, typing), undefined)
-  if (otherTyping(params) === undefined) return attempt()
   return Effect.catch(guarded(router, sql, params, attempt()), (error) => otherwise(router, params, error, attempt))
 }
 
@@ -49,7 +50,7 @@ export const typedStream = (
   options?: StreamOptions
 ): Stream.Stream<Row, PgError.PgError> => {
   const attempt = (typing: Typing) => stream(router, { sql, params: typedParameters(params, typing) }, options)
-  if (otherTyping(params) === undefined) return attempt(ELSEWHERE)
+  if (!params.some(hasOtherTyping)) return attempt(ELSEWHERE)
   return Stream.unwrap(
     router.onTransaction((level) => {
       const typing = level === undefined ? ELSEWHERE : firstTyping(timeZoneOf(level.session))

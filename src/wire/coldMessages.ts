@@ -12,8 +12,7 @@ import {
   type BackendMessage,
   BackendKeyDataMessage,
   NotificationResponseMessage,
-  ParameterStatusMessage,
-  RowDescriptionMessage
+  ParameterStatusMessage
 } from "pg-protocol/dist/messages.js"
 import { Parser } from "pg-protocol/dist/parser.js"
 import {
@@ -277,28 +276,32 @@ export const decodeNotification = (bytes: Buffer, start: number, end: number): N
   return { processId: message.processId, channel: message.channel, payload: message.payload }
 }
 
-/** After each name: Int32 table, Int16 attribute, Int32 type, Int16 type size, Int32 type modifier, Int16 format. */
-const COLUMN_BYTES = 18
-
-/** Int16 number of columns; for each: String name, and `COLUMN_BYTES` more. */
+/**
+ * Int16 number of columns; for each: String name, Int32 table, Int16 attribute, Int32 type, Int16 type size, Int32 type
+ * modifier, Int16 format. This message is read here because it is not rare in every program: a text that holds its values
+ * is new each time, and so is described each time.
+ */
 export const decodeRowDescription = (bytes: Buffer, start: number, end: number): ReadonlyArray<ColumnDescription> => {
-  const layout = new ByteReader(bytes, start, end)
-  for (let left = layout.uint16(); left > 0; left--) {
-    layout.skipString()
-    layout.skip(COLUMN_BYTES)
+  const reader = new ByteReader(bytes, start, end)
+  const columns: Array<ColumnDescription> = []
+  const count = reader.int16()
+  if (count < 0) throw malformed(Backend.RowDescription)
+  for (let left = count; left > 0; left--) {
+    columns.push({
+      name: reader.cstring(),
+      tableOid: reader.uint32(),
+      attributeNumber: reader.int16(),
+      typeOid: reader.uint32(),
+      typeSize: reader.int16(),
+      typeModifier: reader.int32()
+    })
+    reader.skip(FORMAT_BYTES)
   }
-  layout.expectEnd(backendMessageName(Backend.RowDescription))
-  const message = parse(Backend.RowDescription, bytes, start, end)
-  if (!(message instanceof RowDescriptionMessage)) throw malformed(Backend.RowDescription)
-  return message.fields.map((field) => ({
-    name: field.name,
-    tableOid: field.tableID,
-    attributeNumber: field.columnID,
-    typeOid: field.dataTypeID,
-    typeSize: field.dataTypeSize,
-    typeModifier: field.dataTypeModifier
-  }))
+  reader.expectEnd(backendMessageName(Backend.RowDescription))
+  return columns
 }
+
+const FORMAT_BYTES = 2
 
 /**
  * Int16 number of parameters, Int32 type of each. This message is read here because pg-protocol treats the number as

@@ -52,9 +52,9 @@ export const typeOids = ({ columns = [], parameterOids }: StatementDescription):
   ...columns.map(({ typeOid }) => typeOid)
 ]
 
-/** What is known of a statement before it is described. */
+/** What is known of a statement before it is described. What its text says may be known from before. */
 export type StatementIdentity = Pick<PreparedStatement, "key" | "name" | "sql"> &
-  Partial<Pick<PreparedStatement, "kind">>
+  Partial<Pick<PreparedStatement, "bindNames" | "changesSession" | "kind">>
 
 /** The part of a session that this file needs. */
 interface Knowing {
@@ -63,35 +63,36 @@ interface Knowing {
 
 export const preparedStatement = (
   session: Knowing,
-  { key, kind, name, sql }: StatementIdentity,
+  identity: StatementIdentity,
   description: StatementDescription,
   types: DatabaseTypes
 ): PreparedStatement => {
+  const { key, name, sql } = identity
   const { columns, parameterOids } = description
-  const isFixed = ({ typeOid }: ColumnDescription): boolean => types.isFixed(typeOid)
+  const { catalogue } = session
   // If all columns have types that are the same on every server, all connections share their readers.
+  const areColumnsFixed = columns === undefined || columns.every(({ typeOid }) => types.isFixed(typeOid))
   const rowShape =
-    columns &&
-    makeRowShape(withProperties(columns, session.catalogue.names), columns.every(isFixed) ? builtinTypes : types)
+    columns && makeRowShape(withProperties(columns, catalogue.names), areColumnsFixed ? builtinTypes : types)
   return {
     key,
     sql,
     name,
-    bindNames: name === "" ? NO_NAME : bindNames(name),
+    bindNames: identity.bindNames ?? (name === "" ? NO_NAME : bindNames(name)),
     parameters: parameterEncoders(parameterOids, types),
     parameterOids,
     rowShape,
     resultFormats: encodeResultFormats(rowShape?.resultFormats ?? []),
-    kind: kind ?? kindOf(sql),
+    kind: identity.kind ?? kindOf(sql),
     isDescribed: true,
     // COPY has no parameters, and no columns that are described.
     mayCopy: parameterOids.length === 0 && columns === undefined && mayCopy(sql),
-    changesSession: namesSessionState(sql),
+    changesSession: identity.changesSession ?? namesSessionState(sql),
     preparedAt: performance.now(),
-    types: typeOids(description).every((oid) => types.isFixed(oid)) ? undefined : types,
+    types: areColumnsFixed && parameterOids.every((oid) => types.isFixed(oid)) ? undefined : types,
     codecs: types.chosen,
-    version: session.catalogue.version,
-    path: session.catalogue.path
+    version: catalogue.version,
+    path: catalogue.path
   }
 }
 

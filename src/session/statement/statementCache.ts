@@ -108,7 +108,7 @@ export class StatementCache implements Statements {
 
   /** The cache for statements that are kept only if their text comes again. */
   get repeated(): Statements {
-    return (this.knownRepeated ??= new RepeatedStatements(this, 2 * this.limits.size))
+    return (this.knownRepeated ??= new RepeatedStatements(this, this.limits.size))
   }
 
   /** Drops everything, because the server has deallocated all its statements. */
@@ -135,8 +135,9 @@ export class StatementCache implements Statements {
 class RepeatedStatements implements Statements {
   private readonly cache: StatementCache
   private readonly size: number
-  /** Texts that came once, from the oldest to the newest. */
-  private readonly seen = new Set<string>()
+  /** Texts that came once. When there are enough of them, they become the older ones, and the older ones are forgotten. */
+  private seen = new Set<string>()
+  private older = new Set<string>()
 
   constructor(cache: StatementCache, size: number) {
     this.cache = cache
@@ -148,19 +149,17 @@ class RepeatedStatements implements Statements {
   }
 
   nameFor(key: string): string {
-    if (this.seen.delete(key)) return this.cache.nameFor(key)
+    if (this.seen.delete(key) || this.older.delete(key)) return this.cache.nameFor(key)
+    if (this.seen.size >= this.size) {
+      this.older = this.seen
+      this.seen = new Set()
+    }
     this.seen.add(key)
-    if (this.seen.size > this.size) this.forgetOldest()
     return ""
   }
 
-  private forgetOldest(): void {
-    const oldest = this.seen.values().next().value
-    if (oldest !== undefined) this.seen.delete(oldest)
-  }
-
   add(statement: PreparedStatement): void {
-    if (!this.seen.has(statement.key)) this.cache.add(statement)
+    if (!this.seen.has(statement.key) && !this.older.has(statement.key)) this.cache.add(statement)
   }
 
   has(statement: PreparedStatement): boolean {

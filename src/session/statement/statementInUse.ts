@@ -187,7 +187,8 @@ export class StatementInUse {
     this.isPresumed = true
     if (unknown === undefined) this.confirm(kept)
     this.known = readable
-    return unknown ?? this.firstText(readable, types)
+    // The formats of `kept` are those that its types have.
+    return unknown ?? (readable === kept ? undefined : this.firstText(readable, types))
   }
 
   private firstText(statement: PreparedStatement, types: DatabaseTypes): UndecodableColumn | undefined {

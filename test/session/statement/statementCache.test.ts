@@ -174,6 +174,16 @@ describe("the statements that are kept if their text comes again", () => {
     assert.deepStrictEqual(cache.evictions, [])
   })
 
+  it.each([0, 1, 2, 3])(
+    "are kept if as many other texts come in between as the cache has room for, after %i texts",
+    (earlier) => {
+      const cache = cacheOf({ size: 2 })
+      for (let count = 0; count < earlier; count++) prepare(cache.repeated, `earlier ${count}`)
+      for (const sql of ["A", "B", "C"]) prepare(cache.repeated, sql)
+      assert.notStrictEqual(prepare(cache.repeated, "A").name, "")
+    }
+  )
+
   it("are first ones again after twice as many other texts as the cache has room for", () => {
     const cache = cacheOf({ size: 2 })
     for (const sql of ["A", "B", "C", "D", "E"]) prepare(cache.repeated, sql)
