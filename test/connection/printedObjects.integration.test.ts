@@ -151,6 +151,7 @@ const places: Readonly<Record<string, Place>> = {
   "PgSqlClient.SqlPgNotification": "a type",
   "PgMigrator.MigrationStatus": "an answer",
   "PgSqlClient.RawAnswer": "an answer",
+  "PgSqlClient.ReactiveTable": "the caller's own",
   "PgSqlClient.RawField": "an answer",
   "PgSqlClient.PgSqlClient": "handed out",
   "PgSqlClient.SqlPgClient": "handed out",
