@@ -68,6 +68,11 @@ describe("a pool whose server is restarted", () => {
         )
         yield* Effect.sleep(BUSY_MILLIS)
         yield* Effect.promise(() => shutDown(mode))
+        // The process has ended, and its last words may still be on their way. A call would be sent before they come.
+        yield* eventually(
+          Effect.map(patient.stats, ({ size }) => size),
+          0
+        )
         const waiting = yield* Effect.forkChild(
           Effect.all(
             Array.from({ length: CALLERS }, () => valueOf(patient, "SELECT 'waited'")),
