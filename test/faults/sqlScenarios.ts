@@ -133,14 +133,18 @@ const ran = new Map<number, number>()
 
 const CALLBACKS = 4
 
-/** Callbacks of both APIs. Those of `SqlClient` cannot be interrupted, and are counted. */
+/**
+ * Callbacks of both APIs. Those of `SqlClient` cannot be interrupted, and are counted. They ask no server: if it fell
+ * silent, nobody could end their wait.
+ */
 const callbacks = using((sql, pool, id) => {
   const count = Effect.sync(() => void ran.set(id, (ran.get(id) ?? 0) + 1))
   return sql.withTransaction(
     Effect.gen(function* () {
       yield* sql.afterCommit(count)
       yield* pool.afterCommit(Effect.orDie(ask(pool, id)))
-      yield* sql.afterCommit(Effect.andThen(Effect.ignore(askBySql(sql, id)), count))
+      yield* pool.afterCommit(Effect.orDie(askBySql(sql, id)))
+      yield* sql.afterCommit(count)
       yield* markBySql(sql, id, 1)
       yield* pool.withTransaction(sql.withTransaction(sql.afterCommit(count)))
       const undone = Effect.andThen(sql.afterCommit(Effect.andThen(count, count)), failing(sql))
