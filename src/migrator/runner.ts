@@ -54,9 +54,10 @@ export const runMigrations = <R>(
   })
 
 /**
- * Makes the table fit, in a transaction of its own: whoever reads it need not wait for the first migration. The
- * transaction looks for the table only under the lock. If it had not found it before, the server could answer the second
- * look from its cache, although another runner has made the table.
+ * Creates the table, or adds the columns that it lacks. It has a transaction of its own, so that other sessions can read
+ * the table while the first migration runs. The transaction takes the lock before it looks for the table. If it looked
+ * earlier and found none, the server could answer the second look from its cache, although another runner has created the
+ * table since.
  */
 const preparation = (
   sql: SqlClient.SqlClient,

@@ -1,6 +1,6 @@
 /**
  * Triggers that notify a channel when a table changes, so that reactive queries of all processes run again. Every name
- * in them is qualified, because they run with the `search_path` of whoever changes the table.
+ * in them is qualified, because a trigger runs with the `search_path` of the session that changes the table.
  */
 import * as Effect from "effect/Effect"
 import * as SqlClient from "effect/sql/SqlClient"

@@ -61,9 +61,11 @@ export const typedStream = (
       })
       const again = (error: PgError.PgError) =>
         hasRows ? Effect.fail(error) : otherwise(router, params, error, (other) => Effect.succeed(attempt(other)))
-      const described = router.run("stream", preparation(sql, typedParameters(params, typing)), undefined)
       // The server may refuse the statement, and the client a value.
       const whole = Stream.catch(first, (error) => Stream.unwrap(again(error)))
+      // Outside a transaction a refusal of the server costs nothing, so the statement is not described before.
+      if (level === undefined || isDecided(params, typing)) return Effect.succeed(whole)
+      const described = router.run("stream", preparation(sql, typedParameters(params, typing)), undefined)
       return Effect.catch(Effect.as(guarded(router, sql, params, described), whole), again)
     })
   )
