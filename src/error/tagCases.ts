@@ -5,10 +5,10 @@ import type { PostgresError } from "./postgresError.ts"
 import type { OpenTag } from "./taggedError.ts"
 
 /** The tags of the errors in a union, each of which a handler can name. */
-type TagsOf<E> = Exclude<Types.Tags<E>, OpenTag>
+export type TagsOf<E> = Exclude<Types.Tags<E>, OpenTag>
 
 /** The errors of a union that have one of the tags. */
-type Tagged<E, Tag extends string> =
+export type Tagged<E, Tag extends string> =
   E extends PostgresError<infer Tags> ? (Tag extends Tags ? PostgresError<Tag> : never) : Types.ExtractTag<E, Tag>
 
 /** A handler for each tag that is to be caught. */
@@ -28,9 +28,3 @@ export type Handled<Cases> = Cases[keyof Cases] extends ((error: never) => infer
 
 /** The errors that remain: `PgError` as a whole, since it has many more tags. */
 export type Unhandled<E, Cases> = Exclude<E, { readonly _tag: keyof Cases }>
-
-/** The tags of effectpg's errors that `catchTag` can find, also within a `SqlError`. */
-export type NativeTag<Native> = TagsOf<Native>
-
-/** The error of effectpg that has a tag. */
-export type NativeError<Native, Tag extends string> = Tagged<Native, Tag>

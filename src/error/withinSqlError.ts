@@ -4,7 +4,7 @@ import { dual } from "effect/Function"
 import * as Option from "effect/Option"
 import { isSqlError, type SqlError } from "effect/sql/SqlError"
 import { isPgError, type PgError } from "./anyError.ts"
-import type { NativeError, NativeTag } from "./tagCases.ts"
+import type { Tagged, TagsOf } from "./tagCases.ts"
 
 /**
  * The error of effectpg within a `SqlError`, which `PgSqlClient` fails with: the error that the server or the connection
@@ -58,9 +58,9 @@ export const catchTag: {
    * ```
    * @since 0.1.0
    */
-  <const Tag extends NativeTag<PgError>, A2, E2, R2>(
+  <const Tag extends TagsOf<PgError>, A2, E2, R2>(
     tag: Tag,
-    f: (error: NativeError<PgError, Tag>) => Effect.Effect<A2, E2, R2>
+    f: (error: Tagged<PgError, Tag>) => Effect.Effect<A2, E2, R2>
   ): <A, E, R>(self: Effect.Effect<A, E, R>) => Effect.Effect<A | A2, E | E2, R | R2>
   /**
    * Handles one error of effectpg in an effect, whether a call of effectpg has failed with it or a call of `PgSqlClient`
@@ -78,19 +78,19 @@ export const catchTag: {
    * ```
    * @since 0.1.0
    */
-  <A, E, R, const Tag extends NativeTag<PgError>, A2, E2, R2>(
+  <A, E, R, const Tag extends TagsOf<PgError>, A2, E2, R2>(
     self: Effect.Effect<A, E, R>,
     tag: Tag,
-    f: (error: NativeError<PgError, Tag>) => Effect.Effect<A2, E2, R2>
+    f: (error: Tagged<PgError, Tag>) => Effect.Effect<A2, E2, R2>
   ): Effect.Effect<A | A2, E | E2, R | R2>
 } = dual(
   3,
-  <A, E, R, Tag extends NativeTag<PgError>, A2, E2, R2>(
+  <A, E, R, Tag extends TagsOf<PgError>, A2, E2, R2>(
     self: Effect.Effect<A, E, R>,
     tag: Tag,
-    f: (error: NativeError<PgError, Tag>) => Effect.Effect<A2, E2, R2>
+    f: (error: Tagged<PgError, Tag>) => Effect.Effect<A2, E2, R2>
   ) => {
-    const hasTag = (error: PgError): error is PgError & NativeError<PgError, Tag> => error._tag === tag
+    const hasTag = (error: PgError): error is PgError & Tagged<PgError, Tag> => error._tag === tag
     return Effect.catch(self, (error): Effect.Effect<A2, E | E2, R2> => {
       const native = nativeIn(error)
       return native !== undefined && hasTag(native) ? f(native) : Effect.fail(error)

@@ -7,6 +7,7 @@ import { assert, layer } from "@effect/vitest"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import * as Reactivity from "effect/reactivity/Reactivity"
+import * as Stream from "effect/Stream"
 import * as PgPool from "../../src/PgPool.ts"
 import * as PgSqlClient from "../../src/PgSqlClient.ts"
 import { TestDatabase } from "../support/database.ts"
@@ -47,6 +48,18 @@ layer(TestLayer, { excludeTestServices: true })("a statement of the SqlClient", 
       assert.deepStrictEqual(trips, [1, 1, 1])
       assert.deepStrictEqual(names, [0, 1, 1])
       assert.strictEqual(yield* roundTripsOf(counted, sql`SELECT ${2} AS unkept`.unprepared), 1)
+    })
+  )
+
+  it.effect("is reported as often in a stream with a Date as in one with a number", () =>
+    Effect.gen(function* () {
+      const told: Array<string> = []
+      const onQuery: PgPool.Settings["onQuery"] = ({ operation }) => Effect.sync(() => void told.push(operation))
+      const { sql } = yield* clientOf({ ...(yield* liveSettings()), onQuery })
+      yield* Stream.runDrain(sql`SELECT ${1}::int4 AS n`.stream)
+      const withNumber = told.splice(0)
+      yield* Stream.runDrain(sql`SELECT ${new Date(0)}::timestamptz AS d`.stream)
+      assert.deepStrictEqual(told, withNumber)
     })
   )
 

@@ -101,11 +101,10 @@ export class StatementInUse {
     isInTransaction: boolean
   ): PreparedStatement | undefined {
     if (wanted.portal !== undefined || wanted.until !== undefined) return undefined
-    if (!this.hasKnownParameters(valueCount)) return undefined
     const readsNoRows = (valueCount > 0 && wanted.form === none) || this.kind === "silent"
     const mayRead =
       wanted.isPassing === true && (returnsNoRows(this.sql) || !(isInTransaction || readsCatalog(this.sql)))
-    if (!readsNoRows && !mayRead) return undefined
+    if (!(readsNoRows || mayRead) || !this.hasKnownParameters(valueCount)) return undefined
     const presumed = this.presume({ parameterOids: this.namedTypes, columns: undefined }, types)
     if (readsNoRows) return presumed
     this.asksForBinary = true
