@@ -65,7 +65,8 @@ export const typedStream = (
       const whole = Stream.catch(first, (error) => Stream.unwrap(again(error)))
       // Outside a transaction a refusal of the server costs nothing, so the statement is not described before.
       if (level === undefined || isDecided(params, typing)) return Effect.succeed(whole)
-      const described = router.run("stream", preparation(sql, typedParameters(params, typing)), undefined)
+      // The stream alone is reported.
+      const described = router.onLevel((inner) => inner.run(preparation(sql, typedParameters(params, typing))))
       return Effect.catch(Effect.as(guarded(router, sql, params, described), whole), again)
     })
   )

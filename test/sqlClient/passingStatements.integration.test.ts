@@ -51,7 +51,7 @@ layer(TestLayer, { excludeTestServices: true })("a statement of the SqlClient", 
     })
   )
 
-  it.effect("is reported as often in a stream with a Date as in one with a number", () =>
+  it.effect("is reported once in a stream, also if a parameter is a Date or an array of texts", () =>
     Effect.gen(function* () {
       const told: Array<string> = []
       const onQuery: PgPool.Settings["onQuery"] = ({ operation }) => Effect.sync(() => void told.push(operation))
@@ -59,6 +59,8 @@ layer(TestLayer, { excludeTestServices: true })("a statement of the SqlClient", 
       yield* Stream.runDrain(sql`SELECT ${1}::int4 AS n`.stream)
       const withNumber = told.splice(0)
       yield* Stream.runDrain(sql`SELECT ${new Date(0)}::timestamptz AS d`.stream)
+      assert.deepStrictEqual(told.splice(0), withNumber)
+      yield* sql.withTransaction(Stream.runDrain(sql`SELECT ${["text"]}::text[] AS t`.stream))
       assert.deepStrictEqual(told, withNumber)
     })
   )
