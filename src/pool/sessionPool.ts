@@ -20,7 +20,7 @@ import type { PoolCounts, PoolReports } from "./observing/meter.ts"
 import type { OpenMember } from "./opener.ts"
 import { isTransient, reconnectDelay } from "./reconnect.ts"
 import type { Reset } from "./memberReset.ts"
-import { EMPTY_QUERY } from "./roundTrips.ts"
+import { EMPTY_QUERY } from "./multiplexing/roundTrips.ts"
 import type { Timers } from "./timers.ts"
 
 export type PoolLimits = Pick<
@@ -284,7 +284,7 @@ export class SessionPool {
     return this.members.size - this.idle.length
   }
 
-  private refuseAll(cause: Cause.Cause<PgError.PgError>): void {
+  refuseAll(cause: Cause.Cause<PgError.PgError>): void {
     const refused = this.waiting.drain()
     this.meter?.changed(this.counts)
     for (const { borrower } of refused) borrower.refuse(cause, false)

@@ -4,7 +4,7 @@
  */
 import { Fifo } from "../../session/engine/fifo.ts"
 import type { Member } from "../member.ts"
-import type { RoundTrips } from "../roundTrips.ts"
+import type { RoundTrips } from "./roundTrips.ts"
 
 /** How many statements may be unanswered on one connection. */
 const MAX_RUNNING = 64
