@@ -54,6 +54,13 @@ interface Catalogue {
   reload(): void
 }
 
+/** What a call says of whether it only reads. */
+export interface Reading {
+  /** Its statements; none if it has no SQL, and certainly only reads. */
+  readonly texts: ReadonlyArray<string>
+  readonly readOnly: CallOptions["readOnly"]
+}
+
 export type SessionSource = Lender | LevelSource
 
 export const levelSource = (level: TransactionLevel): LevelSource => new FixedLevel(level)
@@ -176,6 +183,11 @@ export class Router {
     return withTimeout(operation, asked.sql, observed, options?.timeout)
   }
 
+  /** Gives `use` the router of a call that may only read: for such calls, a router may have another one. */
+  reading<A, E, R>(_call: Reading, use: (router: Router) => Effect.Effect<A, E, R>): Effect.Effect<A, E, R> {
+    return use(this)
+  }
+
   // ------------------------------------------------------------------------------------------------- levels
 
   /** Lends the level of the fiber, or a session of the source, for the scope. */
@@ -243,7 +255,7 @@ export class Router {
   }
 
   /** The level that a transaction or a lock has bound the fiber to. */
-  private bondOf(fiber: Fiber.Fiber<unknown, unknown>): TransactionLevel | undefined {
+  protected bondOf(fiber: Fiber.Fiber<unknown, unknown>): TransactionLevel | undefined {
     return this.knownKey && Context.getOrUndefined(fiber.context, this.knownKey)?.level
   }
 }
