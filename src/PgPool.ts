@@ -9,6 +9,7 @@ import * as Layer from "effect/Layer"
 import type * as Scope from "effect/Scope"
 import { listenWith } from "./connection/listen.ts"
 import { BaseQueryable } from "./connection/baseQueryable.ts"
+import { currentLsnOf, type OfStandbys, readOnlyOn } from "./connection/queryable/standbys.ts"
 import { Router } from "./connection/router.ts"
 import * as Shape from "./call/shape.ts"
 import type * as PgConfig from "./PgConfig.ts"
@@ -17,9 +18,7 @@ import type * as PgError from "./PgError.ts"
 import type * as PgNotification from "./PgNotification.ts"
 import type { Hooks } from "./pool/hooks.ts"
 import type { PoolCounts } from "./pool/observing/meter.ts"
-import { type OpenPool, openPool } from "./pool/openPool.ts"
-import type { PoolSource } from "./pool/poolSource.ts"
-import type { SessionPool } from "./pool/sessionPool.ts"
+import { type OpenPool, openPool, statsOf } from "./pool/openPool.ts"
 
 // ------------------------------------------------------------------------------------------------------ models
 
@@ -58,7 +57,7 @@ export interface Stats extends PoolCounts {
  * @category models
  * @since 0.1.0
  */
-export interface PgPool extends PgConnection.Queryable {
+export interface PgPool extends PgConnection.Queryable, OfStandbys {
   /**
    * Borrows a connection for the scope. When the scope closes, running queries are canceled and an open transaction is
    * rolled back. If the connection was used at all, the session is then reset: settings, role, LISTEN, cursors,
@@ -125,16 +124,17 @@ export const layer = (settings: Settings): Layer.Layer<PgPool, PgError.PgError> 
 class Pool extends BaseQueryable implements PgPool {
   readonly listen: PgNotification.Listen
   readonly connection: Effect.Effect<PgConnection.PgConnection, PgError.PgError, Scope.Scope>
-  readonly #sessions: SessionPool
-  readonly #source: PoolSource
-  readonly #maxConnections: number
+  readonly currentLsn: Effect.Effect<string, PgError.PgError>
+  readonly readOnly: OfStandbys["readOnly"]
+  readonly #parts: OpenPool
 
-  constructor({ hub, maxConnections, sessions, source }: OpenPool) {
+  constructor(parts: OpenPool) {
+    const { hub, source } = parts
     const router = new Router(source)
     super(router)
-    this.#sessions = sessions
-    this.#source = source
-    this.#maxConnections = maxConnections
+    this.#parts = parts
+    this.readOnly = (effect, options) => readOnlyOn(router, effect, options)
+    this.currentLsn = currentLsnOf(router)
     this.connection = Effect.map(source.scopedRoot, PgConnection.fromRoot)
     this.listen = listenWith((channel, options, statement) =>
       router.observed("listen", { sql: statement, params: undefined }, hub.listen(channel, options))
@@ -142,23 +142,18 @@ class Pool extends BaseQueryable implements PgPool {
   }
 
   override toJSON(): unknown {
-    return { _id: "effectpg/PgPool", ...this.#shown() }
+    return { _id: "effectpg/PgPool", ...statsOf(this.#parts) }
   }
 
   withConnection<A, E, R>(
     use: (connection: PgConnection.PgConnection) => Effect.Effect<A, E, R>
   ): Effect.Effect<A, E | PgError.PgError, R> {
     return Shape.unless(Shape.faultOf("use", use, Shape.callback), () =>
-      this.#source.withRoot((root) => Shape.answerOf("use", use(PgConnection.fromRoot(root))))
+      this.#parts.source.withRoot((root) => Shape.answerOf("use", use(PgConnection.fromRoot(root))))
     )
   }
 
-  readonly expire: Effect.Effect<void> = Effect.sync(() => this.#sessions.expire())
+  readonly expire: Effect.Effect<void> = Effect.sync(() => this.#parts.sessions.expire())
 
-  readonly stats: Effect.Effect<Stats> = Effect.sync(() => this.#shown())
-
-  #shown(): Stats {
-    const { counts } = this.#sessions
-    return { ...counts, inUse: counts.size - counts.idle, maxConnections: this.#maxConnections }
-  }
+  readonly stats: Effect.Effect<Stats> = Effect.sync(() => statsOf(this.#parts))
 }

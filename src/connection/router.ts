@@ -16,7 +16,7 @@ import type { Statements } from "../session/statement/statements.ts"
 import type { LastCommit } from "../session/transaction/lastCommit.ts"
 import { TransactionLevel } from "../session/transaction/transactionLevel.ts"
 import { withTimeout } from "../call/timeout.ts"
-import type { CallOptions } from "../call/call.ts"
+import type { CallOptions, ReadOnlyOptions } from "../call/call.ts"
 
 /** Lends the sessions of a pool. */
 export interface Lender {
@@ -186,6 +186,11 @@ export class Router {
   /** Gives `use` the router of a call that may only read: for such calls, a router may have another one. */
   reading<A, E, R>(_call: Reading, use: (router: Router) => Effect.Effect<A, E, R>): Effect.Effect<A, E, R> {
     return use(this)
+  }
+
+  /** Runs an effect of which the calls that only read may be routed elsewhere. */
+  region<A, E, R>(effect: Effect.Effect<A, E, R>, _options: ReadOnlyOptions): Effect.Effect<A, E, R> {
+    return effect
   }
 
   // ------------------------------------------------------------------------------------------------- levels

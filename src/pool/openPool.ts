@@ -30,6 +30,13 @@ export interface OpenPool {
   readonly maxConnections: number
 }
 
+/** What a pool is doing now. */
+export const statsOf = ({ maxConnections, sessions: { counts } }: OpenPool) => ({
+  ...counts,
+  inUse: counts.size - counts.idle,
+  maxConnections
+})
+
 /** For a pool without which its client can work, too. */
 export interface OptionalPool {
   /** What the metrics call the pool, behind its address. */
