@@ -11,13 +11,14 @@ import * as PgError from "../PgError.ts"
 import type { Session } from "../session/engine/session.ts"
 import { Observer } from "../session/observing/observer.ts"
 import { targetOf } from "../session/observing/target.ts"
+import { KnownHosts } from "../session/opening/knownHosts.ts"
 import { KnownDatabases } from "../session/types/knownDatabase.ts"
 import type { Hooks } from "./hooks.ts"
 import { resetWith } from "./memberReset.ts"
 import { NotificationHub } from "./notificationHub.ts"
 import * as Health from "./observing/health.ts"
 import * as Meter from "./observing/meter.ts"
-import { connector, memberOpener, type OpenMember } from "./opener.ts"
+import { connector, memberOpener, type OpenMember } from "./opening/opener.ts"
 import { PoolSource } from "./poolSource.ts"
 import { SessionPool } from "./sessionPool.ts"
 import { realTimers } from "./timers.ts"
@@ -57,9 +58,10 @@ export const openPool = Effect.fnUntraced(function* (
   const config = yield* PgConfig.resolvePool(poolSettings)
   const sessions = yield* Scope.fork(yield* Effect.scope, "parallel")
   const databases = KnownDatabases.of(config)
+  const hosts = new KnownHosts()
   const ownSettings = onConnect && Effect.map(onConnect, (given) => ({ ...poolSettings, ...given }))
   const open = new Set<Session>()
-  const connect = Effect.tap(connector(config, databases, ownSettings), (session) =>
+  const connect = Effect.tap(connector(config, { databases, hosts }, ownSettings), (session) =>
     Effect.sync(() => {
       open.add(session)
       session.onEnd(() => open.delete(session))
@@ -67,6 +69,7 @@ export const openPool = Effect.fnUntraced(function* (
   )
   const opener = yield* memberOpener({
     connect,
+    hosts,
     sessions,
     timers: realTimers,
     maxLifetimeMillis: config.maxLifetimeMillis,

@@ -83,7 +83,13 @@ export class Inbox implements FrameSink, TransportEvents {
   frame(type: number, bytes: Buffer, start: number, end: number): void {
     if (type === Backend.NoticeResponse) return
     if (type === Backend.ErrorResponse) {
-      this.fail(PgError.fromServer(withHint(readErrorFields(bytes, start, end)), { sql: undefined, outcome: "none" }))
+      this.fail(
+        PgError.fromServer(withHint(readErrorFields(bytes, start, end)), {
+          sql: undefined,
+          outcome: "none",
+          place: this.place
+        })
+      )
       return
     }
     this.received++
@@ -102,6 +108,13 @@ export class Inbox implements FrameSink, TransportEvents {
   closed(error: Error | undefined): void {
     const because = error === undefined ? "" : `: ${error.message}`
     this.fail(lostWith(`the server closed the connection during startup${because}`, { safeToRetry: true }))
+  }
+
+  private get place(): PgError.ConnectPlace {
+    const { address } = this.transport
+    return address._tag === "Unix"
+      ? { host: address.path, port: undefined, address: undefined, stage: "startup" }
+      : { host: address.name, port: address.port, address: address.host, stage: "startup" }
   }
 
   private fail(error: PgError.PgError): void {

@@ -3,11 +3,12 @@ import { assert, describe, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as TestClock from "effect/testing/TestClock"
-import type * as PgError from "../../src/PgError.ts"
-import type { Member } from "../../src/pool/member.ts"
-import { memberOpener } from "../../src/pool/opener.ts"
-import { clockTimers } from "./clockTimers.ts"
-import { inMemorySession } from "./inMemorySession.ts"
+import type * as PgError from "../../../src/PgError.ts"
+import { KnownHosts } from "../../../src/session/opening/knownHosts.ts"
+import type { Member } from "../../../src/pool/member.ts"
+import { memberOpener } from "../../../src/pool/opening/opener.ts"
+import { clockTimers } from "../clockTimers.ts"
+import { inMemorySession } from "../inMemorySession.ts"
 
 const MEMBERS = 200
 const OPENED_AT = 10_000
@@ -18,6 +19,7 @@ const endsOf = (maxLifetimeMillis: number) =>
     yield* TestClock.setTime(OPENED_AT)
     const open = yield* memberOpener({
       connect: Effect.sync(() => inMemorySession().session),
+      hosts: new KnownHosts(),
       sessions: yield* Effect.scope,
       timers: yield* clockTimers,
       maxLifetimeMillis,
@@ -40,6 +42,7 @@ describe("a caller of a connection that cannot be opened", () => {
       Effect.gen(function* () {
         const open = yield* memberOpener({
           connect,
+          hosts: new KnownHosts(),
           sessions: yield* Effect.scope,
           timers: yield* clockTimers,
           maxLifetimeMillis: 0,

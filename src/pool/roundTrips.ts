@@ -3,8 +3,8 @@
  * measures it; a faster answer to anything else later improves the measurement.
  */
 import * as Exit from "effect/Exit"
-import type { Session } from "../../session/engine/session.ts"
-import { submitControl } from "../../session/transaction/control.ts"
+import type { Session } from "../session/engine/session.ts"
+import { submitControl } from "../session/transaction/control.ts"
 
 /** Its answer proves that a session is alive, and takes the server no time. */
 export const EMPTY_QUERY = ""
