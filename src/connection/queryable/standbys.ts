@@ -23,7 +23,7 @@ export interface OfStandbys {
    * runs there, and a call with the option `readOnly: false` on the primary.
    *
    * A query that writes all the same, by a function or with `FOR UPDATE`, fails on a standby with
-   * `ReadOnlySqlTransactionError`. To have it fail everywhere, also on one server for development, give `reads` the
+   * `ReadOnlySQLTransactionError`. To have it fail everywhere, also on one server for development, give `reads` the
    * `settings` `{ default_transaction_read_only: "on" }`.
    *
    * Fails as the effect does, and with `InvalidConfigError` for wrong options.
