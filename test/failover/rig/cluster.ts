@@ -96,8 +96,8 @@ export class Cluster {
   }
 
   /** A planned change: stops the primary in order, promotes another, and takes the old one back as a standby. */
-  async switchOver(promoted: (primary: Node) => void = () => {}): Promise<Change> {
-    const change = await this.replace((old) => old.shutDown("fast"))
+  async switchOver(promoted: (primary: Node) => void = () => {}, choice?: Node): Promise<Change> {
+    const change = await this.replace((old) => old.shutDown("fast"), choice)
     promoted(change.primary)
     await change.old.follow(change.primary)
     await change.old.start()
