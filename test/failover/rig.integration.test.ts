@@ -12,16 +12,18 @@ layer(Servers.layer, { excludeTestServices: true })("a cluster", (it) => {
       Effect.gen(function* () {
         const servers = yield* Servers
         yield* Effect.promise(async () => {
-          const [first, second] = servers.nodes
+          const [first] = servers.nodes
           assert.strictEqual(await servers.primary(), first)
           await first.query("CREATE TABLE kept (id int PRIMARY KEY)")
           await first.query("INSERT INTO kept VALUES (1)")
-          await servers.switchOverTo(second)
+          const { primary: second } = await servers.switchOver()
           await servers.untilStreaming()
+          assert.strictEqual(await servers.primary(), second)
           await second.query("INSERT INTO kept VALUES (2)")
-          const third = await servers.failOver()
+          const { primary: third } = await servers.failOver()
           assert.notStrictEqual(third, second)
           await third.query("INSERT INTO kept VALUES (3)")
+          assert.strictEqual(await servers.primary(), third)
           await servers.rejoin(second)
           await servers.untilStreaming()
           await servers.untilReplayed()

@@ -3,7 +3,7 @@
  * an address of its own (127.0.0.11, 127.0.0.12, 127.0.0.13) and all have the same port, so that a host list, a name
  * with several addresses and a name that moves can all be tested.
  *
- * A standby finds the primary by itself, whichever server that is. Nothing promotes a server but the test.
+ * Nothing promotes a server but the test.
  */
 import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
@@ -24,6 +24,14 @@ const USER = "trust_user"
 const PATIENCE_MILLIS = 30_000
 const POLL_MILLIS = 20
 
+/** A change of the primary. */
+export interface Change {
+  readonly old: Node
+  readonly primary: Node
+  /** When the promotion had ended, by `performance.now()`. */
+  readonly promotedAt: number
+}
+
 export class Cluster {
   /** The first is the primary at the beginning. */
   readonly nodes: readonly [Node, Node, Node]
@@ -41,18 +49,18 @@ export class Cluster {
 
   /** The server that takes writes. Fails if there is none. */
   async primary(): Promise<Node> {
-    for (const node of this.running) if (!(await node.isStandby())) return node
+    for (const node of this.answering) if (!(await node.isStandby())) return node
     throw new Error("the cluster has no primary")
   }
 
   async standbys(): Promise<ReadonlyArray<Node>> {
     const standbys: Array<Node> = []
-    for (const node of this.running) if (await node.isStandby()) standbys.push(node)
+    for (const node of this.answering) if (await node.isStandby()) standbys.push(node)
     return standbys
   }
 
-  private get running(): ReadonlyArray<Node> {
-    return this.nodes.filter(({ isRunning }) => isRunning)
+  private get answering(): ReadonlyArray<Node> {
+    return this.nodes.filter(({ isAnswering }) => isAnswering)
   }
 
   /** The standby that has received the most. It has every change that was acknowledged. */
@@ -68,22 +76,32 @@ export class Cluster {
     return best.node
   }
 
-  /** Kills the primary and promotes the standby that has received the most. Returns that one, when it is the primary. */
-  async failOver(mode: "crash" | "immediate" = "crash"): Promise<Node> {
-    const standbys = await this.standbys()
-    await (await this.primary()).shutDown(mode)
-    const next = await this.mostAdvanced(standbys)
-    await next.promote()
-    return next
+  /**
+   * Stops the primary and makes a standby the primary, which the others then follow. Returns when the promotion had
+   * ended, by `performance.now()`.
+   */
+  async replace(end: (primary: Node) => Promise<void>, choice?: Node): Promise<Change> {
+    const [old, standbys] = [await this.primary(), await this.standbys()]
+    await end(old)
+    const primary = choice ?? (await this.mostAdvanced(standbys))
+    await primary.promote()
+    const promotedAt = performance.now()
+    for (const node of standbys) if (node !== primary) await node.follow(primary)
+    return { old, primary, promotedAt }
+  }
+
+  /** Kills the primary, and promotes the standby that has received the most. */
+  failOver(mode: "crash" | "immediate" = "crash"): Promise<Change> {
+    return this.replace((old) => old.shutDown(mode))
   }
 
   /** A planned change: stops the primary in order, promotes another, and takes the old one back as a standby. */
-  async switchOverTo(next: Node): Promise<void> {
-    const old = await this.primary()
-    await old.shutDown("fast")
-    await next.promote()
-    old.becomeStandby()
-    await old.start()
+  async switchOver(promoted: (primary: Node) => void = () => {}, choice?: Node): Promise<Change> {
+    const change = await this.replace((old) => old.shutDown("fast"), choice)
+    promoted(change.primary)
+    await change.old.follow(change.primary)
+    await change.old.start()
+    return change
   }
 
   /** Makes a server that has crashed, or is out of step, a standby again, with a fresh copy of the primary's data. */
@@ -122,7 +140,7 @@ export class Cluster {
   /** How many standbys must have a change before it is acknowledged: one, or none. */
   async requireStandby(isRequired: boolean): Promise<void> {
     const names = isRequired ? `ANY 1 (${this.nodes.map(({ name }) => name).join(", ")})` : ""
-    for (const node of this.running) {
+    for (const node of this.answering) {
       await node.query(`ALTER SYSTEM SET synchronous_standby_names = '${names}'`)
       await node.query("SELECT pg_reload_conf()")
     }
@@ -171,10 +189,7 @@ const start = async (): Promise<Cluster> => {
         synchronous_commit: "on",
         wal_keep_size: "64MB",
         wal_retrieve_retry_interval: "100ms",
-        wal_receiver_timeout: "1s",
-        primary_conninfo:
-          `host=${HOSTS.join(",")} port=${port} user=${superuser.user} application_name=${name} sslmode=disable ` +
-          "target_session_attrs=read-write connect_timeout=2"
+        wal_receiver_timeout: "1s"
       })
     })
   }

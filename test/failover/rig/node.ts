@@ -40,6 +40,7 @@ export class Node {
   private readonly logFile: string
   private guardian: ChildProcess | undefined
   private isDown = true
+  private isFrozen = false
 
   constructor(options: NodeOptions) {
     this.options = options
@@ -85,14 +86,20 @@ export class Node {
     this.isDown = true
   }
 
+  get isAnswering(): boolean {
+    return this.isRunning && !this.isFrozen
+  }
+
   /** From now on the server says nothing. The system still accepts connections in its name. */
   async freeze(): Promise<void> {
     this.order("SIGSTOP")
+    this.isFrozen = true
     await sleep(ORDER_MILLIS)
   }
 
   async thaw(): Promise<void> {
     this.order("SIGCONT")
+    this.isFrozen = false
     await sleep(ORDER_MILLIS)
   }
 
@@ -101,9 +108,13 @@ export class Node {
     await this.query("SELECT pg_promote(true, 60)")
   }
 
-  /** A server that is started after this is a standby. */
-  becomeStandby(): void {
-    this.place("standby.signal", "")
+  /** A standby of that primary: from now on, or from the next start. */
+  async follow(primary: Node): Promise<void> {
+    const { host, name, port } = primary
+    const address = `host=${host} port=${port} user=${superuser.user} application_name=${this.name} sslmode=disable`
+    fs.appendFileSync(path.join(this.data, "postgresql.auto.conf"), `primary_conninfo = '${address}' # ${name}\n`)
+    if (this.isRunning) await this.query("SELECT pg_reload_conf()")
+    else this.place("standby.signal", "")
   }
 
   async isStandby(): Promise<boolean> {
@@ -143,7 +154,7 @@ export class Node {
     } finally {
       await client.end()
     }
-    this.becomeStandby()
+    await this.follow(source)
     this.own(this.data)
   }
 
