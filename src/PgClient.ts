@@ -137,8 +137,12 @@ export const make = Effect.fnUntraced(function* (
   // Both close at the same time, because each may wait for its connections.
   const scope = yield* Scope.fork(yield* Effect.scope, "parallel")
   const pool = yield* Scope.provide(PgPool.make(own), scope)
-  const reachability = new Reachability()
+  const reachability = new Reachability(reads.targetSessionAttrs === "prefer-standby")
   const second = yield* Effect.mapError(Scope.provide(openPool(reads, reachability), scope), ofReads)
+  yield* Scope.addFinalizer(
+    scope,
+    Effect.sync(() => reachability.stop())
+  )
   return new Client(pool, yield* lenderOf(pool), second, reachability)
 })
 

@@ -356,7 +356,7 @@ export class SessionPool {
     return this.retries.mayTry(this.waiting.length > 0)
   }
 
-  private get hasRoom(): boolean {
+  get hasRoom(): boolean {
     return this.members.size + this.connecting < this.limits.maxConnections
   }
 

@@ -13,6 +13,7 @@ import { realTimers } from "../pool/timers.ts"
 import type { Request } from "../session/request/request.ts"
 import type { LastCommit } from "../session/transaction/lastCommit.ts"
 import type { TransactionLevel } from "../session/transaction/transactionLevel.ts"
+import { passed } from "./realTime.ts"
 import type { Replay } from "./replay.ts"
 
 /** What a region of reads asks of the standbys. */
@@ -109,10 +110,3 @@ export class FreshReads implements Lender {
     })
   }
 }
-
-/** Waits for the real time, because the standby does. */
-const passed = (millis: number): Effect.Effect<void> =>
-  Effect.callback((resume) => {
-    const cancel = realTimers.after(millis, () => resume(Effect.void))
-    return Effect.sync(cancel)
-  })
