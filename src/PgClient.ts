@@ -31,6 +31,7 @@ import { currentLsnOf, readOnlyOn } from "./connection/queryable/standbys.ts"
 import type { Lender } from "./connection/router.ts"
 import type * as PgError from "./PgError.ts"
 import * as PgPool from "./PgPool.ts"
+import { LocatingLender } from "./pool/observing/locating.ts"
 import { type OpenPool, openPool, statsOf } from "./pool/openPool.ts"
 import { Reachability } from "./reads/reachability.ts"
 import { ReadsRouter, Standbys } from "./reads/readsRouter.ts"
@@ -286,7 +287,8 @@ class Client extends BaseQueryable implements PgClient {
   readonly #reads: OpenPool
 
   constructor(pool: PgPool.PgPool, primary: Lender, reads: OpenPool, reachability: Reachability) {
-    const standbys = new Standbys(new StandbyReads(reads.source, primary, reachability), primary)
+    const substitute = new LocatingLender(primary)
+    const standbys = new Standbys(new StandbyReads(reads.source, substitute, reachability), substitute)
     const router = new ReadsRouter({
       source: primary,
       standbys,

@@ -47,6 +47,7 @@ import * as Shape from "./call/shape.ts"
 import { invalid } from "./config/given.ts"
 import type * as PgError from "./PgError.ts"
 import type * as PgNotification from "./PgNotification.ts"
+import type { Target } from "./session/observing/target.ts"
 import { json, makeCompiler } from "./sqlClient/compiler.ts"
 import { connectionOf } from "./sqlClient/connection.ts"
 import { makeReactiveQueue } from "./sqlClient/reactiveQueue.ts"
@@ -218,8 +219,8 @@ export const fromClient = Effect.fnUntraced(function* (
     ...Object.entries(Shape.copyOf(options.spanAttributes ?? {}) ?? {}),
     ["db.system.name", "postgresql"],
     ["db.namespace", target.database],
-    ["server.address", target.address],
-    ...(target.port === undefined ? [] : ([["server.port", target.port]] as const))
+    // All statements have the same attributes, so that they cannot name one of several servers.
+    ...(observer.isSpread ? [] : addressOf(target))
   ]
   const transactions = Transactions.make(router, connection, spanAttributes)
   const reserve = Effect.mapBoth(router.scopedRoot, {
@@ -373,6 +374,11 @@ const layerOf = <E, R>(
       )
     )
   ).pipe(Layer.provide(Reactivity.layer))
+
+const addressOf = ({ address, port }: Target): ReadonlyArray<readonly [string, unknown]> => [
+  ["server.address", address],
+  ...(port === undefined ? [] : ([["server.port", port]] as const))
+]
 
 /** Divides the settings into options of effect/sql, which `fromClient` checks, and those of the pool. */
 const divided = (settings: Settings): Effect.Effect<{ readonly options: Options; readonly pool: PgClient.Settings }> =>

@@ -21,6 +21,7 @@ import type { CallOptions, ReadOnlyOptions } from "../call/call.ts"
 /** Lends the sessions of a pool. */
 export interface Lender {
   readonly level?: undefined
+  readonly session?: undefined
   readonly observer: Observer
   readonly catalogue: Catalogue
   readonly statements?: undefined
@@ -165,20 +166,24 @@ export class Router {
       const target = this.targetOf(fiber)
       const { comment } = this.observer
       const run = comment === undefined ? target.runIn(fiber, request) : commented(comment, operation, request, target)
-      return this.observer.observe(fiber, operation, request, run)
+      return this.observer.observe(fiber, operation, request, run, target.session)
     })
     return options?.timeout === undefined ? answer : withTimeout(operation, request.sql, answer, options.timeout)
   }
 
-  /** Applies the timeout to a call of several requests, and reports the call to the observer. */
+  /**
+   * Applies the timeout to a call of several requests, and reports the call to the observer. `level` is where the call
+   * runs, if it has borrowed a session already.
+   */
   observed<A, E, R>(
     operation: string,
     asked: Asked,
     answer: Effect.Effect<A, E | PgError.PgError, R>,
-    options?: CallOptions
+    options?: CallOptions,
+    level?: TransactionLevel
   ): Effect.Effect<A, E | PgError.PgError, R> {
     const observed = Effect.withFiber<A, E | PgError.PgError, R>((fiber) =>
-      this.observer.observe(fiber, operation, asked, answer)
+      this.observer.observe(fiber, operation, asked, answer, (level ?? this.targetOf(fiber)).session)
     )
     return withTimeout(operation, asked.sql, observed, options?.timeout)
   }

@@ -40,7 +40,8 @@ export const begunWith = <A, E, R>(
     outer.within({ ...levelOptions(begin, options), afterEnd, lastCommit }, (level) => router.bind(level, effect))
   const { retry } = options
   const { observer } = router
-  const inside = (level: TransactionLevel, fiber: Fiber.Fiber<unknown, unknown>) => observer.savepoint(fiber, on(level))
+  const inside = (level: TransactionLevel, fiber: Fiber.Fiber<unknown, unknown>) =>
+    observer.savepoint(fiber, on(level), level.session)
   const whole = (target: TransactionLevel | Lender, attempts: Attempts | undefined) => {
     const once = Effect.suspend(() => {
       const afterEnd = new AfterEnd()

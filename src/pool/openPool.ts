@@ -6,6 +6,7 @@ import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Scope from "effect/Scope"
 import * as Shape from "../call/shape.ts"
+import type { Lender } from "../connection/router.ts"
 import * as PgConfig from "../PgConfig.ts"
 import * as PgError from "../PgError.ts"
 import type { Session } from "../session/engine/session.ts"
@@ -17,6 +18,7 @@ import type { Hooks } from "./hooks.ts"
 import { resetWith } from "./memberReset.ts"
 import { NotificationHub } from "./notificationHub.ts"
 import * as Health from "./observing/health.ts"
+import { LocatingLender } from "./observing/locating.ts"
 import * as Meter from "./observing/meter.ts"
 import { connector, memberOpener, type OpenMember } from "./opening/opener.ts"
 import { PoolSource } from "./poolSource.ts"
@@ -27,7 +29,7 @@ import { realTimers } from "./timers.ts"
 export interface OpenPool {
   readonly sessions: SessionPool
   readonly hub: NotificationHub
-  readonly source: PoolSource
+  readonly source: Lender
   readonly maxConnections: number
 }
 
@@ -86,13 +88,16 @@ export const openPool = Effect.fnUntraced(function* (
   yield* Effect.addFinalizer(() => close(pool, open, config))
   const warm = warmUp(pool, config.minConnections)
   yield* optional === undefined ? warm : Effect.catch(warm, optional.notWarm)
-  const source = new PoolSource({
+  // With several hosts only a session tells which one it is.
+  const isSpread = optional !== undefined || config.hosts.length > 1
+  const lender = new PoolSource({
     sessions: pool,
     catalogue: databases,
-    observer: new Observer(config.observing, targetOf(config, config.hosts[0])),
+    observer: new Observer(config.observing, targetOf(config, config.hosts[0]), { isSpread }),
     hooks,
     multiplex: config.multiplex ? config : undefined
   })
+  const source = isSpread ? new LocatingLender(lender) : lender
   return { sessions: pool, hub, source, maxConnections: config.maxConnections }
 })
 

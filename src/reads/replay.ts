@@ -7,7 +7,7 @@ import * as Exit from "effect/Exit"
 import type { TupleRow } from "../codec/rowReader.ts"
 import { lsnOf } from "../call/lsn.ts"
 import type { Session } from "../session/engine/session.ts"
-import { ownTupleRows, type Request } from "../session/request/request.ts"
+import { ownTupleRows, type Request, withExchange } from "../session/request/request.ts"
 import type { TransactionLevel } from "../session/transaction/transactionLevel.ts"
 
 /** A request that was answered, or a session that was asked how far its server is. */
@@ -50,22 +50,13 @@ export class Replay {
 
   /** Runs a request on a session that is known to be up to date; asks any other session for its position instead. */
   guarded<A>(request: Request<A>, lsn: bigint): Request<Guarded<A>> {
-    return {
-      ...ofRequest(request),
-      exchange: (session, resume) =>
-        this.isAt(session, lsn)
-          ? request.exchange(session, (exit) => resume(Exit.map(exit, (answer) => ({ answer }))))
-          : POSITION.exchange(session, (exit) => {
-              if (Exit.isSuccess(exit)) this.saw(session, exit.value)
-              resume(Exit.succeed({ isThere: this.isAt(session, lsn) }))
-            })
-    }
+    return withExchange(request, (session, resume) =>
+      this.isAt(session, lsn)
+        ? request.exchange(session, (exit) => resume(Exit.map(exit, (answer) => ({ answer }))))
+        : POSITION.exchange(session, (exit) => {
+            if (Exit.isSuccess(exit)) this.saw(session, exit.value)
+            resume(Exit.succeed({ isThere: this.isAt(session, lsn) }))
+          })
+    )
   }
 }
-
-/** What a pool reads of a request before it lends a session. */
-export const ofRequest = <A>({ mayHaveNoEffect, params, sql }: Request<A>) => ({
-  sql,
-  params,
-  ...(mayHaveNoEffect === undefined ? {} : { mayHaveNoEffect })
-})

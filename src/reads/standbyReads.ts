@@ -7,11 +7,10 @@ import type * as Fiber from "effect/Fiber"
 import type * as Scope from "effect/Scope"
 import type { Lender } from "../connection/router.ts"
 import type * as PgError from "../PgError.ts"
-import type { Request } from "../session/request/request.ts"
+import { type Request, withExchange } from "../session/request/request.ts"
 import type { LastCommit } from "../session/transaction/lastCommit.ts"
 import type { TransactionLevel } from "../session/transaction/transactionLevel.ts"
 import type { Reachability } from "./reachability.ts"
-import { ofRequest } from "./replay.ts"
 
 export class StandbyReads implements Lender {
   readonly observer: Lender["observer"]
@@ -31,13 +30,13 @@ export class StandbyReads implements Lender {
   runIn<A>(fiber: Fiber.Fiber<unknown, unknown>, request: Request<A>): Effect.Effect<A, PgError.PgError> {
     return this.orPrimary(
       (lent) =>
-        this.reads.runIn(fiber, {
-          ...ofRequest(request),
-          exchange: (session, resume) => {
+        this.reads.runIn(
+          fiber,
+          withExchange(request, (session, resume) => {
             lent()
             return request.exchange(session, resume)
-          }
-        }),
+          })
+        ),
       () => this.primary.runIn(fiber, request)
     )
   }
