@@ -136,8 +136,9 @@ export const make = Effect.fnUntraced(function* (
   const { own, reads } = yield* divided(settings)
   if (reads === undefined) return yield* PgPool.make(own)
   // Both close at the same time, because each may wait for its connections.
-  const scope = yield* Scope.fork(yield* Effect.scope, "parallel")
-  const pool = yield* Scope.provide(PgPool.make(own), scope)
+  const both = yield* Scope.fork(yield* Effect.scope, "parallel")
+  const pool = yield* Scope.provide(PgPool.make(own), yield* Scope.fork(both))
+  const scope = yield* Scope.fork(both)
   const reachability = new Reachability(reads.targetSessionAttrs === "prefer-standby")
   const second = yield* Effect.mapError(Scope.provide(openPool(reads, reachability), scope), ofReads)
   yield* Scope.addFinalizer(
