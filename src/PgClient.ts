@@ -289,7 +289,8 @@ class Client extends BaseQueryable implements PgClient {
 
   constructor(pool: PgPool.PgPool, primary: Lender, reads: OpenPool, reachability: Reachability) {
     const substitute = new LocatingLender(primary)
-    const standbys = new Standbys(new StandbyReads(reads.source, substitute, reachability), substitute)
+    const lender = new StandbyReads(reads.source, substitute, reachability)
+    const standbys = new Standbys(lender, substitute, (session) => reads.sessions.demote(session))
     const router = new ReadsRouter({
       source: primary,
       standbys,

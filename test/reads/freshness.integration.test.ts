@@ -139,7 +139,7 @@ layer(Servers.layer, { excludeTestServices: true })("a read with a position", (i
     Effect.gen(function* () {
       yield* emptied
       const { nodes } = yield* Servers
-      const pg = yield* clientOf({ minConnections: 8, maxConnections: 8 })
+      const pg = yield* clientOf({ minConnections: 16, maxConnections: 16 })
       const [, lagging, current] = nodes
       yield* Effect.acquireUseRelease(
         Effect.promise(() => lagging.query("SELECT pg_wal_replay_pause()")),
@@ -147,6 +147,11 @@ layer(Servers.layer, { excludeTestServices: true })("a read with a position", (i
           Effect.gen(function* () {
             const after = yield* written(pg)
             const host = Effect.map(pg.fetchValue("SELECT host(inet_server_addr())"), Option.getOrThrow)
+            const [millis, one] = yield* timed(pg.readOnly(host, { after, wait: "5 seconds" }))
+            assert.strictEqual(one, current.host)
+            assert.isBelow(millis, 2_000)
+            const inside = pg.withTransaction(host, { access: "read only" })
+            assert.strictEqual(yield* pg.readOnly(inside, { after, wait: "5 seconds" }), current.host)
             const hosts = yield* pg.readOnly(
               Effect.all(
                 Array.from({ length: 30 }, () => host),
