@@ -44,7 +44,7 @@ const poolOf = (role: Role) =>
         const made = inMemorySession(tag)
         made.session.parameters.set("server_version", "18")
         if (tag === undefined) {
-          made.session.parameters.set("in_hot_standby", role === "standby" ? "on" : "off")
+          made.session.parameters.set("in_hot_standby", role === "standby" || role === "read-only" ? "on" : "off")
           made.session.parameters.set("default_transaction_read_only", "off")
         }
         const member: Member = {
@@ -127,7 +127,6 @@ describe("a pool that wants a role", () => {
       Effect.gen(function* () {
         const { borrow, fill, pool } = yield* poolOf(role)
         const [only] = yield* fill(...at("a"))
-        if (role === "read-only") only?.session.parameters.set("in_hot_standby", "on")
         const { member } = borrow()
         member?.session.residue.failed("INSERT INTO t VALUES (1)", "25006")
         if (member !== undefined) pool.release(member)
