@@ -126,6 +126,10 @@ const lookingUp = (addresses: Readonly<Record<string, ReadonlyArray<string>>>) =
       : Effect.succeed(found)
   })
 
+/** One name is unknown, and the question for the other is not answered. */
+const failingLookup = (name: string) =>
+  name === "slow.test" ? Effect.never : Effect.fail(Object.assign(new Error("not found"), { code: "ENOTFOUND" }))
+
 describe("a name", () => {
   it.live("has all of its addresses tried in order, each once", () =>
     Effect.gen(function* () {
@@ -151,10 +155,8 @@ describe("a name", () => {
     Effect.gen(function* () {
       const good = yield* scriptedServer
       const hosts = [named("nowhere.test", 1), named("slow.test", 2)]
-      const lookup = (name: string) =>
-        name === "slow.test" ? Effect.never : Effect.fail(Object.assign(new Error("not found"), { code: "ENOTFOUND" }))
       const config = configOf(good, { hosts, connectTimeoutMillis: 150 })
-      const failing = yield* connecting(config).pipe(Effect.provideService(Lookup, lookup))
+      const failing = yield* connecting(config).pipe(Effect.provideService(Lookup, failingLookup))
       assert.deepStrictEqual(
         asConnectError(yield* failureOf(failing)).attempts.map(({ host, port, reason, stage }) => [
           host,
@@ -173,7 +175,7 @@ describe("a name", () => {
         ]
       )
       const both = { ...config, hosts: [...hosts, { ...named("given.test", good.port), address: good.host }] }
-      const fiber = yield* connecting(both).pipe(Effect.provideService(Lookup, lookup))
+      const fiber = yield* connecting(both).pipe(Effect.provideService(Lookup, failingLookup))
       yield* letIn(yield* good.accept)
       yield* Fiber.join(fiber)
     }).pipe(Effect.scoped)
