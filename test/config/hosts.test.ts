@@ -99,7 +99,7 @@ describe("hosts", () => {
       fs.symlinkSync(path.join(home, "a"), path.join(home, "link"))
       const directories = ["link", "a", "b", "gone"].map((name) => path.join(home, name))
       assert.deepStrictEqual(yield* defaultAddresses(directories, 6000), [
-        unix(path.join(home, "a"), 6000),
+        unix(path.join(home, "link"), 6000),
         tcp("localhost", 6000)
       ])
     })
