@@ -86,7 +86,7 @@ const fromUrl = Effect.fnUntraced(function* (given: Given | undefined): Read<Rea
   const url = yield* parseUrl(yield* readSafely(given, readSecretText))
   const parts = partsOf(url)
   return [
-    fromPairs(url.query, "the URL"),
+    fromPairs(url.query, url.isKeyValueString ? "the connection string" : "the URL"),
     (setting) => {
       const value = parts.get(setting)
       return value === undefined ? undefined : { name: `${setting} of the URL`, isText: true, value }

@@ -14,6 +14,8 @@ import { parseKeyValueString } from "./keyValueString.ts"
 import { addPair } from "./pairs.ts"
 
 export interface ConnectionUrl {
+  /** Whether the text is in libpq's other form, `key=value`, and has a query only. */
+  readonly isKeyValueString: boolean
   readonly user: string
   readonly password: Redacted.Redacted | undefined
   /** Empty if the URL names no host; a host or port that the list leaves out is an empty string. */
@@ -36,7 +38,7 @@ export const parseUrl = Effect.fnUntraced(function* (text: string): Read<Connect
         "must begin with postgres:// or postgresql://, or have key=value pairs, such as host=localhost"
       )
     }
-    return { ...NO_PARTS, query: yield* parseKeyValueString(url) }
+    return { ...NO_PARTS, isKeyValueString: true, query: yield* parseKeyValueString(url) }
   }
   const rest = url.slice(scheme[0].length)
   const authorityEnd = indexOfAny(rest, "/?", 0)
@@ -57,6 +59,7 @@ export const parseUrl = Effect.fnUntraced(function* (text: string): Read<Connect
   const colon = indexOfAny(credentials, ":", 0)
   const password = yield* decode(credentials.slice(colon + 1), "the password")
   return {
+    isKeyValueString: false,
     user: yield* decode(credentials.slice(0, colon), "the user"),
     password: password === "" ? undefined : Redacted.make(password),
     ...(yield* parseHosts(authority.slice(at + 1))),
@@ -65,7 +68,13 @@ export const parseUrl = Effect.fnUntraced(function* (text: string): Read<Connect
   }
 })
 
-const NO_PARTS: Omit<ConnectionUrl, "query"> = { user: "", password: undefined, hosts: [], ports: [], database: "" }
+const NO_PARTS: Omit<ConnectionUrl, "query" | "isKeyValueString"> = {
+  user: "",
+  password: undefined,
+  hosts: [],
+  ports: [],
+  database: ""
+}
 
 /** The position of the first of the characters; the end of the text if there is none. */
 const indexOfAny = (text: string, characters: string, from: number): number => {

@@ -29,6 +29,9 @@ export interface TransportOptions {
   readonly sslKey: string | undefined
   /** After how many idle milliseconds TCP probes the peer. If undefined, it never does. */
   readonly keepAliveMillis: number | undefined
+  /** The time between probes that are not answered, and how many of them are lost before the connection is. */
+  readonly keepAliveIntervalMillis?: number | undefined
+  readonly keepAliveCount?: number | undefined
 }
 
 /** Receives what happens on the socket. `data` must not keep `bytes`, because the next read overwrites them. */
@@ -170,6 +173,10 @@ class Link implements Transport {
           }
         }
       })
+      const { keepAliveCount, keepAliveIntervalMillis, keepAliveMillis } = options
+      if (keepAliveIntervalMillis !== undefined || keepAliveCount !== undefined) {
+        raw.setKeepAlive(true, keepAliveMillis, keepAliveIntervalMillis, keepAliveCount)
+      }
       this.raw = raw
       this.socket = raw
       raw.once("connect", () => {

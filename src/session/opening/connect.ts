@@ -164,7 +164,9 @@ const transportOptions = (config: ResolvedConfig): TransportOptions => ({
   sslRootCert: config.sslRootCert,
   sslCert: config.sslCert,
   sslKey: config.sslKey,
-  keepAliveMillis: config.keepAliveMillis
+  keepAliveMillis: config.keepAliveMillis,
+  keepAliveIntervalMillis: config.keepAliveIntervalMillis,
+  keepAliveCount: config.keepAliveCount
 })
 
 const oneTransport = Effect.fnUntraced(function* (
