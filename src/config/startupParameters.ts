@@ -28,7 +28,7 @@ export const startupParameters = Effect.fnUntraced(function* (
   if (options !== undefined) parameters.set("options", options)
   const fallback = yield* readOr(source("fallback_application_name"), readText, undefined)
   const applicationName = yield* readOr(source("applicationName"), readText, fallback)
-  if (applicationName !== undefined) parameters.set("application_name", applicationName)
+  if (applicationName !== undefined && applicationName !== "") parameters.set("application_name", applicationName)
   for (const parameter of VARIABLES) {
     const value = yield* readOr(source(parameter), readText, undefined)
     if (value !== undefined && value.toLowerCase() !== "default") parameters.set(parameter, value)

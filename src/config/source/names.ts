@@ -106,7 +106,6 @@ const emptyIsDefault: ReadonlySet<SettingName> = new Set([
   "password",
   "database",
   "passfile",
-  "service",
   "sslRootCert",
   "sslCert",
   "sslKey",
@@ -116,8 +115,6 @@ const emptyIsDefault: ReadonlySet<SettingName> = new Set([
   "sslMinProtocolVersion",
   "sslMaxProtocolVersion",
   "requireAuth",
-  "applicationName",
-  "connectTimeout",
   "options",
   "fallback_application_name"
 ])

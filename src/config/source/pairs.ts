@@ -12,13 +12,20 @@ export const addPair = Effect.fnUntraced(function* (
 ): Effect.fn.Return<void, PgError.InvalidConfigError> {
   const oldMode = oldSslMode(key, value)
   if (oldMode !== undefined) {
-    // In libpq an old key overrides an sslmode before it. Here it never does, because it may be the weaker one.
-    if (!pairs.has("sslmode")) pairs.set("sslmode", oldMode)
+    // In libpq an old key overrides every sslmode before it; here it overrides only a weaker one.
+    const mode = pairs.get("sslmode")
+    if (mode === undefined || isWeaker(mode, oldMode)) pairs.set("sslmode", oldMode)
     return
   }
   yield* checkKey("url", where, key, value)
   pairs.set(key, value)
 })
+
+const isWeaker = (mode: string, other: string): boolean =>
+  WEAK_MODES.includes(mode) && WEAK_MODES.indexOf(mode) < [...WEAK_MODES, "require"].indexOf(other)
+
+/** From the weakest on. */
+const WEAK_MODES = ["disable", "allow", "prefer"]
 
 /** What the keys of JDBC and of libpq before 7.4 mean. */
 const oldSslMode = (key: string, value: string): string | undefined => {

@@ -12,7 +12,7 @@ import { insteadOf } from "./otherClients.ts"
 
 interface Unsupported {
   readonly variable?: string
-  /** The values that change nothing; an empty one never does. */
+  /** The values that change nothing. */
   readonly harmless: RegExp
   /** What to do about any other value. */
   readonly instead: string
@@ -28,7 +28,7 @@ const OAUTH: Unsupported = { harmless: NO_VALUE, instead: "get a token by other 
 const SCRAM_KEY: Unsupported = { harmless: NO_VALUE, instead: "set password" }
 
 const unsupportedKeys: ReadonlyMap<string, Unsupported> = new Map<string, Unsupported>([
-  ["client_encoding", { harmless: /^(utf-?8|unicode|auto)$/i, instead: "leave it out: the encoding is always UTF8" }],
+  ["client_encoding", { harmless: /^(utf-?8|unicode|auto|)$/i, instead: "leave it out: the encoding is always UTF8" }],
   [
     "gssencmode",
     { variable: "PGGSSENCMODE", harmless: /^(disable|prefer)$/, instead: "set it to disable, and sslMode to require" }
@@ -40,7 +40,7 @@ const unsupportedKeys: ReadonlyMap<string, Unsupported> = new Map<string, Unsupp
   ["oauth_client_secret", OAUTH],
   ["oauth_issuer", OAUTH],
   ["oauth_scope", OAUTH],
-  ["replication", { harmless: /^(false|off|no|0)$/i, instead: "leave it out" }],
+  ["replication", { harmless: /^(false|off|no|0|)$/i, instead: "leave it out" }],
   [
     "requirepeer",
     { variable: "PGREQUIREPEER", harmless: NO_VALUE, instead: "leave it out, and protect the directory of the socket" }
@@ -76,7 +76,7 @@ export const checkKey = (
   if (keys.includes(key)) return Effect.void
   const unsupported = unsupportedKeys.get(key)
   if (unsupported !== undefined) {
-    return isHarmless(unsupported, value)
+    return unsupported.harmless.test(value)
       ? Effect.void
       : invalid(setting, `${where} ${key}, which this client does not support; ${unsupported.instead}`)
   }
@@ -88,12 +88,11 @@ export const checkKey = (
 
 export const checkEnvironment = (environment: Environment): Effect.Effect<void, PgError.InvalidConfigError> => {
   for (const unsupported of unsupportedKeys.values()) {
-    const { instead, variable } = unsupported
-    if (variable !== undefined && !isHarmless(unsupported, environment[variable] ?? "")) {
+    const { harmless, instead, variable } = unsupported
+    const value = variable === undefined ? undefined : environment[variable]
+    if (value !== undefined && value !== "" && !harmless.test(value)) {
       return invalid(variable, `is a variable that this client does not support; ${instead}`)
     }
   }
   return Effect.void
 }
-
-const isHarmless = ({ harmless }: Unsupported, value: string): boolean => value === "" || harmless.test(value)
