@@ -48,7 +48,7 @@ describe("the startup message", () => {
     Effect.gen(function* () {
       const url = "postgres://bob@db/?fallback_application_name=fallback"
       assert.strictEqual(yield* nameOf({ url }), "fallback")
-      assert.strictEqual(yield* nameOf({ url: `${url}&application_name=` }), "fallback")
+      assert.isUndefined(yield* nameOf({ url: `${url}&application_name=` }))
       assert.strictEqual(yield* nameOf({ url }, { PGAPPNAME: "variable" }), "variable")
       assert.strictEqual(yield* nameOf({ url, applicationName: "option" }), "option")
     })
