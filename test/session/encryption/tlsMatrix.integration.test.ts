@@ -104,6 +104,7 @@ const rsa = presented(clients.rsa, "rsa")
 interface Row {
   readonly host?: string
   readonly user?: string
+  readonly database?: string
   /** What the URL asks for besides. The root certificate is asked for unless it is undefined here. */
   readonly keys?: Readonly<Record<string, string | undefined>>
   /** One for each of the modes. */
@@ -112,7 +113,8 @@ interface Row {
   readonly libpq?: readonly [is: string, because: string]
 }
 
-const named_ = (host: string) => ({ hostaddr: "127.0.0.1", host })
+/** A host that no name server knows. */
+const at = (host: string) => ({ host, keys: { hostaddr: "127.0.0.1" } })
 const crl = { sslcrl: paths.crl }
 const noRoot = { sslrootcert: undefined }
 
@@ -130,8 +132,8 @@ const table: ReadonlyArray<
       "and another authority": { keys: { sslrootcert: paths.stranger }, is: "clear clear clear no no no" },
       "and the authorities of the system": { keys: { sslrootcert: "system" }, is: "no no no no no no" },
       "for another address": { host: "127.0.0.1", is: "clear clear TLS TLS TLS no" },
-      "for a host with a dot at its end": { keys: named_("localhost."), is: "clear clear TLS TLS TLS no" },
-      "for a host in capitals": { keys: named_("LOCALHOST"), is: "clear clear TLS TLS TLS TLS" },
+      "for a host with a dot at its end": { ...at("localhost."), is: "clear clear TLS TLS TLS no" },
+      "for a host in capitals": { ...at("LOCALHOST"), is: "clear clear TLS TLS TLS TLS" },
       "that is not on the list of revoked ones": { keys: crl, is: "clear clear TLS TLS TLS TLS" },
       "and the list of another authority": { keys: { sslcrl: paths.crlOfStranger }, is: "clear clear clear no no no" },
       "but no server name (SNI)": { keys: { sslsni: "0" }, is: "clear clear TLS TLS TLS TLS" },
@@ -145,7 +147,7 @@ const table: ReadonlyArray<
       "for a role that only TLS lets in": { user: "tls_only_user", is: "no TLS TLS TLS TLS TLS" },
       "for a role that TLS does not let in": { user: "plain_only_user", is: "clear clear clear no no no" },
       "for a wrong password": { user: "wrong", is: "no no no no no no" },
-      "for a database that does not exist": { keys: { dbname: "nowhere" }, is: "no no no no no no" },
+      "for a database that does not exist": { database: "nowhere", is: "no no no no no no" },
       "with channel binding": { user: "scram_user", keys: { channel_binding: "require" }, is: "no no TLS TLS TLS TLS" },
       "without channel binding": {
         user: "scram_user",
@@ -200,7 +202,7 @@ const table: ReadonlyArray<
     {
       "and the address": { host: "127.0.0.1", is: "clear clear TLS TLS TLS TLS" },
       "and a name": { is: "clear clear TLS TLS TLS no" },
-      "and a name that is reached there": { keys: named_("db.example"), is: "clear clear TLS TLS TLS no" }
+      "and a name that is reached there": { ...at("db.example"), is: "clear clear TLS TLS TLS no" }
     }
   ],
   [
@@ -233,10 +235,10 @@ const table: ReadonlyArray<
     "a certificate for *.db.example",
     [servers.wildcard],
     {
-      "and one label": { keys: named_("a.db.example"), is: "clear clear TLS TLS TLS TLS" },
-      "and one label in capitals": { keys: named_("A.DB.Example"), is: "clear clear TLS TLS TLS TLS" },
-      "and two labels": { keys: named_("a.b.db.example"), is: "clear clear TLS TLS TLS no" },
-      "and no label": { keys: named_("db.example"), is: "clear clear TLS TLS TLS no" }
+      "and one label": { ...at("a.db.example"), is: "clear clear TLS TLS TLS TLS" },
+      "and one label in capitals": { ...at("A.DB.Example"), is: "clear clear TLS TLS TLS TLS" },
+      "and two labels": { ...at("a.b.db.example"), is: "clear clear TLS TLS TLS no" },
+      "and no label": { ...at("db.example"), is: "clear clear TLS TLS TLS no" }
     }
   ],
   ["a certificate in capitals", [servers.capitals], { "": { is: "clear clear TLS TLS TLS TLS" } }],
@@ -325,7 +327,7 @@ const actors: ReadonlyArray<readonly [what: string, part: TlsPart, Row]> = [
   [
     "a server that says S and goes on in the clear",
     { answer: Buffer.from("S"), then: "no TLS" },
-    { is: "clear clear no no no no" }
+    { is: "clear clear clear no no no" }
   ],
   [
     "a server that says S and then nonsense",
@@ -337,7 +339,19 @@ const actors: ReadonlyArray<readonly [what: string, part: TlsPart, Row]> = [
     { answer: Buffer.from("S"), then: Buffer.alloc(0) },
     { is: "clear clear clear no no no" }
   ],
-  ["a server that says more than S", { answer: Buffer.from("Sx"), then: "no TLS" }, { is: "clear clear no no no no" }],
+  [
+    "a server that says more than S",
+    { answer: Buffer.from("Sx"), then: { cert: right.certificate, key: right.key } },
+    { is: "clear clear no no no no" }
+  ],
+  [
+    "a server that says more than S, and has no TLS",
+    { answer: Buffer.from("Sx"), then: "no TLS" },
+    {
+      is: "clear clear no no no no",
+      libpq: ["clear clear clear no no no", "libpq sees the failed handshake first, this client the byte too many"]
+    }
+  ],
   ["a server that says more than N", { answer: Buffer.from("Nx"), then: "no TLS" }, { is: "clear clear no no no no" }],
   [
     "a server that answers with an error",
@@ -375,7 +389,7 @@ const actors: ReadonlyArray<readonly [what: string, part: TlsPart, Row]> = [
 const urlOf = (
   sslmode: PgConfig.SslMode,
   port: number,
-  { host = "localhost", keys, user = "trust_user" }: Row
+  { database = "postgres", host = "localhost", keys, user = "trust_user" }: Row
 ): string => {
   const given: Record<string, string | undefined> = { sslrootcert: paths.root, connect_timeout: "5", ...keys, sslmode }
   const query = Object.entries(given).flatMap(([key, value]) =>
@@ -383,7 +397,7 @@ const urlOf = (
   )
   const name = user === "wrong" ? "scram_user" : user
   const password = user === "wrong" ? "wrong" : encodeURIComponent(rolePassword)
-  return `postgres://${name}:${password}@${host}:${port}/postgres?${query.join("&")}`
+  return `postgres://${name}:${password}@${host}:${port}/${database}?${query.join("&")}`
 }
 
 type Asked = (url: string) => Effect.Effect<string>

@@ -64,7 +64,7 @@ const serve = (socket: net.Socket, { answer, then, welcome = LET_IN }: TlsPart, 
     if (answer === undefined) return socket.end()
     socket.write(answer)
     if (then === "no TLS") return void socket.once("data", (startup: Buffer) => greet(startup, "in clear", socket))
-    if (then instanceof Uint8Array) return void socket.end(then)
+    if (then instanceof Uint8Array) return void socket.once("data", () => socket.end(then))
     const secured = new tls.TLSSocket(socket, { ...then, isServer: true })
     secured.on("error", () => {})
     secured.once("data", (startup: Buffer) => greet(startup, "TLS", secured))
