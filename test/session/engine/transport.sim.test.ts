@@ -155,7 +155,10 @@ describe("a certificate that cannot be used", () => {
       Effect.gen(function* () {
         const { connecting, peer } = yield* asking(yield* scriptedServer, { sslMode: "require", ...settings })
         peer.send(Buffer.from("S"))
-        assert.include(reasonOf(yield* failureOf(connecting)), "the client cannot use sslCert, sslKey, sslRootCert or sslCrl")
+        assert.include(
+          reasonOf(yield* failureOf(connecting)),
+          "the client cannot use sslCert, sslKey, sslRootCert or sslCrl"
+        )
         yield* assertSilentlyClosed(peer)
       }).pipe(Effect.scoped)
     )
