@@ -189,9 +189,7 @@ const resolveTrust = Effect.fnUntraced(function* (
   environment: Environment
 ): Read<Pick<Certificates, "sslRootCert" | "sslCrl">> {
   const sslRootCert =
-    rootText === SYSTEM || (root === undefined && sslMode === "prefer")
-      ? undefined
-      : yield* readPem(root, defaultPemFile(environment, "root.crt"), "CERTIFICATE")
+    rootText === SYSTEM ? undefined : yield* readPem(root, defaultPemFile(environment, "root.crt"), "CERTIFICATE")
   if (sslRootCert === undefined && sslMode === "verify-ca") {
     return yield* invalid(
       mode?.name,

@@ -82,7 +82,7 @@ describe("TLS", () => {
           sslKey: key
         })
       }
-      assert.strictEqual((yield* tls({ sslMode: "prefer" }, home)).sslRootCert, undefined)
+      assert.strictEqual((yield* tls({ sslMode: "prefer" }, home)).sslRootCert, authority)
       assert.strictEqual((yield* tls({ sslRootCert: pemOf("other-ca.crt") }, home)).sslRootCert, pemOf("other-ca.crt"))
       assert.strictEqual((yield* tls({ sslMode: "verify-full", sslRootCert: "system" }, home)).sslRootCert, undefined)
     })

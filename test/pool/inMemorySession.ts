@@ -46,6 +46,7 @@ export const inMemorySession = (): InMemorySession => {
   }
   const transport: Transport = {
     encrypted: false,
+    tls: undefined,
     isLocal: true,
     address: { _tag: "Unix", path: "nowhere" },
     events: NOBODY,

@@ -10,6 +10,7 @@ import type { HostAddress, ResolvedConfig } from "../../PgConfig.ts"
 import * as PgError from "../../PgError.ts"
 import { MAX_MESSAGE_BYTES } from "../../wire/limits.ts"
 import { sendCancel } from "./cancelRequest.ts"
+import { inOrderOfEncryption } from "./encryptionOrder.ts"
 import { TypeCatalogue } from "../types/typeCatalogue.ts"
 import { Inbox } from "./startupInbox.ts"
 import { KnownDatabases } from "../types/knownDatabase.ts"
@@ -131,43 +132,22 @@ const attemptsOf = (host: HostAddress, error: PgError.PgError): ReadonlyArray<Pg
 
 const nameOf = (host: HostAddress): string => (host._tag === "Tcp" ? host.host : host.path)
 
-const oneHost = Effect.fnUntraced(function* (
+const oneHost = (
   config: ResolvedConfig,
   databases: KnownDatabases,
   host: HostAddress,
   progress: Progress
-): Effect.fn.Return<Session, PgError.PgError> {
-  const encrypted = yield* Effect.result(oneTransport(config, databases, host, transportOptions(config), progress))
-  if (encrypted._tag === "Success") return encrypted.success
-  if (!mayRetryInClear(config, progress, encrypted.failure)) return yield* encrypted.failure
-  return yield* oneTransport(config, databases, host, { ...transportOptions(config), sslMode: "disable" }, progress)
-})
+): Effect.Effect<Session, PgError.PgError> =>
+  inOrderOfEncryption(
+    config.sslMode,
+    (sslMode) => oneTransport(config, databases, host, { ...config, sslMode }, progress),
+    () => ({ encrypted: progress.transport?.encrypted === true, passwordAsked: progress.passwordAsked })
+  )
 
 const addressOf = (host: HostAddress): Address =>
   host._tag === "Unix"
     ? { _tag: "Unix", path: host.path }
     : { _tag: "Tcp", name: host.host, host: host.address ?? host.host, port: host.port }
-
-/**
- * Whether to try again without TLS, as libpq does for `prefer`: if TLS fails, or if pg_hba.conf has no entry for an
- * encrypted connection. It is never tried after the server has asked for a password.
- */
-const mayRetryInClear = (config: ResolvedConfig, progress: Progress, error: PgError.PgError): boolean =>
-  config.sslMode === "prefer" &&
-  ((error._tag === "ConnectError" && error.stage === "tls") ||
-    (error._tag === "InvalidAuthorizationSpecificationError" &&
-      progress.transport?.encrypted === true &&
-      !progress.passwordAsked))
-
-const transportOptions = (config: ResolvedConfig): TransportOptions => ({
-  sslMode: config.sslMode,
-  sslRootCert: config.sslRootCert,
-  sslCert: config.sslCert,
-  sslKey: config.sslKey,
-  keepAliveMillis: config.keepAliveMillis,
-  keepAliveIntervalMillis: config.keepAliveIntervalMillis,
-  keepAliveCount: config.keepAliveCount
-})
 
 const oneTransport = Effect.fnUntraced(function* (
   config: ResolvedConfig,
@@ -186,21 +166,21 @@ const oneTransport = Effect.fnUntraced(function* (
   )
   progress.waitingFor = "the server's answer to the startup message"
   const inbox = new Inbox(transport)
-  const { key, parameters } = yield* startup(transport, inbox, {
-    parameters: config.startupParameters,
-    user: config.user,
-    password: Effect.suspend(() => {
+  const noted = <A>(secret: Effect.Effect<A, PgError.PgError>): Effect.Effect<A, PgError.PgError> =>
+    Effect.suspend(() => {
       progress.passwordAsked = true
-      return host.password ?? config.password
-    }),
-    requireAuth: config.requireAuth,
-    allowCleartextPassword: config.allowCleartextPassword,
-    maxScramIterations: config.maxScramIterations
+      return secret
+    })
+  const { key, parameters } = yield* startup(transport, inbox, {
+    ...config,
+    parameters: config.startupParameters,
+    password: noted(host.password ?? config.password),
+    oauthToken: noted(config.oauthToken)
   })
   inbox.decoder.maxMessageBytes = MAX_MESSAGE_BYTES
   const context = yield* Effect.context<never>()
   const catalogue = TypeCatalogue.open(config.types, databases)
-  const cancel = sendCancel(transport, { ...options, sslMode: cancelSslMode(transport, options) }, key)
+  const cancel = sendCancel(transport, options, key)
   const session = new Session(transport, inbox.decoder, {
     catalogue,
     statementCache: config.statementCache,
@@ -219,12 +199,6 @@ const oneTransport = Effect.fnUntraced(function* (
   session.takeOver(inbox.handOver(session), inbox.broken)
   return session
 })
-
-/** The key of a CancelRequest is never sent unencrypted if the session itself is encrypted. */
-const cancelSslMode = (transport: Transport, options: TransportOptions): TransportOptions["sslMode"] => {
-  if (!transport.encrypted) return "disable"
-  return options.sslMode === "prefer" ? "require" : options.sslMode
-}
 
 const tooLate = (config: ResolvedConfig, progress: Progress): PgError.ConnectError => {
   const { address, attempts, transport } = progress

