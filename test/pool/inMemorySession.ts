@@ -47,6 +47,7 @@ export const inMemorySession = (tag = "INSERT 0 0"): InMemorySession => {
   }
   const transport: Transport = {
     encrypted: false,
+    tls: undefined,
     isLocal: true,
     address: { _tag: "Unix", path: "nowhere" },
     events: NOBODY,
