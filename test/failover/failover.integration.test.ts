@@ -90,6 +90,12 @@ layer(Servers.layer, { excludeTestServices: true })("writers of a pool that want
   }
 
   it.effect(
+    "go on after a crash if they share connections",
+    () => disturbed("multiplexed", { multiplex: true, maxConnections: 3 }, (servers) => servers.failOver()),
+    TEST_TIMEOUT_MILLIS
+  )
+
+  it.effect(
     "go on after a planned switchover",
     () => disturbed("switchover", {}, (servers) => servers.switchOver()),
     TEST_TIMEOUT_MILLIS

@@ -228,11 +228,11 @@ layer(Servers.layer, { excludeTestServices: true })("a pool", (it) => {
           })
         yield* alter("ALTER SYSTEM SET default_transaction_read_only = on")
         const errors: Array<string> = []
-        for (let call = 0; call < 12; call++) {
+        for (let call = 0; call < 7; call++) {
           const exit = yield* Effect.result(write)
           if (exit._tag === "Failure") errors.push(exit.failure._tag)
         }
-        const refused = errors.filter((tag) => tag === "ReadOnlySqlTransactionError").length
+        const refused = errors.filter((tag) => tag === "ReadOnlySQLTransactionError").length
         assert.isAtMost(refused, 4, "a session that has refused to write was lent again")
         const last = asConnectError(yield* Effect.flip(write))
         assert.isTrue(last.attempts.some(({ reason }) => reason.startsWith("is read-only")))

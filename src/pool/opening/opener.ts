@@ -5,7 +5,7 @@ import * as Exit from "effect/Exit"
 import * as Scope from "effect/Scope"
 import * as Tracer from "effect/Tracer"
 import * as PgConfig from "../../PgConfig.ts"
-import type * as PgError from "../../PgError.ts"
+import * as PgError from "../../PgError.ts"
 import type { KnownHosts } from "../../session/opening/knownHosts.ts"
 import { connect } from "../../session/opening/connect.ts"
 import type { KnownDatabases } from "../../session/types/knownDatabase.ts"
@@ -13,6 +13,7 @@ import type { Session } from "../../session/engine/session.ts"
 import { type Hooks, runHook } from "../hooks.ts"
 import type { Member } from "../member.ts"
 import type { Timers } from "../timers.ts"
+import { isFit } from "./fitness.ts"
 import { checkSettings } from "../../session/transaction/codecCheck.ts"
 
 /** What the sessions of a pool share. */
@@ -81,8 +82,25 @@ const initialised = Effect.fnUntraced(function* (
   const expiresAt = maxLifetimeMillis === 0 ? Infinity : now + maxLifetimeMillis * (1 - Math.random() * MAX_JITTER)
   const { catalogue } = session
   const place = hosts.placeOf(session)
-  return { session, generation, expiresAt, catalogue, place, earlyReset: undefined, uses: 0, idleSince: now }
+  const member: Member = {
+    session,
+    generation,
+    expiresAt,
+    catalogue,
+    place,
+    earlyReset: undefined,
+    uses: 0,
+    idleSince: now
+  }
+  return isFit(member) ? member : yield* unfitAtOnce(session)
 })
+
+/** A pool that lends no such session would open one after the other, so this is a failure, after which it pauses. */
+const unfitAtOnce = ({ observer: { target } }: Session): PgError.ConnectError => {
+  const place = { host: target.address, port: target.port, address: undefined, stage: "startup" } as const
+  const reason = "has not the role of targetSessionAttrs any more, after the init hook"
+  return new PgError.ConnectError({ stage: "startup", attempts: [{ ...place, reason }] })
+}
 
 /** The largest fraction of its lifetime that a connection may lose at random, so that not all end at once. */
 const MAX_JITTER = 0.1

@@ -12,6 +12,7 @@ import * as PgError from "../../PgError.ts"
 import { MAX_MESSAGE_BYTES } from "../../wire/limits.ts"
 import { encodeTerminate } from "../../wire/coldMessages.ts"
 import { sendCancel } from "./cancelRequest.ts"
+import { inOrderOfEncryption } from "./encryptionOrder.ts"
 import { firstHost, late, Misfit, type Search } from "./hostLoop.ts"
 import { KnownHosts } from "./knownHosts.ts"
 import type { Candidate } from "./place.ts"
@@ -113,36 +114,17 @@ interface Target extends Candidate {
   readonly role: Role
 }
 
-const oneHost = Effect.fnUntraced(function* (
+const oneHost = (
   config: ResolvedConfig,
   shared: Shared,
   target: Target,
   progress: Progress
-): Effect.fn.Return<Session | Misfit, PgError.PgError> {
-  const encrypted = yield* Effect.result(oneTransport(config, shared, target, transportOptions(config), progress))
-  if (encrypted._tag === "Success") return encrypted.success
-  if (!mayRetryInClear(config, progress, encrypted.failure)) return yield* encrypted.failure
-  return yield* oneTransport(config, shared, target, { ...transportOptions(config), sslMode: "disable" }, progress)
-})
-
-/**
- * Whether to try again without TLS, as libpq does for `prefer`: if TLS fails, or if pg_hba.conf has no entry for an
- * encrypted connection. It is never tried after the server has asked for a password.
- */
-const mayRetryInClear = (config: ResolvedConfig, progress: Progress, error: PgError.PgError): boolean =>
-  config.sslMode === "prefer" &&
-  ((error._tag === "ConnectError" && error.stage === "tls") ||
-    (error._tag === "InvalidAuthorizationSpecificationError" &&
-      progress.transport?.encrypted === true &&
-      !progress.passwordAsked))
-
-const transportOptions = (config: ResolvedConfig): TransportOptions => ({
-  sslMode: config.sslMode,
-  sslRootCert: config.sslRootCert,
-  sslCert: config.sslCert,
-  sslKey: config.sslKey,
-  keepAliveMillis: config.keepAliveMillis
-})
+): Effect.Effect<Session | Misfit, PgError.PgError> =>
+  inOrderOfEncryption(
+    config.sslMode,
+    (sslMode) => oneTransport(config, shared, target, { ...config, sslMode }, progress),
+    () => ({ encrypted: progress.transport?.encrypted === true, passwordAsked: progress.passwordAsked })
+  )
 
 const oneTransport = Effect.fnUntraced(function* (
   config: ResolvedConfig,
@@ -154,21 +136,22 @@ const oneTransport = Effect.fnUntraced(function* (
   progress.transport = undefined
   progress.passwordAsked = false
   reach(progress, "tcp", "the network")
+  const reachedTls = (): void => reach(progress, "tls", "the server's part of the TLS negotiation")
   const transport = yield* Effect.uninterruptibleMask((restore) =>
-    Effect.map(open(address, options, restore), (opened) => (progress.transport = opened))
+    Effect.map(open(address, options, restore, reachedTls), (opened) => (progress.transport = opened))
   )
   reach(progress, "startup", "the server's answer to the startup message")
   const inbox = new Inbox(transport)
-  const { key, parameters: reported } = yield* startup(transport, inbox, {
-    parameters: config.startupParameters,
-    user: config.user,
-    password: Effect.suspend(() => {
+  const noted = <A>(secret: Effect.Effect<A, PgError.PgError>): Effect.Effect<A, PgError.PgError> =>
+    Effect.suspend(() => {
       progress.passwordAsked = true
-      return host.password ?? config.password
-    }),
-    requireAuth: config.requireAuth,
-    allowCleartextPassword: config.allowCleartextPassword,
-    maxScramIterations: config.maxScramIterations
+      return secret
+    })
+  const { key, parameters: reported } = yield* startup(transport, inbox, {
+    ...config,
+    parameters: config.startupParameters,
+    password: noted(host.password ?? config.password),
+    oauthToken: noted(config.oauthToken)
   })
   const parameters = new Map(reported)
   if (!(yield* checkRole(role, transport, inbox, parameters))) {
@@ -178,7 +161,7 @@ const oneTransport = Effect.fnUntraced(function* (
   inbox.decoder.maxMessageBytes = MAX_MESSAGE_BYTES
   const context = yield* Effect.context<never>()
   const catalogue = TypeCatalogue.open(config.types, databases)
-  const cancel = sendCancel(transport, { ...options, sslMode: cancelSslMode(transport, options) }, key)
+  const cancel = sendCancel(transport, options, key)
   const session = new Session(transport, inbox.decoder, {
     catalogue,
     statementCache: config.statementCache,
@@ -202,12 +185,6 @@ const oneTransport = Effect.fnUntraced(function* (
 const reach = (progress: Progress, stage: PgError.ConnectStage, waitingFor: string): void => {
   progress.place = { ...progress.place, stage }
   progress.waitingFor = waitingFor
-}
-
-/** The key of a CancelRequest is never sent unencrypted if the session itself is encrypted. */
-const cancelSslMode = (transport: Transport, options: TransportOptions): TransportOptions["sslMode"] => {
-  if (!transport.encrypted) return "disable"
-  return options.sslMode === "prefer" ? "require" : options.sslMode
 }
 
 /** The whole time is over. */

@@ -7,8 +7,9 @@
  * ```
  */
 import * as Effect from "effect/Effect"
+import { withoutPlace } from "../../error/connectPlace.ts"
 import type { TargetSessionAttrs } from "../../PgConfig.ts"
-import type * as PgError from "../../PgError.ts"
+import * as PgError from "../../PgError.ts"
 import { Backend, TransactionStatus } from "../../wire/backendMessage.ts"
 import { ByteWriter } from "../../wire/byteWriter.ts"
 import { readCommandTag } from "../../wire/commandTag.ts"
@@ -80,7 +81,16 @@ export const checkRole = (
 ): Effect.Effect<boolean, PgError.PgError> => {
   const known = hasRole(role, parameters)
   if (known !== undefined || role === "any") return Effect.succeed(known ?? true)
-  return ask(questionOf(role), transport, inbox, parameters)
+  return Effect.mapError(ask(questionOf(role), transport, inbox, parameters), (error) =>
+    PgError.isPostgresError(error) ? notSaid(error) : error
+  )
+}
+
+/** Another host may say what it is. */
+const notSaid = (error: PgError.PostgresError): PgError.ConnectError => {
+  const { place } = error
+  const reason = `does not say whether it is a standby: ${withoutPlace(error)}`
+  return new PgError.ConnectError({ stage: "startup", attempts: place === undefined ? [] : [{ ...place, reason }] })
 }
 
 const ask = Effect.fnUntraced(function* (

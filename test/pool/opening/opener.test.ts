@@ -58,6 +58,30 @@ describe("a caller of a connection that cannot be opened", () => {
   }
 })
 
+describe("a connection that has another role after its init hook", () => {
+  it.effect("fails to open, so that the pool does not open one after the other", () =>
+    Effect.gen(function* () {
+      const { session } = inMemorySession()
+      const hosts = new KnownHosts()
+      hosts.arrived(session, { _tag: "Tcp", name: "db.test", host: "127.0.0.1", port: 5432 }, "read-write")
+      session.parameters.set("in_hot_standby", "off")
+      session.parameters.set("default_transaction_read_only", "off")
+      const open = yield* memberOpener({
+        connect: Effect.succeed(session),
+        hosts,
+        sessions: yield* Effect.scope,
+        timers: yield* clockTimers,
+        maxLifetimeMillis: 0,
+        generation: () => 0,
+        init: () => Effect.sync(() => session.parameters.set("default_transaction_read_only", "on"))
+      })
+      const error = yield* Effect.flip(Effect.callback<Member, PgError.PgError>((resume) => open(resume)))
+      assert.strictEqual(error._tag, "ConnectError")
+      assert.include(error.message, "init hook")
+    })
+  )
+})
+
 describe("a connection of a pool", () => {
   it.effect("lives up to a tenth shorter than its lifetime, so that connections do not all end together", () =>
     Effect.gen(function* () {
