@@ -45,7 +45,11 @@ import { StandbyReads } from "./reads/standbyReads.ts"
  * @category models
  * @since 0.1.0
  */
-export interface ReadsSettings extends Omit<PgPool.Settings, "names" | "types"> {
+export interface ReadsSettings extends PgPool.Settings {
+  /** It is the same for the whole client, and set there. */
+  readonly names?: undefined
+  /** They are the same for the whole client, and set there. */
+  readonly types?: undefined
   /**
    * Which servers the pool for reads connects to. With `prefer-standby` it connects to the primary if there is no
    * standby. If no server can be reached, or if all are of the other kind, the client's own pool runs the reads.
