@@ -42,8 +42,8 @@ const forWriting = ({
   ...others
 }: PgPool.Settings): Effect.Effect<PgPool.Settings, PgError.InvalidConfigError> =>
   Effect.map(PgConfig.resolvePool(others), ({ targetSessionAttrs }) => ({
-    targetSessionAttrs: targetSessionAttrs === "any" ? "read-write" : targetSessionAttrs,
     ...others,
+    targetSessionAttrs: others.targetSessionAttrs ?? (targetSessionAttrs === "any" ? "read-write" : targetSessionAttrs),
     init,
     onConnect,
     reset,
