@@ -201,6 +201,23 @@ layer(Servers.layer, { excludeTestServices: true })("a read with a position", (i
     }).pipe(Effect.scoped)
   )
 
+  it.effect("gives back the connections that were of no use, before the primary's is used", () =>
+    Effect.gen(function* () {
+      yield* emptied
+      const pg = yield* clientOf({ maxConnections: 1 })
+      yield* behind(
+        Effect.gen(function* () {
+          const after = yield* written(pg)
+          const cursor = yield* pg.readOnly(pg.cursor(SEEN), { after, wait: 20 })
+          const inside = pg.withTransaction(pg.readOnly(Effect.succeed(1)), { access: "read only" })
+          assert.strictEqual(yield* pg.readOnly(inside, { after, wait: 20 }), 1)
+          assert.deepStrictEqual(yield* pg.readOnly(count(pg)), [STANDBY, 0])
+          assert.deepStrictEqual(yield* seen(yield* cursor.fetch(1)), [PRIMARY, 1])
+        })
+      )
+    }).pipe(Effect.scoped)
+  )
+
   it.effect("ends its wait when it is interrupted or times out, and leaves no connection in use", () =>
     Effect.gen(function* () {
       yield* emptied

@@ -15,7 +15,8 @@ export const readsMutants: ReadonlyArray<Mutant> = [
         file: "reads/readsRouter.ts",
         find: "readOnly === false || this.bondOf(fiber) !== undefined",
         replace: "readOnly === false"
-      }
+      },
+      { file: "reads/readsRouter.ts", find: "new Router(lender, this.key,", replace: "new Router(lender, undefined," }
     ],
     test: ROUTING,
     only: "stays in its transaction"
@@ -106,7 +107,7 @@ export const readsMutants: ReadonlyArray<Mutant> = [
     only: "if another is not"
   },
   {
-    what: "reads: borrows no session again if a standby is behind, and keeps it",
+    what: "reads: keeps a session whose standby is behind",
     edits: [
       {
         file: "reads/freshReads.ts",
@@ -115,7 +116,7 @@ export const readsMutants: ReadonlyArray<Mutant> = [
       }
     ],
     test: FRESHNESS,
-    only: "is kept by streams"
+    only: "gives back"
   },
   {
     what: "reads: does not let the primary read",
