@@ -22,8 +22,11 @@ export const invalid = (setting: string | undefined, reason: string): PgError.In
   new PgError.InvalidConfigError({ setting, reason })
 
 /** Reads the given value, or uses the fallback if there is none. */
-export const readOr = <A, B>(given: Given | undefined, read: (given: Given) => Read<A>, fallback: B): Read<A | B> =>
-  given === undefined ? Effect.succeed(fallback) : readSafely(given, read)
+export const readOr = <A, const B>(
+  given: Given | undefined,
+  read: (given: Given) => Read<A>,
+  fallback: B
+): Read<A | B> => (given === undefined ? Effect.succeed(fallback) : readSafely(given, read))
 
 /** Inspecting a value may throw, if it is a Proxy or has a getter; the value is then invalid. */
 export const readSafely = <A>(given: Given, read: (given: Given) => Read<A>): Read<A> =>
@@ -55,6 +58,13 @@ export const readChoice =
 
 export const readBoolean = ({ name, value }: Given): Read<boolean> =>
   typeof value === "boolean" ? Effect.succeed(value) : invalid(name, "must be true or false")
+
+/** Reads true or false, which text writes as 1 or 0. */
+export const readFlag = (given: Given): Read<boolean> => {
+  if (!given.isText) return readBoolean(given)
+  if (given.value === "1" || given.value === "0") return Effect.succeed(given.value === "1")
+  return invalid(given.name, "must be 1 or 0")
+}
 
 export const readInteger =
   (min: number, max: number) =>

@@ -2,11 +2,11 @@
 import * as Effect from "effect/Effect"
 import type * as PgError from "../PgError.ts"
 import { type Given, invalid, readOr, readText } from "./given.ts"
-import type { OptionName, ParameterName } from "./source/names.ts"
+import type { OptionName, TextOnlyName } from "./source/names.ts"
 import type { Source } from "./source/sources.ts"
 
 /** Run-time parameters that have their own setting, or that can only be given as text. */
-const PARAMETERS: ReadonlyArray<readonly [parameter: string, setting: OptionName | ParameterName]> = [
+const PARAMETERS: ReadonlyArray<readonly [parameter: string, setting: OptionName | TextOnlyName]> = [
   ["application_name", "applicationName"],
   ["options", "options"],
   ["DateStyle", "DateStyle"],

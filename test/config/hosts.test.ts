@@ -3,7 +3,7 @@ import * as Effect from "effect/Effect"
 import * as fs from "node:fs"
 import * as path from "node:path"
 import type { Given } from "../../src/config/given.ts"
-import { defaultAddresses, type HostAddress, resolveHosts } from "../../src/config/hosts.ts"
+import { defaultAddresses, type HostAddress, listHosts } from "../../src/config/hosts.ts"
 import { homeWith, refusal } from "./home.ts"
 
 const option = (name: string, value: unknown): Given | undefined =>
@@ -58,26 +58,26 @@ const refused: ReadonlyArray<readonly [host: unknown, port: unknown, reason: Reg
 describe("hosts", () => {
   it.effect.each(table)("are read from %j with port %j", ([host, port, addresses]) =>
     Effect.gen(function* () {
-      assert.deepStrictEqual(yield* resolveHosts(option("host", host), option("port", port)), addresses)
+      assert.deepStrictEqual(yield* listHosts(option("host", host), option("port", port)), addresses)
     })
   )
 
   it.effect.each(refused)("are refused: %j with port %j", ([host, port, reason]) =>
     Effect.gen(function* () {
-      assert.match(yield* refusal(resolveHosts(option("host", host), option("port", port))), reason)
+      assert.match(yield* refusal(listHosts(option("host", host), option("port", port))), reason)
     })
   )
 
   it.effect("have ports that a text lists, and the default port if the text leaves one out", () =>
     Effect.gen(function* () {
-      assert.deepStrictEqual(yield* resolveHosts(text("PGHOST", "a,b,c"), text("PGPORT", "6000,, 6001")), [
+      assert.deepStrictEqual(yield* listHosts(text("PGHOST", "a,b,c"), text("PGPORT", "6000,, 6001")), [
         tcp("a", 6000),
         tcp("b"),
         tcp("c", 6001)
       ])
       for (const port of ["0", "65536", "-1", "1e3", "0x10", "p", "54 32"]) {
         assert.match(
-          yield* refusal(resolveHosts(text("PGHOST", "a"), text("PGPORT", port))),
+          yield* refusal(listHosts(text("PGHOST", "a"), text("PGPORT", port))),
           /^PGPORT: must be an integer from 1 to 65535$/
         )
       }
@@ -86,8 +86,8 @@ describe("hosts", () => {
 
   it.effect("end with localhost if they are not named, alone and in a list", () =>
     Effect.gen(function* () {
-      assert.deepStrictEqual((yield* resolveHosts(undefined, option("port", 6000))).at(-1), tcp("localhost", 6000))
-      const listed = yield* resolveHosts(option("host", "a,"), option("port", [6000, 6001]))
+      assert.deepStrictEqual((yield* listHosts(undefined, option("port", 6000))).at(-1), tcp("localhost", 6000))
+      const listed = yield* listHosts(option("host", "a,"), option("port", [6000, 6001]))
       assert.deepStrictEqual(listed[0], tcp("a", 6000))
       assert.deepStrictEqual(listed.at(-1), tcp("localhost", 6001))
     })

@@ -14,25 +14,39 @@ const authority = pemOf("ca.crt")
 const certificate = pemOf("client.crt")
 const key = pemOf("client.key")
 
+const defaults: Tls = {
+  sslMode: "prefer",
+  sslNegotiation: "postgres",
+  sslRootCert: undefined,
+  sslCert: undefined,
+  sslKey: undefined,
+  sslCertMode: "allow",
+  sslCrl: [],
+  sslSni: true,
+  sslMinProtocolVersion: "TLSv1.2",
+  sslMaxProtocolVersion: undefined
+}
+
 const tls = (settings: object, HOME: string) =>
   Effect.flatMap(sourcesOf(settings, { HOME }), (source) => resolveTls(source, { HOME }))
 
 describe("TLS", () => {
   it.effect("uses sslMode prefer, and checks no certificate, by default", () =>
     Effect.gen(function* () {
-      assert.deepStrictEqual(yield* tls({}, yield* homeWith()), {
-        sslMode: "prefer",
-        sslRootCert: undefined,
-        sslCert: undefined,
-        sslKey: undefined
-      })
+      assert.deepStrictEqual(yield* tls({}, yield* homeWith()), defaults)
     })
   )
 
   it.effect("accepts certificates and keys as PEM text and as paths", () =>
     Effect.gen(function* () {
       const home = yield* homeWith()
-      const expected: Tls = { sslMode: "verify-ca", sslRootCert: authority, sslCert: certificate, sslKey: key }
+      const expected: Tls = {
+        ...defaults,
+        sslMode: "verify-ca",
+        sslRootCert: authority,
+        sslCert: certificate,
+        sslKey: key
+      }
       const { sslMode } = expected
       assert.deepStrictEqual(
         yield* tls({ sslMode, sslRootCert: authority, sslCert: certificate, sslKey: Redacted.make(key) }, home),
@@ -62,6 +76,7 @@ describe("TLS", () => {
       })
       for (const sslMode of ["require", "verify-ca", "verify-full"] satisfies ReadonlyArray<SslMode>) {
         assert.deepStrictEqual(yield* tls({ sslMode }, home), {
+          ...defaults,
           sslMode,
           sslRootCert: authority,
           sslCert: certificate,
@@ -106,11 +121,10 @@ describe("TLS", () => {
   )
 
   const refused: ReadonlyArray<readonly [what: string, settings: object, reason: RegExp]> = [
-    ["the mode allow", { sslMode: "allow" }, /^sslMode: cannot be allow: write prefer/],
     [
       "another mode",
       { sslMode: "no-verify" },
-      /^sslMode: must be one of: disable, prefer, require, verify-ca, verify-full/
+      /^sslMode: must be one of: disable, allow, prefer, require, verify-ca, verify-full/
     ],
     ["a boolean", { sslMode: true }, /must be one of/],
     ["a mode of the URL", { url: "postgres:///?sslmode=Require" }, /^sslmode of the URL: must be one of/],

@@ -15,20 +15,10 @@ interface Unsupported {
 }
 
 const unsupported: ReadonlyMap<string, Unsupported> = new Map<string, Unsupported>([
-  ["channel_binding", { variable: "PGCHANNELBINDING", harmless: ["disable", "prefer"] }],
   ["client_encoding", { harmless: ["UTF8", "utf8", "auto"] }],
   ["gssencmode", { variable: "PGGSSENCMODE", harmless: ["disable", "prefer"] }],
-  ["hostaddr", { variable: "PGHOSTADDR", harmless: [] }],
-  ["keepalives", { harmless: ["1"] }],
-  ["load_balance_hosts", { variable: "PGLOADBALANCEHOSTS", harmless: ["disable"] }],
   ["requirepeer", { variable: "PGREQUIREPEER", harmless: [] }],
-  ["ssl_min_protocol_version", { variable: "PGSSLMINPROTOCOLVERSION", harmless: ["TLSv1.2"] }],
-  ["sslcompression", { harmless: ["0"] }],
-  ["sslcrl", { variable: "PGSSLCRL", harmless: [] }],
-  ["sslcrldir", { variable: "PGSSLCRLDIR", harmless: [] }],
-  ["sslnegotiation", { variable: "PGSSLNEGOTIATION", harmless: ["postgres"] }],
-  ["sslsni", { harmless: ["1"] }],
-  ["target_session_attrs", { variable: "PGTARGETSESSIONATTRS", harmless: ["any"] }]
+  ["sslcompression", { variable: "PGSSLCOMPRESSION", harmless: ["0"] }]
 ])
 
 export const unsupportedVariables: ReadonlyArray<string> = [...unsupported.values()].flatMap(

@@ -87,7 +87,9 @@ const negotiate = Effect.fnUntraced(function* (
   options: TransportOptions
 ): Effect.fn.Return<Transport, OpenError> {
   yield* link.connect(options)
-  if (link.address._tag === "Unix" || options.sslMode === "disable") return link
+  if (link.address._tag === "Unix" || options.sslMode === "disable" || options.sslMode === "allow") {
+    return link
+  }
   if (yield* link.askForTls) {
     yield* link.startTls(options)
   } else if (options.sslMode !== "prefer") {
@@ -155,7 +157,7 @@ class Link implements Transport {
     return Effect.callback((resume) => {
       const raw = net.connect({
         ...(this.address._tag === "Unix"
-          ? { path: this.address.path }
+          ? { path: this.address.path.replace(/^@/, "\0") }
           : { host: this.address.host, port: this.address.port }),
         noDelay: true,
         keepAlive: options.keepAliveMillis !== undefined,
@@ -262,6 +264,7 @@ export const isLocalAddress = (address: Address): boolean => {
 const verifiesChain = (options: TransportOptions): boolean => {
   switch (options.sslMode) {
     case "disable":
+    case "allow":
     case "prefer":
       return false
     case "require":

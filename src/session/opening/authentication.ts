@@ -3,7 +3,7 @@ import type { Buffer } from "node:buffer"
 import { createHash, pbkdf2, randomBytes } from "node:crypto"
 import * as Effect from "effect/Effect"
 import * as Redacted from "effect/Redacted"
-import { AUTH_METHODS, type RequireAuth } from "../../config/requireAuth.ts"
+import { AUTH_METHODS, type AuthMethod } from "../../config/requireAuth.ts"
 import * as PgError from "../../PgError.ts"
 import { type AuthenticationRequest, Backend } from "../../wire/backendMessage.ts"
 import {
@@ -20,8 +20,9 @@ import type { Inbox } from "./startupInbox.ts"
 export interface AuthenticationOptions {
   readonly user: string
   readonly password: Effect.Effect<Redacted.Redacted | undefined, PgError.PgError>
-  /** The methods that the user allows. Undefined allows all except an unencrypted password over an open network. */
-  readonly requireAuth: ReadonlyArray<RequireAuth> | undefined
+  /** The methods that the user allows. Undefined allows all. */
+  readonly requireAuth: ReadonlyArray<AuthMethod> | undefined
+  readonly allowCleartextPassword: boolean
   readonly maxScramIterations: number
 }
 
@@ -67,18 +68,19 @@ export const authenticate = Effect.fnUntraced(function* (
 const FIRST_REQUEST = "AuthenticationOk or a request for a password"
 
 /** What the server sends to ask for each method. */
-const REQUESTS: Readonly<Record<RequireAuth, AuthenticationRequest["_tag"]>> = {
+const REQUESTS: Readonly<Record<AuthMethod, AuthenticationRequest["_tag"]>> = {
   none: "Ok",
   password: "CleartextPassword",
   md5: "MD5Password",
-  "scram-sha-256": "SASL"
+  "scram-sha-256": "SASL",
+  oauth: "SASL"
 }
 
 /** Refuses a method before the client has sent anything secret. */
 const allowed = Effect.fnUntraced(function* (
   request: AuthenticationRequest,
   transport: Transport,
-  { requireAuth }: AuthenticationOptions
+  { allowCleartextPassword, requireAuth }: AuthenticationOptions
 ): Effect.fn.Return<void, PgError.AuthenticationError> {
   if (request._tag === "Unsupported") {
     return yield* new PgError.AuthenticationError({
@@ -94,7 +96,7 @@ const allowed = Effect.fnUntraced(function* (
       reason: `the server asks for the method "${method}", but requireAuth allows only: ${requireAuth.join(", ")}`
     })
   }
-  if (method === "password" && requireAuth === undefined && !transport.encrypted && !transport.isLocal) {
+  if (method === "password" && !allowCleartextPassword && !transport.encrypted && !transport.isLocal) {
     return yield* new PgError.AuthenticationError({
       method,
       reason:
@@ -121,7 +123,7 @@ const passwordOf = Effect.fnUntraced(function* (
   })
 })
 
-const passwordMessage = (method: RequireAuth, password: string): Effect.Effect<Buffer, PgError.AuthenticationError> =>
+const passwordMessage = (method: AuthMethod, password: string): Effect.Effect<Buffer, PgError.AuthenticationError> =>
   encoded(
     () => encodePassword(password),
     (reason) => new PgError.AuthenticationError({ method, reason })

@@ -146,7 +146,7 @@ const oneHost = Effect.fnUntraced(function* (
 const addressOf = (host: HostAddress): Address =>
   host._tag === "Unix"
     ? { _tag: "Unix", path: host.path }
-    : { _tag: "Tcp", name: host.host, host: host.host, port: host.port }
+    : { _tag: "Tcp", name: host.host, host: host.address ?? host.host, port: host.port }
 
 /**
  * Whether to try again without TLS, as libpq does for `prefer`: if TLS fails, or if pg_hba.conf has no entry for an
@@ -192,6 +192,7 @@ const oneTransport = Effect.fnUntraced(function* (
       return host.password ?? config.password
     }),
     requireAuth: config.requireAuth,
+    allowCleartextPassword: config.allowCleartextPassword,
     maxScramIterations: config.maxScramIterations
   })
   inbox.decoder.maxMessageBytes = MAX_MESSAGE_BYTES

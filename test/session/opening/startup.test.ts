@@ -6,7 +6,7 @@ import { assert, describe, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"
 import * as Redacted from "effect/Redacted"
 import type { Buffer } from "node:buffer"
-import type { RequireAuth } from "../../../src/PgConfig.ts"
+import type { AuthMethod } from "../../../src/PgConfig.ts"
 import { Inbox } from "../../../src/session/opening/startupInbox.ts"
 import { startup } from "../../../src/session/opening/startup.ts"
 import {
@@ -46,7 +46,7 @@ const wrongPassword = errorResponse({ severity: "FATAL", code: "28P01" })
 const at = (host: string): Address => ({ _tag: "Tcp", name: "db.example", host, port: 5432 })
 
 /** Whether the password is sent to such a server if it asks for it in the clear, and the error if not. */
-const sentTo = (address: Address, encrypted: boolean, requireAuth?: ReadonlyArray<RequireAuth>) =>
+const sentTo = (address: Address, encrypted: boolean, requireAuth?: ReadonlyArray<AuthMethod>) =>
   Effect.gen(function* () {
     const transport = new MemoryTransport(address, encrypted)
     const inbox = new Inbox(transport)
@@ -58,6 +58,7 @@ const sentTo = (address: Address, encrypted: boolean, requireAuth?: ReadonlyArra
         user: "alice",
         password: Effect.succeed(Redacted.make("secret")),
         requireAuth,
+        allowCleartextPassword: requireAuth?.includes("password") === true,
         maxScramIterations: 1
       })
     )
