@@ -202,6 +202,7 @@ const oneTransport = Effect.fnUntraced(function* (
   const session = new Session(transport, inbox.decoder, {
     catalogue,
     statementCache: config.statementCache,
+    pooler: databases.pooler,
     namespace: randomBytes(4).toString("hex"),
     cancelTimeoutMillis: config.cancelTimeoutMillis,
     cancel: (closed) => {
@@ -213,6 +214,7 @@ const oneTransport = Effect.fnUntraced(function* (
     observer: new Observer(config.observing, targetOf(config, host)),
     counter: config.observing.metrics ? statementCounter(config.database, context) : undefined
   })
+  databases.pooler.logWith((line) => void Effect.runForkWith(context)(Effect.logWarning(line)))
   session.onEnd(() => catalogue.close())
   session.takeOver(inbox.handOver(session), inbox.broken)
   return session
