@@ -12,7 +12,7 @@ import type { Session } from "../session/engine/session.ts"
 import { type Hooks, runHook } from "./hooks.ts"
 import type { Member } from "./member.ts"
 import type { Timers } from "./timers.ts"
-import { checkSettings } from "../session/transaction/codecCheck.ts"
+import { checkSession } from "../session/transaction/startupCheck.ts"
 
 /** Opens a session in the scope, with the pool's settings and those that `onConnect` provides for each connection. */
 export const connector = (
@@ -20,10 +20,10 @@ export const connector = (
   databases: KnownDatabases,
   settings: Effect.Effect<PgConfig.Settings, PgError.PgError> | undefined
 ): Effect.Effect<Session, PgError.PgError, Scope.Scope> => {
-  if (settings === undefined) return connect(config, databases, checkSettings)
+  if (settings === undefined) return connect(config, databases, checkSession)
   return Effect.flatMap(Effect.flatMap(settings, PgConfig.resolve), (resolved) =>
     // All connections use the same codecs object, because they share what they know about types by its identity.
-    connect({ ...resolved, types: config.types }, databases, checkSettings)
+    connect({ ...resolved, types: config.types }, databases, checkSession)
   )
 }
 

@@ -24,6 +24,8 @@ export interface PoolerOptions {
   readonly connections?: number
   /** Parameters of the startup that it takes and does nothing about. All others that it does not know are refused. */
   readonly ignored?: ReadonlyArray<string>
+  /** Parameters of the startup that it sets when a client gets its first connection to the server. */
+  readonly applied?: ReadonlyArray<string>
   /** Whether clients keep their connection to the server until they leave. */
   readonly isInSessionMode?: boolean
 }
@@ -108,6 +110,8 @@ interface Client {
   readonly socket: net.Socket
   readonly parameters: Map<string, string>
   readonly staysLinked: boolean
+  /** What is set when it gets its first connection to the server. */
+  applied: Array<string>
   upstream: Upstream | undefined
   /** What waits for a connection to the server. */
   waiting: Array<Buffer>
@@ -203,7 +207,7 @@ class Pooler implements TransactionPooler {
     for (const [name, value] of given) {
       const tracked = TRACKED.find((known) => known.toLowerCase() === name.toLowerCase())
       if (tracked !== undefined) parameters.set(tracked, value)
-      else if (!["user", "database", ...(this.options.ignored ?? [])].includes(name)) {
+      else if (!["user", "database", ...(this.options.ignored ?? []), ...(this.options.applied ?? [])].includes(name)) {
         const fields = ["SFATAL", "VFATAL", "C08P01", `Munsupported startup parameter: ${name}`, ""]
         socket.end(message("E", Buffer.from(fields.join("\0") + "\0")))
         return undefined
@@ -223,6 +227,9 @@ class Pooler implements TransactionPooler {
       socket,
       parameters,
       staysLinked: this.options.isInSessionMode === true,
+      applied: (this.options.applied ?? []).flatMap((name) =>
+        given.has(name) ? [`SET ${name} TO '${given.get(name)}'`] : []
+      ),
       upstream: undefined,
       waiting: [],
       unanswered: 0
@@ -247,8 +254,13 @@ class Pooler implements TransactionPooler {
     client.upstream = upstream
     const different = TRACKED.filter((name) => client.parameters.get(name) !== upstream.parameters.get(name))
     if (different.length > 0) {
-      upstream.ask(different.map((name) => `SET ${name} TO '${client.parameters.get(name) ?? ""}'`).join(";"))
+      upstream.ask(
+        different
+          .map((name) => `SET ${name} TO '${client.parameters.get(name)?.replaceAll("'", "''") ?? ""}'`)
+          .join(";")
+      )
     }
+    for (const sql of client.applied.splice(0)) upstream.ask(sql)
     for (const bytes of client.waiting.splice(0)) upstream.socket.write(bytes)
   }
 

@@ -18,6 +18,7 @@ import { statementCounter } from "../observing/metrics.ts"
 import { Observer } from "../observing/observer.ts"
 import { isTraced, within } from "../observing/spans.ts"
 import { describeTarget, targetOf } from "../observing/target.ts"
+import { StartupSettings } from "../pooler/startupSettings.ts"
 import { startup } from "./startup.ts"
 import { type Address, open, type Restore, type Transport, type TransportOptions } from "../engine/transport.ts"
 
@@ -214,6 +215,7 @@ const oneTransport = Effect.fnUntraced(function* (
     observer: new Observer(config.observing, targetOf(config, host)),
     counter: config.observing.metrics ? statementCounter(config.database, context) : undefined
   })
+  session.residue.startup = StartupSettings.of(config.startupParameters, parameters, databases.pooler.ignored)
   databases.pooler.logWith((line) => void Effect.runForkWith(context)(Effect.logWarning(line)))
   session.onEnd(() => catalogue.close())
   session.takeOver(inbox.handOver(session), inbox.broken)

@@ -6,7 +6,7 @@ import { assert, describe, layer } from "@effect/vitest"
 import * as Effect from "effect/Effect"
 import type * as Scope from "effect/Scope"
 import * as Stream from "effect/Stream"
-import * as PgConnection from "../../../../src/PgConnection.ts"
+import type * as PgConnection from "../../../../src/PgConnection.ts"
 import type * as PgError from "../../../../src/PgError.ts"
 import * as PgPool from "../../../../src/PgPool.ts"
 import { TestDatabase } from "../../../support/database.ts"
@@ -44,6 +44,11 @@ const behindPooler = <A>(
 /** Asks the same at different server processes. */
 const askTwice = (pool: PgConnection.Queryable, sql = "SELECT $1::int4 + 1", params: ReadonlyArray<unknown> = [1]) =>
   Effect.all([valueOf(pool, sql, params), valueOf(pool, sql, params), valueOf(pool, sql, params)])
+
+const transactions = (pool: PgPool.PgPool) =>
+  Effect.forEach([1, 2, 3, 4, 5], (n) => Effect.exit(pool.withTransaction(valueOf(pool, "SELECT $1::int4", [n]))))
+
+const ask = (connection: PgConnection.Queryable) => valueOf(connection, "SELECT $1::text || 'x'", ["a"])
 
 layer(TestDatabase.layer, { excludeTestServices: true })("a pool behind a pooler", (it) => {
   it.effect("runs the first lost statement again, names none from then on, and says so once", () =>
@@ -219,8 +224,6 @@ layer(TestDatabase.layer, { excludeTestServices: true })("a pool behind a pooler
 
   it.effect("fails with a hint if the mode is cached, and never if it is unnamed", () =>
     Effect.gen(function* () {
-      const transactions = (pool: PgPool.PgPool) =>
-        Effect.forEach([1, 2, 3, 4, 5], (n) => Effect.exit(pool.withTransaction(valueOf(pool, "SELECT $1::int4", [n]))))
       const cached = yield* behindPooler({ maxConnections: 1, statementMode: "cached" }, transactions)
       assert.include(
         cached.answer.map(({ _tag }) => _tag),
@@ -239,31 +242,27 @@ layer(TestDatabase.layer, { excludeTestServices: true })("a pool behind a pooler
 const DEALLOCATING = `CREATE OR REPLACE FUNCTION deallocating() RETURNS void LANGUAGE plpgsql AS $$ BEGIN
   EXECUTE 'DEALLOCATE ALL'; END $$`
 
+/** Shows that the statement has a name after it was lost in some way, and that nothing was logged. */
+const namedAgainAfter = (lose: (connection: PgConnection.PgConnection) => Effect.Effect<unknown, PgError.PgError>) => {
+  const lines: Array<LoggedLine> = []
+  return Effect.gen(function* () {
+    const connection = yield* liveConnection()
+    for (let round = 0; round < 3; round++) {
+      assert.strictEqual(yield* ask(connection), "ax")
+      yield* lose(connection)
+    }
+    assert.strictEqual(yield* ask(connection), "ax")
+    assert.strictEqual(yield* ask(connection), "ax")
+    const names = yield* connection.executeScript(
+      "SELECT FROM pg_prepared_statements WHERE statement = 'SELECT $1::text || ''x'''"
+    )
+    assert.strictEqual(names[0]?.rowCount, 1)
+    assert.deepStrictEqual(lines, [])
+    yield* assertHealthy(connection)
+  }).pipe(Effect.scoped, Effect.provide(loggingTo(lines)))
+}
+
 layer(TestDatabase.layer, { excludeTestServices: true })("a connection to the server itself", (it) => {
-  const ask = (connection: PgConnection.Queryable) => valueOf(connection, "SELECT $1::text || 'x'", ["a"])
-
-  /** Shows that the statement has a name after it was lost in some way, and that nothing was logged. */
-  const namedAgainAfter = (
-    lose: (connection: PgConnection.PgConnection) => Effect.Effect<unknown, PgError.PgError>
-  ) => {
-    const lines: Array<LoggedLine> = []
-    return Effect.gen(function* () {
-      const connection = yield* liveConnection()
-      for (let round = 0; round < 3; round++) {
-        assert.strictEqual(yield* ask(connection), "ax")
-        yield* lose(connection)
-      }
-      assert.strictEqual(yield* ask(connection), "ax")
-      assert.strictEqual(yield* ask(connection), "ax")
-      const names = yield* connection.executeScript(
-        "SELECT FROM pg_prepared_statements WHERE statement = 'SELECT $1::text || ''x'''"
-      )
-      assert.strictEqual(names[0]?.rowCount, 1)
-      assert.deepStrictEqual(lines, [])
-      yield* assertHealthy(connection)
-    }).pipe(Effect.scoped, Effect.provide(loggingTo(lines)))
-  }
-
   for (const sql of ["DEALLOCATE ALL", "DISCARD ALL", "DISCARD PLANS"]) {
     it.effect(`goes on using names after ${sql}`, () => namedAgainAfter((connection) => connection.executeScript(sql)))
   }
