@@ -15,7 +15,7 @@ export interface PgBouncer extends Daemon {
 const POOL_SIZE = 4
 
 export const startPgBouncer = async (
-  { database, host, password, port: serverPort, user }: PgServer,
+  { host, password, port: serverPort, user }: PgServer,
   mode: PoolMode,
   { isEncrypted = false }: { readonly isEncrypted?: boolean } = {}
 ): Promise<PgBouncer> => {
@@ -45,7 +45,6 @@ export const startPgBouncer = async (
   const address = `host=${host === "localhost" ? "127.0.0.1" : host} port=${serverPort}`
   const file = place.file("ini", `[databases]\n* = ${address}\n[pgbouncer]\n${lines.join("\n")}\n`)
   const daemon = await startDaemon(place, { program: "pgbouncer", args: [file], port })
-  void database
   return { ...daemon, port }
 }
 
