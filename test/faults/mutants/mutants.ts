@@ -297,8 +297,8 @@ export const mutants: ReadonlyArray<Mutant> = [
     edits: [
       {
         file: "pool/memberReset.ts",
-        find: "preparedInSql(exit.value) === 0",
-        replace: "preparedInSql(exit.value) >= 0"
+        find: "preparedInSql(exit.value) > 0",
+        replace: "preparedInSql(exit.value) < 0"
       }
     ],
     test: RESIDUE,
@@ -336,9 +336,15 @@ export const mutants: ReadonlyArray<Mutant> = [
   },
   {
     what: "pauses after a final refusal",
-    edits: [{ file: "pool/sessionPool.ts", find: " || (this.isRefused && this.waiting.length > 0)", replace: "" }],
+    edits: [
+      {
+        file: "pool/opening/retries.ts",
+        find: "return isAwaited && this.refusals > 0 && this.standingRefusal === undefined",
+        replace: "return false"
+      }
+    ],
     test: "test/pool/sessionPool.test.ts",
-    only: "asks the server anew"
+    only: "answers each call at once after a refusal"
   },
   {
     what: "calls a function without its schema",
