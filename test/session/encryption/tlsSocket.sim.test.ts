@@ -311,6 +311,23 @@ describe("the connection of a CancelRequest", () => {
     )
   }
 
+  it.live("is not encrypted if the session is not, although that was preferred", () =>
+    Effect.gen(function* () {
+      const server = yield* scriptedServer
+      const connecting = yield* starting(server, { sslMode: "prefer" })
+      const peer = yield* server.accept
+      yield* peer.startupPacket
+      peer.send(Buffer.from("N"))
+      yield* peer.startupPacket
+      peer.send(Say.authenticationOk, Say.settings)
+      const asking = yield* ask(yield* Fiber.join(connecting), "SELECT pg_sleep(1000)")
+      yield* peer.cycle
+      yield* Effect.forkChild(Fiber.interrupt(asking))
+      const side = yield* server.accept
+      assert.strictEqual((yield* side.startupPacket)._tag, "CancelRequest")
+    }).pipe(Effect.scoped)
+  )
+
   it.live("is verified again: another server does not get the key", () =>
     Effect.gen(function* () {
       const server = yield* scriptedServer

@@ -107,7 +107,8 @@ const generate = (kind: KeyKind): { readonly privateKey: KeyObject } => {
   }
 }
 
-const nameOf = (commonName: string): Buffer =>
+/** A name that consists of a common name. */
+export const nameOf = (commonName: string): Buffer =>
   D.sequence(D.set(D.sequence(D.identifier("2.5.4.3"), D.utf8(commonName))))
 
 const extension = (identifier: string, value: Buffer, isCritical: boolean): Buffer =>
