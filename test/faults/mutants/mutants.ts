@@ -3,6 +3,7 @@
 import { knowledgeMutants } from "./knowledge.ts"
 import { kyselyMutants } from "./kysely.ts"
 import { migratorMutants } from "./migrator.ts"
+import { openingMutants } from "./opening.ts"
 
 export interface Edit {
   /** Relative to src. */
@@ -37,6 +38,7 @@ export const mutants: ReadonlyArray<Mutant> = [
   ...knowledgeMutants,
   ...kyselyMutants,
   ...migratorMutants,
+  ...openingMutants,
   {
     what: "sends undefined as NULL",
     edits: [

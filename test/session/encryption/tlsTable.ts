@@ -367,63 +367,67 @@ export const table: ReadonlyArray<
 
 /** Servers that are none, or lie. */
 export const actors: ReadonlyArray<readonly [what: string, part: TlsPart, Row]> = [
-  ["a server without TLS", { answer: Buffer.from("N"), then: "no TLS" }, { is: "clear clear clear no no no" }],
+  ["a server without TLS", { answer: Buffer.from("N"), after: "no TLS" }, { is: "clear clear clear no no no" }],
   [
     "a server that says S and goes on in the clear",
-    { answer: Buffer.from("S"), then: "no TLS" },
+    { answer: Buffer.from("S"), after: "no TLS" },
     { is: "clear clear clear no no no" }
   ],
   [
     "a server that says S and then nonsense",
-    { answer: Buffer.from("S"), then: Buffer.from("nonsense, and more of it") },
+    { answer: Buffer.from("S"), after: Buffer.from("nonsense, and more of it") },
     { is: "clear clear clear no no no" }
   ],
   [
     "a server that says S and leaves",
-    { answer: Buffer.from("S"), then: Buffer.alloc(0) },
+    { answer: Buffer.from("S"), after: Buffer.alloc(0) },
     { is: "clear clear clear no no no" }
   ],
   [
     "a server that says more than S",
-    { answer: Buffer.from("Sx"), then: { cert: right.certificate, key: right.key } },
+    { answer: Buffer.from("Sx"), after: { cert: right.certificate, key: right.key } },
     { is: "clear clear no no no no" }
   ],
   [
     "a server that says more than S, and has no TLS",
-    { answer: Buffer.from("Sx"), then: "no TLS" },
+    { answer: Buffer.from("Sx"), after: "no TLS" },
     {
       is: "clear clear no no no no",
       libpq: ["clear clear clear no no no", "libpq sees the failed handshake first, this client the byte too many"]
     }
   ],
-  ["a server that says more than N", { answer: Buffer.from("Nx"), then: "no TLS" }, { is: "clear clear no no no no" }],
+  ["a server that says more than N", { answer: Buffer.from("Nx"), after: "no TLS" }, { is: "clear clear no no no no" }],
   [
     "a server that answers with an error",
-    { answer: Buffer.from("E\0\0\0\x04"), then: "no TLS" },
+    { answer: Buffer.from("E\0\0\0\x04"), after: "no TLS" },
     { is: "clear clear no no no no" }
   ],
-  ["a server that leaves when asked for TLS", { answer: undefined, then: "no TLS" }, { is: "clear clear no no no no" }],
+  [
+    "a server that leaves when asked for TLS",
+    { answer: undefined, after: "no TLS" },
+    { is: "clear clear no no no no" }
+  ],
   [
     "a server that asks for no certificate, which must be sent",
-    { answer: Buffer.from("S"), then: { cert: right.certificate, key: right.key } },
+    { answer: Buffer.from("S"), after: { cert: right.certificate, key: right.key } },
     { keys: { ...ec, sslcertmode: "require" }, is: "no no no no no no" }
   ],
   [
     "a server that asks for a certificate, which must be sent",
     {
       answer: Buffer.from("S"),
-      then: { cert: right.certificate, key: right.key, requestCert: true, rejectUnauthorized: false }
+      after: { cert: right.certificate, key: right.key, requestCert: true, rejectUnauthorized: false }
     },
     { keys: { ...ec, sslcertmode: "require" }, is: "no no TLS TLS TLS TLS" }
   ],
   [
     "a server that chooses another protocol by ALPN",
-    { answer: Buffer.from("S"), then: { cert: right.certificate, key: right.key, ALPNProtocols: ["http/1.1"] } },
+    { answer: Buffer.from("S"), after: { cert: right.certificate, key: right.key, ALPNProtocols: ["http/1.1"] } },
     { is: "clear clear clear no no no" }
   ],
   [
     "a server that knows nothing of ALPN",
-    { answer: Buffer.from("S"), then: { cert: right.certificate, key: right.key } },
+    { answer: Buffer.from("S"), after: { cert: right.certificate, key: right.key } },
     { is: "clear clear TLS TLS TLS TLS" }
   ]
 ]

@@ -24,6 +24,9 @@ const { der } = certificate({ subject: "server" })
 /** What the server says to each message of the client. */
 type Script = ReadonlyArray<(said: Buffer) => Buffer>
 
+/** Changes an answer, which has that number. */
+type Damage = (said: Buffer, at: number) => Buffer
+
 const bodyOf = (message: Buffer) => ({ type: "p", body: message.subarray(5) })
 
 const negotiation = frame(Backend.NegotiateProtocolVersion, Buffer.concat([int32(0x30000), int32(0)]))
@@ -67,10 +70,10 @@ class ScriptedTransport implements Transport {
   readonly address = { _tag: "Unix", path: "/nowhere" } as const
   events: TransportEvents = { data: () => {}, drain: () => {}, closed: () => {} }
   private readonly script: Script
-  private readonly damage: (said: Buffer, at: number) => Buffer
+  private readonly damage: Damage | undefined
   private at = 0
 
-  constructor(script: Script, damage: (said: Buffer, at: number) => Buffer) {
+  constructor(script: Script, damage: Damage | undefined) {
     this.script = script
     this.damage = damage
   }
@@ -81,12 +84,13 @@ class ScriptedTransport implements Transport {
     const said = this.script[at]?.(bytes)
     queueMicrotask(() => {
       if (said !== undefined) {
-        const damaged = this.damage(said, at)
+        const damaged = this.damage?.(said, at) ?? said
         this.events.data(damaged, damaged.length)
       }
-      if (at >= this.script.length - 1) this.events.closed(undefined)
-      // A message that the damage has made longer would be waited for, so the server leaves.
-      else setTimeout(() => this.at === at + 1 && this.events.closed(undefined), PATIENCE_MILLIS)
+      if (at >= this.script.length - 1) return this.events.closed(undefined)
+      // The client waits for the rest of a message that the damage has made longer, so the server leaves.
+      const leave = () => this.at === at + 1 && this.events.closed(undefined)
+      if (this.damage !== undefined) setTimeout(leave, PATIENCE_MILLIS)
     })
     return true
   }
@@ -99,7 +103,7 @@ class ScriptedTransport implements Transport {
 
 const PATIENCE_MILLIS = 20
 
-const play = (script: Script, damage: (said: Buffer, at: number) => Buffer = (said) => said) =>
+const play = (script: Script, damage?: Damage) =>
   Effect.suspend(() => {
     const transport = new ScriptedTransport(script, damage)
     return startup(transport, new Inbox(transport), {
@@ -121,12 +125,12 @@ const play = (script: Script, damage: (said: Buffer, at: number) => Buffer = (sa
 const lengthsOf = (script: Script) =>
   Effect.gen(function* () {
     const lengths: Array<number> = []
-    yield* Effect.exit(
-      play(script, (said, at) => {
-        lengths[at] = said.length
-        return said
-      })
-    )
+    const measured = script.map((answer, at) => (said: Buffer) => {
+      const answered = answer(said)
+      lengths[at] = answered.length
+      return answered
+    })
+    yield* Effect.exit(play(measured))
     return lengths
   })
 

@@ -10,7 +10,7 @@ export interface TlsPart {
   /** What it says to SSLRequest; undefined to close the connection. */
   readonly answer: Uint8Array | undefined
   /** What it does after that: TLS, the same as without TLS, or these bytes. */
-  readonly then: tls.TLSSocketOptions | "no TLS" | Uint8Array
+  readonly after: tls.TLSSocketOptions | "no TLS" | Uint8Array
   /** What it says to the startup message. */
   readonly welcome?: Buffer
 }
@@ -51,7 +51,7 @@ export const tlsActor = (part: TlsPart): Effect.Effect<TlsActor, never, Scope.Sc
     return { port: address.port, seen }
   })
 
-const serve = (socket: net.Socket, { answer, then, welcome = LET_IN }: TlsPart, seen: TlsActor["seen"]): void => {
+const serve = (socket: net.Socket, { answer, after, welcome = LET_IN }: TlsPart, seen: TlsActor["seen"]): void => {
   const greet = (bytes: Buffer, how: "TLS" | "in clear", to: net.Socket): void => {
     if (bytes.length < 9) return
     seen.push(how)
@@ -63,9 +63,9 @@ const serve = (socket: net.Socket, { answer, then, welcome = LET_IN }: TlsPart, 
     seen.push("asked for TLS")
     if (answer === undefined) return socket.end()
     socket.write(answer)
-    if (then === "no TLS") return void socket.once("data", (startup: Buffer) => greet(startup, "in clear", socket))
-    if (then instanceof Uint8Array) return void socket.once("data", () => socket.end(then))
-    const secured = new tls.TLSSocket(socket, { ...then, isServer: true })
+    if (after === "no TLS") return void socket.once("data", (startup: Buffer) => greet(startup, "in clear", socket))
+    if (after instanceof Uint8Array) return void socket.once("data", () => socket.end(after))
+    const secured = new tls.TLSSocket(socket, { ...after, isServer: true })
     secured.on("error", () => {})
     secured.once("data", (startup: Buffer) => greet(startup, "TLS", secured))
   })
