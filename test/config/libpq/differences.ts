@@ -6,12 +6,19 @@ import type { Answer, Answers, Question } from "./question.ts"
 
 export interface Difference {
   readonly reason: string
-  /** The questions of the table that show it; each of them does. */
+  /** The questions that show it. Each of the table does; a random one may have more than one fault. */
   readonly shownBy: (question: Question) => boolean
 }
 
 const text = (pattern: RegExp) => (question: Question) => pattern.test(question.text ?? "")
 const variable = (name: string, value: string) => (question: Question) => question.environment?.[name] === value
+/** Whether a key has the value in any source. */
+const key =
+  (name: string, variableName: string, value: RegExp) =>
+  (question: Question): boolean =>
+    new RegExp(`\\b${name}\\s*=\\s*'?${value.source}\\b`).test(
+      [question.text, ...Object.values(question.files ?? {})].join("\n")
+    ) || new RegExp(`^${value.source}$`).test(question.environment?.[variableName] ?? "")
 const file = (pattern: RegExp) => (question: Question) =>
   Object.values(question.files ?? {}).some((f) => pattern.test(f))
 const refusal = (code: string) => (question: Question) =>
@@ -61,7 +68,8 @@ export const differences: ReadonlyArray<Difference> = [
   },
   {
     reason: "a wrong value is refused even where libpq does not look at it or takes it for no",
-    shownBy: text(/keepalives=0 keepalives_count=x|sslsni=(yes|'')/)
+    shownBy: (question) =>
+      text(/keepalives=0 keepalives_count=x|sslsni=(yes|'')/)(question) || key("keepalives_idle", "", /never/)(question)
   },
   {
     reason: "a negative keepalives_idle stands for the default",
@@ -119,6 +127,23 @@ export const differences: ReadonlyArray<Difference> = [
     shownBy: text(/hostaddr=127\.1 /)
   },
   {
+    reason: "a key that this client does not support is refused even if another source overrides it",
+    shownBy: key("gssencmode", "PGGSSENCMODE", /always/)
+  },
+  {
+    reason: "the next host is tried after TLS was refused",
+    shownBy: every(
+      key("sslmode", "PGSSLMODE", /require/),
+      (question) => key("host", "PGHOST", /[^\s&]*,[^\s&]*/)(question) || text(/:\/\/[^/]*,/)(question)
+    )
+  },
+  {
+    reason: "sslCertMode require fails before a password is sent to a server that cannot have asked for a certificate",
+    shownBy: every(key("sslcertmode", "PGSSLCERTMODE", /require/), ({ servers }) =>
+      Object.values(servers ?? {}).some(({ asksFor }) => asksFor !== undefined)
+    )
+  },
+  {
     reason: "the next host is tried after 53300, 57P01 and a broken connection too",
     shownBy: (question) =>
       refusal("53300")(question) ||
@@ -127,7 +152,7 @@ export const differences: ReadonlyArray<Difference> = [
   },
   {
     reason: "a host that refused is not asked again in the second pass of prefer-standby",
-    shownBy: every(text(/prefer-standby/), refusal("57P03"))
+    shownBy: every(key("target_session_attrs", "PGTARGETSESSIONATTRS", /prefer-standby/), refusal("57P03"))
   },
   {
     reason: "verify-full without a name compares the address with the certificate",
@@ -136,6 +161,26 @@ export const differences: ReadonlyArray<Difference> = [
   {
     reason: "a file of TLS that is named must exist, and a key needs its certificate",
     shownBy: text(/sslmode=require ((sslrootcert|sslcert)=\S*\/gone|sslkey=)/)
+  },
+  {
+    reason: "the ports of a URL's hosts come from the next source if it has none at all, also for several hosts",
+    shownBy: every(
+      text(/^postgres(ql)?:\/\/([^@/]*@)?[^:/]*,[^:/]*\//),
+      (question) => question.environment?.["PGPORT"] !== undefined || file(/^port=/m)(question)
+    )
+  },
+  {
+    reason: "with sslmode prefer, an encrypted connection that is refused is tried in clear only after 28000",
+    shownBy: ({ servers }) =>
+      Object.values(servers ?? {}).some(
+        ({ refuses, tls }) => tls === "yes" && (refuses === "28P01" || refuses === "3D000")
+      )
+  },
+  {
+    reason: "verify-ca without a root certificate is refused, also if the first of several hosts is a socket",
+    shownBy: every(key("sslmode", "PGSSLMODE", /verify-ca/), (question) =>
+      /\{dir\},|,\{dir\}/.test(JSON.stringify(question))
+    )
   },
   {
     reason: "an old key never replaces a stronger sslmode before it",
