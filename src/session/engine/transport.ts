@@ -23,6 +23,9 @@ export type Address =
 export interface TransportOptions extends TlsOptions {
   /** After how many idle milliseconds TCP probes the peer. If undefined, it never does. */
   readonly keepAliveMillis: number | undefined
+  /** The time between probes that are not answered, and how many of them are lost before the connection is. */
+  readonly keepAliveIntervalMillis?: number | undefined
+  readonly keepAliveCount?: number | undefined
 }
 
 /** Receives what happens on the socket. `data` must not keep `bytes`, because the next read overwrites them. */
@@ -189,6 +192,10 @@ class Link implements Transport {
           }
         }
       })
+      const { keepAliveCount, keepAliveIntervalMillis, keepAliveMillis } = options
+      if (keepAliveIntervalMillis !== undefined || keepAliveCount !== undefined) {
+        raw.setKeepAlive(true, keepAliveMillis, keepAliveIntervalMillis, keepAliveCount)
+      }
       this.raw = raw
       this.socket = raw
       raw.once("connect", () => {

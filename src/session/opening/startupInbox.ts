@@ -93,7 +93,9 @@ export class Inbox implements FrameSink, TransportEvents {
     if (type === Backend.ErrorResponse) {
       const fields = refusalOfPooler(readErrorFields(bytes, start, end))
       const { hint = this.hint } = fields
-      this.fail(PgError.fromServer(withHint({ ...fields, hint }), { sql: undefined, outcome: "none" }))
+      this.fail(
+        PgError.fromServer(withHint({ ...fields, hint }), { sql: undefined, outcome: "none", place: this.place })
+      )
       return
     }
     this.received++
@@ -112,6 +114,13 @@ export class Inbox implements FrameSink, TransportEvents {
   closed(error: Error | undefined): void {
     const because = error === undefined ? "" : `: ${error.message}`
     this.fail(lostWith(`the server closed the connection during startup${because}`, { safeToRetry: true }))
+  }
+
+  private get place(): PgError.ConnectPlace {
+    const { address } = this.transport
+    return address._tag === "Unix"
+      ? { host: address.path, port: undefined, address: undefined, stage: "startup" }
+      : { host: address.name, port: address.port, address: address.host, stage: "startup" }
   }
 
   private fail(error: PgError.PgError): void {
