@@ -68,24 +68,27 @@ export type Restore = <A, E, R>(effect: Effect.Effect<A, E, R>) => Effect.Effect
  * Opens a transport and negotiates encryption according to `sslMode`, as libpq does: `allow` stands for a connection that
  * has to be encrypted, because whoever calls this tries without TLS first. If interrupted, it leaves nothing behind. Call
  * it in an uninterruptible region: otherwise an interruption right after it could lose a transport that is still open.
+ * `reachedTls` is called when TLS begins to be negotiated.
  */
 export const open = (
   address: Address,
   options: TransportOptions,
-  restore: Restore
+  restore: Restore,
+  reachedTls: () => void = () => {}
 ): Effect.Effect<Transport, OpenError> =>
-  Effect.catchIf(negotiated(address, options, restore), isHandshakeFailure, ({ error }) =>
+  Effect.catchIf(negotiated(address, options, restore, reachedTls), isHandshakeFailure, ({ error }) =>
     options.sslMode === "prefer" ? open(address, { ...options, sslMode: "disable" }, restore) : Effect.fail(error)
   )
 
 const negotiated = (
   address: Address,
   options: TransportOptions,
-  restore: Restore
+  restore: Restore,
+  reachedTls: () => void
 ): Effect.Effect<Transport, OpenError | HandshakeFailure> =>
   Effect.suspend(() => {
     const link = new Link(address)
-    return restore(negotiate(link, options)).pipe(
+    return restore(negotiate(link, options, reachedTls)).pipe(
       Effect.onExit((exit) => (Exit.isSuccess(exit) ? Effect.void : Effect.sync(() => link.destroy())))
     )
   })
@@ -104,10 +107,12 @@ const isHandshakeFailure = (error: OpenError | HandshakeFailure): error is Hands
 
 const negotiate = Effect.fnUntraced(function* (
   link: Link,
-  options: TransportOptions
+  options: TransportOptions,
+  reachedTls: () => void
 ): Effect.fn.Return<Transport, OpenError | HandshakeFailure> {
   yield* link.connect(options)
   if (link.address._tag === "Unix" || options.sslMode === "disable") return link
+  reachedTls()
   if (options.sslNegotiation === "direct" || (yield* link.askForTls)) {
     yield* link.startTls(options)
   } else if (options.sslMode !== "prefer") {
