@@ -222,7 +222,7 @@ export const fromClient = Effect.fnUntraced(function* (
     ["server.address", target.address],
     ...(target.port === undefined ? [] : ([["server.port", target.port]] as const))
   ]
-  const transactions = Transactions.make(router, connection, spanAttributes)
+  const transactions = Transactions.make(router, spanAttributes)
   const reserve = Effect.mapBoth(router.scopedRoot, {
     onSuccess: (root) => connectionOf(new Router(levelSource(root), router.key, observer)),
     onFailure: (error) => sqlErrorOf(error, "reserve")

@@ -77,7 +77,7 @@ export class Session extends Inspectable.Class implements FrameSink, TransportEv
   /** The status that the last ReadyForQuery reported. */
   transactionStatus: TransactionStatus = TransactionStatus.idle
   /** The transaction status in which the request that is being answered began. */
-  private begunIn: TransactionStatus = TransactionStatus.idle
+  begunIn: TransactionStatus = TransactionStatus.idle
   /** Set once the owner has begun to close the session; it is then also the reason for the end. */
   closing: PgError.ConnectionLostError | undefined
   /** Why the session has ended. Nothing else says that it has. */
