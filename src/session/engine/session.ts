@@ -222,8 +222,9 @@ export class Session extends Inspectable.Class implements FrameSink, TransportEv
   }
 
   /** Writes more of the exclusive request in flight. If it returns false, the caller must wait for `drained`. */
-  writeMore(write: (writer: ByteWriter) => void): boolean {
-    write(this.writer)
+  writeMore(more: Buffer | ((writer: ByteWriter) => void)): boolean {
+    if (typeof more === "function") more(this.writer)
+    else if (!this.transport.write(more)) this.isSocketFull = true
     this.flush()
     return !this.isSocketFull
   }
