@@ -18,7 +18,7 @@ import * as PgError from "./PgError.ts"
 import type * as PgNotification from "./PgNotification.ts"
 import type { Hooks } from "./pool/hooks.ts"
 import { NotificationHub } from "./pool/notificationHub.ts"
-import { connector, memberOpener } from "./pool/opener.ts"
+import { connector, memberOpener } from "./pool/opening/opener.ts"
 import * as Health from "./pool/observing/health.ts"
 import * as Meter from "./pool/observing/meter.ts"
 import type { PoolCounts } from "./pool/observing/meter.ts"
@@ -29,6 +29,7 @@ import { realTimers } from "./pool/timers.ts"
 import { KnownDatabases } from "./session/types/knownDatabase.ts"
 import { Observer } from "./session/observing/observer.ts"
 import { targetOf } from "./session/observing/target.ts"
+import { KnownHosts } from "./session/opening/knownHosts.ts"
 import type { Session } from "./session/engine/session.ts"
 
 // ------------------------------------------------------------------------------------------------------ models
@@ -127,9 +128,10 @@ export const make = Effect.fnUntraced(function* (
   const config = yield* PgConfig.resolvePool(poolSettings)
   const sessions = yield* Scope.fork(yield* Effect.scope, "parallel")
   const databases = KnownDatabases.of(config)
+  const hosts = new KnownHosts()
   const ownSettings = onConnect && Effect.map(onConnect, (given) => ({ ...poolSettings, ...given }))
   const open = new Set<Session>()
-  const connect = Effect.tap(connector(config, databases, ownSettings), (session) =>
+  const connect = Effect.tap(connector(config, { databases, hosts }, ownSettings), (session) =>
     Effect.sync(() => {
       open.add(session)
       session.onEnd(() => open.delete(session))
@@ -137,6 +139,7 @@ export const make = Effect.fnUntraced(function* (
   )
   const opener = yield* memberOpener({
     connect,
+    hosts,
     sessions,
     timers: realTimers,
     maxLifetimeMillis: config.maxLifetimeMillis,

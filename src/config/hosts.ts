@@ -1,10 +1,41 @@
-/** Determines which servers to try, and in which order. */
+/** Determines which servers to try, in which order, and which of them will do. */
 import * as fs from "node:fs/promises"
 import * as path from "node:path"
 import * as Effect from "effect/Effect"
 import type * as Redacted from "effect/Redacted"
 import type * as PgError from "../PgError.ts"
-import { type Given, invalid, readInteger, readText } from "./given.ts"
+import { type Given, invalid, readChoice, readInteger, readOr, readText } from "./given.ts"
+import type { Source } from "./source/sources.ts"
+
+/**
+ * What kind of server a connection is for; libpq's `target_session_attrs`.
+ * - `any`: every server.
+ * - `read-write`: one whose transactions can write by default. `read-only`: one whose transactions cannot.
+ * - `primary`: one that is no standby. `standby`: one that is.
+ * - `prefer-standby`: a standby if any host is one, otherwise any server.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export type TargetSessionAttrs = "any" | "read-write" | "read-only" | "primary" | "standby" | "prefer-standby"
+
+/**
+ * Whether the hosts are tried as listed (`disable`) or in an order that is new for each connection (`random`).
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export type LoadBalanceHosts = "disable" | "random"
+
+const ATTRIBUTES: ReadonlyArray<TargetSessionAttrs> = [
+  "any",
+  "read-write",
+  "read-only",
+  "primary",
+  "standby",
+  "prefer-standby"
+]
+const ORDERS: ReadonlyArray<LoadBalanceHosts> = ["disable", "random"]
 
 /**
  * A server that a connection tries.
@@ -13,10 +44,20 @@ import { type Given, invalid, readInteger, readText } from "./given.ts"
  * @since 0.1.0
  */
 export type HostAddress = (
-  | { readonly _tag: "Tcp"; readonly host: string; readonly port: number }
+  | {
+      readonly _tag: "Tcp"
+      /** A name or an IP address. It names the server for TLS, the password file and errors. */
+      readonly host: string
+      /** The IP address to connect to, if `hostaddr` gives one. Otherwise `host` is looked up. */
+      readonly address?: string
+      readonly port: number
+    }
   | {
       readonly _tag: "Unix"
-      /** The path of the socket itself: `/run/postgresql/.s.PGSQL.5432`. */
+      /**
+       * The path of the socket itself: `/run/postgresql/.s.PGSQL.5432`. If it begins with `@`, the socket is an abstract
+       * one, whose name has a NUL in the place of the `@`.
+       */
       readonly path: string
       readonly port: number
     }
@@ -32,13 +73,37 @@ const DEFAULT_PORT = 5432
 const MAX_PORT = 65_535
 
 /** The directories in which common distributions put the server's socket. */
-const SOCKET_DIRECTORIES = ["/run/postgresql", "/var/run/postgresql", "/tmp"]
+export const SOCKET_DIRECTORIES = ["/run/postgresql", "/var/run/postgresql", "/tmp"]
+
+export interface Hosts {
+  readonly hosts: ReadonlyArray<HostAddress>
+  readonly targetSessionAttrs: TargetSessionAttrs
+  readonly loadBalanceHosts: LoadBalanceHosts
+}
 
 export const resolveHosts = Effect.fnUntraced(function* (
+  source: Source
+): Effect.fn.Return<Hosts, PgError.InvalidConfigError> {
+  return {
+    hosts: yield* listHosts(source("host"), source("port"), source("hostaddr")),
+    targetSessionAttrs: yield* readOr(source("targetSessionAttrs"), readChoice(ATTRIBUTES), "any"),
+    loadBalanceHosts: yield* readOr(source("loadBalanceHosts"), readChoice(ORDERS), "disable")
+  }
+})
+
+export const listHosts = Effect.fnUntraced(function* (
   host: Given | undefined,
-  port: Given | undefined
+  port: Given | undefined,
+  hostaddr?: Given
 ): Effect.fn.Return<ReadonlyArray<HostAddress>, PgError.InvalidConfigError> {
-  const hosts = yield* readHosts(host)
+  const numeric = yield* readNumericAddresses(hostaddr)
+  const hosts = host === undefined && numeric.length > 0 ? numeric.map(() => "") : yield* readHosts(host)
+  if (numeric.length > 0 && numeric.length !== hosts.length) {
+    return yield* invalid(
+      hostaddr?.name,
+      `has ${numeric.length} addresses for ${hosts.length} hosts: give one for each host`
+    )
+  }
   const ports = yield* readPorts(port)
   if (ports.length !== 1 && ports.length !== hosts.length) {
     return yield* invalid(
@@ -51,6 +116,11 @@ export const resolveHosts = Effect.fnUntraced(function* (
   const defaults = new Map<number, ReadonlyArray<HostAddress>>()
   for (const [at, host] of hosts.entries()) {
     const port = ports[at] ?? ports[0] ?? DEFAULT_PORT
+    const address = numeric[at] ?? ""
+    if (address !== "") {
+      addresses.push({ _tag: "Tcp", host: host === "" ? address : host, address, port })
+      continue
+    }
     if (host !== "") {
       addresses.push(addressOf(host, port))
       continue
@@ -62,6 +132,27 @@ export const resolveHosts = Effect.fnUntraced(function* (
   return addresses
 })
 
+/** An address is empty if the list leaves it out. */
+const readNumericAddresses = Effect.fnUntraced(function* (
+  given: Given | undefined
+): Effect.fn.Return<ReadonlyArray<string>, PgError.InvalidConfigError> {
+  if (given === undefined) return []
+  const addresses: Array<string> = []
+  for (const each of elementsOf(given)) {
+    const address = (yield* readText({ ...given, value: each })).trim()
+    if (address !== "" && !isIpAddress(address)) {
+      return yield* invalid(given.name, "must be an IP address, or one for each host; set the port separately")
+    }
+    addresses.push(address)
+  }
+  return addresses
+})
+
+/** IPv6 is written without brackets and may end with a zone, such as `%eth0`. */
+const isIpAddress = (text: string): boolean =>
+  /^(?:(?:25[0-5]|2[0-4]\d|1?\d?\d)(?:\.(?!$)|$)){4}$/.test(text) ||
+  (/^[\da-f:.]*:[\da-f:.]*(?:%[\w.-]+)?$/i.test(text) && URL.canParse(`http://[${text.replace(/%.*/, "")}]`))
+
 const readHosts = Effect.fnUntraced(function* (
   given: Given | undefined
 ): Effect.fn.Return<ReadonlyArray<string>, PgError.InvalidConfigError> {
@@ -71,11 +162,12 @@ const readHosts = Effect.fnUntraced(function* (
     const host = (yield* readText({ ...given, value: each })).trim()
     // A URL has been split already; a separator that is left in a host was percent-encoded on purpose.
     const isCut = given.isText && Array.isArray(given.value)
-    const isAddress = isCut || host.startsWith("/") || /^[\da-f]*:[\da-f]*:[\da-f:.]*(%.+)?$/i.test(host)
+    const isAddress = isCut || isSocket(host) || /^[\da-f]*:[\da-f]*:[\da-f:.]*(%.+)?$/i.test(host)
     if (!isAddress && /[:@[\]/]/.test(host)) {
       return yield* invalid(
         given.name,
-        "must be a name, an IP address (IPv6 without brackets) or a directory that begins with /; set the port separately"
+        "must be a name, an IP address (IPv6 without brackets), a directory that begins with / or an abstract socket " +
+          "that begins with @; set the port separately"
       )
     }
     hosts.push(host)
@@ -98,8 +190,11 @@ const readPorts = Effect.fnUntraced(function* (
 const elementsOf = ({ value }: Given): ReadonlyArray<unknown> =>
   Array.isArray(value) ? value : typeof value === "string" ? value.split(",") : [value]
 
+/** A directory, or the name of an abstract socket. */
+const isSocket = (host: string): boolean => /^[/@]/.test(host)
+
 const addressOf = (host: string, port: number): HostAddress =>
-  host.startsWith("/") ? { _tag: "Unix", path: socketIn(host, port), port } : { _tag: "Tcp", host, port }
+  isSocket(host) ? { _tag: "Unix", path: socketIn(host, port), port } : { _tag: "Tcp", host, port }
 
 const socketIn = (directory: string, port: number): string => path.posix.join(directory, `.s.PGSQL.${port}`)
 
@@ -108,13 +203,14 @@ export const defaultAddresses = Effect.fnUntraced(function* (
   directories: ReadonlyArray<string>,
   port: number
 ): Effect.fn.Return<ReadonlyArray<HostAddress>> {
-  const sockets = new Set<string>()
+  const sockets = new Map<string, string>()
   for (const directory of directories) {
-    const socket = yield* Effect.promise(() => fs.realpath(socketIn(directory, port)).catch(() => undefined))
-    if (socket !== undefined) sockets.add(socket)
+    const socket = socketIn(directory, port)
+    const real = yield* Effect.promise(() => fs.realpath(socket).catch(() => undefined))
+    if (real !== undefined && !sockets.has(real)) sockets.set(real, socket)
   }
   return [
-    ...Array.from(sockets, (socket): HostAddress => ({ _tag: "Unix", path: socket, port })),
+    ...Array.from(sockets.values(), (socket): HostAddress => ({ _tag: "Unix", path: socket, port })),
     { _tag: "Tcp", host: "localhost", port }
   ]
 })

@@ -3,7 +3,7 @@ import * as Effect from "effect/Effect"
 import * as fs from "node:fs"
 import * as path from "node:path"
 import type { Given } from "../../src/config/given.ts"
-import { defaultAddresses, type HostAddress, resolveHosts } from "../../src/config/hosts.ts"
+import { defaultAddresses, type HostAddress, listHosts } from "../../src/config/hosts.ts"
 import { homeWith, refusal } from "./home.ts"
 
 const option = (name: string, value: unknown): Given | undefined =>
@@ -12,6 +12,7 @@ const option = (name: string, value: unknown): Given | undefined =>
 const text = (name: string, value: string): Given => ({ name, isText: true, value })
 
 const tcp = (host: string, port = 5432): HostAddress => ({ _tag: "Tcp", host, port })
+const at = (host: string, address: string): HostAddress => ({ _tag: "Tcp", host, address, port: 5432 })
 const unix = (directory: string, port = 5432): HostAddress => ({
   _tag: "Unix",
   path: `${directory}/.s.PGSQL.${port}`,
@@ -58,36 +59,81 @@ const refused: ReadonlyArray<readonly [host: unknown, port: unknown, reason: Reg
 describe("hosts", () => {
   it.effect.each(table)("are read from %j with port %j", ([host, port, addresses]) =>
     Effect.gen(function* () {
-      assert.deepStrictEqual(yield* resolveHosts(option("host", host), option("port", port)), addresses)
+      assert.deepStrictEqual(yield* listHosts(option("host", host), option("port", port)), addresses)
     })
   )
 
   it.effect.each(refused)("are refused: %j with port %j", ([host, port, reason]) =>
     Effect.gen(function* () {
-      assert.match(yield* refusal(resolveHosts(option("host", host), option("port", port))), reason)
+      assert.match(yield* refusal(listHosts(option("host", host), option("port", port))), reason)
     })
   )
 
   it.effect("have ports that a text lists, and the default port if the text leaves one out", () =>
     Effect.gen(function* () {
-      assert.deepStrictEqual(yield* resolveHosts(text("PGHOST", "a,b,c"), text("PGPORT", "6000,, 6001")), [
+      assert.deepStrictEqual(yield* listHosts(text("PGHOST", "a,b,c"), text("PGPORT", "6000,, 6001")), [
         tcp("a", 6000),
         tcp("b"),
         tcp("c", 6001)
       ])
       for (const port of ["0", "65536", "-1", "1e3", "0x10", "p", "54 32"]) {
         assert.match(
-          yield* refusal(resolveHosts(text("PGHOST", "a"), text("PGPORT", port))),
+          yield* refusal(listHosts(text("PGHOST", "a"), text("PGPORT", port))),
           /^PGPORT: must be an integer from 1 to 65535$/
         )
       }
     })
   )
 
+  const withAddresses: ReadonlyArray<
+    readonly [host: string | undefined, hostaddr: string, addresses: ReadonlyArray<HostAddress>]
+  > = [
+    [undefined, "10.0.0.1", [at("10.0.0.1", "10.0.0.1")]],
+    ["db", "10.0.0.1", [at("db", "10.0.0.1")]],
+    ["a,b", "10.0.0.1, ::1", [at("a", "10.0.0.1"), at("b", "::1")]],
+    ["a,b", ",fe80::1%eth0", [tcp("a"), at("b", "fe80::1%eth0")]],
+    [",b", "10.0.0.1,", [at("10.0.0.1", "10.0.0.1"), tcp("b")]],
+    ["/tmp", "127.0.0.1", [at("/tmp", "127.0.0.1")]]
+  ]
+  it.effect.each(withAddresses)("are %j with the addresses %j", ([host, hostaddr, addresses]) =>
+    Effect.gen(function* () {
+      const hosts = host === undefined ? undefined : text("host", host)
+      assert.deepStrictEqual(yield* listHosts(hosts, undefined, text("hostaddr", hostaddr)), addresses)
+      const list = hostaddr.split(",")
+      assert.deepStrictEqual(yield* listHosts(hosts, undefined, option("hostaddr", list)), addresses)
+    })
+  )
+
+  it.effect("are refused if an address is none, or not for each host", () =>
+    Effect.gen(function* () {
+      for (const hostaddr of ["db", "10.0.0", "10.0.0.256", "10.0.0.1.", "[::1]", "::1::2", "1:2", "10.0.0.1:5432"]) {
+        assert.match(
+          yield* refusal(listHosts(text("host", "db"), undefined, text("hostaddr", hostaddr))),
+          /^hostaddr: must be an IP address, or one for each host; set the port separately$/,
+          hostaddr
+        )
+      }
+      assert.match(
+        yield* refusal(listHosts(text("host", "a,b"), undefined, text("hostaddr", "::1"))),
+        /^hostaddr: has 1 addresses for 2 hosts: give one for each host$/
+      )
+    })
+  )
+
+  it.effect("may be abstract sockets, which begin with @", () =>
+    Effect.gen(function* () {
+      const expected: ReadonlyArray<HostAddress> = [
+        { _tag: "Unix", path: "@pg/.s.PGSQL.5432", port: 5432 },
+        { _tag: "Unix", path: "@/.s.PGSQL.5432", port: 5432 }
+      ]
+      assert.deepStrictEqual(yield* listHosts(option("host", ["@pg", "@"]), undefined), expected)
+    })
+  )
+
   it.effect("end with localhost if they are not named, alone and in a list", () =>
     Effect.gen(function* () {
-      assert.deepStrictEqual((yield* resolveHosts(undefined, option("port", 6000))).at(-1), tcp("localhost", 6000))
-      const listed = yield* resolveHosts(option("host", "a,"), option("port", [6000, 6001]))
+      assert.deepStrictEqual((yield* listHosts(undefined, option("port", 6000))).at(-1), tcp("localhost", 6000))
+      const listed = yield* listHosts(option("host", "a,"), option("port", [6000, 6001]))
       assert.deepStrictEqual(listed[0], tcp("a", 6000))
       assert.deepStrictEqual(listed.at(-1), tcp("localhost", 6001))
     })
@@ -99,7 +145,7 @@ describe("hosts", () => {
       fs.symlinkSync(path.join(home, "a"), path.join(home, "link"))
       const directories = ["link", "a", "b", "gone"].map((name) => path.join(home, name))
       assert.deepStrictEqual(yield* defaultAddresses(directories, 6000), [
-        unix(path.join(home, "a"), 6000),
+        unix(path.join(home, "link"), 6000),
         tcp("localhost", 6000)
       ])
     })

@@ -15,7 +15,7 @@ export const defaultPassfile = (environment: Environment): string | undefined =>
 export const defaultServiceFile = (environment: Environment): string | undefined =>
   isWindows ? inApplicationData(environment, ".pg_service.conf") : inHome(environment, ".pg_service.conf")
 
-/** `root.crt`, `postgresql.crt` or `postgresql.key`. */
+/** `root.crt`, `root.crl`, `postgresql.crt` or `postgresql.key`. */
 export const defaultPemFile = (environment: Environment, name: string): string | undefined =>
   isWindows ? inApplicationData(environment, name) : inHome(environment, ".postgresql", name)
 
@@ -40,11 +40,17 @@ const systemHome = (): string | undefined => {
 
 /** The text of a file. Fails with only the code of the error, such as `ENOENT`, because its message has the path. */
 export const readFile = (file: string): Effect.Effect<string, string> =>
-  Effect.tryPromise({ try: () => fs.readFile(file, "utf8"), catch: codeOf })
+  Effect.map(readBytes(file), (bytes) => bytes.toString("utf8"))
 
 /** The text of a file; undefined if the file does not exist or cannot be read. */
 export const readFileIfAny = (file: string | undefined): Effect.Effect<string | undefined> =>
-  file === undefined ? Effect.succeed(undefined) : Effect.catch(readFile(file), () => Effect.succeed(undefined))
+  Effect.map(readBytesIfAny(file), (bytes) => bytes?.toString("utf8"))
 
-const codeOf = (error: unknown): string =>
+export const readBytes = (file: string): Effect.Effect<Buffer, string> =>
+  Effect.tryPromise({ try: () => fs.readFile(file), catch: codeOf })
+
+export const readBytesIfAny = (file: string | undefined): Effect.Effect<Buffer | undefined> =>
+  file === undefined ? Effect.succeed(undefined) : Effect.catch(readBytes(file), () => Effect.succeed(undefined))
+
+export const codeOf = (error: unknown): string =>
   error instanceof Error && "code" in error && typeof error.code === "string" ? error.code : "it is not readable"

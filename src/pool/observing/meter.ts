@@ -9,7 +9,7 @@ import { BOUNDARIES, SECONDS } from "../../session/observing/metrics.ts"
 import { targetOf } from "../../session/observing/target.ts"
 import type { Member } from "../member.ts"
 import type { PoolHealth } from "./health.ts"
-import type { OpenMember } from "../opener.ts"
+import type { OpenMember } from "../opening/opener.ts"
 
 /** What a pool is doing at a moment. */
 export interface PoolCounts {

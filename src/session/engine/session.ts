@@ -324,7 +324,7 @@ export class Session extends Inspectable.Class implements FrameSink, TransportEv
     this.transactionStatus = status
     if (this.catalogue.place.isUnsettled) this.catalogue.answered(status, head.isControl === true)
     if (this.exclusive === head) this.exclusive = undefined
-    if (error !== undefined) this.residue.failed(head.sql)
+    if (error !== undefined) this.residue.failed(head.sql, error.code)
     if (this.fence.raised) this.fence.advance()
     try {
       head.ready(status, error)

@@ -6,7 +6,7 @@ import { assert, describe, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"
 import * as Redacted from "effect/Redacted"
 import type { Buffer } from "node:buffer"
-import type { RequireAuth } from "../../../src/PgConfig.ts"
+import type { AuthMethod } from "../../../src/PgConfig.ts"
 import { Inbox } from "../../../src/session/opening/startupInbox.ts"
 import { startup } from "../../../src/session/opening/startup.ts"
 import {
@@ -20,6 +20,7 @@ import { cleartextPassword, error as errorResponse } from "../../support/scripte
 class MemoryTransport implements Transport {
   readonly address: Address
   readonly encrypted: boolean
+  readonly tls: Transport["tls"]
   readonly isLocal: boolean
   readonly written: Array<Buffer> = []
   events: TransportEvents = { data: () => {}, drain: () => {}, closed: () => {} }
@@ -28,6 +29,7 @@ class MemoryTransport implements Transport {
     this.address = address
     this.isLocal = isLocalAddress(address)
     this.encrypted = encrypted
+    this.tls = encrypted ? { serverCertificate: undefined, clientCertificate: "not asked for" } : undefined
   }
 
   write(bytes: Buffer): boolean {
@@ -46,7 +48,7 @@ const wrongPassword = errorResponse({ severity: "FATAL", code: "28P01" })
 const at = (host: string): Address => ({ _tag: "Tcp", name: "db.example", host, port: 5432 })
 
 /** Whether the password is sent to such a server if it asks for it in the clear, and the error if not. */
-const sentTo = (address: Address, encrypted: boolean, requireAuth?: ReadonlyArray<RequireAuth>) =>
+const sentTo = (address: Address, encrypted: boolean, requireAuth?: ReadonlyArray<AuthMethod>) =>
   Effect.gen(function* () {
     const transport = new MemoryTransport(address, encrypted)
     const inbox = new Inbox(transport)
@@ -58,7 +60,13 @@ const sentTo = (address: Address, encrypted: boolean, requireAuth?: ReadonlyArra
         user: "alice",
         password: Effect.succeed(Redacted.make("secret")),
         requireAuth,
-        maxScramIterations: 1
+        allowCleartextPassword: requireAuth?.includes("password") === true,
+        maxScramIterations: 1,
+        minProtocolVersion: "3.0",
+        maxProtocolVersion: "3.0",
+        channelBinding: "prefer",
+        sslCertMode: "allow",
+        oauthToken: Effect.succeed(undefined)
       })
     )
     const isSent = transport.written.length === 2
