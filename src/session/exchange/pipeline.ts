@@ -47,7 +47,7 @@ import {
 } from "../statement/preparedStatement.ts"
 import { serverError } from "../engine/serverError.ts"
 import type { Session } from "../engine/session.ts"
-import { isForgotten, mayComeOfPlan, verdictOn } from "../statement/stalePlan.ts"
+import { concernsName, mayComeOfPlan, verdictOn } from "../statement/stalePlan.ts"
 import { TypeLookup } from "./typeLookup.ts"
 import { UnreadRuns } from "./unreadRuns.ts"
 import { missingTypes, unanswered, undecodable } from "../types/missingTypes.ts"
@@ -428,7 +428,7 @@ export class Pipeline<Row, A> implements Exchange {
     const verdict = this.isUnbound ? verdictOn(fields, current, []) : "right"
     const error = (isDropped: boolean): PgError.PgError => serverError(fields, current.sql, this, { isDropped })
     const isCertain = verdict === "wrong"
-    const hasChanged = isCertain && !isForgotten(fields)
+    const hasChanged = isCertain && !concernsName(fields)
     if (hasChanged || (verdict === "right" && mayComeOfPlan(fields))) session.catalogue.outdateStatements(current)
     if (verdict === "right") return this.finish(Exit.fail(error(false)))
     const mayRepeat = this.index === 0 && status === TransactionStatus.idle

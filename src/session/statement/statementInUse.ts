@@ -67,7 +67,7 @@ export class StatementInUse {
   /** Whether an earlier request had `known` described. */
   isRemembered = false
   /** The name under which this request prepares the statement. */
-  private name = ""
+  name = ""
   private readonly session: Knowledge
   private readonly statements: Statements
   /** Whether the request only prepares the statement. */

@@ -295,8 +295,8 @@ export const mutants: ReadonlyArray<Mutant> = [
     edits: [
       {
         file: "pool/memberReset.ts",
-        find: "preparedInSql(exit.value) === 0",
-        replace: "preparedInSql(exit.value) >= 0"
+        find: "preparedInSql(exit.value) > 0",
+        replace: "preparedInSql(exit.value) < 0"
       }
     ],
     test: RESIDUE,
