@@ -49,7 +49,7 @@ export const withLock = <A, E, R>(
   const lock = lockOf(level, key, options.shared)
   const request = acquire(lock, "")
   // The time for which the lock is held is not part of the report.
-  const wait = router.observed("withAdvisoryLock", request, level.run(request), { timeout: options.timeout })
+  const wait = router.observed("withAdvisoryLock", request, level.run(request), { timeout: options.timeout }, level)
   return Effect.uninterruptibleMask((restore) =>
     Effect.andThen(onLoss(restore(wait), lock), () => Effect.onExit(restore(effect), () => release(lock)))
   )
@@ -65,7 +65,7 @@ export const withLockIfAvailable = <A, E, R>(
 ): Answer<Option.Option<A>, E, R> => {
   const lock = lockOf(level, key, options.shared)
   const request = acquire(lock, "try_")
-  const attempt = router.observed("withAdvisoryLockIfAvailable", request, level.run(request))
+  const attempt = router.observed("withAdvisoryLockIfAvailable", request, level.run(request), undefined, level)
   return Effect.uninterruptibleMask((restore) =>
     Effect.flatMap(onLoss(restore(attempt), lock), (isGranted) =>
       isGranted ? Effect.asSome(Effect.onExit(restore(effect), () => release(lock))) : Effect.succeedNone

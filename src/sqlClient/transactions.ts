@@ -17,7 +17,7 @@ import type { WithTransactionOptions } from "../connection/queryable/queryable.t
 import type { LevelSource, Router } from "../connection/router.ts"
 import type { TransactionLevel } from "../session/transaction/transactionLevel.ts"
 import { beginStatement } from "../connection/beginStatement.ts"
-import { begunWith } from "../connection/transaction.ts"
+import { begunWith, readingOf } from "../connection/transaction.ts"
 import { WITH_TRANSACTION_OPTIONS } from "../call/options.ts"
 import * as Shape from "../call/shape.ts"
 import * as PgError from "../PgError.ts"
@@ -144,7 +144,9 @@ const transacted = <A, E, R>(
       })
     const whole = Shape.withOptions(given, WITH_TRANSACTION_OPTIONS, (options = {}) => {
       const begun = (begin: string | PgError.InvalidConfigError, whole: Effect.Effect<A, E, R>) =>
-        typeof begin === "string" ? begunWith(router, whole, begin, options) : Effect.fail(begin)
+        typeof begin === "string"
+          ? router.reading(readingOf(options), (chosen) => begunWith(chosen, whole, begin, options))
+          : Effect.fail(begin)
       const begins = router.inTransaction<A, E | PgError.PgError, R>(
         (_, fiber) => begun(beginStatement(options), noted(fiber, "savepoint")),
         (_, fiber) => begun(fiber.getRef(SqlClient.BeginTransaction) ?? beginStatement(options), noted(fiber, "commit"))

@@ -32,6 +32,12 @@ export interface Request<A> {
   commented?(comment: string): Request<A>
 }
 
+/** The same request with another exchange. */
+export const withExchange = <A>(
+  { mayHaveNoEffect, params, sql }: Request<unknown>,
+  exchange: (session: Session, resume: Resume<A>) => Exchange
+): Request<A> => ({ sql, params, ...(mayHaveNoEffect === undefined ? {} : { mayHaveNoEffect }), exchange })
+
 /** An exchange that knows the columns of its answer, once it has them. */
 export interface StatementExchange extends Exchange {
   readonly columns: ReadonlyArray<RowColumn>
