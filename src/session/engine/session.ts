@@ -409,6 +409,7 @@ export class Session extends Inspectable.Class implements FrameSink, TransportEv
     this.oldest = undefined
     tellWritten(written, error, answer, this.transaction)
     for (const exchange of unwritten) exchange.lost(lostWaiting(exchange, error))
+    this.transaction?.sessionLost()
     this.endListeners.tell(error)
     this.idleListeners?.tell()
   }

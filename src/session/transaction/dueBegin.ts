@@ -18,7 +18,7 @@ import { Desynchronised, type Exchange, type Resume } from "../engine/exchange.t
 import { serverError } from "../engine/serverError.ts"
 import type { Session } from "../engine/session.ts"
 import { ask, type Request } from "../request/request.ts"
-import { NOTHING_ASKED } from "../statement/outcome.ts"
+import { mayEnd, NOTHING_ASKED } from "../statement/outcome.ts"
 
 /** The level of a transaction whose BEGIN is due. */
 interface Begins {
@@ -29,11 +29,24 @@ interface Begins {
   notBegun(error: PgError.PgError): void
 }
 
+/**
+ * A statement that begins a transaction and returns nothing. A program may give another text, of several statements or with
+ * a comment at its end. Such a text can neither be an extended query nor stand in front of a savepoint.
+ */
+const BEGINS_ONLY = /^\s*(?:begin|start\s+transaction)\b[\w\s,]*;?\s*$/i
+
 /** A BEGIN that has not been sent. The first request of its transaction takes it along. */
 export class DueBegin {
   private readonly level: Begins
   private readonly sql: string
   isDue = true
+  /** Whether a request has taken it along, and it is not answered. */
+  private isUnanswered = false
+
+  /** Whether the statement can wait for the first request. A session that has ended refuses it at once. */
+  static canWait({ closing, lost }: Session, sql: string): boolean {
+    return lost === undefined && closing === undefined && (sql === "BEGIN" || BEGINS_ONLY.test(sql))
+  }
 
   constructor(level: Begins, sql: string) {
     this.level = level
@@ -43,6 +56,7 @@ export class DueBegin {
   ask<A>(request: Request<A>, resume: Resume<A>): Exchange | undefined {
     return ask(this.level.session, request, resume, (exchange) => {
       this.isDue = false
+      this.isUnanswered = true
       this.level.take()
       return new BeginAndRequest(this.level.session, this.sql, exchange, this)
     })
@@ -56,17 +70,20 @@ export class DueBegin {
 
   /** BEGIN has succeeded, or the session is lost. */
   settled(): void {
+    if (!this.isUnanswered) return
+    this.isUnanswered = false
     this.level.handOn()
   }
 
   failed(error: PgError.PgError): void {
+    this.isUnanswered = false
     this.level.notBegun(error)
   }
 
   /** BEGIN was not written, because the caller of the request has gone. */
   withdrawn(): void {
     this.isDue = true
-    this.level.handOn()
+    this.settled()
   }
 }
 
@@ -91,6 +108,8 @@ class BeginAndRequest implements Exchange {
   private refusal: { readonly failure: unknown } | undefined
   /** Whether the request goes on without BEGIN. */
   private isOver = false
+  /** The statements that the request closes. */
+  private closes: ReadonlyArray<string> = []
 
   constructor(session: Session, begin: string, request: Exchange, due: DueBegin) {
     this.session = session
@@ -115,8 +134,10 @@ class BeginAndRequest implements Exchange {
     return this.isOver ? (this.request.part ?? this.request) : undefined
   }
 
+  /** A request that may end the transaction is not covered by its rollback. */
   get asksOnly(): boolean {
-    return this.awaiting !== Awaiting.request || this.request.asksOnly === true
+    if (this.isAlone || this.request.asksOnly === true) return true
+    return this.awaiting !== Awaiting.request && !mayEnd(this.sql)
   }
 
   get hasRun(): boolean {
@@ -132,6 +153,14 @@ class BeginAndRequest implements Exchange {
   }
 
   encode(writer: ByteWriter): void {
+    const { statements } = this.session
+    // If it closes any, the cache collects later ones elsewhere.
+    const { evictions } = statements
+    this.writeBoth(writer)
+    if (statements.evictions !== evictions) this.closes = evictions
+  }
+
+  private writeBoth(writer: ByteWriter): void {
     writeCommand(writer, this.begin)
     const mark = writer.length
     try {
@@ -177,7 +206,7 @@ class BeginAndRequest implements Exchange {
   }
 
   errorArrived(): void {
-    if (this.awaiting === Awaiting.request) this.request.errorArrived?.()
+    if (this.awaiting === Awaiting.request && !this.isAlone) this.request.errorArrived?.()
   }
 
   drained(): void {
@@ -194,8 +223,9 @@ class BeginAndRequest implements Exchange {
     if (this.awaiting !== Awaiting.request) {
       if (error === undefined) throw new Desynchronised(Backend.ReadyForQuery, this.awaiting)
       const failure = serverError(error, this.begin, NOTHING_ASKED)
-      this.due.failed(failure)
+      for (const name of this.closes) session.statements.close(name)
       request.withdrawn?.()
+      this.due.failed(failure)
       return request.lost(failure)
     }
     this.due.settled()
@@ -205,9 +235,11 @@ class BeginAndRequest implements Exchange {
   }
 
   withdrawn(): void {
-    if (!this.isOver) this.due.withdrawn()
+    const { isOver, request } = this
     this.isOver = true
-    this.request.withdrawn?.()
+    // A request that goes on is told by the session, unless a part stands for it.
+    if (!isOver || request.part !== undefined) request.withdrawn?.()
+    if (!isOver) this.due.withdrawn()
   }
 
   lost(error: PgError.PgError): void {

@@ -125,6 +125,11 @@ export class TransactionLevel extends Served {
     this.outer?.lower(this)
   }
 
+  /** Called if the session is lost. An abandoned request is not told, and others may wait for the BEGIN that it carries. */
+  sessionLost(): void {
+    this.due?.settled()
+  }
+
   protected refusalFor(fiber: Fiber.Fiber<unknown, unknown>): PgError.PgError | undefined {
     if (this.endedBy !== undefined) return this.endedBy()
     const refusal = this.session.oldest?.refusalOf?.(fiber)
@@ -233,19 +238,16 @@ export class TransactionLevel extends Served {
       return Effect.fail(refusal)
     }
     const inner = this.raise(options)
-    if (!inner.isSavepoint) {
+    if (!inner.isSavepoint && DueBegin.canWait(this.session, options.begin)) {
       inner.due = new DueBegin(inner, options.begin)
       return Effect.succeed(inner)
     }
-    const savepoint = `SAVEPOINT ${inner.savepoint}`
+    const sql = inner.isSavepoint ? `SAVEPOINT ${inner.savepoint}` : options.begin
     const { due } = this
     const takesAlong = due?.isDue === true
-    const sql = takesAlong ? due.takeAlong(savepoint) : savepoint
-    const begun = revocable(this.session, sql, restore, {
+    const begun = revocable(this.session, takesAlong ? due.takeAlong(sql) : sql, restore, {
       failed: (error) => {
-        if (takesAlong && error !== undefined && this.session.transactionStatus === TransactionStatus.idle)
-          this.notBegun(error)
-        if (takesAlong && error === undefined) due.isDue = true
+        if (takesAlong) this.notBegunWith(due, error)
         this.lower(inner)
       },
       givenUp: () => {
@@ -260,6 +262,13 @@ export class TransactionLevel extends Served {
       }
     })
     return Effect.as(begun, inner)
+  }
+
+  /** Called if BEGIN and a savepoint were to begin together, and one of them has failed or neither was sent. */
+  private notBegunWith(due: DueBegin, error: PgError.PgError | undefined): void {
+    const { lost, transactionStatus } = this.session
+    if (error === undefined) due.isDue = true
+    else if (lost === undefined && transactionStatus === TransactionStatus.idle) this.notBegun(error)
   }
 
   private raise(options: LevelOptions): TransactionLevel {
