@@ -279,7 +279,7 @@ export class SessionPool {
     return this.members.size - this.idle.length
   }
 
-  private refuseAll(cause: Cause.Cause<PgError.PgError>): void {
+  refuseAll(cause: Cause.Cause<PgError.PgError>): void {
     const refused = this.waiting.drain()
     this.meter?.changed(this.counts)
     for (const { borrower } of refused) borrower.refuse(cause, false)
@@ -350,7 +350,7 @@ export class SessionPool {
     return this.retries.mayTry(this.waiting.length > 0)
   }
 
-  private get hasRoom(): boolean {
+  get hasRoom(): boolean {
     return this.members.size + this.connecting < this.limits.maxConnections
   }
 

@@ -122,7 +122,7 @@ const oneHost = (
   progress: Progress
 ): Effect.Effect<Session | Misfit, PgError.PgError> =>
   inOrderOfEncryption(
-    config.sslMode,
+    target.address._tag === "Unix" ? "disable" : config.sslMode,
     (sslMode) => oneTransport(config, shared, target, { ...config, sslMode }, progress),
     () => ({ encrypted: progress.transport?.encrypted === true, passwordAsked: progress.passwordAsked })
   )

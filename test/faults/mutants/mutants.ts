@@ -4,6 +4,7 @@ import { hostMutants } from "./hosts.ts"
 import { knowledgeMutants } from "./knowledge.ts"
 import { kyselyMutants } from "./kysely.ts"
 import { migratorMutants } from "./migrator.ts"
+import { openingMutants } from "./opening.ts"
 
 export interface Edit {
   /** Relative to src. */
@@ -39,6 +40,7 @@ export const mutants: ReadonlyArray<Mutant> = [
   ...knowledgeMutants,
   ...kyselyMutants,
   ...migratorMutants,
+  ...openingMutants,
   {
     what: "sends undefined as NULL",
     edits: [
@@ -330,7 +332,7 @@ export const mutants: ReadonlyArray<Mutant> = [
   },
   {
     what: "waits for a silent server at its close",
-    edits: [{ file: "PgPool.ts", find: "    for (const session of open) session.terminate()\n", replace: "" }],
+    edits: [{ file: "pool/openPool.ts", find: "    for (const session of open) session.terminate()\n", replace: "" }],
     test: "test/faults/silence.integration.test.ts",
     only: "holds up the close"
   },
