@@ -222,7 +222,7 @@ export const fromClient = Effect.fnUntraced(function* (
     // All statements have the same attributes, so that they cannot name one of several servers.
     ...(observer.isSpread ? [] : addressOf(target))
   ]
-  const transactions = Transactions.make(router, connection, spanAttributes)
+  const transactions = Transactions.make(router, spanAttributes)
   const reserve = Effect.mapBoth(router.scopedRoot, {
     onSuccess: (root) => connectionOf(new Router(levelSource(root), router.key, observer)),
     onFailure: (error) => sqlErrorOf(error, "reserve")

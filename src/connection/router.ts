@@ -98,14 +98,8 @@ class Bond {
 /** The key under which the context of a fiber holds the level that the fiber is bound to. */
 export type BondKey = Context.Service<Bond, Bond>
 
-/** Provides what an adapter knows a transaction by to the body of it. */
-export type Companion = <A, E, R>(body: Effect.Effect<A, E, R>, level: TransactionLevel) => Effect.Effect<A, E, R>
-
-const accompanied = <A, E, R>(
-  effect: Effect.Effect<A, E, R>,
-  level: TransactionLevel,
-  companions: ReadonlyArray<Companion>
-): Effect.Effect<A, E, R> => companions.reduce((whole, companion) => companion(whole, level), effect)
+/** Adds what an adapter knows a transaction by to the context of its body. */
+export type Companion = <R>(context: Context.Context<R>, level: TransactionLevel) => Context.Context<R>
 
 let keys = 0
 
@@ -237,8 +231,14 @@ export class Router {
 
   /** Binds an effect to a level: its calls run there. */
   bind<A, E, R>(level: TransactionLevel, effect: Effect.Effect<A, E, R>): Effect.Effect<A, E, R> {
-    const bound = Effect.provideService(effect, this.key, new Bond(level))
-    return this.companions.length > 0 && level.isTransaction ? accompanied(bound, level, this.companions) : bound
+    const { companions, key } = this
+    const bond = new Bond(level)
+    if (companions.length === 0 || !level.isTransaction) return Effect.provideService(effect, key, bond)
+    return Effect.updateContext(effect, (context: Context.Context<R>): Context.Context<R> => {
+      let known: Context.Context<R> = Context.add(context, key, bond)
+      for (const companion of companions) known = companion(known, level)
+      return known
+    })
   }
 
   /** Gives `use` the level of the fiber if its calls are a part of a transaction. */

@@ -35,6 +35,7 @@ export const layers: ReadonlyArray<ArchitectureLayer> = [
     ]
   },
   // The rooms of the session. Each imports only from those above it in this list.
+  { name: "session pooler", parts: ["session/pooler/"] },
   { name: "session types", parts: ["session/types/"] },
   { name: "session statement", parts: ["session/statement/"] },
   { name: "session observing", parts: ["session/observing/"] },

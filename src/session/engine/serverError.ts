@@ -66,6 +66,10 @@ const recognised = (failure: unknown, sql: string, row: number | undefined): PgE
  */
 const MISSING_OR_DOUBLE: ReadonlySet<string> = new Set(["26000", "42P05"])
 
+const MISPLACED =
+  "A pooler such as PgBouncer has probably moved the connection to another server process. Run the transaction again: " +
+  'with statementMode "auto", the client no longer relies on prepared statements. With "cached", set "auto" or "unnamed".'
+
 /** Makes the error for a value that cannot be encoded, or for a row that is not an array. `row` counts from 1. */
 export const valueRefused = (
   { kind, message, parameter = 0 }: Unencodable,
@@ -107,7 +111,7 @@ export const withHint = (fields: ErrorFields, isDropped = false, sql = ""): Erro
   if (MISSING_OR_DOUBLE.has(fields.code) && fields.message.includes(OUR_PREFIX)) {
     return {
       ...fields,
-      hint: 'If the connection goes through a pooler such as PgBouncer, set statementMode to "unnamed".'
+      hint: MISPLACED
     }
   }
   if (fields.code === "08P01" && fields.message.startsWith(REFUSED_AT_STARTUP)) {

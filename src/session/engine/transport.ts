@@ -258,7 +258,10 @@ class Link implements Transport {
         return refuse(`the client cannot use sslCert, sslKey, sslRootCert or sslCrl${reason}`)
       }
       this.socket = secured
-      const failed = (error: Error | undefined): void => refuse(`the TLS handshake failed${because(error)}`)
+      const failed = (error: Error | undefined): void =>
+        refuse(
+          `the TLS handshake failed${because(error)}${options.sslNegotiation === "direct" ? NEEDED_BY_DIRECT : ""}`
+        )
       secured.on("error", failed)
       this.events = { ...NOBODY, closed: failed }
       secured.once("secureConnect", () => {
@@ -285,6 +288,8 @@ const notOneByte = (length: number): PgError.ProtocolError =>
     received: length === 1 ? "an unknown byte" : "more than one byte before the TLS handshake",
     expected: "S or N as the answer to the request for TLS"
   })
+
+const NEEDED_BY_DIRECT = ' (sslNegotiation "direct" needs PostgreSQL 17 or later)'
 
 const because = (error: Error | undefined): string => (error === undefined ? "" : `: ${error.message}`)
 

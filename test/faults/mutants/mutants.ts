@@ -1,8 +1,10 @@
 /** Ways to break the client on purpose, each with the tests that have to notice. The product has no switch for them. */
 
+import { hostMutants } from "./hosts.ts"
 import { knowledgeMutants } from "./knowledge.ts"
 import { kyselyMutants } from "./kysely.ts"
 import { migratorMutants } from "./migrator.ts"
+import { openingMutants } from "./opening.ts"
 import { readsMutants } from "./reads.ts"
 
 export interface Edit {
@@ -35,9 +37,11 @@ const OUTCOME_OF_ERRORS = "test/faults/outcomeOfErrors.integration.test.ts"
 const LAST_WORD = "test/session/engine/lastWord.sim.test.ts"
 
 export const mutants: ReadonlyArray<Mutant> = [
+  ...hostMutants,
   ...knowledgeMutants,
   ...kyselyMutants,
   ...migratorMutants,
+  ...openingMutants,
   ...readsMutants,
   {
     what: "sends undefined as NULL",
@@ -297,8 +301,8 @@ export const mutants: ReadonlyArray<Mutant> = [
     edits: [
       {
         file: "pool/memberReset.ts",
-        find: "preparedInSql(exit.value) === 0",
-        replace: "preparedInSql(exit.value) >= 0"
+        find: "preparedInSql(exit.value) > 0",
+        replace: "preparedInSql(exit.value) < 0"
       }
     ],
     test: RESIDUE,
@@ -336,9 +340,15 @@ export const mutants: ReadonlyArray<Mutant> = [
   },
   {
     what: "pauses after a final refusal",
-    edits: [{ file: "pool/sessionPool.ts", find: " || (this.isRefused && this.waiting.length > 0)", replace: "" }],
+    edits: [
+      {
+        file: "pool/opening/retries.ts",
+        find: "return isAwaited && this.refusals > 0 && this.standingRefusal === undefined",
+        replace: "return false"
+      }
+    ],
     test: "test/pool/sessionPool.test.ts",
-    only: "asks the server anew"
+    only: "answers each call at once after a refusal"
   },
   {
     what: "calls a function without its schema",

@@ -104,6 +104,27 @@ describe("a host that does not answer", () => {
     }).pipe(Effect.scoped)
   )
 
+  it.live("is given a part of its time while it is silent and others answer, and all of it if none does", () =>
+    Effect.gen(function* () {
+      const [silent, other] = [yield* scriptedServer, yield* scriptedServer]
+      const hosts = [silent, other].map(addressOf)
+      const config = configOf(silent, { hosts, targetSessionAttrs: "standby", connectTimeoutMillis: 400 })
+      const known = new KnownHosts()
+      const reasonsAfter = (answers: boolean) =>
+        Effect.gen(function* () {
+          const fiber = yield* connecting(config, known)
+          if (answers) yield* serve(other, "writable primary", true)
+          return asConnectError(yield* failureOf(fiber)).attempts.map(({ reason }) =>
+            reason.replace(/,? while.*|, but.*/, "")
+          )
+        })
+      const noAnswer = (millis: number) => `the client got no answer within ${millis} ms`
+      assert.deepStrictEqual(yield* reasonsAfter(true), [noAnswer(400), "is a primary, which takes writes"])
+      assert.deepStrictEqual(yield* reasonsAfter(true), ["is a primary, which takes writes", noAnswer(100)])
+      assert.deepStrictEqual(yield* reasonsAfter(false), [noAnswer(400), noAnswer(400)])
+    }).pipe(Effect.scoped)
+  )
+
   it.live("has no bound if connectTimeout is 0, other than connectTotalTimeout", () =>
     Effect.gen(function* () {
       const [silent, good] = [yield* scriptedServer, yield* scriptedServer]
