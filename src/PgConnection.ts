@@ -21,7 +21,8 @@ import * as Shape from "./call/shape.ts"
 import * as PgConfig from "./PgConfig.ts"
 import * as PgError from "./PgError.ts"
 import type * as PgNotification from "./PgNotification.ts"
-import { checkCodec, checkSettings } from "./session/transaction/codecCheck.ts"
+import { checkCodec } from "./session/transaction/codecCheck.ts"
+import { checkSession } from "./session/transaction/startupCheck.ts"
 import { connect } from "./session/opening/connect.ts"
 import { type ServerVersion, serverVersionOf } from "./wire/serverVersion.ts"
 import type { Session } from "./session/engine/session.ts"
@@ -162,7 +163,7 @@ export const PgConnection: Context.Service<PgConnection, PgConnection> =
  */
 export const make = (settings: PgConfig.Settings): Effect.Effect<PgConnection, PgError.PgError, Scope.Scope> =>
   Effect.map(
-    Effect.flatMap(PgConfig.resolve(settings), (config) => connect(config, undefined, checkSettings)),
+    Effect.flatMap(PgConfig.resolve(settings), (config) => connect(config, undefined, checkSession)),
     (session) => fromRoot(TransactionLevel.root(session))
   )
 
@@ -248,7 +249,9 @@ class Connection extends BaseQueryable implements PgConnection {
   }
 
   get reset(): Effect.Effect<void, PgError.PgError> {
-    return Effect.asVoid(this.#router.run("reset", resetKeepingListeners, undefined))
+    const once = this.#router.run("reset", resetKeepingListeners, undefined)
+    // What a pooler has lost in the first reset, the second one sets again.
+    return Effect.flatMap(once, (isWhole) => (isWhole ? Effect.void : Effect.asVoid(once)))
   }
 
   get terminate(): Effect.Effect<void> {

@@ -78,7 +78,7 @@ describe("the settings", () => {
           ["user", user],
           ["database", user]
         ]),
-        statementCache: { mode: "cached", size: 100, lifetimeMillis: 300_000, maxSqlBytes: 15_360 },
+        statementCache: { mode: "auto", size: 100, lifetimeMillis: 300_000, maxSqlBytes: 15_360 },
         minConnections: 1,
         maxConnections: 10,
         acquireTimeoutMillis: 30_000,

@@ -5,12 +5,13 @@ import { readChoice, readCount, readMillisOrNoLimit, readOr } from "./given.ts"
 import type { Source } from "./source/sources.ts"
 
 /**
- * Whether statements are prepared on the server under a name, or again for each run.
+ * Whether statements are prepared on the server under a name, or again for each run; `auto` finds out whether a pooler
+ * lets them be kept.
  *
  * @category models
  * @since 0.1.0
  */
-export type StatementMode = "cached" | "unnamed"
+export type StatementMode = "auto" | "cached" | "unnamed"
 
 /**
  * Which properties the columns of a row become: `user_id` is `user_id` or `userId`.
@@ -28,8 +29,8 @@ export interface StatementCacheSettings {
   readonly maxSqlBytes: number
 }
 
-const MODES: ReadonlyArray<StatementMode> = ["cached", "unnamed"]
-const DEFAULT_MODE: StatementMode = "cached"
+const MODES: ReadonlyArray<StatementMode> = ["auto", "cached", "unnamed"]
+const DEFAULT_MODE: StatementMode = "auto"
 const NAMES: ReadonlyArray<Names> = ["unchanged", "camelCase"]
 const DEFAULT_NAMES: Names = "unchanged"
 

@@ -2,9 +2,10 @@
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import type * as PgError from "../PgError.ts"
-import { preparedInSql, resetBetweenBorrowers } from "../session/transaction/reset.ts"
+import { preparedInSql, resetBetweenBorrowers, restoring } from "../session/transaction/reset.ts"
 import type { Session } from "../session/engine/session.ts"
 import { submitControl } from "../session/transaction/control.ts"
+import { findLost, restore } from "../session/transaction/startupCheck.ts"
 import { type Hooks, runHook } from "./hooks.ts"
 import type { Member } from "./member.ts"
 
@@ -40,9 +41,17 @@ const initAgain = ({ catalogue, session }: Member, init: NonNullable<Hooks["init
 /** Resets by SQL. Nothing else is written meanwhile, so the next borrower never gets a session whose reset failed. */
 export const resetByScript: Reset = ({ session }, done) => {
   const mayHavePrepared = session.residue.takeMayHavePrepared()
-  submitControl(session, resetBetweenBorrowers(mayHavePrepared), (exit) => {
-    if (Exit.isFailure(exit) || !mayHavePrepared || preparedInSql(exit.value) === 0) return done(Exit.isSuccess(exit))
-    deallocateAll(session, done)
+  submitControl(session, resetBetweenBorrowers(mayHavePrepared, restoring(session)), (exit) => {
+    if (Exit.isFailure(exit)) return done(false)
+    const mustDeallocate = mayHavePrepared && preparedInSql(exit.value) > 0
+    const whole = mustDeallocate ? () => deallocateAll(session, done) : () => done(true)
+    const { startup } = session.residue
+    if (startup === undefined) return whole()
+    findLost(session, startup, (isLost) => {
+      if (!isLost) return whole()
+      // The first time that a session loses them costs a round trip of its own; later resets set them again themselves.
+      restore(session, startup, (restored) => (Exit.isSuccess(restored) ? whole() : done(false)))
+    })
   })
 }
 

@@ -23,17 +23,17 @@ describe("a number or a duration", () => {
     [
       "statementCacheSize",
       0,
-      { statementCache: { mode: "cached", size: 0, lifetimeMillis: 300_000, maxSqlBytes: 15_360 } }
+      { statementCache: { mode: "auto", size: 0, lifetimeMillis: 300_000, maxSqlBytes: 15_360 } }
     ],
     [
       "statementCacheLifetime",
       "Infinity",
-      { statementCache: { mode: "cached", size: 100, lifetimeMillis: 0, maxSqlBytes: 15_360 } }
+      { statementCache: { mode: "auto", size: 100, lifetimeMillis: 0, maxSqlBytes: 15_360 } }
     ],
     [
       "statementCacheMaxSqlBytes",
       0,
-      { statementCache: { mode: "cached", size: 100, lifetimeMillis: 300_000, maxSqlBytes: 0 } }
+      { statementCache: { mode: "auto", size: 100, lifetimeMillis: 300_000, maxSqlBytes: 0 } }
     ],
     ["maxScramIterations", 4096, { maxScramIterations: 4096 }],
     ["acquireTimeout", "1 second", { acquireTimeoutMillis: 1000 }],

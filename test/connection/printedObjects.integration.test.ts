@@ -219,6 +219,7 @@ const places: Readonly<Record<string, Place>> = {
   "PgError.CommitOutcomeUnknownError": "handed out",
   "PgError.ConnectAttempt": "handed out",
   "PgError.ConnectError": "handed out",
+  "PgError.ConnectPlace": "a type",
   "PgError.ConnectStage": "a type",
   "PgError.ConnectionLostError": "handed out",
   "PgError.DeadlockDetectedError": "a type",

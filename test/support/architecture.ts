@@ -35,6 +35,7 @@ export const layers: ReadonlyArray<ArchitectureLayer> = [
     ]
   },
   // The rooms of the session. Each imports only from those above it in this list.
+  { name: "session pooler", parts: ["session/pooler/"] },
   { name: "session types", parts: ["session/types/"] },
   { name: "session statement", parts: ["session/statement/"] },
   { name: "session observing", parts: ["session/observing/"] },
@@ -46,7 +47,7 @@ export const layers: ReadonlyArray<ArchitectureLayer> = [
   { name: "session transaction", parts: ["session/transaction/"] },
   { name: "connection", parts: ["connection/", "PgConnection.ts", "PgTransaction.ts", "PgLargeObject.ts"] },
   { name: "sharing", parts: ["pool/", "PgPool.ts"] },
-  { name: "client", parts: ["PgClient.ts"] },
+  { name: "client", parts: ["reads/", "PgClient.ts"] },
   {
     name: "ecosystem",
     parts: ["migrator/", "sqlClient/", "kysely/", "PgSqlClient.ts", "PgMigrator.ts", "PgKysely.ts", "PgTest.ts"]

@@ -23,7 +23,7 @@ const STARTUP_HEADER_BYTES = 8
 const HEADER_BYTES = 5
 
 /** Cuts a stream into messages. */
-class Framer {
+export class Framer {
   private unread: Buffer = Buffer.alloc(0)
   private startupAwaited: boolean
 

@@ -260,9 +260,11 @@ export interface Settings {
   readonly keepAliveCount?: number | undefined
   /**
    * How statements are prepared. `cached`: on the server, under a name. `unnamed`: each run prepares the unnamed
-   * statement again in the same round trip, and only the client remembers its types. `unnamed` is safe with a pooler
-   * such as PgBouncer, which may give each transaction another server connection.
-   * @default "cached"
+   * statement again in the same round trip, and only the client remembers its types. `auto`: as `cached`, until a
+   * prepared statement is missing because a pooler such as PgBouncer gives each transaction another server connection;
+   * from then on as `unnamed`, for the whole pool. A single statement that is missing runs all the same. A transaction,
+   * or a batch behind its first statement, fails once with a hint. `unnamed` avoids even that.
+   * @default "auto"
    */
   readonly statementMode?: StatementMode | undefined
   /**

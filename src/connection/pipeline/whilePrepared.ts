@@ -6,6 +6,7 @@ import * as Effect from "effect/Effect"
 import { namedTypes } from "../../codec/typedParameter.ts"
 import type * as PgError from "../../PgError.ts"
 import { type Outcome, Stale } from "../../session/exchange/pipelinePlan.ts"
+import { findOutLater } from "../../session/engine/asking/lostName.ts"
 import { type PreparedStatement, silent, undescribed, unnamed } from "../../session/statement/preparedStatement.ts"
 import { MAX_REPETITIONS } from "../../session/exchange/repetition.ts"
 import { preparation, type Request } from "../../session/request/request.ts"
@@ -46,9 +47,18 @@ export const whilePrepared = <A>(
       const isOutOfDate = outcome.isCertain || (yield* hasChanged(level, outcome, remembered))
       if (!isOutOfDate) return yield* Effect.fail(outcome.error(false))
       for (const statement of all) statements.evict(statement)
+      noteLostName(level, outcome)
       if (!outcome.mayRepeat || attempt > MAX_REPETITIONS) return yield* Effect.fail(outcome.error(true))
     }
   })
+
+/** If the server did not know the name of a statement, a pooler may have moved the session to another server process. */
+const noteLostName = ({ session }: TransactionLevel, { error, statement }: Stale): void => {
+  const refusal = error(true)
+  const isMisplaced =
+    refusal._tag === "InvalidSQLStatementNameError" && session.statements.isMisplaced(refusal, statement.name)
+  if (isMisplaced) findOutLater(session, statement.name)
+}
 
 /** Whether a statement may have changed: it was described before this call, or one of its types is now different. */
 const hasChanged = (

@@ -130,12 +130,16 @@ export class Multiplexer implements Seating, Stopwatch {
     }
   }
 
-  /** Receives a session from the pool. It takes the waiting calls; if there are none, it goes back at once. */
+  /**
+   * Receives a session from the pool. It takes the waiting calls, also if others wait for a session of their own: those
+   * have had their turns before. If no call waits, the session goes back at once.
+   */
   take(member: Member): void {
     this.expected--
     this.roundTrips.measure(member.session)
     const seat = new Seat(member, this.roundTrips)
     this.seats.add(seat)
+    this.fill(seat)
     this.serve(seat)
   }
 
@@ -161,12 +165,18 @@ export class Multiplexer implements Seating, Stopwatch {
     this.serve(seat)
   }
 
-  private serve(seat: Seat): void {
+  /** Seats waiting calls on a session. */
+  private fill(seat: Seat): void {
     const now = performance.now()
-    while (this.waiting.length > 0 && seat.canTakeMore(now) && !this.othersWait) {
+    while (this.waiting.length > 0 && seat.canTakeMore(now)) {
       const shared = this.waiting.shift()
       if (shared !== undefined) this.seat(shared, seat)
     }
+  }
+
+  /** Goes on with a session that may have room. */
+  private serve(seat: Seat): void {
+    if (!this.othersWait) this.fill(seat)
     if (seat.running === 0 && this.seats.delete(seat)) {
       if (this.seats.size === 0) this.stopWatch()
       this.pool.release(seat.member)

@@ -14,7 +14,7 @@ import { type Hooks, runHook } from "../hooks.ts"
 import type { Member } from "../member.ts"
 import type { Timers } from "../timers.ts"
 import { isFit } from "./fitness.ts"
-import { checkSettings } from "../../session/transaction/codecCheck.ts"
+import { checkSession } from "../../session/transaction/startupCheck.ts"
 
 /** What the sessions of a pool share. */
 export interface Shared {
@@ -28,10 +28,10 @@ export const connector = (
   { databases, hosts }: Shared,
   settings: Effect.Effect<PgConfig.Settings, PgError.PgError> | undefined
 ): Effect.Effect<Session, PgError.PgError, Scope.Scope> => {
-  if (settings === undefined) return connect(config, databases, checkSettings, hosts)
+  if (settings === undefined) return connect(config, databases, checkSession, hosts)
   return Effect.flatMap(Effect.flatMap(settings, PgConfig.resolve), (resolved) =>
     // All connections use the same codecs object, because they share what they know about types by its identity.
-    connect({ ...resolved, types: config.types }, databases, checkSettings, hosts)
+    connect({ ...resolved, types: config.types }, databases, checkSession, hosts)
   )
 }
 
@@ -88,6 +88,7 @@ const initialised = Effect.fnUntraced(function* (
     expiresAt,
     catalogue,
     place,
+    isChosen: place !== undefined && place.role !== "any",
     earlyReset: undefined,
     uses: 0,
     idleSince: now

@@ -1,5 +1,6 @@
 /** Tracks what borrowers may have left on a session, and so what a reset has to remove. */
 import type { CommandTag } from "../../wire/commandTag.ts"
+import type { StartupSettings } from "../pooler/startupSettings.ts"
 import { failureIsSoiling, isSoiling } from "../statement/soiling.ts"
 
 /** Commands that prepare a statement in SQL, or run code that may do so. */
@@ -19,6 +20,10 @@ export class Residue {
   hasMetReadOnly = false
   /** The last statement since the session was lent, apart from control statements; undefined if there was none. */
   lastSql: string | undefined
+  /** The server process on which the last reset ran. */
+  process: number | undefined
+  /** What a reset has to go back to; undefined if the startup has set nothing. */
+  startup: StartupSettings | undefined
 
   /** A borrower gets the session. */
   lent(): void {

@@ -66,6 +66,10 @@ const recognised = (failure: unknown, sql: string, row: number | undefined): PgE
  */
 const MISSING_OR_DOUBLE: ReadonlySet<string> = new Set(["26000", "42P05"])
 
+const MISPLACED =
+  "A pooler such as PgBouncer has probably moved the connection to another server process. Run the transaction again: " +
+  'with statementMode "auto", the client no longer relies on prepared statements. With "cached", set "auto" or "unnamed".'
+
 /** Makes the error for a value that cannot be encoded, or for a row that is not an array. `row` counts from 1. */
 export const valueRefused = (
   { kind, message, parameter = 0 }: Unencodable,
@@ -80,6 +84,12 @@ export const valueRefused = (
 /** How PgBouncer refuses a server parameter that it does not pass on. PgBouncer does not translate its messages. */
 const REFUSED_AT_STARTUP = "unsupported startup parameter"
 
+const READ_ONLY = "25006"
+
+const ON_THE_PRIMARY =
+  "The server is a standby, or the transaction is read only. In a client with the setting reads, run a call that writes " +
+  "with { readOnly: false }, or outside of readOnly."
+
 /** Adds a hint if the server has sent none and the client knows a way out. */
 export const withHint = (fields: ErrorFields, isDropped = false, sql = ""): ErrorFields => {
   const slip = isDropped ? undefined : slipHint(fields, sql)
@@ -88,6 +98,7 @@ export const withHint = (fields: ErrorFields, isDropped = false, sql = ""): Erro
   if (fields.code === "42601" && fields.routine === "exec_parse_message") {
     return { ...fields, hint: "Send one statement at a time, or use executeScript, which takes several." }
   }
+  if (fields.code === READ_ONLY) return { ...fields, hint: ON_THE_PRIMARY }
   if (fields.code === "42804" && fields.routine === "record_recv") {
     return {
       ...fields,
@@ -100,7 +111,7 @@ export const withHint = (fields: ErrorFields, isDropped = false, sql = ""): Erro
   if (MISSING_OR_DOUBLE.has(fields.code) && fields.message.includes(OUR_PREFIX)) {
     return {
       ...fields,
-      hint: 'If the connection goes through a pooler such as PgBouncer, set statementMode to "unnamed".'
+      hint: MISPLACED
     }
   }
   if (fields.code === "08P01" && fields.message.startsWith(REFUSED_AT_STARTUP)) {

@@ -23,7 +23,7 @@ import { Channels } from "./channels.ts"
 import { Desynchronised, type Exchange, wholeOf } from "./exchange.ts"
 import { Fence } from "./fence.ts"
 import { Fifo } from "./fifo.ts"
-import { identify } from "./identification.ts"
+import { identify } from "./asking/identification.ts"
 import { Listeners } from "./listeners.ts"
 import { Liveness } from "./liveness.ts"
 import { broken, farewell, isParting, lostWaiting, lostWith, tellWritten, violation } from "./lostErrors.ts"
@@ -77,7 +77,7 @@ export class Session extends Inspectable.Class implements FrameSink, TransportEv
   /** The status that the last ReadyForQuery reported. */
   transactionStatus: TransactionStatus = TransactionStatus.idle
   /** The transaction status in which the request that is being answered began. */
-  private begunIn: TransactionStatus = TransactionStatus.idle
+  begunIn: TransactionStatus = TransactionStatus.idle
   /** Set once the owner has begun to close the session; it is then also the reason for the end. */
   closing: PgError.ConnectionLostError | undefined
   /** Why the session has ended. Nothing else says that it has. */
@@ -222,8 +222,9 @@ export class Session extends Inspectable.Class implements FrameSink, TransportEv
   }
 
   /** Writes more of the exclusive request in flight. If it returns false, the caller must wait for `drained`. */
-  writeMore(write: (writer: ByteWriter) => void): boolean {
-    write(this.writer)
+  writeMore(more: Buffer | ((writer: ByteWriter) => void)): boolean {
+    if (typeof more === "function") more(this.writer)
+    else if (!this.transport.write(more)) this.isSocketFull = true
     this.flush()
     return !this.isSocketFull
   }
@@ -408,6 +409,7 @@ export class Session extends Inspectable.Class implements FrameSink, TransportEv
     this.oldest = undefined
     tellWritten(written, error, answer, this.transaction)
     for (const exchange of unwritten) exchange.lost(lostWaiting(exchange, error))
+    this.transaction?.sessionLost()
     this.endListeners.tell(error)
     this.idleListeners?.tell()
   }

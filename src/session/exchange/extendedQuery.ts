@@ -68,6 +68,7 @@ export class ExtendedQuery<Row, A> implements HasUnreadRows, Answer<Row>, Repeat
   readonly rows: ReadonlyArray<Row>
   tag: CommandTag | undefined
   abandoned = false
+  readonly mayShareSync = true
   exclusive = true
   readonly session: Session
   readonly inUse: StatementInUse
@@ -378,7 +379,7 @@ export class ExtendedQuery<Row, A> implements HasUnreadRows, Answer<Row>, Repeat
     const isTooLate = status !== TransactionStatus.idle
     const isDropped = isTooLate && verdict !== "right"
     const error = this.failure ?? serverError(fields, this.sql, this, { isDropped })
-    if (statement === undefined) return this.lost(error)
+    if (statement === undefined) return this.again.undescribed(fields, { error, isTooLate })
     if (isDropped && this.wanted.portal !== undefined) this.wanted.portal.isOutOfDate = true
     this.again.rejected(statement, verdict, fields, { error, isTooLate })
   }
@@ -390,6 +391,7 @@ export class ExtendedQuery<Row, A> implements HasUnreadRows, Answer<Row>, Repeat
   private verdictOn(fields: ErrorFields, statement: PreparedStatement): Verdict {
     if (this.inUse.asksForBinary && hasNoBinaryForm(fields)) return "wrong"
     if (!this.isUnrun) return "right"
+    if (this.session.statements.isMisplaced(fields, statement.name)) return "wrong"
     const verdict = verdictOn(fields, statement, this.values)
     if (verdict !== "doubtful" || this.inUse.isRemembered) return verdict
     // The server described it in this request, and now refuses to prepare it for those very types.

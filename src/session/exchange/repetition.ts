@@ -9,18 +9,21 @@ import { TransactionStatus } from "../../wire/backendMessage.ts"
 import type { ErrorFields } from "../../wire/errorFields.ts"
 import type { Unencodable } from "../../wire/failure.ts"
 import { valueRefused } from "../engine/serverError.ts"
+import type { Exchange } from "../engine/exchange.ts"
 import type { PreparedStatement, StatementDescription } from "../statement/preparedStatement.ts"
+import { findOutFirst, findOutLater } from "../engine/asking/lostName.ts"
 import type { Session } from "../engine/session.ts"
-import { isForgotten, mayComeOfPlan, type Verdict } from "../statement/stalePlan.ts"
+import { concernsName, mayComeOfPlan, type Verdict } from "../statement/stalePlan.ts"
 import type { StatementInUse } from "../statement/statementInUse.ts"
 
 /** A limit, in case the schema never stops changing. */
 export const MAX_REPETITIONS = 4
 
 /** A request that can be sent again. */
-export interface Repeatable {
+export interface Repeatable extends Exchange {
   readonly session: Session
   readonly inUse: StatementInUse
+  part: Exchange | undefined
   /** Has the server describe the statement again, ahead of all waiting requests. */
   askAgain(): void
   /** Looks types up, and adds them to `types`. */
@@ -29,7 +32,12 @@ export interface Repeatable {
     oids: ReadonlyArray<number>,
     done: (exit: Exit.Exit<unknown, PgError.PgError>) => void
   ): void
-  lost(error: PgError.PgError): void
+}
+
+/** `isTooLate` says that the error has aborted a transaction. */
+interface Rejection {
+  readonly error: PgError.PgError
+  readonly isTooLate: boolean
 }
 
 export class Repetition {
@@ -57,26 +65,39 @@ export class Repetition {
   }
 
   /** Handles an error from before the run. If the description was out of date, the statement is run once more. */
-  rejected(
-    statement: PreparedStatement,
-    verdict: Verdict,
-    fields: ErrorFields,
-    { error, isTooLate }: { readonly error: PgError.PgError; readonly isTooLate: boolean }
-  ): void {
+  rejected(statement: PreparedStatement, verdict: Verdict, fields: ErrorFields, { error, isTooLate }: Rejection): void {
     const { inUse, session } = this.request
-    const hasChanged = verdict === "right" ? mayComeOfPlan(fields) : verdict === "wrong" && !isForgotten(fields)
+    const hasChanged = verdict === "right" ? mayComeOfPlan(fields) : verdict === "wrong" && !concernsName(fields)
     if (hasChanged) session.catalogue.outdateStatements(statement)
+    const isMisplaced = session.statements.isMisplaced(fields, statement.name)
     if (verdict === "right") {
       this.request.lost(error)
     } else if (isTooLate || this.count === MAX_REPETITIONS) {
       inUse.giveUp(statement)
+      if (isMisplaced) findOutLater(session, statement.name)
       this.request.lost(error)
     } else if (verdict === "wrong") {
       inUse.giveUp(statement)
-      this.again()
+      if (isMisplaced) this.elsewhere(statement.name)
+      else this.again()
     } else {
       this.askWhether(statement, error)
     }
+  }
+
+  /** Handles an error of a statement that was being described. If its name is taken, it is described without one. */
+  undescribed(fields: ErrorFields, { error, isTooLate }: Rejection): void {
+    const { inUse, session } = this.request
+    if (!session.statements.isMisplaced(fields, inUse.name)) return this.request.lost(error)
+    if (!isTooLate && this.count < MAX_REPETITIONS) return this.elsewhere(inUse.name)
+    findOutLater(session, inUse.name)
+    this.request.lost(error)
+  }
+
+  /** A pooler may have moved the session to a server process with other statements. */
+  private elsewhere(name: string): void {
+    const { request } = this
+    findOutFirst(request.session, request, name, () => this.again())
   }
 
   /** Handles a new description. Returns true if the statement is to be run now. */

@@ -25,6 +25,7 @@ import { statementCounter } from "../observing/metrics.ts"
 import { Observer } from "../observing/observer.ts"
 import { isTraced, within } from "../observing/spans.ts"
 import { describeTarget, targetOf } from "../observing/target.ts"
+import { StartupSettings } from "../pooler/startupSettings.ts"
 import { startup } from "./startup.ts"
 import { open, type Restore, type Transport, type TransportOptions } from "../engine/transport.ts"
 
@@ -136,8 +137,9 @@ const oneTransport = Effect.fnUntraced(function* (
   progress.transport = undefined
   progress.passwordAsked = false
   reach(progress, "tcp", "the network")
+  const reachedTls = (): void => reach(progress, "tls", "the server's part of the TLS negotiation")
   const transport = yield* Effect.uninterruptibleMask((restore) =>
-    Effect.map(open(address, options, restore), (opened) => (progress.transport = opened))
+    Effect.map(open(address, options, restore, reachedTls), (opened) => (progress.transport = opened))
   )
   reach(progress, "startup", "the server's answer to the startup message")
   const inbox = new Inbox(transport)
@@ -164,6 +166,7 @@ const oneTransport = Effect.fnUntraced(function* (
   const session = new Session(transport, inbox.decoder, {
     catalogue,
     statementCache: config.statementCache,
+    pooler: databases.pooler,
     namespace: randomBytes(4).toString("hex"),
     cancelTimeoutMillis: config.cancelTimeoutMillis,
     cancel: (closed) => {
@@ -175,6 +178,8 @@ const oneTransport = Effect.fnUntraced(function* (
     observer: new Observer(config.observing, targetOf(config, host)),
     counter: config.observing.metrics ? statementCounter(config.database, context) : undefined
   })
+  session.residue.startup = StartupSettings.of(config.startupParameters, parameters, databases.pooler.ignored)
+  databases.pooler.logWith((line) => void Effect.runForkWith(context)(Effect.logWarning(line)))
   session.onEnd(() => catalogue.close())
   session.takeOver(inbox.handOver(session), inbox.broken)
   hosts.arrived(session, address, role)

@@ -1,7 +1,8 @@
 /** A held statement: the server keeps it under a name of its own until it is closed. */
 import * as PgError from "../../PgError.ts"
 import type { Statements } from "./statements.ts"
-import type { PreparedStatement } from "./preparedStatement.ts"
+import { OUR_PREFIX } from "../../wire/sqlText.ts"
+import { type PreparedStatement, unnamed } from "./preparedStatement.ts"
 import type { StatementCache } from "./statementCache.ts"
 import type { StatementKind } from "./statementKind.ts"
 
@@ -20,7 +21,15 @@ export class OwnStatement implements Statements {
   }
 
   get(): PreparedStatement | undefined {
-    return this.held
+    const { held, hasLostName } = this
+    if (held === undefined || held.name === "" || !hasLostName) return held
+    this.cache.close(held.name)
+    return (this.held = unnamed(held))
+  }
+
+  /** Whether no statement keeps its name, for which the client has not been asked. */
+  private get hasLostName(): boolean {
+    return !this.cache.keepsNames && this.name.startsWith(OUR_PREFIX)
   }
 
   nameFor(_key: string, sql: string): string {
@@ -31,7 +40,7 @@ export class OwnStatement implements Statements {
         sql
       })
     }
-    return this.name
+    return this.hasLostName ? "" : this.name
   }
 
   add(statement: PreparedStatement): void {

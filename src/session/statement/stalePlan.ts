@@ -45,6 +45,9 @@ export const hasNoBinaryForm = ({ code, routine }: ErrorFields): boolean =>
 /** Whether the server has deallocated the statement. */
 export const isForgotten = ({ code }: ErrorFields): boolean => code === "26000"
 
+/** Whether the server has no statement of a name, or has one already. This says nothing about any description. */
+export const concernsName = (error: ErrorFields): boolean => isForgotten(error) || error.code === "42P05"
+
 /** The routine that found a stale plan identifies the error, because the message is translated. */
 const isStalePlan = (error: ErrorFields): boolean =>
   isForgotten(error) || (error.code === "0A000" && error.routine === "RevalidateCachedQuery")

@@ -5,8 +5,11 @@
  */
 import { createHash } from "node:crypto"
 import type { StatementMode } from "../../PgConfig.ts"
+import type { ErrorFields } from "../../wire/errorFields.ts"
 import { OUR_PREFIX } from "../../wire/sqlText.ts"
-import type { PreparedStatement } from "./preparedStatement.ts"
+import { Pooler } from "../pooler/pooler.ts"
+import { type PreparedStatement, unnamed } from "./preparedStatement.ts"
+import { concernsName } from "./stalePlan.ts"
 import { kindOf } from "./statementKind.ts"
 import type { Statements } from "./statements.ts"
 
@@ -25,6 +28,8 @@ export interface CacheOptions {
   readonly statementCache: StatementCacheLimits
   /** A prefix for the names of its statements that no other session uses. */
   readonly namespace: string
+  /** Says whether a pooler loses statements. */
+  readonly pooler?: Pooler | undefined
   /** Counts what is found in the cache. */
   readonly counter?: StatementCounter | undefined
 }
@@ -32,6 +37,7 @@ export interface CacheOptions {
 export class StatementCache implements Statements {
   protected readonly limits: StatementCacheLimits
   protected readonly namespace: string
+  readonly pooler: Pooler
   /** From the least to the most recently used, because a Map keeps the order of insertion. */
   private readonly statements = new Map<string, PreparedStatement>()
   private newest: PreparedStatement | undefined
@@ -41,9 +47,33 @@ export class StatementCache implements Statements {
   private knownRepeated: RepeatedStatements | undefined
 
   /** `namespace` is unique to the session, because behind a pooler two sessions may share one server connection. */
-  constructor(limits: StatementCacheLimits, namespace: string) {
+  constructor(limits: StatementCacheLimits, namespace: string, pooler = new Pooler()) {
     this.limits = limits
     this.namespace = namespace
+    this.pooler = pooler
+  }
+
+  /** Whether statements are prepared under names. */
+  get keepsNames(): boolean {
+    const { mode } = this.limits
+    return mode === "cached" || (mode === "auto" && !this.pooler.losesStatements)
+  }
+
+  /**
+   * Whether a name is worth a try only where the client can help itself if the server lacks it. In a transaction and in a
+   * pipeline it cannot.
+   */
+  get isWaryOfNames(): boolean {
+    return this.pooler.isThere && this.limits.mode === "auto"
+  }
+
+  /**
+   * Whether an error says that the server lacks a statement of that name, or has one already, because the session may be
+   * on another server process than before, and whether the mode leaves it to the client to help itself.
+   */
+  isMisplaced(error: ErrorFields, name: string): boolean {
+    const isOurs = name.startsWith(OUR_PREFIX) && error.message.includes(name)
+    return isOurs && this.limits.mode === "auto" && concernsName(error)
   }
 
   /** Returns an empty cache with these limits that keeps descriptions, and prepares nothing under a name. */
@@ -59,6 +89,7 @@ export class StatementCache implements Statements {
       this.evict(found)
       return undefined
     }
+    if (found.name !== "" && !this.keepsNames) return this.withoutName(found)
     if (found !== newest) {
       this.statements.delete(key)
       this.statements.set(key, found)
@@ -67,16 +98,23 @@ export class StatementCache implements Statements {
     return found
   }
 
+  /** Takes its name from a statement, of which the description is still true. */
+  private withoutName(named: PreparedStatement): PreparedStatement {
+    const statement = unnamed(named)
+    this.evict(named)
+    this.add(statement)
+    return statement
+  }
+
   /** Returns the name to prepare a statement under, a hash of its key, or the empty name if it is not kept. */
   nameFor(key: string): string {
-    if (this.limits.mode === "unnamed" || !this.admits(key)) return ""
+    if (!this.keepsNames || !this.admits(key)) return ""
     return `${OUR_PREFIX}${this.namespace}_${createHash("sha256").update(key).digest("hex").slice(0, 32)}`
   }
 
   /** Returns a name for a held statement, or the empty name if the settings allow no named statements. */
   ownName(): string {
-    const { mode, size } = this.limits
-    return mode === "unnamed" || size === 0 ? "" : `${OUR_PREFIX}${this.namespace}_own_${this.ownNames++}`
+    return !this.keepsNames || this.limits.size === 0 ? "" : `${OUR_PREFIX}${this.namespace}_own_${this.ownNames++}`
   }
 
   add(statement: PreparedStatement): void {
@@ -181,8 +219,8 @@ export interface StatementCounter {
 class CountedStatements extends StatementCache {
   private readonly counter: StatementCounter
 
-  constructor(limits: StatementCacheLimits, namespace: string, counter: StatementCounter) {
-    super(limits, namespace)
+  constructor(limits: StatementCacheLimits, namespace: string, counter: StatementCounter, pooler?: Pooler) {
+    super(limits, namespace, pooler)
     this.counter = counter
   }
 
@@ -201,7 +239,7 @@ class CountedStatements extends StatementCache {
   }
 }
 
-export const openCache = ({ counter, namespace, statementCache }: CacheOptions): StatementCache =>
+export const openCache = ({ counter, namespace, pooler, statementCache }: CacheOptions): StatementCache =>
   counter === undefined
-    ? new StatementCache(statementCache, namespace)
-    : new CountedStatements(statementCache, namespace, counter)
+    ? new StatementCache(statementCache, namespace, pooler)
+    : new CountedStatements(statementCache, namespace, counter, pooler)

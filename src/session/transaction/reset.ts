@@ -3,6 +3,7 @@
  * cursors that outlive their transaction, LISTEN, advisory locks, temporary objects, sequence caches. After them the
  * session is as its startup left it. Every name in them is qualified, so that it means the same on any search_path.
  */
+import * as Exit from "effect/Exit"
 import { ByteWriter } from "../../wire/byteWriter.ts"
 import type { CommandTag } from "../../wire/commandTag.ts"
 import { writeQuery } from "../../wire/frontendEncoder.ts"
@@ -11,6 +12,8 @@ import { TransactionStatus } from "../../wire/backendMessage.ts"
 import { quoteName } from "../../wire/sqlText.ts"
 import { SimpleQuery } from "../exchange/simpleQuery.ts"
 import type { Request } from "../request/request.ts"
+import { servedBy } from "../engine/asking/lostName.ts"
+import type { Session } from "../engine/session.ts"
 
 const UNDO = [
   "SET SESSION AUTHORIZATION DEFAULT",
@@ -27,32 +30,57 @@ const UNLOCK = "SELECT pg_catalog.pg_advisory_unlock_all()"
 
 /**
  * Returns the script of the reset, with further statements. It runs in a transaction with modes of its own, because
- * with the modes that a user has left, its first snapshot might wait for other transactions.
+ * with the modes that a user has left, its first snapshot might wait for other transactions. `restoring` are
+ * expressions that set what RESET ALL loses behind a pooler.
  */
-const resetAnd = (statements: ReadonlyArray<string>): string => within([...UNDO, UNLOCK, ...statements])
+const resetAnd = (statements: ReadonlyArray<string>, restoring: ReadonlyArray<string>): string =>
+  within([...UNDO, [UNLOCK, ...restoring].join(", "), ...statements])
 
 const within = (statements: ReadonlyArray<string>): string =>
   ["BEGIN ISOLATION LEVEL READ COMMITTED", ...statements, "COMMIT"].join("; ")
 
 /**
  * Resets a session, but keeps its listeners. UNLISTEN and LISTEN in one transaction leave no gap. The channels are read
- * when the request is sent.
+ * when the request is sent. The answer is false if the reset has lost settings of the startup, which the next one sets
+ * again.
  */
-export const resetKeepingListeners: Request<unknown> = {
-  sql: resetAnd([]),
+export const resetKeepingListeners: Request<boolean> = {
+  sql: resetAnd([], []),
   params: undefined,
   exchange: (session, resume) => {
     const isIdle = session.transactionStatus === TransactionStatus.idle
     const listen = session.channels.names.map((channel) => `LISTEN ${quoteName(channel)}`)
-    return new SimpleQuery(session, isIdle ? resetAnd(listen) : `ROLLBACK; ${resetAnd(listen)}`, resume)
+    const script = resetAnd(listen, restoring(session))
+    return new SimpleQuery(session, isIdle ? script : `ROLLBACK; ${script}`, (exit) =>
+      resume(Exit.map(exit, () => !hasLostSettings(session)))
+    )
   }
+}
+
+const PROCESS = "pg_catalog.pg_backend_pid()"
+
+const noteProcess = (session: Session, [_unlocked, process]: ReadonlyArray<string>): void =>
+  servedBy(session, Number(process))
+
+/** What has to be set after RESET ALL, which on the server itself is nothing. */
+export const restoring = ({ residue, statements }: Session): ReadonlyArray<string> =>
+  statements.pooler.losesSettings ? (residue.startup?.restoring ?? []) : []
+
+/** Whether a reset has taken settings of the startup away, as only a pooler lets it do. */
+export const hasLostSettings = ({ parameters, residue, statements }: Session): boolean => {
+  if (residue.startup?.areLost(parameters) !== true) return false
+  statements.pooler.losesSettings = true
+  return true
 }
 
 /**
  * The reset between two borrowers. It also seeds `random()` anew, because a borrower may have chosen a seed. With
  * `countsPrepared` it counts the statements that were prepared in SQL, which doubles its time.
  */
-export const resetBetweenBorrowers = (countsPrepared: boolean): Control => (countsPrepared ? COUNTING : NOT_COUNTING)
+export const resetBetweenBorrowers = (countsPrepared: boolean, restored: ReadonlyArray<string> = []): Control => {
+  if (restored.length > 0) return reseeding(countsPrepared ? [COUNT] : [], restored)
+  return countsPrepared ? COUNTING : NOT_COUNTING
+}
 
 /** How many random digits the seed has. */
 const SEED_DIGITS = 15
@@ -60,8 +88,9 @@ const SEED = `0.${"0".repeat(SEED_DIGITS)}`
 const ZERO = 0x30
 
 /** Every lease ends with it, so its message is made once, and only the seed in it changes. */
-const reseeding = (statements: ReadonlyArray<string>): Control => {
-  const sql = within([...UNDO, `${UNLOCK}, pg_catalog.setseed(${SEED})`, ...statements])
+const reseeding = (statements: ReadonlyArray<string>, restored: ReadonlyArray<string> = []): Control => {
+  const selected = [UNLOCK, PROCESS, `pg_catalog.setseed(${SEED})`, ...restored].join(", ")
+  const sql = within([...UNDO, selected, ...statements])
   const writer = new ByteWriter()
   writeQuery(writer, sql)
   const message = writer.take()
@@ -69,6 +98,7 @@ const reseeding = (statements: ReadonlyArray<string>): Control => {
   return {
     operation: "the reset",
     sql,
+    read: noteProcess,
     write: (to) => {
       let rest = Math.random()
       for (let at = digits; at < digits + SEED_DIGITS; at++) {
@@ -83,7 +113,8 @@ const reseeding = (statements: ReadonlyArray<string>): Control => {
 }
 
 const NOT_COUNTING = reseeding([])
-const COUNTING = reseeding(["SELECT 1 FROM pg_catalog.pg_prepared_statements WHERE from_sql"])
+const COUNT = "SELECT 1 FROM pg_catalog.pg_prepared_statements WHERE from_sql"
+const COUNTING = reseeding([COUNT])
 
 /** Reads how many statements were prepared in SQL. The reset contains one SELECT, and counting adds another. */
 export const preparedInSql = (tags: ReadonlyArray<CommandTag>): number => {

@@ -16,6 +16,7 @@ import { camelCase, type ColumnNames, unchanged } from "../../codec/columnNames.
 import { DatabaseTypes } from "../../codec/databaseTypes.ts"
 import type { TypeCodecs } from "../../codec/typeCodec.ts"
 import type { ResolvedConfig } from "../../PgConfig.ts"
+import { Pooler } from "../pooler/pooler.ts"
 
 /** How many types are kept. Each takes some kilobytes, and programs that create temporary tables always add more. */
 const MAX_TYPES = 2_000
@@ -76,6 +77,8 @@ export class KnownDatabases {
   sessions = 0
   /** The codecs of settings that were checked: none of them is for a domain. */
   readonly checked = new WeakSet<TypeCodecs>()
+  /** What the sessions have found out about a pooler before their databases. */
+  readonly pooler = new Pooler()
   /** How the columns of rows are named. */
   readonly names: ColumnNames
   private readonly lifetimeMillis: number

@@ -146,6 +146,33 @@ layer(TestDatabase.layer, { excludeTestServices: true })("a pool that multiplexe
     })
   )
 
+  it.effect("gives short statements their turn, however many callers wait for a connection to themselves", () =>
+    Effect.gen(function* () {
+      const pool = yield* poolWith()
+      const short = "SELECT $1::int AS n"
+      yield* learn(pool, short, [0])
+      const sleepers = yield* Effect.forkChild(
+        Effect.all(
+          Array.from({ length: 20 }, () => Effect.forever(pool.execute("SELECT pg_sleep(0.02)"))),
+          { concurrency: "unbounded" }
+        ),
+        { startImmediately: true }
+      )
+      yield* Effect.sleep("100 millis")
+      // With two connections a turn of all sleepers takes 0.2 s.
+      const answers = yield* Effect.all(
+        Array.from({ length: 200 }, (_, n) => pool.fetchValue(short, [n])),
+        { concurrency: "unbounded" }
+      ).pipe(Effect.timeout("3 seconds"))
+      assert.deepStrictEqual(
+        answers.map(Option.getOrUndefined),
+        Array.from({ length: 200 }, (_, n) => n)
+      )
+      yield* Fiber.interrupt(sleepers)
+      yield* assertHealthy(pool)
+    })
+  )
+
   it.effect("survives the loss of its connections: each call reports it, and the next ones are answered", () =>
     Effect.gen(function* () {
       const observer = yield* liveConnection()

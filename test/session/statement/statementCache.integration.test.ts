@@ -200,27 +200,29 @@ layer(TestDatabase.layer, { excludeTestServices: true })("a connection", (it) =>
     })
   )
 
-  it.effect("names the setting for poolers if the server has another statement than it should", () =>
-    Effect.gen(function* () {
-      const connection = yield* liveConnection()
-      yield* connection.execute(`CREATE FUNCTION deallocate_all() RETURNS void LANGUAGE plpgsql AS $$ BEGIN
+  it.effect(
+    "names the setting for poolers if the mode is cached and the server has another statement than it should",
+    () =>
+      Effect.gen(function* () {
+        const connection = yield* liveConnection({ statementMode: "cached" })
+        yield* connection.execute(`CREATE FUNCTION deallocate_all() RETURNS void LANGUAGE plpgsql AS $$ BEGIN
         EXECUTE 'DEALLOCATE ALL'; END $$`)
-      const ask = valueOf(connection, "SELECT $1::name", ["same"])
-      assert.strictEqual(yield* ask, "same")
-      const name = yield* preparedName(connection, "SELECT $1::name")
-      yield* connection.executeScript("SELECT deallocate_all()")
-      const missing = yield* Effect.flip(connection.withTransaction(ask))
-      if (missing._tag !== "InvalidSQLStatementNameError") return assert.fail(String(missing))
-      assert.include(missing.hint, "statementMode")
-      // The Close that goes with it is for another server connection; this one has the statement of an earlier run.
-      yield* connection.fetch("SELECT 1")
-      yield* connection.executeScript(`PREPARE "${name}" AS SELECT 2`)
-      const double = yield* Effect.flip(ask)
-      if (double._tag !== "DuplicatePreparedStatementError") return assert.fail(String(double))
-      assert.include(double.hint, "statementMode")
-      assert.strictEqual(double.outcome, "none")
-      yield* assertHealthy(connection)
-    })
+        const ask = valueOf(connection, "SELECT $1::name", ["same"])
+        assert.strictEqual(yield* ask, "same")
+        const name = yield* preparedName(connection, "SELECT $1::name")
+        yield* connection.executeScript("SELECT deallocate_all()")
+        const missing = yield* Effect.flip(connection.withTransaction(ask))
+        if (missing._tag !== "InvalidSQLStatementNameError") return assert.fail(String(missing))
+        assert.include(missing.hint, "statementMode")
+        // The Close that goes with it is for another server connection; this one has the statement of an earlier run.
+        yield* connection.fetch("SELECT 1")
+        yield* connection.executeScript(`PREPARE "${name}" AS SELECT 2`)
+        const double = yield* Effect.flip(ask)
+        if (double._tag !== "DuplicatePreparedStatementError") return assert.fail(String(double))
+        assert.include(double.hint, "statementMode")
+        assert.strictEqual(double.outcome, "none")
+        yield* assertHealthy(connection)
+      })
   )
 
   it.effect("does not repeat a function that raises the same error itself", () =>

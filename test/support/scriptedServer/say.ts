@@ -100,6 +100,9 @@ export const row = (...values: ReadonlyArray<Uint8Array | null>): Buffer => fram
 
 export const commandComplete = (tag: string): Buffer => frame(Backend.CommandComplete, cstring(tag))
 
+/** The answer to BEGIN that an extended query, or a Sync, follows. */
+export const begun: Buffer = Buffer.concat([parseComplete, bindComplete, commandComplete("BEGIN")])
+
 /** The whole answer to a statement that returns nothing, and is prepared and run in one round trip. */
 export const ran = (tag: string): Buffer =>
   Buffer.concat([parseComplete, bindComplete, noData, commandComplete(tag), ready()])
