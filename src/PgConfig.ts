@@ -124,7 +124,7 @@ const resolveFrom = Effect.fnUntraced(function* (
     user,
     database,
     password: password ?? Effect.succeed(undefined),
-    ...(yield* resolveTls(source, environment)),
+    ...(yield* resolveTls(source, environment, hosts)),
     ...(yield* resolveAuthentication(source)),
     oauthToken: yield* readOr(source("oauthToken"), readToken, Effect.succeed(undefined)),
     ...(yield* resolveProtocolVersions(source)),

@@ -2,6 +2,7 @@
 import * as Effect from "effect/Effect"
 import type * as PgError from "../PgError.ts"
 import { defaultPemFile, type Environment } from "./source/files.ts"
+import type { HostAddress } from "./hosts.ts"
 import { type Given, invalid, readChoice, readFlag, readOr, readSecretText } from "./given.ts"
 import { insteadOfSslMode } from "./source/otherClients.ts"
 import { belongTogether, readKey, readPem, readRevocationDirectory, readRevocationLists } from "./source/pem.ts"
@@ -80,7 +81,13 @@ const NO_CERTIFICATES: Certificates = { sslRootCert: undefined, sslCert: undefin
 
 type Read<A> = Effect.fn.Return<A, PgError.InvalidConfigError>
 
-export const resolveTls = Effect.fnUntraced(function* (source: Source, environment: Environment): Read<Tls> {
+/** Over Unix sockets, which are never encrypted, no certificate is used, and so none is read. */
+export const resolveTls = Effect.fnUntraced(function* (
+  source: Source,
+  environment: Environment,
+  hosts: ReadonlyArray<HostAddress>
+): Read<Tls> {
+  const isUsed = hosts.some(({ _tag }) => _tag === "Tcp")
   const root = source("sslRootCert")
   const rootText = yield* readOr(root, readSecretText, undefined)
   const mode = source("sslMode")
@@ -100,7 +107,7 @@ export const resolveTls = Effect.fnUntraced(function* (source: Source, environme
   const sslSni = yield* readOr(source("sslSni"), readFlag, true)
   const versions = yield* resolveVersions(source)
   const certificates: Certificates =
-    sslMode === "disable"
+    sslMode === "disable" || !isUsed
       ? NO_CERTIFICATES
       : {
           ...(sslCertMode === "disable" ? NO_CERTIFICATES : yield* resolveClientCertificate(source, environment)),

@@ -8,7 +8,7 @@
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import type * as Option from "effect/Option"
-import type * as PgError from "../PgError.ts"
+import * as PgError from "../PgError.ts"
 import type { TupleRow } from "../codec/rowReader.ts"
 import { ExtendedQuery } from "../session/exchange/extendedQuery.ts"
 import type { Resume } from "../session/engine/exchange.ts"
@@ -48,10 +48,11 @@ export const withLock = <A, E, R>(
 ): Answer<A, E, R> => {
   const lock = lockOf(level, key, options.shared)
   const request = acquire(lock, "")
+  if (isLostBetweenStatements(lock)) return Effect.fail(notKept(request.sql, "none"))
   // The time for which the lock is held is not part of the report.
   const wait = router.observed("withAdvisoryLock", request, level.run(request), { timeout: options.timeout }, level)
   return Effect.uninterruptibleMask((restore) =>
-    Effect.andThen(onLoss(restore(wait), lock), () => Effect.onExit(restore(effect), () => release(lock)))
+    Effect.andThen(onLoss(restore(wait), lock), () => under(lock, request, restore(effect)))
   )
 }
 
@@ -65,13 +66,34 @@ export const withLockIfAvailable = <A, E, R>(
 ): Answer<Option.Option<A>, E, R> => {
   const lock = lockOf(level, key, options.shared)
   const request = acquire(lock, "try_")
+  if (isLostBetweenStatements(lock)) return Effect.fail(notKept(request.sql, "none"))
   const attempt = router.observed("withAdvisoryLockIfAvailable", request, level.run(request), undefined, level)
   return Effect.uninterruptibleMask((restore) =>
     Effect.flatMap(onLoss(restore(attempt), lock), (isGranted) =>
-      isGranted ? Effect.asSome(Effect.onExit(restore(effect), () => release(lock))) : Effect.succeedNone
+      isGranted ? Effect.asSome(under(lock, request, restore(effect))) : Effect.succeedNone
     )
   )
 }
+
+/** Runs an effect and releases the lock. Fails if the lock was not held where the session is now. */
+const under = <A, E, R>(lock: Lock, { sql }: Request<boolean>, effect: Effect.Effect<A, E, R>): Answer<A, E, R> =>
+  Effect.flatMap(
+    Effect.onExit(effect, () => release(lock)),
+    (result) => (lock.wasElsewhere ? Effect.fail(notKept(sql, "unknown")) : Effect.succeed(result))
+  )
+
+/** Whether a pooler would leave the lock on a server process that the session does not keep. */
+const isLostBetweenStatements = ({ level: { isTransaction, session } }: Lock): boolean =>
+  !isTransaction && session.statements.pooler.movesSessions
+
+const notKept = (sql: string, outcome: "none" | "unknown"): PgError.UnsupportedError =>
+  new PgError.UnsupportedError({
+    feature:
+      "an advisory lock outside of a transaction, through a pooler that gives each transaction another server connection",
+    instead: "take the lock inside of withTransaction",
+    sql,
+    outcome
+  })
 
 /** Releases a lock that was granted just before the waiting fiber was interrupted or timed out. */
 const onLoss = <A, E, R>(wait: Effect.Effect<A, E, R>, lock: Lock): Effect.Effect<A, E, R> =>
@@ -84,13 +106,16 @@ interface Lock {
   readonly suffix: "" | "_shared"
   /** Whether the server granted the lock while the call still waited for it. */
   isHeld: boolean
+  /** Whether a pooler had moved the session away from the lock when it was to be released. */
+  wasElsewhere: boolean
 }
 
 const lockOf = (level: TransactionLevel, key: AdvisoryLockKey, shared: boolean | undefined): Lock => ({
   level,
   key: typeof key === "object" ? key : [key],
   suffix: shared === true ? "_shared" : "",
-  isHeld: false
+  isHeld: false,
+  wasElsewhere: false
 })
 
 /** Makes the request for the lock, which answers whether it was granted. */
@@ -142,15 +167,33 @@ const release = (lock: Lock): Effect.Effect<void> => {
 }
 
 /** Releases the lock. If that fails, the session is ended, because the server then releases its locks. */
-const unlock = ({ key, level, suffix }: Lock, done: () => void): void => {
+const unlock = (lock: Lock, done: () => void): void => {
+  const { key, level, suffix } = lock
   const { session } = level
   const type = key.length === 1 ? "int8" : "int4"
   const places = key.map((part) => `'${BigInt(part)}'::pg_catalog.${type}`).join(", ")
   const sql = `SELECT pg_catalog.pg_advisory_unlock${suffix}(${places})`
-  submitControl(session, { operation: "the release of an advisory lock", sql }, (exit) => {
+  let wasHeld = true
+  const read = (_: Session, [isReleased]: ReadonlyArray<string>): void => {
+    wasHeld = isReleased !== "f"
+  }
+  submitControl(session, { operation: RELEASE, sql, read }, (exit) => {
     if (Exit.isFailure(exit) && session.lost === undefined && session.closing === undefined) session.die(notReleased())
-    done()
+    if (wasHeld || session.lost !== undefined) return done()
+    askWhere(lock, done)
   })
+}
+
+const RELEASE = "the release of an advisory lock"
+
+/** SQL of the effect may have released the lock. Otherwise the session is no longer where the lock is. */
+const askWhere = (lock: Lock, done: () => void): void => {
+  const { session } = lock.level
+  const read = (_: Session, [process]: ReadonlyArray<string>): void => {
+    lock.wasElsewhere = process !== String(session.processId)
+    if (lock.wasElsewhere) session.statements.pooler.moved()
+  }
+  submitControl(session, { operation: RELEASE, sql: "SELECT pg_catalog.pg_backend_pid()", read }, done)
 }
 
 const notReleased = (): PgError.ConnectionLostError =>

@@ -49,6 +49,7 @@ export const listenOn = Effect.fnUntraced(function* (
 /** Sends LISTEN. If it ran in a transaction that is rolled back, the server forgets it, and it is sent again. */
 const listenAt = (level: TransactionLevel, channel: string, listen: string): Effect.Effect<void, PgError.PgError> =>
   Effect.map(level.run(script(listen)), () => {
+    level.session.statements.pooler.listens()
     if (!level.isTransaction) return
     const again = Effect.suspend(() =>
       level.session.channels.has(channel) ? listenAt(level.surviving, channel, listen) : Effect.void

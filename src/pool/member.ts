@@ -21,6 +21,8 @@ export interface Member {
   readonly catalogue: TypeCatalogue
   /** Where the session is, and which role its server has to have; undefined if that does not matter. */
   readonly place?: Place | undefined
+  /** Whether the role is more than `any`, so that the session may become unfit. Asked for each statement. */
+  readonly isChosen?: boolean
   /** Whether the session has to be checked before it is lent, because another one to its server was lost. */
   isSuspect?: boolean
   /** The reset that has already been sent for the session, if nothing has been asked of it since. */

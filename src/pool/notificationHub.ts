@@ -290,4 +290,7 @@ export class NotificationHub {
 
 /** LISTEN takes the server no time, so if it does not answer within the limit, the connection counts as lost. */
 const submitListen = (session: Session, sql: string, done: (answer: Exit.Exit<void, PgError.PgError>) => void): void =>
-  submitControl(session, { operation: "LISTEN", sql }, (answer) => done(Exit.asVoid(answer)))
+  submitControl(session, { operation: "LISTEN", sql }, (answer) => {
+    if (Exit.isSuccess(answer)) session.statements.pooler.listens()
+    done(Exit.asVoid(answer))
+  })

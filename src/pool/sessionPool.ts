@@ -17,7 +17,7 @@ import type { Member } from "./member.ts"
 import type { PoolHealth } from "./observing/health.ts"
 import type { PoolCounts, PoolReports } from "./observing/meter.ts"
 import type { OpenMember } from "./opening/opener.ts"
-import { check, isBeside, isFit, isInDoubt, isSuspicious } from "./opening/fitness.ts"
+import { check, CHECK_AFTER_IDLE_MILLIS, isBeside, isFit, isSuspicious } from "./opening/fitness.ts"
 import { Retries } from "./opening/retries.ts"
 import type { Reset } from "./memberReset.ts"
 import type { Timers } from "./timers.ts"
@@ -97,29 +97,22 @@ export class SessionPool {
 
   /** Lends an idle session at once, or the next one to become free. Returns a function that gives up the wait. */
   acquire(borrower: Borrower): () => void {
-    if (this.isClosed) {
-      borrower.refuse(Cause.fail(new PgError.PoolClosedError()), false)
-      return nothing
-    }
+    if (this.isClosed) return refuse(borrower, Cause.fail(new PgError.PoolClosedError()))
     const member = this.idle.pop()
     if (member === undefined) {
       const refusal = this.members.size + this.connecting === 0 ? this.retries.standingRefusal : undefined
-      if (refusal !== undefined) {
-        borrower.refuse(refusal, false)
-        return nothing
-      }
+      if (refusal !== undefined) return refuse(borrower, refusal)
       const mayWait = borrower.isCounted === true || this.waiting.length - this.returning < this.limits.maxWaiters
       if (mayWait) return this.wait(borrower)
       const { inUse, waiting } = this
-      borrower.refuse(Cause.fail(new PgError.TooManyWaitersError({ waiting: waiting.length, inUse })), false)
-      return nothing
+      return refuse(borrower, Cause.fail(new PgError.TooManyWaitersError({ waiting: waiting.length, inUse })))
     }
     const now = this.timers.now()
     if (this.isWornOut(member, now)) {
       this.dismiss(member)
       return this.acquire(borrower)
     }
-    if (isInDoubt(member, now)) {
+    if (member.isSuspect === true || now - member.idleSince > CHECK_AFTER_IDLE_MILLIS) {
       this.check(member)
       return this.wait(borrower)
     }
@@ -221,7 +214,8 @@ export class SessionPool {
 
   private isWornOut(member: Member, now: number): boolean {
     const { maxUses } = this.limits
-    if (member.session.residue.isBeyondReset || member.generation !== this.generation || !isFit(member)) return true
+    if (member.isChosen === true && !isFit(member)) return true
+    if (member.session.residue.isBeyondReset || member.generation !== this.generation) return true
     return (maxUses > 0 && member.uses >= maxUses) || member.expiresAt <= now
   }
 
@@ -442,3 +436,8 @@ export class SessionPool {
 }
 
 const nothing = (): void => {}
+
+const refuse = (borrower: Borrower, cause: Cause.Cause<PgError.PgError>): (() => void) => {
+  borrower.refuse(cause, false)
+  return nothing
+}

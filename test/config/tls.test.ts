@@ -29,7 +29,9 @@ const defaults: Tls = {
 }
 
 const tls = (settings: object, HOME: string) =>
-  Effect.flatMap(sourcesOf(settings, { HOME }), (source) => resolveTls(source, { HOME }))
+  Effect.flatMap(sourcesOf(settings, { HOME }), (source) =>
+    resolveTls(source, { HOME }, [{ _tag: "Tcp", host: "db", port: 5432 }])
+  )
 
 describe("TLS", () => {
   it.effect("uses sslMode prefer, and checks no certificate, by default", () =>

@@ -24,6 +24,11 @@ const REASONS: Readonly<Record<string, string>> = {
 
   "engine/firstFailure.ts": "test/mistakes.integration.test.ts has transactions that go on after a failure.",
 
+  "encryption/channelBinding.ts":
+    "test/session/encryption/certificate.test.ts has its hashes, and test/session/opening/authentication/channelBinding.integration.test.ts the server's.",
+  "encryption/derReader.ts":
+    "test/session/encryption/certificate.test.ts reads whole and damaged certificates with it.",
+
   "engine/exchange.ts":
     "It defines an interface and one error, which test/session/engine/order.sim.test.ts provokes at every point.",
   "engine/fence.ts":
@@ -55,6 +60,12 @@ const REASONS: Readonly<Record<string, string>> = {
 
   "opening/cancelRequest.ts":
     "test/session/engine/cancel.sim.test.ts reads the CancelRequest and closes its connection.",
+  "opening/authentication/allowedMethods.ts":
+    "test/session/opening/authentication/sasl.sim.test.ts and test/session/opening/authentication/authenticate.sim.test.ts offer methods that are allowed and others.",
+  "opening/authentication/credentials.ts":
+    "test/session/opening/authentication/authenticate.sim.test.ts has passwords that are missing or fail.",
+  "opening/authentication/oauthRefusal.ts":
+    "test/session/opening/authentication/sasl.sim.test.ts has tokens that a server refuses in all ways.",
   "opening/startupInbox.ts":
     "test/session/opening/startup.test.ts and test/session/engine/order.sim.test.ts read through it.",
   "opening/authentication/stringprep.generated.ts":

@@ -27,7 +27,7 @@ const gss = (variable: string): Unsupported => ({ variable, harmless: EVERY_VALU
 const OAUTH: Unsupported = { harmless: NO_VALUE, instead: "get a token by other means and set oauthToken" }
 const SCRAM_KEY: Unsupported = { harmless: NO_VALUE, instead: "set password" }
 
-const unsupportedKeys: ReadonlyMap<string, Unsupported> = new Map<string, Unsupported>([
+export const unsupportedKeys: ReadonlyMap<string, Unsupported> = new Map<string, Unsupported>([
   ["client_encoding", { harmless: /^(utf-?8|unicode|auto|)$/i, instead: "leave it out: the encoding is always UTF8" }],
   [
     "gssencmode",

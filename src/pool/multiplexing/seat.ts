@@ -51,7 +51,7 @@ export class Seat {
   canTakeMore(now: number): boolean {
     const { session } = this.member
     if (session.lost !== undefined || session.isFenced || session.residue.isSoiled) return false
-    if (!isFit(this.member)) return false
+    if (this.member.isChosen === true && !isFit(this.member)) return false
     const last = this.calls.last()
     if (last === undefined) return true
     return !last.locksRows && this.calls.length < MAX_RUNNING && !this.isSilent(now)

@@ -18,11 +18,7 @@ export const isFit = ({ place, session }: Member): boolean => {
 }
 
 /** A session that has been idle for longer than this is checked before it is lent. */
-const CHECK_AFTER_IDLE_MILLIS = 30_000
-
-/** Whether an idle session has to be checked before it is lent. */
-export const isInDoubt = ({ idleSince, isSuspect }: Member, now: number): boolean =>
-  isSuspect === true || now - idleSince > CHECK_AFTER_IDLE_MILLIS
+export const CHECK_AFTER_IDLE_MILLIS = 30_000
 
 /** A session whose server may be gone is given up if it does not answer a check within this time. */
 const DOUBT_MILLIS = 2000

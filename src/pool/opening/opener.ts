@@ -88,6 +88,7 @@ const initialised = Effect.fnUntraced(function* (
     expiresAt,
     catalogue,
     place,
+    isChosen: place !== undefined && place.role !== "any",
     earlyReset: undefined,
     uses: 0,
     idleSince: now

@@ -20,6 +20,8 @@ export class Residue {
   hasMetReadOnly = false
   /** The last statement since the session was lent, apart from control statements; undefined if there was none. */
   lastSql: string | undefined
+  /** The server process on which the last reset ran. */
+  process: number | undefined
   /** What a reset has to go back to; undefined if the startup has set nothing. */
   startup: StartupSettings | undefined
 

@@ -68,24 +68,27 @@ export type Restore = <A, E, R>(effect: Effect.Effect<A, E, R>) => Effect.Effect
  * Opens a transport and negotiates encryption according to `sslMode`, as libpq does: `allow` stands for a connection that
  * has to be encrypted, because whoever calls this tries without TLS first. If interrupted, it leaves nothing behind. Call
  * it in an uninterruptible region: otherwise an interruption right after it could lose a transport that is still open.
+ * `reachedTls` is called when TLS begins to be negotiated.
  */
 export const open = (
   address: Address,
   options: TransportOptions,
-  restore: Restore
+  restore: Restore,
+  reachedTls: () => void = () => {}
 ): Effect.Effect<Transport, OpenError> =>
-  Effect.catchIf(negotiated(address, options, restore), isHandshakeFailure, ({ error }) =>
+  Effect.catchIf(negotiated(address, options, restore, reachedTls), isHandshakeFailure, ({ error }) =>
     options.sslMode === "prefer" ? open(address, { ...options, sslMode: "disable" }, restore) : Effect.fail(error)
   )
 
 const negotiated = (
   address: Address,
   options: TransportOptions,
-  restore: Restore
+  restore: Restore,
+  reachedTls: () => void
 ): Effect.Effect<Transport, OpenError | HandshakeFailure> =>
   Effect.suspend(() => {
     const link = new Link(address)
-    return restore(negotiate(link, options)).pipe(
+    return restore(negotiate(link, options, reachedTls)).pipe(
       Effect.onExit((exit) => (Exit.isSuccess(exit) ? Effect.void : Effect.sync(() => link.destroy())))
     )
   })
@@ -104,10 +107,12 @@ const isHandshakeFailure = (error: OpenError | HandshakeFailure): error is Hands
 
 const negotiate = Effect.fnUntraced(function* (
   link: Link,
-  options: TransportOptions
+  options: TransportOptions,
+  reachedTls: () => void
 ): Effect.fn.Return<Transport, OpenError | HandshakeFailure> {
   yield* link.connect(options)
   if (link.address._tag === "Unix" || options.sslMode === "disable") return link
+  reachedTls()
   if (options.sslNegotiation === "direct" || (yield* link.askForTls)) {
     yield* link.startTls(options)
   } else if (options.sslMode !== "prefer") {
@@ -253,7 +258,10 @@ class Link implements Transport {
         return refuse(`the client cannot use sslCert, sslKey, sslRootCert or sslCrl${reason}`)
       }
       this.socket = secured
-      const failed = (error: Error | undefined): void => refuse(`the TLS handshake failed${because(error)}`)
+      const failed = (error: Error | undefined): void =>
+        refuse(
+          `the TLS handshake failed${because(error)}${options.sslNegotiation === "direct" ? NEEDED_BY_DIRECT : ""}`
+        )
       secured.on("error", failed)
       this.events = { ...NOBODY, closed: failed }
       secured.once("secureConnect", () => {
@@ -280,6 +288,8 @@ const notOneByte = (length: number): PgError.ProtocolError =>
     received: length === 1 ? "an unknown byte" : "more than one byte before the TLS handshake",
     expected: "S or N as the answer to the request for TLS"
   })
+
+const NEEDED_BY_DIRECT = ' (sslNegotiation "direct" needs PostgreSQL 17 or later)'
 
 const because = (error: Error | undefined): string => (error === undefined ? "" : `: ${error.message}`)
 

@@ -122,7 +122,7 @@ const oneHost = (
   progress: Progress
 ): Effect.Effect<Session | Misfit, PgError.PgError> =>
   inOrderOfEncryption(
-    config.sslMode,
+    target.address._tag === "Unix" ? "disable" : config.sslMode,
     (sslMode) => oneTransport(config, shared, target, { ...config, sslMode }, progress),
     () => ({ encrypted: progress.transport?.encrypted === true, passwordAsked: progress.passwordAsked })
   )
@@ -137,8 +137,9 @@ const oneTransport = Effect.fnUntraced(function* (
   progress.transport = undefined
   progress.passwordAsked = false
   reach(progress, "tcp", "the network")
+  const reachedTls = (): void => reach(progress, "tls", "the server's part of the TLS negotiation")
   const transport = yield* Effect.uninterruptibleMask((restore) =>
-    Effect.map(open(address, options, restore), (opened) => (progress.transport = opened))
+    Effect.map(open(address, options, restore, reachedTls), (opened) => (progress.transport = opened))
   )
   reach(progress, "startup", "the server's answer to the startup message")
   const inbox = new Inbox(transport)

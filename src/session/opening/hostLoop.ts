@@ -1,6 +1,6 @@
 /**
  * Tries the hosts of a configuration until one gives a session: in the configured order or a random one, every address
- * of each name, each within `connectTimeout`. An address that has not answered lately is tried last.
+ * of each name, each within `connectTimeout`. An address that has not answered lately is tried last, and not for long.
  *
  * As in libpq, a host that cannot be reached, refuses to serve or has another role is passed over, and a wrong password
  * is final. Unlike in libpq, the other addresses of a name are tried too if one has another role.
@@ -47,11 +47,12 @@ export const firstHost = Effect.fnUntraced(function* (
   /** Fails only if no other host can do. */
   const one = Effect.fnUntraced(function* (
     candidate: Candidate,
-    role: Role
+    role: Role,
+    millis = config.connectTimeoutMillis
   ): Effect.fn.Return<Session | undefined, PgError.PgError> {
     search.place = placeAt(candidate, "tcp")
     const silent = Effect.sync(() => known.noAnswer(candidate.address))
-    const tried = bounded(tryOne(candidate, role), config.connectTimeoutMillis, search, silent)
+    const tried = bounded(tryOne(candidate, role), millis, search, silent)
     const exit = yield* Effect.result(tried)
     if (exit._tag === "Success") {
       known.answered(candidate.address)
@@ -76,7 +77,9 @@ export const firstHost = Effect.fnUntraced(function* (
     }
   }
   for (const candidate of silent) {
-    const session = yield* one(candidate, first)
+    // Others have answered, and one of them may be what is wanted at the next attempt, which must not come late.
+    const isShort = misfits.length > 0 || answer !== undefined
+    const session = yield* one(candidate, first, config.connectTimeoutMillis / (isShort ? SHORTER : 1))
     if (session !== undefined) return session
   }
   // Only servers that have answered can do now. The others have just been asked.
@@ -87,6 +90,9 @@ export const firstHost = Effect.fnUntraced(function* (
   if (config.hosts.length === 1 && answer !== undefined) return yield* answer
   return yield* new PgError.ConnectError({ stage: attempts.at(-1)?.stage ?? "resolve", attempts })
 })
+
+/** If other hosts have answered, an address that has not done so lately gets only this part of the time. */
+const SHORTER = 4
 
 /** The roles that are asked for, one after the other. */
 const passesOf = ({ targetSessionAttrs }: ResolvedConfig): readonly [Role, Role?] =>

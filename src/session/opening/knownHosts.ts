@@ -34,6 +34,8 @@ export class KnownHosts {
 
   /** The time for connecting to an address has passed without an answer. */
   noAnswer(address: Address): void {
+    // A short try does not make the silence last longer: after a while the address has all of its time again.
+    if (this.isSilent(address)) return
     if (this.silentUntil.size >= MAX_SILENT) this.silentUntil.clear()
     this.silentUntil.set(keyOf(address), this.now() + SILENCE_MILLIS)
   }

@@ -12,6 +12,10 @@ type Statements = (typeof Statements)[keyof typeof Statements]
 
 export class Pooler {
   private statements: Statements = Statements.kept
+  /** Whether sessions have process ids that are none of the server's. */
+  isThere = false
+  private hasMoved = false
+  private isListening = false
   /** Whether a reset has taken away what the startup of a session had set. */
   losesSettings = false
   /** Whether the server was asked which settings of the startup are in force. */
@@ -24,6 +28,23 @@ export class Pooler {
   /** Whether no session may rely on a statement that was prepared under a name. */
   get losesStatements(): boolean {
     return this.statements !== Statements.kept
+  }
+
+  /** Whether a session does not keep its server process from one transaction to the next. */
+  get movesSessions(): boolean {
+    return this.hasMoved
+  }
+
+  /** One session was served by two server processes. */
+  moved(): void {
+    this.hasMoved = true
+    if (this.isListening) this.say(HEARS_NOTHING)
+  }
+
+  /** A session has sent LISTEN. */
+  listens(): void {
+    this.isListening = true
+    if (this.hasMoved) this.say(HEARS_NOTHING)
   }
 
   /** Sets where findings are logged, unless it is set already. */
@@ -44,6 +65,7 @@ export class Pooler {
   /** A pooler has moved a session away from the server process on which it had prepared a statement. */
   losesStatement(): void {
     this.statements = Statements.lost
+    this.moved()
     this.say(STATEMENTS_LOST)
   }
 
@@ -65,6 +87,10 @@ export class Pooler {
 const STATEMENTS_LOST =
   "a pooler between the client and the server does not keep prepared statements; from now on the client prepares " +
   'none under a name, as if statementMode were "unnamed"'
+
+const HEARS_NOTHING =
+  "a pooler between the client and the server gives each transaction another server connection, so that listen may hear " +
+  "nothing; listen with a client that connects to the server itself"
 
 const settingsIgnored = (names: ReadonlyArray<string>): string =>
   `a pooler between the client and the server ignores these settings: ${names.join(", ")}; set them with ALTER ROLE ... ` +

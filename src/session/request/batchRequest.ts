@@ -5,6 +5,7 @@ import { Pipeline } from "../exchange/pipeline.ts"
 import type { Outcome } from "../exchange/pipelinePlan.ts"
 import { objects, type Request } from "./request.ts"
 import { type PreparedStatement, unnamed } from "../statement/preparedStatement.ts"
+import type { Session } from "../engine/session.ts"
 import type { Statements } from "../statement/statements.ts"
 
 /** One statement and its values. */
@@ -38,7 +39,7 @@ export const batch = (
           form: objects,
           beforeFirst: () => {
             runs = runs.map((run) => {
-              const statement = unlessKept(statements, run.statement)
+              const statement = named(session, statements, run.statement)
               return statement === run.statement ? run : { statement, values: run.values }
             })
           },
@@ -58,6 +59,13 @@ export const batch = (
   }
 }
 
-/** Another request may have evicted the statement since it was prepared. The pipeline then prepares it. */
-export const unlessKept = (statements: Statements, statement: PreparedStatement): PreparedStatement =>
-  statements.has(statement) ? statement : unnamed(statement)
+/**
+ * Another request may have evicted the statement since it was prepared, and behind a pooler it may be somewhere else. The
+ * pipeline then prepares it.
+ */
+export const named = (
+  session: Pick<Session, "statements">,
+  statements: Statements,
+  statement: PreparedStatement
+): PreparedStatement =>
+  statements.has(statement) && !session.statements.isWaryOfNames ? statement : unnamed(statement)

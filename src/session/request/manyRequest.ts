@@ -3,7 +3,7 @@ import type { Exchange, Resume } from "../engine/exchange.ts"
 import type { ObjectRow } from "../../codec/rowReader.ts"
 import type { CommandTag } from "../../wire/commandTag.ts"
 import { Unencodable } from "../../wire/failure.ts"
-import { unlessKept } from "./batchRequest.ts"
+import { named } from "./batchRequest.ts"
 import { mayOutlastError } from "../statement/outcome.ts"
 import { Pipeline } from "../exchange/pipeline.ts"
 import type { Outcome, Plan } from "../exchange/pipelinePlan.ts"
@@ -149,7 +149,7 @@ class Many<Row, A> implements Request<Outcome<A>> {
         statement: () => statement,
         form,
         beforeFirst: () => {
-          statement = unlessKept(prepared.statements, statement)
+          statement = named(session, prepared.statements, statement)
         },
         learned: (_index, described) => {
           statement = described

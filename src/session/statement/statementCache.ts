@@ -60,6 +60,14 @@ export class StatementCache implements Statements {
   }
 
   /**
+   * Whether a name is worth a try only where the client can help itself if the server lacks it. In a transaction and in a
+   * pipeline it cannot.
+   */
+  get isWaryOfNames(): boolean {
+    return this.pooler.isThere && this.limits.mode === "auto"
+  }
+
+  /**
    * Whether an error says that the server lacks a statement of that name, or has one already, because the session may be
    * on another server process than before, and whether the mode leaves it to the client to help itself.
    */

@@ -4,7 +4,7 @@
  */
 import type { DatabaseTypes } from "../../codec/databaseTypes.ts"
 import { type RowShape, UndecodableColumn } from "../../codec/rowReader.ts"
-import { type ColumnDescription, Format } from "../../wire/backendMessage.ts"
+import { type ColumnDescription, Format, TransactionStatus } from "../../wire/backendMessage.ts"
 import { Undecodable } from "../../wire/failure.ts"
 import { encodeResultFormats } from "../../wire/frontendEncoder.ts"
 import {
@@ -13,7 +13,8 @@ import {
   preparedStatement,
   redescribed,
   returnsSame,
-  type StatementDescription
+  type StatementDescription,
+  unnamed
 } from "./preparedStatement.ts"
 import { statementKey, type Statements } from "./statements.ts"
 import type { StatementCache } from "./statementCache.ts"
@@ -36,6 +37,8 @@ export interface TextColumn {
 interface Knowledge {
   readonly catalogue: TypeCatalogue
   readonly statements: StatementCache
+  readonly transaction: unknown
+  readonly transactionStatus: TransactionStatus
 }
 
 /** Returns a statement as an earlier request described it, if that is still true, and drops it otherwise. */
@@ -64,6 +67,8 @@ export class StatementInUse {
   isPresumed = false
   /** Whether `known` is presumed to return rows, all of which are asked for in binary form. */
   asksForBinary = false
+  /** The kept statement of which `known` is made, if an earlier request had it described. */
+  private remembered: PreparedStatement | undefined
   /** Whether an earlier request had `known` described. */
   isRemembered = false
   /** The name under which this request prepares the statement. */
@@ -134,9 +139,17 @@ export class StatementInUse {
   find(): PreparedStatement | undefined {
     if (this.known !== undefined) return this.known
     if (this.doubted !== undefined) return undefined
-    this.known = rememberedIn(this.statements, this.key, this.session.catalogue)
-    this.isRemembered = this.known !== undefined
-    return this.known
+    this.remembered = rememberedIn(this.statements, this.key, this.session.catalogue)
+    this.isRemembered = this.remembered !== undefined
+    return (this.known = this.remembered && this.trusted(this.remembered))
+  }
+
+  /** Leaves out the name of a statement if a transaction would not survive that the server lacks it. */
+  private trusted(statement: PreparedStatement): PreparedStatement {
+    const { statements, transaction, transactionStatus } = this.session
+    if (!statements.isWaryOfNames) return statement
+    const isInTransaction = transaction !== undefined || transactionStatus !== TransactionStatus.idle
+    return isInTransaction ? unnamed(statement) : statement
   }
 
   /** Presumes a description until the server confirms or corrects it, in the run that prepares the statement. */
@@ -226,7 +239,8 @@ export class StatementInUse {
 
   /** Drops the description, because it is out of date. */
   giveUp(statement: PreparedStatement): void {
-    this.statements.evict(statement)
+    this.statements.evict(this.remembered ?? statement)
+    this.remembered = undefined
     this.doubted = undefined
     this.known = undefined
     this.isPresumed = false

@@ -1,6 +1,8 @@
 /** A control statement, sent as a simple query. */
 import type * as Exit from "effect/Exit"
 import type * as PgError from "../../PgError.ts"
+import type { Buffer } from "node:buffer"
+import { readText } from "../../codec/text.ts"
 import type { ByteWriter } from "../../wire/byteWriter.ts"
 import type { CommandTag } from "../../wire/commandTag.ts"
 import type { Watched } from "../engine/liveness.ts"
@@ -14,6 +16,8 @@ export interface Control {
   readonly sql: string
   /** Writes the statement, if its message was made before. */
   readonly write?: ((writer: ByteWriter) => void) | undefined
+  /** Receives the values of each row as texts, which are empty for NULL. */
+  readonly read?: ((session: Session, values: ReadonlyArray<string>) => void) | undefined
 }
 
 export class ControlQuery extends SimpleQuery implements Watched {
@@ -34,8 +38,29 @@ export class ControlQuery extends SimpleQuery implements Watched {
     else this.control.write(writer)
   }
 
+  override dataRows(bytes: Buffer, at: number, limit: number): number {
+    const end = super.dataRows(bytes, at, limit)
+    this.control.read?.(this.session, textsOf(bytes, at, end))
+    return end
+  }
+
   protected override finish(exit: Exit.Exit<ReadonlyArray<CommandTag>, PgError.PgError>): void {
     this.session.liveness.forget(this)
     super.finish(exit)
   }
+}
+
+/** Where the first value of a DataRow begins, with its length: behind the header and the number of columns. */
+const FIRST_VALUE = 5 + 2
+const LENGTH_BYTES = 4
+
+const textsOf = (bytes: Buffer, at: number, end: number): ReadonlyArray<string> => {
+  const texts: Array<string> = []
+  for (let next = at + FIRST_VALUE; next + LENGTH_BYTES <= end;) {
+    const start = next + LENGTH_BYTES
+    next = start + Math.max(0, bytes.readInt32BE(next))
+    if (next > end) break
+    texts.push(readText(bytes, start, next))
+  }
+  return texts
 }

@@ -12,6 +12,7 @@ import { TransactionStatus } from "../../wire/backendMessage.ts"
 import { quoteName } from "../../wire/sqlText.ts"
 import { SimpleQuery } from "../exchange/simpleQuery.ts"
 import type { Request } from "../request/request.ts"
+import { servedBy } from "../engine/asking/lostName.ts"
 import type { Session } from "../engine/session.ts"
 
 const UNDO = [
@@ -56,6 +57,11 @@ export const resetKeepingListeners: Request<boolean> = {
   }
 }
 
+const PROCESS = "pg_catalog.pg_backend_pid()"
+
+const noteProcess = (session: Session, [_unlocked, process]: ReadonlyArray<string>): void =>
+  servedBy(session, Number(process))
+
 /** What has to be set after RESET ALL, which on the server itself is nothing. */
 export const restoring = ({ residue, statements }: Session): ReadonlyArray<string> =>
   statements.pooler.losesSettings ? (residue.startup?.restoring ?? []) : []
@@ -83,7 +89,7 @@ const ZERO = 0x30
 
 /** Every lease ends with it, so its message is made once, and only the seed in it changes. */
 const reseeding = (statements: ReadonlyArray<string>, restored: ReadonlyArray<string> = []): Control => {
-  const selected = [UNLOCK, `pg_catalog.setseed(${SEED})`, ...restored].join(", ")
+  const selected = [UNLOCK, PROCESS, `pg_catalog.setseed(${SEED})`, ...restored].join(", ")
   const sql = within([...UNDO, selected, ...statements])
   const writer = new ByteWriter()
   writeQuery(writer, sql)
@@ -92,6 +98,7 @@ const reseeding = (statements: ReadonlyArray<string>, restored: ReadonlyArray<st
   return {
     operation: "the reset",
     sql,
+    read: noteProcess,
     write: (to) => {
       let rest = Math.random()
       for (let at = digits; at < digits + SEED_DIGITS; at++) {

@@ -13,6 +13,7 @@ const write = (message: LibpqMessage): void => void process.stdout.write(`${JSON
 const [, , file = ""] = process.argv
 
 const load = () => {
+  // Otherwise libpq would find the OpenSSL that is a part of Node instead of its own.
   const libpq = koffi.load(file, { deep: true })
   return {
     connect: libpq.func("void *PQconnectdb(const char *conninfo)"),

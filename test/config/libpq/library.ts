@@ -54,7 +54,7 @@ export const startLibpq = async (): Promise<Libpq | string> => {
     return error instanceof Error ? error.message : String(error)
   }
   const child = spawn(process.execPath, [fileURLToPath(new URL("child.ts", import.meta.url)), file], {
-    stdio: ["pipe", "pipe", "inherit"]
+    stdio: ["pipe", "pipe", "ignore"]
   })
   const next = messagesOf(child)
   const first = await next()

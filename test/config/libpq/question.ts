@@ -92,6 +92,7 @@ const askLibpq = async (
   side: Side
 ): Promise<{ readonly answer: Answer; readonly said: string }> => {
   const { isConnected, message } = await libpq.ask({ text, environment })
+  await everythingArrived()
   const attempts = attemptsOf(side)
   const hasTried = attempts.length > 0 || /^(connection to server|could not translate host name)/.test(message)
   return { answer: { outcome: isConnected ? "connected" : hasTried ? "failed" : "refused", attempts }, said: message }
@@ -105,11 +106,20 @@ const askOurs = async (
   const result = await Effect.runPromise(
     PgConfig.resolve(settings, environment).pipe(Effect.flatMap(connect), Effect.scoped, Effect.result)
   )
+  await everythingArrived()
   const attempts = attemptsOf(side)
   if (Result.isSuccess(result)) return { answer: { outcome: "connected", attempts }, said: "" }
   const { failure } = result
   const outcome = failure._tag === "InvalidConfigError" ? "refused" : "failed"
   return { answer: { outcome, attempts }, said: failure.message }
+}
+
+/**
+ * A client may give up a connection before its server has noticed it. Each turn of the event loop takes what has arrived:
+ * in the first a connection, in the next its bytes.
+ */
+const everythingArrived = async (): Promise<void> => {
+  for (let turn = 0; turn < 4; turn++) await new Promise((resolve) => setImmediate(resolve))
 }
 
 /** The order of the startup parameters means nothing. */

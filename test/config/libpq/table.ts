@@ -333,6 +333,7 @@ const services: ReadonlyArray<Question> = [
   service(`${base}requiressl=1\n`),
   service(`${base}ssl=true\n`),
   service(`${base}gssencmode=disable\nkrbsrvname=x\n`),
+  service(`${base}gssencmode=always\n`, { text: "service=app gssencmode=disable" }),
   service(`${base}# ${"long ".repeat(300)}\n`),
   service(`${base}application_name=${"x".repeat(1100)}\n`),
   service(base, { text: "service=app user=v dbname=e" }),
@@ -458,6 +459,14 @@ const hosts: ReadonlyArray<Question> = [
     "postgres://u@/d?host={dir}&port={a}",
     "postgres://u@/d?hostaddr=127.0.0.1&port={a}"
   ]),
+  { text: "postgres://u@127.0.0.1,127.0.0.1/d", environment: { PGPORT: "{a}" } },
+  { text: `${three} sslmode=require`, servers: { b: { tls: "yes" } } },
+  { text: "host={dir} port={a} user=u keepalives_idle=never" },
+  { text: "host={dir},127.0.0.1 port={a} user=u sslmode=verify-ca" },
+  { text: "host={dir} port={a} user=u sslmode=verify-ca" },
+  { text: "host={dir} port={a} user=u sslmode=verify-full sslcert=/gone sslkey=/gone sslrootcert=/gone" },
+  { text: "host={dir} port={a} user=u sslmode=allow", servers: { a: { refusesClear: "28000" } } },
+  ...["28P01", "3D000"].map((refuses): Question => ({ text: three, servers: { a: { refuses, tls: "yes" } } })),
   ...["57P03", "53300", "28P01", "28000", "3D000", "57P01", "42501", "08P01", "0A000"].map((refuses): Question => ({
     text: three,
     servers: { a: { refuses } }
@@ -574,19 +583,22 @@ export const certificates = (pem: (name: string) => string): ReadonlyArray<Quest
 }
 
 /** The startup message, as far as the other subjects have not asked for it. */
-const messages = texts([
-  "host=127.0.0.1 port={a} user=u",
-  "host=127.0.0.1 port={a} dbname=d",
-  "host=127.0.0.1 port={a}",
-  "host=127.0.0.1 port={a} user=u dbname=''",
-  "host=127.0.0.1 port={a} user='' dbname=d",
-  "host=127.0.0.1 port={a} user=u dbname=d application_name=é",
-  "host=127.0.0.1 port={a} user=u dbname=d application_name=' '",
-  `host=127.0.0.1 port={a} user=u dbname=d application_name=${"x".repeat(100)}`,
-  "host=127.0.0.1 port={a} user=u dbname=d options='-c search_path=a\\\\,b'",
-  "postgres://u@127.0.0.1:{a}/d?options=-c%20geqo%3Doff&application_name=x%20y&fallback_application_name=z",
-  "host=127.0.0.1 port={a} user=u dbname=d max_protocol_version=3.2 application_name=x"
-])
+const messages: ReadonlyArray<Question> = [
+  { text: "host=127.0.0.1 port={a} user=u password=p sslcertmode=require", ...asking },
+  ...texts([
+    "host=127.0.0.1 port={a} user=u",
+    "host=127.0.0.1 port={a} dbname=d",
+    "host=127.0.0.1 port={a}",
+    "host=127.0.0.1 port={a} user=u dbname=''",
+    "host=127.0.0.1 port={a} user='' dbname=d",
+    "host=127.0.0.1 port={a} user=u dbname=d application_name=é",
+    "host=127.0.0.1 port={a} user=u dbname=d application_name=' '",
+    `host=127.0.0.1 port={a} user=u dbname=d application_name=${"x".repeat(100)}`,
+    "host=127.0.0.1 port={a} user=u dbname=d options='-c search_path=a\\\\,b'",
+    "postgres://u@127.0.0.1:{a}/d?options=-c%20geqo%3Doff&application_name=x%20y&fallback_application_name=z",
+    "host=127.0.0.1 port={a} user=u dbname=d max_protocol_version=3.2 application_name=x"
+  ])
+]
 
 export const table: ReadonlyArray<Question> = [
   ...uris,

@@ -97,7 +97,7 @@ export class Writers {
   })
 
   /** Compares what was said to the writers with what is in the table. */
-  async account(primary: Node): Promise<Account> {
+  async account(primary: Pick<Node, "query">): Promise<Account> {
     const rows = await primary.query(`SELECT key FROM ${this.table}`)
     const there = new Set(rows.map((row) => row["key"]))
     return {

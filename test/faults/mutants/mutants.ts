@@ -1,8 +1,10 @@
 /** Ways to break the client on purpose, each with the tests that have to notice. The product has no switch for them. */
 
+import { hostMutants } from "./hosts.ts"
 import { knowledgeMutants } from "./knowledge.ts"
 import { kyselyMutants } from "./kysely.ts"
 import { migratorMutants } from "./migrator.ts"
+import { openingMutants } from "./opening.ts"
 
 export interface Edit {
   /** Relative to src. */
@@ -34,9 +36,11 @@ const OUTCOME_OF_ERRORS = "test/faults/outcomeOfErrors.integration.test.ts"
 const LAST_WORD = "test/session/engine/lastWord.sim.test.ts"
 
 export const mutants: ReadonlyArray<Mutant> = [
+  ...hostMutants,
   ...knowledgeMutants,
   ...kyselyMutants,
   ...migratorMutants,
+  ...openingMutants,
   {
     what: "sends undefined as NULL",
     edits: [
@@ -334,9 +338,15 @@ export const mutants: ReadonlyArray<Mutant> = [
   },
   {
     what: "pauses after a final refusal",
-    edits: [{ file: "pool/sessionPool.ts", find: " || (this.isRefused && this.waiting.length > 0)", replace: "" }],
+    edits: [
+      {
+        file: "pool/opening/retries.ts",
+        find: "return isAwaited && this.refusals > 0 && this.standingRefusal === undefined",
+        replace: "return false"
+      }
+    ],
     test: "test/pool/sessionPool.test.ts",
-    only: "asks the server anew"
+    only: "answers each call at once after a refusal"
   },
   {
     what: "calls a function without its schema",

@@ -53,6 +53,7 @@ const poolOf = (role: Role) =>
           generation: 0,
           expiresAt: Infinity,
           place: { server, role },
+          isChosen: role !== "any",
           uses: 0,
           idleSince: timers.now()
         }

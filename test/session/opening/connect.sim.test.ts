@@ -106,6 +106,7 @@ describe("an attempt to connect", () => {
         assert.isBelow(performance.now() - began, 1_500)
         assert.strictEqual(attempts.length, 1)
         assert.include(attempts[0]?.reason, "no answer within 150 ms while it waited for")
+        assert.strictEqual(attempts[0]?.stage, encrypted === true ? "tls" : "startup")
         assert.strictEqual(attempts[0]?.host, server.host)
         assert.strictEqual(attempts[0]?.port, server.port)
         yield* peer.closed

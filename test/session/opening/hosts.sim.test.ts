@@ -104,6 +104,27 @@ describe("a host that does not answer", () => {
     }).pipe(Effect.scoped)
   )
 
+  it.live("is given a part of its time while it is silent and others answer, and all of it if none does", () =>
+    Effect.gen(function* () {
+      const [silent, other] = [yield* scriptedServer, yield* scriptedServer]
+      const hosts = [silent, other].map(addressOf)
+      const config = configOf(silent, { hosts, targetSessionAttrs: "standby", connectTimeoutMillis: 400 })
+      const known = new KnownHosts()
+      const reasonsAfter = (answers: boolean) =>
+        Effect.gen(function* () {
+          const fiber = yield* connecting(config, known)
+          if (answers) yield* serve(other, "writable primary", true)
+          return asConnectError(yield* failureOf(fiber)).attempts.map(({ reason }) =>
+            reason.replace(/,? while.*|, but.*/, "")
+          )
+        })
+      const noAnswer = (millis: number) => `the client got no answer within ${millis} ms`
+      assert.deepStrictEqual(yield* reasonsAfter(true), [noAnswer(400), "is a primary, which takes writes"])
+      assert.deepStrictEqual(yield* reasonsAfter(true), ["is a primary, which takes writes", noAnswer(100)])
+      assert.deepStrictEqual(yield* reasonsAfter(false), [noAnswer(400), noAnswer(400)])
+    }).pipe(Effect.scoped)
+  )
+
   it.live("has no bound if connectTimeout is 0, other than connectTotalTimeout", () =>
     Effect.gen(function* () {
       const [silent, good] = [yield* scriptedServer, yield* scriptedServer]
@@ -125,6 +146,10 @@ const lookingUp = (addresses: Readonly<Record<string, ReadonlyArray<string>>>) =
       ? Effect.fail(Object.assign(new Error("unknown"), { code: "ENOTFOUND" }))
       : Effect.succeed(found)
   })
+
+/** One name is unknown, and the question for the other is not answered. */
+const failingLookup = (name: string) =>
+  name === "slow.test" ? Effect.never : Effect.fail(Object.assign(new Error("not found"), { code: "ENOTFOUND" }))
 
 describe("a name", () => {
   it.live("has all of its addresses tried in order, each once", () =>
@@ -151,10 +176,8 @@ describe("a name", () => {
     Effect.gen(function* () {
       const good = yield* scriptedServer
       const hosts = [named("nowhere.test", 1), named("slow.test", 2)]
-      const lookup = (name: string) =>
-        name === "slow.test" ? Effect.never : Effect.fail(Object.assign(new Error("not found"), { code: "ENOTFOUND" }))
       const config = configOf(good, { hosts, connectTimeoutMillis: 150 })
-      const failing = yield* connecting(config).pipe(Effect.provideService(Lookup, lookup))
+      const failing = yield* connecting(config).pipe(Effect.provideService(Lookup, failingLookup))
       assert.deepStrictEqual(
         asConnectError(yield* failureOf(failing)).attempts.map(({ host, port, reason, stage }) => [
           host,
@@ -173,7 +196,7 @@ describe("a name", () => {
         ]
       )
       const both = { ...config, hosts: [...hosts, { ...named("given.test", good.port), address: good.host }] }
-      const fiber = yield* connecting(both).pipe(Effect.provideService(Lookup, lookup))
+      const fiber = yield* connecting(both).pipe(Effect.provideService(Lookup, failingLookup))
       yield* letIn(yield* good.accept)
       yield* Fiber.join(fiber)
     }).pipe(Effect.scoped)

@@ -1,5 +1,5 @@
 /**
- * Tests which servers get a clear-text password, with a transport without a socket, because no socket of a test leaves
+ * Tests which servers get a clear-text password or a token, with a transport without a socket, because no socket of a test leaves
  * the machine.
  */
 import { assert, describe, it } from "@effect/vitest"
@@ -8,14 +8,14 @@ import * as Redacted from "effect/Redacted"
 import type { Buffer } from "node:buffer"
 import type { AuthMethod } from "../../../src/PgConfig.ts"
 import { Inbox } from "../../../src/session/opening/startupInbox.ts"
-import { startup } from "../../../src/session/opening/startup.ts"
+import { startup, type StartupOptions } from "../../../src/session/opening/startup.ts"
 import {
   type Address,
   isLocalAddress,
   type Transport,
   type TransportEvents
 } from "../../../src/session/engine/transport.ts"
-import { cleartextPassword, error as errorResponse } from "../../support/scriptedServer/say.ts"
+import { cleartextPassword, error as errorResponse, sasl } from "../../support/scriptedServer/say.ts"
 
 class MemoryTransport implements Transport {
   readonly address: Address
@@ -47,6 +47,20 @@ const wrongPassword = errorResponse({ severity: "FATAL", code: "28P01" })
 
 const at = (host: string): Address => ({ _tag: "Tcp", name: "db.example", host, port: 5432 })
 
+const options = (requireAuth: ReadonlyArray<AuthMethod> | undefined): StartupOptions => ({
+  parameters: new Map([["user", "alice"]]),
+  user: "alice",
+  password: Effect.succeed(Redacted.make("secret")),
+  oauthToken: Effect.succeed(undefined),
+  requireAuth,
+  allowCleartextPassword: requireAuth?.includes("password") === true,
+  maxScramIterations: 1,
+  minProtocolVersion: "3.0",
+  maxProtocolVersion: "3.0",
+  channelBinding: "prefer",
+  sslCertMode: "allow"
+})
+
 /** Whether the password is sent to such a server if it asks for it in the clear, and the error if not. */
 const sentTo = (address: Address, encrypted: boolean, requireAuth?: ReadonlyArray<AuthMethod>) =>
   Effect.gen(function* () {
@@ -54,27 +68,40 @@ const sentTo = (address: Address, encrypted: boolean, requireAuth?: ReadonlyArra
     const inbox = new Inbox(transport)
     inbox.data(cleartextPassword, cleartextPassword.length)
     inbox.data(wrongPassword, wrongPassword.length)
-    const error = yield* Effect.flip(
-      startup(transport, inbox, {
-        parameters: new Map([["user", "alice"]]),
-        user: "alice",
-        password: Effect.succeed(Redacted.make("secret")),
-        requireAuth,
-        allowCleartextPassword: requireAuth?.includes("password") === true,
-        maxScramIterations: 1,
-        minProtocolVersion: "3.0",
-        maxProtocolVersion: "3.0",
-        channelBinding: "prefer",
-        sslCertMode: "allow",
-        oauthToken: Effect.succeed(undefined)
-      })
-    )
+    const error = yield* Effect.flip(startup(transport, inbox, options(requireAuth)))
     const isSent = transport.written.length === 2
     assert.strictEqual(error._tag, isSent ? "InvalidPasswordError" : "AuthenticationError")
     if (!isSent) assert.match(error.message, /in clear.*sslMode.*requireAuth/)
     assert.notInclude(error.message, "secret")
     return isSent
   })
+
+/** Whether an OAuth token is sent to such a server. */
+const tokenSentTo = (address: Address, encrypted: boolean, requireAuth?: ReadonlyArray<AuthMethod>) =>
+  Effect.gen(function* () {
+    const transport = new MemoryTransport(address, encrypted)
+    const inbox = new Inbox(transport)
+    for (const said of [sasl("OAUTHBEARER"), wrongPassword]) inbox.data(said, said.length)
+    const error = yield* Effect.flip(
+      startup(transport, inbox, { ...options(requireAuth), oauthToken: Effect.succeed(Redacted.make("secret")) })
+    )
+    const isSent = transport.written.length === 2
+    assert.strictEqual(error._tag, isSent ? "InvalidPasswordError" : "AuthenticationError")
+    assert.notInclude(error.message, "secret")
+    return isSent
+  })
+
+describe("an OAuth token", () => {
+  it.effect("is not sent over an unencrypted network, whatever requireAuth says", () =>
+    Effect.gen(function* () {
+      for (const requireAuth of [undefined, ["oauth"], ["oauth", "password"]] as const) {
+        assert.isFalse(yield* tokenSentTo(at("10.0.0.1"), false, requireAuth))
+        assert.isTrue(yield* tokenSentTo(at("10.0.0.1"), true, requireAuth))
+        assert.isTrue(yield* tokenSentTo(at("127.0.0.1"), false, requireAuth))
+      }
+    })
+  )
+})
 
 describe("a clear-text password", () => {
   it.effect("is not sent over an unencrypted network", () =>

@@ -25,7 +25,8 @@ const finish = library.func("void PQfinish(void *)")
 
 const CONNECTION_OK = 0
 
-const answerTo = ({ conninfo, sql }: LibpqQuestion): LibpqAnswer => {
+const answerTo = ({ conninfo, home = "/nonexistent", sql }: LibpqQuestion): LibpqAnswer => {
+  process.env["HOME"] = home
   const connection: unknown = connectdb(conninfo)
   try {
     if (status(connection) !== CONNECTION_OK) return { error: String(errorMessage(connection)).trim() }

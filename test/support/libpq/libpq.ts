@@ -11,6 +11,8 @@ import { installedServer } from "../server/embedded.ts"
 export interface LibpqQuestion {
   /** A URL, or a string of `key=value`. */
   readonly conninfo: string
+  /** Where libpq looks for `~/.postgresql`. */
+  readonly home?: string
   /** Run if the connection succeeds. */
   readonly sql?: string
 }

@@ -219,7 +219,11 @@ export class Peer {
   startDirectTls(options: tls.TLSSocketOptions): Effect.Effect<void> {
     return Effect.sync(() => {
       this.raw.removeListener("data", this.take)
-      if (this.unread.length > 0) this.raw.unshift(this.shift(this.unread.length))
+      if (this.unread.length > 0) {
+        // Otherwise a socket that flows would lose what is put back.
+        this.raw.pause()
+        this.raw.unshift(this.shift(this.unread.length))
+      }
       const secured = new tls.TLSSocket(this.raw, { ...options, isServer: true })
       this.socket = secured
       this.listen(secured)

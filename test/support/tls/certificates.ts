@@ -107,7 +107,8 @@ const generate = (kind: KeyKind): { readonly privateKey: KeyObject } => {
   }
 }
 
-const nameOf = (commonName: string): Buffer =>
+/** A name that consists of a common name. */
+export const nameOf = (commonName: string): Buffer =>
   D.sequence(D.set(D.sequence(D.identifier("2.5.4.3"), D.utf8(commonName))))
 
 const extension = (identifier: string, value: Buffer, isCritical: boolean): Buffer =>
@@ -116,11 +117,12 @@ const extension = (identifier: string, value: Buffer, isCritical: boolean): Buff
 const addressBytes = (address: string): Buffer => {
   if (net.isIPv4(address)) return Buffer.from(address.split(".").map(Number))
   const [head = "", tail = ""] = address.split("::")
-  const groups = (text: string) => (text === "" ? [] : text.split(":"))
   const missing = 8 - groups(head).length - groups(tail).length
   const all = [...groups(head), ...Array.from({ length: missing }, () => "0"), ...groups(tail)]
   return Buffer.from(all.map((group) => group.padStart(4, "0")).join(""), "hex")
 }
+
+const groups = (text: string): ReadonlyArray<string> => (text === "" ? [] : text.split(":"))
 
 interface Algorithm {
   readonly identifier: Buffer

@@ -10,18 +10,22 @@ export interface TlsPart {
   /** What it says to SSLRequest; undefined to close the connection. */
   readonly answer: Uint8Array | undefined
   /** What it does after that: TLS, the same as without TLS, or these bytes. */
-  readonly then: tls.TLSSocketOptions | "no TLS" | Uint8Array
+  readonly after: tls.TLSSocketOptions | "no TLS" | Uint8Array
   /** What it says to the startup message. */
   readonly welcome?: Buffer
+  /** Whether it closes the connection when the client has answered its welcome. */
+  readonly leaves?: boolean
 }
 
 export interface TlsActor {
   readonly port: number
-  /** For each connection: whether it was encrypted in the end, or asked for that at all. */
-  readonly seen: Array<"asked for TLS" | "TLS" | "in clear">
+  /** For each connection: whether it asked for TLS, came in over TLS or in clear, and answered a request for a secret. */
+  readonly seen: Array<"asked for TLS" | "TLS" | "in clear" | "answered">
 }
 
 const SSL_REQUEST = 80877103
+/** The type of all messages that answer a request for authentication. */
+const PASSWORD_MESSAGE = 0x70
 const LET_IN = Buffer.concat([Say.authenticationOk, Say.settings])
 
 export const tlsActor = (part: TlsPart): Effect.Effect<TlsActor, never, Scope.Scope> =>
@@ -51,21 +55,29 @@ export const tlsActor = (part: TlsPart): Effect.Effect<TlsActor, never, Scope.Sc
     return { port: address.port, seen }
   })
 
-const serve = (socket: net.Socket, { answer, then, welcome = LET_IN }: TlsPart, seen: TlsActor["seen"]): void => {
+const serve = (
+  socket: net.Socket,
+  { after, answer, leaves = false, welcome = LET_IN }: TlsPart,
+  seen: TlsActor["seen"]
+): void => {
   const greet = (bytes: Buffer, how: "TLS" | "in clear", to: net.Socket): void => {
     if (bytes.length < 9) return
     seen.push(how)
     to.write(welcome)
-    to.on("data", () => {})
+    to.on("data", (message: Buffer) => {
+      if (message[0] !== PASSWORD_MESSAGE) return
+      seen.push("answered")
+      if (leaves) to.end()
+    })
   }
   socket.once("data", (bytes) => {
     if (bytes.length !== 8 || bytes.readInt32BE(4) !== SSL_REQUEST) return greet(bytes, "in clear", socket)
     seen.push("asked for TLS")
     if (answer === undefined) return socket.end()
     socket.write(answer)
-    if (then === "no TLS") return void socket.once("data", (startup: Buffer) => greet(startup, "in clear", socket))
-    if (then instanceof Uint8Array) return void socket.once("data", () => socket.end(then))
-    const secured = new tls.TLSSocket(socket, { ...then, isServer: true })
+    if (after === "no TLS") return void socket.once("data", (startup: Buffer) => greet(startup, "in clear", socket))
+    if (after instanceof Uint8Array) return void socket.once("data", () => socket.end(after))
+    const secured = new tls.TLSSocket(socket, { ...after, isServer: true })
     secured.on("error", () => {})
     secured.once("data", (startup: Buffer) => greet(startup, "TLS", secured))
   })

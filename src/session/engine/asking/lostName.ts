@@ -8,6 +8,7 @@ import { TransactionStatus } from "../../../wire/backendMessage.ts"
 import { quoteText } from "../../../wire/sqlText.ts"
 import type { StatementCache } from "../../statement/statementCache.ts"
 import type { Exchange } from "../exchange.ts"
+import type { Residue } from "../residue.ts"
 import { Question } from "./question.ts"
 
 /** What this file needs of a session. */
@@ -19,6 +20,10 @@ interface Losing {
   onIdle(listener: () => void, isNext?: boolean): () => void
   submit(exchange: Exchange): void
   submitFirst(exchange: Exchange): void
+}
+
+interface Served extends Pick<Losing, "processId" | "statements"> {
+  readonly residue: Residue
 }
 
 /** Asks as the next part of an exchange, and calls back once it is known whether names can be relied upon. */
@@ -50,6 +55,15 @@ const askWhenIdle = (session: Losing, name: string): void => {
   if (session.lost !== undefined) session.statements.pooler.losesStatement()
   else if (session.transactionStatus === TransactionStatus.idle) session.submit(questionAbout(session, name))
   else session.onIdle(() => askWhenIdle(session, name), true)
+}
+
+/** Takes the id of the server process that serves a session now, which tells whether there is a pooler before it. */
+export const servedBy = ({ processId, residue, statements }: Served, process: number): void => {
+  if (!(process > 0)) return
+  const { pooler } = statements
+  if (process !== processId) pooler.isThere = true
+  if (residue.process !== undefined && residue.process !== process) pooler.moved()
+  residue.process = process
 }
 
 const questionAbout = (session: Losing, name: string, whole?: Exchange, done = (): void => {}): Question =>

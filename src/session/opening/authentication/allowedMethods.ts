@@ -102,7 +102,7 @@ const refusalOfSasl = (
   options: AllowedMethods
 ): Refusal | undefined => {
   const offersBinding = mechanisms.includes(Scram.SCRAM_SHA_256_PLUS)
-  if (options.channelBinding === "require" && (transport.tls === undefined || !offersBinding)) {
+  if (transport.tls === undefined && options.channelBinding === "require") {
     return withoutBinding("scram-sha-256", transport, options)
   }
   if (offersBinding && transport.tls === undefined) {
@@ -139,9 +139,7 @@ const withoutBinding = (
       ? "the connection is not encrypted"
       : method === "none"
         ? "the server lets the client in without authentication"
-        : method === "scram-sha-256"
-          ? `the server does not offer ${Scram.SCRAM_SHA_256_PLUS}`
-          : `the server asks for the method "${method}"`
+        : `the server asks for the method "${method}"`
   return { method: method === "none" ? undefined : method, reason: `channelBinding is "require", but ${why}` }
 }
 

@@ -104,6 +104,29 @@ layer(TestDatabase.layer, { excludeTestServices: true })("a pool behind a pooler
     })
   )
 
+  it.effect("fails no transaction and no batch, once a reset has shown that there is a pooler", () =>
+    Effect.gen(function* () {
+      yield* behindPooler({ maxConnections: 2 }, (pool, pooler) =>
+        Effect.gen(function* () {
+          yield* pool.withConnection((connection) => connection.fetch("SELECT 1"))
+          const texts = [1, 2, 3].map((n) => `SELECT $1::int4 * ${n} AS n`)
+          pooler.takes = "newest"
+          for (const sql of texts) yield* valueOf(pool, sql, [1])
+          pooler.takes = "oldest"
+          for (let round = 0; round < 4; round++) {
+            const asked = Effect.forEach(texts, (sql) => valueOf(pool, sql, [1]))
+            assert.deepStrictEqual(yield* pool.withTransaction(asked), [1, 2, 3])
+            const answers = yield* pool.batch(texts.map((sql) => ({ sql, params: [1] })))
+            assert.deepStrictEqual(
+              answers.map(({ rows }) => rows),
+              [[{ n: 1 }], [{ n: 2 }], [{ n: 3 }]]
+            )
+          }
+        })
+      )
+    })
+  )
+
   describe.each<
     readonly [string, (pool: PgPool.PgPool) => Effect.Effect<unknown, PgError.PgError, Scope.Scope>, unknown]
   >([
