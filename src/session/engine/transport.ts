@@ -258,10 +258,9 @@ class Link implements Transport {
         return refuse(`the client cannot use sslCert, sslKey, sslRootCert or sslCrl${reason}`)
       }
       this.socket = secured
+      const advice = options.sslNegotiation === "direct" ? NEEDED_BY_DIRECT : ""
       const failed = (error: Error | undefined): void =>
-        refuse(
-          `the TLS handshake failed${because(error)}${options.sslNegotiation === "direct" ? NEEDED_BY_DIRECT : ""}`
-        )
+        refuse(`the TLS handshake failed${because(withoutPlace(error))}${advice}`)
       secured.on("error", failed)
       this.events = { ...NOBODY, closed: failed }
       secured.once("secureConnect", () => {
@@ -288,6 +287,12 @@ const notOneByte = (length: number): PgError.ProtocolError =>
     received: length === 1 ? "an unknown byte" : "more than one byte before the TLS handshake",
     expected: "S or N as the answer to the request for TLS"
   })
+
+/** OpenSSL puts the place in its source around the reason, which tells nothing to the reader. */
+const withoutPlace = (error: Error | undefined): Error | undefined => {
+  if (error === undefined || !("reason" in error) || typeof error.reason !== "string") return error
+  return new Error(error.reason === "wrong version number" ? "the server does not answer with TLS" : error.reason)
+}
 
 const NEEDED_BY_DIRECT = ' (sslNegotiation "direct" needs PostgreSQL 17 or later)'
 
