@@ -41,6 +41,8 @@ export interface Transport {
   readonly encrypted: boolean
   /** What the TLS handshake has told; undefined without TLS. */
   readonly tls: TlsFacts | undefined
+  /** Why TLS has failed, if it was tried and sslMode `prefer` goes on without it. */
+  readonly tlsFailure?: string | undefined
   /** Whether the bytes stay on this machine: over a Unix socket or the loopback network. */
   readonly isLocal: boolean
   /** The address that was reached. A CancelRequest goes to the same one. */
@@ -77,15 +79,26 @@ export const open = (
   reachedTls: () => void = () => {}
 ): Effect.Effect<Transport, OpenError> =>
   Effect.catchIf(negotiated(address, options, restore, reachedTls), isHandshakeFailure, ({ error }) =>
-    options.sslMode === "prefer" ? open(address, { ...options, sslMode: "disable" }, restore) : Effect.fail(error)
+    options.sslMode === "prefer" ? openWithoutTls(address, options, restore, error) : Effect.fail(error)
   )
+
+const openWithoutTls = (
+  address: Address,
+  options: TransportOptions,
+  restore: Restore,
+  { attempts }: PgError.ConnectError
+): Effect.Effect<Transport, OpenError> =>
+  Effect.map(negotiated(address, { ...options, sslMode: "disable" }, restore), (link) => {
+    link.tlsFailure = attempts[0]?.reason
+    return link
+  }).pipe(Effect.catchIf(isHandshakeFailure, ({ error }) => Effect.fail(error)))
 
 const negotiated = (
   address: Address,
   options: TransportOptions,
   restore: Restore,
-  reachedTls: () => void
-): Effect.Effect<Transport, OpenError | HandshakeFailure> =>
+  reachedTls: () => void = () => {}
+): Effect.Effect<Link, OpenError | HandshakeFailure> =>
   Effect.suspend(() => {
     const link = new Link(address)
     return restore(negotiate(link, options, reachedTls)).pipe(
@@ -109,7 +122,7 @@ const negotiate = Effect.fnUntraced(function* (
   link: Link,
   options: TransportOptions,
   reachedTls: () => void
-): Effect.fn.Return<Transport, OpenError | HandshakeFailure> {
+): Effect.fn.Return<Link, OpenError | HandshakeFailure> {
   yield* link.connect(options)
   if (link.address._tag === "Unix" || options.sslMode === "disable") return link
   reachedTls()
@@ -136,6 +149,7 @@ const ERROR_RESPONSE = 0x45 // E
 class Link implements Transport {
   address: Address
   tls: TlsFacts | undefined
+  tlsFailure: string | undefined
   events: TransportEvents = NOBODY
   private raw: net.Socket | undefined
   /** The socket to write to: the raw one, or TLS over it. */

@@ -22,6 +22,9 @@ export interface Frame {
 const MAX_FRAMES = 1000
 const MAX_BYTES = 1_048_576
 
+/** Also when pg_hba.conf has entries for encrypted connections only. */
+const NO_ENTRY = "28000"
+
 export class Inbox implements FrameSink, TransportEvents {
   readonly decoder: BackendDecoder
   private readonly transport: Transport
@@ -32,7 +35,11 @@ export class Inbox implements FrameSink, TransportEvents {
   private failure: PgError.PgError | undefined
   private waiting: (() => void) | undefined
   /** Knows more of an error that the server may send at this point than the error itself. */
-  hintFor: (fields: ErrorFields) => string | undefined = () => undefined
+  hintFor: (fields: ErrorFields) => string | undefined = ({ code }) => {
+    const { tlsFailure } = this.transport
+    if (tlsFailure === undefined || code !== NO_ENTRY) return undefined
+    return `The connection is not encrypted, because ${tlsFailure}.`
+  }
 
   constructor(transport: Transport) {
     this.transport = transport
