@@ -3,12 +3,13 @@ import type * as PgError from "../../PgError.ts"
 
 /**
  * Whether another attempt may succeed. A server that is starting, full, failing over or unreachable may recover in a
- * moment; a wrong password stays wrong, and so does a port on which another kind of server answers.
+ * moment; a wrong password stays wrong, and so does a port on which another kind of server answers. Of several hosts one
+ * is enough that may recover.
  */
 export const isTransient = (error: PgError.PgError): boolean => {
   switch (error._tag) {
     case "ConnectError":
-      return error.stage !== "tls" && error.attempts.at(-1)?.protocol === undefined
+      return mayRecover(error)
     case "ConnectionLostError":
     case "CannotConnectNowError":
     case "TooManyConnectionsError":
@@ -19,6 +20,16 @@ export const isTransient = (error: PgError.PgError): boolean => {
       return false
   }
 }
+
+/** A host may not if one of its addresses has answered wrongly, although others may have refused the connection. */
+const mayRecover = ({ attempts, stage }: PgError.ConnectError): boolean => {
+  const wrong = new Set(attempts.filter(isWrong).map(hostOf))
+  return attempts.length === 0 ? stage !== "tls" : attempts.some((attempt) => !wrong.has(hostOf(attempt)))
+}
+
+const isWrong = ({ protocol, stage }: PgError.ConnectAttempt): boolean => stage === "tls" || protocol !== undefined
+
+const hostOf = ({ host, port }: PgError.ConnectAttempt): string => `${host} ${port}`
 
 const FIRST_PAUSE_MILLIS = 50
 const MAX_PAUSE_MILLIS = 5000

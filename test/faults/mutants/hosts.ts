@@ -27,8 +27,8 @@ export const hostMutants: ReadonlyArray<Mutant> = [
         replace: '  if (known !== undefined || role === "any") return Effect.succeed(true)\n'
       }
     ],
-    test: FAILOVER,
-    only: "standby promoted: crash"
+    test: HOSTS,
+    only: "passes over a standby"
   },
   {
     what: "looks a name up only once",
