@@ -2,7 +2,7 @@
 import * as fs from "node:fs"
 
 /** How a use went. */
-export type Verdict = "works" | "fails" | "wrong" | "hangs"
+export type Verdict = "works" | "fails" | "said in the log" | "wrong" | "hangs"
 
 export interface Outcome {
   readonly use: string
@@ -31,11 +31,13 @@ export const tableOf = (rows: ReadonlyArray<Row>, date: string): string =>
     BEGIN,
     `As of ${date}. Made by \`npm run poolers\`.`,
     "",
-    "| endpoint | works | fails clearly | wrong in silence | hangs |",
-    "|---|--:|---|---|---|",
+    "| endpoint | works | fails clearly | said in the log | wrong in silence | hangs |",
+    "|---|--:|---|---|---|---|",
     ...rows.map(({ endpoint, outcomes }) => {
       const works = outcomes.filter(({ verdict }) => verdict === "works").length
-      const others = (["fails", "wrong", "hangs"] as const).map((verdict) => named(outcomes, verdict)).join(" | ")
+      const others = (["fails", "said in the log", "wrong", "hangs"] as const)
+        .map((verdict) => named(outcomes, verdict))
+        .join(" | ")
       return `| ${endpoint} | ${works} of ${outcomes.length} | ${others} |`
     }),
     END
