@@ -21,9 +21,12 @@ const END = "<!-- endpoints: end -->"
 
 const named = (outcomes: ReadonlyArray<Outcome>, verdict: Verdict): string => {
   const those = outcomes.filter((outcome) => outcome.verdict === verdict)
-  return those.length === 0
-    ? "0"
-    : `${those.length}: ${those.map(({ detail, use }) => `${use} (${detail})`).join("; ")}`
+  if (those.length === 0) return "0"
+  const groups = Array.from(new Set(those.map(({ detail }) => detail)), (detail) => {
+    const uses = those.filter((outcome) => outcome.detail === detail)
+    return `${uses.map(({ use }) => use).join(", ")} (${detail})`
+  })
+  return `${those.length}: ${groups.join("; ")}`
 }
 
 export const tableOf = (rows: ReadonlyArray<Row>, date: string): string =>

@@ -3,6 +3,7 @@
 import { knowledgeMutants } from "./knowledge.ts"
 import { kyselyMutants } from "./kysely.ts"
 import { migratorMutants } from "./migrator.ts"
+import { poolerMutants } from "./pooler.ts"
 
 export interface Edit {
   /** Relative to src. */
@@ -35,6 +36,7 @@ const LAST_WORD = "test/session/engine/lastWord.sim.test.ts"
 
 export const mutants: ReadonlyArray<Mutant> = [
   ...knowledgeMutants,
+  ...poolerMutants,
   ...kyselyMutants,
   ...migratorMutants,
   {
