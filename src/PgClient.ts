@@ -24,10 +24,71 @@ import type * as Config from "effect/Config"
 import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
-import type * as Scope from "effect/Scope"
+import * as Scope from "effect/Scope"
 import { type OrConfigs, readSettings } from "./config/configSettings.ts"
+import { BaseQueryable, routerOf } from "./connection/baseQueryable.ts"
+import { currentLsnOf, readOnlyOn } from "./connection/queryable/standbys.ts"
+import type { Lender } from "./connection/router.ts"
 import type * as PgError from "./PgError.ts"
 import * as PgPool from "./PgPool.ts"
+import { LocatingLender } from "./pool/observing/locating.ts"
+import { type OpenPool, openPool, statsOf } from "./pool/openPool.ts"
+import { Reachability } from "./reads/reachability.ts"
+import { ReadsRouter, Standbys } from "./reads/readsRouter.ts"
+import { divided, ofReads } from "./reads/settings.ts"
+import { StandbyReads } from "./reads/standbyReads.ts"
+
+/**
+ * The settings of the pool for reads. What is left out is as in the client, but for the defaults named here. A `url`
+ * takes the place of the client's `url`, `service`, `host`, `hostaddr` and `port`; a `host` that of its `hostaddr`.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface ReadsSettings extends Omit<PgPool.Settings, "names" | "types"> {
+  /**
+   * Which servers the pool for reads connects to. With `prefer-standby` it connects to the primary if there is no
+   * standby. If no server can be reached, or if all are of the other kind, the client's own pool runs the reads.
+   *
+   * @default "prefer-standby"
+   */
+  readonly targetSessionAttrs?: PgPool.Settings["targetSessionAttrs"]
+  /**
+   * Whether the connections for reads are spread over the hosts.
+   *
+   * @default "random"
+   */
+  readonly loadBalanceHosts?: PgPool.Settings["loadBalanceHosts"]
+}
+
+/**
+ * The settings of a client.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface Settings extends PgPool.Settings {
+  /**
+   * Opens a second pool, for reads on standbys. A call goes there if it says `readOnly`, or if it is inside of
+   * `readOnly` and its SQL begins as a query does; `{}` is enough if the client's hosts are primary and standbys. All
+   * other calls go to the primary: of several hosts, the client's own pool then takes one that is `read-write`, unless
+   * `targetSessionAttrs` says otherwise. Each of the two pools has its own connections, up to its `maxConnections`.
+   *
+   * @default undefined, which runs all calls on one pool
+   */
+  readonly reads?: ReadsSettings | undefined
+}
+
+/**
+ * What the pools of a client are doing at a moment.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface Stats extends PgPool.Stats {
+  /** The pool for reads, if there is one. */
+  readonly reads?: PgPool.Stats | undefined
+}
 
 /**
  * The client through which an application uses its database. It has all the methods of a pool.
@@ -35,7 +96,16 @@ import * as PgPool from "./PgPool.ts"
  * @category models
  * @since 0.1.0
  */
-export interface PgClient extends PgPool.PgPool {}
+export interface PgClient extends PgPool.PgPool {
+  /** Replaces every connection of both pools: idle ones now, the others when they are returned. */
+  readonly expire: Effect.Effect<void>
+  /**
+   * Tells what the pools are doing at this moment.
+   *
+   * @since 0.1.0
+   */
+  readonly stats: Effect.Effect<Stats>
+}
 
 /**
  * The service tag of the client.
@@ -51,16 +121,32 @@ export const PgClient: Context.Service<PgClient, PgClient> = Context.Service<PgC
  * @category models
  * @since 0.1.0
  */
-export interface ConfigSettings extends OrConfigs<PgPool.Settings> {}
+export interface ConfigSettings extends OrConfigs<Settings> {}
 
 /**
- * Creates a client that lives as long as the scope. Fails as `PgPool.make` does.
+ * Creates a client that lives as long as the scope. Fails as `PgPool.make` does. If it has a pool for reads and no server
+ * for that can be reached, it does not fail: the primary then reads, too.
  *
  * @category constructors
  * @since 0.1.0
  */
-export const make = (settings: PgPool.Settings): Effect.Effect<PgClient, PgError.PgError, Scope.Scope> =>
-  PgPool.make(settings)
+export const make = Effect.fnUntraced(function* (
+  settings: Settings
+): Effect.fn.Return<PgClient, PgError.PgError, Scope.Scope> {
+  const { own, reads } = yield* divided(settings)
+  if (reads === undefined) return yield* PgPool.make(own)
+  // Both close at the same time, because each may wait for its connections.
+  const both = yield* Scope.fork(yield* Effect.scope, "parallel")
+  const pool = yield* Scope.provide(PgPool.make(own), yield* Scope.fork(both))
+  const scope = yield* Scope.fork(both)
+  const reachability = new Reachability(reads.targetSessionAttrs === "prefer-standby")
+  const second = yield* Effect.mapError(Scope.provide(openPool(reads, reachability), scope), ofReads)
+  yield* Scope.addFinalizer(
+    scope,
+    Effect.sync(() => reachability.stop())
+  )
+  return new Client(pool, yield* lenderOf(pool), second, reachability)
+})
 
 /**
  * Provides a client for as long as the layer lives. Settings that you leave out come from libpq's environment variables
@@ -69,7 +155,7 @@ export const make = (settings: PgPool.Settings): Effect.Effect<PgClient, PgError
  * @category layers
  * @since 0.1.0
  */
-export const layer = (settings: PgPool.Settings): Layer.Layer<PgClient, PgError.PgError> =>
+export const layer = (settings: Settings): Layer.Layer<PgClient, PgError.PgError> =>
   Layer.effect(PgClient, make(settings))
 
 /**
@@ -94,7 +180,7 @@ export const layer = (settings: PgPool.Settings): Layer.Layer<PgClient, PgError.
  * @since 0.1.0
  */
 export const layerConfig = (
-  settings: ConfigSettings | Config.Config<PgPool.Settings>
+  settings: ConfigSettings | Config.Config<Settings>
 ): Layer.Layer<PgClient, PgError.PgError | Config.ConfigError> => Layer.effect(PgClient, makeConfig(settings))
 
 /**
@@ -116,12 +202,12 @@ export const layerEnv: Layer.Layer<PgClient, PgError.PgError> = layer({})
  */
 export interface ServiceClass<Self, Id extends string> extends Context.ServiceClass<Self, Id, PgClient> {
   /** Provides this client for as long as the layer lives, as `PgClient.layer` does for `PgClient`. */
-  readonly layer: (settings: PgPool.Settings) => Layer.Layer<Self, PgError.PgError>
+  readonly layer: (settings: Settings) => Layer.Layer<Self, PgError.PgError>
   /**
    * Provides this client with settings from Effect's `ConfigProvider`, as `PgClient.layerConfig` does for `PgClient`.
    */
   readonly layerConfig: (
-    settings: ConfigSettings | Config.Config<PgPool.Settings>
+    settings: ConfigSettings | Config.Config<Settings>
   ) => Layer.Layer<Self, PgError.PgError | Config.ConfigError>
   /** Provides this client with nothing but the settings of libpq's environment variables. */
   readonly layerEnv: Layer.Layer<Self, PgError.PgError>
@@ -167,9 +253,8 @@ export const Service =
   <const Id extends string>(id: Id): ServiceClass<Self, Id> => {
     const tag = Context.Service<Self, PgClient>()(id)
     return Object.assign(tag, {
-      layer: (settings: PgPool.Settings) => Layer.effect(tag, make(settings)),
-      layerConfig: (settings: ConfigSettings | Config.Config<PgPool.Settings>) =>
-        Layer.effect(tag, makeConfig(settings)),
+      layer: (settings: Settings) => Layer.effect(tag, make(settings)),
+      layerConfig: (settings: ConfigSettings | Config.Config<Settings>) => Layer.effect(tag, makeConfig(settings)),
       layerEnv: Layer.effect(tag, make({}))
     })
   }
@@ -177,6 +262,63 @@ export const Service =
 // -------------------------------------------------------------------------------------------- implementation
 
 const makeConfig = (
-  settings: ConfigSettings | Config.Config<PgPool.Settings>
+  settings: ConfigSettings | Config.Config<Settings>
 ): Effect.Effect<PgClient, PgError.PgError | Config.ConfigError, Scope.Scope> =>
-  Effect.flatMap(readSettings<PgPool.Settings>(settings), make)
+  Effect.flatMap(readSettings<Settings>(settings), make)
+
+/** Lends what the pool lends. */
+const lenderOf = (pool: PgPool.PgPool): Effect.Effect<Lender> => {
+  const source = routerOf(pool)?.source
+  return source === undefined || source.level !== undefined
+    ? Effect.die("a pool that lends nothing")
+    : Effect.succeed(source)
+}
+
+/** A client with a pool for reads. */
+class Client extends BaseQueryable implements PgClient {
+  readonly readOnly: PgPool.PgPool["readOnly"]
+  readonly currentLsn: PgPool.PgPool["currentLsn"]
+  readonly listen: PgPool.PgPool["listen"]
+  readonly connection: PgPool.PgPool["connection"]
+  readonly withConnection: PgPool.PgPool["withConnection"]
+  readonly expire: Effect.Effect<void>
+  readonly stats: Effect.Effect<Stats>
+  readonly #pool: PgPool.PgPool
+  readonly #primary: Lender
+  readonly #reads: OpenPool
+
+  constructor(pool: PgPool.PgPool, primary: Lender, reads: OpenPool, reachability: Reachability) {
+    const substitute = new LocatingLender(primary)
+    const standbys = new Standbys(new StandbyReads(reads.source, substitute, reachability), substitute)
+    const router = new ReadsRouter({
+      source: primary,
+      standbys,
+      observer: primary.observer,
+      readsObserver: reads.source.observer
+    })
+    super(router)
+    this.readOnly = (effect, options) => readOnlyOn(router, effect, options)
+    this.currentLsn = currentLsnOf(router)
+    this.listen = pool.listen
+    this.connection = pool.connection
+    this.withConnection = pool.withConnection.bind(pool)
+    this.expire = Effect.andThen(
+      pool.expire,
+      Effect.sync(() => reads.sessions.expire())
+    )
+    this.stats = Effect.map(pool.stats, (stats) => ({ ...stats, reads: statsOf(reads) }))
+    this.#pool = pool
+    this.#primary = primary
+    this.#reads = reads
+  }
+
+  override toJSON(): unknown {
+    return { _id: "effectpg/PgClient", pool: this.#pool, reads: statsOf(this.#reads) }
+  }
+
+  override get reloadSchemaState(): Effect.Effect<void> {
+    return Effect.sync(() => {
+      for (const { catalogue } of [this.#primary, this.#reads.source]) catalogue.reload()
+    })
+  }
+}

@@ -23,7 +23,7 @@
 import type * as Duration from "effect/Duration"
 import type * as Effect from "effect/Effect"
 import type * as Option from "effect/Option"
-import type { Row } from "./call/call.ts"
+import type { ReadOnlyOptions, Row } from "./call/call.ts"
 import type * as PgError from "./PgError.ts"
 
 /**
@@ -76,6 +76,12 @@ export interface CursorOptions {
    * @default no limit
    */
   readonly timeout?: Duration.Input | undefined
+  /**
+   * Whether the cursor may read from a standby, as in `CallOptions`. It stays on the server on which it was opened.
+   *
+   * @default inside of `readOnly`, whether the SQL begins as a query does; elsewhere `false`
+   */
+  readonly readOnly?: boolean | ReadOnlyOptions | undefined
   /**
    * Whether the cursor can move backward. The statement has to be a query.
    *

@@ -47,7 +47,7 @@ import * as Shape from "./call/shape.ts"
 import { invalid } from "./config/given.ts"
 import type * as PgError from "./PgError.ts"
 import type * as PgNotification from "./PgNotification.ts"
-import type * as PgPool from "./PgPool.ts"
+import type { Target } from "./session/observing/target.ts"
 import { json, makeCompiler } from "./sqlClient/compiler.ts"
 import { connectionOf } from "./sqlClient/connection.ts"
 import { makeReactiveQueue } from "./sqlClient/reactiveQueue.ts"
@@ -167,7 +167,7 @@ export interface Options {
  * @category models
  * @since 0.1.0
  */
-export interface Settings extends PgPool.Settings, Options {
+export interface Settings extends PgClient.Settings, Options {
   /**
    * How many connections are opened at once, and how many are kept open. If it is 0, the first statement connects.
    *
@@ -219,10 +219,10 @@ export const fromClient = Effect.fnUntraced(function* (
     ...Object.entries(Shape.copyOf(options.spanAttributes ?? {}) ?? {}),
     ["db.system.name", "postgresql"],
     ["db.namespace", target.database],
-    ["server.address", target.address],
-    ...(target.port === undefined ? [] : ([["server.port", target.port]] as const))
+    // All statements have the same attributes, so that they cannot name one of several servers.
+    ...(observer.isSpread ? [] : addressOf(target))
   ]
-  const transactions = Transactions.make(router, connection, spanAttributes)
+  const transactions = Transactions.make(router, spanAttributes)
   const reserve = Effect.mapBoth(router.scopedRoot, {
     onSuccess: (root) => connectionOf(new Router(levelSource(root), router.key, observer)),
     onFailure: (error) => sqlErrorOf(error, "reserve")
@@ -375,8 +375,13 @@ const layerOf = <E, R>(
     )
   ).pipe(Layer.provide(Reactivity.layer))
 
+const addressOf = ({ address, port }: Target): ReadonlyArray<readonly [string, unknown]> => [
+  ["server.address", address],
+  ...(port === undefined ? [] : ([["server.port", port]] as const))
+]
+
 /** Divides the settings into options of effect/sql, which `fromClient` checks, and those of the pool. */
-const divided = (settings: Settings): Effect.Effect<{ readonly options: Options; readonly pool: PgPool.Settings }> =>
+const divided = (settings: Settings): Effect.Effect<{ readonly options: Options; readonly pool: PgClient.Settings }> =>
   Effect.sync(() => {
     const known = Shape.copyOf(settings)
     // A value that is not an object has no options; reading the other settings reports it.

@@ -58,7 +58,7 @@ export const outcome = (
   if (fault !== undefined) return Effect.fail(fault)
   if (error.transactionId === undefined) return Effect.succeed("unknown")
   const sql = "SELECT pg_catalog.pg_xact_status($1::pg_catalog.text::pg_catalog.xid8)"
-  const status = queryable.fetchValue(sql, [error.transactionId])
+  const status = queryable.fetchValue(sql, [error.transactionId], { readOnly: false })
   return Effect.map(status, (value) => outcomes.find((known) => known === Option.getOrNull(value)) ?? "unknown")
 }
 

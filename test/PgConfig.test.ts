@@ -10,19 +10,20 @@ import * as os from "node:os"
 import * as path from "node:path"
 import { fileURLToPath } from "node:url"
 import { inspect } from "node:util"
-import { keys, type OptionName } from "../src/config/source/names.ts"
+import { keys, type OptionName, settingVariables } from "../src/config/source/names.ts"
 import * as PgConfig from "../src/PgConfig.ts"
 import { homeWith, passwordOf, refusal, untyped } from "./config/home.ts"
 
 const read = (name: string): string => fs.readFileSync(fileURLToPath(new URL(name, import.meta.url)), "utf8")
 
 describe("the settings", () => {
-  it("have a name in every source, and list libpq's key in the documentation", () => {
+  it("have a name in every source, and their documentation tells libpq's key and variable", () => {
     expectTypeOf<keyof PgConfig.PoolSettings>().toEqualTypeOf<OptionName>()
-    const [documentation = ""] = /The settings of a connection\..*?\*\//s.exec(read("../src/PgConfig.ts")) ?? []
-    const [libpq = ""] = /libpq's keys.*?\./s.exec(documentation) ?? []
-    const documented = Array.from(libpq.matchAll(/`(\w+)`/g), ([, key]) => key)
-    assert.sameMembers([...documented, "database"], [...keys])
+    const documentation = read("../src/config/model/settings.ts").replaceAll(/\n {3}\* /g, " ")
+    const documented = new Set(Array.from(documentation.matchAll(/`(\w+)(?:=\w+)?`/g), ([, key]) => key))
+    const alias = "database"
+    const undocumented = [...keys, ...settingVariables].filter((each) => each !== alias && !documented.has(each))
+    assert.deepStrictEqual(undocumented, [])
   })
 
   it.effect("are split into hosts and ports before a URL is decoded", () =>
@@ -77,7 +78,7 @@ describe("the settings", () => {
           ["user", user],
           ["database", user]
         ]),
-        statementCache: { mode: "cached", size: 100, lifetimeMillis: 300_000, maxSqlBytes: 15_360 },
+        statementCache: { mode: "auto", size: 100, lifetimeMillis: 300_000, maxSqlBytes: 15_360 },
         minConnections: 1,
         maxConnections: 10,
         acquireTimeoutMillis: 30_000,
@@ -112,7 +113,7 @@ describe("the settings", () => {
     Effect.gen(function* () {
       assert.match(
         yield* refusal(PgConfig.resolve(untyped({ ssl: true }))),
-        /^ssl: is not a setting \(it is called sslMode here\); the settings are: url, host, .*, maxConnections, [\w, ]+$/
+        /^ssl: is not a setting \(set sslMode, [\w, -]+\); the settings are: url, host, .*, maxConnections, [\w, ]+$/
       )
       // @ts-expect-error: a URL alone is not an object of settings
       assert.match(yield* refusal(PgConfig.resolve("postgres://u:hunter2@db")), /^the settings must be an object/)
@@ -179,7 +180,7 @@ describe("the password", () => {
   it.effect("comes from the password file, separately for each host, if no other source has it", () =>
     Effect.gen(function* () {
       const HOME = yield* homeWith({
-        ".pgpass": "a:5432:app:bob:for a\nb:6000:app:bob:for b\nlocalhost:5432:app:bob:for the socket\n",
+        ".pgpass": "a:5432:app:bob:for a\nb:6000:app:bob:for b\n/run/pg:5432:app:bob:for the socket\n",
         other: "*:*:*:*:other"
       })
       const url = "postgres://bob@a:5432,b:6000,c:5432,%2Frun%2Fpg:5432/app"

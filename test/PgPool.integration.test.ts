@@ -91,9 +91,11 @@ layer(TestDatabase.layer, { excludeTestServices: true })("a pool", (it) => {
       const served: Array<number> = []
       const holder = yield* Effect.forkChild(pool.execute("SELECT pg_sleep(0.1)"), { startImmediately: true })
       const waiters = yield* Effect.forEach([0, 1, 2, 3, 4, 5], (n) => {
-        const note = Effect.sync(() => void served.push(n))
-        const call = n % 2 === 0 ? Effect.andThen(pool.execute("SELECT 1"), note) : pool.withTransaction(note)
-        return Effect.forkChild(call, { startImmediately: true })
+        const call = Effect.andThen(
+          pool.execute("SELECT 1"),
+          Effect.sync(() => served.push(n))
+        )
+        return Effect.forkChild(n % 2 === 0 ? call : pool.withTransaction(call), { startImmediately: true })
       })
       yield* Fiber.join(holder)
       yield* Effect.forEach(waiters, Fiber.join)

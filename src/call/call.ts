@@ -44,6 +44,26 @@ export interface CommandResult {
 }
 
 /**
+ * What a read may rely on if a standby answers it, which can be a little behind the primary.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface ReadOnlyOptions {
+  /**
+   * A position in the primary's log, which `currentLsn` of a client returns. The read sees whatever was committed before
+   * that: it runs on a standby that has replayed the log up to there.
+   */
+  readonly after?: string | undefined
+  /**
+   * How long to wait until a standby has replayed the log up to `after`. If none has by then, the primary runs the read.
+   *
+   * @default "200 millis"
+   */
+  readonly wait?: Duration.Input | undefined
+}
+
+/**
  * The options of a call.
  *
  * @category models
@@ -57,6 +77,15 @@ export interface CallOptions {
    * @default no limit
    */
   readonly timeout?: Duration.Input | undefined
+  /**
+   * Whether the call may run on a standby, in a client with the setting `reads`. `true` says that it only reads, and
+   * takes the options of `readOnly` along if it is inside of that. `{ after }` says so too, and waits for a standby to be
+   * up to date. `false` sends the call to the primary. A call inside of a transaction stays there. Elsewhere this changes
+   * nothing.
+   *
+   * @default inside of `readOnly`, whether the SQL begins as a query does; elsewhere `false`
+   */
+  readonly readOnly?: boolean | ReadOnlyOptions | undefined
 }
 
 /**
@@ -190,6 +219,12 @@ export interface StreamOptions {
    * @default 1_000
    */
   readonly fetchSize?: number | undefined
+  /**
+   * Whether the stream may read from a standby, as in `CallOptions`.
+   *
+   * @default inside of `readOnly`, whether the SQL begins as a query does; elsewhere `false`
+   */
+  readonly readOnly?: boolean | ReadOnlyOptions | undefined
 }
 
 /**

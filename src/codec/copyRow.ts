@@ -9,6 +9,7 @@ import { undefinedRefused, Unencodable } from "../wire/failure.ts"
 import { type Codec, formatOf } from "./codec.ts"
 import { parameterEncoders, type TypedParameterEncoder } from "./parameters.ts"
 import type { TypeRegistry } from "./registry.ts"
+import { shortcutFor, wasShort } from "./shortWrite.ts"
 
 /** The columns that are copied: their types, and the encoders for their values. */
 export interface CopyColumns {
@@ -46,13 +47,13 @@ const needsTextAs = (codec: Codec, value: unknown): boolean => {
 }
 
 /** Writes one row, which has one value for each column. */
-export const rowWriter = ({ encoders }: CopyColumns, format: CopyFormat): WriteRow =>
-  format === "binary" ? binaryRow(encoders) : csvRow(encoders)
+export const rowWriter = ({ codecs, encoders }: CopyColumns, format: CopyFormat): WriteRow =>
+  format === "binary" ? binaryRow(encoders, codecs) : csvRow(encoders)
 
 /** Int16 number of columns, each: Int32 length (-1 for NULL), the value's bytes. */
-const binaryRow =
-  (encoders: ReadonlyArray<TypedParameterEncoder>): WriteRow =>
-  (writer, values) => {
+const binaryRow = (encoders: ReadonlyArray<TypedParameterEncoder>, codecs: CopyColumns["codecs"]): WriteRow => {
+  const shortcuts = codecs.map(shortcutFor)
+  return (writer, values) => {
     writer.int16(encoders.length)
     let index = 0
     try {
@@ -63,6 +64,7 @@ const binaryRow =
           continue
         }
         if (value === undefined) throw undefinedRefused()
+        if (wasShort(writer, value, shortcuts[index])) continue
         const length = writer.reserveInt32()
         encoders[index]!.write(writer, value, Format.binary)
         writer.backfillValueLength(length)
@@ -72,6 +74,7 @@ const binaryRow =
       throw failure
     }
   }
+}
 
 const QUOTE = 0x22
 const COMMA = 0x2c

@@ -7,7 +7,12 @@ import { invalid, readSafely } from "./given.ts"
 /** A value, or a `Config` that reads it. */
 export type OrConfig<A> = A | Config.Config<A>
 
-type Each<Settings> = { readonly [Name in keyof Settings]: OrConfig<Settings[Name]> }
+/** The settings of the pool for reads are settings, too. */
+type Each<Settings> = {
+  readonly [Name in keyof Settings]: OrConfig<
+    Name extends "reads" ? OrConfigs<NonNullable<Settings[Name]>> | undefined : Settings[Name]
+  >
+}
 
 /** Settings that may each be read by a `Config`. The run-time parameters, a record, may have a `Config` for each. */
 export type OrConfigs<Settings> = Omit<Each<Settings>, "settings"> & {
@@ -28,8 +33,8 @@ export const readSettings = <Settings extends object>(
     )
   )
 
-/** The settings have two levels of objects, because the run-time parameters are one of them. */
-const MAX_LEVELS = 2
+/** The settings have three levels of objects: among those of the pool for reads are run-time parameters. */
+const MAX_LEVELS = 3
 
 /** Makes one Config of a value and of the Configs in it. */
 const configOf = (value: unknown, levels = MAX_LEVELS): Config.Config<unknown> => {

@@ -7,12 +7,15 @@ import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
 import * as Redacted from "effect/Redacted"
 import * as PgError from "../PgError.ts"
+import { didYouMean } from "./source/likeness.ts"
 
 export interface Given {
   /** The name by which the user knows the setting: `port`, `PGPORT`, `port of the URL`. */
   readonly name: string
   /** Whether the value is text in libpq's spelling, rather than an option of the right type. */
   readonly isText: boolean
+  /** Whether no other source is asked even if the value is empty. */
+  readonly isFinal?: boolean
   readonly value: unknown
 }
 
@@ -53,7 +56,9 @@ export const readChoice =
   <A extends string>(choices: ReadonlyArray<A>) =>
   ({ name, value }: Given): Read<A> => {
     const found = choices.find((choice) => choice === value)
-    return found === undefined ? invalid(name, `must be one of: ${choices.join(", ")}`) : Effect.succeed(found)
+    if (found !== undefined) return Effect.succeed(found)
+    const meant = typeof value === "string" ? didYouMean(value, choices) : ""
+    return invalid(name, `must be one of: ${choices.join(", ")}${meant}`)
   }
 
 export const readBoolean = ({ name, value }: Given): Read<boolean> =>
@@ -69,7 +74,7 @@ export const readFlag = (given: Given): Read<boolean> => {
 export const readInteger =
   (min: number, max: number) =>
   ({ isText, name, value }: Given): Read<number> => {
-    const number = isText && typeof value === "string" && /^ *\d+ *$/.test(value) ? Number(value) : value
+    const number = isText && typeof value === "string" && /^\s*\+?\d+\s*$/.test(value) ? Number(value) : value
     return typeof number === "number" && Number.isInteger(number) && number >= min && number <= max
       ? Effect.succeed(number)
       : invalid(
@@ -100,7 +105,7 @@ export const readMillis =
 
 /** As in libpq, a negative value means no limit. */
 const secondsOf = (value: unknown): number | undefined =>
-  typeof value === "string" && /^ *-?\d+ *$/.test(value) ? Math.max(0, Number(value) * 1000) : undefined
+  typeof value === "string" && /^\s*[+-]?\d+\s*$/.test(value) ? Math.max(0, Number(value) * 1000) : undefined
 
 const durationOf = (value: unknown): number | undefined =>
   isDurationInput(value) && !Number.isNaN(value)

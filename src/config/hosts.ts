@@ -73,7 +73,7 @@ const DEFAULT_PORT = 5432
 const MAX_PORT = 65_535
 
 /** The directories in which common distributions put the server's socket. */
-const SOCKET_DIRECTORIES = ["/run/postgresql", "/var/run/postgresql", "/tmp"]
+export const SOCKET_DIRECTORIES = ["/run/postgresql", "/var/run/postgresql", "/tmp"]
 
 export interface Hosts {
   readonly hosts: ReadonlyArray<HostAddress>
@@ -203,13 +203,14 @@ export const defaultAddresses = Effect.fnUntraced(function* (
   directories: ReadonlyArray<string>,
   port: number
 ): Effect.fn.Return<ReadonlyArray<HostAddress>> {
-  const sockets = new Set<string>()
+  const sockets = new Map<string, string>()
   for (const directory of directories) {
-    const socket = yield* Effect.promise(() => fs.realpath(socketIn(directory, port)).catch(() => undefined))
-    if (socket !== undefined) sockets.add(socket)
+    const socket = socketIn(directory, port)
+    const real = yield* Effect.promise(() => fs.realpath(socket).catch(() => undefined))
+    if (real !== undefined && !sockets.has(real)) sockets.set(real, socket)
   }
   return [
-    ...Array.from(sockets, (socket): HostAddress => ({ _tag: "Unix", path: socket, port })),
+    ...Array.from(sockets.values(), (socket): HostAddress => ({ _tag: "Unix", path: socket, port })),
     { _tag: "Tcp", host: "localhost", port }
   ]
 })

@@ -1,7 +1,7 @@
 /** Reads how TCP checks whether a silent server is still there. */
 import * as Effect from "effect/Effect"
 import type * as PgError from "../PgError.ts"
-import { type Given, invalid, readFlag, readInteger, readMillis, readMillisOrNoLimit, readOr } from "./given.ts"
+import { type Given, invalid, readInteger, readMillis, readMillisOrNoLimit, readOr } from "./given.ts"
 import type { Source } from "./source/sources.ts"
 
 export interface KeepAlive {
@@ -22,7 +22,7 @@ export const resolveKeepAlive = Effect.fnUntraced(function* (
 ): Effect.fn.Return<KeepAlive, PgError.InvalidConfigError> {
   const option = source("keepAlive")
   // libpq has two keys for it: whether to check at all, and after what time, where 0 leaves the time to the system.
-  const isWanted = yield* readOr(source("keepalives"), readFlag, true)
+  const isWanted = yield* readOr(source("keepalives"), readSwitch, true)
   const idle = yield* readOr(source("keepalives_idle"), readMillisOrNoLimit, 0)
   const fallback = isWanted ? idle || DEFAULT_MILLIS : 0
   const keepAliveMillis = yield* readOr(option, readMillisOrNoLimit, fallback)
@@ -39,6 +39,12 @@ export const resolveKeepAlive = Effect.fnUntraced(function* (
     keepAliveCount: keepAliveCount || undefined
   }
 })
+
+/** As in libpq, every number but 0 switches it on. */
+const readSwitch = (given: Given): Effect.Effect<boolean, PgError.InvalidConfigError> =>
+  typeof given.value === "string" && /^\s*[+-]?\d+\s*$/.test(given.value)
+    ? Effect.succeed(Number(given.value) !== 0)
+    : Effect.fail(invalid(given.name, "must be 1 or 0"))
 
 /** Older versions of Node ignore the interval and the count without a word. */
 const checkNode = (given: Given | undefined): Effect.Effect<void, PgError.InvalidConfigError> => {

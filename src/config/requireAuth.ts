@@ -68,17 +68,14 @@ export const readRequireAuth = Effect.fnUntraced(function* (
     return yield* invalid(name, "must have ! before each method or before none")
   }
   const methods = yield* readMethods(given, negated.length > 0 ? negated.map((word) => word.slice(1)) : words)
+  const known = AUTH_METHODS.filter((method) => methods.includes(method))
   if (negated.length > 0) {
-    return {
-      requireAuth: AUTH_METHODS.filter((method) => !methods.includes(method)),
-      allowCleartextPassword: false
-    }
+    return { requireAuth: AUTH_METHODS.filter((method) => !known.includes(method)), allowCleartextPassword: false }
   }
-  const requireAuth = AUTH_METHODS.filter((method) => methods.includes(method))
-  if (requireAuth.length === 0) {
+  if (known.length === 0) {
     return yield* invalid(name, "allows only gss or sspi, which this client does not support")
   }
-  return { requireAuth, allowCleartextPassword: requireAuth.includes("password") }
+  return { requireAuth: known, allowCleartextPassword: known.includes("password") }
 })
 
 const isNegated = (word: unknown): word is string => typeof word === "string" && word.startsWith("!")

@@ -2,16 +2,10 @@
 import * as Effect from "effect/Effect"
 import type * as PgError from "../PgError.ts"
 import { type Given, invalid, readOr, readText } from "./given.ts"
-import type { OptionName, TextOnlyName } from "./source/names.ts"
 import type { Source } from "./source/sources.ts"
 
-/** Run-time parameters that have their own setting, or that can only be given as text. */
-const PARAMETERS: ReadonlyArray<readonly [parameter: string, setting: OptionName | TextOnlyName]> = [
-  ["application_name", "applicationName"],
-  ["options", "options"],
-  ["DateStyle", "DateStyle"],
-  ["TimeZone", "TimeZone"]
-]
+/** Run-time parameters of the environment. libpq does not send one whose value is `default`. */
+const VARIABLES = ["DateStyle", "TimeZone", "geqo"] as const
 
 /** What `settings` may not contain, and what to use instead. */
 const RESERVED: ReadonlyMap<string, string> = new Map([
@@ -30,9 +24,14 @@ export const startupParameters = Effect.fnUntraced(function* (
     ["user", user],
     ["database", database]
   ])
-  for (const [parameter, setting] of PARAMETERS) {
-    const value = yield* readOr(source(setting), readText, undefined)
-    if (value !== undefined) parameters.set(parameter, value)
+  const options = yield* readOr(source("options"), readText, undefined)
+  if (options !== undefined) parameters.set("options", options)
+  const fallback = yield* readOr(source("fallback_application_name"), readText, undefined)
+  const applicationName = yield* readOr(source("applicationName"), readText, fallback)
+  if (applicationName !== undefined && applicationName !== "") parameters.set("application_name", applicationName)
+  for (const parameter of VARIABLES) {
+    const value = yield* readOr(source(parameter), readText, undefined)
+    if (value !== undefined && value.toLowerCase() !== "default") parameters.set(parameter, value)
   }
   for (const [parameter, value] of yield* readOr(source("settings"), readSettings, [])) {
     // Names of run-time parameters are case-insensitive, so the setting replaces one that is spelled differently.

@@ -3,6 +3,7 @@ import * as Effect from "effect/Effect"
 import type * as PgError from "../PgError.ts"
 import { defaultPemFile, type Environment } from "./source/files.ts"
 import { type Given, invalid, readChoice, readFlag, readOr, readSecretText } from "./given.ts"
+import { insteadOfSslMode } from "./source/otherClients.ts"
 import { belongTogether, readKey, readPem, readRevocationDirectory, readRevocationLists } from "./source/pem.ts"
 import type { Source } from "./source/sources.ts"
 
@@ -83,7 +84,7 @@ export const resolveTls = Effect.fnUntraced(function* (source: Source, environme
   const root = source("sslRootCert")
   const rootText = yield* readOr(root, readSecretText, undefined)
   const mode = source("sslMode")
-  const sslMode = yield* readOr(mode, readChoice(MODES), defaultMode(source("requiressl"), rootText))
+  const sslMode = yield* readOr(mode, readMode, defaultMode(source("requiressl"), rootText))
   if (rootText === SYSTEM && sslMode !== "verify-full") {
     return yield* invalid(
       mode?.name,
@@ -107,6 +108,13 @@ export const resolveTls = Effect.fnUntraced(function* (source: Source, environme
         }
   return { sslMode, sslNegotiation, sslCertMode, sslSni, ...versions, ...certificates }
 })
+
+const readMode = (given: Given): Effect.Effect<SslMode, PgError.InvalidConfigError> => {
+  const instead = insteadOfSslMode.get(given.value)
+  return instead === undefined
+    ? readChoice(MODES)(given)
+    : invalid(given.name, `must be one of: ${MODES.join(", ")}; write ${instead}`)
+}
 
 /** `PGREQUIRESSL=1` is the old form of `PGSSLMODE=require`. */
 const defaultMode = (requiressl: Given | undefined, rootText: string | undefined): SslMode => {
@@ -181,9 +189,7 @@ const resolveTrust = Effect.fnUntraced(function* (
   environment: Environment
 ): Read<Pick<Certificates, "sslRootCert" | "sslCrl">> {
   const sslRootCert =
-    rootText === SYSTEM || (root === undefined && sslMode === "prefer")
-      ? undefined
-      : yield* readPem(root, defaultPemFile(environment, "root.crt"), "CERTIFICATE")
+    rootText === SYSTEM ? undefined : yield* readPem(root, defaultPemFile(environment, "root.crt"), "CERTIFICATE")
   if (sslRootCert === undefined && sslMode === "verify-ca") {
     return yield* invalid(
       mode?.name,

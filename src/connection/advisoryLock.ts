@@ -50,7 +50,7 @@ export const withLock = <A, E, R>(
   const request = acquire(lock, "")
   if (isLostBetweenStatements(lock)) return Effect.fail(notKept(request.sql, "none"))
   // The time for which the lock is held is not part of the report.
-  const wait = router.observed("withAdvisoryLock", request, level.run(request), { timeout: options.timeout })
+  const wait = router.observed("withAdvisoryLock", request, level.run(request), { timeout: options.timeout }, level)
   return Effect.uninterruptibleMask((restore) =>
     Effect.andThen(onLoss(restore(wait), lock), () => under(lock, request, restore(effect)))
   )
@@ -67,7 +67,7 @@ export const withLockIfAvailable = <A, E, R>(
   const lock = lockOf(level, key, options.shared)
   const request = acquire(lock, "try_")
   if (isLostBetweenStatements(lock)) return Effect.fail(notKept(request.sql, "none"))
-  const attempt = router.observed("withAdvisoryLockIfAvailable", request, level.run(request))
+  const attempt = router.observed("withAdvisoryLockIfAvailable", request, level.run(request), undefined, level)
   return Effect.uninterruptibleMask((restore) =>
     Effect.flatMap(onLoss(restore(attempt), lock), (isGranted) =>
       isGranted ? Effect.asSome(under(lock, request, restore(effect))) : Effect.succeedNone

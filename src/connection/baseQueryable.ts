@@ -19,7 +19,7 @@ import { batch, batchWithBarriers } from "./pipeline/batch.ts"
 import { withBatch, withStatement } from "../call/withStatement.ts"
 import { copyBytesIn, copyRowsIn } from "./copy/copyIn.ts"
 import { copyBytesOut, copyRowsOut } from "./copy/copyOut.ts"
-import { withSource, withTable } from "./copy/copyStatement.ts"
+import { copyingIn, copyingOut } from "./copy/copying.ts"
 import { cursor, scrollCursor } from "./cursor.ts"
 import { executeMany, fetchMany } from "./pipeline/executeMany.ts"
 import type * as Queryables from "./queryable/queryable.ts"
@@ -38,7 +38,7 @@ import * as Shape from "../call/shape.ts"
 import { prepared } from "./statement.ts"
 import { decodedStream, stream } from "./stream.ts"
 import { withTimeout } from "../call/timeout.ts"
-import { begin, type Begun, type Ending, withTransaction } from "./transaction.ts"
+import { begin, type Begun, type Ending, readingOf, withTransaction } from "./transaction.ts"
 import type {
   BarrierResult,
   BatchResult,
@@ -141,7 +141,7 @@ export class BaseQueryable extends Inspectable.Class implements Queryables.Query
     const fault = Shape.faultOf("channel", channel, Shape.text) ?? Shape.faultOf("payload", payload, Shape.text)
     return this.checked(fault, options, (known) => {
       const request = Request.ownTupleRows("SELECT pg_catalog.pg_notify($1, $2)", [channel, payload])
-      return Effect.asVoid(this.#router.run("notify", request, known))
+      return Effect.asVoid(this.#router.run("notify", request, { ...known, readOnly: false }))
     })
   }
 
@@ -194,15 +194,9 @@ export class BaseQueryable extends Inspectable.Class implements Queryables.Query
     bytes: Uint8Array | Iterable<Uint8Array> | Stream.Stream<Uint8Array, E, R>,
     options?: PgCopy.InOptions
   ): Effect.Effect<PgCopy.Result, E | PgError.PgError, R> {
-    return withTable(table, (into) =>
-      Shape.unless(Shape.faultOf("bytes", bytes, Shape.bytes), () =>
-        Shape.withOptions(options, Options.COPY_OPTIONS, (known = {}) => {
-          const copied = this.#router.onLevel((level) =>
-            Effect.scoped(copyBytesIn(this.#router, level, into, bytes, known))
-          )
-          return withTimeout("copyIn", undefined, copied, known.timeout)
-        })
-      )
+    const fault = Shape.faultOf("bytes", bytes, Shape.bytes)
+    return copyingIn(this.#router, "copyIn", [table, fault, options], Options.COPY_OPTIONS, (level, into, known) =>
+      Effect.scoped(copyBytesIn(this.#router, level, into, bytes, known))
     )
   }
 
@@ -211,36 +205,22 @@ export class BaseQueryable extends Inspectable.Class implements Queryables.Query
     rows: Iterable<PgCopy.InputRow> | Stream.Stream<PgCopy.InputRow, E, R>,
     options?: PgCopy.RowsInOptions
   ): Effect.Effect<PgCopy.Result, E | PgError.PgError, R> {
-    return withTable(table, (into) =>
-      Shape.unless(Shape.faultOf("rows", rows, Shape.rows), () =>
-        Shape.withOptions(options, Options.COPY_ROWS_OPTIONS, (known = {}) => {
-          const copied = this.#router.onLevel((level) =>
-            Effect.scoped(copyRowsIn(this.#router, level, into, rows, known))
-          )
-          return withTimeout("copyInRows", undefined, copied, known.timeout)
-        })
-      )
+    const fault = Shape.faultOf("rows", rows, Shape.rows)
+    return copyingIn(
+      this.#router,
+      "copyInRows",
+      [table, fault, options],
+      Options.COPY_ROWS_OPTIONS,
+      (level, into, known) => Effect.scoped(copyRowsIn(this.#router, level, into, rows, known))
     )
   }
 
   copyOut(source: PgCopy.Source, options?: PgCopy.OutOptions): Stream.Stream<Uint8Array, PgError.PgError> {
-    return Stream.unwrap(
-      withSource(source, (from) =>
-        Shape.withOptions(options, Options.COPY_OPTIONS, (known = {}) =>
-          Effect.succeed(copyBytesOut(this.#router, from, known))
-        )
-      )
-    )
+    return copyingOut(this.#router, source, options, Options.COPY_OPTIONS, copyBytesOut)
   }
 
   copyOutRows(source: PgCopy.Source, options?: PgCopy.Observed): Stream.Stream<Row, PgError.PgError> {
-    return Stream.unwrap(
-      withSource(source, (from) =>
-        Shape.withOptions(options, Options.OBSERVED_OPTIONS, (known = {}) =>
-          Effect.succeed(copyRowsOut(this.#router, from, known))
-        )
-      )
-    )
+    return copyingOut(this.#router, source, options, Options.OBSERVED_OPTIONS, copyRowsOut)
   }
 
   // ------------------------------------------------------------------------------------------------- many
@@ -252,12 +232,10 @@ export class BaseQueryable extends Inspectable.Class implements Queryables.Query
   ): Effect.Effect<ManyResult, E | PgError.PgError, R> {
     const fault = Shape.sqlFault("executeMany", sql) ?? Shape.faultOf("rows", rows, Shape.rows)
     return this.checked(fault, options, (known) =>
-      this.#router.observed(
-        "executeMany",
-        manyRuns(sql),
-        executeMany(this.#router, { sql, statements: this.#router.source.statements }, rows),
-        known
-      )
+      this.#router.reading({ texts: [sql], readOnly: known?.readOnly }, (router) => {
+        const statement = { sql, statements: router.source.statements }
+        return router.observed("executeMany", manyRuns(sql), executeMany(router, statement, rows), known)
+      })
     )
   }
 
@@ -279,12 +257,10 @@ export class BaseQueryable extends Inspectable.Class implements Queryables.Query
     const fault = Shape.sqlFault("fetchMany", sql) ?? Shape.faultOf("rows", rows, Shape.rows)
     return Shape.unless(fault, () =>
       Shape.withOptions(options, Options.ROW_OPTIONS, (known) => {
-        const fetched = this.#router.observed(
-          "fetchMany",
-          manyRuns(sql),
-          fetchMany(this.#router, { sql, statements: this.#router.source.statements }, rows),
-          known
-        )
+        const fetched = this.#router.reading({ texts: [sql], readOnly: known?.readOnly }, (router) => {
+          const statement = { sql, statements: router.source.statements }
+          return router.observed("fetchMany", manyRuns(sql), fetchMany(router, statement, rows), known)
+        })
         return Effect.flatMap(fetched, (portions) => decodePortions(known?.row, portions))
       })
     )
@@ -303,11 +279,13 @@ export class BaseQueryable extends Inspectable.Class implements Queryables.Query
     options?: CallOptions & { readonly errorBarriers?: boolean | undefined }
   ): Answer<ReadonlyArray<BarrierResult | BatchResult>> {
     return withBatch(statements, this.#router.names, (known) =>
-      Shape.withOptions(options, Options.BATCH_OPTIONS, (how) => {
-        const answer: Answer<ReadonlyArray<BarrierResult | BatchResult>> =
-          how?.errorBarriers === true ? batchWithBarriers(this.#router, known) : batch(this.#router, known)
-        return this.#router.observed("batch", { sql: known[0]?.sql ?? "", params: undefined, many: known }, answer, how)
-      })
+      Shape.withOptions(options, Options.BATCH_OPTIONS, (how) =>
+        this.#router.reading({ texts: known.map(({ sql }) => sql), readOnly: how?.readOnly }, (router) => {
+          const answer: Answer<ReadonlyArray<BarrierResult | BatchResult>> =
+            how?.errorBarriers === true ? batchWithBarriers(router, known) : batch(router, known)
+          return router.observed("batch", { sql: known[0]?.sql ?? "", params: undefined, many: known }, answer, how)
+        })
+      )
     )
   }
 
@@ -320,14 +298,16 @@ export class BaseQueryable extends Inspectable.Class implements Queryables.Query
     ...call: Call<StreamOptions & Partial<RowStreamOptions<unknown, unknown>>>
   ): Stream.Stream<unknown, PgError.PgError, unknown> {
     return Stream.unwrap(
-      withStatement(call, this.#router.names, Options.STREAM_OPTIONS, (sql, params, options) => {
-        const statement = { sql, params, statements: this.#router.source.statements }
-        return Effect.succeed(
-          options?.row === undefined
-            ? stream(this.#router, statement, options)
-            : decodedStream(this.#router, statement, options, options.row)
-        )
-      })
+      withStatement(call, this.#router.names, Options.STREAM_OPTIONS, (sql, params, options) =>
+        this.#router.reading({ texts: [sql], readOnly: options?.readOnly }, (router) => {
+          const statement = { sql, params, statements: router.source.statements }
+          return Effect.succeed(
+            options?.row === undefined
+              ? stream(router, statement, options)
+              : decodedStream(router, statement, options, options.row)
+          )
+        })
+      )
     )
   }
 
@@ -338,7 +318,9 @@ export class BaseQueryable extends Inspectable.Class implements Queryables.Query
   cursor(...call: Call<CursorOptions>): Answer<PgCursor, Scope.Scope> {
     return withStatement(call, this.#router.names, Options.CURSOR_OPTIONS, (sql, params, options = {}) => {
       const open = options.scroll === true ? scrollCursor : cursor
-      return open(this.#router, { sql, params, statements: this.#router.source.statements }, options)
+      return this.#router.reading({ texts: [sql], readOnly: options.readOnly }, (router) =>
+        open(router, { sql, params, statements: router.source.statements }, options)
+      )
     })
   }
 
@@ -346,9 +328,12 @@ export class BaseQueryable extends Inspectable.Class implements Queryables.Query
 
   prepare(sql: string, options?: PrepareOptions): Answer<PgStatement, Scope.Scope> {
     return Shape.unless(Shape.sqlFault("prepare", sql), () =>
-      Shape.withOptions(options, Options.PREPARE_OPTIONS, (known) =>
-        withTimeout("prepare", sql, prepared(this.#router, sql, known?.name, queryableOf), known?.timeout)
-      )
+      Shape.withOptions(options, Options.PREPARE_OPTIONS, (known) => {
+        const held = this.#router.reading({ texts: [sql], readOnly: known?.readOnly }, (router) =>
+          prepared(router, sql, known?.name, queryableOf)
+        )
+        return withTimeout("prepare", sql, held, known?.timeout)
+      })
     )
   }
 
@@ -359,16 +344,18 @@ export class BaseQueryable extends Inspectable.Class implements Queryables.Query
     options?: Queryables.WithTransactionOptions
   ): Effect.Effect<A, E | PgError.PgError, R> {
     return Shape.unless(Shape.faultOf("effect", effect, Shape.effect), () =>
-      Shape.withOptions(options, Options.WITH_TRANSACTION_OPTIONS, (known = {}) =>
-        withTimeout("withTransaction", undefined, withTransaction(this.#router, effect, known), known.timeout)
-      )
+      Shape.withOptions(options, Options.WITH_TRANSACTION_OPTIONS, (known = {}) => {
+        const whole = this.#router.reading(readingOf(known), (router) => withTransaction(router, effect, known))
+        return withTimeout("withTransaction", undefined, whole, known.timeout)
+      })
     )
   }
 
   begin(options?: Queryables.TransactionOptions): Effect.Effect<Queryables.Transaction, PgError.PgError, Scope.Scope> {
     return Shape.withOptions(options, Options.TRANSACTION_OPTIONS, (known = {}) => {
-      const begun = Effect.map(begin(this.#router, known), (transaction) => new Handle(transaction))
-      return withTimeout("begin", undefined, begun, known.timeout)
+      const begun = this.#router.reading(readingOf(known), (router) => begin(router, known))
+      const handle = Effect.map(begun, (transaction) => new Handle(transaction))
+      return withTimeout("begin", undefined, handle, known.timeout)
     })
   }
 

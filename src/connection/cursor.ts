@@ -139,7 +139,12 @@ const openingOn = (
     const level = own === undefined ? router.levelFrom(made) : Effect.succeed(own)
     const run: Run = (request) => {
       const answer = Effect.flatMap(level, (at) => at.run(request))
-      const inTime = withTimeout("cursor", request.sql, router.observed("cursor", request, answer), timeout)
+      const inTime = withTimeout(
+        "cursor",
+        request.sql,
+        router.observed("cursor", request, answer, undefined, own ?? made),
+        timeout
+      )
       return Effect.onError(inTime, () => Effect.sync(() => (hasFailed = true)))
     }
     return { made, portal, run }

@@ -16,11 +16,12 @@ import type { Statements } from "../session/statement/statements.ts"
 import type { LastCommit } from "../session/transaction/lastCommit.ts"
 import { TransactionLevel } from "../session/transaction/transactionLevel.ts"
 import { withTimeout } from "../call/timeout.ts"
-import type { CallOptions } from "../call/call.ts"
+import type { CallOptions, ReadOnlyOptions } from "../call/call.ts"
 
 /** Lends the sessions of a pool. */
 export interface Lender {
   readonly level?: undefined
+  readonly session?: undefined
   readonly observer: Observer
   readonly catalogue: Catalogue
   readonly statements?: undefined
@@ -52,6 +53,13 @@ interface Catalogue {
   readonly names: ColumnNames
   /** Drops what is known of its types and statements. */
   reload(): void
+}
+
+/** What a call says of whether it only reads. */
+export interface Reading {
+  /** Its statements; none if it has no SQL, and certainly only reads. */
+  readonly texts: ReadonlyArray<string>
+  readonly readOnly: CallOptions["readOnly"]
 }
 
 export type SessionSource = Lender | LevelSource
@@ -90,14 +98,8 @@ class Bond {
 /** The key under which the context of a fiber holds the level that the fiber is bound to. */
 export type BondKey = Context.Service<Bond, Bond>
 
-/** Provides what an adapter knows a transaction by to the body of it. */
-export type Companion = <A, E, R>(body: Effect.Effect<A, E, R>, level: TransactionLevel) => Effect.Effect<A, E, R>
-
-const accompanied = <A, E, R>(
-  effect: Effect.Effect<A, E, R>,
-  level: TransactionLevel,
-  companions: ReadonlyArray<Companion>
-): Effect.Effect<A, E, R> => companions.reduce((whole, companion) => companion(whole, level), effect)
+/** Adds what an adapter knows a transaction by to the context of its body. */
+export type Companion = <R>(context: Context.Context<R>, level: TransactionLevel) => Context.Context<R>
 
 let keys = 0
 
@@ -158,22 +160,36 @@ export class Router {
       const target = this.targetOf(fiber)
       const { comment } = this.observer
       const run = comment === undefined ? target.runIn(fiber, request) : commented(comment, operation, request, target)
-      return this.observer.observe(fiber, operation, request, run)
+      return this.observer.observe(fiber, operation, request, run, target.session)
     })
     return options?.timeout === undefined ? answer : withTimeout(operation, request.sql, answer, options.timeout)
   }
 
-  /** Applies the timeout to a call of several requests, and reports the call to the observer. */
+  /**
+   * Applies the timeout to a call of several requests, and reports the call to the observer. `level` is where the call
+   * runs, if it has borrowed a session already.
+   */
   observed<A, E, R>(
     operation: string,
     asked: Asked,
     answer: Effect.Effect<A, E | PgError.PgError, R>,
-    options?: CallOptions
+    options?: CallOptions,
+    level?: TransactionLevel
   ): Effect.Effect<A, E | PgError.PgError, R> {
     const observed = Effect.withFiber<A, E | PgError.PgError, R>((fiber) =>
-      this.observer.observe(fiber, operation, asked, answer)
+      this.observer.observe(fiber, operation, asked, answer, (level ?? this.targetOf(fiber)).session)
     )
     return withTimeout(operation, asked.sql, observed, options?.timeout)
+  }
+
+  /** Gives `use` the router of a call that may only read: for such calls, a router may have another one. */
+  reading<A, E, R>(_call: Reading, use: (router: Router) => Effect.Effect<A, E, R>): Effect.Effect<A, E, R> {
+    return use(this)
+  }
+
+  /** Runs an effect of which the calls that only read may be routed elsewhere. */
+  region<A, E, R>(effect: Effect.Effect<A, E, R>, _options: ReadOnlyOptions): Effect.Effect<A, E, R> {
+    return effect
   }
 
   // ------------------------------------------------------------------------------------------------- levels
@@ -215,8 +231,14 @@ export class Router {
 
   /** Binds an effect to a level: its calls run there. */
   bind<A, E, R>(level: TransactionLevel, effect: Effect.Effect<A, E, R>): Effect.Effect<A, E, R> {
-    const bound = Effect.provideService(effect, this.key, new Bond(level))
-    return this.companions.length > 0 && level.isTransaction ? accompanied(bound, level, this.companions) : bound
+    const { companions, key } = this
+    const bond = new Bond(level)
+    if (companions.length === 0 || !level.isTransaction) return Effect.provideService(effect, key, bond)
+    return Effect.updateContext(effect, (context: Context.Context<R>): Context.Context<R> => {
+      let known: Context.Context<R> = Context.add(context, key, bond)
+      for (const companion of companions) known = companion(known, level)
+      return known
+    })
   }
 
   /** Gives `use` the level of the fiber if its calls are a part of a transaction. */
@@ -243,7 +265,7 @@ export class Router {
   }
 
   /** The level that a transaction or a lock has bound the fiber to. */
-  private bondOf(fiber: Fiber.Fiber<unknown, unknown>): TransactionLevel | undefined {
+  protected bondOf(fiber: Fiber.Fiber<unknown, unknown>): TransactionLevel | undefined {
     return this.knownKey && Context.getOrUndefined(fiber.context, this.knownKey)?.level
   }
 }

@@ -219,7 +219,7 @@ class Reading {
 
   private get page(): Answer<Page<Row>> {
     const next = this.asked(page(this.portal, this.options, this.fetchSize))
-    return this.router.observed("stream", this.options, next).pipe(
+    return this.router.observed("stream", this.options, next, undefined, this.level).pipe(
       // A page that timed out was interrupted, and its transaction can no longer be committed.
       Effect.onError(() => Effect.sync(() => (this.hasFailed = true))),
       Effect.map((page) => {

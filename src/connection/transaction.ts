@@ -11,7 +11,7 @@ import type { LastCommit } from "../session/transaction/lastCommit.ts"
 import { type LevelOptions, TransactionLevel } from "../session/transaction/transactionLevel.ts"
 import { beginStatement, PLAIN_BEGIN } from "./beginStatement.ts"
 import type { TransactionOptions, WithTransactionOptions } from "./queryable/queryable.ts"
-import type { Lender, Router } from "./router.ts"
+import type { Lender, Reading, Router } from "./router.ts"
 
 /** Runs an effect in a transaction, or in a savepoint if the fiber is in a transaction. */
 export const withTransaction = <A, E, R>(
@@ -22,6 +22,12 @@ export const withTransaction = <A, E, R>(
   const begin = beginStatement(options)
   return typeof begin === "string" ? begunWith(router, effect, begin, options) : Effect.fail(begin)
 }
+
+/** A standby takes read-only transactions, but none that is serializable. */
+export const readingOf = ({ access, isolation }: TransactionOptions): Reading => ({
+  texts: [],
+  readOnly: access === "read only" && isolation !== "serializable" ? undefined : false
+})
 
 /** Runs an effect in a transaction that the statement `begin` begins, or in a savepoint. */
 export const begunWith = <A, E, R>(
@@ -34,7 +40,8 @@ export const begunWith = <A, E, R>(
     outer.within({ ...levelOptions(begin, options), afterEnd, lastCommit }, (level) => router.bind(level, effect))
   const { retry } = options
   const { observer } = router
-  const inside = (level: TransactionLevel, fiber: Fiber.Fiber<unknown, unknown>) => observer.savepoint(fiber, on(level))
+  const inside = (level: TransactionLevel, fiber: Fiber.Fiber<unknown, unknown>) =>
+    observer.savepoint(fiber, on(level), level.session)
   const whole = (target: TransactionLevel | Lender, attempts: Attempts | undefined) => {
     const once = Effect.suspend(() => {
       const afterEnd = new AfterEnd()

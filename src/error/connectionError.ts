@@ -1,6 +1,9 @@
 /** The errors of a connection itself: when its settings are wrong, when it cannot be opened, and when it is lost. */
+import { atPlace, type ConnectPlace, type ConnectStage, describePlace } from "./connectPlace.ts"
 import type { Outcome, PostgresError } from "./postgresError.ts"
 import { TaggedError } from "./taggedError.ts"
+
+export type { ConnectPlace, ConnectStage } from "./connectPlace.ts"
 
 /**
  * A setting is missing, malformed, or inconsistent with another. No connection was attempted.
@@ -24,27 +27,13 @@ export class InvalidConfigError extends TaggedError("InvalidConfigError")<{
 }
 
 /**
- * How far an attempt to connect got: looking up the host name (`resolve`), opening the connection (`tcp`), negotiating
- * TLS (`tls`), or the conversation until the session is ready (`startup`).
- *
- * @category models
- * @since 0.1.0
- */
-export type ConnectStage = "resolve" | "tcp" | "tls" | "startup"
-
-/**
  * One address that was tried, and the reason it failed.
  *
  * @category models
  * @since 0.1.0
  */
-export interface ConnectAttempt {
-  /** A name or an address as configured, or the path of a Unix socket. */
-  readonly host: string
-  readonly port: number | undefined
-  /** The address to which the host name was resolved, if it was. */
-  readonly address: string | undefined
-  readonly stage: ConnectStage
+export interface ConnectAttempt extends ConnectPlace {
+  /** For a server that was reached, but has not the role of `targetSessionAttrs`, it begins with what the server is. */
   readonly reason: string
   /** The protocol of the server that answered, such as `HTTP`, if it was recognized and is not PostgreSQL's. */
   readonly protocol?: string | undefined
@@ -81,11 +70,7 @@ const describeAttempts = (attempts: ReadonlyArray<ConnectAttempt>): string => {
   return ["cannot connect to any host", first, ...more].join("\n  ")
 }
 
-const describeAttempt = ({ host, port, address, stage, reason }: ConnectAttempt): string => {
-  const place = port === undefined ? host : `${host}:${port}`
-  const resolved = address === undefined || address === host ? place : `${place} (${address})`
-  return `${resolved}, ${stage}: ${reason}`
-}
+const describeAttempt = (attempt: ConnectAttempt): string => `${describePlace(attempt)}: ${attempt.reason}`
 
 /**
  * Client and server did not agree on authentication: the server requires a method that is unsupported or not allowed,
@@ -99,13 +84,20 @@ export class AuthenticationError extends TaggedError("AuthenticationError")<{
   /** PostgreSQL's name of the method: `scram-sha-256`, `md5`, `password`, ... */
   readonly method: string | undefined
   readonly reason: string
+  /** Which server it was. */
+  readonly place?: ConnectPlace | undefined
   readonly message: string
 }> {
   readonly outcome = "none"
 
-  constructor(fields: { readonly method: string | undefined; readonly reason: string }) {
-    const { method, reason } = fields
-    super({ ...fields, message: `cannot authenticate${method === undefined ? "" : ` with ${method}`}: ${reason}` })
+  constructor(fields: {
+    readonly method: string | undefined
+    readonly reason: string
+    readonly place?: ConnectPlace | undefined
+  }) {
+    const { method, place, reason } = fields
+    const how = method === undefined ? "" : ` with ${method}`
+    super({ ...fields, message: `cannot authenticate${how}: ${reason}${atPlace(place)}` })
   }
 }
 
@@ -122,6 +114,8 @@ export class ConnectionLostError extends TaggedError("ConnectionLostError")<{
   /** True only if no byte of the request was sent, so that sending it on another connection cannot run it twice. */
   readonly safeToRetry: boolean
   readonly outcome: Outcome
+  /** Which server it was, if the connection was lost while it was being opened. */
+  readonly place?: ConnectPlace | undefined
   readonly message: string
 }> {
   constructor(fields: {
@@ -129,10 +123,11 @@ export class ConnectionLostError extends TaggedError("ConnectionLostError")<{
     readonly server: PostgresError | undefined
     readonly safeToRetry: boolean
     readonly outcome: Outcome
+    readonly place?: ConnectPlace | undefined
   }) {
-    const { reason, server } = fields
+    const { place, reason, server } = fields
     const told = server === undefined ? "" : ` (the server said: ${server.message})`
-    super({ ...fields, message: `the connection is lost: ${reason}${told}` })
+    super({ ...fields, message: `the connection is lost: ${reason}${told}${atPlace(place)}` })
   }
 }
 
@@ -146,11 +141,18 @@ export class ConnectionLostError extends TaggedError("ConnectionLostError")<{
 export class ProtocolError extends TaggedError("ProtocolError")<{
   readonly received: string
   readonly expected: string
+  /** Which server it was, if the connection was being opened. */
+  readonly place?: ConnectPlace | undefined
   readonly message: string
 }> {
   readonly outcome = "unknown"
 
-  constructor(fields: { readonly received: string; readonly expected: string }) {
-    super({ ...fields, message: `the server sent ${fields.received}, but the client expected ${fields.expected}` })
+  constructor(fields: {
+    readonly received: string
+    readonly expected: string
+    readonly place?: ConnectPlace | undefined
+  }) {
+    const { expected, place, received } = fields
+    super({ ...fields, message: `the server sent ${received}, but the client expected ${expected}${atPlace(place)}` })
   }
 }

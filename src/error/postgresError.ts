@@ -1,6 +1,7 @@
 /** The errors that the server reports: one class whose tag is the name of the SQLSTATE. */
 import * as Data from "effect/Data"
 import * as Inspectable from "effect/Inspectable"
+import { atPlace, type ConnectPlace } from "./connectPlace.ts"
 import { sqlStates } from "./sqlState.generated.ts"
 import type { ErrorFields } from "../wire/errorFields.ts"
 import { renderEssentials, renderReport } from "./report.ts"
@@ -52,6 +53,8 @@ export interface PostgresErrorContext {
   readonly outcome: Outcome
   /** The number, from 1, of the failed row of `executeMany` or `fetchMany`, or of the failed statement of `batch`. */
   readonly row?: number | undefined
+  /** Which server it was, if it has refused a connection. The message then ends with it. */
+  readonly place?: ConnectPlace | undefined
 }
 
 /** The fields that may quote rows and parameters. */
@@ -90,7 +93,7 @@ export class PostgresError<out Tag extends SqlStateTag = SqlStateTag>
   /** Use `fromServer`, which determines the tag. */
   constructor(tag: Tag, fields: ErrorFields, context: PostgresErrorContext) {
     const { detail, where, internalQuery, ...shown } = fields
-    super({ ...shown, ...context })
+    super({ ...shown, ...context, message: shown.message + atPlace(context.place) })
     this._tag = tag
     this.#confidential = { detail, where, internalQuery }
     // The stack within the driver tells the reader nothing; the statement does.
@@ -205,8 +208,8 @@ const codeOf = (tag: SqlStateTag): string => [...tags].find(([, listed]) => list
  * @since 0.1.0
  */
 export const make = <Tag extends SqlStateTag>(tag: Tag, fields: MakeFields = {}): PostgresError<Tag> => {
-  const { sql, outcome = "none", row, ...given } = fields
-  return new PostgresError(tag, { ...unsaid, code: codeOf(tag), ...given }, { sql, outcome, row })
+  const { sql, outcome = "none", row, place, ...given } = fields
+  return new PostgresError(tag, { ...unsaid, code: codeOf(tag), ...given }, { sql, outcome, row, place })
 }
 
 const unsaid: Omit<ErrorFields, "code"> = {

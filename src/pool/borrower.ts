@@ -14,3 +14,11 @@ export interface Borrower {
   /** If `timeIsUp` is true, callers that came later may still get a session. */
   refuse(cause: Cause.Cause<PgError.PgError>, timeIsUp: boolean): void
 }
+
+/** A caller that has to wait. */
+export interface Waiting {
+  readonly borrower: Borrower
+  /** Both by the pool's clock. */
+  readonly since: number
+  readonly deadline: number
+}

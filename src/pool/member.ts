@@ -1,4 +1,5 @@
 /** A session together with what its pool knows about it. */
+import type { Place } from "../session/opening/knownHosts.ts"
 import type { TypeCatalogue } from "../session/types/typeCatalogue.ts"
 import type { Session } from "../session/engine/session.ts"
 
@@ -18,6 +19,10 @@ export interface Member {
   readonly expiresAt: number
   /** The session's types, with the codecs that the `init` hook set. */
   readonly catalogue: TypeCatalogue
+  /** Where the session is, and which role its server has to have; undefined if that does not matter. */
+  readonly place?: Place | undefined
+  /** Whether the session has to be checked before it is lent, because another one to its server was lost. */
+  isSuspect?: boolean
   /** The reset that has already been sent for the session, if nothing has been asked of it since. */
   earlyReset?: PendingReset | undefined
   /** How often the session has been lent. */

@@ -18,7 +18,7 @@ import * as PgError from "../PgError.ts"
 import type * as PgNotification from "../PgNotification.ts"
 import { submitControl } from "../session/transaction/control.ts"
 import type { Session } from "../session/engine/session.ts"
-import { isTransient, reconnectDelay } from "./reconnect.ts"
+import { isTransient, reconnectDelay } from "./opening/reconnect.ts"
 import type { Timers } from "./timers.ts"
 
 /** How often a new reader tries while the connection is lost; the pauses add up to three to six seconds. */

@@ -7,20 +7,19 @@
  */
 import * as Cause from "effect/Cause"
 import * as Exit from "effect/Exit"
-import * as Option from "effect/Option"
 import type { ResolvedPoolConfig } from "../PgConfig.ts"
 import * as PgError from "../PgError.ts"
 import { Fifo } from "../session/engine/fifo.ts"
 import { submitControl } from "../session/transaction/control.ts"
 import { TransactionStatus } from "../wire/backendMessage.ts"
-import type { Borrower } from "./borrower.ts"
+import type { Borrower, Waiting } from "./borrower.ts"
 import type { Member } from "./member.ts"
 import type { PoolHealth } from "./observing/health.ts"
 import type { PoolCounts, PoolReports } from "./observing/meter.ts"
-import type { OpenMember } from "./opener.ts"
-import { isTransient, reconnectDelay } from "./reconnect.ts"
+import type { OpenMember } from "./opening/opener.ts"
+import { check, isBeside, isFit, isInDoubt, isSuspicious } from "./opening/fitness.ts"
+import { Retries } from "./opening/retries.ts"
 import type { Reset } from "./memberReset.ts"
-import { EMPTY_QUERY } from "./roundTrips.ts"
 import type { Timers } from "./timers.ts"
 
 export type PoolLimits = Pick<
@@ -28,16 +27,6 @@ export type PoolLimits = Pick<
   "acquireTimeoutMillis" | "idleTimeoutMillis" | "maxConnections" | "maxUses" | "maxWaiters" | "minConnections"
 >
 
-/** A caller that has to wait. */
-interface Waiting {
-  readonly borrower: Borrower
-  /** Both by the pool's clock. */
-  readonly since: number
-  readonly deadline: number
-}
-
-/** A session that has been idle for longer than this is checked before it is lent. */
-const CHECK_AFTER_IDLE_MILLIS = 30_000
 /** A caller that has waited this long for a session being reset or checked gets a new one, if there is room. */
 const RETURN_MILLIS = 100
 
@@ -62,12 +51,7 @@ export class SessionPool {
   private resetting = 0
   private generation = 0
   private isClosed = false
-  /** How many consecutive attempts to connect have failed, and the last failure. */
-  private failures = 0
-  private lastFailure: Cause.Cause<PgError.PgError> | undefined
-  /** Whether the last failure was an answer, such as a wrong password, rather than no answer. */
-  private isRefused = false
-  private cancelRetry: (() => void) | undefined
+  private readonly retries: Retries
   private cancelSweep: (() => void) | undefined
   private cancelDeadline: (() => void) | undefined
   private cancelImpatience: (() => void) | undefined
@@ -79,6 +63,7 @@ export class SessionPool {
     this.reset = reset
     this.meter = reports.meter
     this.health = reports.health
+    this.retries = new Retries(timers, () => this.grow())
   }
 
   /** Whether a session could be lent at once. */
@@ -118,6 +103,11 @@ export class SessionPool {
     }
     const member = this.idle.pop()
     if (member === undefined) {
+      const refusal = this.members.size + this.connecting === 0 ? this.retries.standingRefusal : undefined
+      if (refusal !== undefined) {
+        borrower.refuse(refusal, false)
+        return nothing
+      }
       const mayWait = borrower.isCounted === true || this.waiting.length - this.returning < this.limits.maxWaiters
       if (mayWait) return this.wait(borrower)
       const { inUse, waiting } = this
@@ -129,7 +119,7 @@ export class SessionPool {
       this.dismiss(member)
       return this.acquire(borrower)
     }
-    if (now - member.idleSince > CHECK_AFTER_IDLE_MILLIS) {
+    if (isInDoubt(member, now)) {
       this.check(member)
       return this.wait(borrower)
     }
@@ -146,6 +136,7 @@ export class SessionPool {
     this.meter?.changed(this.counts)
     this.watchDeadlines()
     this.watchReturns()
+    this.retries.hurry()
     this.grow()
     return () => {
       if (this.waiting.remove(waiting)) this.meter?.changed(this.counts)
@@ -162,9 +153,17 @@ export class SessionPool {
   /** Lends a session if it proves to be alive; otherwise the session is lost, and another one takes its place. */
   private check(member: Member): void {
     this.returning++
-    submitControl(member.session, { operation: "the check of an idle connection", sql: EMPTY_QUERY }, (exit) =>
-      this.returned(member, Exit.isSuccess(exit))
-    )
+    check(member, this.timers, (isUsable) => this.returned(member, isUsable))
+  }
+
+  /** Checks the other sessions to a server: idle ones now, the others when they are returned. */
+  private suspectBeside(gone: Member): void {
+    for (const member of this.members) if (isBeside(member, gone)) member.isSuspect = true
+    const suspects = this.idle.filter(({ isSuspect }) => isSuspect === true)
+    for (const member of suspects) {
+      this.idle.splice(this.idle.indexOf(member), 1)
+      this.check(member)
+    }
   }
 
   /** Resets a session at once, awaited or not, because what a borrower left behind must not stay for long. */
@@ -213,6 +212,8 @@ export class SessionPool {
       this.dismiss(member)
     } else if (session.residue.isSoiled) {
       this.clean(member)
+    } else if (member.isSuspect === true) {
+      this.check(member)
     } else {
       this.offer(member, now)
     }
@@ -220,7 +221,7 @@ export class SessionPool {
 
   private isWornOut(member: Member, now: number): boolean {
     const { maxUses } = this.limits
-    if (member.session.residue.isBeyondReset || member.generation !== this.generation) return true
+    if (member.session.residue.isBeyondReset || member.generation !== this.generation || !isFit(member)) return true
     return (maxUses > 0 && member.uses >= maxUses) || member.expiresAt <= now
   }
 
@@ -269,7 +270,7 @@ export class SessionPool {
 
   /** If no session could be opened, report that failure instead of a timeout. */
   private get timedOut(): Cause.Cause<PgError.PgError> {
-    if (this.members.size === 0 && this.lastFailure !== undefined) return this.lastFailure
+    if (this.members.size === 0 && this.retries.lastFailure !== undefined) return this.retries.lastFailure
     return Cause.fail(
       new PgError.AcquireTimeoutError({
         waitedMillis: this.limits.acquireTimeoutMillis,
@@ -284,7 +285,7 @@ export class SessionPool {
     return this.members.size - this.idle.length
   }
 
-  private refuseAll(cause: Cause.Cause<PgError.PgError>): void {
+  refuseAll(cause: Cause.Cause<PgError.PgError>): void {
     const refused = this.waiting.drain()
     this.meter?.changed(this.counts)
     for (const { borrower } of refused) borrower.refuse(cause, false)
@@ -303,11 +304,7 @@ export class SessionPool {
   }
 
   private welcome(member: Member): void {
-    this.failures = 0
-    this.lastFailure = undefined
-    this.isRefused = false
-    this.cancelRetry?.()
-    this.cancelRetry = undefined
+    this.retries.succeeded()
     this.members.add(member)
     this.health?.opened()
     member.session.onEnd((error) => this.forget(member, error))
@@ -321,7 +318,10 @@ export class SessionPool {
     if (at >= 0) this.idle.splice(at, 1)
     this.meter?.returned(member)
     this.meter?.changed(this.counts)
-    if (member.session.closing === undefined) this.health?.lost(error, this.members.size === 0 || this.lacks)
+    if (member.session.closing === undefined) {
+      this.health?.lost(error, this.members.size === 0 || this.lacks)
+      if (isSuspicious(error)) this.suspectBeside(member)
+    }
     if (this.members.size === 0) for (const listener of this.emptyListeners) listener()
     this.grow()
   }
@@ -333,7 +333,7 @@ export class SessionPool {
    */
   private grow(): void {
     while (!this.isClosed && this.mayTry && this.lacks && this.hasRoom) {
-      if (this.failures > 0 && this.connecting > 0) return
+      if (this.retries.isFailing && this.connecting > 0) return
       this.openOne()
     }
   }
@@ -353,25 +353,18 @@ export class SessionPool {
   }
 
   private get mayTry(): boolean {
-    return this.cancelRetry === undefined || (this.isRefused && this.waiting.length > 0)
+    return this.retries.mayTry(this.waiting.length > 0)
   }
 
-  private get hasRoom(): boolean {
+  get hasRoom(): boolean {
     return this.members.size + this.connecting < this.limits.maxConnections
   }
 
   /** A failure that may pass is waited out; any other is the answer to all who wait. */
   private failedToOpen(cause: Cause.Cause<PgError.PgError>): void {
-    this.lastFailure = cause
     if (!this.isClosed) this.health?.notOpened(cause)
-    this.isRefused = !Option.exists(Cause.findErrorOption(cause), isTransient)
-    if (this.isRefused) this.refuseAll(cause)
-    if (this.isClosed || this.cancelRetry !== undefined) return
-    this.failures++
-    this.cancelRetry = this.timers.after(reconnectDelay(this.failures), () => {
-      this.cancelRetry = undefined
-      this.grow()
-    })
+    if (this.retries.failed(cause)) this.refuseAll(cause)
+    if (!this.isClosed) this.retries.pause(this.waiting.length > 0)
   }
 
   // ------------------------------------------------------------------------------------------------- upkeep
@@ -397,6 +390,8 @@ export class SessionPool {
     const { idleTimeoutMillis } = this.limits
     const now = this.timers.now()
     for (const member of this.idle.slice()) {
+      // Another one may have put it in doubt meanwhile.
+      if (!this.idle.includes(member)) continue
       const isStale = idleTimeoutMillis > 0 && now - member.idleSince >= idleTimeoutMillis && this.spare > 0
       if (isStale || this.isWornOut(member, now)) this.retire(member)
     }
@@ -413,6 +408,7 @@ export class SessionPool {
   }
 
   private dismiss(member: Member): void {
+    if (!isFit(member)) this.suspectBeside(member)
     this.leaving.add(member)
     member.session.close()
   }
@@ -426,7 +422,7 @@ export class SessionPool {
   /** Refuses all waiting and future callers, and closes each session when it is returned. */
   close(): void {
     this.isClosed = true
-    this.cancelRetry?.()
+    this.retries.stop()
     this.cancelSweep?.()
     this.cancelDeadline?.()
     this.cancelImpatience?.()

@@ -49,7 +49,10 @@ export const connectionOf = (router: Router): Connection => {
     executeValuesUnprepared: (sql, params) => run("executeValuesUnprepared", unkeptTupleRows, sql, params, noRows),
     executeRaw: (sql, params) => run("executeRaw", rawAnswer, sql, params, noAnswer),
     executeStream: (sql, params, transform) => {
-      const rows = Stream.mapError(typedStream(router, sql, params), (error) => sqlErrorOf(error, "executeStream"))
+      const streamed = router.reading({ texts: [sql], readOnly: undefined }, (chosen) =>
+        Effect.succeed(typedStream(chosen, sql, params))
+      )
+      const rows = Stream.mapError(Stream.unwrap(streamed), (error) => sqlErrorOf(error, "executeStream"))
       return transform === undefined
         ? rows
         : Stream.mapArray(rows, (page) => {

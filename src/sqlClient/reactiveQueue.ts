@@ -15,7 +15,7 @@ import { listenStatement } from "../connection/listen.ts"
 import type * as PgClient from "../PgClient.ts"
 import type * as PgError from "../PgError.ts"
 import type * as PgNotification from "../PgNotification.ts"
-import { reconnectDelay } from "../pool/reconnect.ts"
+import { reconnectDelay } from "../pool/opening/reconnect.ts"
 
 export type ReactiveQueue = NonNullable<SqlClient.SqlClient.MakeOptions["reactiveQueue"]>
 

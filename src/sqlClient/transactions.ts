@@ -1,24 +1,28 @@
 /**
  * The transactions of effect/sql, as transactions of effectpg: a call of either API within one of the other is a part of
- * it. `makeWithTransaction` of effect/sql gives each transaction its span and its identity, by which batches of requests
- * are told apart. All that concerns the session is done here.
+ * it. Spans, identities and services are those of `makeWithTransaction` of effect/sql, which cannot be used itself, because
+ * it begins and ends transactions in its own way.
  */
+import * as Cause from "effect/Cause"
 import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
+import * as Exit from "effect/Exit"
 import type * as Fiber from "effect/Fiber"
 import * as Reactivity from "effect/reactivity/Reactivity"
 import * as SqlClient from "effect/sql/SqlClient"
 import type { Connection } from "effect/sql/SqlConnection"
 import type { SqlError } from "effect/sql/SqlError"
+import * as Tracer from "effect/Tracer"
 import type { WithTransactionOptions } from "../connection/queryable/queryable.ts"
 import type { LevelSource, Router } from "../connection/router.ts"
 import type { TransactionLevel } from "../session/transaction/transactionLevel.ts"
 import { beginStatement } from "../connection/beginStatement.ts"
-import { begunWith } from "../connection/transaction.ts"
+import { begunWith, readingOf } from "../connection/transaction.ts"
 import { WITH_TRANSACTION_OPTIONS } from "../call/options.ts"
 import * as Shape from "../call/shape.ts"
 import * as PgError from "../PgError.ts"
 import { withTimeout } from "../call/timeout.ts"
+import { timeOf } from "../session/observing/spans.ts"
 import { connectionOf } from "./connection.ts"
 import { sqlErrorOf } from "./sqlErrors.ts"
 
@@ -60,43 +64,15 @@ const sharedOf = new WeakMap<object, Shared>()
  * Makes the transactions of one client. Each level of a transaction, whichever API has begun it, is known in the
  * context of its fiber by a pair of its own, whose connection reaches the transaction from any fiber.
  */
-export const make = (
-  router: Router,
-  connection: Connection,
-  spanAttributes: ReadonlyArray<readonly [string, unknown]>
-): Transactions => {
-  const shared = sharedOf.get(router.companions) ?? share(router)
-  const { afterCommit, service } = shared
-  /** The levels that this client has begun through effect/sql. */
-  const begunHere = new WeakSet<TransactionLevel>()
-  const identified = SqlClient.makeWithTransaction({
-    transactionService: service,
-    spanAttributes,
-    acquireConnection: () => Effect.succeed(connection),
-    begin: () => Effect.void,
-    savepoint: () => Effect.void,
-    commit: () => Effect.void,
-    rollback: () => Effect.void,
-    rollbackSavepoint: () => Effect.void
-  })
+export const make = (router: Router, spanAttributes: ReadonlyArray<readonly [string, unknown]>): Transactions => {
+  const { afterCommit, service } = sharedOf.get(router.companions) ?? share(router)
   const inTransaction =
     (options?: WithTransactionOptions) =>
-    <A, E, R>(self: Effect.Effect<A, E, R>): Effect.Effect<A, E | SqlError, R> => {
-      const body = router.onTransaction((level) => {
-        if (level !== undefined) begunHere.add(level)
-        return self
+    <A, E, R>(self: Effect.Effect<A, E, R>): Effect.Effect<A, E | SqlError, R> =>
+      Effect.useSpan("sql.transaction", { kind: "internal" }, (span) => {
+        for (const [key, value] of spanAttributes) span.attribute(key, value)
+        return transacted(router, span, self, options)
       })
-      const whole = identified(transacted(router, body, options))
-      const hidden = (fiber: Fiber.Fiber<unknown, unknown>) =>
-        Context.getOrUndefined(fiber.context, service) === undefined
-          ? whole
-          : Effect.updateContext(whole, hiding<R>(service))
-      // For a level that this client has not begun, effect/sql has nothing with which siblings wait for each other.
-      return router.inTransaction(
-        (level, fiber) => (begunHere.has(level) ? whole : hidden(fiber)),
-        (_, fiber) => hidden(fiber)
-      )
-    }
   return { service, afterCommit, withTransaction: inTransaction(), withTransactionOptions: inTransaction }
 }
 
@@ -119,15 +95,13 @@ const share = (router: Router): Shared => {
     deferrals.set(reactivity, made)
     return made
   }
-  router.companions.push((body, level) =>
-    Effect.updateContext(body, (context) => {
-      const reactivity = Context.getOrUndefined(context, Reactivity.Reactivity)
-      const known = Context.add(context, service, [connectionTo(level.outermost), level.depth - 1]).pipe(
-        Context.add(CurrentTransactionService, service)
-      )
-      return reactivity === undefined ? known : Context.add(known, Reactivity.Reactivity, deferred(reactivity))
-    })
-  )
+  router.companions.push((context, level) => {
+    const reactivity = Context.getOrUndefined(context, Reactivity.Reactivity)
+    const known = Context.add(context, service, [connectionTo(level.outermost), level.depth - 1]).pipe(
+      Context.add(CurrentTransactionService, service)
+    )
+    return reactivity === undefined ? known : Context.add(known, Reactivity.Reactivity, deferred(reactivity))
+  })
   const shared = { service, afterCommit }
   sharedOf.set(router.companions, shared)
   return shared
@@ -156,29 +130,39 @@ class InnermostSource implements LevelSource {
 
 const transacted = <A, E, R>(
   router: Router,
+  span: Tracer.Span,
   body: Effect.Effect<A, E, R>,
   given: WithTransactionOptions | undefined
 ): Effect.Effect<A, E | SqlError, R> =>
   Effect.suspend(() => {
-    let failures: Set<unknown> | undefined
-    const noted = Effect.mapError(body, (error) => {
-      failures = (failures ?? new Set()).add(error)
-      return error
-    })
+    let failures: ReadonlyArray<unknown> = NONE
+    const noted = (fiber: Fiber.Fiber<unknown, unknown>, end: "commit" | "savepoint") =>
+      Effect.onExit(Effect.provideService(body, Tracer.ParentSpan, span), (exit) => {
+        if (Exit.isFailure(exit)) failures = failuresIn(exit.cause)
+        span.event(`effect.sql.transaction.${Exit.isSuccess(exit) ? end : "rollback"}`, timeOf(fiber))
+        return Effect.void
+      })
     const whole = Shape.withOptions(given, WITH_TRANSACTION_OPTIONS, (options = {}) => {
-      const begun = (begin: string | PgError.InvalidConfigError) =>
-        typeof begin === "string" ? begunWith(router, noted, begin, options) : Effect.fail(begin)
+      const begun = (begin: string | PgError.InvalidConfigError, whole: Effect.Effect<A, E, R>) =>
+        typeof begin === "string"
+          ? router.reading(readingOf(options), (chosen) => begunWith(chosen, whole, begin, options))
+          : Effect.fail(begin)
       const begins = router.inTransaction<A, E | PgError.PgError, R>(
-        () => begun(beginStatement(options)),
-        (_, fiber) => begun(fiber.getRef(SqlClient.BeginTransaction) ?? beginStatement(options))
+        (_, fiber) => begun(beginStatement(options), noted(fiber, "savepoint")),
+        (_, fiber) => begun(fiber.getRef(SqlClient.BeginTransaction) ?? beginStatement(options), noted(fiber, "commit"))
       )
       return withTimeout("withTransaction", undefined, begins, options.timeout)
     })
     /** The body's own failure passes as it is, also if it is an error of effectpg. */
     const isOfTransaction = (error: E | PgError.PgError): error is PgError.PgError =>
-      PgError.isPgError(error) && failures?.has(error) !== true
+      PgError.isPgError(error) && !failures.includes(error)
     return Effect.mapError(whole, (error) => (isOfTransaction(error) ? sqlErrorOf(error, "withTransaction") : error))
   })
+
+const NONE: ReadonlyArray<never> = []
+
+const failuresIn = ({ reasons }: Cause.Cause<unknown>): ReadonlyArray<unknown> =>
+  reasons.filter(Cause.isFailReason).map(({ error }) => error)
 
 /**
  * Runs an effect once the transaction of the fiber has been committed, without that transaction. A transaction that can
@@ -201,11 +185,6 @@ const afterCommitOf =
       () => reported
     )
   }
-
-const hiding =
-  <R>(service: TransactionService) =>
-  (context: Context.Context<R>): Context.Context<R> =>
-    Context.omit(service)(context) as Context.Context<R>
 
 /** Takes the fiber's transaction out of a context. No effect requires it, so all that `R` names is left. */
 const outside =

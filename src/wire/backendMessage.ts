@@ -78,9 +78,23 @@ export type AuthenticationRequest =
   | { readonly _tag: "SASLFinal"; readonly data: string }
   | { readonly _tag: "Unsupported"; readonly name: string }
 
+/** What a CancelRequest has to show. */
 export interface BackendKey {
   readonly processId: number
-  readonly secret: number
+  /** 4 bytes in protocol 3.0, from 4 to 256 since protocol 3.2. */
+  readonly secret: Buffer
+}
+
+/** Int16 major, Int16 minor, read as one Int32. There is no 3.1. */
+export const ProtocolVersion = { "3.0": 0x30000, "3.2": 0x30002 } as const
+export type ProtocolVersion = (typeof ProtocolVersion)[keyof typeof ProtocolVersion]
+
+/** The server's answer to a startup message that asks for more than it can. */
+export interface VersionOffer {
+  /** The newest version that it speaks, as one Int32. */
+  readonly version: number
+  /** The protocol extensions that it does not know. */
+  readonly unknownOptions: ReadonlyArray<string>
 }
 
 export interface Notification {

@@ -19,6 +19,7 @@ const MAX_PENDING_BYTES = 2 * MAX_MESSAGE_BYTES
 const SHORT_TEXT = 24
 
 const scratch = new DataView(new ArrayBuffer(8))
+const scratchBytes = new Uint8Array(scratch.buffer)
 
 export class ByteWriter {
   private bytes: Buffer = Buffer.allocUnsafeSlow(SLAB_BYTES)
@@ -154,6 +155,54 @@ export class ByteWriter {
   cstring(text: string): void {
     this.utf8(text)
     this.uint8(0)
+  }
+
+  /** Writes an Int32 as a value: behind its length. */
+  int32Value(value: number): void {
+    this.ensure(8)
+    const { bytes, position } = this
+    bytes[position] = 0
+    bytes[position + 1] = 0
+    bytes[position + 2] = 0
+    bytes[position + 3] = 4
+    bytes[position + 4] = value >> 24
+    bytes[position + 5] = value >> 16
+    bytes[position + 6] = value >> 8
+    bytes[position + 7] = value
+    this.position = position + 8
+  }
+
+  /** Writes a float64 as a value: behind its length. */
+  float64Value(value: number): void {
+    this.ensure(12)
+    const { bytes, position } = this
+    scratch.setFloat64(0, value)
+    bytes[position] = 0
+    bytes[position + 1] = 0
+    bytes[position + 2] = 0
+    bytes[position + 3] = 8
+    for (let index = 0; index < 8; index++) bytes[position + 4 + index] = scratchBytes[index]!
+    this.position = position + 12
+  }
+
+  /** Writes a short ASCII text as a value: behind its length. Returns false, and writes nothing, for any other text. */
+  shortTextValue(text: string): boolean {
+    const length = text.length
+    if (length > SHORT_TEXT) return false
+    this.ensure(LENGTH_BYTES + length)
+    const { bytes, position } = this
+    const start = position + LENGTH_BYTES
+    for (let index = 0; index < length; index++) {
+      const code = text.charCodeAt(index)
+      if (code === 0 || code > 0x7f) return false
+      bytes[start + index] = code
+    }
+    bytes[position] = 0
+    bytes[position + 1] = 0
+    bytes[position + 2] = 0
+    bytes[position + 3] = length
+    this.position = start + length
+    return true
   }
 
   /** Leaves room for an Int16 that is filled in later; returns its position. */

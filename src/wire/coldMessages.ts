@@ -10,7 +10,6 @@ import { serialize } from "pg-protocol"
 import {
   AuthenticationMD5Password,
   type BackendMessage,
-  BackendKeyDataMessage,
   NotificationResponseMessage,
   ParameterStatusMessage
 } from "pg-protocol/dist/messages.js"
@@ -21,11 +20,20 @@ import {
   type BackendKey,
   backendMessageName,
   type ColumnDescription,
-  type Notification
+  type Notification,
+  ProtocolVersion,
+  type VersionOffer
 } from "./backendMessage.ts"
 import { ByteReader } from "./byteReader.ts"
 import { ProtocolViolation, Unencodable } from "./failure.ts"
-import { MAX_COUNT, MAX_MESSAGE_BYTES, MAX_NAME_BYTES, MAX_STARTUP_PACKET_BYTES } from "./limits.ts"
+import {
+  MAX_COUNT,
+  MAX_MESSAGE_BYTES,
+  MAX_NAME_BYTES,
+  MAX_SECRET_BYTES,
+  MAX_STARTUP_PACKET_BYTES,
+  MIN_SECRET_BYTES
+} from "./limits.ts"
 
 // ------------------------------------------------------------------------------------------------------- requests
 
@@ -64,8 +72,11 @@ const checkName = (name: string): void => {
   }
 }
 
-/** The first message, for protocol 3.0. `client_encoding` is always set to UTF8 here, and cannot be passed. */
-export const encodeStartup = (parameters: ReadonlyMap<string, string>): Buffer => {
+/** The first message. `client_encoding` is always set to UTF8 here, and cannot be passed. */
+export const encodeStartup = (
+  parameters: ReadonlyMap<string, string>,
+  version: ProtocolVersion = ProtocolVersion["3.0"]
+): Buffer => {
   for (const [name, value] of parameters) {
     checkText("the name of a startup parameter", name)
     if (name === "") throw new Unencodable("a startup parameter has an empty name")
@@ -74,6 +85,7 @@ export const encodeStartup = (parameters: ReadonlyMap<string, string>): Buffer =
     checkText(`the startup parameter ${name}`, value)
   }
   const packet = serializer().startup(Object.fromEntries(parameters))
+  packet.writeInt32BE(version, 4)
   if (packet.length - 4 > MAX_STARTUP_PACKET_BYTES) {
     throw new Unencodable(
       `the startup parameters are longer than the ${MAX_STARTUP_PACKET_BYTES} bytes that PostgreSQL accepts`
@@ -84,8 +96,20 @@ export const encodeStartup = (parameters: ReadonlyMap<string, string>): Buffer =
 
 export const encodeSslRequest = (): Buffer => serialize.requestSsl()
 
-/** A cancel request does not belong to a session: it is the only message on a connection of its own. */
-export const encodeCancelRequest = (key: BackendKey): Buffer => serialize.cancel(key.processId, key.secret)
+/**
+ * Int32 length, Int32 request code, Int32 process, and the secret, whatever its length: pg-protocol knows only secrets of
+ * 4 bytes. A cancel request does not belong to a session: it is the only message on a connection of its own.
+ */
+export const encodeCancelRequest = ({ processId, secret }: BackendKey): Buffer => {
+  const header = Buffer.allocUnsafe(CANCEL_HEADER_BYTES)
+  header.writeInt32BE(CANCEL_HEADER_BYTES + secret.length, 0)
+  header.writeInt32BE(CANCEL_REQUEST, 4)
+  header.writeInt32BE(processId, 8)
+  return Buffer.concat([header, secret])
+}
+
+const CANCEL_HEADER_BYTES = 12
+const CANCEL_REQUEST = 80_877_102
 
 /** The answer to CleartextPassword and MD5Password. */
 export const encodePassword = (password: string): Buffer => {
@@ -239,14 +263,27 @@ const authenticationRequest = (message: BackendMessage): AuthenticationRequest =
 const isStrings = (value: unknown): value is ReadonlyArray<string> =>
   Array.isArray(value) && value.every((item) => typeof item === "string")
 
-/** Int32 process, Int32 secret: the key of protocol 3.0. */
+/** Int32 process, and the secret: the rest of the message. */
 export const decodeBackendKeyData = (bytes: Buffer, start: number, end: number): BackendKey => {
-  const layout = new ByteReader(bytes, start, end)
-  layout.skip(8)
-  layout.expectEnd(backendMessageName(Backend.BackendKeyData))
-  const message = parse(Backend.BackendKeyData, bytes, start, end)
-  if (!(message instanceof BackendKeyDataMessage)) throw malformed(Backend.BackendKeyData)
-  return { processId: message.processID, secret: message.secretKey }
+  const reader = new ByteReader(bytes, start, end)
+  const processId = reader.int32()
+  const { left } = reader
+  if (left < MIN_SECRET_BYTES || left > MAX_SECRET_BYTES) {
+    throw new ProtocolViolation(`a BackendKeyData with a secret of ${left} bytes`)
+  }
+  return { processId, secret: Buffer.from(reader.view(left)) }
+}
+
+/** Int32 version, Int32 number of options, and the name of each. pg-protocol does not know this message. */
+export const decodeNegotiateProtocolVersion = (bytes: Buffer, start: number, end: number): VersionOffer => {
+  const reader = new ByteReader(bytes, start, end)
+  const version = reader.int32()
+  const unknownOptions: Array<string> = []
+  const count = reader.int32()
+  if (count < 0) throw malformed(Backend.NegotiateProtocolVersion)
+  for (let left = count; left > 0; left--) unknownOptions.push(reader.cstring())
+  reader.expectEnd(backendMessageName(Backend.NegotiateProtocolVersion))
+  return { version, unknownOptions }
 }
 
 /** String name, String value. */

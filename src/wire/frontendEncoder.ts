@@ -38,6 +38,7 @@ const FLUSH = 0x48 // H
 const QUERY = 0x51 // Q
 const SYNC = 0x53 // S
 const COPY_DATA = 0x64 // d
+const PARSE = 0x50 // P
 const PORTAL = 0x50 // P
 const UNNAMED_PORTAL = 0
 const NULL_LENGTH = -1
@@ -200,6 +201,9 @@ const int16s = (codes: ReadonlyArray<number>): Uint8Array =>
 const ALL_TEXT = int16s([])
 const ALL_BINARY = int16s([Format.binary])
 
+const NOTHING: ReadonlyArray<never> = []
+const COMMAND: BoundStatement = { bindNames: bindNames(""), parameters: NOTHING, resultFormats: ALL_TEXT }
+
 /**
  * Begins a CopyData: Byte1 'd', Int32 length, the bytes. Returns the mark for `endMessage`. The boundaries between
  * CopyData messages have no meaning.
@@ -213,6 +217,22 @@ export const writeQuery = (writer: ByteWriter, sql: string): void => {
   const query = writer.beginMessage(QUERY)
   writer.cstring(sql)
   writer.endMessage(query)
+}
+
+/**
+ * Runs a command that takes no parameters and returns no rows, as the unnamed statement: Parse, Bind and Execute. The
+ * caller writes the Sync.
+ * ```
+ * Parse  Byte1 'P', Int32 length, String statement, String text, Int16 number of parameter types
+ * ```
+ */
+export const writeCommand = (writer: ByteWriter, sql: string): void => {
+  const parse = writer.beginMessage(PARSE)
+  writer.uint8(0)
+  writer.cstring(sql)
+  writer.int16(0)
+  writer.endMessage(parse)
+  writeBindExecute(writer, COMMAND, NOTHING)
 }
 
 /** Asks the server to answer what it has received, although more will follow before the Sync. */

@@ -18,6 +18,10 @@ export const MAX_SHORT_MESSAGE_BYTES = 30_000
  */
 export const MAX_STARTUP_PACKET_BYTES = 10_000
 
+/** The secret of a session, which a CancelRequest has to show: 4 bytes in protocol 3.0, and up to 256 since 3.2. */
+export const MIN_SECRET_BYTES = 4
+export const MAX_SECRET_BYTES = 256
+
 /** The server truncates names of statements and portals to this many bytes (NAMEDATALEN - 1). */
 export const MAX_NAME_BYTES = 63
 

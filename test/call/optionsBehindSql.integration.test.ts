@@ -94,7 +94,7 @@ layer(TestDatabase.layer, { excludeTestServices: true })("options right behind t
         const error = yield* refusalOf(fetchAny(pg, "SELECT $1::int4", given))
         assert.strictEqual(
           error.message,
-          `${name}: is not a known option${meant}; the options are: timeout, row; give the values of parameters in an array`
+          `${name}: is not a known option${meant}; the options are: timeout, readOnly, row; give the values of parameters in an array`
         )
         assert.strictEqual(error._tag, "InvalidConfigError")
       }

@@ -26,7 +26,7 @@ export const homeWith = (files: Readonly<Record<string, string>> = {}): Effect.E
   )
 
 /** The message of an effect that must fail. */
-export const refusal = <A>(effect: Effect.Effect<A, PgError.InvalidConfigError>): Effect.Effect<string, A> =>
+export const refusal = <A, R>(effect: Effect.Effect<A, PgError.InvalidConfigError, R>): Effect.Effect<string, A, R> =>
   Effect.map(Effect.flip(effect), (error) => error.message)
 
 /** Settings as a program without types may give them. */

@@ -12,6 +12,7 @@ const option = (name: string, value: unknown): Given | undefined =>
 const text = (name: string, value: string): Given => ({ name, isText: true, value })
 
 const tcp = (host: string, port = 5432): HostAddress => ({ _tag: "Tcp", host, port })
+const at = (host: string, address: string): HostAddress => ({ _tag: "Tcp", host, address, port: 5432 })
 const unix = (directory: string, port = 5432): HostAddress => ({
   _tag: "Unix",
   path: `${directory}/.s.PGSQL.${port}`,
@@ -84,6 +85,51 @@ describe("hosts", () => {
     })
   )
 
+  const withAddresses: ReadonlyArray<
+    readonly [host: string | undefined, hostaddr: string, addresses: ReadonlyArray<HostAddress>]
+  > = [
+    [undefined, "10.0.0.1", [at("10.0.0.1", "10.0.0.1")]],
+    ["db", "10.0.0.1", [at("db", "10.0.0.1")]],
+    ["a,b", "10.0.0.1, ::1", [at("a", "10.0.0.1"), at("b", "::1")]],
+    ["a,b", ",fe80::1%eth0", [tcp("a"), at("b", "fe80::1%eth0")]],
+    [",b", "10.0.0.1,", [at("10.0.0.1", "10.0.0.1"), tcp("b")]],
+    ["/tmp", "127.0.0.1", [at("/tmp", "127.0.0.1")]]
+  ]
+  it.effect.each(withAddresses)("are %j with the addresses %j", ([host, hostaddr, addresses]) =>
+    Effect.gen(function* () {
+      const hosts = host === undefined ? undefined : text("host", host)
+      assert.deepStrictEqual(yield* listHosts(hosts, undefined, text("hostaddr", hostaddr)), addresses)
+      const list = hostaddr.split(",")
+      assert.deepStrictEqual(yield* listHosts(hosts, undefined, option("hostaddr", list)), addresses)
+    })
+  )
+
+  it.effect("are refused if an address is none, or not for each host", () =>
+    Effect.gen(function* () {
+      for (const hostaddr of ["db", "10.0.0", "10.0.0.256", "10.0.0.1.", "[::1]", "::1::2", "1:2", "10.0.0.1:5432"]) {
+        assert.match(
+          yield* refusal(listHosts(text("host", "db"), undefined, text("hostaddr", hostaddr))),
+          /^hostaddr: must be an IP address, or one for each host; set the port separately$/,
+          hostaddr
+        )
+      }
+      assert.match(
+        yield* refusal(listHosts(text("host", "a,b"), undefined, text("hostaddr", "::1"))),
+        /^hostaddr: has 1 addresses for 2 hosts: give one for each host$/
+      )
+    })
+  )
+
+  it.effect("may be abstract sockets, which begin with @", () =>
+    Effect.gen(function* () {
+      const expected: ReadonlyArray<HostAddress> = [
+        { _tag: "Unix", path: "@pg/.s.PGSQL.5432", port: 5432 },
+        { _tag: "Unix", path: "@/.s.PGSQL.5432", port: 5432 }
+      ]
+      assert.deepStrictEqual(yield* listHosts(option("host", ["@pg", "@"]), undefined), expected)
+    })
+  )
+
   it.effect("end with localhost if they are not named, alone and in a list", () =>
     Effect.gen(function* () {
       assert.deepStrictEqual((yield* listHosts(undefined, option("port", 6000))).at(-1), tcp("localhost", 6000))
@@ -99,7 +145,7 @@ describe("hosts", () => {
       fs.symlinkSync(path.join(home, "a"), path.join(home, "link"))
       const directories = ["link", "a", "b", "gone"].map((name) => path.join(home, name))
       assert.deepStrictEqual(yield* defaultAddresses(directories, 6000), [
-        unix(path.join(home, "a"), 6000),
+        unix(path.join(home, "link"), 6000),
         tcp("localhost", 6000)
       ])
     })

@@ -3,6 +3,16 @@ import * as Effect from "effect/Effect"
 import * as PgConfig from "../../src/PgConfig.ts"
 import { refusal, untyped } from "./home.ts"
 
+const parametersOf = (environment: Readonly<Record<string, string>>) =>
+  Effect.map(PgConfig.resolve({ url: "postgres://bob@db" }, environment), ({ startupParameters }) =>
+    Object.fromEntries(startupParameters)
+  )
+
+const nameOf = (settings: PgConfig.Settings, environment = {}) =>
+  Effect.map(PgConfig.resolve(settings, environment), ({ startupParameters }) =>
+    startupParameters.get("application_name")
+  )
+
 describe("the startup message", () => {
   it.effect("contains the user, the database, and run-time parameters from all sources", () =>
     Effect.gen(function* () {
@@ -23,6 +33,24 @@ describe("the startup message", () => {
         TIMEZONE: "UTC",
         search_path: "billing"
       })
+    })
+  )
+
+  it.effect("has the planner's parameter of the environment, and none whose value is default", () =>
+    Effect.gen(function* () {
+      const bob = { user: "bob", database: "bob" }
+      assert.deepStrictEqual(yield* parametersOf({ PGGEQO: "off" }), { ...bob, geqo: "off" })
+      assert.deepStrictEqual(yield* parametersOf({ PGGEQO: "default", PGDATESTYLE: "Default", PGTZ: "DEFAULT" }), bob)
+    })
+  )
+
+  it.effect("has the fallback of the application's name only if there is no name", () =>
+    Effect.gen(function* () {
+      const url = "postgres://bob@db/?fallback_application_name=fallback"
+      assert.strictEqual(yield* nameOf({ url }), "fallback")
+      assert.isUndefined(yield* nameOf({ url: `${url}&application_name=` }))
+      assert.strictEqual(yield* nameOf({ url }, { PGAPPNAME: "variable" }), "variable")
+      assert.strictEqual(yield* nameOf({ url, applicationName: "option" }), "option")
     })
   )
 

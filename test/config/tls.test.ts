@@ -2,6 +2,7 @@ import { assert, describe, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"
 import * as Redacted from "effect/Redacted"
 import * as fs from "node:fs"
+import * as path from "node:path"
 import { fileURLToPath } from "node:url"
 import { sourcesOf } from "../../src/config/source/sources.ts"
 import { resolveTls, type SslMode, type Tls } from "../../src/config/tls.ts"
@@ -39,7 +40,8 @@ describe("TLS", () => {
 
   it.effect("accepts certificates and keys as PEM text and as paths", () =>
     Effect.gen(function* () {
-      const home = yield* homeWith()
+      const home = yield* homeWith({ "client.key": key })
+      const keyFile = path.join(home, "client.key")
       const expected: Tls = {
         ...defaults,
         sslMode: "verify-ca",
@@ -53,15 +55,12 @@ describe("TLS", () => {
         expected
       )
       assert.deepStrictEqual(
-        yield* tls(
-          { sslMode, sslRootCert: fileOf("ca.crt"), sslCert: fileOf("client.crt"), sslKey: fileOf("client.key") },
-          home
-        ),
+        yield* tls({ sslMode, sslRootCert: fileOf("ca.crt"), sslCert: fileOf("client.crt"), sslKey: keyFile }, home),
         expected
       )
       const query = new URLSearchParams({ sslrootcert: fileOf("ca.crt"), sslcert: fileOf("client.crt") })
       assert.deepStrictEqual(
-        yield* tls({ url: `postgres:///?sslmode=${sslMode}&${query}&sslkey=${fileOf("client.key")}` }, home),
+        yield* tls({ url: `postgres:///?sslmode=${sslMode}&${query}&sslkey=${keyFile}` }, home),
         expected
       )
     })
@@ -83,7 +82,7 @@ describe("TLS", () => {
           sslKey: key
         })
       }
-      assert.strictEqual((yield* tls({ sslMode: "prefer" }, home)).sslRootCert, undefined)
+      assert.strictEqual((yield* tls({ sslMode: "prefer" }, home)).sslRootCert, authority)
       assert.strictEqual((yield* tls({ sslRootCert: pemOf("other-ca.crt") }, home)).sslRootCert, pemOf("other-ca.crt"))
       assert.strictEqual((yield* tls({ sslMode: "verify-full", sslRootCert: "system" }, home)).sslRootCert, undefined)
     })
@@ -124,7 +123,7 @@ describe("TLS", () => {
     [
       "another mode",
       { sslMode: "no-verify" },
-      /^sslMode: must be one of: disable, allow, prefer, require, verify-ca, verify-full/
+      /^sslMode: must be one of: disable, allow, prefer, require, verify-ca, verify-full; write require, which/
     ],
     ["a boolean", { sslMode: true }, /must be one of/],
     ["a mode of the URL", { url: "postgres:///?sslmode=Require" }, /^sslmode of the URL: must be one of/],

@@ -72,6 +72,15 @@ const nestedTransaction: Act = (pool, id) =>
     })
   )
 
+const beginningWithScript: Act = (pool, id) =>
+  pool.withTransaction(Effect.andThen(pool.executeScript(`INSERT INTO marks VALUES (${id}, 1)`), mark(pool, id, 2)))
+
+const beginningWithSavepoint: Act = (pool, id) =>
+  pool.withTransaction(Effect.andThen(pool.withTransaction(mark(pool, id, 1)), mark(pool, id, 2)))
+
+const beginningWithTwoFibers: Act = (pool, id) =>
+  pool.withTransaction(Effect.all([mark(pool, id, 1), mark(pool, id, 2)], { concurrency: "unbounded", discard: true }))
+
 const PIPELINED = 8
 const FAILING = 5
 
@@ -119,6 +128,18 @@ export const scenarios: ReadonlyArray<Scenario> = [
   warm("a transaction", transaction, [1, 2]),
   warm("a tracked transaction", trackedTransaction, [1, 2]),
   warm("a nested transaction", nestedTransaction, [1, 2, 3]),
+  warm("a transaction that begins with a script", beginningWithScript, [1, 2]),
+  warm("a transaction that begins with a savepoint", beginningWithSavepoint, [1, 2]),
+  warm("a transaction that begins with two fibers", beginningWithTwoFibers, [1, 2]),
+  {
+    name: "a transaction that begins with an uncached statement",
+    prepare: askAtAll,
+    run: (pool, id) =>
+      pool.withTransaction(
+        Effect.andThen(pool.execute(`INSERT INTO marks VALUES ($1, 1) /* ${id} */`, [id]), mark(pool, id, 2))
+      ),
+    stores: [1, 2]
+  },
   warm("a pipeline of eight", pipeline),
   { ...warm("a shared query", ask), isShared: true },
   { ...warm("a shared query that writes", oneMark, [1]), isShared: true },

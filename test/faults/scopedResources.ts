@@ -62,6 +62,10 @@ const anyKey = (): number => Math.floor(Math.random() * 2 ** 31)
 const source = <A>(first: A, inside: Effect.Effect<void>) =>
   Stream.concat(Stream.succeed(first), Stream.drain(Stream.fromEffect(inside)))
 
+/** As many rows of values as are sent in one portion, then the effect. Before a portion nothing is sent. */
+const manyRows = (inside: Effect.Effect<void>) =>
+  Stream.concat(Stream.fromIterable(Array.from({ length: 1_000 }, () => [1])), Stream.drain(Stream.fromEffect(inside)))
+
 /** Runs the effect after the first element. */
 const reading = <A>(stream: Stream.Stream<A, PgError.PgError>, inside: Effect.Effect<void>) =>
   Stream.runDrain(Stream.tap(Stream.take(stream, 1), () => inside))
@@ -150,7 +154,14 @@ export const resources: ReadonlyArray<Resource> = [
     isOfPool: true,
     use: (asked, inside) => poolOf(asked).withConnection((lent) => Effect.andThen(lent.fetch("SELECT 1"), inside))
   },
-  { names: ["begin"], use: (asked, inside) => inScope(asked.begin(), inside) },
+  {
+    names: ["begin"],
+    use: (asked, inside) =>
+      inScope(
+        Effect.tap(asked.begin(), (transaction) => transaction.fetch("SELECT 1")),
+        inside
+      )
+  },
   {
     names: ["withTransaction"],
     endsWithAnswer: true,
@@ -190,12 +201,12 @@ export const resources: ReadonlyArray<Resource> = [
   {
     names: ["executeMany"],
     endsWithAnswer: true,
-    use: (asked, inside) => asked.executeMany("INSERT INTO silence VALUES ($1)", source([1], inside))
+    use: (asked, inside) => asked.executeMany("INSERT INTO silence VALUES ($1)", manyRows(inside))
   },
   {
     names: ["fetchMany"],
     endsWithAnswer: true,
-    use: (asked, inside) => asked.fetchMany("SELECT $1::int4", source([1], inside))
+    use: (asked, inside) => asked.fetchMany("SELECT $1::int4", manyRows(inside))
   },
   // The lock is released after the calls that still run.
   {

@@ -215,19 +215,19 @@ export const settings: ReadonlyArray<Mistake> = [
     mistake: "connectionString, as in node-postgres",
     call: () => connect({ connectionString: `postgres://ada:${SECRET}@localhost/app` }),
     tag: "InvalidConfigError",
-    says: ["connectionString: is not a setting", "it is called url here"]
+    says: ["connectionString: is not a setting", "(set url)"]
   },
   {
     mistake: "max, as in node-postgres",
     call: () => js(PgPool, "make", { max: 10 }),
     tag: "InvalidConfigError",
-    says: ["it is called maxConnections here"]
+    says: ["(set maxConnections)"]
   },
   {
     mistake: "ssl, as in node-postgres",
     call: () => connect({ ssl: { rejectUnauthorized: false } }),
     tag: "InvalidConfigError",
-    says: ["it is called sslMode here"]
+    says: ["(set sslMode, "]
   },
   {
     mistake: "a misspelled setting",
@@ -251,7 +251,7 @@ export const settings: ReadonlyArray<Mistake> = [
     mistake: "a misspelled key of a URL",
     call: () => connect({ url: `postgres://ada:${SECRET}@localhost/app?sslmod=require` }),
     tag: "InvalidConfigError",
-    says: ["resembles sslmode"]
+    says: ["did you mean sslmode?"]
   },
   {
     mistake: "a setting of the server among the settings of the client",

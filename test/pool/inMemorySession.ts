@@ -25,7 +25,8 @@ export interface InMemorySession {
   readonly speak: () => void
 }
 
-export const inMemorySession = (): InMemorySession => {
+/** Every statement is answered with that command tag. */
+export const inMemorySession = (tag = "INSERT 0 0"): InMemorySession => {
   let isOpen = true
   let kept: Array<Buffer> | undefined
   const reply = (bytes: Buffer): void => {
@@ -41,11 +42,12 @@ export const inMemorySession = (): InMemorySession => {
     for (let at = 0; at < bytes.length; at += 1 + bytes.readInt32BE(at + 1)) {
       if (bytes[at] === TERMINATE) return breakOff()
       if (bytes[at] !== QUERY || !isOpen) continue
-      reply(Buffer.concat([Say.commandComplete("INSERT 0 0"), Say.ready()]))
+      reply(Buffer.concat([Say.commandComplete(tag), Say.ready()]))
     }
   }
   const transport: Transport = {
     encrypted: false,
+    tls: undefined,
     isLocal: true,
     address: { _tag: "Unix", path: "nowhere" },
     events: NOBODY,

@@ -6,7 +6,7 @@ import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Fiber from "effect/Fiber"
 import * as PgPool from "../../src/PgPool.ts"
-import { type Peer, Say, type ScriptedServer, scriptedServer } from "../support/scriptedServer.ts"
+import { answerBegin, type Peer, Say, type ScriptedServer, scriptedServer } from "../support/scriptedServer.ts"
 
 const textOf = (peer: Peer) => Effect.map(peer.message, ({ body }) => body.toString("utf8").replace("\0", ""))
 
@@ -23,6 +23,7 @@ const committing = Effect.gen(function* () {
   const server = yield* scriptedServer
   const making = yield* Effect.forkScoped(
     PgPool.make({
+      multiplex: false,
       host: server.host,
       port: server.port,
       user: "alice",
@@ -37,8 +38,7 @@ const committing = Effect.gen(function* () {
   const transaction = yield* Effect.forkScoped(pool.withTransaction(pool.executeScript("INSERT 1")), {
     startImmediately: true
   })
-  assert.strictEqual(yield* textOf(peer), "BEGIN")
-  peer.send(Say.commandComplete("BEGIN"), Say.ready("T"))
+  yield* answerBegin(peer)
   assert.strictEqual(yield* textOf(peer), "INSERT 1")
   peer.send(Say.commandComplete("INSERT 0 1"), Say.ready("T"))
   assert.strictEqual(yield* textOf(peer), "COMMIT")

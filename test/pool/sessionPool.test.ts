@@ -344,24 +344,73 @@ describe("a pool of sessions", () => {
     })
   )
 
-  it.effect("asks the server anew for each call after a permanent refusal, without a pause", () =>
+  it.effect("answers each call at once after a refusal: the first ask the server anew, the next share its answer", () =>
     Effect.gen(function* () {
       const world = yield* worldWith({ ...LIMITS, minConnections: 1 })
+      let asked = 0
       for (let call = 0; call < 18; call++) {
         world.acquire()
-        assert.strictEqual(world.pool.counts.connecting, 1, "the call waits for no pause")
+        assert.isAtMost(world.pool.counts.connecting, 1)
+        asked += world.pool.counts.connecting
         world.refused(final)
-        assert.isTrue(world.borrowers[call]?.refusal === final)
+        assert.isTrue(world.borrowers[call]?.refusal === final, "the call waits for no pause")
         yield* settle
         assert.strictEqual(world.pool.counts.connecting, 0, "the minimum waits for the pause")
       }
+      assert.strictEqual(asked, 4)
+      yield* TestClock.adjust(101)
+      if (world.pool.counts.connecting === 1) world.refused(final)
+      yield* TestClock.adjust(101)
       world.acquire()
+      assert.strictEqual(world.pool.counts.connecting, 1, "the server is asked again")
       world.connected()
       yield* settle
       assert.isDefined(world.borrowers[18]?.member)
       world.acquire()
       world.acquire()
       assert.strictEqual(world.pool.counts.connecting, 2, "what is past is forgotten")
+    })
+  )
+
+  it.effect(
+    "waits for a session that is in use rather than give a refusal, if the server has refused another one",
+    () =>
+      Effect.gen(function* () {
+        const world = yield* worldWith({ ...LIMITS, maxConnections: 2 })
+        world.acquire()
+        world.connected()
+        yield* settle
+        for (let call = 1; call < 5; call++) {
+          world.acquire()
+          world.refused(final)
+          yield* settle
+        }
+        world.acquire()
+        yield* settle
+        assert.strictEqual(world.waiting.length, 1)
+        world.release(0)
+        yield* settle
+        assert.isDefined(world.borrowers[5]?.member)
+      })
+  )
+
+  it.effect("pauses no longer than a second while a borrower waits, also if it came in a long pause", () =>
+    Effect.gen(function* () {
+      const world = yield* worldWith({ ...LIMITS, minConnections: 1, acquireTimeoutMillis: 60_000 })
+      yield* TestClock.adjust(0)
+      world.acquire()
+      for (let attempt = 0; attempt < 12; attempt++) {
+        assert.strictEqual(world.pool.counts.connecting, 1, `attempt ${attempt}`)
+        world.refused(transient)
+        yield* TestClock.adjust(1000)
+      }
+      world.borrowers[0]?.giveUp()
+      world.refused(transient)
+      yield* TestClock.adjust(2000)
+      assert.strictEqual(world.pool.counts.connecting, 0, "nobody waits")
+      world.acquire()
+      yield* TestClock.adjust(1)
+      assert.strictEqual(world.pool.counts.connecting, 1, "a borrower waits")
     })
   )
 

@@ -57,8 +57,8 @@ const REASONS: Readonly<Record<string, string>> = {
     "test/session/engine/cancel.sim.test.ts reads the CancelRequest and closes its connection.",
   "opening/startupInbox.ts":
     "test/session/opening/startup.test.ts and test/session/engine/order.sim.test.ts read through it.",
-  "opening/stringprep.generated.ts":
-    "A program writes it, and test/session/opening/saslPrep.test.ts checks its tables.",
+  "opening/authentication/stringprep.generated.ts":
+    "A program writes it, and test/session/opening/authentication/saslPrep.test.ts checks its tables.",
 
   "request/batchRequest.ts": "test/connection/pipeline/batch.integration.test.ts tests it by the call that makes it.",
   "request/copyRequest.ts": "test/PgCopy.integration.test.ts tests it by the calls that make it.",

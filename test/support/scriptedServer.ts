@@ -14,6 +14,7 @@ import { waitFor, Waiters } from "./scriptedServer/waiting.ts"
 
 export { boundInt4, type FrontendMessage, Peer } from "./scriptedServer/peer.ts"
 export { answering, type Conduct, type Statement } from "./scriptedServer/automaton.ts"
+export { answerBegin, answerFirst, begin, expectQuery } from "./scriptedServer/transaction.ts"
 export * as Say from "./scriptedServer/say.ts"
 export {
   addressOf,

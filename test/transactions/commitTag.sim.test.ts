@@ -4,7 +4,7 @@ import * as Effect from "effect/Effect"
 import * as Fiber from "effect/Fiber"
 import { script, send } from "../../src/session/request/request.ts"
 import { TransactionLevel } from "../../src/session/transaction/transactionLevel.ts"
-import { establish, failureOf, Say, scriptedServer } from "../support/scriptedServer.ts"
+import { answerFirst, begin, establish, failureOf, Say, scriptedServer } from "../support/scriptedServer.ts"
 
 const PLAIN = { begin: "BEGIN", isPlain: true, trackOutcome: false }
 
@@ -12,13 +12,12 @@ const PLAIN = { begin: "BEGIN", isPlain: true, trackOutcome: false }
 const committing = Effect.gen(function* () {
   const { peer, session } = yield* establish(yield* scriptedServer)
   const transaction = yield* Effect.forkChild(
-    TransactionLevel.root(session).within(PLAIN, () => Effect.succeed("done")),
+    TransactionLevel.root(session).within(PLAIN, (level) => Effect.as(begin(level), "done")),
     {
       startImmediately: true
     }
   )
-  assert.strictEqual((yield* peer.message).type, "Q")
-  peer.send(Say.commandComplete("BEGIN"), Say.ready("T"))
+  yield* answerFirst(peer)
   const commit = yield* peer.message
   assert.strictEqual(commit.body.toString(), "COMMIT\0")
   return { peer, session, transaction }

@@ -6,18 +6,19 @@ import * as Exit from "effect/Exit"
 import * as Fiber from "effect/Fiber"
 import { script, send } from "../../src/session/request/request.ts"
 import { PLAIN_LEVEL, TransactionLevel } from "../../src/session/transaction/transactionLevel.ts"
-import { establish, failureOf, type Peer, Say, scriptedServer } from "../support/scriptedServer.ts"
+import {
+  answerFirst,
+  begin,
+  establish,
+  expectQuery,
+  failureOf,
+  Say,
+  scriptedServer
+} from "../support/scriptedServer.ts"
 import type { Session } from "../../src/session/engine/session.ts"
 
 const CANCEL_TIMEOUT_MILLIS = 100
 const FIRST_ERROR = "the body's own failure"
-
-/** The known statement that the client sends next. */
-const expectQuery = (peer: Peer, sql: string) =>
-  Effect.map(peer.message, ({ body, type }) => {
-    assert.strictEqual(type, "Q")
-    assert.strictEqual(body.toString(), `${sql}\0`)
-  })
 
 /** A transaction whose body has failed, at this depth, and the server that is asked to undo it. */
 const failing = (depth: 1 | 2) =>
@@ -26,12 +27,11 @@ const failing = (depth: 1 | 2) =>
     const fail = Effect.fail(FIRST_ERROR)
     const transaction = yield* Effect.forkChild(
       TransactionLevel.root(session).within(PLAIN_LEVEL, (level) =>
-        depth === 1 ? fail : level.within(PLAIN_LEVEL, () => fail)
+        Effect.andThen(begin(level), () => (depth === 1 ? fail : level.within(PLAIN_LEVEL, () => fail)))
       ),
       { startImmediately: true }
     )
-    yield* expectQuery(peer, "BEGIN")
-    peer.send(Say.commandComplete("BEGIN"), Say.ready("T"))
+    yield* answerFirst(peer)
     if (depth === 2) {
       yield* expectQuery(peer, "SAVEPOINT effectpg_1")
       peer.send(Say.commandComplete("SAVEPOINT"), Say.ready("T"))
@@ -100,11 +100,10 @@ describe("a transaction that is rolled back by interruption", () => {
     Effect.gen(function* () {
       const { peer, session } = yield* establish(yield* scriptedServer)
       const transaction = yield* Effect.forkChild(
-        TransactionLevel.root(session).within(PLAIN_LEVEL, () => Effect.never),
+        TransactionLevel.root(session).within(PLAIN_LEVEL, (level) => Effect.andThen(begin(level), Effect.never)),
         { startImmediately: true }
       )
-      yield* expectQuery(peer, "BEGIN")
-      peer.send(Say.commandComplete("BEGIN"), Say.ready("T"))
+      yield* answerFirst(peer)
       yield* Effect.sleep("20 millis")
       const interrupting = yield* Effect.forkChild(Fiber.interrupt(transaction), { startImmediately: true })
       yield* expectQuery(peer, "ROLLBACK")

@@ -51,16 +51,29 @@ const moments: ReadonlyArray<readonly [what: string, at: string, run: Run]> = [
     "a_query",
     (pg) => pg.withTransaction(pg.withTransaction(pg.fetch("SELECT 1 AS a_query")))
   ],
-  ["its BEGIN", "BEGIN", (pg) => pg.withTransaction(Effect.void)],
-  ["a SAVEPOINT", "SAVEPOINT", (pg) => pg.withTransaction(pg.withTransaction(Effect.void))],
+  ["its BEGIN and its first query", "BEGIN", (pg) => pg.withTransaction(pg.fetch("SELECT 1"))],
+  ["its BEGIN in front of a script", "BEGIN", (pg) => pg.withTransaction(pg.executeScript("SELECT 1"))],
+  ["its BEGIN in front of a SAVEPOINT", "BEGIN", (pg) => pg.withTransaction(pg.withTransaction(Effect.void))],
+  [
+    "a SAVEPOINT",
+    "SAVEPOINT",
+    (pg) => pg.withTransaction(Effect.andThen(pg.fetch("SELECT 1"), pg.withTransaction(Effect.void)))
+  ],
   ["a RELEASE", "RELEASE", (pg) => pg.withTransaction(pg.withTransaction(Effect.void))],
   ["its COMMIT", "COMMIT", (pg) => pg.withTransaction(pg.fetch("SELECT 1"))],
-  ["its ROLLBACK", "ROLLBACK", (pg) => pg.withTransaction(Effect.fail("enough"))],
-  ["a begin by hand", "BEGIN", (pg) => Effect.scoped(pg.begin())],
+  ["its ROLLBACK", "ROLLBACK", (pg) => pg.withTransaction(Effect.andThen(pg.fetch("SELECT 1"), Effect.fail("enough")))],
+  [
+    "the first query after a begin by hand",
+    "BEGIN",
+    (pg) => Effect.scoped(Effect.flatMap(pg.begin(), (transaction) => transaction.fetch("SELECT 1")))
+  ],
   [
     "a commit by hand",
     "COMMIT",
-    (pg) => Effect.scoped(Effect.flatMap(pg.begin(), (transaction) => transaction.commit))
+    (pg) =>
+      Effect.scoped(
+        Effect.flatMap(pg.begin(), (transaction) => Effect.andThen(transaction.fetch("SELECT 1"), transaction.commit))
+      )
   ],
   ["a stream", "a_query", (pg) => Stream.runDrain(pg.stream("SELECT 1 AS a_query"))],
   ["a cursor", "a_query", (pg) => Effect.scoped(pg.cursor("SELECT 1 AS a_query"))],

@@ -7,7 +7,7 @@ import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Fiber from "effect/Fiber"
 import { TransactionLevel } from "../../src/session/transaction/transactionLevel.ts"
-import { establish, Say, scriptedServer } from "../support/scriptedServer.ts"
+import { answerFirst, begin, establish, Say, scriptedServer } from "../support/scriptedServer.ts"
 
 const TRACKED = { begin: "BEGIN", isPlain: false, trackOutcome: true }
 const CANCEL_TIMEOUT_MILLIS = 200
@@ -17,12 +17,10 @@ describe("a transaction whose outcome is tracked", () => {
     Effect.gen(function* () {
       const server = yield* scriptedServer
       const { peer, session } = yield* establish(server, { cancelTimeoutMillis: CANCEL_TIMEOUT_MILLIS })
-      const running = yield* Effect.forkChild(
-        TransactionLevel.root(session).within(TRACKED, () => Effect.succeed("done")),
-        { startImmediately: true }
-      )
-      yield* peer.message
-      peer.send(Say.commandComplete("BEGIN"), Say.ready("T"))
+      const running = yield* Effect.forkChild(TransactionLevel.root(session).within(TRACKED, begin), {
+        startImmediately: true
+      })
+      yield* answerFirst(peer)
       yield* peer.message
       const began = performance.now()
       yield* Effect.timeout(Fiber.interrupt(running), "3 seconds")
@@ -35,12 +33,10 @@ describe("a transaction whose outcome is tracked", () => {
   it.live("is rolled back if its id cannot be read", () =>
     Effect.gen(function* () {
       const { peer, session } = yield* establish(yield* scriptedServer)
-      const running = yield* Effect.forkChild(
-        TransactionLevel.root(session).within(TRACKED, () => Effect.succeed("done")),
-        { startImmediately: true }
-      )
-      yield* peer.message
-      peer.send(Say.commandComplete("BEGIN"), Say.ready("T"))
+      const running = yield* Effect.forkChild(TransactionLevel.root(session).within(TRACKED, begin), {
+        startImmediately: true
+      })
+      yield* answerFirst(peer)
       yield* peer.cycle
       peer.send(Say.failed({ code: "42883", message: "no such function" }, "E"))
       const rollback = yield* peer.message

@@ -105,7 +105,8 @@ layer(TestDatabase.layer, { excludeTestServices: true })(
         const connection = yield* liveConnection()
         const order: Array<string> = []
         const end = yield* Deferred.make<void>()
-        const held = yield* Effect.forkChild(connection.withTransaction(Deferred.await(end)), immediately)
+        const body = Effect.andThen(connection.fetch("SELECT 1"), Deferred.await(end))
+        const held = yield* Effect.forkChild(connection.withTransaction(body), immediately)
         yield* eventually(connection.transactionStatus, "inTransaction")
         const asking = (what: string, ask: Effect.Effect<unknown, unknown>) =>
           Effect.forkChild(

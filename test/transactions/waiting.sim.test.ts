@@ -4,10 +4,9 @@ import * as Deferred from "effect/Deferred"
 import * as Effect from "effect/Effect"
 import * as Fiber from "effect/Fiber"
 import { PLAIN_LEVEL, TransactionLevel } from "../../src/session/transaction/transactionLevel.ts"
-import { establish, Say, scriptedServer } from "../support/scriptedServer.ts"
+import { answerFirst, begin, establish, Say, scriptedServer } from "../support/scriptedServer.ts"
 
 const immediately = { startImmediately: true } as const
-const begun = [Say.commandComplete("BEGIN"), Say.ready("T")]
 const committed = [Say.commandComplete("COMMIT"), Say.ready()]
 
 describe("a fiber that waits for the end of a transaction", () => {
@@ -17,20 +16,16 @@ describe("a fiber that waits for the end of a transaction", () => {
       const level = TransactionLevel.root(session)
       const end = yield* Deferred.make<void>()
       yield* Effect.forkChild(
-        level.within(PLAIN_LEVEL, () => Deferred.await(end)),
+        level.within(PLAIN_LEVEL, (inner) => Effect.andThen(begin(inner), Deferred.await(end))),
         immediately
       )
-      yield* peer.message
-      peer.send(...begun)
+      yield* answerFirst(peer)
       yield* Effect.sleep("20 millis")
 
       const first = yield* Effect.forkChild(
         Effect.gen(function* () {
           yield* level.untilSettled()
-          const another = yield* Effect.forkScoped(
-            level.within(PLAIN_LEVEL, () => Effect.void),
-            immediately
-          )
+          const another = yield* Effect.forkScoped(level.within(PLAIN_LEVEL, begin), immediately)
           const waiting = yield* Effect.forkScoped(level.untilSettled(), immediately)
           next.interruptUnsafe()
           return { another, waiting }
@@ -41,8 +36,7 @@ describe("a fiber that waits for the end of a transaction", () => {
       yield* Deferred.succeed(end, undefined)
       yield* peer.message
       peer.send(...committed)
-      yield* peer.message
-      peer.send(...begun)
+      yield* answerFirst(peer)
       yield* peer.message
       peer.send(...committed)
       const { another, waiting } = yield* Fiber.join(first)

@@ -33,7 +33,17 @@ describe("requests", () => {
         "636c69656e745f656e636f64696e6700 5554463800 00"
     ],
     ["SSLRequest", cold.encodeSslRequest(), "00000008 04d2162f"],
-    ["CancelRequest", cold.encodeCancelRequest({ processId: 1337, secret: -2 }), "00000010 04d2162e 00000539 fffffffe"],
+    [
+      "CancelRequest",
+      cold.encodeCancelRequest({ processId: 1337, secret: hex("fffffffe") }),
+      "00000010 04d2162e 00000539 fffffffe"
+    ],
+    [
+      "CancelRequest of protocol 3.2",
+      cold.encodeCancelRequest({ processId: 1337, secret: hex("0102030405") }),
+      "00000011 04d2162e 00000539 0102030405"
+    ],
+    ["StartupMessage of protocol 3.2", cold.encodeStartup(new Map(), 0x30002).subarray(0, 8), "0000001e 00030002"],
     ["PasswordMessage", cold.encodePassword("pä"), "70 00000008 70c3a400"],
     [
       "SASLInitialResponse",
@@ -217,17 +227,64 @@ describe("decodeAuthentication", () => {
 })
 
 describe("decodeBackendKeyData", () => {
-  it("reads the key of protocol 3.0, which is signed as CancelRequest sends it back", () => {
+  it("reads the key of protocol 3.0 as CancelRequest sends it back", () => {
     const key = decode(cold.decodeBackendKeyData, bodyOf(golden.BackendKeyData))
-    assert.deepStrictEqual(key, { processId: 1337, secret: -2_147_483_647 })
+    assert.deepStrictEqual(key, { processId: 1337, secret: hex("80000001") })
     assert.deepStrictEqual(cold.encodeCancelRequest(key).subarray(8), bodyOf(golden.BackendKeyData))
   })
 
+  it("reads a key of 4 to 256 bytes", () => {
+    for (const length of [4, 5, 32, 255, 256]) {
+      const secret = Buffer.alloc(length, 7)
+      const key = decode(cold.decodeBackendKeyData, Buffer.concat([int32(1), secret]))
+      assert.deepStrictEqual(key, { processId: 1, secret })
+      assert.deepStrictEqual(cold.encodeCancelRequest(key).subarray(12), secret)
+    }
+  })
+
+  it("keeps the key when the receive buffer is used again", () => {
+    const body = Buffer.concat([int32(1), Buffer.alloc(32, 7)])
+    const { secret } = cold.decodeBackendKeyData(body, 0, body.length)
+    body.fill(0)
+    assert.deepStrictEqual(secret, Buffer.alloc(32, 7))
+  })
+
   it("refuses a key of any other length", () => {
-    for (const length of [0, 4, 7, 9, 12, 36]) {
+    for (const length of [0, 4, 7, 4 + 257, 4 + 1000]) {
       assert.throws(() => decode(cold.decodeBackendKeyData, Buffer.alloc(length)), ProtocolViolation)
     }
   })
+})
+
+describe("decodeNegotiateProtocolVersion", () => {
+  it("reads the version and the options that the server does not know", () => {
+    assert.deepStrictEqual(decode(cold.decodeNegotiateProtocolVersion, hex("00030000 00000000")), {
+      version: 0x30000,
+      unknownOptions: []
+    })
+    assert.deepStrictEqual(
+      decode(
+        cold.decodeNegotiateProtocolVersion,
+        Buffer.concat([hex("00030000 00000002"), cstring("_pq_.a"), cstring("b")])
+      ),
+      { version: 0x30000, unknownOptions: ["_pq_.a", "b"] }
+    )
+  })
+
+  for (const [what, body] of [
+    ["nothing in it", ""],
+    ["a part of its version", "0003"],
+    ["no number of options", "00030000"],
+    ["a negative number of options", "00030000 ffffffff"],
+    ["more options than there are", "00030000 00000001"],
+    ["a huge number of options", "00030000 7fffffff 6100"],
+    ["an option without an end", "00030000 00000001 61"],
+    ["more behind its options", "00030000 00000001 6100 62"]
+  ] as const) {
+    it(`refuses a message with ${what}`, () => {
+      assert.throws(() => decode(cold.decodeNegotiateProtocolVersion, hex(body)), ProtocolViolation)
+    })
+  }
 })
 
 describe("decodeParameterStatus", () => {

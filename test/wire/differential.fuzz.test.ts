@@ -267,9 +267,9 @@ describe("responses", () => {
         payload: second
       })
       const key = Buffer.concat([int32(processId), int32(secret)])
-      assert.deepStrictEqual(cold.decodeBackendKeyData(key, 0, key.length), { processId, secret })
+      assert.deepStrictEqual(cold.decodeBackendKeyData(key, 0, key.length), { processId, secret: int32(secret) })
       assert.deepStrictEqual(
-        cold.encodeCancelRequest({ processId, secret }),
+        cold.encodeCancelRequest({ processId, secret: int32(secret) }),
         Buffer.from(serialize.cancel(processId, secret))
       )
     }

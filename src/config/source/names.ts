@@ -95,6 +95,30 @@ const names: Readonly<Record<SettingName, Names>> = { ...options, ...textOnly }
 export const keysOf = (setting: SettingName): ReadonlyArray<string> => names[setting].keys
 export const variableOf = (setting: SettingName): string | undefined => names[setting].variable
 
+/** Whether an empty text stands for the default, as in libpq. Of other settings, which have no empty value, it is wrong. */
+export const mayBeEmpty = (setting: SettingName): boolean => emptyIsDefault.has(setting)
+
+const emptyIsDefault: ReadonlySet<SettingName> = new Set([
+  "host",
+  "hostaddr",
+  "port",
+  "user",
+  "password",
+  "database",
+  "passfile",
+  "sslRootCert",
+  "sslCert",
+  "sslKey",
+  "sslPassword",
+  "sslCrl",
+  "sslCrlDir",
+  "sslMinProtocolVersion",
+  "sslMaxProtocolVersion",
+  "requireAuth",
+  "options",
+  "fallback_application_name"
+])
+
 export const settingVariables: ReadonlyArray<string> = Object.values(names).flatMap(({ variable }) => variable ?? [])
 
 export const optionNames: ReadonlyArray<string> = Object.keys(options)

@@ -11,7 +11,7 @@ import * as path from "node:path"
 import * as Effect from "effect/Effect"
 import * as Redacted from "effect/Redacted"
 import { readFileIfAny } from "./files.ts"
-import type { HostAddress } from "../hosts.ts"
+import { type HostAddress, SOCKET_DIRECTORIES } from "../hosts.ts"
 
 export interface Login {
   readonly host: HostAddress
@@ -44,21 +44,26 @@ export const passwordFromFile = Effect.fnUntraced(function* (
 const GROUP_AND_OTHERS = 0o077
 
 export const findPassword = (text: string, { database, host, user }: Login): string | undefined => {
-  const hosts = host._tag === "Tcp" ? [host.host] : [path.posix.dirname(host.path), "localhost"]
+  const hosts = host._tag === "Tcp" ? [host.host] : socketNames(path.posix.dirname(host.path))
   for (const line of text.split(/\r?\n|\r$/)) {
     if (line.startsWith("#")) continue
     const [hostField, portField, databaseField, userField, password] = fieldsOf(line)
     if (
+      password !== undefined &&
       hosts.some((host) => matches(hostField, host)) &&
       matches(portField, String(host.port)) &&
       matches(databaseField, database) &&
       matches(userField, user)
     ) {
-      return password === undefined || password === "" ? undefined : unescape(password)
+      return password === "" ? undefined : unescape(password)
     }
   }
   return undefined
 }
+
+/** A socket is named by its directory; in a directory where servers put it by default, it is also localhost. */
+const socketNames = (directory: string): ReadonlyArray<string> =>
+  SOCKET_DIRECTORIES.includes(directory) ? [directory, "localhost"] : [directory]
 
 /** The fields before unescaping, split at each colon that no backslash escapes. */
 const fieldsOf = (line: string): ReadonlyArray<string> => {

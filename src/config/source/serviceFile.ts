@@ -40,7 +40,10 @@ const serviceFiles = Effect.fnUntraced(function* (environment: Environment): Rea
   return [user, system].filter((text) => text !== undefined)
 })
 
-/** Undefined if the text has no such section. Lines of other sections are not checked. */
+/**
+ * Undefined if the text has no such section. Lines of other sections are not checked. Here, unlike in a URL, the first of
+ * a repeated key wins.
+ */
 export const parseService = Effect.fnUntraced(function* (
   text: string,
   service: string,
@@ -52,18 +55,19 @@ export const parseService = Effect.fnUntraced(function* (
     if (line === "" || line.startsWith("#")) continue
     if (line.startsWith("[")) {
       if (settings !== undefined) break
-      if (line === `[${service}]`) settings = new Map()
+      if (line.startsWith(`[${service}]`)) settings = new Map()
       continue
     }
     if (settings === undefined) continue
     const where = `names a service that, in line ${at + 1} of its file,`
     const equals = line.indexOf("=")
     if (equals === -1) return yield* invalid(setting, `${where} has no key=value`)
-    const key = line.slice(0, equals).trim()
-    const value = line.slice(equals + 1).trim()
+    const key = line.slice(0, equals)
+    const value = line.slice(equals + 1)
+    if (/\s$/.test(key)) return yield* invalid(setting, `${where} has blanks before its =`)
     if (key === "service") return yield* invalid(setting, `${where} names another service`)
     yield* checkKey(setting, `${where} has`, key, value)
-    settings.set(key, value)
+    if (!settings.has(key)) settings.set(key, value)
   }
   return settings
 })

@@ -1,6 +1,7 @@
 /**
- * Looks up a setting in its sources, in this order: the options, the URL, its query, the service file, the environment.
- * An empty text counts as missing, and a value that no lookup reaches is not checked.
+ * Looks up a setting in its sources, in this order: the options, the query of the URL, its other parts, the service
+ * file, the environment. An empty option or variable counts as missing. In a URL or service file, an empty value stops
+ * the lookup and stands for the default. A value that no lookup reaches is not checked.
  */
 import * as Effect from "effect/Effect"
 import type * as PgError from "../../PgError.ts"
@@ -8,7 +9,8 @@ import { type Environment, fileVariables } from "./files.ts"
 import { type Given, invalid, readSafely, readSecretText, readText } from "../given.ts"
 import { didYouMean } from "./likeness.ts"
 import { checkEnvironment, unsupportedVariables } from "./unsupportedKeys.ts"
-import { keysOf, optionNames, type SettingName, settingVariables, variableOf } from "./names.ts"
+import { keysOf, mayBeEmpty, optionNames, type SettingName, settingVariables, variableOf } from "./names.ts"
+import { insteadOf } from "./otherClients.ts"
 import { readService } from "./serviceFile.ts"
 import { type ConnectionUrl, parseUrl } from "./url.ts"
 
@@ -54,7 +56,9 @@ const firstOf =
   (setting) => {
     for (const source of sources) {
       const given = source(setting)
-      if (given !== undefined && given.value !== "") return given
+      if (given === undefined) continue
+      if (given.value !== "") return given
+      if (given.isFinal === true) return mayBeEmpty(setting) ? undefined : given
     }
     return undefined
   }
@@ -66,7 +70,8 @@ const fromOptions = Effect.fnUntraced(function* (settings: unknown): Read<Source
   const options = new Map<string, unknown>(Object.entries(settings))
   for (const name of options.keys()) {
     if (!optionNames.includes(name)) {
-      const habit = ofOtherClients.get(name) ?? didYouMean(name, optionNames)
+      const instead = insteadOf(name)
+      const habit = instead === undefined ? didYouMean(name, optionNames) : ` (${instead})`
       return yield* invalid(name, `is not a setting${habit}; the settings are: ${optionNames.join(", ")}`)
     }
   }
@@ -76,34 +81,16 @@ const fromOptions = Effect.fnUntraced(function* (settings: unknown): Read<Source
   }
 })
 
-/** Settings of node-postgres and postgres.js. */
-const ofOtherClients: ReadonlyMap<string, string> = new Map(
-  Object.entries({
-    connectionString: " (it is called url here)",
-    ssl: " (it is called sslMode here)",
-    max: " (it is called maxConnections here)",
-    max_connections: " (it is called maxConnections here)",
-    idleTimeoutMillis: " (it is called idleTimeout here)",
-    connectionTimeoutMillis: " (it is called connectTimeout here)",
-    statement_timeout: ' (write settings: { statement_timeout: "5s" })',
-    query_timeout: " (each call has a timeout of its own)",
-    username: " (it is called user here)",
-    pass: " (it is called password here)",
-    db: " (it is called database here)",
-    hostname: " (it is called host here)"
-  })
-)
-
 const fromUrl = Effect.fnUntraced(function* (given: Given | undefined): Read<ReadonlyArray<Source>> {
   if (given === undefined) return []
   const url = yield* parseUrl(yield* readSafely(given, readSecretText))
   const parts = partsOf(url)
   return [
+    fromPairs(url.query, url.isKeyValueString ? "the connection string" : "the URL"),
     (setting) => {
       const value = parts.get(setting)
       return value === undefined ? undefined : { name: `${setting} of the URL`, isText: true, value }
-    },
-    fromPairs(url.query, "the URL")
+    }
   ]
 })
 
@@ -111,9 +98,9 @@ const partsOf = (url: ConnectionUrl): ReadonlyMap<SettingName, unknown> =>
   new Map<SettingName, unknown>([
     ["host", url.hosts.length > 1 || url.hosts[0] ? url.hosts : undefined],
     ["port", url.ports.some((port) => port !== "") ? url.ports : undefined],
-    ["user", url.user],
+    ["user", url.user || undefined],
     ["password", url.password],
-    ["database", url.database]
+    ["database", url.database || undefined]
   ])
 
 const fromServiceFile = Effect.fnUntraced(function* (service: Given, environment: Environment): Read<Source> {
@@ -125,7 +112,9 @@ const fromPairs =
   (pairs: ReadonlyMap<string, string>, whose: string): Source =>
   (setting) => {
     const key = keysOf(setting).find((key) => pairs.has(key))
-    return key === undefined ? undefined : { name: `${key} of ${whose}`, isText: true, value: pairs.get(key) }
+    return key === undefined
+      ? undefined
+      : { name: `${key} of ${whose}`, isText: true, isFinal: true, value: pairs.get(key) }
   }
 
 const fromEnvironment =

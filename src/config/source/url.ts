@@ -1,5 +1,5 @@
 /**
- * Parses a connection URL by libpq's grammar. `new URL` is unsuitable: it knows only one host, and its errors repeat
+ * Parses a connection URL by libpq's grammar, or libpq's other form, `key=value` pairs. `new URL` is unsuitable: it knows only one host, and its errors repeat
  * the URL, including the password.
  *
  * ```
@@ -10,9 +10,12 @@ import * as Effect from "effect/Effect"
 import * as Redacted from "effect/Redacted"
 import type * as PgError from "../../PgError.ts"
 import { invalid } from "../given.ts"
-import { checkKey } from "./unsupportedKeys.ts"
+import { parseKeyValueString } from "./keyValueString.ts"
+import { addPair } from "./pairs.ts"
 
 export interface ConnectionUrl {
+  /** Whether the text is in libpq's other form, `key=value`, and has a query only. */
+  readonly isKeyValueString: boolean
   readonly user: string
   readonly password: Redacted.Redacted | undefined
   /** Empty if the URL names no host; a host or port that the list leaves out is an empty string. */
@@ -29,24 +32,34 @@ const refuse = (reason: string): PgError.InvalidConfigError => invalid("url", re
 export const parseUrl = Effect.fnUntraced(function* (text: string): Read<ConnectionUrl> {
   const url = text.trim()
   const scheme = /^postgres(?:ql)?:\/\//.exec(url)
-  if (scheme === null) return yield* refuse("must begin with postgres:// or postgresql://")
+  if (scheme === null) {
+    if (!/^[^:/]+=/.test(url)) {
+      return yield* refuse(
+        "must begin with postgres:// or postgresql://, or have key=value pairs, such as host=localhost"
+      )
+    }
+    return { ...NO_PARTS, isKeyValueString: true, query: yield* parseKeyValueString(url) }
+  }
   const rest = url.slice(scheme[0].length)
   const authorityEnd = indexOfAny(rest, "/?", 0)
   const authority = rest.slice(0, authorityEnd)
-  // libpq splits at the first @ and takes the rest for a host, a database or a key, so half a password would end up in
-  // a message.
-  if (rest.indexOf("@") !== rest.lastIndexOf("@") || rest.indexOf("@") > authorityEnd) {
+  const queryStart = indexOfAny(rest, "?", authorityEnd)
+  // libpq splits at the first @ and takes the rest for a host or a database, so half a password would end up in a
+  // message. It also takes a ? for a part of the user if an @ follows before any /.
+  const at = authority.indexOf("@")
+  const strayAt = rest.indexOf("@", at + 1)
+  const mayHoldAt = at !== -1 || rest[authorityEnd] === "/"
+  if (strayAt !== -1 && (strayAt < queryStart || !mayHoldAt)) {
     return yield* refuse(
       "has an @ that does not stand between password and host; " +
         "percent-encode these characters in a user or password: @ as %40, / as %2F, ? as %3F, : as %3A"
     )
   }
-  const at = authority.indexOf("@")
   const credentials = at === -1 ? "" : authority.slice(0, at)
   const colon = indexOfAny(credentials, ":", 0)
   const password = yield* decode(credentials.slice(colon + 1), "the password")
-  const queryStart = indexOfAny(rest, "?", authorityEnd)
   return {
+    isKeyValueString: false,
     user: yield* decode(credentials.slice(0, colon), "the user"),
     password: password === "" ? undefined : Redacted.make(password),
     ...(yield* parseHosts(authority.slice(at + 1))),
@@ -54,6 +67,14 @@ export const parseUrl = Effect.fnUntraced(function* (text: string): Read<Connect
     query: yield* parseQuery(rest.slice(queryStart + 1))
   }
 })
+
+const NO_PARTS: Omit<ConnectionUrl, "query" | "isKeyValueString"> = {
+  user: "",
+  password: undefined,
+  hosts: [],
+  ports: [],
+  database: ""
+}
 
 /** The position of the first of the characters; the end of the text if there is none. */
 const indexOfAny = (text: string, characters: string, from: number): number => {
@@ -88,13 +109,7 @@ const parseQuery = Effect.fnUntraced(function* (text: string): Read<ReadonlyMap<
     if (equals === -1) return yield* refuse("must have only key=value pairs, joined by &, after its ?")
     const key = yield* decode(pair.slice(0, equals), "a key")
     const value = yield* decode(pair.slice(equals + 1), "a value")
-    if (key === "ssl" && value === "true") {
-      // As in libpq, `ssl=true` is accepted because JDBC URLs use it. It never weakens sslmode.
-      if (!query.has("sslmode")) query.set("sslmode", "require")
-      continue
-    }
-    yield* checkKey("url", `in position ${at + 1} after its ? has`, key, value)
-    query.set(key, value)
+    yield* addPair(query, key, value, `in position ${at + 1} after its ? has`)
   }
   return query
 })

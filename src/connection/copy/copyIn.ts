@@ -137,5 +137,5 @@ const transfer = <E, R>(
     return { rowCount }
   })
   const careful = Effect.onExit(whole, () => Effect.sync(() => request.abandon()))
-  return router.observed(operation, { sql, params: undefined }, careful)
+  return router.observed(operation, { sql, params: undefined }, careful, undefined, level)
 }

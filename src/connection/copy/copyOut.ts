@@ -89,7 +89,7 @@ const streamOf = <A>(
     const request = copyOutRequest(text, collector)
     yield* Effect.addFinalizer(() => Effect.sync(() => request.abandon()))
     const observed = <B>(effect: Effect.Effect<B, PgError.PgError>) =>
-      router.observed(operation, { sql: text.told, params: undefined }, effect)
+      router.observed(operation, { sql: text.told, params: undefined }, effect, undefined, level)
     const copy = yield* Effect.catch(level.run(request), (error) => observed(Effect.fail(error)))
     yield* Effect.forkScoped(Effect.exit(observed(copy.ended)), { startImmediately: true })
     const next = withTimeout(operation, text.told, copy.next, options.timeout)

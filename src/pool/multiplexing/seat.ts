@@ -4,6 +4,7 @@
  */
 import { Fifo } from "../../session/engine/fifo.ts"
 import type { Member } from "../member.ts"
+import { isFit } from "../opening/fitness.ts"
 import type { RoundTrips } from "../roundTrips.ts"
 
 /** How many statements may be unanswered on one connection. */
@@ -50,6 +51,7 @@ export class Seat {
   canTakeMore(now: number): boolean {
     const { session } = this.member
     if (session.lost !== undefined || session.isFenced || session.residue.isSoiled) return false
+    if (!isFit(this.member)) return false
     const last = this.calls.last()
     if (last === undefined) return true
     return !last.locksRows && this.calls.length < MAX_RUNNING && !this.isSilent(now)

@@ -9,7 +9,7 @@ import { BOUNDARIES, SECONDS } from "../../session/observing/metrics.ts"
 import { targetOf } from "../../session/observing/target.ts"
 import type { Member } from "../member.ts"
 import type { PoolHealth } from "./health.ts"
-import type { OpenMember } from "../opener.ts"
+import type { OpenMember } from "../opening/opener.ts"
 
 /** What a pool is doing at a moment. */
 export interface PoolCounts {
@@ -70,10 +70,13 @@ export interface PoolReports {
   readonly health?: PoolHealth | undefined
 }
 
-/** Creates the meter of a pool. What it counts goes back to 0 at the end of the scope. */
-export const make = (config: ResolvedPoolConfig): Effect.Effect<PoolMeter, never, Scope.Scope> =>
+/**
+ * Creates the meter of a pool. What it counts goes back to 0 at the end of the scope. Two pools for one server are told
+ * apart by their purpose.
+ */
+export const make = (config: ResolvedPoolConfig, purpose?: string): Effect.Effect<PoolMeter, never, Scope.Scope> =>
   Effect.gen(function* () {
-    const meter = new Meter(config, yield* Effect.context<never>())
+    const meter = new Meter(config, purpose, yield* Effect.context<never>())
     yield* Effect.addFinalizer(() => Effect.sync(() => meter.ended()))
     return meter
   })
@@ -88,8 +91,9 @@ class Meter implements PoolMeter {
   /** When each session was lent that is lent now. */
   private readonly lentAt = new Map<Member, number>()
 
-  constructor(config: ResolvedPoolConfig, context: Context.Context<never>) {
-    const attributes = { "db.system.name": "postgresql", "db.client.connection.pool.name": nameOf(config) }
+  constructor(config: ResolvedPoolConfig, purpose: string | undefined, context: Context.Context<never>) {
+    const name = purpose === undefined ? nameOf(config) : `${nameOf(config)} ${purpose}`
+    const attributes = { "db.system.name": "postgresql", "db.client.connection.pool.name": name }
     const inState = (state: string) =>
       new Level(connections, { ...attributes, "db.client.connection.state": state }, context)
     this.attributes = attributes

@@ -23,6 +23,8 @@ export interface Exchange extends Progress {
   abandoned: boolean
   /** Whether this is a control statement, which goes on even if its caller has gone. */
   readonly isControl?: boolean
+  /** Whether it may be written behind other messages under one Sync. The server skips it if one of them fails. */
+  readonly mayShareSync?: boolean
   /** Whether nothing may be written behind this request before it is answered. The session asks after `encode`. */
   readonly exclusive: boolean
   /** An exchange that stands for this one in the queues of the session, as a part of the same conversation. */

@@ -66,6 +66,7 @@ export const lostInFlight = (
 export interface OpenTransaction {
   /** Returns whether it is still open, as far as the client can know. */
   completed(command: string, sql: string): boolean
+  sessionLost(): void
 }
 
 /**

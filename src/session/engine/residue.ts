@@ -6,6 +6,9 @@ import { failureIsSoiling, isSoiling } from "../statement/soiling.ts"
 /** Commands that prepare a statement in SQL, or run code that may do so. */
 const PREPARING_COMMANDS: ReadonlySet<string> = new Set(["PREPARE", "DO", "CALL"])
 
+/** The SQLSTATE of a command that would write in a read-only transaction. */
+const READ_ONLY = "25006"
+
 export class Residue {
   /** Whether settings, locks, tables or the like may have been left behind since the last reset. */
   isSoiled = false
@@ -13,6 +16,8 @@ export class Residue {
   isBeyondReset = false
   /** Whether SQL may have prepared a statement. Such a statement can be removed only by name, or together with ours. */
   private mayHavePrepared = false
+  /** Whether the server has refused to write because a transaction was read-only, as a standby does. */
+  hasMetReadOnly = false
   /** The last statement since the session was lent, apart from control statements; undefined if there was none. */
   lastSql: string | undefined
   /** The server process on which the last reset ran. */
@@ -50,7 +55,8 @@ export class Residue {
     if (tag.command === "LOAD") this.isBeyondReset = true
   }
 
-  failed(sql: string): void {
+  failed(sql: string, code: string): void {
+    if (code === READ_ONLY) this.hasMetReadOnly = true
     if (!failureIsSoiling(sql)) return
     this.isSoiled = true
     this.mayHavePrepared = true

@@ -84,6 +84,12 @@ export const valueRefused = (
 /** How PgBouncer refuses a server parameter that it does not pass on. PgBouncer does not translate its messages. */
 const REFUSED_AT_STARTUP = "unsupported startup parameter"
 
+const READ_ONLY = "25006"
+
+const ON_THE_PRIMARY =
+  "The server is a standby, or the transaction is read only. In a client with the setting reads, run a call that writes " +
+  "with { readOnly: false }, or outside of readOnly."
+
 /** Adds a hint if the server has sent none and the client knows a way out. */
 export const withHint = (fields: ErrorFields, isDropped = false, sql = ""): ErrorFields => {
   const slip = isDropped ? undefined : slipHint(fields, sql)
@@ -92,6 +98,7 @@ export const withHint = (fields: ErrorFields, isDropped = false, sql = ""): Erro
   if (fields.code === "42601" && fields.routine === "exec_parse_message") {
     return { ...fields, hint: "Send one statement at a time, or use executeScript, which takes several." }
   }
+  if (fields.code === READ_ONLY) return { ...fields, hint: ON_THE_PRIMARY }
   if (fields.code === "42804" && fields.routine === "record_recv") {
     return {
       ...fields,

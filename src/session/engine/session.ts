@@ -77,7 +77,7 @@ export class Session extends Inspectable.Class implements FrameSink, TransportEv
   /** The status that the last ReadyForQuery reported. */
   transactionStatus: TransactionStatus = TransactionStatus.idle
   /** The transaction status in which the request that is being answered began. */
-  private begunIn: TransactionStatus = TransactionStatus.idle
+  begunIn: TransactionStatus = TransactionStatus.idle
   /** Set once the owner has begun to close the session; it is then also the reason for the end. */
   closing: PgError.ConnectionLostError | undefined
   /** Why the session has ended. Nothing else says that it has. */
@@ -222,8 +222,9 @@ export class Session extends Inspectable.Class implements FrameSink, TransportEv
   }
 
   /** Writes more of the exclusive request in flight. If it returns false, the caller must wait for `drained`. */
-  writeMore(write: (writer: ByteWriter) => void): boolean {
-    write(this.writer)
+  writeMore(more: Buffer | ((writer: ByteWriter) => void)): boolean {
+    if (typeof more === "function") more(this.writer)
+    else if (!this.transport.write(more)) this.isSocketFull = true
     this.flush()
     return !this.isSocketFull
   }
@@ -323,7 +324,7 @@ export class Session extends Inspectable.Class implements FrameSink, TransportEv
     this.transactionStatus = status
     if (this.catalogue.place.isUnsettled) this.catalogue.answered(status, head.isControl === true)
     if (this.exclusive === head) this.exclusive = undefined
-    if (error !== undefined) this.residue.failed(head.sql)
+    if (error !== undefined) this.residue.failed(head.sql, error.code)
     if (this.fence.raised) this.fence.advance()
     try {
       head.ready(status, error)
@@ -408,6 +409,7 @@ export class Session extends Inspectable.Class implements FrameSink, TransportEv
     this.oldest = undefined
     tellWritten(written, error, answer, this.transaction)
     for (const exchange of unwritten) exchange.lost(lostWaiting(exchange, error))
+    this.transaction?.sessionLost()
     this.endListeners.tell(error)
     this.idleListeners?.tell()
   }

@@ -5,13 +5,12 @@
  */
 import { Buffer } from "node:buffer"
 import * as net from "node:net"
-import * as tls from "node:tls"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
-import type { SslMode } from "../../PgConfig.ts"
 import * as PgError from "../../PgError.ts"
 import { encodeSslRequest } from "../../wire/coldMessages.ts"
 import { foreignProtocol } from "../../wire/foreignProtocol.ts"
+import { facts, secure, type TlsFacts, type TlsOptions } from "../encryption/tlsSocket.ts"
 
 /** Large, because each read from the socket costs time. The part that no answer needs takes no memory. */
 const RECEIVE_BYTES = 131_072
@@ -21,14 +20,12 @@ export type Address =
   | { readonly _tag: "Tcp"; readonly name: string; readonly host: string; readonly port: number }
   | { readonly _tag: "Unix"; readonly path: string }
 
-export interface TransportOptions {
-  readonly sslMode: SslMode
-  /** In PEM format. If undefined, the certificate authorities that Node trusts are used. */
-  readonly sslRootCert: string | undefined
-  readonly sslCert: string | undefined
-  readonly sslKey: string | undefined
+export interface TransportOptions extends TlsOptions {
   /** After how many idle milliseconds TCP probes the peer. If undefined, it never does. */
   readonly keepAliveMillis: number | undefined
+  /** The time between probes that are not answered, and how many of them are lost before the connection is. */
+  readonly keepAliveIntervalMillis?: number | undefined
+  readonly keepAliveCount?: number | undefined
 }
 
 /** Receives what happens on the socket. `data` must not keep `bytes`, because the next read overwrites them. */
@@ -42,6 +39,8 @@ export interface TransportEvents {
 
 export interface Transport {
   readonly encrypted: boolean
+  /** What the TLS handshake has told; undefined without TLS. */
+  readonly tls: TlsFacts | undefined
   /** Whether the bytes stay on this machine: over a Unix socket or the loopback network. */
   readonly isLocal: boolean
   /** The address that was reached. A CancelRequest goes to the same one. */
@@ -66,15 +65,24 @@ type OpenError = PgError.ConnectError | PgError.ProtocolError
 export type Restore = <A, E, R>(effect: Effect.Effect<A, E, R>) => Effect.Effect<A, E, R>
 
 /**
- * Opens a transport and negotiates encryption according to `sslMode`, as libpq does. If interrupted, it leaves nothing
- * behind. Call it in an uninterruptible region: otherwise an interruption right after it could lose a transport that is
- * still open.
+ * Opens a transport and negotiates encryption according to `sslMode`, as libpq does: `allow` stands for a connection that
+ * has to be encrypted, because whoever calls this tries without TLS first. If interrupted, it leaves nothing behind. Call
+ * it in an uninterruptible region: otherwise an interruption right after it could lose a transport that is still open.
  */
 export const open = (
   address: Address,
   options: TransportOptions,
   restore: Restore
 ): Effect.Effect<Transport, OpenError> =>
+  Effect.catchIf(negotiated(address, options, restore), isHandshakeFailure, ({ error }) =>
+    options.sslMode === "prefer" ? open(address, { ...options, sslMode: "disable" }, restore) : Effect.fail(error)
+  )
+
+const negotiated = (
+  address: Address,
+  options: TransportOptions,
+  restore: Restore
+): Effect.Effect<Transport, OpenError | HandshakeFailure> =>
   Effect.suspend(() => {
     const link = new Link(address)
     return restore(negotiate(link, options)).pipe(
@@ -82,15 +90,25 @@ export const open = (
     )
   })
 
+/** TLS has begun and failed. Only this lets `prefer` connect again without TLS. */
+class HandshakeFailure {
+  readonly error: PgError.ConnectError
+
+  constructor(error: PgError.ConnectError) {
+    this.error = error
+  }
+}
+
+const isHandshakeFailure = (error: OpenError | HandshakeFailure): error is HandshakeFailure =>
+  error instanceof HandshakeFailure
+
 const negotiate = Effect.fnUntraced(function* (
   link: Link,
   options: TransportOptions
-): Effect.fn.Return<Transport, OpenError> {
+): Effect.fn.Return<Transport, OpenError | HandshakeFailure> {
   yield* link.connect(options)
-  if (link.address._tag === "Unix" || options.sslMode === "disable" || options.sslMode === "allow") {
-    return link
-  }
-  if (yield* link.askForTls) {
+  if (link.address._tag === "Unix" || options.sslMode === "disable") return link
+  if (options.sslNegotiation === "direct" || (yield* link.askForTls)) {
     yield* link.startTls(options)
   } else if (options.sslMode !== "prefer") {
     return yield* link.failure("tls", `the server refuses TLS, but sslMode ${options.sslMode} requires it`)
@@ -112,7 +130,7 @@ const ERROR_RESPONSE = 0x45 // E
 
 class Link implements Transport {
   address: Address
-  encrypted = false
+  tls: TlsFacts | undefined
   events: TransportEvents = NOBODY
   private raw: net.Socket | undefined
   /** The socket to write to: the raw one, or TLS over it. */
@@ -122,6 +140,10 @@ class Link implements Transport {
 
   constructor(address: Address) {
     this.address = address
+  }
+
+  get encrypted(): boolean {
+    return this.tls !== undefined
   }
 
   get isLocal(): boolean {
@@ -170,6 +192,10 @@ class Link implements Transport {
           }
         }
       })
+      const { keepAliveCount, keepAliveIntervalMillis, keepAliveMillis } = options
+      if (keepAliveIntervalMillis !== undefined || keepAliveCount !== undefined) {
+        raw.setKeepAlive(true, keepAliveMillis, keepAliveIntervalMillis, keepAliveCount)
+      }
       this.raw = raw
       this.socket = raw
       raw.once("connect", () => {
@@ -214,42 +240,31 @@ class Link implements Transport {
     this.write(encodeSslRequest())
   })
 
-  startTls(options: TransportOptions): Effect.Effect<void, PgError.ConnectError> {
+  startTls(options: TransportOptions): Effect.Effect<void, HandshakeFailure> {
     return Effect.callback((resume) => {
-      let secured: tls.TLSSocket
+      const refuse = (reason: string): void => resume(Effect.fail(new HandshakeFailure(this.failure("tls", reason))))
+      const { raw } = this
+      if (raw === undefined) return
+      let secured: ReturnType<typeof secure>
       try {
-        secured = this.secure(options)
+        secured = secure(raw, this.address._tag === "Tcp" ? this.address.name : "localhost", options)
       } catch (error) {
         const reason = because(error instanceof Error ? error : undefined)
-        return resume(this.failure("tls", `the client cannot use sslCert, sslKey or sslRootCert${reason}`))
+        return refuse(`the client cannot use sslCert, sslKey, sslRootCert or sslCrl${reason}`)
       }
       this.socket = secured
-      const refused = (error: Error | undefined): void =>
-        resume(this.failure("tls", `the TLS handshake failed${because(error)}`))
-      secured.on("error", refused)
-      this.events = { ...NOBODY, closed: refused }
+      const failed = (error: Error | undefined): void => refuse(`the TLS handshake failed${because(error)}`)
+      secured.on("error", failed)
+      this.events = { ...NOBODY, closed: failed }
       secured.once("secureConnect", () => {
         this.events = NOBODY
-        this.encrypted = true
+        const told = facts(secured, options)
+        if (typeof told === "string") return refuse(told)
+        this.tls = told
         this.listen(secured)
         secured.on("data", (bytes: Buffer) => this.events.data(bytes, bytes.length))
         resume(Effect.void)
       })
-    })
-  }
-
-  /** Throws if a certificate or key cannot be used. */
-  private secure(options: TransportOptions): tls.TLSSocket {
-    const name = this.address._tag === "Tcp" ? this.address.name : "localhost"
-    return tls.connect({
-      ...(this.raw === undefined ? {} : { socket: this.raw }),
-      host: name,
-      ...(net.isIP(name) === 0 ? { servername: name } : {}),
-      ...(options.sslRootCert === undefined ? {} : { ca: options.sslRootCert }),
-      ...(options.sslCert === undefined ? {} : { cert: options.sslCert }),
-      ...(options.sslKey === undefined ? {} : { key: options.sslKey }),
-      rejectUnauthorized: verifiesChain(options),
-      ...(options.sslMode === "verify-full" ? {} : { checkServerIdentity: () => undefined })
     })
   }
 }
@@ -260,21 +275,6 @@ export const isLocalAddress = (address: Address): boolean => {
   return /^(::1|::ffff:127\..*)$/i.test(address.host)
 }
 
-/** As in libpq, `require` verifies the certificate only if a root certificate was given. It then means `verify-ca`. */
-const verifiesChain = (options: TransportOptions): boolean => {
-  switch (options.sslMode) {
-    case "disable":
-    case "allow":
-    case "prefer":
-      return false
-    case "require":
-      return options.sslRootCert !== undefined
-    case "verify-ca":
-    case "verify-full":
-      return true
-  }
-}
-
 const notOneByte = (length: number): PgError.ProtocolError =>
   new PgError.ProtocolError({
     received: length === 1 ? "an unknown byte" : "more than one byte before the TLS handshake",
@@ -283,7 +283,8 @@ const notOneByte = (length: number): PgError.ProtocolError =>
 
 const because = (error: Error | undefined): string => (error === undefined ? "" : `: ${error.message}`)
 
-const failureAt = (
+/** The error for an address that has failed at that stage. `protocol` is what the server speaks if it is another. */
+export const failureAt = (
   address: Address,
   stage: PgError.ConnectStage,
   reason: string,

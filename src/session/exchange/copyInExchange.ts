@@ -86,7 +86,11 @@ export class CopyIn extends CopyExchange {
 
   /** The writer for the data. `rewind` can take back what was written since the last `flush`. */
   get data(): ByteWriter {
-    this.openMessage ??= beginCopyData(this.writer)
+    if (this.openMessage === undefined) {
+      // Room for the row that fills it, too, so that the buffer does not have to grow.
+      this.writer.reserve(MESSAGE_BYTES + MESSAGE_BYTES / 16)
+      this.openMessage = beginCopyData(this.writer)
+    }
     return this.writer
   }
 
@@ -138,7 +142,7 @@ export class CopyIn extends CopyExchange {
 
   private write(bytes: Buffer): void {
     if (!this.isAnswered && this.session.lost === undefined) {
-      this.hasRoom = this.session.writeMore((writer) => writer.raw(bytes))
+      this.hasRoom = this.session.writeMore(bytes)
     }
   }
 

@@ -68,6 +68,7 @@ export class ExtendedQuery<Row, A> implements HasUnreadRows, Answer<Row>, Repeat
   readonly rows: ReadonlyArray<Row>
   tag: CommandTag | undefined
   abandoned = false
+  readonly mayShareSync = true
   exclusive = true
   readonly session: Session
   readonly inUse: StatementInUse

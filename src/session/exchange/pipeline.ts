@@ -29,7 +29,7 @@ import type { ByteWriter } from "../../wire/byteWriter.ts"
 import { decodeParameterDescription, decodeRowDescription } from "../../wire/coldMessages.ts"
 import { type CommandTag, readCommandTag } from "../../wire/commandTag.ts"
 import type { ErrorFields } from "../../wire/errorFields.ts"
-import { writeCloseStatements, writeSync } from "../../wire/frontendEncoder.ts"
+import { writeCloseStatements, writeCommand, writeSync } from "../../wire/frontendEncoder.ts"
 import { Awaiting } from "./awaiting.ts"
 import { afterSkipped, NO_COPY, refuseCopyInAndSync } from "./copyRefusal.ts"
 import { Desynchronised, type Exchange, type Resume } from "../engine/exchange.ts"
@@ -37,7 +37,7 @@ import { isCommitting } from "../statement/outcome.ts"
 import { lookUpTypes } from "./extendedQuery.ts"
 import { type Outcome, type Plan, Stale } from "./pipelinePlan.ts"
 import { RowCollector } from "./rowCollector.ts"
-import { RunWriter, writeRollback } from "./runWriter.ts"
+import { RunWriter } from "./runWriter.ts"
 import {
   type PreparedStatement,
   preparedStatement,
@@ -199,7 +199,7 @@ export class Pipeline<Row, A> implements Exchange {
     this.runs.giveUp()
     this.rollsBack = this.session.transactionStatus === TransactionStatus.idle
     this.session.writeMore((writer) => {
-      if (this.rollsBack) writeRollback(writer)
+      if (this.rollsBack) writeCommand(writer, "ROLLBACK")
       writeSync(writer)
     })
     if (this.awaiting === Awaiting.nothing) this.awaitRun()

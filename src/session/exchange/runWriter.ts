@@ -6,9 +6,6 @@ import * as Exit from "effect/Exit"
 import { bareValues, namedTypes } from "../../codec/typedParameter.ts"
 import type { ByteWriter } from "../../wire/byteWriter.ts"
 import {
-  bindNames,
-  type BoundStatement,
-  encodeResultFormats,
   writeBind,
   writeBindExecute,
   writeDescribePortal,
@@ -129,15 +126,4 @@ export class RunWriter {
   giveUp(): void {
     this.undescribed = undefined
   }
-}
-
-const ROLLBACK: BoundStatement = {
-  bindNames: bindNames(""),
-  parameters: [],
-  resultFormats: encodeResultFormats([])
-}
-
-export const writeRollback = (writer: ByteWriter): void => {
-  writeParse(writer, "", "ROLLBACK", [])
-  writeBindExecute(writer, ROLLBACK, [])
 }

@@ -5,7 +5,7 @@ import type * as Tracer from "effect/Tracer"
 import type * as PgError from "../../PgError.ts"
 import type { OperationMetrics } from "./metrics.ts"
 import { errorIn, timeOf, within } from "./spans.ts"
-import { describeTarget, type Target } from "./target.ts"
+import type { Whereabouts } from "./whereabouts.ts"
 
 /** The attempts of one transaction. */
 export class Attempts {
@@ -40,12 +40,12 @@ export class Attempts {
 
 export const tracedTransaction = <A, E, R>(
   name: string,
-  target: Target,
+  where: Whereabouts,
   metrics: OperationMetrics | undefined,
   run: (attempts: Attempts) => Effect.Effect<A, E, R>
 ): Effect.Effect<A, E, R> =>
   within(name, { kind: "internal" }, (span) => {
-    describeTarget(span, target)
+    where.describes(span)
     return Effect.onExit(run(new Attempts(span, metrics)), (exit) => {
       span.attribute("effectpg.transaction.outcome", outcomeOf(exit))
       return Effect.void

@@ -8,15 +8,22 @@ import { encodeCancelRequest } from "../../wire/coldMessages.ts"
 import { open, type Transport, type TransportOptions } from "../engine/transport.ts"
 
 /**
- * Cancels what the backend of `transport` runs. Completes when the server has closed the connection of the request, or
- * if that connection cannot be made: the query then goes on until `cancelTimeout`.
+ * Cancels what the backend of `transport` runs, over a connection to the same address, opened with the same `options`.
+ * Completes when the server has closed that connection, or if it cannot be made: the query then goes on until
+ * `cancelTimeout`.
  */
 export const sendCancel = (transport: Transport, options: TransportOptions, key: BackendKey): Effect.Effect<void> =>
   Effect.uninterruptibleMask((restore) =>
-    Effect.flatMap(open(transport.address, options, restore), (side) =>
+    Effect.flatMap(open(transport.address, { ...options, sslMode: sslModeOf(transport, options) }, restore), (side) =>
       Effect.onExit(restore(untilClosed(side, key)), () => Effect.sync(() => side.destroy()))
     )
   ).pipe(Effect.ignore)
+
+/** The key is never sent unencrypted if the session itself is encrypted. */
+const sslModeOf = ({ encrypted }: Transport, { sslMode }: TransportOptions): TransportOptions["sslMode"] => {
+  if (!encrypted) return "disable"
+  return sslMode === "prefer" ? "require" : sslMode
+}
 
 const untilClosed = (side: Transport, key: BackendKey): Effect.Effect<void> =>
   Effect.callback((resume) => {

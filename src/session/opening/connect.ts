@@ -1,15 +1,22 @@
 /**
- * Opens a session from settings: tries each host in turn, with TCP, TLS and startup, all within `connectTimeout`. If
- * that fails, is interrupted or takes too long, everything that was opened is closed.
+ * Opens a session from settings: TCP, TLS, startup and the role of the server, at one address after the other until one
+ * will do, all within `connectTotalTimeout`. If that fails, is interrupted or takes too long, everything that was opened
+ * is closed.
  */
 import { randomBytes } from "node:crypto"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import type * as Scope from "effect/Scope"
-import type { HostAddress, ResolvedConfig } from "../../PgConfig.ts"
+import type { ResolvedConfig } from "../../PgConfig.ts"
 import * as PgError from "../../PgError.ts"
 import { MAX_MESSAGE_BYTES } from "../../wire/limits.ts"
+import { encodeTerminate } from "../../wire/coldMessages.ts"
 import { sendCancel } from "./cancelRequest.ts"
+import { inOrderOfEncryption } from "./encryptionOrder.ts"
+import { firstHost, late, Misfit, type Search } from "./hostLoop.ts"
+import { KnownHosts } from "./knownHosts.ts"
+import type { Candidate } from "./place.ts"
+import { checkRole, misfitOf, type Role } from "./role.ts"
 import { TypeCatalogue } from "../types/typeCatalogue.ts"
 import { Inbox } from "./startupInbox.ts"
 import { KnownDatabases } from "../types/knownDatabase.ts"
@@ -20,7 +27,7 @@ import { isTraced, within } from "../observing/spans.ts"
 import { describeTarget, targetOf } from "../observing/target.ts"
 import { StartupSettings } from "../pooler/startupSettings.ts"
 import { startup } from "./startup.ts"
-import { type Address, open, type Restore, type Transport, type TransportOptions } from "../engine/transport.ts"
+import { open, type Restore, type Transport, type TransportOptions } from "../engine/transport.ts"
 
 /** A check that a session must pass before it is used. Its time counts as connecting. */
 export type Check = (
@@ -29,17 +36,24 @@ export type Check = (
   databases: KnownDatabases
 ) => Effect.Effect<void, PgError.PgError>
 
+/** What the sessions of a pool share. */
+interface Shared {
+  readonly databases: KnownDatabases
+  readonly hosts: KnownHosts
+}
+
 /**
  * Opens a session that lives as long as the scope. At the end of the scope, running queries are canceled and the server
- * gets a Terminate message. Sessions that may be connected to the same database should share `databases`.
+ * gets a Terminate message. Sessions that may be connected to the same database should share `databases` and `hosts`.
  */
 export const connect = (
   config: ResolvedConfig,
   databases = KnownDatabases.of(config),
-  check: Check = () => Effect.void
+  check: Check = () => Effect.void,
+  hosts = new KnownHosts()
 ): Effect.Effect<Session, PgError.PgError, Scope.Scope> =>
   Effect.uninterruptibleMask((restore) =>
-    Effect.flatMap(traced(config, connectWithin(config, databases, check, restore)), (session) =>
+    Effect.flatMap(traced(config, connectWithin(config, { databases, hosts }, check, restore)), (session) =>
       Effect.as(
         Effect.addFinalizer(() => close(session)),
         session
@@ -63,143 +77,91 @@ const traced = (
 /** Connects. If it is interrupted, it closes what it has opened. Call it in an uninterruptible region. */
 const connectWithin = (
   config: ResolvedConfig,
-  databases: KnownDatabases,
+  shared: Shared,
   check: Check,
   restore: Restore
 ): Effect.Effect<Session, PgError.PgError> =>
   Effect.suspend(() => {
     const progress: Progress = {
-      transport: undefined,
+      attempts: [],
+      place: { host: "", port: undefined, address: undefined, stage: "resolve" },
       waitingFor: "the first host",
-      passwordAsked: false,
-      attempts: []
+      transport: undefined,
+      passwordAsked: false
     }
-    const everyHost = Effect.tap(firstHost(config, databases, progress), (session) =>
-      check(session, config.types, databases)
+    const closed = Effect.sync(() => progress.transport?.destroy())
+    const everyHost = firstHost(config, shared.hosts, progress, (candidate, role) =>
+      oneHost(config, shared, { ...candidate, role }, progress).pipe(
+        Effect.tap((found) => (found instanceof Misfit ? Effect.void : check(found, config.types, shared.databases))),
+        Effect.onError(() => closed)
+      )
     )
+    const millis = config.connectTotalTimeoutMillis
     const bounded =
-      config.connectTimeoutMillis === 0
+      millis === 0
         ? everyHost
-        : Effect.timeoutOrElse(everyHost, {
-            duration: config.connectTimeoutMillis,
-            orElse: () => Effect.fail(tooLate(config, progress))
-          })
-    return Effect.onExit(restore(bounded), (exit) =>
-      Exit.isSuccess(exit) ? Effect.void : Effect.sync(() => progress.transport?.destroy())
-    )
+        : Effect.timeoutOrElse(everyHost, { duration: millis, orElse: () => Effect.fail(allTooLate(progress, millis)) })
+    return Effect.onExit(restore(bounded), (exit) => (Exit.isSuccess(exit) ? Effect.void : closed))
   })
 
 /** What is open, and what a failure or a timeout has to report. */
-interface Progress {
+interface Progress extends Search {
   transport: Transport | undefined
-  waitingFor: string
-  address?: Address
   passwordAsked: boolean
-  /** The hosts that were tried in vain. */
-  readonly attempts: Array<PgError.ConnectAttempt>
 }
 
-const firstHost = Effect.fnUntraced(function* (
+/** What is tried: an address, and what its server has to be. */
+interface Target extends Candidate {
+  readonly role: Role
+}
+
+const oneHost = (
   config: ResolvedConfig,
-  databases: KnownDatabases,
+  shared: Shared,
+  target: Target,
   progress: Progress
-): Effect.fn.Return<Session, PgError.PgError> {
-  const { attempts } = progress
-  let last: PgError.PgError | undefined
-  for (const host of config.hosts) {
-    const exit = yield* Effect.result(oneHost(config, databases, host, progress))
-    if (exit._tag === "Success") return exit.success
-    last = exit.failure
-    progress.transport?.destroy()
-    if (!anotherHostMayDo(last)) return yield* last
-    attempts.push(...attemptsOf(host, last))
-  }
-  if (config.hosts.length === 1 && last !== undefined) return yield* last
-  return yield* new PgError.ConnectError({ stage: attempts.at(-1)?.stage ?? "resolve", attempts })
-})
-
-/** As in libpq, a host that cannot be reached or refuses to serve is skipped, but a wrong password is final. */
-const anotherHostMayDo = (error: PgError.PgError): boolean =>
-  error._tag === "ConnectError" ||
-  error._tag === "ConnectionLostError" ||
-  error._tag === "CannotConnectNowError" ||
-  error._tag === "TooManyConnectionsError"
-
-const attemptsOf = (host: HostAddress, error: PgError.PgError): ReadonlyArray<PgError.ConnectAttempt> =>
-  error._tag === "ConnectError"
-    ? error.attempts
-    : [{ host: nameOf(host), port: host.port, address: undefined, stage: "startup", reason: error.message }]
-
-const nameOf = (host: HostAddress): string => (host._tag === "Tcp" ? host.host : host.path)
-
-const oneHost = Effect.fnUntraced(function* (
-  config: ResolvedConfig,
-  databases: KnownDatabases,
-  host: HostAddress,
-  progress: Progress
-): Effect.fn.Return<Session, PgError.PgError> {
-  const encrypted = yield* Effect.result(oneTransport(config, databases, host, transportOptions(config), progress))
-  if (encrypted._tag === "Success") return encrypted.success
-  if (!mayRetryInClear(config, progress, encrypted.failure)) return yield* encrypted.failure
-  return yield* oneTransport(config, databases, host, { ...transportOptions(config), sslMode: "disable" }, progress)
-})
-
-const addressOf = (host: HostAddress): Address =>
-  host._tag === "Unix"
-    ? { _tag: "Unix", path: host.path }
-    : { _tag: "Tcp", name: host.host, host: host.address ?? host.host, port: host.port }
-
-/**
- * Whether to try again without TLS, as libpq does for `prefer`: if TLS fails, or if pg_hba.conf has no entry for an
- * encrypted connection. It is never tried after the server has asked for a password.
- */
-const mayRetryInClear = (config: ResolvedConfig, progress: Progress, error: PgError.PgError): boolean =>
-  config.sslMode === "prefer" &&
-  ((error._tag === "ConnectError" && error.stage === "tls") ||
-    (error._tag === "InvalidAuthorizationSpecificationError" &&
-      progress.transport?.encrypted === true &&
-      !progress.passwordAsked))
-
-const transportOptions = (config: ResolvedConfig): TransportOptions => ({
-  sslMode: config.sslMode,
-  sslRootCert: config.sslRootCert,
-  sslCert: config.sslCert,
-  sslKey: config.sslKey,
-  keepAliveMillis: config.keepAliveMillis
-})
+): Effect.Effect<Session | Misfit, PgError.PgError> =>
+  inOrderOfEncryption(
+    config.sslMode,
+    (sslMode) => oneTransport(config, shared, target, { ...config, sslMode }, progress),
+    () => ({ encrypted: progress.transport?.encrypted === true, passwordAsked: progress.passwordAsked })
+  )
 
 const oneTransport = Effect.fnUntraced(function* (
   config: ResolvedConfig,
-  databases: KnownDatabases,
-  host: HostAddress,
+  { databases, hosts }: Shared,
+  { address, host, role }: Target,
   options: TransportOptions,
   progress: Progress
-): Effect.fn.Return<Session, PgError.PgError> {
-  const address = addressOf(host)
-  progress.address = address
+): Effect.fn.Return<Session | Misfit, PgError.PgError> {
   progress.transport = undefined
   progress.passwordAsked = false
-  progress.waitingFor = "the network"
+  reach(progress, "tcp", "the network")
   const transport = yield* Effect.uninterruptibleMask((restore) =>
     Effect.map(open(address, options, restore), (opened) => (progress.transport = opened))
   )
-  progress.waitingFor = "the server's answer to the startup message"
+  reach(progress, "startup", "the server's answer to the startup message")
   const inbox = new Inbox(transport)
-  const { key, parameters } = yield* startup(transport, inbox, {
-    parameters: config.startupParameters,
-    user: config.user,
-    password: Effect.suspend(() => {
+  const noted = <A>(secret: Effect.Effect<A, PgError.PgError>): Effect.Effect<A, PgError.PgError> =>
+    Effect.suspend(() => {
       progress.passwordAsked = true
-      return host.password ?? config.password
-    }),
-    requireAuth: config.requireAuth,
-    allowCleartextPassword: config.allowCleartextPassword,
-    maxScramIterations: config.maxScramIterations
+      return secret
+    })
+  const { key, parameters: reported } = yield* startup(transport, inbox, {
+    ...config,
+    parameters: config.startupParameters,
+    password: noted(host.password ?? config.password),
+    oauthToken: noted(config.oauthToken)
   })
+  const parameters = new Map(reported)
+  if (!(yield* checkRole(role, transport, inbox, parameters))) {
+    yield* leave(transport)
+    return new Misfit(misfitOf(role, config.targetSessionAttrs, parameters))
+  }
   inbox.decoder.maxMessageBytes = MAX_MESSAGE_BYTES
   const context = yield* Effect.context<never>()
   const catalogue = TypeCatalogue.open(config.types, databases)
-  const cancel = sendCancel(transport, { ...options, sslMode: cancelSslMode(transport, options) }, key)
+  const cancel = sendCancel(transport, options, key)
   const session = new Session(transport, inbox.decoder, {
     catalogue,
     statementCache: config.statementCache,
@@ -219,32 +181,28 @@ const oneTransport = Effect.fnUntraced(function* (
   databases.pooler.logWith((line) => void Effect.runForkWith(context)(Effect.logWarning(line)))
   session.onEnd(() => catalogue.close())
   session.takeOver(inbox.handOver(session), inbox.broken)
+  hosts.arrived(session, address, role)
   return session
 })
 
-/** The key of a CancelRequest is never sent unencrypted if the session itself is encrypted. */
-const cancelSslMode = (transport: Transport, options: TransportOptions): TransportOptions["sslMode"] => {
-  if (!transport.encrypted) return "disable"
-  return options.sslMode === "prefer" ? "require" : options.sslMode
+const reach = (progress: Progress, stage: PgError.ConnectStage, waitingFor: string): void => {
+  progress.place = { ...progress.place, stage }
+  progress.waitingFor = waitingFor
 }
 
-const tooLate = (config: ResolvedConfig, progress: Progress): PgError.ConnectError => {
-  const { address, attempts, transport } = progress
-  const stage = transport === undefined ? "tcp" : "startup"
-  return new PgError.ConnectError({
-    stage,
-    attempts: [
-      ...attempts,
-      {
-        host: address === undefined ? "" : address._tag === "Unix" ? address.path : address.name,
-        port: address?._tag === "Tcp" ? address.port : undefined,
-        address: undefined,
-        stage,
-        reason: `the client got no answer within ${config.connectTimeoutMillis} ms while it waited for ${progress.waitingFor}`
-      }
-    ]
-  })
-}
+/** The whole time is over. */
+const allTooLate = (progress: Progress, millis: number): PgError.ConnectError =>
+  new PgError.ConnectError({ stage: progress.place.stage, attempts: [...progress.attempts, late(progress, millis)] })
+
+/** How long a server that is not wanted may take to close the connection after our Terminate message. */
+const LEAVE_MILLIS = 1000
+
+/** Says goodbye to a server, and waits until it has closed the connection. */
+const leave = (transport: Transport): Effect.Effect<void> =>
+  Effect.callback<void>((resume) => {
+    transport.events = { data: () => {}, drain: () => {}, closed: () => resume(Effect.void) }
+    transport.end(encodeTerminate())
+  }).pipe(Effect.timeoutOption(LEAVE_MILLIS), Effect.andThen(Effect.sync(() => transport.destroy())))
 
 const close = (session: Session): Effect.Effect<void> =>
   Effect.callback<void>((resume) => {

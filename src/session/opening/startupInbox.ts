@@ -9,6 +9,7 @@ import { Backend, backendMessageName } from "../../wire/backendMessage.ts"
 import { BackendDecoder, type FrameSink } from "../../wire/backendDecoder.ts"
 import { readErrorFields } from "../../wire/errorFields.ts"
 import { violation, lostWith } from "../engine/lostErrors.ts"
+import { refusalOfPooler } from "./poolerRefusal.ts"
 import { withHint } from "../engine/serverError.ts"
 import { foreignServer, type Transport, type TransportEvents } from "../engine/transport.ts"
 
@@ -30,6 +31,8 @@ export class Inbox implements FrameSink, TransportEvents {
   private receivedBytes = 0
   private failure: PgError.PgError | undefined
   private waiting: (() => void) | undefined
+  /** The hint for an error that the server is about to send. */
+  hint: string | undefined
 
   constructor(transport: Transport) {
     this.transport = transport
@@ -47,6 +50,11 @@ export class Inbox implements FrameSink, TransportEvents {
     }
     deliver()
   })
+
+  /** Puts back a message that somebody else is to read. */
+  giveBack(frame: Frame): void {
+    this.frames.unshift(frame)
+  }
 
   /** Decodes a message, and turns what the decoder throws into a failure. */
   read<A>(decode: () => A): Effect.Effect<A, PgError.ProtocolError> {
@@ -83,7 +91,11 @@ export class Inbox implements FrameSink, TransportEvents {
   frame(type: number, bytes: Buffer, start: number, end: number): void {
     if (type === Backend.NoticeResponse) return
     if (type === Backend.ErrorResponse) {
-      this.fail(PgError.fromServer(withHint(readErrorFields(bytes, start, end)), { sql: undefined, outcome: "none" }))
+      const fields = refusalOfPooler(readErrorFields(bytes, start, end))
+      const { hint = this.hint } = fields
+      this.fail(
+        PgError.fromServer(withHint({ ...fields, hint }), { sql: undefined, outcome: "none", place: this.place })
+      )
       return
     }
     this.received++
@@ -102,6 +114,13 @@ export class Inbox implements FrameSink, TransportEvents {
   closed(error: Error | undefined): void {
     const because = error === undefined ? "" : `: ${error.message}`
     this.fail(lostWith(`the server closed the connection during startup${because}`, { safeToRetry: true }))
+  }
+
+  private get place(): PgError.ConnectPlace {
+    const { address } = this.transport
+    return address._tag === "Unix"
+      ? { host: address.path, port: undefined, address: undefined, stage: "startup" }
+      : { host: address.name, port: address.port, address: address.host, stage: "startup" }
   }
 
   private fail(error: PgError.PgError): void {

@@ -32,6 +32,12 @@ export interface Request<A> {
   commented?(comment: string): Request<A>
 }
 
+/** The same request with another exchange. */
+export const withExchange = <A>(
+  { mayHaveNoEffect, params, sql }: Request<unknown>,
+  exchange: (session: Session, resume: Resume<A>) => Exchange
+): Request<A> => ({ sql, params, ...(mayHaveNoEffect === undefined ? {} : { mayHaveNoEffect }), exchange })
+
 /** An exchange that knows the columns of its answer, once it has them. */
 export interface StatementExchange extends Exchange {
   readonly columns: ReadonlyArray<RowColumn>
@@ -89,9 +95,14 @@ class CommentedQuery<Row, A> extends Query<Row, A> {
 /**
  * Submits a request to a session. It calls `resume` exactly once and never throws, so that the caller can always give the
  * session back. A request may throw before it is submitted, because it looks at the user's values. Then the failure is
- * the answer, and there is no exchange.
+ * the answer, and there is no exchange. `around` makes the exchange that is submitted in place of the request's own.
  */
-export const ask = <A>(session: Session, request: Request<A>, resume: Resume<A>): Exchange | undefined => {
+export const ask = <A>(
+  session: Session,
+  request: Request<A>,
+  resume: Resume<A>,
+  around?: (exchange: Exchange) => Exchange
+): Exchange | undefined => {
   let exchange: Exchange
   try {
     exchange = request.exchange(session, resume)
@@ -99,8 +110,9 @@ export const ask = <A>(session: Session, request: Request<A>, resume: Resume<A>)
     resume(Exit.fail(requestRefused(failure, request.sql)))
     return undefined
   }
-  session.submit(exchange)
-  return exchange
+  const whole = around === undefined ? exchange : around(exchange)
+  session.submit(whole)
+  return whole
 }
 
 /** Runs a request on a session. An interruption withdraws or cancels it, and does not wait for the server. */

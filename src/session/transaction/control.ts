@@ -4,6 +4,7 @@
  */
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
+import * as Option from "effect/Option"
 import type * as PgError from "../../PgError.ts"
 import type { CommandTag } from "../../wire/commandTag.ts"
 import { type Control, ControlQuery } from "./controlQuery.ts"
@@ -28,8 +29,8 @@ export type Restore = <A, E, R>(effect: Effect.Effect<A, E, R>) => Effect.Effect
 
 /** What to do if a statement that begins something fails, or its fiber is interrupted. */
 export interface Revocation {
-  /** Called if nothing has begun, whatever the reason. */
-  readonly failed: () => void
+  /** Called if nothing has begun: with the error of the statement, or without one if it was not sent. */
+  readonly failed: (error?: PgError.PgError) => void
   /** Called at once if the fiber is interrupted before the answer. */
   readonly givenUp: () => void
   /** Undoes what has begun after the fiber was interrupted, and calls back. */
@@ -54,7 +55,7 @@ export const revocable = (
     submitControl(session, { operation: sql, sql }, (exit) => {
       const isGivenUp = state === "given up"
       state = Exit.isSuccess(exit) ? "begun" : "failed"
-      if (Exit.isFailure(exit)) failed()
+      if (Exit.isFailure(exit)) failed(Option.getOrUndefined(Exit.findErrorOption(exit)))
       if (!isGivenUp) return resume(Exit.asVoid(exit))
       if (Exit.isSuccess(exit)) revoke(revoked)
       else revoked()
@@ -63,7 +64,7 @@ export const revocable = (
   return Effect.onExit(restore(begun), (exit) =>
     Effect.suspend(() => {
       if (Exit.isSuccess(exit) || state === "failed") return Effect.void
-      if (state === "not sent") return Effect.sync(failed)
+      if (state === "not sent") return Effect.sync(() => failed())
       givenUp()
       if (state === "begun") return withinGrace(session, revoke)
       state = "given up"

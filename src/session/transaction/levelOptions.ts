@@ -1,5 +1,5 @@
 /** The options with which a transaction or a savepoint begins and ends. */
-import type * as PgError from "../../PgError.ts"
+import * as PgError from "../../PgError.ts"
 import type { AfterEnd } from "./afterEnd.ts"
 import type { LastCommit } from "./lastCommit.ts"
 
@@ -27,3 +27,23 @@ export const PLAIN_LEVEL: LevelOptions = { begin: "BEGIN", isPlain: true, trackO
 
 /** A plain level that may also become a savepoint in a transaction that was begun in SQL. */
 export const JOINING_LEVEL: LevelOptions = { ...PLAIN_LEVEL, joins: true }
+
+/** The error if no level with these options can begin above an open one. */
+export const refusalToBegin = (
+  options: LevelOptions,
+  { isBegunInSql, isTransaction }: { readonly isTransaction: boolean; readonly isBegunInSql: boolean }
+): PgError.PgError | undefined => {
+  if (isTransaction) return options.isPlain ? undefined : savepointWithOptions()
+  if (!isBegunInSql || options.joins === true) return undefined
+  return new PgError.UnsupportedError({
+    feature: "a transaction inside a transaction that began in SQL",
+    instead: "end the outer one first, or begin it with withTransaction",
+    sql: options.begin
+  })
+}
+
+const savepointWithOptions = (): PgError.InvalidConfigError =>
+  new PgError.InvalidConfigError({
+    setting: undefined,
+    reason: "a nested transaction is a savepoint, which takes no options; give the options to the outermost transaction"
+  })

@@ -13,7 +13,7 @@
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import type * as Fiber from "effect/Fiber"
-import * as PgError from "../../PgError.ts"
+import type * as PgError from "../../PgError.ts"
 import { TransactionStatus } from "../../wire/backendMessage.ts"
 import { OUR_PREFIX } from "../../wire/sqlText.ts"
 import { AfterEnd, type Callback } from "./afterEnd.ts"
@@ -29,10 +29,11 @@ import {
   transactionIdOf,
   undo
 } from "./ending.ts"
+import { DueBegin } from "./dueBegin.ts"
 import { outcomeOfEnd } from "./handEnded.ts"
-import { type LevelOptions, PLAIN_LEVEL } from "./levelOptions.ts"
-import { Listeners } from "../engine/listeners.ts"
+import { type LevelOptions, PLAIN_LEVEL, refusalToBegin } from "./levelOptions.ts"
 import { ask, type Request, send } from "../request/request.ts"
+import type { Exchange, Resume } from "../engine/exchange.ts"
 import type { Session } from "../engine/session.ts"
 import { Served, Turn } from "./turn.ts"
 
@@ -50,12 +51,13 @@ export class TransactionLevel extends Served {
   /** The outcome of the work, if a statement of the user has ended the transaction. */
   private endedInSql: PgError.Outcome | undefined
   private isClosed = false
+  /** The BEGIN of a transaction. */
+  private due: DueBegin | undefined
   private inner: TransactionLevel | undefined
   /** How many levels above this one are closed, although the server has not answered the statement that ends them. */
   private ending = 0
   private readonly onCommit: Array<Callback> = []
   private readonly onRollback: Array<Callback> = []
-  private endListeners: Listeners<PgError.PgError> | undefined
 
   private constructor(session: Session, outer?: TransactionLevel, options: LevelOptions = PLAIN_LEVEL) {
     super(session)
@@ -107,7 +109,25 @@ export class TransactionLevel extends Served {
   runIn<A>(fiber: Fiber.Fiber<unknown, unknown>, request: Request<A>): Effect.Effect<A, PgError.PgError> {
     const refusal = this.refusalFor(fiber)
     if (refusal !== undefined) return Effect.fail(refusal)
-    return this.isTaken ? this.sendInTurn(fiber, request) : send(this.session, request)
+    return this.isTaken || this.due?.isDue === true ? this.sendInTurn(fiber, request) : send(this.session, request)
+  }
+
+  protected override ask<A>(request: Request<A>, resume: Resume<A>): Exchange | undefined {
+    return this.due?.isDue === true ? this.due.ask(request, resume) : super.ask(request, resume)
+  }
+
+  /** Called if BEGIN has failed. */
+  notBegun(error: PgError.PgError): void {
+    if (this.isClosed) return
+    this.isClosed = true
+    this.end(() => error)
+    this.options.afterEnd?.add(this.onRollback)
+    this.outer?.lower(this)
+  }
+
+  /** Called if the session is lost. An abandoned request is not told, and others may wait for the BEGIN that it carries. */
+  sessionLost(): void {
+    this.due?.settled()
   }
 
   protected refusalFor(fiber: Fiber.Fiber<unknown, unknown>): PgError.PgError | undefined {
@@ -134,7 +154,7 @@ export class TransactionLevel extends Served {
     this.endedBy ??= error
     this.inner?.end(error)
     this.refuseWaiting(this.endedBy)
-    this.endListeners?.tell(this.endedBy())
+    this.tellEnd(this.endedBy)
   }
 
   /** Whether no request can be sent here any more. */
@@ -147,27 +167,7 @@ export class TransactionLevel extends Served {
     return this.isClosed || (this.outer?.isConcluded ?? false)
   }
 
-  /** Calls back when this level or its session ends, at once if it has ended. Returns a function that unsubscribes. */
-  onEnd(listener: (error: PgError.PgError) => void): () => void {
-    const over = this.ended ?? this.session.lost
-    if (over !== undefined) {
-      listener(over)
-      return () => {}
-    }
-    const end = (error: PgError.PgError): void => {
-      forget()
-      listener(error)
-    }
-    const forgetLevel = (this.endListeners ??= new Listeners()).add(end)
-    const forgetSession = this.session.onEnd(end)
-    const forget = (): void => {
-      forgetLevel()
-      forgetSession()
-    }
-    return forget
-  }
-
-  private get ended(): PgError.PgError | undefined {
+  protected get ended(): PgError.PgError | undefined {
     return this.endedBy?.()
   }
 
@@ -232,15 +232,24 @@ export class TransactionLevel extends Served {
 
   /** Begins a level. If the fiber is interrupted, the session undoes what has begun, before anything else. */
   private begin(options: LevelOptions, restore: Restore): Effect.Effect<TransactionLevel, PgError.PgError> {
-    const refusal = this.refusal(options)
+    const refusal = this.ended ?? refusalToBegin(options, this)
     if (refusal !== undefined) {
       this.handOn()
       return Effect.fail(refusal)
     }
     const inner = this.raise(options)
+    if (!inner.isSavepoint && DueBegin.canWait(this.session, options.begin)) {
+      inner.due = new DueBegin(inner, options.begin)
+      return Effect.succeed(inner)
+    }
     const sql = inner.isSavepoint ? `SAVEPOINT ${inner.savepoint}` : options.begin
-    const begun = revocable(this.session, sql, restore, {
-      failed: () => this.lower(inner),
+    const { due } = this
+    const takesAlong = due?.isDue === true
+    const begun = revocable(this.session, takesAlong ? due.takeAlong(sql) : sql, restore, {
+      failed: (error) => {
+        if (takesAlong) this.notBegunWith(due, error)
+        this.lower(inner)
+      },
       givenUp: () => {
         inner.isClosed = true
         inner.end(() => closed("the call that began it was interrupted"))
@@ -253,6 +262,13 @@ export class TransactionLevel extends Served {
       }
     })
     return Effect.as(begun, inner)
+  }
+
+  /** Called if BEGIN and a savepoint were to begin together, and one of them has failed or neither was sent. */
+  private notBegunWith(due: DueBegin, error: PgError.PgError | undefined): void {
+    const { lost, transactionStatus } = this.session
+    if (error === undefined) due.isDue = true
+    else if (lost === undefined && transactionStatus === TransactionStatus.idle) this.notBegun(error)
   }
 
   private raise(options: LevelOptions): TransactionLevel {
@@ -270,17 +286,6 @@ export class TransactionLevel extends Served {
     this.inner = undefined
     if (this.session.transaction === inner) this.session.transaction = undefined
     this.handOn()
-  }
-
-  private refusal(options: LevelOptions): PgError.PgError | undefined {
-    if (this.ended !== undefined) return this.ended
-    if (this.depth > 0) return options.isPlain ? undefined : savepointWithOptions()
-    if (!this.isBegunInSql || options.joins === true) return undefined
-    return new PgError.UnsupportedError({
-      feature: "a transaction inside a transaction that began in SQL",
-      instead: "end the outer one first, or begin it with withTransaction",
-      sql: options.begin
-    })
   }
 
   // ------------------------------------------------------------------------------------------------- end
@@ -379,6 +384,7 @@ export class TransactionLevel extends Served {
   private conclude<A, E>(exit: Exit.Exit<A, E>): Effect.Effect<A, E | PgError.PgError> {
     const { lost, transactionStatus } = this.session
     if (this.endedInSql !== undefined) return this.concludeEnded(exit, this.endedInSql)
+    if (this.due?.isDue === true && lost === undefined) return exit
     if (Exit.isFailure(exit)) return lost === undefined ? Effect.flatMap(this.rollback, () => exit) : exit
     if (lost !== undefined) return Effect.fail(lostBeforeCommit(lost))
     switch (transactionStatus) {
@@ -442,9 +448,3 @@ export type { Restore } from "./control.ts"
 
 /** The failure of a body that is rolled back by hand. It is not reported. */
 const BY_HAND = "rolled back by hand"
-
-const savepointWithOptions = (): PgError.InvalidConfigError =>
-  new PgError.InvalidConfigError({
-    setting: undefined,
-    reason: "a nested transaction is a savepoint, which takes no options; give the options to the outermost transaction"
-  })

@@ -6,7 +6,8 @@ import * as Effect from "effect/Effect"
 import type * as Fiber from "effect/Fiber"
 import * as Inspectable from "effect/Inspectable"
 import type * as PgError from "../../PgError.ts"
-import type { Exchange } from "../engine/exchange.ts"
+import type { Exchange, Resume } from "../engine/exchange.ts"
+import { Listeners } from "../engine/listeners.ts"
 import { ask, type Request } from "../request/request.ts"
 import type { Session } from "../engine/session.ts"
 
@@ -23,6 +24,7 @@ export abstract class Served extends Inspectable.Class {
   protected isTaken = false
   /** Created with the first waiter, because most levels never have one. */
   private waiting: Set<Waiter> | undefined
+  private endListeners: Listeners<PgError.PgError> | undefined
 
   constructor(session: Session) {
     super()
@@ -33,8 +35,40 @@ export abstract class Served extends Inspectable.Class {
     return { _id: "effectpg/TransactionLevel", session: this.session }
   }
 
+  /** The error for all further requests, once the level has ended. */
+  protected abstract get ended(): PgError.PgError | undefined
+
+  /** Submits a request, as the function `ask` does. */
+  protected ask<A>(request: Request<A>, resume: Resume<A>): Exchange | undefined {
+    return ask(this.session, request, resume)
+  }
+
   /** The error if a fiber may not ask for anything now. */
   protected abstract refusalFor(fiber: Fiber.Fiber<unknown, unknown>): PgError.PgError | undefined
+
+  /** Calls back when this level or its session ends, at once if it has ended. Returns a function that unsubscribes. */
+  onEnd(listener: (error: PgError.PgError) => void): () => void {
+    const over = this.ended ?? this.session.lost
+    if (over !== undefined) {
+      listener(over)
+      return () => {}
+    }
+    const end = (error: PgError.PgError): void => {
+      forget()
+      listener(error)
+    }
+    const forgetLevel = (this.endListeners ??= new Listeners()).add(end)
+    const forgetSession = this.session.onEnd(end)
+    const forget = (): void => {
+      forgetLevel()
+      forgetSession()
+    }
+    return forget
+  }
+
+  protected tellEnd(error: () => PgError.PgError): void {
+    this.endListeners?.tell(error())
+  }
 
   /** Starts the waiter at once if nothing is before it. */
   enqueue(waiter: Waiter): void {
@@ -79,7 +113,7 @@ export abstract class Served extends Inspectable.Class {
       const start = (): void => {
         const refusal = this.refusalFor(fiber)
         if (refusal !== undefined) return refuse(refusal)
-        exchange = ask(this.session, request, resume)
+        exchange = this.ask(request, resume)
       }
       const waiter: Waiter = { start, refuse }
       this.enqueue(waiter)

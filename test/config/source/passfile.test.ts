@@ -32,6 +32,7 @@ const table: ReadonlyArray<readonly [text: string, password: string | undefined]
   [String.raw`*:*:*:*:ends in one` + "\\", String.raw`ends in one` + "\\"],
   [String.raw`*:*:\*:*:secret`, undefined],
   ["db:5432:app:bob", undefined],
+  ["db:5432:app:bob\n*:*:*:*:second", "second"],
   ["secret", undefined],
   ["", undefined]
 ]
@@ -51,10 +52,13 @@ const read = (file: string | undefined) => {
 describe("a password file", () => {
   it.each(table)("%j gives %j", (text, password) => assert.strictEqual(findPassword(text, login), password))
 
-  it("names a unix socket by its directory or as localhost", () => {
+  it("names a unix socket by its directory, and as localhost only if a server puts it there by default", () => {
+    const common: Login = { ...login, host: { _tag: "Unix", path: "/run/postgresql/.s.PGSQL.5432", port: 5432 } }
     assert.strictEqual(findPassword("/run/pg:5432:app:bob:secret", local), "secret")
-    assert.strictEqual(findPassword("localhost:5432:app:bob:secret", local), "secret")
+    assert.strictEqual(findPassword("localhost:5432:app:bob:secret", local), undefined)
     assert.strictEqual(findPassword("/run:5432:app:bob:secret", local), undefined)
+    assert.strictEqual(findPassword("localhost:5432:app:bob:secret", common), "secret")
+    assert.strictEqual(findPassword("/run/postgresql:5432:app:bob:secret", common), "secret")
     assert.strictEqual(findPassword("localhost:5432:app:bob:secret", login), undefined)
   })
 

@@ -9,9 +9,10 @@ const parse = (text: string) =>
 
 const table: ReadonlyArray<readonly [text: string, settings: Readonly<Record<string, string>> | undefined]> = [
   ["[app]\nhost=db\ndbname=app", { host: "db", dbname: "app" }],
-  ["# [app]\n\n[other]\nhost=no\n[app]\r\n  host = db \r\n# port=1\n[more]\nhost=no", { host: "db" }],
+  ["# [app]\n\n[other]\nhost=no\n[app]\r\n  host=db \r\n# port=1\n[more]\nhost=no", { host: "db" }],
   ["[app]\nhost=first\n[app]\nhost=second", { host: "first" }],
-  ["[app]\nhost=first\nhost=second", { host: "second" }],
+  ["[app]\nhost=first\nhost=second", { host: "first" }],
+  ["[app] and more]\nhost=db\noptions= -c x", { host: "db", options: " -c x" }],
   ["[app]\noptions=-c search_path=x", { options: "-c search_path=x" }],
   ["[app]", {}],
   ["[application]\nhost=no", undefined],
@@ -21,12 +22,14 @@ const table: ReadonlyArray<readonly [text: string, settings: Readonly<Record<str
 
 const refused: ReadonlyArray<readonly [text: string, reason: RegExp]> = [
   ["[app]\nhost", /^service: names a service that, in line 2 of its file, has no key=value$/],
-  ["[app]\n\nhots=db", /in line 3 of its file, has an unknown key that resembles host; the known keys are: host, port/],
-  ["[app]\nservice=other", /in line 2 of its file, names another service$/],
   [
-    "[app]\ntarget_session_attrs=primary",
-    /has target_session_attrs, which this client does not support; leave it out, or set it to any$/
-  ]
+    "[app]\n\nhots=db",
+    /in line 3 of its file, has an unknown key \(did you mean host\?\); the known keys are: host, hostaddr, port/
+  ],
+  ["[app]\nservice=other", /in line 2 of its file, names another service$/],
+  ["[app]\nhost =db", /in line 2 of its file, has blanks before its =$/],
+  ["[app]\nrequirepeer=postgres", /has requirepeer, which this client does not support; leave it out, and protect/],
+  ["[app]\nschema=app", /has schema, a key of other clients; set settings: \{ search_path: "..." \}$/]
 ]
 
 const read = (environment: Readonly<Record<string, string>>) =>

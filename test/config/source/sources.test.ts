@@ -3,6 +3,7 @@ import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Redacted from "effect/Redacted"
 import * as fs from "node:fs"
+import * as os from "node:os"
 import * as PgConfig from "../../../src/PgConfig.ts"
 import { homeWith, passwordOf, untyped, refusal } from "../home.ts"
 
@@ -107,7 +108,7 @@ const portsOf = (url: string) =>
 describe("the order in which a setting is looked for", () => {
   for (const subject of subjects) {
     const { found, key, option, part, values, variable } = subject
-    it.live(`for ${option} is: option, URL, query, service file, environment`, () =>
+    it.live(`for ${option} is: option, query, URL, service file, environment`, () =>
       Effect.gen(function* () {
         const subsets = Array.from({ length: 2 ** 5 - 1 }, (_, at) => at + 1)
         for (const subset of subsets) {
@@ -124,12 +125,12 @@ describe("the order in which a setting is looked for", () => {
           }
           const steps: ReadonlyArray<(value: string) => void> = [
             (value) => (place.options[option] = subject.asOption === undefined ? value : subject.asOption(value)),
-            (value) => part !== undefined && (place[part] = value),
             (value) => place.query.push(`${key}=${value}`),
+            (value) => part !== undefined && (place[part] = value),
             (value) => place.service.push(`${key}=${value}`),
             (value) => (place.environment[variable] = value)
           ]
-          const given = values.filter((_, at) => (subset & (1 << at)) !== 0 && (at !== 1 || part !== undefined))
+          const given = values.filter((_, at) => (subset & (1 << at)) !== 0 && (at !== 2 || part !== undefined))
           for (const value of given) steps[values.indexOf(value)]?.(value)
           const HOME = yield* homeWith({
             ".pg_service.conf": place.service.join("\n"),
@@ -157,18 +158,32 @@ describe("the order in which a setting is looked for", () => {
     })
   )
 
-  it.effect("skips empty values, and does not check a source that it does not reach", () =>
+  it.effect(
+    "skips empty options, variables and parts of a URL, and does not check a source that it does not reach",
+    () =>
+      Effect.gen(function* () {
+        const environment = { PGHOST: "db", PGPORT: "none", PGUSER: "bob", PGSSLMODE: "", PGAPPNAME: "app" }
+        const config = yield* PgConfig.resolve({ url: "postgres://:@:6000/", user: "", host: undefined }, environment)
+        assert.deepStrictEqual(
+          [firstHost(config), config.hosts[0]?.port, config.user, config.database, config.sslMode],
+          ["db", 6000, "bob", "bob", "prefer"]
+        )
+        assert.strictEqual(config.startupParameters.get("application_name"), "app")
+      })
+  )
+
+  it.effect("ends at an empty value of a URL or service file, which stands for the default", () =>
     Effect.gen(function* () {
-      const environment = { PGHOST: "db", PGPORT: "none", PGUSER: "bob", PGSSLMODE: "", PGAPPNAME: "app" }
-      const config = yield* PgConfig.resolve(
-        { url: "postgres://:@:6000/?application_name=&user=", user: "", host: undefined },
-        environment
+      const HOME = yield* homeWith({ ".pg_service.conf": "[app]\nhost=\napplication_name=" })
+      const environment = { HOME, PGHOST: "db", PGPORT: "6000", PGUSER: "bob", PGAPPNAME: "app", PGSERVICE: "app" }
+      const config = yield* PgConfig.resolve({ url: "postgres://alice@/?port=&user=" }, environment)
+      assert.deepInclude(config.hosts.at(-1), { _tag: "Tcp", host: "localhost", port: 5432 })
+      assert.strictEqual(config.user, os.userInfo().username)
+      assert.isUndefined(config.startupParameters.get("application_name"))
+      assert.match(
+        yield* refusal(PgConfig.resolve({ url: "postgres://db/?sslmode=" }, { PGSSLMODE: "verify-full" })),
+        /^sslmode of the URL: must be one of/
       )
-      assert.deepStrictEqual(
-        [firstHost(config), config.hosts[0]?.port, config.user, config.database, config.sslMode],
-        ["db", 6000, "bob", "bob", "prefer"]
-      )
-      assert.strictEqual(config.startupParameters.get("application_name"), "app")
     })
   )
 
@@ -184,14 +199,14 @@ describe("a setting that libpq supports and this client does not", () => {
   it.effect("is refused in the environment too, unless its value asks for nothing more", () =>
     Effect.gen(function* () {
       assert.match(
-        yield* refusal(PgConfig.resolve({}, { PGCHANNELBINDING: "require" })),
-        /^PGCHANNELBINDING: is a variable that this client does not support; leave it out, or set it to disable or prefer$/
+        yield* refusal(PgConfig.resolve({}, { PGGSSENCMODE: "require" })),
+        /^PGGSSENCMODE: is a variable that this client does not support; set it to disable/
       )
       assert.match(
-        yield* refusal(PgConfig.resolve({}, { PGHOSTADDR: "::1" })),
-        /^PGHOSTADDR: is a variable that this client does not support; leave/
+        yield* refusal(PgConfig.resolve({}, { PGREQUIREPEER: "postgres" })),
+        /^PGREQUIREPEER: is a variable that this client does not support; leave it out/
       )
-      yield* PgConfig.resolve({}, { PGCHANNELBINDING: "prefer", PGHOSTADDR: "", PGTARGETSESSIONATTRS: "any" })
+      yield* PgConfig.resolve({}, { PGGSSENCMODE: "prefer", PGREQUIREPEER: "", PGKRBSRVNAME: "x", PGGSSLIB: "gssapi" })
     })
   )
 })

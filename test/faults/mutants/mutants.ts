@@ -330,7 +330,7 @@ export const mutants: ReadonlyArray<Mutant> = [
   },
   {
     what: "waits for a silent server at its close",
-    edits: [{ file: "PgPool.ts", find: "    for (const session of open) session.terminate()\n", replace: "" }],
+    edits: [{ file: "pool/openPool.ts", find: "    for (const session of open) session.terminate()\n", replace: "" }],
     test: "test/faults/silence.integration.test.ts",
     only: "holds up the close"
   },

@@ -12,6 +12,7 @@ import { TestDatabase } from "../../support/database.ts"
 import { eventually, killBackend, liveConnection, valueOf } from "../../support/live.ts"
 import {
   assertSharingHealthy as assertHealthy,
+  hold,
   learn,
   multiplexingPool as poolWith,
   tagOf
@@ -146,6 +147,33 @@ layer(TestDatabase.layer, { excludeTestServices: true })("a pool that multiplexe
     })
   )
 
+  it.effect("gives short statements their turn, however many callers wait for a connection to themselves", () =>
+    Effect.gen(function* () {
+      const pool = yield* poolWith()
+      const short = "SELECT $1::int AS n"
+      yield* learn(pool, short, [0])
+      const sleepers = yield* Effect.forkChild(
+        Effect.all(
+          Array.from({ length: 20 }, () => Effect.forever(pool.execute("SELECT pg_sleep(0.02)"))),
+          { concurrency: "unbounded" }
+        ),
+        { startImmediately: true }
+      )
+      yield* Effect.sleep("100 millis")
+      // With two connections a turn of all sleepers takes 0.2 s.
+      const answers = yield* Effect.all(
+        Array.from({ length: 200 }, (_, n) => pool.fetchValue(short, [n])),
+        { concurrency: "unbounded" }
+      ).pipe(Effect.timeout("3 seconds"))
+      assert.deepStrictEqual(
+        answers.map(Option.getOrUndefined),
+        Array.from({ length: 200 }, (_, n) => n)
+      )
+      yield* Fiber.interrupt(sleepers)
+      yield* assertHealthy(pool)
+    })
+  )
+
   it.effect("survives the loss of its connections: each call reports it, and the next ones are answered", () =>
     Effect.gen(function* () {
       const observer = yield* liveConnection()
@@ -161,9 +189,11 @@ layer(TestDatabase.layer, { excludeTestServices: true })("a pool that multiplexe
       const calls = yield* locker.withTransaction(
         Effect.gen(function* () {
           yield* locker.execute("LOCK TABLE counted")
+          const { giveBack } = yield* hold(pool)
           const calls = yield* Effect.forEach(Array.from({ length: CALLS }), () =>
             Effect.forkChild(pool.fetch(read), { startImmediately: true })
           )
+          yield* giveBack
           yield* eventually(
             valueOf(observer, "SELECT wait_event_type FROM pg_stat_activity WHERE pid = $1", [backend]),
             "Lock"
@@ -206,11 +236,13 @@ layer(TestDatabase.layer, { excludeTestServices: true })("a pool that multiplexe
             { startImmediately: true }
           )
         )
+      const holders = [yield* hold(pool), yield* hold(pool)]
       const before = yield* others(0)
       const slow = yield* Effect.forkChild(Effect.timed(pool.execute(turnsSlow, [SLOW_MILLIS])), {
         startImmediately: true
       })
       const behind = yield* others(1_000)
+      for (const { giveBack } of holders) yield* giveBack
       yield* Effect.sleep("50 millis")
       const later: Array<Fiber.Fiber<number, PgError.PgError>> = []
       for (let round = 0; round < 20; round++) {
@@ -293,30 +325,6 @@ layer(TestDatabase.layer, { excludeTestServices: true })("a pool that multiplexe
         assert.strictEqual(error, outOfReach)
         assert.isAtLeast(Duration.toMillis(waited), WAIT_MILLIS * 0.9)
       }
-    })
-  )
-
-  it.effect("gives a statement with large parameters a connection of its own, and shares it with small ones", () =>
-    Effect.gen(function* () {
-      const MAX_PARAMETER_SIZE = 16_384
-      const pool = yield* poolWith({ maxConnections: 1 })
-      const sql = "SELECT length($1::text) AS length, pg_sleep(0)"
-      const shared = "SELECT $1::int AS n"
-      yield* learn(pool, sql, ["x"])
-      yield* learn(pool, shared, [0])
-      /** Whether it could begin while another statement of its kind was unanswered on the only connection. */
-      const isShared = (size: number) =>
-        Effect.gen(function* () {
-          const calls = yield* Effect.forEach([1, 2], () =>
-            Effect.forkChild(pool.fetchOne(sql, ["x".repeat(size)]), { startImmediately: true })
-          )
-          const { waiting } = yield* pool.stats
-          for (const call of calls) assert.strictEqual((yield* Fiber.join(call))["length"], size)
-          return waiting === 0
-        })
-      assert.isTrue(yield* isShared(MAX_PARAMETER_SIZE))
-      assert.isFalse(yield* isShared(MAX_PARAMETER_SIZE + 1))
-      yield* assertHealthy(pool)
     })
   )
 })

@@ -8,6 +8,7 @@ import { script, send } from "../../../src/session/request/request.ts"
 import type { Session } from "../../../src/session/engine/session.ts"
 import { TransactionLevel } from "../../../src/session/transaction/transactionLevel.ts"
 import {
+  answerBegin,
   ask,
   assertHealthy,
   establish,
@@ -123,8 +124,7 @@ describe("a connection that is lost inside a transaction", () => {
       const asking = yield* Effect.forkChild(connection.withTransaction(use(session, connection.executeScript(sql))), {
         startImmediately: true
       })
-      yield* peer.message
-      peer.send(Say.commandComplete("BEGIN"), Say.ready("T"))
+      yield* answerBegin(peer)
       yield* peer.message
       peer.end()
       return said(yield* failureOf(asking))

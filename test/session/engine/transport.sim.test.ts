@@ -24,6 +24,7 @@ const authority = pem("ca.crt")
 const certificate = { cert: pem("server.crt"), key: pem("server.key") }
 const otherHost = { cert: pem("wrong-host.crt"), key: pem("wrong-host.key") }
 
+/** These go on with TLS or not at all. */
 const demanding: ReadonlyArray<SslMode> = ["require", "verify-ca", "verify-full"]
 
 /** A client that has asked for TLS. */
@@ -124,15 +125,21 @@ describe("a message before TLS", () => {
     )
   }
 
-  it.live("is a refusal if it is an error and sslMode is prefer: a new connection goes in the clear", () =>
-    Effect.gen(function* () {
-      const server = yield* scriptedServer
-      const { connecting, peer } = yield* asking(server, { sslMode: "prefer" })
-      peer.end(Say.error({ severity: "FATAL", code: "08P01", message: ATTACK }))
-      yield* assertSilentlyClosed(peer)
-      yield* assertInClear(connecting, yield* server.accept)
-    }).pipe(Effect.scoped)
-  )
+  for (const [what, answer] of [
+    ["an error", (peer: Peer) => peer.end(Say.error({ severity: "FATAL", code: "08P01", message: ATTACK }))],
+    ["the end of the connection", (peer: Peer) => peer.end()]
+  ] as const) {
+    it.live(`does not lead into the clear if it is ${what}, also if sslMode is prefer`, () =>
+      Effect.gen(function* () {
+        const server = yield* scriptedServer
+        const { connecting, peer } = yield* asking(server, { sslMode: "prefer" })
+        answer(peer)
+        reasonOf(yield* failureOf(connecting))
+        yield* assertSilentlyClosed(peer)
+        assert.strictEqual(server.peers.length, 1)
+      }).pipe(Effect.scoped)
+    )
+  }
 })
 
 /** Has the form of PEM, and no content. */
@@ -148,7 +155,10 @@ describe("a certificate that cannot be used", () => {
       Effect.gen(function* () {
         const { connecting, peer } = yield* asking(yield* scriptedServer, { sslMode: "require", ...settings })
         peer.send(Buffer.from("S"))
-        assert.include(reasonOf(yield* failureOf(connecting)), "the client cannot use sslCert, sslKey or sslRootCert")
+        assert.include(
+          reasonOf(yield* failureOf(connecting)),
+          "the client cannot use sslCert, sslKey, sslRootCert or sslCrl"
+        )
         yield* assertSilentlyClosed(peer)
       }).pipe(Effect.scoped)
     )
@@ -182,16 +192,22 @@ describe("a server whose TLS handshake fails", () => {
       yield* assertInClear(connecting, yield* server.accept)
     }).pipe(Effect.scoped)
   )
+
+  it.live("is used in the clear if its certificate is not trusted and sslMode is prefer, as in libpq", () =>
+    Effect.gen(function* () {
+      const server = yield* scriptedServer
+      const { connecting, peer } = yield* asking(server, { sslMode: "prefer", sslRootCert: pem("other-ca.crt") })
+      yield* peer.startTls(certificate)
+      yield* peer.closed
+      yield* assertInClear(connecting, yield* server.accept)
+    }).pipe(Effect.scoped)
+  )
 })
 
 describe("a server with TLS", () => {
   const accepted: ReadonlyArray<readonly [string, Partial<ResolvedConfig>, typeof certificate]> = [
     ["prefer with any server", { sslMode: "prefer" }, otherHost],
-    [
-      "prefer, which does not look at the authority",
-      { sslMode: "prefer", sslRootCert: pem("other-ca.crt") },
-      certificate
-    ],
+    ["prefer with an authority", { sslMode: "prefer", sslRootCert: authority }, certificate],
     ["require with any server", { sslMode: "require" }, otherHost],
     ["require with an authority, which is verify-ca", { sslMode: "require", sslRootCert: authority }, otherHost],
     ["verify-ca, whatever host it is", { sslMode: "verify-ca", sslRootCert: authority }, otherHost],

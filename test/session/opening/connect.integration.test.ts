@@ -3,12 +3,14 @@ import { assert, layer } from "@effect/vitest"
 import * as Effect from "effect/Effect"
 import * as Redacted from "effect/Redacted"
 import * as fs from "node:fs"
+import * as path from "node:path"
 import { fileURLToPath } from "node:url"
 import { inspect } from "node:util"
 import { inject } from "vitest"
 import type * as PgConfig from "../../../src/PgConfig.ts"
 import type * as PgConnection from "../../../src/PgConnection.ts"
 import type * as PgError from "../../../src/PgError.ts"
+import { homeWith } from "../../config/home.ts"
 import { TestDatabase } from "../../support/database.ts"
 import { assertHealthy, liveConnection, valueOf } from "../../support/live.ts"
 import { rolePassword } from "../../support/postgres.ts"
@@ -245,9 +247,10 @@ if (features.tls) {
 
     it.effect("a client is let in by its certificate, and not without it", () =>
       Effect.gen(function* () {
+        const home = yield* homeWith({ "client.key": pem("client.key") })
         const certificates: ReadonlyArray<PgConfig.Settings> = [
           { sslCert: pem("client.crt"), sslKey: Redacted.make(pem("client.key")) },
-          { sslCert: pathOf("client.crt"), sslKey: pathOf("client.key") }
+          { sslCert: pathOf("client.crt"), sslKey: path.join(home, "client.key") }
         ]
         for (const certificate of certificates) {
           const settings = { user: "cert_user", sslMode: "verify-full", sslRootCert: pem("ca.crt") } as const

@@ -276,17 +276,6 @@ describe("several hosts", () => {
       yield* allClosed([server])
     }).pipe(Effect.scoped)
   )
-
-  it.live("share one connectTimeout", () =>
-    Effect.gen(function* () {
-      const servers = [yield* scriptedServer, yield* scriptedServer, yield* scriptedServer]
-      const config = configOf(servers[0]!, { hosts: servers.map(addressOf), connectTimeoutMillis: 150 })
-      const began = performance.now()
-      asConnectError(yield* Effect.flip(Effect.scoped(connect(config))))
-      assert.isBelow(performance.now() - began, 1_000)
-      yield* allClosed(servers)
-    }).pipe(Effect.scoped)
-  )
 })
 
 const allClosed = (servers: ReadonlyArray<ScriptedServer>): Effect.Effect<void> =>

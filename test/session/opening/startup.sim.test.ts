@@ -142,10 +142,11 @@ describe("an error of the server while it starts a session", () => {
   ] as const) {
     it.live(`is the failure of the attempt, and wins over the close that follows it: ${where}`, () =>
       Effect.gen(function* () {
-        const { connecting, peer } = yield* greeted(yield* scriptedServer)
+        const server = yield* scriptedServer
+        const { connecting, peer } = yield* greeted(server)
         peer.end(...said, Say.error({ severity: "FATAL", code: "3D000", message: 'database "app" does not exist' }))
         const message = yield* assertRefused(connecting, peer, "InvalidCatalogNameError")
-        assert.strictEqual(message, 'database "app" does not exist')
+        assert.strictEqual(message, `database "app" does not exist (server: ${server.host}:${server.port}, startup)`)
       }).pipe(Effect.scoped)
     )
   }

@@ -20,6 +20,7 @@ import { cleartextPassword, error as errorResponse } from "../../support/scripte
 class MemoryTransport implements Transport {
   readonly address: Address
   readonly encrypted: boolean
+  readonly tls: Transport["tls"]
   readonly isLocal: boolean
   readonly written: Array<Buffer> = []
   events: TransportEvents = { data: () => {}, drain: () => {}, closed: () => {} }
@@ -28,6 +29,7 @@ class MemoryTransport implements Transport {
     this.address = address
     this.isLocal = isLocalAddress(address)
     this.encrypted = encrypted
+    this.tls = encrypted ? { serverCertificate: undefined, clientCertificate: "not asked for" } : undefined
   }
 
   write(bytes: Buffer): boolean {
@@ -59,7 +61,12 @@ const sentTo = (address: Address, encrypted: boolean, requireAuth?: ReadonlyArra
         password: Effect.succeed(Redacted.make("secret")),
         requireAuth,
         allowCleartextPassword: requireAuth?.includes("password") === true,
-        maxScramIterations: 1
+        maxScramIterations: 1,
+        minProtocolVersion: "3.0",
+        maxProtocolVersion: "3.0",
+        channelBinding: "prefer",
+        sslCertMode: "allow",
+        oauthToken: Effect.succeed(undefined)
       })
     )
     const isSent = transport.written.length === 2

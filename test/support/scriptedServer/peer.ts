@@ -13,13 +13,20 @@ export interface FrontendMessage {
 
 /** A packet without a type byte, which begins a connection. */
 export type StartupPacket =
-  | { readonly _tag: "Startup"; readonly parameters: Readonly<Record<string, string>>; readonly bytes: Buffer }
+  | {
+      readonly _tag: "Startup"
+      /** Int16 major, Int16 minor. */
+      readonly version: number
+      readonly parameters: Readonly<Record<string, string>>
+      readonly bytes: Buffer
+    }
   | { readonly _tag: "SslRequest" }
-  | { readonly _tag: "CancelRequest"; readonly processId: number; readonly secret: number }
+  | { readonly _tag: "CancelRequest"; readonly processId: number; readonly secret: Buffer }
 
 const SSL_REQUEST = 80877103
 const CANCEL_REQUEST = 80877102
 const PROTOCOL_3_0 = 196608
+const PROTOCOL_3_2 = 196610
 
 export class Peer {
   /** The received message, with its header. */
@@ -28,6 +35,7 @@ export class Peer {
   lingers = false
   private readonly raw: net.Socket
   private socket: net.Socket
+  private secured: tls.TLSSocket | undefined
   private unread: Buffer = Buffer.alloc(0)
   private over = false
   private readonly waiters = new Waiters()
@@ -76,16 +84,18 @@ export class Peer {
     this.wait("a startup packet", () => {
       if (this.unread.length < 8 || this.unread.length < this.unread.readInt32BE(0)) return undefined
       const bytes = this.shift(this.unread.readInt32BE(0))
-      switch (bytes.readInt32BE(4)) {
+      const code = bytes.readInt32BE(4)
+      switch (code) {
         case SSL_REQUEST:
           return { _tag: "SslRequest" as const }
         case CANCEL_REQUEST:
           if (!this.lingers) this.socket.end()
-          return { _tag: "CancelRequest" as const, processId: bytes.readInt32BE(8), secret: bytes.readInt32BE(12) }
+          return { _tag: "CancelRequest" as const, processId: bytes.readInt32BE(8), secret: bytes.subarray(12) }
         case PROTOCOL_3_0:
-          return { _tag: "Startup" as const, parameters: pairs(bytes.toString("utf8", 8)), bytes }
+        case PROTOCOL_3_2:
+          return { _tag: "Startup" as const, version: code, parameters: pairs(bytes.toString("utf8", 8)), bytes }
         default:
-          throw new Error(`a startup packet of kind ${bytes.readInt32BE(4)}`)
+          throw new Error(`a startup packet of kind ${code}`)
       }
     })
   )
@@ -199,14 +209,28 @@ export class Peer {
 
   /** Accepts SSLRequest, and becomes the server of the TLS handshake that must follow. */
   startTls(options: tls.TLSSocketOptions): Effect.Effect<void> {
-    return Effect.suspend(() => {
+    return Effect.andThen(
+      Effect.sync(() => this.raw.write("S")),
+      this.startDirectTls(options)
+    )
+  }
+
+  /** Becomes the server of a TLS handshake, which the client may have begun. */
+  startDirectTls(options: tls.TLSSocketOptions): Effect.Effect<void> {
+    return Effect.sync(() => {
       this.raw.removeListener("data", this.take)
-      this.raw.write("S")
+      if (this.unread.length > 0) this.raw.unshift(this.shift(this.unread.length))
       const secured = new tls.TLSSocket(this.raw, { ...options, isServer: true })
       this.socket = secured
       this.listen(secured)
-      return Effect.void
+      this.secured = secured
     })
+  }
+
+  /** The server's end of TLS. */
+  get tls(): tls.TLSSocket {
+    if (this.secured === undefined) throw new Error("a connection without TLS")
+    return this.secured
   }
 }
 

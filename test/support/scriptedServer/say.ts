@@ -23,9 +23,9 @@ export const parameterStatus = (name: string, value: string): Buffer =>
   frame(Backend.ParameterStatus, Buffer.concat([cstring(name), cstring(value)]))
 
 export const PROCESS_ID = 4242
-export const SECRET = 0x5ec0e7
+export const SECRET = int32(0x5ec0e7)
 
-export const backendKey = frame(Backend.BackendKeyData, Buffer.concat([int32(PROCESS_ID), int32(SECRET)]))
+export const backendKey = frame(Backend.BackendKeyData, Buffer.concat([int32(PROCESS_ID), SECRET]))
 
 /** ReadyForQuery: idle, in a transaction, or in a failed one. */
 export const ready = (status: "I" | "T" | "E" = "I"): Buffer => frame(Backend.ReadyForQuery, Buffer.from(status))
@@ -99,6 +99,9 @@ export const rowDescription = (columns: ReadonlyArray<ColumnDescription>): Buffe
 export const row = (...values: ReadonlyArray<Uint8Array | null>): Buffer => frame(Backend.DataRow, dataRow(values))
 
 export const commandComplete = (tag: string): Buffer => frame(Backend.CommandComplete, cstring(tag))
+
+/** The answer to BEGIN that an extended query, or a Sync, follows. */
+export const begun: Buffer = Buffer.concat([parseComplete, bindComplete, commandComplete("BEGIN")])
 
 /** The whole answer to a statement that returns nothing, and is prepared and run in one round trip. */
 export const ran = (tag: string): Buffer =>

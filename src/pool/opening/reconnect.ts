@@ -1,5 +1,5 @@
 /** Decides whether it is worth trying to connect again, and after how long. */
-import type * as PgError from "../PgError.ts"
+import type * as PgError from "../../PgError.ts"
 
 /**
  * Whether another attempt may succeed. A server that is starting, full, failing over or unreachable may recover in a

