@@ -5,6 +5,7 @@ import { knowledgeMutants } from "./knowledge.ts"
 import { kyselyMutants } from "./kysely.ts"
 import { migratorMutants } from "./migrator.ts"
 import { openingMutants } from "./opening.ts"
+import { poolerMutants } from "./pooler.ts"
 
 export interface Edit {
   /** Relative to src. */
@@ -38,6 +39,7 @@ const LAST_WORD = "test/session/engine/lastWord.sim.test.ts"
 export const mutants: ReadonlyArray<Mutant> = [
   ...hostMutants,
   ...knowledgeMutants,
+  ...poolerMutants,
   ...kyselyMutants,
   ...migratorMutants,
   ...openingMutants,
