@@ -6,6 +6,7 @@ import { kyselyMutants } from "./kysely.ts"
 import { migratorMutants } from "./migrator.ts"
 import { openingMutants } from "./opening.ts"
 import { poolerMutants } from "./pooler.ts"
+import { readsMutants } from "./reads.ts"
 
 export interface Edit {
   /** Relative to src. */
@@ -43,6 +44,7 @@ export const mutants: ReadonlyArray<Mutant> = [
   ...kyselyMutants,
   ...migratorMutants,
   ...openingMutants,
+  ...readsMutants,
   {
     what: "sends undefined as NULL",
     edits: [
