@@ -9,7 +9,7 @@
  */
 import type { Buffer } from "node:buffer"
 import type * as Fiber from "effect/Fiber"
-import type * as PgError from "../../PgError.ts"
+import * as PgError from "../../PgError.ts"
 import { Backend, TransactionStatus } from "../../wire/backendMessage.ts"
 import type { ByteWriter } from "../../wire/byteWriter.ts"
 import type { ErrorFields } from "../../wire/errorFields.ts"
@@ -86,6 +86,14 @@ export class DueBegin {
     this.settled()
   }
 }
+
+const QUERY_CANCELED = "57014"
+
+/** The error for those who did not give up, if the cancel of the request has hit its BEGIN. */
+const canceledTogether = (): PgError.TransactionRolledBackError =>
+  new PgError.TransactionRolledBackError({
+    reason: "its first statement was given up by interruption or timeout, and BEGIN was canceled together with it"
+  })
 
 /** The messages that answer BEGIN, in their order. */
 const Awaiting = {
@@ -222,7 +230,8 @@ class BeginAndRequest implements Exchange {
     this.isOver = true
     if (this.awaiting !== Awaiting.request) {
       if (error === undefined) throw new Desynchronised(Backend.ReadyForQuery, this.awaiting)
-      const failure = serverError(error, this.begin, NOTHING_ASKED)
+      const isCancel = request.abandoned && error.code === QUERY_CANCELED
+      const failure = isCancel ? canceledTogether() : serverError(error, this.begin, NOTHING_ASKED)
       for (const name of this.closes) session.statements.close(name)
       request.withdrawn?.()
       this.due.failed(failure)
