@@ -29,11 +29,18 @@ interface Begins {
   notBegun(error: PgError.PgError): void
 }
 
+const ISOLATION = "isolation\\s+level\\s+(?:serializable|repeatable\\s+read|read\\s+(?:committed|uncommitted))"
+const MODE = `(?:${ISOLATION}|read\\s+(?:write|only)|(?:not\\s+)?deferrable)`
+
 /**
- * A statement that begins a transaction and returns nothing. A program may give another text, of several statements or with
- * a comment at its end. Such a text can neither be an extended query nor stand in front of a savepoint.
+ * One statement that begins a transaction, in the modes that PostgreSQL knows. A program may give any other text.
+ * Such a text is sent at once, as it is: it may be wrong, and then the body is not to run; and several statements, or one
+ * with a comment at its end, can neither be an extended query nor stand in front of a savepoint.
  */
-const BEGINS_ONLY = /^\s*(?:begin|start\s+transaction)\b[\w\s,]*;?\s*$/i
+const BEGINS_ONLY = new RegExp(
+  `^\\s*(?:begin(?:\\s+(?:work|transaction))?|start\\s+transaction)(?:[\\s,]+${MODE})*\\s*;?\\s*$`,
+  "i"
+)
 
 /** A BEGIN that has not been sent. The first request of its transaction takes it along. */
 export class DueBegin {

@@ -204,7 +204,36 @@ describe("the BEGIN of a transaction", () => {
     }).pipe(Effect.scoped)
   )
 
-  for (const begin of ["BEGIN; SET LOCAL role TO 'reader'", "BEGIN -- a comment", "SELECT 1"]) {
+  for (const begin of [
+    "BEGIN",
+    " begin work;",
+    "START TRANSACTION READ WRITE",
+    "BEGIN ISOLATION LEVEL SERIALIZABLE, READ ONLY, DEFERRABLE",
+    "Begin Transaction Isolation Level Repeatable Read , Not Deferrable ; "
+  ]) {
+    it.live(`waits for the first request if it is one statement that begins a transaction: ${begin}`, () =>
+      Effect.gen(function* () {
+        const all = yield* knowing()
+        const { peer, session } = all
+        const level = TransactionLevel.root(session)
+        yield* level.within({ ...PLAIN_LEVEL, begin }, () => Effect.void)
+        assert.isTrue(yield* peer.staysQuiet)
+        const work = yield* Effect.forkChild(
+          level.within({ ...PLAIN_LEVEL, begin }, (inner) => inner.run(query)),
+          immediately
+        )
+        const messages = yield* peer.cycle
+        assert.strictEqual(types(messages), "PBEBES")
+        assert.strictEqual(textIn(messages[0]), `\0${begin}\0\0\0`)
+        peer.send(Say.begun, Say.answered("SELECT 0", { status: "T" }))
+        yield* answerCommit(peer)
+        yield* Fiber.join(work)
+        yield* assertHealthy(all)
+      }).pipe(Effect.scoped)
+    )
+  }
+
+  for (const begin of ["BEGIN; SET LOCAL role TO 'reader'", "BEGIN -- a comment", "BEGIN NONSENSE", "SELECT 1"]) {
     it.live(`is sent at once, as it is, if the program gives another text for it: ${begin}`, () =>
       Effect.gen(function* () {
         const all = yield* conversation()
