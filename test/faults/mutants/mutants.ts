@@ -1,5 +1,6 @@
 /** Ways to break the client on purpose, each with the tests that have to notice. The product has no switch for them. */
 
+import { beginMutants } from "./begin.ts"
 import { hostMutants } from "./hosts.ts"
 import { knowledgeMutants } from "./knowledge.ts"
 import { kyselyMutants } from "./kysely.ts"
@@ -38,6 +39,7 @@ const OUTCOME_OF_ERRORS = "test/faults/outcomeOfErrors.integration.test.ts"
 const LAST_WORD = "test/session/engine/lastWord.sim.test.ts"
 
 export const mutants: ReadonlyArray<Mutant> = [
+  ...beginMutants,
   ...hostMutants,
   ...knowledgeMutants,
   ...poolerMutants,
