@@ -14,7 +14,8 @@ import type { Source } from "./source/sources.ts"
  *   against a false server.
  * - `verify-ca`: encrypted, with a certificate of a trusted authority for any name.
  * - `require`: encrypted; if there is a root certificate, as `verify-ca`.
- * - `prefer`: encrypted if the server supports it.
+ * - `prefer`: encrypted if the server supports it, and, if there is a root certificate, has a certificate of it. It
+ *   protects against nobody who can change what is sent.
  * - `allow`: encrypted only if the server refuses a connection that is not.
  * - `disable`: never encrypted. A Unix socket is never encrypted either.
  *

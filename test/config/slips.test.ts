@@ -57,7 +57,9 @@ const urls = [
   `postgres://bob:${PLACE}@a:1,b:2/app`,
   `postgres:///app?host=db&port=5432&user=bob&password=${PLACE}&connect_timeout=10`,
   `postgres://db/app?user=bob&password=${PLACE}`,
-  `postgresql://bob:${PLACE}@[::1]:5432/app?options=-c%20search_path%3Dx&sslrootcert=system&service=app`
+  `postgresql://bob:${PLACE}@[::1]:5432/app?options=-c%20search_path%3Dx&sslrootcert=system&service=app`,
+  `host=db.example.com port=5432 user=bob password=${PLACE} dbname=app sslmode=require`,
+  `host=a,b hostaddr=10.0.0.1,10.0.0.2 user='bob' password='${PLACE}' sslcert=x sslpassword=${PLACE} options='-c a=b'`
 ]
 
 const services = [

@@ -19,6 +19,7 @@ import type * as Scope from "effect/Scope"
 import * as Stream from "effect/Stream"
 import * as Tracer from "effect/Tracer"
 import { Console } from "node:console"
+import * as fs from "node:fs"
 import { Writable } from "node:stream"
 import { inspect } from "node:util"
 import * as PgClient from "../../src/PgClient.ts"
@@ -42,6 +43,8 @@ const PARAMETER = secret("parameter")
 const ROW = secret("row")
 const INIT = secret("init")
 const PASSWORD = secret("password")
+const pem = (name: string): string => fs.readFileSync(new URL(`../support/tls/${name}`, import.meta.url), "utf8")
+
 const SECRETS = { PARAMETER, ROW, INIT, PASSWORD }
 
 /** Everything that prints of an object. Each printer may throw for an object of the user, and none for ours. */
@@ -163,7 +166,15 @@ const places: Readonly<Record<string, Place>> = {
   "PgConfig.HostAddress": "handed out",
   "PgConfig.PoolSettings": "the caller's own",
   "PgConfig.QueryEvent": "handed out",
+  "PgConfig.AuthMethod": "a type",
+  "PgConfig.ChannelBinding": "a type",
+  "PgConfig.LoadBalanceHosts": "a type",
+  "PgConfig.ProtocolVersion": "a type",
   "PgConfig.RequireAuth": "a type",
+  "PgConfig.SslCertMode": "a type",
+  "PgConfig.SslNegotiation": "a type",
+  "PgConfig.TargetSessionAttrs": "a type",
+  "PgConfig.TlsVersion": "a type",
   "PgConfig.ResolvedConfig": "handed out",
   "PgConfig.ResolvedPoolConfig": "handed out",
   "PgConfig.Settings": "the caller's own",
@@ -594,10 +605,8 @@ const sampled: Effect.Effect<Samples, PgError.PgError, TestDatabase | Scope.Scop
   add("PgStatement.Column", ...statement.columns)
   add("PgStatement.Type", ...statement.parameters)
 
-  const tls = {
-    sslKey: Redacted.make(`-----BEGIN PRIVATE KEY-----\n${PASSWORD}`),
-    sslCert: "-----BEGIN CERTIFICATE-----"
-  }
+  // What stands before the key in its file is read with it.
+  const tls = { sslKey: Redacted.make(`${PASSWORD}\n${pem("client.key")}`), sslCert: pem("client.crt") }
   const config = yield* PgConfig.resolve({ url: user.url, ...tls })
   add("PgConfig.ResolvedConfig", config)
   add("PgConfig.ResolvedPoolConfig", yield* PgConfig.resolvePool({ url: user.url, ...tls }))

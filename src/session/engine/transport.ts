@@ -41,6 +41,8 @@ export interface Transport {
   readonly encrypted: boolean
   /** What the TLS handshake has told; undefined without TLS. */
   readonly tls: TlsFacts | undefined
+  /** Why TLS has failed, if it was tried and sslMode `prefer` goes on without it. */
+  readonly tlsFailure?: string | undefined
   /** Whether the bytes stay on this machine: over a Unix socket or the loopback network. */
   readonly isLocal: boolean
   /** The address that was reached. A CancelRequest goes to the same one. */
@@ -77,15 +79,26 @@ export const open = (
   reachedTls: () => void = () => {}
 ): Effect.Effect<Transport, OpenError> =>
   Effect.catchIf(negotiated(address, options, restore, reachedTls), isHandshakeFailure, ({ error }) =>
-    options.sslMode === "prefer" ? open(address, { ...options, sslMode: "disable" }, restore) : Effect.fail(error)
+    options.sslMode === "prefer" ? openWithoutTls(address, options, restore, error) : Effect.fail(error)
   )
+
+const openWithoutTls = (
+  address: Address,
+  options: TransportOptions,
+  restore: Restore,
+  { attempts }: PgError.ConnectError
+): Effect.Effect<Transport, OpenError> =>
+  Effect.map(negotiated(address, { ...options, sslMode: "disable" }, restore), (link) => {
+    link.tlsFailure = attempts[0]?.reason
+    return link
+  }).pipe(Effect.catchIf(isHandshakeFailure, ({ error }) => Effect.fail(error)))
 
 const negotiated = (
   address: Address,
   options: TransportOptions,
   restore: Restore,
-  reachedTls: () => void
-): Effect.Effect<Transport, OpenError | HandshakeFailure> =>
+  reachedTls: () => void = () => {}
+): Effect.Effect<Link, OpenError | HandshakeFailure> =>
   Effect.suspend(() => {
     const link = new Link(address)
     return restore(negotiate(link, options, reachedTls)).pipe(
@@ -109,7 +122,7 @@ const negotiate = Effect.fnUntraced(function* (
   link: Link,
   options: TransportOptions,
   reachedTls: () => void
-): Effect.fn.Return<Transport, OpenError | HandshakeFailure> {
+): Effect.fn.Return<Link, OpenError | HandshakeFailure> {
   yield* link.connect(options)
   if (link.address._tag === "Unix" || options.sslMode === "disable") return link
   reachedTls()
@@ -136,6 +149,7 @@ const ERROR_RESPONSE = 0x45 // E
 class Link implements Transport {
   address: Address
   tls: TlsFacts | undefined
+  tlsFailure: string | undefined
   events: TransportEvents = NOBODY
   private raw: net.Socket | undefined
   /** The socket to write to: the raw one, or TLS over it. */
@@ -258,10 +272,9 @@ class Link implements Transport {
         return refuse(`the client cannot use sslCert, sslKey, sslRootCert or sslCrl${reason}`)
       }
       this.socket = secured
+      const advice = options.sslNegotiation === "direct" ? NEEDED_BY_DIRECT : ""
       const failed = (error: Error | undefined): void =>
-        refuse(
-          `the TLS handshake failed${because(error)}${options.sslNegotiation === "direct" ? NEEDED_BY_DIRECT : ""}`
-        )
+        refuse(`the TLS handshake failed${because(withoutPlace(error))}${advice}`)
       secured.on("error", failed)
       this.events = { ...NOBODY, closed: failed }
       secured.once("secureConnect", () => {
@@ -288,6 +301,12 @@ const notOneByte = (length: number): PgError.ProtocolError =>
     received: length === 1 ? "an unknown byte" : "more than one byte before the TLS handshake",
     expected: "S or N as the answer to the request for TLS"
   })
+
+/** OpenSSL puts the place in its source around the reason, which tells nothing to the reader. */
+const withoutPlace = (error: Error | undefined): Error | undefined => {
+  if (error === undefined || !("reason" in error) || typeof error.reason !== "string") return error
+  return new Error(error.reason === "wrong version number" ? "the server does not answer with TLS" : error.reason)
+}
 
 const NEEDED_BY_DIRECT = ' (sslNegotiation "direct" needs PostgreSQL 17 or later)'
 

@@ -7,7 +7,7 @@ import type { ErrorFields } from "../../wire/errorFields.ts"
 
 export const refusalOfPooler = (fields: ErrorFields): ErrorFields => {
   const code = codeOfPgBouncer(fields)
-  if (code !== undefined) return { ...fields, code, hint: fields.hint ?? HINT_OF_PGBOUNCER }
+  if (code !== undefined) return { ...fields, code, hint: HINT_OF_PGBOUNCER }
   const codeFromPgpool = codeOfPgpool(fields)
   return codeFromPgpool === undefined ? fields : { ...fields, code: codeFromPgpool, hint: HINT_OF_PGPOOL }
 }

@@ -7,6 +7,7 @@ import type { ResolvedConfig } from "../../PgConfig.ts"
 import * as PgError from "../../PgError.ts"
 import { Backend, ProtocolVersion, type VersionOffer } from "../../wire/backendMessage.ts"
 import { decodeNegotiateProtocolVersion } from "../../wire/coldMessages.ts"
+import type { ErrorFields } from "../../wire/errorFields.ts"
 import { failureAt, type Transport } from "../engine/transport.ts"
 import type { Inbox } from "./startupInbox.ts"
 
@@ -19,6 +20,7 @@ export const negotiatedVersion = Effect.fnUntraced(function* (
   { maxProtocolVersion, minProtocolVersion }: WantedVersions
 ): Effect.fn.Return<ProtocolVersion, PgError.PgError> {
   const asked = ProtocolVersion[maxProtocolVersion]
+  if (asked !== ProtocolVersion["3.0"]) inbox.hintFor = hintForNewVersion
   const frame = yield* inbox.next
   if (frame.type !== Backend.NegotiateProtocolVersion) {
     inbox.giveBack(frame)
@@ -30,6 +32,17 @@ export const negotiatedVersion = Effect.fnUntraced(function* (
   const reason = `the server speaks no newer protocol than ${nameOf(version)}, but minProtocolVersion is ${minProtocolVersion}`
   return yield* failureAt(transport.address, "startup", reason)
 })
+
+/**
+ * What does not know 3.2 should talk the client down, but PgBouncer 1.18 says that the packet is bad, and Pgpool-II 4.3
+ * that the password is.
+ */
+const hintForNewVersion = ({ code }: ErrorFields): string | undefined =>
+  NOT_UNDERSTOOD.has(code)
+    ? "Perhaps the server, or a pooler before it, does not speak protocol 3.2: leave maxProtocolVersion at 3.0."
+    : undefined
+
+const NOT_UNDERSTOOD: ReadonlySet<string> = new Set(["08P01", "0A000", "XX000"])
 
 /** The client has asked for no protocol options, and for no version that does not exist. */
 const versionOf = (

@@ -7,7 +7,7 @@ import * as Effect from "effect/Effect"
 import * as PgError from "../../PgError.ts"
 import { Backend, backendMessageName } from "../../wire/backendMessage.ts"
 import { BackendDecoder, type FrameSink } from "../../wire/backendDecoder.ts"
-import { readErrorFields } from "../../wire/errorFields.ts"
+import { type ErrorFields, readErrorFields } from "../../wire/errorFields.ts"
 import { violation, lostWith } from "../engine/lostErrors.ts"
 import { refusalOfPooler } from "./poolerRefusal.ts"
 import { withHint } from "../engine/serverError.ts"
@@ -22,6 +22,9 @@ export interface Frame {
 const MAX_FRAMES = 1000
 const MAX_BYTES = 1_048_576
 
+/** Also when pg_hba.conf has entries for encrypted connections only. */
+const NO_ENTRY = "28000"
+
 export class Inbox implements FrameSink, TransportEvents {
   readonly decoder: BackendDecoder
   private readonly transport: Transport
@@ -31,8 +34,12 @@ export class Inbox implements FrameSink, TransportEvents {
   private receivedBytes = 0
   private failure: PgError.PgError | undefined
   private waiting: (() => void) | undefined
-  /** The hint for an error that the server is about to send. */
-  hint: string | undefined
+  /** Knows more of an error that the server may send at this point than the error itself. */
+  hintFor: (fields: ErrorFields) => string | undefined = ({ code }) => {
+    const { tlsFailure } = this.transport
+    if (tlsFailure === undefined || code !== NO_ENTRY) return undefined
+    return `The connection is not encrypted, because ${tlsFailure}.`
+  }
 
   constructor(transport: Transport) {
     this.transport = transport
@@ -91,8 +98,9 @@ export class Inbox implements FrameSink, TransportEvents {
   frame(type: number, bytes: Buffer, start: number, end: number): void {
     if (type === Backend.NoticeResponse) return
     if (type === Backend.ErrorResponse) {
-      const fields = refusalOfPooler(readErrorFields(bytes, start, end))
-      const { hint = this.hint } = fields
+      const said = readErrorFields(bytes, start, end)
+      const fields = refusalOfPooler(said)
+      const hint = said.hint ?? this.hintFor(said) ?? fields.hint
       this.fail(
         PgError.fromServer(withHint({ ...fields, hint }), { sql: undefined, outcome: "none", place: this.place })
       )

@@ -151,6 +151,19 @@ describe('sslNegotiation "direct"', () => {
     }).pipe(Effect.scoped)
   )
 
+  it.live("fails with a server that has no TLS, and says so without the places of OpenSSL", () =>
+    Effect.gen(function* () {
+      const server = yield* scriptedServer
+      const connecting = yield* starting(server, direct)
+      const peer = yield* server.accept
+      yield* peer.something
+      peer.end(Buffer.from("HTTP/1.1 400 Bad Request\r\n\r\n"))
+      const { message } = yield* failureOf(connecting)
+      assert.include(message, "the TLS handshake failed: the server does not answer with TLS (sslNegotiation")
+      yield* peer.closed
+    }).pipe(Effect.scoped)
+  )
+
   it.live("verifies the server as without it", () =>
     Effect.gen(function* () {
       const server = yield* scriptedServer

@@ -193,6 +193,24 @@ describe("a server whose TLS handshake fails", () => {
     }).pipe(Effect.scoped)
   )
 
+  it.live("is named by a hint if it then lets in nobody in the clear", () =>
+    Effect.gen(function* () {
+      const server = yield* scriptedServer
+      const { connecting, peer } = yield* asking(server, { sslMode: "prefer", sslRootCert: pem("other-ca.crt") })
+      yield* peer.startTls(certificate)
+      yield* peer.closed
+      const inClear = yield* server.accept
+      yield* inClear.startupPacket
+      inClear.end(Say.error({ severity: "FATAL", code: "28000", message: "no pg_hba.conf entry, no encryption" }))
+      const error = yield* failureOf(connecting)
+      assert.strictEqual(error._tag, "InvalidAuthorizationSpecificationError")
+      assert.match(
+        "hint" in error ? (error.hint ?? "") : "",
+        /^The connection is not encrypted, because the TLS handshake failed: unable to verify the first certificate/
+      )
+    }).pipe(Effect.scoped)
+  )
+
   it.live("is used in the clear if its certificate is not trusted and sslMode is prefer, as in libpq", () =>
     Effect.gen(function* () {
       const server = yield* scriptedServer

@@ -81,6 +81,35 @@ describe("a server that speaks an older protocol", () => {
   )
 })
 
+describe("a pooler that does not know the newest protocol", () => {
+  for (const [code, message] of [
+    ["08P01", "bad packet header: '0000004000030002'"],
+    ["0A000", "unsupported frontend protocol 3.2: server supports 3.0 to 3.0"],
+    ["XX000", "authentication failed"]
+  ] as const) {
+    it.live(`leads to a hint, which nothing else does: ${message}`, () =>
+      Effect.gen(function* () {
+        const server = yield* scriptedServer
+        for (const [versions, hint] of [
+          [newest, "maxProtocolVersion at 3.0"],
+          [{}, undefined]
+        ] as const) {
+          const { connecting, peer } = yield* greeted(server, versions)
+          peer.end(Say.error({ severity: "FATAL", code, message, routine: null }))
+          const error = yield* Effect.flip(Fiber.join(connecting))
+          const said = "hint" in error ? error.hint : undefined
+          if (hint === undefined) assert.isUndefined(said)
+          else assert.include(said, hint)
+        }
+        const { connecting, peer } = yield* greeted(server, newest)
+        peer.end(Say.error({ severity: "FATAL", code: "28000", message: "no pg_hba.conf entry" }))
+        const error = yield* Effect.flip(Fiber.join(connecting))
+        assert.isUndefined("hint" in error ? error.hint : "none")
+      }).pipe(Effect.scoped)
+    )
+  }
+})
+
 describe("NegotiateProtocolVersion violates the protocol", () => {
   for (const [what, versions, said] of [
     ["if it agrees to what was asked for", newest, [negotiation(PROTOCOL_3_2)]],

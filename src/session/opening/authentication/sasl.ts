@@ -118,7 +118,7 @@ const oauth = Effect.fnUntraced(function* (
   const answer = yield* nextRequest(inbox)
   if (answer._tag === "Ok") return
   if (answer._tag !== "SASLContinue") return yield* unexpected(answer)
-  inbox.hint = tokenHint(answer.data)
+  inbox.hintFor = () => tokenHint(answer.data)
   transport.write(encodeSaslResponse(SEPARATOR))
   return yield* unexpected(yield* nextRequest(inbox))
 })
