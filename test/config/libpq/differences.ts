@@ -127,8 +127,8 @@ export const differences: ReadonlyArray<Difference> = [
     shownBy: text(/hostaddr=127\.1 /)
   },
   {
-    reason: "a key that this client does not support is refused even if another source overrides it",
-    shownBy: key("gssencmode", "PGGSSENCMODE", /always/)
+    reason: "a key that this client does not support is refused in a service file even if a URL overrides it",
+    shownBy: file(/gssencmode=always/)
   },
   {
     reason: "the next host is tried after TLS was refused",
