@@ -393,7 +393,11 @@ const calls = {
     ),
     once("withTransaction that is rolled back by its body in SQL, with more behind that", (pg, id) =>
       pg.withTransaction(
-        Effect.all([whatever(pg.execute("ROLLBACK")), whatever(insert(pg, id))], { concurrency: "unbounded" })
+        // Nothing is written behind the first statement before BEGIN is answered.
+        Effect.andThen(
+          pg.fetch("SELECT 1"),
+          Effect.all([whatever(pg.execute("ROLLBACK")), whatever(insert(pg, id))], { concurrency: "unbounded" })
+        )
       )
     )
   ],

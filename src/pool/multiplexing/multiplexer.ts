@@ -153,7 +153,7 @@ export class Multiplexer implements Seating, Stopwatch {
     this.roundTrips.measure(member.session)
     const seat = new Seat(member, this.roundTrips)
     this.seats.add(seat)
-    this.fill(seat)
+    this.seatWaiting(seat)
     this.serve(seat)
   }
 
@@ -180,7 +180,7 @@ export class Multiplexer implements Seating, Stopwatch {
   }
 
   /** Seats waiting calls on a session. */
-  private fill(seat: Seat): void {
+  private seatWaiting(seat: Seat): void {
     const now = performance.now()
     while (this.waiting.length > 0 && seat.canTakeMore(now)) {
       const shared = this.waiting.shift()
@@ -190,7 +190,7 @@ export class Multiplexer implements Seating, Stopwatch {
 
   /** Goes on with a session that may have room. */
   private serve(seat: Seat): void {
-    if (!this.othersWait) this.fill(seat)
+    if (!this.othersWait) this.seatWaiting(seat)
     if (seat.running === 0 && this.seats.delete(seat)) {
       if (this.seats.size === 0) this.stopWatch()
       this.pool.release(seat.member)
