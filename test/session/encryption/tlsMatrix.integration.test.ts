@@ -95,7 +95,7 @@ class Rig extends Context.Service<Rig, PresentingServer & { readonly library: Li
     Rig,
     Effect.gen(function* () {
       yield* Effect.addFinalizer(() => Effect.sync(() => fs.rmSync(directory, { recursive: true, force: true })))
-      return { ...(yield* presentingServer(root)), library: yield* libpq() }
+      return { ...(yield* presentingServer(root)), library: yield* libpq }
     })
   )
 }

@@ -6,7 +6,7 @@
  */
 import { createInterface } from "node:readline"
 import koffi from "koffi"
-import type { LibpqAnswer, LibpqQuestion } from "./libpq.ts"
+import { type LibpqAnswer, type LibpqQuestion, READY } from "./messages.ts"
 
 const [path] = process.argv.slice(2)
 if (path === undefined) throw new Error("child: no path of libpq")
@@ -41,6 +41,7 @@ const answerTo = ({ conninfo, home = "/nonexistent", sql }: LibpqQuestion): Libp
   }
 }
 
+process.stdout.write(`${READY}\n`)
 createInterface({ input: process.stdin }).on("line", (line) => {
   const question: LibpqQuestion = JSON.parse(line)
   process.stdout.write(`${JSON.stringify(answerTo(question))}\n`)
