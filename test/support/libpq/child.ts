@@ -24,6 +24,8 @@ const clear = library.func("void PQclear(void *)")
 const finish = library.func("void PQfinish(void *)")
 
 const CONNECTION_OK = 0
+/** The tests state what libpq 18 does. */
+const OLDEST_VERSION = 180_000
 
 const answerTo = ({ conninfo, home = "/nonexistent", sql }: LibpqQuestion): LibpqAnswer => {
   process.env["HOME"] = home
@@ -41,6 +43,8 @@ const answerTo = ({ conninfo, home = "/nonexistent", sql }: LibpqQuestion): Libp
   }
 }
 
+const libVersion = library.func("int PQlibVersion()")
+if (Number(libVersion()) < OLDEST_VERSION) process.exit()
 process.stdout.write(`${READY}\n`)
 createInterface({ input: process.stdin }).on("line", (line) => {
   const question: LibpqQuestion = JSON.parse(line)
