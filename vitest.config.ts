@@ -10,7 +10,7 @@ const INTEGRATION = "test/**/*.integration.test.ts"
 const LONG = [
   "test/faults/**/*.test.ts",
   "test/failover/**/*.test.ts",
-  "test/reads/**/*.test.ts",
+  "test/reads/**/*.integration.test.ts",
   "test/transactions/programs.integration.test.ts",
   "test/sqlClient/mixedPrograms.integration.test.ts",
   "test/session/statement/cachePrograms.integration.test.ts",

@@ -45,7 +45,11 @@ import { StandbyReads } from "./reads/standbyReads.ts"
  * @category models
  * @since 0.1.0
  */
-export interface ReadsSettings extends Omit<PgPool.Settings, "names" | "types"> {
+export interface ReadsSettings extends PgPool.Settings {
+  /** It is the same for the whole client, and set there. */
+  readonly names?: undefined
+  /** They are the same for the whole client, and set there. */
+  readonly types?: undefined
   /**
    * Which servers the pool for reads connects to. With `prefer-standby` it connects to the primary if there is no
    * standby. If no server can be reached, or if all are of the other kind, the client's own pool runs the reads.
@@ -289,7 +293,8 @@ class Client extends BaseQueryable implements PgClient {
 
   constructor(pool: PgPool.PgPool, primary: Lender, reads: OpenPool, reachability: Reachability) {
     const substitute = new LocatingLender(primary)
-    const standbys = new Standbys(new StandbyReads(reads.source, substitute, reachability), substitute)
+    const lender = new StandbyReads(reads.source, substitute, reachability)
+    const standbys = new Standbys(lender, substitute, (session) => reads.sessions.demote(session))
     const router = new ReadsRouter({
       source: primary,
       standbys,

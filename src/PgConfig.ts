@@ -96,7 +96,7 @@ export const resolvePool = Effect.fnUntraced(function* (
     idleTimeoutMillis: yield* readOr(source("idleTimeout"), readMillisOrNoLimit, 300_000),
     maxLifetimeMillis: yield* readOr(source("maxLifetime"), readMillisOrNoLimit, 0),
     maxUses: yield* readOr(source("maxUses"), readCount, 0),
-    multiplex: yield* readOr(source("multiplex"), readBoolean, false),
+    multiplex: yield* readOr(source("multiplex"), readBoolean, true),
     closeTimeoutMillis: yield* readOr(source("closeTimeout"), readMillis({ infinity: "refused" }), 5000)
   })
 })

@@ -136,6 +136,12 @@ export class SessionPool {
     }
   }
 
+  /** Lends a session after all others that are idle, because they may serve better. */
+  demote(session: Member["session"]): void {
+    const at = this.idle.findIndex((member) => member.session === session)
+    if (at > 0) this.idle.unshift(...this.idle.splice(at, 1))
+  }
+
   private lend(member: Member, borrower: Borrower, waitedMillis = 0): void {
     member.uses++
     this.meter?.lent(member, waitedMillis)

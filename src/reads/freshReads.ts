@@ -10,16 +10,26 @@ import * as Scope from "effect/Scope"
 import type { Lender } from "../connection/router.ts"
 import type * as PgError from "../PgError.ts"
 import { realTimers } from "../pool/timers.ts"
+import type { Session } from "../session/engine/session.ts"
 import type { Request } from "../session/request/request.ts"
 import type { LastCommit } from "../session/transaction/lastCommit.ts"
 import type { TransactionLevel } from "../session/transaction/transactionLevel.ts"
 import { passed } from "./realTime.ts"
-import type { Replay } from "./replay.ts"
+import type { Guarded, Replay } from "./replay.ts"
 
 /** What a region of reads asks of the standbys. */
 export interface Freshness {
   readonly after: bigint
   readonly waitMillis: number
+}
+
+/** Who lends sessions. */
+export interface Supply {
+  readonly lender: Lender
+  readonly primary: Lender
+  readonly replay: Replay
+  /** Is told of a session whose server is not far enough. */
+  readonly behind: (session: Session) => void
 }
 
 /** The result of an attempt, none if the standby is behind, or that the next attempt may follow at once. */
@@ -36,39 +46,47 @@ export class FreshReads implements Lender {
   private readonly standbys: Lender
   private readonly primary: Lender
   private readonly replay: Replay
+  private readonly behind: (session: Session) => void
   private readonly freshness: Freshness
 
-  constructor(standbys: Lender, primary: Lender, replay: Replay, freshness: Freshness) {
+  constructor({ behind, lender: standbys, primary, replay }: Supply, freshness: Freshness) {
     this.observer = standbys.observer
     this.catalogue = standbys.catalogue
     this.standbys = standbys
     this.primary = primary
     this.replay = replay
+    this.behind = behind
     this.freshness = freshness
   }
 
   runIn<A>(fiber: Fiber.Fiber<unknown, unknown>, request: Request<A>): Effect.Effect<A, PgError.PgError> {
-    const guarded = this.replay.guarded(request, this.freshness.after)
     return this.orPrimary(
-      Effect.map(this.standbys.runIn(fiber, guarded), (answered): Attempted<A> => {
-        if (answered.isThere === undefined) return Option.some(answered.answer)
-        return answered.isThere ? AT_ONCE : Option.none()
-      }),
+      this.attempted(fiber, this.replay.guarded(request, this.freshness.after)),
       Effect.suspend(() => this.primary.runIn(fiber, request))
     )
+  }
+
+  private attempted<A>(
+    fiber: Fiber.Fiber<unknown, unknown>,
+    guarded: Request<Guarded<A>>
+  ): Effect.Effect<Attempted<A>, PgError.PgError> {
+    return Effect.map(this.standbys.runIn(fiber, guarded), (answered): Attempted<A> => {
+      if (answered.isThere === undefined) return Option.some(answered.answer)
+      if (answered.isThere) return AT_ONCE
+      this.behind(answered.session)
+      return Option.none()
+    })
   }
 
   withRoot<A, E, R>(
     use: (root: TransactionLevel, lastCommit?: LastCommit) => Effect.Effect<A, E, R>
   ): Effect.Effect<A, E | PgError.PgError, R> {
-    return this.orPrimary(
-      this.standbys.withRoot((root, lastCommit) =>
-        Effect.flatMap(this.isThere(root), (isThere): Effect.Effect<Option.Option<A>, E, R> =>
-          isThere ? Effect.asSome(use(root, lastCommit)) : Effect.succeedNone
-        )
-      ),
-      this.primary.withRoot(use)
+    const lent = this.standbys.withRoot((root, lastCommit) =>
+      Effect.flatMap(this.isThere(root), (isThere): Effect.Effect<Option.Option<A>, E, R> =>
+        isThere ? Effect.asSome(use(root, lastCommit)) : Effect.succeedNone
+      )
     )
+    return this.orPrimary(this.onceThere(lent), this.primary.withRoot(use))
   }
 
   get scopedRoot(): Effect.Effect<TransactionLevel, PgError.PgError, Scope.Scope> {
@@ -83,7 +101,21 @@ export class FreshReads implements Lender {
         )
       })
     )
-    return this.orPrimary(attempt, this.primary.scopedRoot)
+    return this.orPrimary(this.onceThere(attempt), this.primary.scopedRoot)
+  }
+
+  /** After a first attempt in vain, asks sessions for their positions, and lends one only if that is worth it. */
+  private onceThere<A, E, R>(
+    lent: Effect.Effect<Option.Option<A>, E, R>
+  ): Effect.Effect<Attempted<A>, E | PgError.PgError, R> {
+    const asked = Effect.withFiber((fiber) => this.attempted(fiber, this.replay.asked(this.freshness.after)))
+    let isFirst = true
+    return Effect.suspend((): Effect.Effect<Attempted<A>, E | PgError.PgError, R> => {
+      if (!isFirst)
+        return Effect.flatMap(asked, (there) => (there === AT_ONCE || Option.isSome(there) ? lent : Effect.succeedNone))
+      isFirst = false
+      return lent
+    })
   }
 
   private isThere(root: TransactionLevel): Effect.Effect<boolean> {

@@ -21,7 +21,7 @@ import {
 import type * as PgError from "../PgError.ts"
 import type { Observer } from "../session/observing/observer.ts"
 import type { Request } from "../session/request/request.ts"
-import { FreshReads } from "./freshReads.ts"
+import { FreshReads, type Supply } from "./freshReads.ts"
 import { mayOnlyRead } from "./onlyReads.ts"
 import { Replay } from "./replay.ts"
 
@@ -43,15 +43,17 @@ class Region {
 }
 
 /** What lends sessions to the reads of one client, and the key under which a fiber's context has what its region takes. */
-export class Standbys {
+export class Standbys implements Supply {
   readonly region: Context.Service<Region, Region> = Context.Service(`effectpg/reads/Region/${regions++}`)
   readonly lender: Lender
-  private readonly primary: Lender
-  private readonly replay = new Replay()
+  readonly primary: Lender
+  readonly replay = new Replay()
+  readonly behind: Supply["behind"]
 
-  constructor(lender: Lender, primary: Lender) {
+  constructor(lender: Lender, primary: Lender, behind: Supply["behind"]) {
     this.lender = lender
     this.primary = primary
+    this.behind = behind
   }
 
   /** What lends sessions to reads with these options. */
@@ -59,7 +61,7 @@ export class Standbys {
     const position = lsnOf(after)
     if (position === undefined) return this.lender
     const waitMillis = Option.match(Duration.fromInput(wait), { onNone: () => 0, onSome: Duration.toMillis })
-    return new FreshReads(this.lender, this.primary, this.replay, { after: position, waitMillis })
+    return new FreshReads(this, { after: position, waitMillis })
   }
 }
 

@@ -13,7 +13,7 @@ import type { TransactionLevel } from "../session/transaction/transactionLevel.t
 /** A request that was answered, or a session that was asked how far its server is. */
 export type Guarded<A> =
   | { readonly isThere?: undefined; readonly answer: A }
-  | { readonly isThere: boolean; readonly answer?: undefined }
+  | { readonly isThere: boolean; readonly session: Session; readonly answer?: undefined }
 
 /** Every position is before this one. A primary has it, because it is its log. */
 const END = 2n ** 64n
@@ -48,6 +48,11 @@ export class Replay {
     })
   }
 
+  /** Asks a session for its position if it has to be asked. */
+  asked(lsn: bigint): Request<Guarded<unknown>> {
+    return this.guarded(POSITION, lsn)
+  }
+
   /** Runs a request on a session that is known to be up to date; asks any other session for its position instead. */
   guarded<A>(request: Request<A>, lsn: bigint): Request<Guarded<A>> {
     return withExchange(request, (session, resume) =>
@@ -55,7 +60,7 @@ export class Replay {
         ? request.exchange(session, (exit) => resume(Exit.map(exit, (answer) => ({ answer }))))
         : POSITION.exchange(session, (exit) => {
             if (Exit.isSuccess(exit)) this.saw(session, exit.value)
-            resume(Exit.succeed({ isThere: this.isAt(session, lsn) }))
+            resume(Exit.succeed({ isThere: this.isAt(session, lsn), session }))
           })
     )
   }

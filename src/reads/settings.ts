@@ -24,8 +24,9 @@ export const divided = (
     if (reads === undefined) return Effect.succeed({ own, reads })
     const given = Shape.isPlain(reads) ? Shape.copyOf(reads) : undefined
     if (given === undefined) return Effect.fail(invalid("reads", NO_SETTINGS))
-    for (const name of ["names", "types"]) {
-      if (name in given) return Effect.fail(invalid(`reads.${name}`, "is the same for the whole client: set it there"))
+    for (const name of ["names", "types"] as const) {
+      if (given[name] === undefined) continue
+      return Effect.fail(invalid(`reads.${name}`, "is the same for the whole client: set it there"))
     }
     return Effect.map(forWriting(own), (writing) => ({ own: writing, reads: laidOver(own, given) }))
   })
@@ -41,8 +42,8 @@ const forWriting = ({
   ...others
 }: PgPool.Settings): Effect.Effect<PgPool.Settings, PgError.InvalidConfigError> =>
   Effect.map(PgConfig.resolvePool(others), ({ targetSessionAttrs }) => ({
-    targetSessionAttrs: targetSessionAttrs === "any" ? "read-write" : targetSessionAttrs,
     ...others,
+    targetSessionAttrs: others.targetSessionAttrs ?? (targetSessionAttrs === "any" ? "read-write" : targetSessionAttrs),
     init,
     onConnect,
     reset,

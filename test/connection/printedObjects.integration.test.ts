@@ -114,7 +114,10 @@ type Place =
 const places: Readonly<Record<string, Place>> = {
   "PgClient.ConfigSettings": "the caller's own",
   "PgClient.PgClient": "handed out",
+  "PgClient.ReadsSettings": "the caller's own",
   "PgClient.ServiceClass": "a type",
+  "PgClient.Settings": "the caller's own",
+  "PgClient.Stats": "handed out",
   "PgClient.layerEnv": "a constant",
   // The errors of migrations show what the program has given: names and texts of its migrations.
   "PgKysely.StreamOptions": "the caller's own",
@@ -187,6 +190,7 @@ const places: Readonly<Record<string, Place>> = {
   "PgConnection.BatchStatement": "the caller's own",
   "PgConnection.Call": "the caller's own",
   "PgConnection.CallOptions": "the caller's own",
+  "PgConnection.ReadOnlyOptions": "the caller's own",
   "PgConnection.CallWith": "the caller's own",
   "PgConnection.Closed": "handed out",
   "PgConnection.CommandResult": "handed out",
@@ -381,7 +385,10 @@ const calls = (
     afterCommit: asked.afterCommit(effect),
     afterRollback: asked.afterRollback(effect),
     ...("withConnection" in asked
-      ? { withConnection: asked.withConnection((lent) => lent.fetch(SELECT, [PARAMETER])) }
+      ? {
+          withConnection: asked.withConnection((lent) => lent.fetch(SELECT, [PARAMETER])),
+          readOnly: asked.readOnly(asked.fetch(SELECT, [PARAMETER]), { after: "0/0" })
+        }
       : {}),
     ...("listen" in asked ? { listen: asked.listen("channel", { payload: Schema.String }) } : {}),
     ...("setTypeCodec" in asked
@@ -508,6 +515,8 @@ const sampled: Effect.Effect<Samples, PgError.PgError, TestDatabase | Scope.Scop
   }
   const pool = yield* PgPool.make(settings)
   const client = yield* PgClient.make({ ...settings, maxConnections: 1, multiplex: false })
+  const reading = yield* PgClient.make({ ...settings, reads: {} })
+  yield* reading.fetch(SELECT, [PARAMETER], { readOnly: { after: yield* reading.currentLsn } })
   const connection = yield* PgConnection.make({ url: user.url })
   const sql = yield* PgSqlClient.fromClient(pool).pipe(Effect.provide(Reactivity.layer), Effect.orDie)
   const underKey = yield* Layer.build(PgSqlClient.layerSqlPg).pipe(Effect.provideService(PgSqlClient.PgSqlClient, sql))
@@ -539,6 +548,10 @@ const sampled: Effect.Effect<Samples, PgError.PgError, TestDatabase | Scope.Scop
         const { mapUnsafe } = yield* Effect.context()
         levels.push(...[...mapUnsafe].filter(([key]) => key.startsWith("effectpg/connection/")))
         assert.isNotEmpty(levels)
+        const inside = yield* reading.readOnly(Effect.context<never>(), { after: "0/0" })
+        const regions = [...inside.mapUnsafe].filter(([key]) => key.startsWith("effectpg/reads/"))
+        assert.lengthOf(regions, 1)
+        levels.push(...regions)
         yield* Deferred.succeed(held, undefined)
         yield* Effect.sleep("1 minute")
       })
@@ -564,6 +577,7 @@ const sampled: Effect.Effect<Samples, PgError.PgError, TestDatabase | Scope.Scop
   for (const [name, object] of [
     ["PgPool.PgPool", pool],
     ["PgClient.PgClient", client],
+    ["PgClient.PgClient", reading],
     ["PgConnection.PgConnection", connection],
     ["PgConnection.PgConnection", lent],
     ["PgTransaction.Transaction", handle]
@@ -602,6 +616,7 @@ const sampled: Effect.Effect<Samples, PgError.PgError, TestDatabase | Scope.Scop
   add("PgConfig.CommentedCall", ...commented)
   add("PgConnection.ServerVersion", connection.serverVersion)
   add("PgPool.Stats", yield* pool.stats)
+  add("PgClient.Stats", yield* reading.stats)
   add("PgNotification.Gap", { _tag: "Gap", channel: "printed", reason: "overflow" })
   add("PgTypes.PgLiteral", PgTypes.literal(PARAMETER), [PgTypes.literal(PARAMETER)])
   add("PgTypes.TypedParameter", PgTypes.text(PARAMETER), [PgTypes.jsonb({ key: PARAMETER })])

@@ -23,6 +23,7 @@ const committing = Effect.gen(function* () {
   const server = yield* scriptedServer
   const making = yield* Effect.forkScoped(
     PgPool.make({
+      multiplex: false,
       host: server.host,
       port: server.port,
       user: "alice",

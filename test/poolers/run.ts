@@ -51,8 +51,9 @@ const settingsFor = (
 
 let count = 0
 
-/** Runs one use, and then asks its pool for a sign of health. */
-const outcomeOf = (use: Use, settings: PgConfig.PoolSettings): Effect.Effect<Outcome> => {
+/** Runs one use, and then asks its pool for a sign of health. `lines` is what has been logged of poolers meanwhile. */
+const outcomeOf = (use: Use, settings: PgConfig.PoolSettings, lines: Array<string>): Effect.Effect<Outcome> => {
+  lines.length = 0
   const ran = Effect.gen(function* () {
     const pool = yield* PgPool.make({ ...settings, ...use.settings })
     const exit = yield* Effect.exit(use.run({ pool, name: `use_${count++}` }))
@@ -69,9 +70,10 @@ const outcomeOf = (use: Use, settings: PgConfig.PoolSettings): Effect.Effect<Out
           : { use: use.name, verdict: "hangs", detail: PATIENCE }
       }
       const error = Option.getOrUndefined(Cause.findErrorOption(exit.cause))
+      const verdict = lines.some((line) => SAID.test(line)) ? "said in the log" : "wrong"
       if (error === undefined)
-        return { use: use.name, verdict: "wrong", detail: Cause.pretty(exit.cause).slice(0, DETAIL_LENGTH) }
-      if (error instanceof Unexpected) return { use: use.name, verdict: "wrong", detail: shortened(error.message) }
+        return { use: use.name, verdict, detail: Cause.pretty(exit.cause).slice(0, DETAIL_LENGTH) }
+      if (error instanceof Unexpected) return { use: use.name, verdict, detail: shortened(error.message) }
       const code = "code" in error ? `${error.code} ` : ""
       return { use: use.name, verdict: "fails", detail: shortened(code + error.message) }
     })
@@ -79,7 +81,11 @@ const outcomeOf = (use: Use, settings: PgConfig.PoolSettings): Effect.Effect<Out
 }
 
 const shortened = (text: string): string => {
-  const line = text.split(/\s+/).join(" ").replaceAll("|", "/")
+  const line = text
+    .replaceAll(/"?effectpg_\w*"?/g, "")
+    .split(/\s+/)
+    .join(" ")
+    .replaceAll("|", "/")
   return line.length > DETAIL_LENGTH ? `${line.slice(0, DETAIL_LENGTH)}...` : line
 }
 
@@ -94,6 +100,14 @@ const whileBusy = <A>(settings: PgConfig.PoolSettings, effect: Effect.Effect<A>)
     })
   ).pipe(Effect.orDie)
 
+const report = ({ detail, use, verdict }: Outcome) =>
+  Effect.sync(() => {
+    if (verdict !== "works") console.log(`  ${verdict}: ${use}: ${detail}`)
+  })
+
+/** What the log says of a use that cannot give the right answer. */
+const SAID = /^a pooler .* (listen may hear|ignores these settings)/
+
 /** Runs the uses through an endpoint. It is started anew for a use that needs COPY and may end it. */
 const rowOf = async (endpoint: Endpoint, server: PgServer, uses: ReadonlyArray<Use>): Promise<Row> => {
   const lines: Array<string> = []
@@ -101,24 +115,19 @@ const rowOf = async (endpoint: Endpoint, server: PgServer, uses: ReadonlyArray<U
   const through = async (some: ReadonlyArray<Use>): Promise<ReadonlyArray<Outcome>> => {
     const { port, stop } = await endpoint.start(server)
     const settings = settingsFor(server, port, endpoint)
-    const outcomes = Effect.forEach(some, (use) => Effect.tap(outcomeOf(use, settings), report))
+    const outcomes = Effect.forEach(some, (use) => Effect.tap(outcomeOf(use, settings, lines), report))
     try {
       return await Effect.runPromise(Effect.provide(whileBusy(settings, outcomes), logger))
     } finally {
       await stop()
     }
   }
-  const report = ({ detail, use, verdict }: Outcome) =>
-    Effect.sync(() => {
-      if (verdict !== "works") console.log(`  ${verdict}: ${use}: ${detail}`)
-    })
   console.log(endpoint.name)
   const dangerous = uses.filter(({ copiesIn }) => endpoint.diesOfCopyIn === true && copiesIn === true)
   const outcomes = [...(await through(uses.filter((use) => !dangerous.includes(use))))]
   for (const use of dangerous)
     outcomes.push(...(await through([use]).catch((): ReadonlyArray<Outcome> => [ended(use)])))
   console.log(`  ${outcomes.filter(({ verdict }) => verdict === "works").length} of ${outcomes.length} work`)
-  for (const line of new Set(lines)) if (line.startsWith("a pooler")) console.log(`  log: ${line}`)
   return { endpoint: endpoint.name, outcomes }
 }
 
@@ -126,6 +135,8 @@ const ended = ({ name }: Use): Outcome => ({ use: name, verdict: "fails", detail
 
 const [only = "", onlyUse = ""] = process.argv.slice(2)
 process.env["PATH"] += ":/usr/sbin:/sbin"
+// So that the programs end too.
+for (const signal of ["SIGINT", "SIGTERM"]) process.once(signal, () => process.exit(1))
 const absent = missing()
 if (absent !== undefined) console.log(absent)
 const server = await startEmbedded({})

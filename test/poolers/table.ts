@@ -2,7 +2,7 @@
 import * as fs from "node:fs"
 
 /** How a use went. */
-export type Verdict = "works" | "fails" | "wrong" | "hangs"
+export type Verdict = "works" | "fails" | "said in the log" | "wrong" | "hangs"
 
 export interface Outcome {
   readonly use: string
@@ -21,9 +21,12 @@ const END = "<!-- endpoints: end -->"
 
 const named = (outcomes: ReadonlyArray<Outcome>, verdict: Verdict): string => {
   const those = outcomes.filter((outcome) => outcome.verdict === verdict)
-  return those.length === 0
-    ? "0"
-    : `${those.length}: ${those.map(({ detail, use }) => `${use} (${detail})`).join("; ")}`
+  if (those.length === 0) return "0"
+  const groups = Array.from(new Set(those.map(({ detail }) => detail)), (detail) => {
+    const uses = those.filter((outcome) => outcome.detail === detail)
+    return `${uses.map(({ use }) => use).join(", ")} (${detail})`
+  })
+  return `${those.length}: ${groups.join("; ")}`
 }
 
 export const tableOf = (rows: ReadonlyArray<Row>, date: string): string =>
@@ -31,11 +34,13 @@ export const tableOf = (rows: ReadonlyArray<Row>, date: string): string =>
     BEGIN,
     `As of ${date}. Made by \`npm run poolers\`.`,
     "",
-    "| endpoint | works | fails clearly | wrong in silence | hangs |",
-    "|---|--:|---|---|---|",
+    "| endpoint | works | fails clearly | said in the log | wrong in silence | hangs |",
+    "|---|--:|---|---|---|---|",
     ...rows.map(({ endpoint, outcomes }) => {
       const works = outcomes.filter(({ verdict }) => verdict === "works").length
-      const others = (["fails", "wrong", "hangs"] as const).map((verdict) => named(outcomes, verdict)).join(" | ")
+      const others = (["fails", "said in the log", "wrong", "hangs"] as const)
+        .map((verdict) => named(outcomes, verdict))
+        .join(" | ")
       return `| ${endpoint} | ${works} of ${outcomes.length} | ${others} |`
     }),
     END

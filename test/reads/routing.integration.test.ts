@@ -6,10 +6,11 @@ import * as Result from "effect/Result"
 import type * as Scope from "effect/Scope"
 import * as Stream from "effect/Stream"
 import * as PgClient from "../../src/PgClient.ts"
-import type * as PgError from "../../src/PgError.ts"
+import * as PgError from "../../src/PgError.ts"
 import { sql } from "../../src/PgSql.ts"
+import * as PgTransaction from "../../src/PgTransaction.ts"
 import { Servers } from "../failover/rig/cluster.ts"
-import { assertHealthy, refusalOf } from "../support/live.ts"
+import { assertHealthy, refusalOf, valueOf } from "../support/live.ts"
 import { clientOf, everywhere, type Kind, kindOf, PRIMARY, STANDBY, where, WHERE } from "./servers.ts"
 
 const textOf = (bytes: ReadonlyArray<Uint8Array>): string => new TextDecoder().decode(bytes[0]).trim()
@@ -254,6 +255,21 @@ layer(Servers.layer, { excludeTestServices: true })("with a pool for reads", (it
       const error = yield* refusalOf(pg.fetch("SELECT 1 INTO never", { readOnly: true }))
       assert.strictEqual(error._tag, "ReadOnlySQLTransactionError")
       yield* pg.execute("SELECT 1 INTO TEMPORARY seen_here")
+    }).pipe(Effect.scoped)
+  )
+
+  it.effect("the outcome of a transaction is asked of the primary", () =>
+    Effect.gen(function* () {
+      const pg = yield* clientOf()
+      const transactionId = yield* pg.withTransaction(valueOf(pg, "SELECT pg_current_xact_id()::text"))
+      const lost = new PgError.ConnectionLostError({
+        reason: "a test",
+        server: undefined,
+        safeToRetry: false,
+        outcome: "unknown"
+      })
+      const error = new PgError.CommitOutcomeUnknownError({ lost, transactionId: String(transactionId) })
+      assert.strictEqual(yield* pg.readOnly(PgTransaction.outcome(pg, error)), "committed")
     }).pipe(Effect.scoped)
   )
 

@@ -35,7 +35,7 @@ const nothing = Effect.succeed(0)
 const methodArguments: Readonly<Record<string, ReadonlyArray<ReadonlyArray<unknown>>>> = {
   fetch: [
     [SELECT, ["x"], { timeout, row }],
-    [PgSql.sql`SELECT ${1}::int4 AS a`, { timeout }]
+    [PgSql.sql`SELECT ${1}::int4 AS a`, { timeout, readOnly: { after: "0/0", wait: 10 } }]
   ],
   fetchTuples: [[SELECT, ["x"], { timeout, row: Schema.Unknown }]],
   fetchRow: [[SELECT, ["x"], { timeout, row }]],
@@ -78,7 +78,7 @@ const methodArguments: Readonly<Record<string, ReadonlyArray<ReadonlyArray<unkno
       { timeout, onProgress: () => nothing }
     ]
   ],
-  stream: [[SELECT, ["x"], { timeout, fetchSize: 10, row }]],
+  stream: [[SELECT, ["x"], { timeout, fetchSize: 10, row, readOnly: true }]],
   cursor: [[SELECT, ["x"], { timeout, scroll: true, hold: true }]],
   prepare: [["SELECT 1", { timeout, name: "of_the_user" }]],
   notify: [["channel", "payload", { timeout }]],
@@ -104,6 +104,7 @@ const methodArguments: Readonly<Record<string, ReadonlyArray<ReadonlyArray<unkno
   afterCommit: [[nothing]],
   afterRollback: [[nothing]],
   withConnection: [[() => nothing]],
+  readOnly: [[nothing, { after: "0/0", wait: 10 }]],
   listen: [["channel", { bufferSize: 10, payload: Schema.String }]],
   setTypeCodec: [[PgTypes.hstore]],
   resetTypeCodec: [[{ name: "hstore", schema: "public" }]]

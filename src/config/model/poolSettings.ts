@@ -46,10 +46,10 @@ export interface PoolSettings extends Settings {
    */
   readonly maxUses?: number | undefined
   /**
-   * Whether fibers may share a connection for short statements, which are pipelined on it. A statement is shared once
-   * it has proved to be short. Transactions, borrowed connections and statements that may change the session always
-   * have a connection of their own.
-   * @default false
+   * Whether fibers may share connections for short statements while none is idle. A statement is shared once it has
+   * proved to be short, and then pipelined with others. Transactions, borrowed connections and statements that may
+   * change the session always have a connection of their own.
+   * @default true
    */
   readonly multiplex?: boolean | undefined
   /**

@@ -20,11 +20,9 @@ type Read<A> = Effect.fn.Return<A, PgError.InvalidConfigError>
 
 /** Copies what is read of the environment that a user passes, so that nothing of it is read later. */
 export const environmentOf = Effect.fnUntraced(function* (given: Environment): Read<Environment> {
-  const environment = yield* readSafely({ name: "environment", isText: false, value: given }, () =>
+  return yield* readSafely({ name: "environment", isText: false, value: given }, () =>
     Effect.sync(() => Object.fromEntries(variables.map((name) => [name, given[name]])))
   )
-  yield* checkEnvironment(environment)
-  return environment
 })
 
 /** All others are left alone, because each variable of `process.env` that is read is a call into the system. */
@@ -36,7 +34,7 @@ export const sourcesOf = Effect.fnUntraced(function* (settings: object, environm
   )
   const url = yield* fromUrl(options("url"))
   const variables = fromEnvironment(environment)
-  const withoutService = firstOf([options, ...url, variables])
+  const withoutService = firstOf([options, ...url.sources, variables])
   if (hasUndefinedUrl(settings) && withoutService("host") === undefined && withoutService("service") === undefined) {
     return yield* invalid(
       "url",
@@ -44,9 +42,18 @@ export const sourcesOf = Effect.fnUntraced(function* (settings: object, environm
     )
   }
   const service = withoutService("service")
-  const fromService = service === undefined ? [] : [yield* fromServiceFile(service, environment)]
-  return firstOf([options, ...url, ...fromService, variables])
+  const fromService = service === undefined ? NOTHING : yield* fromServiceFile(service, environment)
+  yield* checkEnvironment(environment, [...url.keys, ...fromService.keys])
+  return firstOf([options, ...url.sources, ...fromService.sources, variables])
 })
+
+/** A text with settings, the first source first, and the keys that it has. */
+interface Written {
+  readonly sources: ReadonlyArray<Source>
+  readonly keys: Iterable<string>
+}
+
+const NOTHING: Written = { sources: [], keys: [] }
 
 /** Whether a program has given a URL that it does not have, such as `process.env.DATABASE_URL`. */
 const hasUndefinedUrl = (settings: object): boolean => "url" in settings && settings.url === undefined
@@ -81,17 +88,18 @@ const fromOptions = Effect.fnUntraced(function* (settings: unknown): Read<Source
   }
 })
 
-const fromUrl = Effect.fnUntraced(function* (given: Given | undefined): Read<ReadonlyArray<Source>> {
-  if (given === undefined) return []
+const fromUrl = Effect.fnUntraced(function* (given: Given | undefined): Read<Written> {
+  if (given === undefined) return NOTHING
   const url = yield* parseUrl(yield* readSafely(given, readSecretText))
   const parts = partsOf(url)
-  return [
+  const sources: ReadonlyArray<Source> = [
     fromPairs(url.query, url.isKeyValueString ? "the connection string" : "the URL"),
     (setting) => {
       const value = parts.get(setting)
       return value === undefined ? undefined : { name: `${setting} of the URL`, isText: true, value }
     }
   ]
+  return { sources, keys: url.query.keys() }
 })
 
 const partsOf = (url: ConnectionUrl): ReadonlyMap<SettingName, unknown> =>
@@ -103,9 +111,10 @@ const partsOf = (url: ConnectionUrl): ReadonlyMap<SettingName, unknown> =>
     ["database", url.database || undefined]
   ])
 
-const fromServiceFile = Effect.fnUntraced(function* (service: Given, environment: Environment): Read<Source> {
+const fromServiceFile = Effect.fnUntraced(function* (service: Given, environment: Environment): Read<Written> {
   const name = yield* readText(service)
-  return fromPairs(yield* readService({ ...service, value: name }, environment), `the service ${name}`)
+  const pairs = yield* readService({ ...service, value: name }, environment)
+  return { sources: [fromPairs(pairs, `the service ${name}`)], keys: pairs.keys() }
 })
 
 const fromPairs =

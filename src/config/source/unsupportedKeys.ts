@@ -86,10 +86,13 @@ export const checkKey = (
   return invalid(setting, `${where} an unknown key${meant}; the known keys are: ${keys.join(", ")}`)
 }
 
-export const checkEnvironment = (environment: Environment): Effect.Effect<void, PgError.InvalidConfigError> => {
-  for (const unsupported of unsupportedKeys.values()) {
-    const { harmless, instead, variable } = unsupported
-    const value = variable === undefined ? undefined : environment[variable]
+/** Checks the variables, except those that a URL or a service file overrides with one of its keys. */
+export const checkEnvironment = (
+  environment: Environment,
+  overriding: ReadonlyArray<string>
+): Effect.Effect<void, PgError.InvalidConfigError> => {
+  for (const [key, { harmless, instead, variable }] of unsupportedKeys) {
+    const value = variable === undefined || overriding.includes(key) ? undefined : environment[variable]
     if (value !== undefined && value !== "" && !harmless.test(value)) {
       return invalid(variable, `is a variable that this client does not support; ${instead}`)
     }

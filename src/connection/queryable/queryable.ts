@@ -124,6 +124,11 @@ export interface Queryable extends Fetching, Paging, Running {
    * Inside of another transaction it is a savepoint, which accepts no option but `timeout`. Statements of the outer
    * transaction wait until the savepoint has ended.
    *
+   * BEGIN is sent together with the first statement of the transaction, so it costs no round trip, and the time and the
+   * snapshot of the transaction are those of that statement. A transaction without statements sends nothing. If BEGIN
+   * fails, the statement does not run. It fails with that error, and so does the transaction, even if the effect catches
+   * the error.
+   *
    * The transaction is in the context of the fiber. To run a promise inside of it, pass that context on with
    * `Effect.runPromiseWith(yield* Effect.context())`. A plain `Effect.runPromise` runs outside of the transaction, and
    * a rollback does not undo its work.
@@ -155,7 +160,7 @@ export interface Queryable extends Fetching, Paging, Running {
   ) => Effect.Effect<A, E | PgError.PgError, R>
   /**
    * Begins a transaction that you end by hand with `commit` or `rollback`. If it has not ended when the scope closes,
-   * it is rolled back. Only calls on the returned handle belong to it. Inside of `withTransaction` it is a savepoint.
+   * it is rolled back. BEGIN is sent together with its first statement, as by `withTransaction`. Only calls on the returned handle belong to it. Inside of `withTransaction` it is a savepoint.
    * Until it ends, calls on the connection or transaction that it was begun on fail with `UnsupportedError`; a pool and
    * a client have other connections for them. Fails as every call of `Queryable` does.
    *

@@ -1,6 +1,7 @@
 /** The calls of pools and clients that have to do with standbys. Only a client with the setting `reads` uses any. */
 import * as Effect from "effect/Effect"
 import type { ReadOnlyOptions } from "../../call/call.ts"
+import { endOfLog } from "../../call/lsn.ts"
 import { READ_ONLY_OPTIONS } from "../../call/options.ts"
 import * as Shape from "../../call/shape.ts"
 import * as PgError from "../../PgError.ts"
@@ -69,7 +70,10 @@ export const readOnlyOn = <A, E, R>(
 export const currentLsnOf = (router: Router): Effect.Effect<string, PgError.PgError> =>
   router.inTransaction<string, PgError.PgError, never>(
     () => Effect.fail(new PgError.UnsupportedError(IN_TRANSACTION)),
-    () => Effect.map(router.run("currentLsn", ownTupleRows(SQL), { readOnly: false }), ([row]) => String(row?.[0]))
+    () =>
+      Effect.map(router.run("currentLsn", ownTupleRows(SQL), { readOnly: false }), ([row]) =>
+        endOfLog(String(row?.[0]))
+      )
   )
 
 /**

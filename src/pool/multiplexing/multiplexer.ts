@@ -25,6 +25,9 @@ import type { SessionPool } from "../sessionPool.ts"
 import { type Seating, SharedCall, type Waiting } from "./sharedCall.ts"
 import { type ShareableStatement, ShortStatements } from "./shortStatements.ts"
 
+/** One of so many statements that could be shared is timed while there is a connection for each. */
+const TIMED_EACH = 8
+
 /** How often to look for silent connections, and for calls whose time is up. */
 const WATCH_MILLIS = 20
 
@@ -46,6 +49,7 @@ export class Multiplexer implements Seating, Stopwatch {
   /** How many of the pool's sessions have been requested and not yet received. */
   private expected = 0
   private watch: ReturnType<typeof setTimeout> | undefined
+  private untimed = 0
 
   constructor(pool: SessionPool, limits: MultiplexLimits) {
     this.pool = pool
@@ -53,8 +57,18 @@ export class Multiplexer implements Seating, Stopwatch {
   }
 
   call<A>(request: Request<A>): Effect.Effect<A, PgError.PgError> {
+    // While a connection is idle, nothing is gained by sharing one.
+    if (this.pool.hasIdle) return call(this.pool, request, this.isTimed(request.sql) ? this : undefined)
     const statement = this.short.find(request.sql, request.params)
     return statement === undefined ? call(this.pool, request, this) : this.shared(request, statement)
+  }
+
+  /** Whether to time a statement that has a connection to itself: until it is known to be short, then now and then. */
+  private isTimed(sql: string): boolean {
+    this.untimed++
+    if (this.untimed < TIMED_EACH && this.short.isShort(sql)) return false
+    this.untimed = 0
+    return true
   }
 
   private shared<A>(request: Request<A>, statement: ShareableStatement): Effect.Effect<A, PgError.PgError> {
@@ -83,7 +97,7 @@ export class Multiplexer implements Seating, Stopwatch {
   // ------------------------------------------------------------------------------------------------- places
 
   private place(shared: Waiting): void {
-    const seat = this.pool.hasIdle || this.othersWait ? undefined : this.freest
+    const seat = this.othersWait ? undefined : this.freest
     if (seat !== undefined) return this.seat(shared, seat)
     const waiting = this.waiting.length + this.othersWaiting
     if (waiting >= this.limits.maxWaiters && !this.pool.lendsSoon) {
@@ -139,7 +153,7 @@ export class Multiplexer implements Seating, Stopwatch {
     this.roundTrips.measure(member.session)
     const seat = new Seat(member, this.roundTrips)
     this.seats.add(seat)
-    this.fill(seat)
+    this.seatWaiting(seat)
     this.serve(seat)
   }
 
@@ -166,7 +180,7 @@ export class Multiplexer implements Seating, Stopwatch {
   }
 
   /** Seats waiting calls on a session. */
-  private fill(seat: Seat): void {
+  private seatWaiting(seat: Seat): void {
     const now = performance.now()
     while (this.waiting.length > 0 && seat.canTakeMore(now)) {
       const shared = this.waiting.shift()
@@ -176,7 +190,7 @@ export class Multiplexer implements Seating, Stopwatch {
 
   /** Goes on with a session that may have room. */
   private serve(seat: Seat): void {
-    if (!this.othersWait) this.fill(seat)
+    if (!this.othersWait) this.seatWaiting(seat)
     if (seat.running === 0 && this.seats.delete(seat)) {
       if (this.seats.size === 0) this.stopWatch()
       this.pool.release(seat.member)

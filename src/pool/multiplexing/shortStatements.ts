@@ -5,6 +5,12 @@
 
 /** A statement that takes longer delays others by more than a connection of its own would cost. */
 const MAX_SHORT_MILLIS = 5
+/** A run that takes longer is late. Everything that was sent behind it waits. */
+const LATE_MILLIS = 20
+/** The share of late runs with which a statement is still shared: it is long for some parameters if there are more. */
+const MAX_LATE_SHARE = 0.02
+/** How much one run counts in that share. A single late one is forgiven, because the machine may have been busy. */
+const RUN_WEIGHT = 1 / 64
 /** How many statements are remembered; the oldest entry is dropped first. */
 const MAX_STATEMENTS = 1000
 /** The longest text that is remembered, in characters. */
@@ -32,6 +38,8 @@ interface Known extends ShareableStatement {
   isShareable: boolean
   /** How long the server took in the last runs. */
   millis: number
+  /** The share of late runs, of which the last ones count most. */
+  lateShare: number
 }
 
 export class ShortStatements {
@@ -40,8 +48,14 @@ export class ShortStatements {
   /** The statement, if it may be shared with these parameters; otherwise undefined. */
   find(sql: string, params: ReadonlyArray<unknown> | undefined): ShareableStatement | undefined {
     const known = this.statements.get(sql)
-    if (known === undefined || !known.isShareable || known.millis > MAX_SHORT_MILLIS) return undefined
+    if (known === undefined || !known.isShareable || !isShort(known)) return undefined
     return params !== undefined && isKnownToBeSmall(params) ? known : undefined
+  }
+
+  /** Whether the last runs of a statement were short. */
+  isShort(sql: string): boolean {
+    const known = this.statements.get(sql)
+    return known !== undefined && isShort(known)
   }
 
   /** Records how long the server took for a run on a connection with that network round trip. */
@@ -50,7 +64,8 @@ export class ShortStatements {
     if (known === undefined) return void this.add(sql, millis)
     // The statement may have been prepared first, which takes another round trip.
     if (millis > MAX_SHORT_MILLIS && millis <= MAX_SHORT_MILLIS + roundTripMillis) return
-    // One late answer says little, because the machine may have been busy. Several mark the statement as long.
+    known.lateShare += ((millis > LATE_MILLIS ? 1 : 0) - known.lateShare) * RUN_WEIGHT
+    // One answer says little, because the machine may have been busy. Several mark the statement as long.
     known.millis = Math.min(millis, known.millis * 2 + 1)
   }
 
@@ -64,11 +79,13 @@ export class ShortStatements {
     if (sql.length > MAX_SQL_LENGTH) return undefined
     if (this.statements.size >= MAX_STATEMENTS) this.statements.delete(this.statements.keys().next().value ?? sql)
     const isShareable = SHAREABLE.test(sql) && !CHANGES_SESSION.test(sql)
-    const known: Known = { isShareable, locksRows: LOCKS_ROWS.test(sql), millis }
+    const known: Known = { isShareable, locksRows: LOCKS_ROWS.test(sql), millis, lateShare: 0 }
     this.statements.set(sql, known)
     return known
   }
 }
+
+const isShort = ({ lateShare, millis }: Known): boolean => millis <= MAX_SHORT_MILLIS && lateShare <= MAX_LATE_SHARE
 
 /** A value that throws when inspected is refused by the session that is to send it, and only there. */
 const isKnownToBeSmall = (params: ReadonlyArray<unknown>): boolean => {

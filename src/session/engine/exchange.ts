@@ -71,3 +71,7 @@ export class Desynchronised extends ProtocolViolation {
     this.expected = expected
   }
 }
+
+/** The failure if a message comes although no request waits for one. */
+export const unasked = (type: number): Desynchronised =>
+  new Desynchronised(type, "no message, because no request is waiting for an answer")

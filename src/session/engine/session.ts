@@ -20,7 +20,7 @@ import { type ErrorFields, readErrorFields, readNoticeFields } from "../../wire/
 import { ProtocolViolation } from "../../wire/failure.ts"
 import type { TypeCatalogue } from "../types/typeCatalogue.ts"
 import { Channels } from "./channels.ts"
-import { Desynchronised, type Exchange, wholeOf } from "./exchange.ts"
+import { Desynchronised, type Exchange, unasked, wholeOf } from "./exchange.ts"
 import { Fence } from "./fence.ts"
 import { Fifo } from "./fifo.ts"
 import { identify } from "./asking/identification.ts"
@@ -267,7 +267,7 @@ export class Session extends Inspectable.Class implements FrameSink, TransportEv
       this.decoder.push(bytes, length)
       const { partialType } = this.decoder
       if (this.oldest === undefined && partialType !== undefined && !mayComeUnasked(partialType)) {
-        throw new Desynchronised(partialType, "no message, because no request is waiting for an answer")
+        throw unasked(partialType)
       }
     } catch (failure) {
       this.die(violation(failure))
@@ -302,15 +302,14 @@ export class Session extends Inspectable.Class implements FrameSink, TransportEv
   /** The request that a message of this type answers. */
   private answering(type: number): Exchange {
     const head = this.oldest
-    if (head === undefined) throw new Desynchronised(type, "no message, because no request is waiting for an answer")
+    if (head === undefined) throw unasked(type)
     if (this.headError !== undefined) throw new Desynchronised(type, "ReadyForQuery after an ErrorResponse")
     return head
   }
 
   private readyForQuery(bytes: Buffer, start: number, end: number): void {
     const head = this.oldest
-    if (head === undefined)
-      throw new Desynchronised(Backend.ReadyForQuery, "no message, because no request is waiting for an answer")
+    if (head === undefined) throw unasked(Backend.ReadyForQuery)
     const status = bytes[start]
     const { failed, idle, inTransaction } = TransactionStatus
     if (end - start !== 1 || (status !== idle && status !== inTransaction && status !== failed)) {
@@ -341,7 +340,7 @@ export class Session extends Inspectable.Class implements FrameSink, TransportEv
     if (isFatal(fields)) {
       this.farewell(fields)
     } else if (head === undefined) {
-      throw new Desynchronised(Backend.ErrorResponse, "no message, because no request is waiting for an answer")
+      throw unasked(Backend.ErrorResponse)
     } else if (this.headError === undefined) {
       this.headError = this.firstFailure.noted(fields, head.sql)
       head.errorArrived?.()

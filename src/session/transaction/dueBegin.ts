@@ -9,7 +9,7 @@
  */
 import type { Buffer } from "node:buffer"
 import type * as Fiber from "effect/Fiber"
-import type * as PgError from "../../PgError.ts"
+import * as PgError from "../../PgError.ts"
 import { Backend, TransactionStatus } from "../../wire/backendMessage.ts"
 import type { ByteWriter } from "../../wire/byteWriter.ts"
 import type { ErrorFields } from "../../wire/errorFields.ts"
@@ -29,11 +29,18 @@ interface Begins {
   notBegun(error: PgError.PgError): void
 }
 
+const ISOLATION = "isolation\\s+level\\s+(?:serializable|repeatable\\s+read|read\\s+(?:committed|uncommitted))"
+const MODE = `(?:${ISOLATION}|read\\s+(?:write|only)|(?:not\\s+)?deferrable)`
+
 /**
- * A statement that begins a transaction and returns nothing. A program may give another text, of several statements or with
- * a comment at its end. Such a text can neither be an extended query nor stand in front of a savepoint.
+ * One statement that begins a transaction, in the modes that PostgreSQL knows. A program may give any other text.
+ * Such a text is sent at once, as it is: it may be wrong, and then the body is not to run; and several statements, or one
+ * with a comment at its end, can neither be an extended query nor stand in front of a savepoint.
  */
-const BEGINS_ONLY = /^\s*(?:begin|start\s+transaction)\b[\w\s,]*;?\s*$/i
+const BEGINS_ONLY = new RegExp(
+  `^\\s*(?:begin(?:\\s+(?:work|transaction))?|start\\s+transaction)(?:[\\s,]+${MODE})*\\s*;?\\s*$`,
+  "i"
+)
 
 /** A BEGIN that has not been sent. The first request of its transaction takes it along. */
 export class DueBegin {
@@ -86,6 +93,14 @@ export class DueBegin {
     this.settled()
   }
 }
+
+const QUERY_CANCELED = "57014"
+
+/** The error for those who did not give up, if the cancel of the request has hit its BEGIN. */
+const canceledTogether = (): PgError.TransactionRolledBackError =>
+  new PgError.TransactionRolledBackError({
+    reason: "its first statement was given up by interruption or timeout, and BEGIN was canceled together with it"
+  })
 
 /** The messages that answer BEGIN, in their order. */
 const Awaiting = {
@@ -222,7 +237,8 @@ class BeginAndRequest implements Exchange {
     this.isOver = true
     if (this.awaiting !== Awaiting.request) {
       if (error === undefined) throw new Desynchronised(Backend.ReadyForQuery, this.awaiting)
-      const failure = serverError(error, this.begin, NOTHING_ASKED)
+      const isCancel = request.abandoned && error.code === QUERY_CANCELED
+      const failure = isCancel ? canceledTogether() : serverError(error, this.begin, NOTHING_ASKED)
       for (const name of this.closes) session.statements.close(name)
       request.withdrawn?.()
       this.due.failed(failure)

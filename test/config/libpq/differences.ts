@@ -3,11 +3,42 @@
  * so that the list says what is true.
  */
 import type { Answer, Answers, Question } from "./question.ts"
+import type { Attempt } from "./recorder.ts"
 
 export interface Difference {
   readonly reason: string
   /** The questions that show it. Each of the table does; a random one may have more than one fault. */
   readonly shownBy: (question: Question) => boolean
+  /** What the difference looks like, so that it excuses no other of the same question. */
+  readonly looksLike?: (answers: Answers) => boolean
+}
+
+const weRefuse = ({ ours }: Answers): boolean => ours.outcome === "refused"
+
+const isSameAttempt = (one: Attempt | undefined, other: Attempt | undefined): boolean =>
+  JSON.stringify(one) === JSON.stringify(other)
+
+/** The last thing that libpq does is to try in clear what it has tried encrypted, which is the last thing that we do. */
+const hasOneMoreInClear = (answers: Answers): boolean => {
+  const theirs = comparable(answers.libpq).attempts
+  const [encrypted, clear] = theirs.slice(-2)
+  return (
+    clear?.asked.length === 0 &&
+    clear.server === encrypted?.server &&
+    encrypted.encrypted !== undefined &&
+    isSameAttempt(comparable(answers.ours).attempts.at(-1), encrypted)
+  )
+}
+
+/** The same is tried, and only libpq sends a password. */
+const weSendNoPassword = (answers: Answers): boolean => {
+  const ours = comparable(answers.ours).attempts
+  const theirs = comparable(answers.libpq).attempts
+  return (
+    answers.ours.outcome === "failed" &&
+    answers.libpq.outcome === "failed" &&
+    theirs.every(({ password: _, ...attempt }, at) => isSameAttempt(attempt, ours[at]))
+  )
 }
 
 const text = (pattern: RegExp) => (question: Question) => pattern.test(question.text ?? "")
@@ -69,7 +100,9 @@ export const differences: ReadonlyArray<Difference> = [
   {
     reason: "a wrong value is refused even where libpq does not look at it or takes it for no",
     shownBy: (question) =>
-      text(/keepalives=0 keepalives_count=x|sslsni=(yes|'')/)(question) || key("keepalives_idle", "", /never/)(question)
+      text(/keepalives=0 keepalives_count=x|sslsni=(yes|'')/)(question) ||
+      key("keepalives_idle", "", /never/)(question),
+    looksLike: weRefuse
   },
   {
     reason: "a negative keepalives_idle stands for the default",
@@ -127,8 +160,8 @@ export const differences: ReadonlyArray<Difference> = [
     shownBy: text(/hostaddr=127\.1 /)
   },
   {
-    reason: "a key that this client does not support is refused even if another source overrides it",
-    shownBy: key("gssencmode", "PGGSSENCMODE", /always/)
+    reason: "a key that this client does not support is refused in a service file even if a URL overrides it",
+    shownBy: file(/gssencmode=always/)
   },
   {
     reason: "the next host is tried after TLS was refused",
@@ -141,7 +174,8 @@ export const differences: ReadonlyArray<Difference> = [
     reason: "sslCertMode require fails before a password is sent to a server that cannot have asked for a certificate",
     shownBy: every(key("sslcertmode", "PGSSLCERTMODE", /require/), ({ servers }) =>
       Object.values(servers ?? {}).some(({ asksFor }) => asksFor !== undefined)
-    )
+    ),
+    looksLike: weSendNoPassword
   },
   {
     reason: "the next host is tried after 53300, 57P01 and a broken connection too",
@@ -174,7 +208,8 @@ export const differences: ReadonlyArray<Difference> = [
     shownBy: ({ servers }) =>
       Object.values(servers ?? {}).some(
         ({ refuses, tls }) => tls === "yes" && (refuses === "28P01" || refuses === "3D000")
-      )
+      ),
+    looksLike: hasOneMoreInClear
   },
   {
     reason: "verify-ca without a root certificate is refused, also if the first of several hosts is a socket",

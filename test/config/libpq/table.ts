@@ -462,6 +462,7 @@ const hosts: ReadonlyArray<Question> = [
   { text: "postgres://u@127.0.0.1,127.0.0.1/d", environment: { PGPORT: "{a}" } },
   { text: `${three} sslmode=require`, servers: { b: { tls: "yes" } } },
   { text: "host={dir} port={a} user=u keepalives_idle=never" },
+  { text: "host=127.0.0.1 port={a} user=u gssencmode=disable", environment: { PGGSSENCMODE: "always" } },
   { text: "host={dir},127.0.0.1 port={a} user=u sslmode=verify-ca" },
   { text: "host={dir} port={a} user=u sslmode=verify-ca" },
   { text: "host={dir} port={a} user=u sslmode=verify-full sslcert=/gone sslkey=/gone sslrootcert=/gone" },

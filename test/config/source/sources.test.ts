@@ -206,6 +206,7 @@ describe("a setting that libpq supports and this client does not", () => {
         yield* refusal(PgConfig.resolve({}, { PGREQUIREPEER: "postgres" })),
         /^PGREQUIREPEER: is a variable that this client does not support; leave it out/
       )
+      yield* PgConfig.resolve({ url: "postgres:///?gssencmode=disable" }, { PGGSSENCMODE: "require" })
       yield* PgConfig.resolve({}, { PGGSSENCMODE: "prefer", PGREQUIREPEER: "", PGKRBSRVNAME: "x", PGGSSLIB: "gssapi" })
     })
   )

@@ -1,10 +1,13 @@
 /** Ways to break the client on purpose, each with the tests that have to notice. The product has no switch for them. */
 
+import { beginMutants } from "./begin.ts"
 import { hostMutants } from "./hosts.ts"
 import { knowledgeMutants } from "./knowledge.ts"
 import { kyselyMutants } from "./kysely.ts"
 import { migratorMutants } from "./migrator.ts"
 import { openingMutants } from "./opening.ts"
+import { poolerMutants } from "./pooler.ts"
+import { readsMutants } from "./reads.ts"
 
 export interface Edit {
   /** Relative to src. */
@@ -36,11 +39,14 @@ const OUTCOME_OF_ERRORS = "test/faults/outcomeOfErrors.integration.test.ts"
 const LAST_WORD = "test/session/engine/lastWord.sim.test.ts"
 
 export const mutants: ReadonlyArray<Mutant> = [
+  ...beginMutants,
   ...hostMutants,
   ...knowledgeMutants,
+  ...poolerMutants,
   ...kyselyMutants,
   ...migratorMutants,
   ...openingMutants,
+  ...readsMutants,
   {
     what: "sends undefined as NULL",
     edits: [

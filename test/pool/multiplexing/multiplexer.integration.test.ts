@@ -12,6 +12,7 @@ import { TestDatabase } from "../../support/database.ts"
 import { eventually, killBackend, liveConnection, valueOf } from "../../support/live.ts"
 import {
   assertSharingHealthy as assertHealthy,
+  hold,
   learn,
   multiplexingPool as poolWith,
   tagOf
@@ -188,9 +189,11 @@ layer(TestDatabase.layer, { excludeTestServices: true })("a pool that multiplexe
       const calls = yield* locker.withTransaction(
         Effect.gen(function* () {
           yield* locker.execute("LOCK TABLE counted")
+          const { giveBack } = yield* hold(pool)
           const calls = yield* Effect.forEach(Array.from({ length: CALLS }), () =>
             Effect.forkChild(pool.fetch(read), { startImmediately: true })
           )
+          yield* giveBack
           yield* eventually(
             valueOf(observer, "SELECT wait_event_type FROM pg_stat_activity WHERE pid = $1", [backend]),
             "Lock"
@@ -233,11 +236,13 @@ layer(TestDatabase.layer, { excludeTestServices: true })("a pool that multiplexe
             { startImmediately: true }
           )
         )
+      const holders = [yield* hold(pool), yield* hold(pool)]
       const before = yield* others(0)
       const slow = yield* Effect.forkChild(Effect.timed(pool.execute(turnsSlow, [SLOW_MILLIS])), {
         startImmediately: true
       })
       const behind = yield* others(1_000)
+      for (const { giveBack } of holders) yield* giveBack
       yield* Effect.sleep("50 millis")
       const later: Array<Fiber.Fiber<number, PgError.PgError>> = []
       for (let round = 0; round < 20; round++) {
@@ -320,30 +325,6 @@ layer(TestDatabase.layer, { excludeTestServices: true })("a pool that multiplexe
         assert.strictEqual(error, outOfReach)
         assert.isAtLeast(Duration.toMillis(waited), WAIT_MILLIS * 0.9)
       }
-    })
-  )
-
-  it.effect("gives a statement with large parameters a connection of its own, and shares it with small ones", () =>
-    Effect.gen(function* () {
-      const MAX_PARAMETER_SIZE = 16_384
-      const pool = yield* poolWith({ maxConnections: 1 })
-      const sql = "SELECT length($1::text) AS length, pg_sleep(0)"
-      const shared = "SELECT $1::int AS n"
-      yield* learn(pool, sql, ["x"])
-      yield* learn(pool, shared, [0])
-      /** Whether it could begin while another statement of its kind was unanswered on the only connection. */
-      const isShared = (size: number) =>
-        Effect.gen(function* () {
-          const calls = yield* Effect.forEach([1, 2], () =>
-            Effect.forkChild(pool.fetchOne(sql, ["x".repeat(size)]), { startImmediately: true })
-          )
-          const { waiting } = yield* pool.stats
-          for (const call of calls) assert.strictEqual((yield* Fiber.join(call))["length"], size)
-          return waiting === 0
-        })
-      assert.isTrue(yield* isShared(MAX_PARAMETER_SIZE))
-      assert.isFalse(yield* isShared(MAX_PARAMETER_SIZE + 1))
-      yield* assertHealthy(pool)
     })
   )
 })

@@ -7,12 +7,11 @@ import * as Exit from "effect/Exit"
 import * as Fiber from "effect/Fiber"
 import * as Option from "effect/Option"
 import * as TestClock from "effect/testing/TestClock"
-import type * as PgConnection from "../../../src/PgConnection.ts"
 import type * as PgError from "../../../src/PgError.ts"
 import type * as PgPool from "../../../src/PgPool.ts"
 import { TestDatabase } from "../../support/database.ts"
 import { eventually, liveConnection, refusalOf, valueOf } from "../../support/live.ts"
-import { assertSharingHealthy, learn, multiplexingPool, tagOf } from "../../support/multiplexing.ts"
+import { assertSharingHealthy, hold, learn, multiplexingPool, tagOf } from "../../support/multiplexing.ts"
 import { proxyTo } from "../../support/proxy.ts"
 
 /** What a busy machine may add, in milliseconds. */
@@ -27,17 +26,13 @@ const forkTimed = <A, E>(effect: Effect.Effect<A, E>) =>
 /** Bounds a wait that would otherwise hang. */
 const soon = <A, E>(effect: Effect.Effect<A, E>) => Effect.orDie(Effect.timeout(effect, "5 seconds"))
 
-/** Borrows a connection until it is told to give it back. */
-const hold = (pool: PgPool.PgPool) =>
+/** Runs a call on a connection that it shares: it has to wait for it, because the last free one is in use. */
+const forkShared = <A>(pool: PgPool.PgPool, call: Effect.Effect<A, PgError.PgError>) =>
   Effect.gen(function* () {
-    const over = yield* Deferred.make<void>()
-    const held = yield* Deferred.make<PgConnection.PgConnection>()
-    const holding = yield* fork(
-      pool.withConnection((lent) => Effect.andThen(Deferred.succeed(held, lent), Deferred.await(over)))
-    )
-    const lent = yield* Deferred.await(held)
-    const giveBack = Effect.andThen(Deferred.succeed(over, undefined), Fiber.join(holding))
-    return { lent, giveBack: Effect.orDie(giveBack) }
+    const { giveBack } = yield* hold(pool)
+    const calling = yield* fork(call)
+    yield* giveBack
+    return calling
   })
 
 /** A table that cannot be read until it is unlocked. */
@@ -86,7 +81,7 @@ layer(TestDatabase.layer, { excludeTestServices: true })("a shared call", (it) =
       yield* learn(pool, SHORT, [0])
       const holder = yield* hold(pool)
       yield* lock
-      const blocked = yield* fork(pool.fetch(sql))
+      const blocked = yield* forkShared(pool, pool.fetch(sql))
       const behind = yield* fork(pool.fetch(SHORT, [1]))
       yield* waitsForLock("silent")
       yield* Effect.sleep("50 millis")
@@ -199,7 +194,7 @@ layer(TestDatabase.layer, { excludeTestServices: true })("a shared call", (it) =
       yield* learn(pool, sql)
       yield* learn(pool, SHORT, [0])
       yield* lock
-      const blocked = yield* fork(pool.fetch(sql))
+      const blocked = yield* forkShared(pool, pool.fetch(sql))
       const behind = yield* Effect.forEach([1, 2, 3], (n) => forkTimed(pool.fetchValue(SHORT, [n])))
       for (const call of behind) {
         const { exit, millis } = yield* soon(Fiber.join(call))
@@ -223,7 +218,7 @@ layer(TestDatabase.layer, { excludeTestServices: true })("a shared call", (it) =
       yield* learn(pool, SHORT, [0])
       const holder = yield* hold(pool)
       yield* lock
-      const blocked = yield* fork(pool.fetch(sql))
+      const blocked = yield* forkShared(pool, pool.fetch(sql))
       // So many are written behind it that further ones wait to be written together.
       const written = yield* Effect.forEach(Array.from({ length: 20 }), (_, n) => fork(pool.fetchValue(SHORT, [n])))
       yield* Effect.yieldNow
@@ -327,6 +322,35 @@ layer(TestDatabase.layer, { excludeTestServices: true })("a shared call", (it) =
       assert.deepStrictEqual(yield* pool.fetchValue(name), Option.some("mine"))
       const both = yield* Effect.forEach([sql, name], (text) => fork(pool.fetchValue(text, text === sql ? [true] : [])))
       assert.deepStrictEqual(yield* Effect.forEach(both, Fiber.join), [Option.some(1), Option.some("mine")])
+      yield* assertSharingHealthy(pool)
+    })
+  )
+
+  it.effect("shares its connection only with small parameters", () =>
+    Effect.gen(function* () {
+      const MAX_PARAMETER_SIZE = 16_384
+      const pool = yield* multiplexingPool({ maxConnections: 1 })
+      const { lock, sql: locked, unlock } = yield* lockedTable("sized")
+      const sql = "SELECT length($1::text) AS length"
+      yield* learn(pool, locked)
+      yield* learn(pool, sql, ["x"])
+      /** Whether it could begin while another statement was unanswered on the only connection. */
+      const isShared = (size: number) =>
+        Effect.gen(function* () {
+          yield* lock
+          const { giveBack } = yield* hold(pool)
+          const blocked = yield* fork(pool.fetch(locked))
+          const call = yield* fork(pool.fetchOne(sql, ["x".repeat(size)]))
+          yield* giveBack
+          yield* waitsForLock("sized")
+          const { waiting } = yield* pool.stats
+          yield* unlock
+          yield* Fiber.join(blocked)
+          assert.strictEqual((yield* Fiber.join(call))["length"], size)
+          return waiting === 0
+        })
+      assert.isTrue(yield* isShared(MAX_PARAMETER_SIZE))
+      assert.isFalse(yield* isShared(MAX_PARAMETER_SIZE + 1))
       yield* assertSharingHealthy(pool)
     })
   )

@@ -23,6 +23,22 @@ describe("a statement that ran shortly", () => {
     }
   })
 
+  it("is shared although one run was late, but not if its runs are late again and again", () => {
+    const LATE_MILLIS = 21
+    const statements = new ShortStatements()
+    const isSharedAfter = (...runs: ReadonlyArray<number>): boolean => {
+      for (const millis of runs) statements.ran("SELECT 1", millis, 0)
+      return statements.isShort("SELECT 1") && statements.find("SELECT 1", []) !== undefined
+    }
+    const SHORT_RUNS = Array.from({ length: 30 }, () => 1)
+    assert.isTrue(isSharedAfter(1, LATE_MILLIS, 1))
+    assert.isFalse(isSharedAfter(LATE_MILLIS, 1))
+    assert.isTrue(isSharedAfter(...SHORT_RUNS), "a busy machine is forgiven")
+    for (let times = 0; times < 20; times++) isSharedAfter(...SHORT_RUNS.slice(0, 19), LATE_MILLIS)
+    assert.isFalse(isSharedAfter(...SHORT_RUNS), "one of twenty runs was late")
+    assert.isTrue(isSharedAfter(...SHORT_RUNS, ...SHORT_RUNS))
+  })
+
   it("is not remembered if its text is very long", () => {
     assert.isTrue(isShared("SELECT 1".padEnd(MAX_SQL_LENGTH)))
     assert.isFalse(isShared("SELECT 1".padEnd(MAX_SQL_LENGTH + 1)))

@@ -64,7 +64,10 @@ export const startDaemon = async (place: Place, { args, env, port, program }: Co
     ...(unprivileged === undefined ? {} : { uid: unprivileged, gid: unprivileged })
   })
   fs.closeSync(log)
-  const kill = (): void => void child.kill("SIGKILL")
+  const kill = (): void => {
+    child.kill("SIGKILL")
+    place.remove()
+  }
   process.once("exit", kill)
   const stop = async (): Promise<void> => {
     process.removeListener("exit", kill)

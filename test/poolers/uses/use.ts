@@ -1,6 +1,7 @@
 /** One kind of use of a pool, as a program that knows what the right answers are. */
-import { deepStrictEqual } from "node:assert/strict"
+import { inspect, isDeepStrictEqual } from "node:util"
 import * as Effect from "effect/Effect"
+import * as Option from "effect/Option"
 import type * as Scope from "effect/Scope"
 import type * as PgError from "../../../src/PgError.ts"
 import type * as PgPool from "../../../src/PgPool.ts"
@@ -34,13 +35,12 @@ export class Unexpected {
 
 export const same = (actual: unknown, expected: unknown): Effect.Effect<void, Unexpected> =>
   Effect.suspend(() => {
-    try {
-      deepStrictEqual(actual, expected)
-      return Effect.void
-    } catch (difference) {
-      return Effect.fail(new Unexpected(difference instanceof Error ? difference.message : String(difference)))
-    }
+    if (isDeepStrictEqual(actual, expected)) return Effect.void
+    return Effect.fail(new Unexpected(`${shown(actual)} instead of ${shown(expected)}`))
   })
+
+const shown = (value: unknown): string =>
+  inspect(Option.isOption(value) ? Option.getOrNull(value) : value, { depth: 3 })
 
 /** Runs an effect and compares its result. */
 export const gives = <A, E, R>(effect: Effect.Effect<A, E, R>, expected: A): Effect.Effect<void, E | Unexpected, R> =>

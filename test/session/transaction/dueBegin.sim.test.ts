@@ -63,6 +63,10 @@ const running = <A>(level: TransactionLevel, request: Request<A>) => Effect.fork
 
 const query = rows(SQL, [])
 const types = (messages: ReadonlyArray<FrontendMessage>) => messages.map(({ type }) => type).join("")
+/** What the messages close. */
+const names = (messages: ReadonlyArray<FrontendMessage>) =>
+  messages.filter(({ type }) => type === "C").map(({ body }) => body.toString())
+const said = (error: PgError.PgError): unknown => [error._tag, error.outcome]
 const textIn = (message: FrontendMessage | undefined) => message?.body.toString() ?? ""
 
 /** Reads the end of a transaction and answers it. */
@@ -200,7 +204,36 @@ describe("the BEGIN of a transaction", () => {
     }).pipe(Effect.scoped)
   )
 
-  for (const begin of ["BEGIN; SET LOCAL role TO 'reader'", "BEGIN -- a comment", "SELECT 1"]) {
+  for (const begin of [
+    "BEGIN",
+    " begin work;",
+    "START TRANSACTION READ WRITE",
+    "BEGIN ISOLATION LEVEL SERIALIZABLE, READ ONLY, DEFERRABLE",
+    "Begin Transaction Isolation Level Repeatable Read , Not Deferrable ; "
+  ]) {
+    it.live(`waits for the first request if it is one statement that begins a transaction: ${begin}`, () =>
+      Effect.gen(function* () {
+        const all = yield* knowing()
+        const { peer, session } = all
+        const level = TransactionLevel.root(session)
+        yield* level.within({ ...PLAIN_LEVEL, begin }, () => Effect.void)
+        assert.isTrue(yield* peer.staysQuiet)
+        const work = yield* Effect.forkChild(
+          level.within({ ...PLAIN_LEVEL, begin }, (inner) => inner.run(query)),
+          immediately
+        )
+        const messages = yield* peer.cycle
+        assert.strictEqual(types(messages), "PBEBES")
+        assert.strictEqual(textIn(messages[0]), `\0${begin}\0\0\0`)
+        peer.send(Say.begun, Say.answered("SELECT 0", { status: "T" }))
+        yield* answerCommit(peer)
+        yield* Fiber.join(work)
+        yield* assertHealthy(all)
+      }).pipe(Effect.scoped)
+    )
+  }
+
+  for (const begin of ["BEGIN; SET LOCAL role TO 'reader'", "BEGIN -- a comment", "BEGIN NONSENSE", "SELECT 1"]) {
     it.live(`is sent at once, as it is, if the program gives another text for it: ${begin}`, () =>
       Effect.gen(function* () {
         const all = yield* conversation()
@@ -233,15 +266,15 @@ describe("the BEGIN of a transaction", () => {
   )
 })
 
+/** Answers BEGIN with an error: the server skips everything before the Sync. */
+const refuse = (peer: Peer) => peer.send(Say.failed(refused))
+
+const assertRefusal = (error: PgError.PgError) => {
+  if (error._tag !== "OutOfMemoryError") return assert.fail(`another error: ${error._tag}`)
+  assert.deepStrictEqual([error.sql, error.outcome], ["BEGIN", "none"])
+}
+
 describe("a transaction whose BEGIN fails", () => {
-  /** Answers the error of BEGIN: the server skips everything before the Sync. */
-  const refuse = (peer: Peer) => peer.send(Say.failed(refused))
-
-  const assertRefusal = (error: PgError.PgError) => {
-    if (error._tag !== "OutOfMemoryError") return assert.fail(`another error: ${error._tag}`)
-    assert.deepStrictEqual([error.sql, error.outcome], ["BEGIN", "none"])
-  }
-
   for (const [what, first, written] of [
     ["a known statement", query, "PBEBES"],
     ["a statement that is not known", rows("SELECT other", []), "PBEPDS"],
@@ -356,8 +389,6 @@ describe("a transaction whose BEGIN fails", () => {
       const statementCache = { mode: "cached", size: 1, lifetimeMillis: 0, maxSqlBytes: 0 } as const
       const all = yield* knowing({ statementCache })
       const { peer } = all
-      const names = (messages: ReadonlyArray<FrontendMessage>) =>
-        messages.filter(({ type }) => type === "C").map(({ body }) => body.toString())
       const preparing = yield* Effect.forkChild(send(all.session, preparation("SELECT second")), immediately)
       assert.strictEqual(yield* peer.cycleTypes, "PDS")
       peer.send(Say.described(COLUMNS))
@@ -454,8 +485,8 @@ describe("a fiber that asks while BEGIN is not answered", () => {
       yield* Fiber.interrupt(first)
       yield* acceptCancel({ peer, ...all })
       peer.send(Say.failed(cancelled))
-      assert.strictEqual((yield* failureOf(second))._tag, "QueryCanceledError")
-      assert.strictEqual((yield* failureOf(work))._tag, "QueryCanceledError")
+      assert.strictEqual((yield* failureOf(second))._tag, "TransactionRolledBackError")
+      assert.strictEqual((yield* failureOf(work))._tag, "TransactionRolledBackError")
       assert.isTrue(yield* peer.staysQuiet)
       yield* assertHealthy({ peer, ...all })
     }).pipe(Effect.scoped)
@@ -584,7 +615,6 @@ describe("a first request whose value cannot be encoded", () => {
 })
 
 describe("a connection that is lost", () => {
-  const said = (error: PgError.PgError): unknown => [error._tag, error.outcome]
   const fatal = { severity: "FATAL", code: "57P01", routine: "ProcessInterrupts" }
   const pooler = { severity: "FATAL", code: "08P01", message: "server conn crashed?", routine: null }
 
@@ -677,11 +707,11 @@ describe("a server that breaks the protocol", () => {
     ["CloseComplete", Say.closeComplete],
     ["ReadyForQuery", Say.ready("T")]
   ]
+  const bytesOf = (name: string) => messages.filter(([each]) => each === name).map(([, bytes]) => bytes)
   const orders = ["ParseComplete", "BindComplete", "CommandComplete"]
 
   it.live("in the answer to BEGIN loses the connection, whatever it says and wherever", () =>
     Effect.gen(function* () {
-      const bytesOf = (name: string) => messages.filter(([each]) => each === name).map(([, bytes]) => bytes)
       for (const request of [query, script("INSERT")]) {
         const right = [...orders, request === query ? "BindComplete" : "ReadyForQuery"]
         for (const [at, expected] of right.entries()) {

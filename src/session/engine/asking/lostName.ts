@@ -52,8 +52,8 @@ export const findOutLater = (session: Losing, name: string): void => {
 
 /** In a transaction that has failed, the server answers nothing. */
 const askWhenIdle = (session: Losing, name: string): void => {
-  if (session.lost !== undefined) session.statements.pooler.losesStatement()
-  else if (session.transactionStatus === TransactionStatus.idle) session.submit(questionAbout(session, name))
+  if (session.lost !== undefined) return
+  if (session.transactionStatus === TransactionStatus.idle) session.submit(questionAbout(session, name))
   else session.onIdle(() => askWhenIdle(session, name), true)
 }
 
@@ -73,7 +73,8 @@ WHERE name OPERATOR(pg_catalog.=) ${quoteText(name)}))`,
     (answer) => {
       const { pooler } = session.statements
       // An answer with the process of the startup, and without the statement, is the only one that clears the pooler.
-      if (answer === String(session.processId)) pooler.clear()
+      if (answer === undefined) pooler.suspectLoss()
+      else if (answer === String(session.processId)) pooler.clear()
       else pooler.losesStatement()
       done()
     },

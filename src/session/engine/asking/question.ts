@@ -22,7 +22,6 @@ const MAX_ROW_BYTES = 1_024
 
 export class Question implements Exchange {
   readonly sql: string
-  readonly isControl = true
   readonly exclusive = false
   abandoned = false
   hasRun = false
@@ -31,6 +30,11 @@ export class Question implements Exchange {
   readonly whole: Exchange | undefined
   private readonly done: (answer: string | undefined) => void
   private answer: string | undefined
+
+  /** Asked for a request of a borrower, it ends with the borrower. */
+  get isControl(): boolean {
+    return this.whole === undefined
+  }
 
   /** Calls `done` with undefined if the server does not say. */
   constructor(sql: string, done: (answer: string | undefined) => void, whole?: Exchange) {

@@ -108,9 +108,9 @@ layer(TestDatabase.layer, { excludeTestServices: true })("a pool behind a pooler
     Effect.gen(function* () {
       yield* behindPooler({ maxConnections: 2 }, (pool, pooler) =>
         Effect.gen(function* () {
-          yield* pool.withConnection((connection) => connection.fetch("SELECT 1"))
-          const texts = [1, 2, 3].map((n) => `SELECT $1::int4 * ${n} AS n`)
           pooler.takes = "newest"
+          yield* pool.withConnection((connection) => connection.executeScript("SELECT 1"))
+          const texts = [1, 2, 3].map((n) => `SELECT $1::int4 * ${n} AS n`)
           for (const sql of texts) yield* valueOf(pool, sql, [1])
           pooler.takes = "oldest"
           for (let round = 0; round < 4; round++) {
@@ -270,6 +270,8 @@ const namedAgainAfter = (lose: (connection: PgConnection.PgConnection) => Effect
   const lines: Array<LoggedLine> = []
   return Effect.gen(function* () {
     const connection = yield* liveConnection()
+    // Before the first statement, because a change of the schema makes the client prepare all statements again.
+    yield* connection.execute(DEALLOCATING)
     for (let round = 0; round < 3; round++) {
       assert.strictEqual(yield* ask(connection), "ax")
       yield* lose(connection)
@@ -291,9 +293,7 @@ layer(TestDatabase.layer, { excludeTestServices: true })("a connection to the se
   }
 
   it.effect("goes on using names after a function has deallocated everything unseen", () =>
-    namedAgainAfter((connection) =>
-      Effect.andThen(connection.execute(DEALLOCATING), connection.executeScript("SELECT deallocating()"))
-    )
+    namedAgainAfter((connection) => connection.executeScript("SELECT deallocating()"))
   )
 
   it.effect("goes on using names if the loss shows in a transaction, which fails", () => {
