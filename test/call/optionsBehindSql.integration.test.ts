@@ -101,7 +101,7 @@ layer(TestDatabase.layer, { excludeTestServices: true })("options right behind t
       const behind = yield* refusalOf(fetchAny(pg, "SELECT $1::int4", [7], { rwo: Row }))
       assert.strictEqual(
         behind.message,
-        "rwo: is not a known option (did you mean row?); the options are: timeout, row"
+        "rwo: is not a known option (did you mean row?); the options are: timeout, readOnly, row"
       )
       yield* assertHealthy(pg)
     }).pipe(Effect.scoped)

@@ -13,6 +13,10 @@ const bothOf = (settings: PgClient.Settings) =>
     reads
   }))
 
+/** The role of the own pool's servers. */
+const roleOf = (settings: PgClient.Settings) =>
+  Effect.map(bothOf({ ...settings, reads: {} }), ({ own }) => own["targetSessionAttrs"])
+
 const PREFERENCES = { targetSessionAttrs: "prefer-standby", loadBalanceHosts: "random" } as const
 
 describe("the settings of a client", () => {
@@ -65,8 +69,6 @@ describe("the settings of a client", () => {
 
   it.effect("let the own pool take another server than one that writes, wherever they say so", () =>
     Effect.gen(function* () {
-      const roleOf = (settings: PgClient.Settings) =>
-        Effect.map(bothOf({ ...settings, reads: {} }), ({ own }) => own["targetSessionAttrs"])
       assert.strictEqual(yield* roleOf({ targetSessionAttrs: "any" }), "any")
       assert.strictEqual(yield* roleOf({ targetSessionAttrs: "primary" }), "primary")
       assert.strictEqual(yield* roleOf({ url: "postgres://a/b?target_session_attrs=primary" }), "primary")
