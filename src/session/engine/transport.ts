@@ -197,7 +197,12 @@ class Link implements Transport {
   /** The failure of TLS, which may mean that the server itself is not there any more. */
   private failedInTls(reason: string, error: NodeJS.ErrnoException | undefined, needed = ""): PgError.ConnectError {
     const wasClosed = error === undefined || CUT_OFF.has(error.code ?? "")
-    return failureAt(this.address, "tls", reason + because(withoutPlace(error)) + needed, wasClosed ? { wasClosed } : {})
+    return failureAt(
+      this.address,
+      "tls",
+      reason + because(withoutPlace(error)) + needed,
+      wasClosed ? { wasClosed } : {}
+    )
   }
 
   connect(options: TransportOptions): Effect.Effect<void, PgError.ConnectError> {
