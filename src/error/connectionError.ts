@@ -35,6 +35,8 @@ export class InvalidConfigError extends TaggedError("InvalidConfigError")<{
 export interface ConnectAttempt extends ConnectPlace {
   /** For a server that was reached, but has not the role of `targetSessionAttrs`, it begins with what the server is. */
   readonly reason: string
+  /** Whether the server has closed the connection while TLS was negotiated, as one does that is going away. */
+  readonly wasClosed?: boolean | undefined
   /** The protocol of the server that answered, such as `HTTP`, if it was recognized and is not PostgreSQL's. */
   readonly protocol?: string | undefined
 }

@@ -2,7 +2,7 @@
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import type * as PgError from "../PgError.ts"
-import { preparedInSql, resetBetweenBorrowers, restoring } from "../session/transaction/reset.ts"
+import { preparedInSql, resetBetweenBorrowers } from "../session/transaction/reset.ts"
 import type { Session } from "../session/engine/session.ts"
 import { submitControl } from "../session/transaction/control.ts"
 import { findLost, restore } from "../session/transaction/startupCheck.ts"
@@ -41,7 +41,7 @@ const initAgain = ({ catalogue, session }: Member, init: NonNullable<Hooks["init
 /** Resets by SQL. Nothing else is written meanwhile, so the next borrower never gets a session whose reset failed. */
 export const resetByScript: Reset = ({ session }, done) => {
   const mayHavePrepared = session.residue.takeMayHavePrepared()
-  submitControl(session, resetBetweenBorrowers(mayHavePrepared, restoring(session)), (exit) => {
+  submitControl(session, resetBetweenBorrowers(session, mayHavePrepared), (exit) => {
     if (Exit.isFailure(exit)) return done(false)
     const mustDeallocate = mayHavePrepared && preparedInSql(exit.value) > 0
     const whole = mustDeallocate ? () => deallocateAll(session, done) : () => done(true)

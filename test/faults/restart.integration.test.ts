@@ -39,6 +39,8 @@ const EXPECTED: ReadonlySet<string> = new Set([
   "CannotConnectNowError 57P03",
   "ConnectionLostError 57P03",
   "ConnectError tcp",
+  // The server has stopped before it answered the request for TLS. The call had waited for as long as it may.
+  "ConnectError tls",
   NOT_TAKEN_ON,
   // These callers waited while the server was still stopping.
   "AcquireTimeoutError"

@@ -20,9 +20,17 @@ const REASONS: Readonly<Record<string, string>> = {
   "observing/spans.ts": "test/observability/spans.integration.test.ts reads them as an exporter receives them.",
   "observing/sqlTokens.ts": "test/session/observing/summary.test.ts has comments, quotes and names in its statements.",
   "observing/target.ts": "test/observability/spans.integration.test.ts reads its attributes.",
+  "observing/whereabouts.ts":
+    "test/reads/observing.integration.test.ts reads which server an operation is reported at.",
   "observing/transactionSpan.ts": "test/observability/spans.integration.test.ts has transactions with retries.",
 
   "engine/firstFailure.ts": "test/mistakes.integration.test.ts has transactions that go on after a failure.",
+
+  "opening/hostLoop.ts": "test/session/opening/hosts.sim.test.ts has hosts of every kind in its lists.",
+  "opening/knownHosts.ts": "test/session/opening/hosts.sim.test.ts has an address that was silent before.",
+  "opening/lookup.ts": "test/failover/failover.integration.test.ts has a name that moves.",
+  "opening/place.ts": "test/session/opening/hosts.sim.test.ts reads the place in each error.",
+  "opening/role.ts": "test/failover/roles.integration.test.ts asks real servers of every role.",
 
   "encryption/channelBinding.ts":
     "test/session/encryption/certificate.test.ts has its hashes, and test/session/opening/authentication/channelBinding.integration.test.ts the server's.",

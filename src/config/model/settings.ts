@@ -182,7 +182,8 @@ export interface Settings {
   readonly requireAuth?: ReadonlyArray<RequireAuth> | undefined
   /**
    * The bearer token for a server that asks for OAuth (PostgreSQL 18), or an Effect that yields one for each connection.
-   * If the Effect fails, the connection fails with an `AuthenticationError` that contains only the tag of the failure.
+   * It is sent only over TLS or within this machine. If the Effect fails, the connection fails with an
+   * `AuthenticationError` that contains only the tag of the failure.
    * @default none: a server that asks for a token is refused
    */
   readonly oauthToken?: Redacted.Redacted | Effect.Effect<Redacted.Redacted, unknown> | undefined

@@ -27,7 +27,8 @@ const mayRecover = ({ attempts, stage }: PgError.ConnectError): boolean => {
   return attempts.length === 0 ? stage !== "tls" : attempts.some((attempt) => !wrong.has(hostOf(attempt)))
 }
 
-const isWrong = ({ protocol, stage }: PgError.ConnectAttempt): boolean => stage === "tls" || protocol !== undefined
+const isWrong = ({ protocol, stage, wasClosed }: PgError.ConnectAttempt): boolean =>
+  (stage === "tls" && wasClosed !== true) || protocol !== undefined
 
 const hostOf = ({ host, port }: PgError.ConnectAttempt): string => `${host} ${port}`
 

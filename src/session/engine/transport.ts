@@ -194,6 +194,17 @@ class Link implements Transport {
     return failureAt(this.address, stage, reason)
   }
 
+  /** The failure of TLS, which may mean that the server itself is not there any more. */
+  private failedInTls(reason: string, error: NodeJS.ErrnoException | undefined, needed = ""): PgError.ConnectError {
+    const wasClosed = error === undefined || CUT_OFF.has(error.code ?? "")
+    return failureAt(
+      this.address,
+      "tls",
+      reason + because(withoutPlace(error)) + needed,
+      wasClosed ? { wasClosed } : {}
+    )
+  }
+
   connect(options: TransportOptions): Effect.Effect<void, PgError.ConnectError> {
     return Effect.callback((resume) => {
       const raw = net.connect({
@@ -254,7 +265,8 @@ class Link implements Transport {
         else resume(notOneByte(length))
       },
       drain: () => {},
-      closed: (error) => fail(`the server closed the connection when the client asked for TLS${because(error)}`)
+      closed: (error) =>
+        resume(this.failedInTls("the server closed the connection when the client asked for TLS", error))
     }
     this.write(encodeSslRequest())
   })
@@ -272,9 +284,10 @@ class Link implements Transport {
         return refuse(`the client cannot use sslCert, sslKey, sslRootCert or sslCrl${reason}`)
       }
       this.socket = secured
-      const advice = options.sslNegotiation === "direct" ? NEEDED_BY_DIRECT : ""
-      const failed = (error: Error | undefined): void =>
-        refuse(`the TLS handshake failed${because(withoutPlace(error))}${advice}`)
+      const failed = (error: Error | undefined): void => {
+        const needed = options.sslNegotiation === "direct" ? NEEDED_BY_DIRECT : ""
+        resume(Effect.fail(new HandshakeFailure(this.failedInTls("the TLS handshake failed", error, needed))))
+      }
       secured.on("error", failed)
       this.events = { ...NOBODY, closed: failed }
       secured.once("secureConnect", () => {
@@ -317,9 +330,12 @@ export const failureAt = (
   address: Address,
   stage: PgError.ConnectStage,
   reason: string,
-  protocol?: string
+  more: Pick<PgError.ConnectAttempt, "protocol" | "wasClosed"> = {}
 ): PgError.ConnectError =>
-  new PgError.ConnectError({ stage, attempts: [{ ...describe(address), address: undefined, stage, reason, protocol }] })
+  new PgError.ConnectError({ stage, attempts: [{ ...describe(address), address: undefined, stage, reason, ...more }] })
+
+/** How a connection ends that the other side has given up. */
+const CUT_OFF: ReadonlySet<string> = new Set(["ECONNRESET", "EPIPE", "ECONNABORTED"])
 
 /**
  * The error if the first bytes of a server show that it is not PostgreSQL. Of its answer, only the name of the protocol
@@ -329,7 +345,7 @@ export const foreignServer = (address: Address, bytes: Buffer, length: number): 
   const protocol = foreignProtocol(bytes, length)
   if (protocol === undefined) return undefined
   const reason = `a server that speaks ${protocol}, not PostgreSQL, answers there; check host and port`
-  return failureAt(address, "startup", reason, protocol)
+  return failureAt(address, "startup", reason, { protocol })
 }
 
 const describe = (address: Address): { readonly host: string; readonly port: number | undefined } =>

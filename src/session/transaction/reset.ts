@@ -57,13 +57,8 @@ export const resetKeepingListeners: Request<boolean> = {
   }
 }
 
-const PROCESS = "pg_catalog.pg_backend_pid()"
-
-const noteProcess = (session: Session, [_unlocked, process]: ReadonlyArray<string>): void =>
-  servedBy(session, Number(process))
-
 /** What has to be set after RESET ALL, which on the server itself is nothing. */
-export const restoring = ({ residue, statements }: Session): ReadonlyArray<string> =>
+const restoring = ({ residue, statements }: Session): ReadonlyArray<string> =>
   statements.pooler.losesSettings ? (residue.startup?.restoring ?? []) : []
 
 /** Whether a reset has taken settings of the startup away, as only a pooler lets it do. */
@@ -75,10 +70,15 @@ export const hasLostSettings = ({ parameters, residue, statements }: Session): b
 
 /**
  * The reset between two borrowers. It also seeds `random()` anew, because a borrower may have chosen a seed. With
- * `countsPrepared` it counts the statements that were prepared in SQL, which doubles its time.
+ * `countsPrepared` it counts the statements that were prepared in SQL, which doubles its time. The first one also asks
+ * which server process it runs on, and so does each one behind a pooler.
  */
-export const resetBetweenBorrowers = (countsPrepared: boolean, restored: ReadonlyArray<string> = []): Control => {
-  if (restored.length > 0) return reseeding(countsPrepared ? [COUNT] : [], restored)
+export const resetBetweenBorrowers = (session: Session, countsPrepared: boolean): Control => {
+  const { residue, statements } = session
+  const counting = countsPrepared ? [COUNT] : []
+  const restored = restoring(session)
+  if (restored.length > 0) return reseeding([PROCESS, ...restored], counting)
+  if (residue.process === undefined || statements.pooler.isThere) return countsPrepared ? FIRST_COUNTING : FIRST
   return countsPrepared ? COUNTING : NOT_COUNTING
 }
 
@@ -87,10 +87,15 @@ const SEED_DIGITS = 15
 const SEED = `0.${"0".repeat(SEED_DIGITS)}`
 const ZERO = 0x30
 
+const PROCESS = "pg_catalog.pg_backend_pid()"
+
+/** Takes what the SELECT of a reset returns: two empty values, and the process if it was asked for. */
+const noteProcess = (session: Session, [_unlocked, _seeded, process]: ReadonlyArray<string>): void =>
+  servedBy(session, Number(process))
+
 /** Every lease ends with it, so its message is made once, and only the seed in it changes. */
-const reseeding = (statements: ReadonlyArray<string>, restored: ReadonlyArray<string> = []): Control => {
-  const selected = [UNLOCK, PROCESS, `pg_catalog.setseed(${SEED})`, ...restored].join(", ")
-  const sql = within([...UNDO, selected, ...statements])
+const reseeding = (selected: ReadonlyArray<string>, statements: ReadonlyArray<string>): Control => {
+  const sql = within([...UNDO, [`${UNLOCK}, pg_catalog.setseed(${SEED})`, ...selected].join(", "), ...statements])
   const writer = new ByteWriter()
   writeQuery(writer, sql)
   const message = writer.take()
@@ -98,7 +103,7 @@ const reseeding = (statements: ReadonlyArray<string>, restored: ReadonlyArray<st
   return {
     operation: "the reset",
     sql,
-    read: noteProcess,
+    ...(selected.length === 0 ? {} : { read: noteProcess }),
     write: (to) => {
       let rest = Math.random()
       for (let at = digits; at < digits + SEED_DIGITS; at++) {
@@ -112,9 +117,11 @@ const reseeding = (statements: ReadonlyArray<string>, restored: ReadonlyArray<st
   }
 }
 
-const NOT_COUNTING = reseeding([])
 const COUNT = "SELECT 1 FROM pg_catalog.pg_prepared_statements WHERE from_sql"
-const COUNTING = reseeding([COUNT])
+const NOT_COUNTING = reseeding([], [])
+const COUNTING = reseeding([], [COUNT])
+const FIRST = reseeding([PROCESS], [])
+const FIRST_COUNTING = reseeding([PROCESS], [COUNT])
 
 /** Reads how many statements were prepared in SQL. The reset contains one SELECT, and counting adds another. */
 export const preparedInSql = (tags: ReadonlyArray<CommandTag>): number => {

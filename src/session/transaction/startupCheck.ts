@@ -76,7 +76,7 @@ export const findLost = (session: Session, startup: StartupSettings, done: (isLo
 
 /** Selects one row if the setting comes from elsewhere, and is not what was configured. */
 const question = ([name, value]: readonly [string, string]): string =>
-  `SELECT 1 WHERE NOT coalesce(pg_catalog.current_setting(${quoteText(name)}, true) OPERATOR(pg_catalog.=) ${quoteText(value)}, false)
+  `SELECT 1 WHERE (pg_catalog.current_setting(${quoteText(name)}, true) OPERATOR(pg_catalog.=) ${quoteText(value)}) IS NOT TRUE
   AND NOT EXISTS (SELECT FROM pg_catalog.pg_settings AS s
     WHERE pg_catalog.lower(s.name) OPERATOR(pg_catalog.=) ${quoteText(name.toLowerCase())}
       AND s.source OPERATOR(pg_catalog.=) ANY (ARRAY['client', 'session']))`

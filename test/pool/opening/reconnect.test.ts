@@ -27,6 +27,10 @@ describe("a failure to connect", () => {
     assert.isFalse(isConnectErrorTransient(attempt("a", "startup", "HTTP")))
   })
 
+  it("may pass if the server has closed the connection during the negotiation of TLS, as one that stops does", () => {
+    assert.isTrue(isConnectErrorTransient({ ...attempt("a", "tls"), wasClosed: true }))
+  })
+
   it("does not pass if one address of the only host answers wrongly, in whichever order", () => {
     assert.isFalse(isConnectErrorTransient(attempt("localhost", "tcp"), attempt("localhost", "startup", "HTTP")))
     assert.isFalse(isConnectErrorTransient(attempt("localhost", "tls"), attempt("localhost", "tcp")))

@@ -90,35 +90,44 @@ const line = (asked: Asked, port: number, row: Row) =>
   }).pipe(Effect.map((answers) => answers.join(" ")))
 
 /** One for the whole table. */
-class Rig extends Context.Service<Rig, PresentingServer & { readonly library: Libpq | undefined }>()("test/TlsMatrix") {
+class Rig extends Context.Service<
+  Rig,
+  PresentingServer & { readonly major: number; readonly library: Libpq | undefined }
+>()("test/TlsMatrix") {
   static readonly layer = Layer.effect(
     Rig,
     Effect.gen(function* () {
       yield* Effect.addFinalizer(() => Effect.sync(() => fs.rmSync(directory, { recursive: true, force: true })))
-      return { ...(yield* presentingServer(root)), library: yield* libpq() }
+      const presenting = yield* presentingServer(root)
+      const [version] = yield* presenting.run("SHOW server_version_num")
+      const major = Math.floor(Number(version?.["server_version_num"]) / 10_000)
+      return { ...presenting, major, library: yield* libpq }
     })
   )
 }
 
+/** Some have hundreds of connections, which take 4 seconds on a machine that has nothing else to do. */
+const PATIENCE_MILLIS = 120_000
+
 layer(Rig.layer, { excludeTestServices: true })("with every sslMode, a client meets", (it) => {
   for (const [what, shown, rows] of table) {
-    it.effect(what, () =>
-      Effect.gen(function* () {
-        const rig = yield* Rig
-        const { library, present, server } = rig
-        yield* present(shown[0]!, ...shown.slice(1))
-        const found: Record<string, string> = {}
-        const wanted: Record<string, string> = {}
-        for (const [how, row] of Object.entries(rows)) {
-          wanted[`${what} ${how}`] = row.is
-          found[`${what} ${how}`] = yield* line(ours(seenBy(rig)), server.port, row)
-          if (library === undefined) continue
-          wanted[`libpq: ${what} ${how}`] = row.libpq?.[0] ?? row.is
-          found[`libpq: ${what} ${how}`] = yield* line(theirs(library), server.port, row)
-        }
-        assert.deepStrictEqual(found, wanted)
-      })
-    )
+    const body = Effect.gen(function* () {
+      const rig = yield* Rig
+      const { library, present, server } = rig
+      yield* present(shown[0]!, ...shown.slice(1))
+      const found: Record<string, string> = {}
+      const wanted: Record<string, string> = {}
+      for (const [how, row] of Object.entries(rows)) {
+        if (row.since !== undefined && row.since > rig.major) continue
+        wanted[`${what} ${how}`] = row.is
+        found[`${what} ${how}`] = yield* line(ours(seenBy(rig)), server.port, row)
+        if (library === undefined) continue
+        wanted[`libpq: ${what} ${how}`] = row.libpq?.[0] ?? row.is
+        found[`libpq: ${what} ${how}`] = yield* line(theirs(library), server.port, row)
+      }
+      assert.deepStrictEqual(found, wanted)
+    })
+    it.effect(what, () => body, PATIENCE_MILLIS)
   }
 
   for (const [what, part, row] of actors) {

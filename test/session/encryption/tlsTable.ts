@@ -110,6 +110,8 @@ export interface Row {
   readonly host?: string
   readonly user?: string
   readonly database?: string
+  /** The first major of PostgreSQL that can do it. */
+  readonly since?: number
   /** The files in `~/.postgresql`. */
   readonly home?: Readonly<Record<string, string>>
   /** What the URL asks for besides. The root certificate is asked for unless it is undefined here. */
@@ -167,7 +169,7 @@ export const table: ReadonlyArray<
         keys: { ssl_min_protocol_version: "TLSv1", ssl_max_protocol_version: "TLSv1.1" },
         is: "clear clear clear no no no"
       },
-      directly: { keys: { sslnegotiation: "direct" }, is: "no no no TLS TLS TLS" },
+      directly: { since: 17, keys: { sslnegotiation: "direct" }, is: "no no no TLS TLS TLS" },
       "for a role that only TLS lets in": { user: "tls_only_user", is: "no TLS TLS TLS TLS TLS" },
       "for a role that TLS does not let in": { user: "plain_only_user", is: "clear clear clear no no no" },
       "for a wrong password": { user: "wrong", is: "no no no no no no" },
@@ -195,6 +197,7 @@ export const table: ReadonlyArray<
         is: "no no no no no no"
       },
       "with protocol 3.2": {
+        since: 18,
         keys: { min_protocol_version: "3.2", max_protocol_version: "3.2" },
         is: "clear clear TLS TLS TLS TLS"
       }

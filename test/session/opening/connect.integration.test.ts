@@ -218,6 +218,7 @@ if (features.tls) {
           const error = yield* refusal({ sslMode, sslRootCert: pem("other-ca.crt") })
           if (error._tag !== "ConnectError") return assert.fail(String(error))
           assert.strictEqual(error.stage, "tls")
+          assert.strictEqual(error.attempts[0]?.wasClosed, undefined)
           assert.match(error.message, /certificate/)
           yield* letIn({ sslMode, sslRootCert: pem("ca.crt") })
         })

@@ -141,6 +141,7 @@ describe("an attempt to connect", () => {
           leave(peer)
           const error = yield* failureOf(connecting)
           assert.strictEqual(error._tag, encrypted === true ? "ConnectError" : "ConnectionLostError")
+          if (encrypted === true) assert.isTrue(asConnectError(error).attempts[0]?.wasClosed)
           yield* peer.closed
         }).pipe(Effect.scoped)
       )

@@ -112,7 +112,7 @@ const requests: ReadonlyArray<
 class Rig extends Context.Service<Rig, { readonly library: Libpq | undefined }>()("test/LibpqAtStartup") {
   static readonly layer = Layer.effect(
     Rig,
-    Effect.map(libpq(), (library) => ({ library }))
+    Effect.map(libpq, (library) => ({ library }))
   )
 }
 

@@ -6,7 +6,7 @@
  */
 import { createInterface } from "node:readline"
 import koffi from "koffi"
-import type { LibpqAnswer, LibpqQuestion } from "./libpq.ts"
+import { type LibpqAnswer, type LibpqQuestion, READY } from "./messages.ts"
 
 const [path] = process.argv.slice(2)
 if (path === undefined) throw new Error("child: no path of libpq")
@@ -24,6 +24,8 @@ const clear = library.func("void PQclear(void *)")
 const finish = library.func("void PQfinish(void *)")
 
 const CONNECTION_OK = 0
+/** The tests state what libpq 18 does. */
+const OLDEST_VERSION = 180_000
 
 const answerTo = ({ conninfo, home = "/nonexistent", sql }: LibpqQuestion): LibpqAnswer => {
   process.env["HOME"] = home
@@ -41,6 +43,9 @@ const answerTo = ({ conninfo, home = "/nonexistent", sql }: LibpqQuestion): Libp
   }
 }
 
+const libVersion = library.func("int PQlibVersion()")
+if (Number(libVersion()) < OLDEST_VERSION) process.exit()
+process.stdout.write(`${READY}\n`)
 createInterface({ input: process.stdin }).on("line", (line) => {
   const question: LibpqQuestion = JSON.parse(line)
   process.stdout.write(`${JSON.stringify(answerTo(question))}\n`)

@@ -45,7 +45,7 @@ class Rig extends Context.Service<Rig, PresentingServer & { readonly library: Li
   static readonly layer = Layer.effect(
     Rig,
     Effect.gen(function* () {
-      return { ...(yield* presentingServer(root)), library: yield* libpq() }
+      return { ...(yield* presentingServer(root)), library: yield* libpq }
     })
   )
 }
