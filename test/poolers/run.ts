@@ -18,6 +18,7 @@ import type * as PgConfig from "../../src/PgConfig.ts"
 import * as PgPool from "../../src/PgPool.ts"
 import { startEmbedded } from "../support/server/embedded.ts"
 import type { PgServer } from "../support/server/server.ts"
+import { accepts } from "./endpoints/daemon.ts"
 import { type Endpoint, endpoints, missing } from "./endpoints/endpoints.ts"
 import { type Outcome, type Row, tableOf, writeTable } from "./table.ts"
 import { many } from "./uses/many.ts"
@@ -115,12 +116,22 @@ const rowOf = async (endpoint: Endpoint, server: PgServer, uses: ReadonlyArray<U
   const through = async (some: ReadonlyArray<Use>): Promise<ReadonlyArray<Outcome>> => {
     const { port, stop } = await endpoint.start(server)
     const settings = settingsFor(server, port, endpoint)
-    const outcomes = Effect.forEach(some, (use) => Effect.tap(outcomeOf(use, settings, lines), report))
+    const outcomes: Array<Outcome> = []
+    let isDown = false
+    const each = (use: Use) =>
+      Effect.gen(function* () {
+        if (isDown) return
+        const outcome = yield* outcomeOf(use, settings, lines)
+        isDown = !(yield* Effect.promise(() => accepts(port)))
+        outcomes.push(isDown ? ended(use) : outcome)
+        yield* report(outcomes.at(-1) ?? outcome)
+      })
     try {
-      return await Effect.runPromise(Effect.provide(whileBusy(settings, outcomes), logger))
+      await Effect.runPromise(Effect.provide(whileBusy(settings, Effect.forEach(some, each)), logger))
     } finally {
       await stop()
     }
+    return isDown ? [...outcomes, ...(await through(some.slice(outcomes.length)))] : outcomes
   }
   console.log(endpoint.name)
   const dangerous = uses.filter(({ copiesIn }) => endpoint.diesOfCopyIn === true && copiesIn === true)

@@ -6,12 +6,11 @@
 
 import { mayBeSetAgain } from "./startupSettings.ts"
 
-/** What is known about the statements that sessions have prepared under names. */
-const Statements = { kept: 0, suspectedLost: 1, lost: 2 } as const
-type Statements = (typeof Statements)[keyof typeof Statements]
-
 export class Pooler {
-  private statements: Statements = Statements.kept
+  /** Whether no session may rely on a statement that was prepared under a name. */
+  losesStatements = false
+  /** Whether it is certain that a pooler is the reason. */
+  private isProven = false
   /** Whether sessions have process ids that are none of the server's. */
   isThere = false
   private hasMoved = false
@@ -24,11 +23,6 @@ export class Pooler {
   readonly ignored = new Set<string>()
   private readonly said = new Set<string>()
   private write: ((line: string) => void) | undefined
-
-  /** Whether no session may rely on a statement that was prepared under a name. */
-  get losesStatements(): boolean {
-    return this.statements !== Statements.kept
-  }
 
   /** Whether a session does not keep its server process from one transaction to the next. */
   get movesSessions(): boolean {
@@ -54,17 +48,18 @@ export class Pooler {
 
   /** A statement was not where a session had prepared it, and the reason is not known yet. */
   suspectLoss(): void {
-    if (this.statements === Statements.kept) this.statements = Statements.suspectedLost
+    this.losesStatements = true
   }
 
   /** A statement was missing because SQL had deallocated it. */
   clear(): void {
-    if (this.statements === Statements.suspectedLost) this.statements = Statements.kept
+    if (!this.isProven) this.losesStatements = false
   }
 
   /** A pooler has moved a session away from the server process on which it had prepared a statement. */
   losesStatement(): void {
-    this.statements = Statements.lost
+    this.losesStatements = true
+    this.isProven = true
     this.moved()
     this.say(STATEMENTS_LOST)
   }

@@ -89,7 +89,8 @@ export class StatementCache implements Statements {
       this.evict(found)
       return undefined
     }
-    if (found.name !== "" && !this.keepsNames) return this.withoutName(found)
+    // No calls here, because every query passes.
+    if (this.pooler.losesStatements && found.name !== "" && this.limits.mode === "auto") return this.withoutName(found)
     if (found !== newest) {
       this.statements.delete(key)
       this.statements.set(key, found)

@@ -141,7 +141,8 @@ export class StatementInUse {
     if (this.doubted !== undefined) return undefined
     this.remembered = rememberedIn(this.statements, this.key, this.session.catalogue)
     this.isRemembered = this.remembered !== undefined
-    return (this.known = this.remembered && this.trusted(this.remembered))
+    if (this.remembered === undefined || !this.session.statements.pooler.isThere) return (this.known = this.remembered)
+    return (this.known = this.trusted(this.remembered))
   }
 
   /** Leaves out the name of a statement if a transaction would not survive that the server lacks it. */

@@ -12,8 +12,8 @@ export const poolerMutants: ReadonlyArray<Mutant> = [
     edits: [
       {
         file: "session/pooler/pooler.ts",
-        find: "return this.statements !== Statements.kept",
-        replace: "return this.statements === undefined"
+        find: "    this.losesStatements = true\n    this.isProven = true\n",
+        replace: "    this.isProven = true\n"
       }
     ],
     test: LOST_NAME,

@@ -109,7 +109,8 @@ const untilListening = async (child: ChildProcess, port: number): Promise<void> 
   }
 }
 
-const accepts = (port: number): Promise<boolean> =>
+/** Whether something listens on a port. */
+export const accepts = (port: number): Promise<boolean> =>
   new Promise((resolve) => {
     const socket = net.connect(port, "127.0.0.1")
     socket.once("connect", () => {
