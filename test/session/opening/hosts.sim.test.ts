@@ -35,6 +35,8 @@ const letIn = (peer: Peer, ...parameters: ReadonlyArray<readonly [string, string
     )
   })
 
+const noAnswer = (millis: number) => `the client got no answer within ${millis} ms`
+
 describe("a host that does not answer", () => {
   it.live("costs its own bound only, and the next one is tried", () =>
     Effect.gen(function* () {
@@ -118,7 +120,6 @@ describe("a host that does not answer", () => {
             reason.replace(/,? while.*|, but.*/, "")
           )
         })
-      const noAnswer = (millis: number) => `the client got no answer within ${millis} ms`
       assert.deepStrictEqual(yield* reasonsAfter(true), [noAnswer(400), "is a primary, which takes writes"])
       assert.deepStrictEqual(yield* reasonsAfter(true), ["is a primary, which takes writes", noAnswer(100)])
       assert.deepStrictEqual(yield* reasonsAfter(false), [noAnswer(400), noAnswer(400)])
