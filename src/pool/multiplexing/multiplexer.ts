@@ -23,7 +23,7 @@ import { Seat } from "./seat.ts"
 import type { Borrower } from "../borrower.ts"
 import type { SessionPool } from "../sessionPool.ts"
 import { type Seating, SharedCall, type Waiting } from "./sharedCall.ts"
-import { type ShareableStatement, ShortStatements } from "./shortStatements.ts"
+import { MAX_SHORT_MILLIS, type ShareableStatement, ShortStatements } from "./shortStatements.ts"
 
 /** One of so many statements that could be shared is timed while there is a connection for each. */
 const TIMED_EACH = 8
@@ -83,12 +83,13 @@ export class Multiplexer implements Seating, Stopwatch {
 
   /** A session was lent for one statement, which is to be timed. */
   lent(session: Session): void {
-    this.roundTrips.measure(session)
+    this.roundTrips.measureIfNeeded(session)
   }
 
   ran(session: Session, sql: string, millis: number | undefined): void {
     if (session.residue.isSoiled) return this.short.soils(sql)
     if (millis === undefined) return
+    if (millis > MAX_SHORT_MILLIS) this.roundTrips.isNeeded = true
     this.roundTrips.saw(session, millis)
     const roundTrip = this.roundTrips.of(session)
     this.short.ran(sql, millis - roundTrip, roundTrip)
@@ -150,7 +151,7 @@ export class Multiplexer implements Seating, Stopwatch {
    */
   take(member: Member): void {
     this.expected--
-    this.roundTrips.measure(member.session)
+    this.roundTrips.measureIfNeeded(member.session)
     const seat = new Seat(member, this.roundTrips)
     this.seats.add(seat)
     this.seatWaiting(seat)

@@ -4,7 +4,7 @@
  */
 
 /** A statement that takes longer delays others by more than a connection of its own would cost. */
-const MAX_SHORT_MILLIS = 5
+export const MAX_SHORT_MILLIS = 5
 /** A run that takes longer is late. Everything that was sent behind it waits. */
 const LATE_MILLIS = 20
 /** The share of late runs with which a statement is still shared: it is long for some parameters if there are more. */
