@@ -9,6 +9,7 @@ import type * as Scope from "effect/Scope"
 import type * as PgConnection from "../../src/PgConnection.ts"
 import type * as PgError from "../../src/PgError.ts"
 import * as PgPool from "../../src/PgPool.ts"
+import { TIMED_EACH } from "../../src/pool/multiplexing/multiplexer.ts"
 import { TestDatabase } from "./database.ts"
 import { eventually } from "./live.ts"
 
@@ -21,7 +22,7 @@ export const multiplexingPool = (
 
 /** Runs a statement until the pool knows that it is short: it is shared from then on. */
 export const learn = (pool: PgPool.PgPool, sql: string, params: ReadonlyArray<unknown> = []): Effect.Effect<void> =>
-  Effect.forEach([1, 2, 3], () => Effect.exit(pool.fetch(sql, params)), { discard: true })
+  Effect.forEach(Array.from({ length: 3 * TIMED_EACH }), () => Effect.exit(pool.fetch(sql, params)), { discard: true })
 
 /** Borrows a connection until it is told to give it back. */
 export const hold = (pool: PgPool.PgPool) =>

@@ -25,8 +25,8 @@ import type { SessionPool } from "../sessionPool.ts"
 import { type Seating, SharedCall, type Waiting } from "./sharedCall.ts"
 import { MAX_SHORT_MILLIS, type ShareableStatement, ShortStatements } from "./shortStatements.ts"
 
-/** One of so many statements that could be shared is timed while there is a connection for each. */
-const TIMED_EACH = 8
+/** Of the statements that have a connection to themselves because one is idle, one in so many is timed. */
+export const TIMED_EACH = 8
 
 /** How often to look for silent connections, and for calls whose time is up. */
 const WATCH_MILLIS = 20
@@ -49,7 +49,8 @@ export class Multiplexer implements Seating, Stopwatch {
   /** How many of the pool's sessions have been requested and not yet received. */
   private expected = 0
   private watch: ReturnType<typeof setTimeout> | undefined
-  private untimed = 0
+  /** How many statements have had a connection to themselves because one was idle. */
+  private alone = 0
 
   constructor(pool: SessionPool, limits: MultiplexLimits) {
     this.pool = pool
@@ -58,17 +59,9 @@ export class Multiplexer implements Seating, Stopwatch {
 
   call<A>(request: Request<A>): Effect.Effect<A, PgError.PgError> {
     // While a connection is idle, nothing is gained by sharing one.
-    if (this.pool.hasIdle) return call(this.pool, request, this.isTimed(request.sql) ? this : undefined)
+    if (this.pool.hasIdle) return call(this.pool, request, ++this.alone % TIMED_EACH === 0 ? this : undefined)
     const statement = this.short.find(request.sql, request.params)
     return statement === undefined ? call(this.pool, request, this) : this.shared(request, statement)
-  }
-
-  /** Whether to time a statement that has a connection to itself: until it is known to be short, then now and then. */
-  private isTimed(sql: string): boolean {
-    this.untimed++
-    if (this.untimed < TIMED_EACH && this.short.isShort(sql)) return false
-    this.untimed = 0
-    return true
   }
 
   private shared<A>(request: Request<A>, statement: ShareableStatement): Effect.Effect<A, PgError.PgError> {

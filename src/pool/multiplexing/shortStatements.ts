@@ -34,8 +34,11 @@ export interface ShareableStatement {
   readonly locksRows: boolean
 }
 
-interface Known extends ShareableStatement {
-  isShareable: boolean
+interface Known {
+  /** Undefined until the text has been looked at: many texts come once, and are never looked for. */
+  isShareable: boolean | undefined
+  /** Known together with `isShareable`. */
+  locksRows: boolean
   /** How long the server took in the last runs. */
   millis: number
   /** The share of late runs, of which the last ones count most. */
@@ -48,14 +51,13 @@ export class ShortStatements {
   /** The statement, if it may be shared with these parameters; otherwise undefined. */
   find(sql: string, params: ReadonlyArray<unknown> | undefined): ShareableStatement | undefined {
     const known = this.statements.get(sql)
-    if (known === undefined || !known.isShareable || !isShort(known)) return undefined
+    if (known === undefined || !isShort(known)) return undefined
+    if (known.isShareable === undefined) {
+      known.isShareable = SHAREABLE.test(sql) && !CHANGES_SESSION.test(sql)
+      known.locksRows = LOCKS_ROWS.test(sql)
+    }
+    if (!known.isShareable) return undefined
     return params !== undefined && isKnownToBeSmall(params) ? known : undefined
-  }
-
-  /** Whether the last runs of a statement were short. */
-  isShort(sql: string): boolean {
-    const known = this.statements.get(sql)
-    return known !== undefined && isShort(known)
   }
 
   /** Records how long the server took for a run on a connection with that network round trip. */
@@ -78,8 +80,7 @@ export class ShortStatements {
   private add(sql: string, millis: number): Known | undefined {
     if (sql.length > MAX_SQL_LENGTH) return undefined
     if (this.statements.size >= MAX_STATEMENTS) this.statements.delete(this.statements.keys().next().value ?? sql)
-    const isShareable = SHAREABLE.test(sql) && !CHANGES_SESSION.test(sql)
-    const known: Known = { isShareable, locksRows: LOCKS_ROWS.test(sql), millis, lateShare: 0 }
+    const known: Known = { isShareable: undefined, locksRows: false, millis, lateShare: 0 }
     this.statements.set(sql, known)
     return known
   }
