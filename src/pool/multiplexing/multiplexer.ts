@@ -138,16 +138,12 @@ export class Multiplexer implements Seating, Stopwatch {
     }
   }
 
-  /**
-   * Receives a session from the pool. It takes the waiting calls, also if others wait for a session of their own: those
-   * have had their turns before. If no call waits, the session goes back at once.
-   */
+  /** Receives a session from the pool. It takes the waiting calls; if there are none, it goes back at once. */
   take(member: Member): void {
     this.expected--
     this.roundTrips.measureIfNeeded(member.session)
     const seat = new Seat(member, this.roundTrips)
     this.seats.add(seat)
-    this.seatWaiting(seat)
     this.serve(seat)
   }
 
@@ -173,18 +169,18 @@ export class Multiplexer implements Seating, Stopwatch {
     this.serve(seat)
   }
 
-  /** Seats waiting calls on a session. */
-  private seatWaiting(seat: Seat): void {
-    const now = performance.now()
-    while (this.waiting.length > 0 && seat.canTakeMore(now)) {
-      const shared = this.waiting.shift()
-      if (shared !== undefined) this.seat(shared, seat)
-    }
-  }
-
-  /** Goes on with a session that may have room. */
+  /**
+   * Seats waiting calls on a session that may have room. If others wait for a session to themselves, it is the turn of
+   * those calls that waited when the session came.
+   */
   private serve(seat: Seat): void {
-    if (!this.othersWait) this.seatWaiting(seat)
+    const now = performance.now()
+    const askedUntil = this.othersWait ? seat.since : now
+    for (let next = this.waiting.peek(); next !== undefined && next.askedAt <= askedUntil; next = this.waiting.peek()) {
+      if (!seat.canTakeMore(now)) break
+      this.waiting.shift()
+      this.seat(next, seat)
+    }
     if (seat.running === 0 && this.seats.delete(seat)) {
       if (this.seats.size === 0) this.stopWatch()
       this.pool.release(seat.member)

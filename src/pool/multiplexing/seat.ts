@@ -30,6 +30,8 @@ export interface Seated {
 
 export class Seat {
   readonly member: Member
+  /** When the pool lent the session. */
+  readonly since = performance.now()
   /** How many of its calls still have a waiting caller. */
   running = 0
   /** The calls in the order of their answers. */
