@@ -1,25 +1,14 @@
 /** Decides whether it is worth trying to connect again, and after how long. */
 import type * as PgError from "../../PgError.ts"
+import { anotherHostMayDo } from "../../session/opening/hostLoop.ts"
 
 /**
  * Whether another attempt may succeed. A server that is starting, full, failing over or unreachable may recover in a
  * moment; a wrong password stays wrong, and so does a port on which another kind of server answers. Of several hosts one
  * is enough that may recover.
  */
-export const isTransient = (error: PgError.PgError): boolean => {
-  switch (error._tag) {
-    case "ConnectError":
-      return mayRecover(error)
-    case "ConnectionLostError":
-    case "CannotConnectNowError":
-    case "TooManyConnectionsError":
-    case "AdminShutdownError":
-    case "CrashShutdownError":
-      return true
-    default:
-      return false
-  }
-}
+export const isTransient = (error: PgError.PgError): boolean =>
+  error._tag === "ConnectError" ? mayRecover(error) : anotherHostMayDo(error)
 
 /** A host may not if one of its addresses has answered wrongly, although others may have refused the connection. */
 const mayRecover = ({ attempts, stage }: PgError.ConnectError): boolean => {

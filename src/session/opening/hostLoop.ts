@@ -99,7 +99,7 @@ const passesOf = ({ targetSessionAttrs }: ResolvedConfig): readonly [Role, Role?
   targetSessionAttrs === "prefer-standby" ? ["standby", "any"] : [targetSessionAttrs]
 
 /** A host that cannot be reached, that is going away or that refuses to serve is passed over. */
-const anotherHostMayDo = (error: PgError.PgError): boolean => {
+export const anotherHostMayDo = (error: PgError.PgError): boolean => {
   switch (error._tag) {
     case "ConnectError":
     case "ConnectionLostError":
