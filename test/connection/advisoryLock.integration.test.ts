@@ -31,12 +31,15 @@ const makers: ReadonlyArray<readonly [string, Made]> = [
   ["a pool that multiplexes", livePool({ maxConnections: 2, multiplex: true })]
 ]
 
+/** A condition for the locks of this database. */
+const HERE = "database = (SELECT oid FROM pg_database WHERE datname = current_database())"
+
 /** How many sessions hold advisory locks in this database, or wait for one. */
 const locks = (observer: PgConnection.Queryable, isGranted: boolean) =>
   valueOf(
     observer,
     `SELECT count(*)::int4 FROM pg_locks WHERE locktype = 'advisory' AND granted = $1
-     AND database = (SELECT oid FROM pg_database WHERE datname = current_database())`,
+     AND ${HERE}`,
     [isGranted]
   )
 
@@ -123,7 +126,8 @@ for (const [what, make] of makers) {
       Effect.gen(function* () {
         const observer = yield* liveConnection()
         const pg = yield* make
-        const owner = valueOf(observer, "SELECT pid FROM pg_locks WHERE locktype = 'advisory'")
+        // Other tests have locks in their databases.
+        const owner = valueOf(observer, `SELECT pid FROM pg_locks WHERE locktype = 'advisory' AND ${HERE}`)
         const committed: Array<string> = []
         const inside = Effect.gen(function* () {
           assert.strictEqual(yield* backendOf(pg), yield* owner)
