@@ -8,6 +8,7 @@ import { migratorMutants } from "./migrator.ts"
 import { openingMutants } from "./opening.ts"
 import { poolerMutants } from "./pooler.ts"
 import { readsMutants } from "./reads.ts"
+import { sharingMutants } from "./sharing.ts"
 
 export interface Edit {
   /** Relative to src. */
@@ -47,6 +48,7 @@ export const mutants: ReadonlyArray<Mutant> = [
   ...migratorMutants,
   ...openingMutants,
   ...readsMutants,
+  ...sharingMutants,
   {
     what: "sends undefined as NULL",
     edits: [
