@@ -126,7 +126,8 @@ layer(TestDatabase.layer, { excludeTestServices: true })("a pool that multiplexe
       yield* learn(pool, count)
       const busy = yield* Effect.forkChild(
         Effect.all(
-          Array.from({ length: 50 }, () => Effect.forever(pool.fetchValue(count))),
+          // More than all connections take at once, so that some always wait.
+          Array.from({ length: 500 }, () => Effect.forever(pool.fetchValue(count))),
           { concurrency: "unbounded" }
         ),
         { startImmediately: true }
