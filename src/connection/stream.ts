@@ -15,7 +15,7 @@ import * as Stream from "effect/Stream"
 import type { ObjectRow } from "../codec/rowReader.ts"
 import * as PgError from "../PgError.ts"
 import { closePortal, type Page, page, Portal, type PortalOptions } from "../session/request/portal.ts"
-import type { Request } from "../session/request/request.ts"
+import { type Request, withExchange } from "../session/request/request.ts"
 import { PLAIN_LEVEL, type TransactionLevel, type Restore } from "../session/transaction/transactionLevel.ts"
 import type { Router } from "./router.ts"
 import { decodeRows } from "./rowSchema.ts"
@@ -239,14 +239,10 @@ class Reading {
     return Effect.suspend(() => {
       const at = this.level.innermost
       let isAsked = false
-      const noting: Request<Page<Row>> = {
-        sql: request.sql,
-        params: request.params,
-        exchange: (session, resume) => {
-          isAsked = true
-          return request.exchange(session, resume)
-        }
-      }
+      const noting = withExchange<Page<Row>>(request, (session, resume) => {
+        isAsked = true
+        return request.exchange(session, resume)
+      })
       return Effect.catch(at.run(noting), (error) =>
         isAsked || at === this.level || !at.isOver || this.level.isOver ? Effect.fail(error) : this.asked(request)
       )

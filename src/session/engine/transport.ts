@@ -67,9 +67,9 @@ type OpenError = PgError.ConnectError | PgError.ProtocolError
 export type Restore = <A, E, R>(effect: Effect.Effect<A, E, R>) => Effect.Effect<A, E, R>
 
 /**
- * Opens a transport and negotiates encryption according to `sslMode`, as libpq does: `allow` stands for a connection that
- * has to be encrypted, because whoever calls this tries without TLS first. If interrupted, it leaves nothing behind. Call
- * it in an uninterruptible region: otherwise an interruption right after it could lose a transport that is still open.
+ * Opens a transport and negotiates encryption according to `sslMode`, as libpq does. With `allow` it insists on
+ * encryption, because the caller has already tried to connect without. If it is interrupted, it closes what it has
+ * opened. Call it in an uninterruptible region: otherwise an interruption right after it could lose an open transport.
  * `reachedTls` is called when TLS begins to be negotiated.
  */
 export const open = (

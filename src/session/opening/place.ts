@@ -15,7 +15,7 @@ export const placeAt = ({ address, host }: Candidate, stage: PgError.ConnectStag
     ? { host: host.path, port: undefined, address: undefined, stage }
     : { host: host.host, port: host.port, address: address._tag === "Tcp" ? address.host : undefined, stage }
 
-/** The same error with its place, which only the server's own errors have already. */
+/** Adds the place to an error. An error that the server sent has its place already. */
 export const placed = (error: PgError.PgError, candidate: Candidate): PgError.PgError => {
   const place = placeAt(candidate, "startup")
   switch (error._tag) {

@@ -32,7 +32,7 @@ export interface Request<A> {
   commented?(comment: string): Request<A>
 }
 
-/** The same request with another exchange. */
+/** Copies a request, but has `exchange` make its exchange. */
 export const withExchange = <A>(
   { mayHaveNoEffect, params, sql }: Request<unknown>,
   exchange: (session: Session, resume: Resume<A>) => Exchange
