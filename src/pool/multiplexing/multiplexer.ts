@@ -1,10 +1,8 @@
 /**
- * Runs many short statements on few connections. A connection that the multiplexer holds accepts a statement while
- * others on it are still unanswered. The multiplexer uses an idle connection of the pool first, then the held
- * connection with the fewest statements. A connection accepts no more if an answer is late, or if its last statement
- * may have to wait for a lock. A statement for which there is no room waits, and the multiplexer then queues in the
- * pool with the callers that want a connection to themselves.
- *
+ * Runs many short statements on few connections. While a connection of the pool is idle, a statement has it to itself.
+ * Otherwise it joins the connection with the fewest statements among those that the multiplexer holds. Such a connection
+ * accepts no more if an answer is late, or if its last statement may have to wait for a lock. A statement for which there
+ * is no room waits, and the multiplexer then queues in the pool with the callers that want a connection to themselves.
  *
  * No statement waits forever for another one. A statement that has not been written leaves a connection that has fallen
  * silent; one that has been written gives up after `acquireTimeout`. These times are measured by the system's clock,

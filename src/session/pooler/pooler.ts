@@ -3,7 +3,6 @@
  * give each transaction of a session another server process, and then the session loses what it has made on the first
  * one. Each finding holds for all sessions, and is logged once.
  */
-
 import { mayBeSetAgain } from "./startupSettings.ts"
 
 export class Pooler {

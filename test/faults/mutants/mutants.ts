@@ -1,5 +1,4 @@
 /** Ways to break the client on purpose, each with the tests that have to notice. The product has no switch for them. */
-
 import { beginMutants } from "./begin.ts"
 import { hostMutants } from "./hosts.ts"
 import { knowledgeMutants } from "./knowledge.ts"
