@@ -6,7 +6,7 @@ import * as path from "node:path"
 import { fileURLToPath } from "node:url"
 import * as PgConfig from "../../../src/PgConfig.ts"
 import { connect } from "../../../src/session/opening/connect.ts"
-import type { Libpq } from "./library.ts"
+import type { Libpq } from "../../support/libpq/library.ts"
 import type { Attempt, Recorder, Script, ServerName } from "./recorder.ts"
 
 /**

@@ -68,7 +68,7 @@ const theirs =
   (library: Libpq): Asked =>
   (conninfo, home) =>
     Effect.map(library.ask({ conninfo, home }), (answer) =>
-      "error" in answer ? "no" : answer.encrypted ? "TLS" : "clear"
+      !answer.isConnected ? "no" : answer.encrypted ? "TLS" : "clear"
     )
 
 let homes = 0

@@ -136,7 +136,7 @@ const ours = (actor: TlsActor, keys: Keys) =>
   )
 
 const theirs = (library: Libpq, actor: TlsActor, keys: Keys) =>
-  Effect.map(library.ask({ conninfo: urlOf(actor, keys) }), (answer) => endingOf(actor, !("error" in answer)))
+  Effect.map(library.ask({ conninfo: urlOf(actor, keys) }), (answer) => endingOf(actor, answer.isConnected))
 
 const inClear = (welcome: Buffer) => tlsActor({ answer: Buffer.from("N"), after: "no TLS", welcome, leaves: true })
 const encrypted = (welcome: Buffer) => tlsActor({ answer: Buffer.from("S"), after: overTls, welcome, leaves: true })

