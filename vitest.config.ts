@@ -21,6 +21,7 @@ const LONG = [
   "test/bench*.test.ts",
   "test/cluster/**/*.test.ts",
   "test/examples.integration.test.ts",
+  "test/docs.integration.test.ts",
   "test/package.test.ts",
   "test/docstrings.test.ts",
   "test/editorHover.test.ts",

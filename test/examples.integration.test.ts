@@ -3,74 +3,14 @@
  * says.
  */
 import { assert, describe, it } from "@effect/vitest"
-import { spawn } from "node:child_process"
 import * as fs from "node:fs"
-import { text } from "node:stream/consumers"
-import { fileURLToPath } from "node:url"
-import pg from "pg"
-import { createDatabase } from "./support/database.ts"
 import { blocks } from "./support/readme.ts"
+import { PROGRAM_TIMEOUT_MILLIS, runProgram } from "./support/runProgram.ts"
 
 const directory = new URL("../examples/", import.meta.url)
 const examples = fs.readdirSync(directory).filter((file) => file.endsWith(".ts"))
 
-const EXAMPLE_TIMEOUT_MILLIS = 60_000
-
-/** Everything that the example wrote, after its exit code. */
-const outcome = async (example: string, url: string): Promise<string> => {
-  const child = spawn(process.execPath, [fileURLToPath(new URL(example, directory))], {
-    env: { ...process.env, EFFECTPG_TEST_URL: url },
-    stdio: ["ignore", "pipe", "pipe"],
-    timeout: EXAMPLE_TIMEOUT_MILLIS
-  })
-  const ended = new Promise<string>((resolve, reject) => {
-    child.once("error", reject)
-    child.once("close", (code, signal) => resolve(`${code ?? signal}`))
-  })
-  const [exit, output, complaint] = await Promise.all([ended, text(child.stdout), text(child.stderr)])
-  return `exit ${exit}\n${output}${complaint}`
-}
-
-interface Run {
-  readonly result: string
-  /** The schemas that the example has made and not dropped, and the tables in `public`. */
-  readonly leftovers: ReadonlyArray<string>
-}
-
-/** Runs each example once, even if several tests want its output. */
-const runs = new Map<string, Promise<Run>>()
-
-const runOf = (example: string): Promise<Run> => {
-  const known = runs.get(example)
-  if (known !== undefined) return known
-  const fresh = runInOwnDatabase(example)
-  runs.set(example, fresh)
-  return fresh
-}
-
-const runInOwnDatabase = async (example: string): Promise<Run> => {
-  const database = await createDatabase()
-  try {
-    const result = await outcome(example, database.url)
-    return { result, leftovers: await leftoversIn(database.url) }
-  } finally {
-    await database.drop()
-  }
-}
-
-const leftoversIn = async (url: string): Promise<ReadonlyArray<string>> => {
-  const client = new pg.Client(url)
-  await client.connect()
-  try {
-    const { rows } = await client.query<{ name: string }>(
-      `SELECT nspname AS name FROM pg_namespace WHERE nspname !~ '^(pg_.*|information_schema|public)$'
-       UNION ALL SELECT tablename FROM pg_tables WHERE schemaname = 'public'`
-    )
-    return rows.map(({ name }) => name)
-  } finally {
-    await client.end()
-  }
-}
+const runOf = (example: string) => runProgram(new URL(example, directory))
 
 describe("examples", () => {
   it.each(examples)(
@@ -80,7 +20,7 @@ describe("examples", () => {
       assert.match(result, /^exit 0\n./, result)
       assert.isEmpty(leftovers)
     },
-    EXAMPLE_TIMEOUT_MILLIS
+    PROGRAM_TIMEOUT_MILLIS
   )
 
   it(
@@ -90,7 +30,7 @@ describe("examples", () => {
       assert.isNotEmpty(blocks("text"))
       for (const block of blocks("text")) assert.include(result, `\n${block}\n`)
     },
-    EXAMPLE_TIMEOUT_MILLIS
+    PROGRAM_TIMEOUT_MILLIS
   )
 
   it(
@@ -103,7 +43,7 @@ describe("examples", () => {
       // It was 14 to 20 times as many on a machine with 14 busy processes for 2 cores.
       assert.isAbove(own, 5 * shared, result)
     },
-    EXAMPLE_TIMEOUT_MILLIS
+    PROGRAM_TIMEOUT_MILLIS
   )
 
   it(
@@ -124,7 +64,7 @@ describe("examples", () => {
       assert.deepInclude(report, { recipient: "nobody", state: "given up", attempts: 3, senders: "" })
       assert.lengthOf(result.match(/^worker \d goes home$/gm) ?? [], 3)
     },
-    EXAMPLE_TIMEOUT_MILLIS
+    PROGRAM_TIMEOUT_MILLIS
   )
 
   it(
@@ -135,7 +75,7 @@ describe("examples", () => {
       assert.match(result, /^todo 2 of \d{4}-.*Z: write to Ada, done$/m)
       assert.notMatch(result, /^todo 1 of/m, result)
     },
-    EXAMPLE_TIMEOUT_MILLIS
+    PROGRAM_TIMEOUT_MILLIS
   )
 
   it(
@@ -155,7 +95,7 @@ describe("examples", () => {
         `ship by process ${other}`
       ])
     },
-    EXAMPLE_TIMEOUT_MILLIS
+    PROGRAM_TIMEOUT_MILLIS
   )
 
   it(
@@ -167,7 +107,7 @@ describe("examples", () => {
       assert.match(result, /^south has 20 shards$/m)
       assert.match(result, /^80 deposits are made, 80 of them different$/m)
     },
-    EXAMPLE_TIMEOUT_MILLIS
+    PROGRAM_TIMEOUT_MILLIS
   )
 
   it(
@@ -180,7 +120,7 @@ describe("examples", () => {
       assert.match(result, /^picture 7 took 2 attempts$/m)
       assert.match(result, /^40 thumbnails of 40 pictures$/m)
     },
-    EXAMPLE_TIMEOUT_MILLIS
+    PROGRAM_TIMEOUT_MILLIS
   )
 
   it(
@@ -191,6 +131,6 @@ describe("examples", () => {
       assert.match(result, /^the query was canceled$/m)
       assert.include(result, "[ { title: 'Emma' }, { title: 'Persuasion' } ]")
     },
-    EXAMPLE_TIMEOUT_MILLIS
+    PROGRAM_TIMEOUT_MILLIS
   )
 })

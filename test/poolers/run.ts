@@ -1,5 +1,5 @@
 /**
- * Runs some 60 kinds of use through real poolers and proxies, and writes the table of docs/deployment.md.
+ * Runs some 60 kinds of use through real poolers and proxies, and writes the table of docs/guide/deployment.md.
  *
  *   npm run poolers                     all endpoints; the table is written
  *   npm run poolers -- transaction      only endpoints whose name contains the text; the table is printed
@@ -27,7 +27,7 @@ import { statements } from "./uses/statements.ts"
 import { transactions } from "./uses/transactions.ts"
 import { Unexpected, type Use } from "./uses/use.ts"
 
-const PAGE = new URL("../../docs/deployment.md", import.meta.url)
+const PAGE = new URL("../../docs/guide/deployment.md", import.meta.url)
 const MAX_CONNECTIONS = 5
 const BUSY_CLIENTS = 3
 const PATIENCE = "25 seconds"

@@ -1,0 +1,70 @@
+/**
+ * Tests that the pages of the documentation are true: their code stands in programs that run, and what a page says that
+ * a program prints is what it prints.
+ */
+import { assert, describe, it } from "@effect/vitest"
+import * as fs from "node:fs"
+import { PROGRAM_TIMEOUT_MILLIS, runProgram } from "./support/runProgram.ts"
+
+const guide = new URL("../docs/guide/", import.meta.url)
+const code = new URL("../docs/code/", import.meta.url)
+const programs = fs.readdirSync(code).filter((file) => file.endsWith(".ts"))
+const pages = fs
+  .readdirSync(guide)
+  .filter((file) => file.endsWith(".md"))
+  .map((file) => ({ file, text: fs.readFileSync(new URL(file, guide), "utf8") }))
+
+interface Include {
+  readonly target: URL
+  readonly region: string | undefined
+}
+
+/** `<<< ../code/errors.ts#caught` */
+const includesOf = (text: string): ReadonlyArray<Include> =>
+  Array.from(text.matchAll(/^ *<<< (\S+?)(?:#(\w+))?(?:\{.*\})?(?: \[.*\])?$/gm), ([, target = "", region]) => ({
+    target: new URL(target, guide),
+    region
+  }))
+
+describe("a program of the documentation", () => {
+  it.each(programs)(
+    "%s runs to its end, leaves nothing, and prints what its page says",
+    async (program) => {
+      const { result, leftovers } = await runProgram(new URL(program, code))
+      assert.match(result, /^exit 0\n./, result)
+      assert.isEmpty(leftovers)
+      const printed = new URL(program.replace(/\.ts$/, ".out"), code)
+      if (fs.existsSync(printed)) assert.strictEqual(result, `exit 0\n${fs.readFileSync(printed, "utf8")}`)
+    },
+    PROGRAM_TIMEOUT_MILLIS
+  )
+
+  it("is shown on a page, and so is what it prints", () => {
+    const shown = new Set(pages.flatMap(({ text }) => includesOf(text).map(({ target }) => target.href)))
+    const forgotten = fs
+      .readdirSync(code)
+      .filter((file) => /\.(ts|out)$/.test(file) && !shown.has(new URL(file, code).href))
+    assert.deepStrictEqual(forgotten, [])
+  })
+})
+
+describe.each(pages)("the page $file", ({ text }) => {
+  it("has no TypeScript of its own", () => {
+    assert.notMatch(text, /^ *```(ts|typescript|js|javascript)\b/m)
+  })
+
+  it("includes files and regions that exist, of programs that run", () => {
+    for (const { target, region } of includesOf(text)) {
+      assert.match(target.pathname, /\/(docs\/code|examples)\/[\w/-]+\.\w+$/)
+      assert.isTrue(fs.existsSync(target), target.pathname)
+      if (region !== undefined) {
+        const lines = fs
+          .readFileSync(target, "utf8")
+          .split("\n")
+          .map((line) => line.trim())
+        assert.include(lines, `// #region ${region}`)
+        assert.include(lines, `// #endregion ${region}`)
+      }
+    }
+  })
+})
