@@ -4,6 +4,8 @@
  */
 import { assert, describe, it } from "@effect/vitest"
 import * as fs from "node:fs"
+import { sqlStates } from "../src/error/sqlState.generated.ts"
+import { PgError } from "../src/index.ts"
 import { PROGRAM_TIMEOUT_MILLIS, runProgram } from "./support/runProgram.ts"
 
 const guide = new URL("../docs/guide/", import.meta.url)
@@ -25,6 +27,11 @@ const includesOf = (text: string): ReadonlyArray<Include> =>
     target: new URL(target, guide),
     region
   }))
+
+const tags: ReadonlySet<string> = new Set([
+  ...Object.keys(PgError),
+  ...Object.values(sqlStates).flatMap((tags) => Object.values(tags))
+])
 
 describe("a program of the documentation", () => {
   it.each(programs)(
@@ -51,6 +58,14 @@ describe("a program of the documentation", () => {
 describe.each(pages)("the page $file", ({ text }) => {
   it("has no TypeScript of its own", () => {
     assert.notMatch(text, /^ *```(ts|typescript|js|javascript)\b/m)
+  })
+
+  it("names errors that exist", () => {
+    const names = Array.from(text.matchAll(/`(\w+Error)`/g), ([, name = ""]) => name)
+    assert.deepStrictEqual(
+      names.filter((name) => !tags.has(name)),
+      []
+    )
   })
 
   it("includes files and regions that exist, of programs that run", () => {
