@@ -4,6 +4,7 @@ import { NodeRuntime } from "@effect/platform-node"
 import { Config, Console, Context, Effect, Layer } from "effect"
 import { PgClient, type PgConnection, type PgError } from "../src/index.ts"
 
+// #region service
 interface Guestbook {
   readonly sign: (name: string, message: string) => Effect.Effect<void, PgError.PgError>
   readonly entries: Effect.Effect<ReadonlyArray<PgConnection.Row>, PgError.PgError>
@@ -23,13 +24,16 @@ const GuestbookLive = Layer.effect(
     }
   })
 )
+// #endregion service
 
+// #region layer
 // DATABASE_URL is required; POOL_SIZE is optional.
 const Database = PgClient.layerConfig({
   url: Config.Redacted("DATABASE_URL"),
   maxConnections: Config.Int("POOL_SIZE").pipe(Config.withDefault(5)),
   applicationName: "guestbook"
 })
+// #endregion layer
 
 const program = Effect.gen(function* () {
   const guestbook = yield* Guestbook

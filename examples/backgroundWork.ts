@@ -38,6 +38,7 @@ const workers = Effect.all(
   { concurrency: "unbounded" }
 )
 
+// #region service
 // A second client for the same database, with connections that no request can take.
 class Background extends PgClient.Service<Background>()("app/Background") {}
 
@@ -49,6 +50,7 @@ const Database = Layer.mergeAll(
 
 // The workers ask for `PgClient`. This gives them the other client, and changes nothing in them.
 const backgroundWorkers = Effect.provideServiceEffect(workers, PgClient.PgClient, Background)
+// #endregion service
 
 /** Runs the requests and the workers at once, until the requests are answered, and counts the jobs that were done. */
 const jobsDone = Effect.fn("jobsDone")(function* <E>(work: Effect.Effect<unknown, E, PgClient.PgClient | Background>) {

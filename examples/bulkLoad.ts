@@ -7,6 +7,7 @@ import { PgClient, type PgCopy } from "../src/index.ts"
 const READINGS = 500_000
 const SENSORS = 10
 
+// #region rows
 /** A year of temperatures, generated on demand: never more of them than the socket accepts. */
 const readings = Stream.range(0, READINGS - 1).pipe(
   Stream.map((n) => ({
@@ -16,6 +17,7 @@ const readings = Stream.range(0, READINGS - 1).pipe(
     note: n % 100_000 === 0 ? "calibrated" : null
   }))
 )
+// #endregion rows
 
 const BAR_CELLS = 40
 
@@ -41,8 +43,10 @@ const program = Effect.gen(function* () {
   const pg = yield* PgClient.PgClient
   yield* pg.execute("CREATE TABLE readings (id bigserial, sensor int, at timestamptz, celsius real, note text)")
 
+  // #region copy
   const { rowCount } = yield* pg.copyInRows({ table: "readings" }, readings, { onProgress: showProgress() })
   yield* Console.log(`\n${rowCount} rows are in`)
+  // #endregion copy
 
   // If the table rejects a row, the error names its number and column, and nothing of the COPY is kept.
   const flawed = Stream.concat(

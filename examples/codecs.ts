@@ -4,6 +4,7 @@ import { NodeRuntime } from "@effect/platform-node"
 import { Config, Console, Effect } from "effect"
 import { PgClient, PgTypes } from "../src/index.ts"
 
+// #region types
 // Reads json as the server's text, for programs that pass it on.
 const jsonText = PgTypes.codec({ name: "json", format: "text", decode: (text) => text, encode: String })
 
@@ -11,6 +12,7 @@ const Database = PgClient.layerConfig({
   url: Config.Redacted("DATABASE_URL"),
   types: [PgTypes.int8AsNumber, PgTypes.numericAsBigDecimal, PgTypes.hstore, jsonText]
 })
+// #endregion types
 
 const program = Effect.gen(function* () {
   const pg = yield* PgClient.PgClient

@@ -9,6 +9,7 @@ const PAGE = 5
 const show = (title: string, rows: ReadonlyArray<PgConnection.Row>) =>
   Console.log(`${title}: ${rows.map(({ word }) => word).join(" ")}`)
 
+// #region pages
 const browse = Effect.gen(function* () {
   const pg = yield* PgClient.PgClient
   const cursor = yield* pg.cursor("SELECT word FROM words ORDER BY id", { scroll: true })
@@ -21,7 +22,9 @@ const browse = Effect.gen(function* () {
   yield* show("skipping two", yield* cursor.fetch(PAGE))
   yield* show("the last word", Option.toArray(yield* cursor.last))
 })
+// #endregion pages
 
+// #region stream
 const summarise = Effect.gen(function* () {
   const pg = yield* PgClient.PgClient
   const words = pg.stream("SELECT word FROM words WHERE id > $1 ORDER BY id", [100], { fetchSize: 1_000 })
@@ -32,6 +35,7 @@ const summarise = Effect.gen(function* () {
   )
   yield* Console.log(`${yield* letters} letters in all`)
 })
+// #endregion stream
 
 const program = Effect.gen(function* () {
   const pg = yield* PgClient.PgClient

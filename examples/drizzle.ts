@@ -44,8 +44,10 @@ const program = Effect.gen(function* () {
   yield* pg.executeScript("DROP TABLE books; DROP TABLE authors")
 })
 
+// #region layer
 const Database = PgSqlClient.layerSqlPg.pipe(
   Layer.provideMerge(PgSqlClient.layerConfig({ url: Config.Redacted("DATABASE_URL") }))
 )
+// #endregion layer
 
 program.pipe(Effect.provide(Database), NodeRuntime.runMain)

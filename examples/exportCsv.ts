@@ -14,17 +14,23 @@ const program = Effect.gen(function* () {
     CREATE TABLE archive (LIKE orders)
   `)
 
+  // #region out
   const spring = { query: "SELECT * FROM orders WHERE ordered_at < $1 ORDER BY id", params: ["2026-06-01"] }
   yield* Stream.run(pg.copyOut(spring, { format: "csv", header: true }), files.sink(file))
+  // #endregion out
   const [header, first] = (yield* files.readFileString(file)).split("\n")
   yield* Console.log(`${header}\n${first}\n...`)
 
+  // #region in
   const { rowCount } = yield* pg.copyIn({ table: "archive" }, files.stream(file), { format: "csv", header: "match" })
   yield* Console.log(`${rowCount} orders are in the archive`)
+  // #endregion in
 
+  // #region rows
   // `copyOutRows` gives the rows themselves, with their types.
   const large = pg.copyOutRows({ query: "SELECT customer, total FROM archive WHERE total > 180" })
   yield* Stream.runForEach(large, (order) => Console.log(order))
+  // #endregion rows
 }).pipe(Effect.scoped)
 
 const Database = PgClient.layerConfig({ url: Config.Redacted("DATABASE_URL") })

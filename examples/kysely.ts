@@ -6,6 +6,7 @@ import { type Generated, type Kysely, sql } from "kysely"
 import { PgClient } from "../src/index.ts"
 import * as PgKysely from "../src/PgKysely.ts"
 
+// #region kysely
 interface Tables {
   readonly books: { readonly id: Generated<number>; readonly title: string }
 }
@@ -24,6 +25,7 @@ const replace = Effect.fn("replace")(function* (from: string, to: string) {
   })
   return yield* pg.withTransaction(both)
 })
+// #endregion kysely
 
 const program = Effect.gen(function* () {
   const db = yield* Database

@@ -9,12 +9,14 @@ import { SqlClient } from "effect/sql"
 import * as path from "node:path"
 import { PgMigrator, PgSqlClient } from "../src/index.ts"
 
+// #region migrate
 const Database = PgSqlClient.layerConfig({ url: Config.Redacted("DATABASE_URL") })
 
 const loader = PgMigrator.fromDirectory(path.join(import.meta.dirname, "migrations"))
 
 // What is built on this layer begins when the database is up to date.
 const Migrated = PgMigrator.layer({ loader }).pipe(Layer.provideMerge(Database))
+// #endregion migrate
 
 const albums = Effect.gen(function* () {
   const sql = yield* SqlClient.SqlClient

@@ -9,6 +9,7 @@ const Order = Schema.Struct({ id: Schema.Number, item: Schema.String })
 const program = Effect.gen(function* () {
   const pg = yield* PgClient.PgClient
 
+  // #region listen
   const events = yield* pg.listen("orders", { payload: Schema.fromJsonString(Order) })
   yield* pg.notify("orders", JSON.stringify({ id: 7, item: "tea" }))
 
@@ -26,6 +27,7 @@ const program = Effect.gen(function* () {
       }
     })
   )
+  // #endregion listen
 }).pipe(Effect.scoped)
 
 const Database = PgClient.layerConfig({ url: Config.Redacted("DATABASE_URL") })

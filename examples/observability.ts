@@ -14,12 +14,14 @@ const Tracing = OtelTracer.layer.pipe(Layer.provide(Layer.succeed(OtelTracer.Ote
 
 const program = Effect.gen(function* () {
   const url = yield* database
+  // #region settings
   const pool = yield* PgPool.make({
     url,
     metrics: true,
     slowQueryThreshold: "1 second",
     comment: PgConfig.traceComment
   })
+  // #endregion settings
 
   yield* pool.execute("CREATE TABLE books (title text)")
   yield* pool

@@ -5,13 +5,16 @@ import { PgClient, PgError } from "../src/index.ts"
 
 const Database = PgClient.layerConfig({ url: Config.Redacted("DATABASE_URL") })
 
+// #region runtime
 // One runtime for the whole program. It opens the pool at the first call, and closes it when it is disposed of.
 const runtime = ManagedRuntime.make(Database)
 
 /** Runs an effect as a promise. If the signal is aborted, its query is canceled. */
 const run = <A, E>(effect: Effect.Effect<A, E, PgClient.PgClient>, signal?: AbortSignal): Promise<A> =>
   runtime.runPromise(effect, signal && { signal })
+// #endregion runtime
 
+// #region functions
 // What the rest of the program calls. It sees functions that return promises, and nothing of Effect.
 const createShelf = () =>
   run(PgClient.PgClient.use((pg) => pg.execute("CREATE TABLE shelf (title text NOT NULL CHECK (title <> ''))")))
@@ -26,7 +29,9 @@ const sleep = (seconds: number, signal: AbortSignal) =>
     PgClient.PgClient.use((pg) => pg.execute("SELECT pg_sleep($1)", [seconds])),
     signal
   )
+// #endregion functions
 
+// #region inside
 /** A library function that is given a function to run SQL with. */
 const importBooks = async (titles: ReadonlyArray<string>, run: (title: string) => Promise<unknown>) => {
   for (const title of titles) await run(title)
@@ -46,6 +51,7 @@ const imported = Effect.fn("imported")(function* (titles: ReadonlyArray<string>)
   })
   return yield* pg.withTransaction(body)
 })
+// #endregion inside
 
 const main = async () => {
   await createShelf()

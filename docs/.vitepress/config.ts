@@ -5,6 +5,7 @@ import { decisions, sidebar } from "./sidebar.ts"
 /** Programs of this repository import the sources, and a database for themselves; their readers import the package. */
 const asReadersWrite = (code: string): string =>
   code
+    .replaceAll(/^ *\/\/ #(?:end)?region.*\n?/gm, "")
     .replaceAll(/^import "(?:\.\.?\/)+(?:examples\/)?support\/databaseUrl\.ts"\n/gm, "")
     .replaceAll(/from "(?:\.\.\/)+src\/index\.ts"/g, 'from "effectpg"')
     .replaceAll(/from "(?:\.\.\/)+src\/(\w+)\.ts"/g, 'from "effectpg/$1"')
