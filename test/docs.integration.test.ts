@@ -77,8 +77,9 @@ describe.each(pages)("the page $file", ({ text }) => {
           .readFileSync(target, "utf8")
           .split("\n")
           .map((line) => line.trim())
-        assert.include(lines, `// #region ${region}`)
-        assert.include(lines, `// #endregion ${region}`)
+        const mark = target.pathname.endsWith(".py") ? "# " : "// #"
+        assert.include(lines, `${mark}region ${region}`)
+        assert.include(lines, `${mark}endregion ${region}`)
       }
     }
   })
