@@ -64,7 +64,7 @@ const program = Effect.gen(function* () {
     { sql: "INSERT INTO books VALUES ($1, $2, $3)", params: [6, "Cranford", "8.00"] },
     { sql: "SELECT count(*)::int AS books FROM books" }
   ])
-  yield* Console.log(results)
+  yield* Console.log(results.map(({ command, rowCount }) => `${command} ${rowCount}`))
   // #endregion batch
 
   // #region stream
