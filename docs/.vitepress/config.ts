@@ -1,5 +1,6 @@
 /** Settings of the documentation site: its pages, and how code comes into them. */
 import { defineConfig } from "vitepress"
+import { diagram } from "./diagrams.ts"
 import { decisions, sidebar } from "./sidebar.ts"
 
 /** Programs of this repository import the sources, and a database for themselves; their readers import the package. */
@@ -19,6 +20,11 @@ export default defineConfig({
   markdown: {
     config: (markdown) => {
       const { highlight } = markdown.options
+      const { fence } = markdown.renderer.rules
+      markdown.renderer.rules["fence"] = (tokens, index, ...rest) => {
+        const token = tokens[index]
+        return token?.info.trim() === "dot" ? diagram(token.content) : (fence?.(tokens, index, ...rest) ?? "")
+      }
       if (highlight) markdown.set({ highlight: (code, ...rest) => highlight(asReadersWrite(code), ...rest) })
     }
   },
