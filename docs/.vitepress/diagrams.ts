@@ -4,9 +4,9 @@ import { instance } from "@viz-js/viz"
 const viz = await instance()
 
 const LOOK = {
-  graphAttributes: { bgcolor: "transparent", fontname: "sans-serif", pad: 0.1, nodesep: 0.4, ranksep: 0.45 },
-  nodeAttributes: { shape: "box", style: "rounded", fontname: "sans-serif", fontsize: 13, margin: "0.15,0.08" },
-  edgeAttributes: { fontname: "sans-serif", fontsize: 11, arrowsize: 0.7 }
+  graphAttributes: { bgcolor: "transparent", fontname: "Helvetica", pad: 0.1, nodesep: 0.5, ranksep: 0.5 },
+  nodeAttributes: { shape: "box", style: "rounded", fontname: "Helvetica", fontsize: 14, margin: "0.2,0.1" },
+  edgeAttributes: { fontname: "Helvetica", fontsize: 13, arrowsize: 0.7 }
 }
 
 export const diagram = (dot: string): string => {
@@ -19,5 +19,5 @@ export const diagram = (dot: string): string => {
     .replaceAll('"black"', '"currentColor"')
     .replaceAll(/<text ([^>]*)>/g, '<text fill="currentColor" $1>')
   const [, width = "600"] = /viewBox="[\d.]+ [\d.]+ ([\d.]+)/.exec(svg) ?? []
-  return `<div class="diagram" role="img" style="max-width: ${Math.round(Number(width) * 1.25)}px" v-pre>${svg}</div>`
+  return `<div class="diagram" role="img" style="--width: ${Math.round(Number(width))}px" v-pre>${svg}</div>`
 }
