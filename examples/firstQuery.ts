@@ -6,23 +6,19 @@ import { PgClient } from "../src/index.ts"
 
 const program = Effect.gen(function* () {
   const pg = yield* PgClient.PgClient
+  yield* pg.execute("CREATE TABLE IF NOT EXISTS users (email text PRIMARY KEY, visits int NOT NULL DEFAULT 0)")
 
-  yield* pg.execute("CREATE TABLE users (id int GENERATED ALWAYS AS IDENTITY, email text UNIQUE, active bool)")
-  const add = (email: string) => pg.execute("INSERT INTO users (email, active) VALUES ($1, $2)", [email, true])
+  const visit = Effect.fn("visit")(function* (email: string) {
+    // An inner transaction is a savepoint: if it fails, only its own work is undone, and the outer one continues.
+    const added = pg.withTransaction(pg.execute("INSERT INTO users (email) VALUES ($1)", [email]))
+    yield* Effect.catchTag(added, "UniqueViolationError", () => Console.log(`${email} was here before`))
+    yield* pg.execute("UPDATE users SET visits = visits + 1 WHERE email = $1", [email])
+  })
 
-  yield* pg.withTransaction(
-    Effect.gen(function* () {
-      yield* add("ada@example.com")
-      // An inner transaction is a savepoint: if it fails, only its own work is undone, and the outer one continues.
-      yield* Effect.catchTag(pg.withTransaction(add("ada@example.com")), "UniqueViolationError", (error) =>
-        Console.log(`caught: ${error.message}`)
-      )
-      yield* add("grace@example.com")
-    }),
-    { isolation: "serializable" }
-  )
+  const both = Effect.all([visit("ada@example.com"), visit("grace@example.com"), visit("ada@example.com")])
+  yield* pg.withTransaction(both, { isolation: "serializable" })
 
-  yield* Console.log(yield* pg.fetch("SELECT id, email FROM users WHERE active = $1", [true]))
+  yield* Console.log(yield* pg.fetch("SELECT email, visits FROM users WHERE visits > $1", [0]))
 })
 
 const Database = PgClient.layerConfig({ url: Config.Redacted("DATABASE_URL") })

@@ -17,6 +17,7 @@ const guide = [
   {
     text: "Working with it",
     items: [
+      page("Settings", "settings"),
       page("Pool, sharing and sizing", "pool"),
       page("Streams, cursors, COPY", "streams"),
       page("LISTEN and NOTIFY", "notifications"),
