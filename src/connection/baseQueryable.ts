@@ -189,7 +189,7 @@ export class BaseQueryable extends Inspectable.Class implements Queryables.Query
 
   // ------------------------------------------------------------------------------------------------- COPY
 
-  copyIn<E, R>(
+  copyIn<E = never, R = never>(
     table: PgCopy.Table,
     bytes: Uint8Array | Iterable<Uint8Array> | Stream.Stream<Uint8Array, E, R>,
     options?: PgCopy.InOptions
@@ -200,7 +200,7 @@ export class BaseQueryable extends Inspectable.Class implements Queryables.Query
     )
   }
 
-  copyInRows<E, R>(
+  copyInRows<E = never, R = never>(
     table: PgCopy.Table,
     rows: Iterable<PgCopy.InputRow> | Stream.Stream<PgCopy.InputRow, E, R>,
     options?: PgCopy.RowsInOptions

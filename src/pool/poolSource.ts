@@ -9,7 +9,7 @@ import type * as Fiber from "effect/Fiber"
 import type * as Scope from "effect/Scope"
 import * as Shape from "../call/shape.ts"
 import type { Lender } from "../connection/router.ts"
-import * as PgConnection from "../PgConnection.ts"
+import { fromRoot } from "../connection/connection.ts"
 import type * as PgError from "../PgError.ts"
 import type { Observer } from "../session/observing/observer.ts"
 import type { Request } from "../session/request/request.ts"
@@ -169,7 +169,7 @@ export class PoolSource implements Lender {
   /** Runs the `setup` hook; a connection on which it fails is not used again. */
   private setUp({ member, root }: Lease): Effect.Effect<void, PgError.PgError> {
     if (this.setup === undefined) return Effect.void
-    return Shape.answerOf("setup", this.setup(PgConnection.fromRoot(root))).pipe(
+    return Shape.answerOf("setup", this.setup(fromRoot(root))).pipe(
       Effect.onError(() => Effect.sync(() => member.session.terminate())),
       Effect.asVoid
     )

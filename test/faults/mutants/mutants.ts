@@ -339,7 +339,9 @@ export const mutants: ReadonlyArray<Mutant> = [
   },
   {
     what: "waits for a silent server at its close",
-    edits: [{ file: "pool/openPool.ts", find: "    for (const session of open) session.terminate()\n", replace: "" }],
+    edits: [
+      { file: "pool/opening/openPool.ts", find: "    for (const session of open) session.terminate()\n", replace: "" }
+    ],
     test: "test/faults/silence.integration.test.ts",
     only: "holds up the close"
   },
