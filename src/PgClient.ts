@@ -22,11 +22,11 @@
  */
 import type * as Config from "effect/Config"
 import * as Context from "effect/Context"
-import * as Effect from "effect/Effect"
+import type * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import type * as Scope from "effect/Scope"
 import { onFirstUse } from "./call/firstUse.ts"
-import { type OrConfigs, readSettings } from "./config/configSettings.ts"
+import type { OrConfigs } from "./config/configSettings.ts"
 import type * as PgError from "./PgError.ts"
 import type * as PgPool from "./PgPool.ts"
 
@@ -247,4 +247,4 @@ export const Service =
 const makeConfig = (
   settings: ConfigSettings | Config.Config<Settings>
 ): Effect.Effect<PgClient, PgError.PgError | Config.ConfigError, Scope.Scope> =>
-  Effect.flatMap(readSettings<Settings>(settings), make)
+  withClients(({ makeClientFrom }) => makeClientFrom(settings))
