@@ -6,7 +6,7 @@
  * whose salt they were derived with. The password itself is not kept: an entry is found by a hash of it that only this
  * process can compute. Nothing prints the keys, their number is bounded, and those that no server has accepted go away.
  */
-import { createHmac, createSecretKey, pbkdf2, randomBytes } from "node:crypto"
+import { hash, pbkdf2, randomBytes } from "node:crypto"
 import { promisify } from "node:util"
 import { saslPrep } from "./saslPrep.ts"
 import { type Keys, keysOf, type ServerFirst } from "./scram.ts"
@@ -17,7 +17,7 @@ const MAX_KEYS = 100
 export class ScramKeys {
   /** From the least to the most recently used. Private to the language, so that nothing that prints objects shows it. */
   readonly #known = new Map<string, Promise<Keys>>()
-  readonly #secret = createSecretKey(randomBytes(32))
+  readonly #secret = randomBytes(32).toString("base64")
 
   /** Rejects if the platform cannot derive keys. */
   of(password: string, challenge: Challenge): Promise<Keys> {
@@ -35,8 +35,7 @@ export class ScramKeys {
   }
 
   #entryOf(password: string, { iterations, salt }: Challenge): string {
-    const hash = createHmac("sha256", this.#secret).update(`${iterations} ${salt.toString("base64")} ${password}`)
-    return hash.digest("base64")
+    return hash("sha256", `${this.#secret} ${iterations} ${salt.toString("base64")} ${password}`, "base64")
   }
 }
 
