@@ -86,7 +86,11 @@ const proven = Effect.fnUntraced(function* (
 ): Effect.fn.Return<void, PgError.PgError> {
   const keys = yield* Effect.tryPromise({
     try: () => scramKeys.of(password, challenge),
-    catch: (error) => new PgError.AuthenticationError({ method: "scram-sha-256", reason: String(error) })
+    catch: (error) =>
+      new PgError.AuthenticationError({
+        method: "scram-sha-256",
+        reason: error instanceof Error ? error.message : String(error)
+      })
   })
   const final = Scram.clientFinal(first, challenge, keys)
   transport.write(encodeSaslResponse(final.message))
