@@ -5,6 +5,7 @@
 import { Buffer } from "node:buffer"
 import { dataRowEnd, HEADER_BYTES } from "../../wire/backendDecoder.ts"
 import { columnsOfRow, type RowReader, UndecodableColumn } from "../../codec/rowReader.ts"
+import { beginRows, endRows } from "../../codec/valueMemory.ts"
 import { ProtocolViolation } from "../../wire/failure.ts"
 
 export class RowCollector<Row> {
@@ -38,9 +39,14 @@ export class RowCollector<Row> {
   /** Takes the whole DataRows in `bytes[at, limit)`, one behind the other. Returns where the last of them ends. */
   addAll(bytes: Buffer, at: number, limit: number): number {
     let start = at
-    for (let end = dataRowEnd(bytes, at, limit); end !== 0; end = dataRowEnd(bytes, start, limit)) {
-      this.add(bytes, start + HEADER_BYTES, end)
-      start = end
+    beginRows()
+    try {
+      for (let end = dataRowEnd(bytes, at, limit); end !== 0; end = dataRowEnd(bytes, start, limit)) {
+        this.add(bytes, start + HEADER_BYTES, end)
+        start = end
+      }
+    } finally {
+      endRows()
     }
     return start
   }
