@@ -9,6 +9,8 @@ import { ProtocolViolation } from "../../wire/failure.ts"
 
 export class RowCollector<Row> {
   readonly rows: Array<Row> = []
+  /** How many bytes the rows were on the wire. */
+  bytes = 0
   /** Reads the rows that come next; undefined drops them. */
   reader: RowReader<Row> | undefined
   /** The first column that could not be read. No row is read after it. */
@@ -42,6 +44,7 @@ export class RowCollector<Row> {
       this.add(bytes, start + HEADER_BYTES, end)
       start = end
     }
+    this.bytes += start - at
     return start
   }
 
