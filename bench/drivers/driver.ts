@@ -43,9 +43,11 @@ export interface Skills<On, Rows, Done> {
   readonly lease?: (on: On, query: Query) => Rows
   readonly transaction?: (on: On, query: Query) => Done
   readonly connect?: (on: On) => Done
+  /** Opens connections, runs the query once on each, runs `use`, closes them, and returns the rows of the first. */
+  readonly hold?: (on: On, query: Query, connections: number, use: () => Promise<void>) => Rows
 }
 
-/** How many rows a stream asks for at a time, in every driver that has such an option. */
+/** How many rows a stream asks for at a time, in a driver that does not choose a good number by itself. */
 export const STREAM_PAGE_ROWS = 1_000
 
 /** Every driver caches at least this many statements. For a workload with more, the cache is enlarged. */
