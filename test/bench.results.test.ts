@@ -136,20 +136,23 @@ describe("the comparison of two results", () => {
   })
 })
 
-describe("workloads of other figures", () => {
-  const withFigures = (workload: Workload, figures: Partial<Figures>): Results => {
-    const all = results(before, workload)
-    return {
-      ...all,
-      workloads: all.workloads.map((record) => ({
-        ...record,
-        outcomes: record.outcomes.map((outcome) =>
-          outcome.kind === "measured" ? { ...outcome, figures: { ...outcome.figures, ...figures } } : outcome
-        )
-      }))
-    }
+const withFigures = (workload: Workload, figures: Partial<Figures>): Results => {
+  const all = results(before, workload)
+  return {
+    ...all,
+    workloads: all.workloads.map((record) => ({
+      ...record,
+      outcomes: record.outcomes.map((outcome) =>
+        outcome.kind === "measured" ? { ...outcome, figures: { ...outcome.figures, ...figures } } : outcome
+      )
+    }))
   }
+}
 
+const idleResults = (residentBytes: number): Results =>
+  withFigures(idle, { idle: { residentBytes, heapBytes: null, cpuMicrosPerSecond: 2 } })
+
+describe("workloads of other figures", () => {
   it("are compared and drawn by the latencies, if their rate is fixed", () => {
     const slower = withFigures(mixedLoad, { p99Micros: 4_000, p999Micros: 5_000 })
     const found = changes(results(before, mixedLoad), slower).filter(({ driver }) => driver === "effectpg")
@@ -167,12 +170,10 @@ describe("workloads of other figures", () => {
   })
 
   it("are compared and drawn by the memory of a connection, if it is idle", () => {
-    const idleUse = (residentBytes: number) =>
-      withFigures(idle, { idle: { residentBytes, heapBytes: null, cpuMicrosPerSecond: 2 } })
-    const [found] = changes(idleUse(100_000), idleUse(50_000))
+    const [found] = changes(idleResults(100_000), idleResults(50_000))
     assert.deepStrictEqual([found?.figure, found?.change], ["bytes/connection", -0.5])
-    assert.include(chart(idleUse(50_000)), ">50 kB<")
-    assert.notMatch(chart(idleUse(-1)), /NaN|Infinity|undefined/)
+    assert.include(chart(idleResults(50_000)), ">50 kB<")
+    assert.notMatch(chart(idleResults(-1)), /NaN|Infinity|undefined/)
   })
 })
 
