@@ -22,7 +22,7 @@ export interface Column {
 export type Text = string | null
 
 /** What a driver's process will have to do, so that it can open what it needs, or refuse. */
-export interface Plan extends Pick<Workload, "task" | "through" | "connections"> {
+export interface Plan extends Pick<Workload, "task" | "through" | "connections" | "statementCacheSize"> {
   /** Whether several loops share each connection. */
   readonly isPipelined: boolean
 }

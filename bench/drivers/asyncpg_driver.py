@@ -94,8 +94,8 @@ USUAL_STATEMENTS = 100
 
 
 def options(plan):
-    statements = len(plan["task"].get("queries", ()))
-    return {"ssl": False, "statement_cache_size": max(statements, USUAL_STATEMENTS)}
+    statements = max(len(plan["task"].get("queries", ())), USUAL_STATEMENTS)
+    return {"ssl": False, "statement_cache_size": plan.get("statementCacheSize", statements)}
 
 
 async def fetch(on, query):

@@ -54,7 +54,10 @@ export const STREAM_PAGE_ROWS = 1_000
 const USUAL_STATEMENTS = 100
 
 /** How many statements a connection has to cache; undefined if the driver's default is enough. */
-export const statementsOf = ({ task }: Plan): number | undefined =>
+export const statementsOf = ({ statementCacheSize, task }: Plan): number | undefined =>
+  statementCacheSize ?? statementsIn(task)
+
+const statementsIn = (task: Task): number | undefined =>
   task.kind === "fetch" && task.queries.length > USUAL_STATEMENTS ? task.queries.length : undefined
 
 /** Deals the connections out to the loops, so that each loop has one. */

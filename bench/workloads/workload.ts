@@ -71,6 +71,8 @@ export interface Workload {
   readonly reset?: string
   /** Fewer and longer turns than usual: at most so many, and at least so long. */
   readonly turns?: { readonly most: number; readonly least: number }
+  /** How many statements a connection remembers; by default all those of the task. */
+  readonly statementCacheSize?: number | undefined
   /** Whether pgbench, which decodes nothing, can show the cost of the round trip alone. */
   readonly hasFloor?: boolean
 }
