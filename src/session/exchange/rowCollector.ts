@@ -10,6 +10,8 @@ import { ProtocolViolation } from "../../wire/failure.ts"
 
 export class RowCollector<Row> {
   readonly rows: Array<Row> = []
+  /** How many bytes the rows were on the wire. */
+  bytes = 0
   /** Reads the rows that come next; undefined drops them. */
   reader: RowReader<Row> | undefined
   /** The first column that could not be read. No row is read after it. */
@@ -48,6 +50,7 @@ export class RowCollector<Row> {
     } finally {
       endRows()
     }
+    this.bytes += start - at
     return start
   }
 

@@ -496,7 +496,7 @@ export const mutants: ReadonlyArray<Mutant> = [
     what: "ends a cursor deaf to interruptions",
     edits: [
       {
-        file: "connection/stream.ts",
+        file: "connection/paging/stream.ts",
         find: "own.level.commitByHand(Effect.interruptible)",
         replace: "own.level.commitByHand()"
       }
