@@ -5,7 +5,10 @@
  */
 import { Buffer } from "node:buffer"
 
-const INITIAL_BYTES = 8_192
+const MIN_BYTES = 8_192
+
+/** Held until something arrives in parts, because that is rare. */
+const NOTHING = Buffer.alloc(0)
 
 /** After one large item, memory that has grown beyond this size is released. */
 const MAX_IDLE_BYTES = 65_536
@@ -17,7 +20,7 @@ const MAX_IDLE_BYTES = 65_536
 const MAX_DOUBLED_BYTES = 8_388_608
 
 export class Carry {
-  bytes: Buffer = Buffer.allocUnsafeSlow(INITIAL_BYTES)
+  bytes: Buffer = NOTHING
   /** How many bytes are held. */
   length = 0
 
@@ -31,7 +34,7 @@ export class Carry {
 
   private grow(total: number, most: number): void {
     const size = total > MAX_DOUBLED_BYTES ? most : Math.min(this.bytes.length * 2, most)
-    const grown = Buffer.allocUnsafeSlow(Math.max(total, size))
+    const grown = Buffer.allocUnsafeSlow(Math.max(MIN_BYTES, total, size))
     this.bytes.copy(grown, 0, 0, this.length)
     this.bytes = grown
   }
@@ -39,6 +42,6 @@ export class Carry {
   /** Empties the carry. A view of its bytes stays valid until the next `append`. */
   clear(): void {
     this.length = 0
-    if (this.bytes.length > MAX_IDLE_BYTES) this.bytes = Buffer.allocUnsafeSlow(INITIAL_BYTES)
+    if (this.bytes.length > MAX_IDLE_BYTES) this.bytes = NOTHING
   }
 }
