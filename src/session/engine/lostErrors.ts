@@ -41,7 +41,7 @@ export const lostWith = (
 ): PgError.ConnectionLostError => new PgError.ConnectionLostError({ reason, server: undefined, safeToRetry, outcome })
 
 /** One for all sessions, because its stack says nothing: a call that fails for this reason gets an error of its own. */
-export const SCOPE_CLOSED = lostWith("the scope of the connection has closed")
+export const CLOSED = lostWith("the scope of the connection has closed")
 
 /** For a request that is not yet written. If a part of it has run already, it gets the error of a written one. */
 export const lostWaiting = (exchange: Exchange, error: PgError.PgError): PgError.PgError =>

@@ -8,39 +8,43 @@ import { TestDatabase } from "../../../support/database.ts"
 import { derivationsOf } from "../../../support/derivations.ts"
 import { assertHealthy, liveConnection, livePool, valueOf } from "../../../support/live.ts"
 
-layer(TestDatabase.layer, { excludeTestServices: true })("the keys of a role that authenticates by SCRAM", (it) => {
-  /** A role of its own, so that no other test knows its keys. */
-  const newRole = Effect.gen(function* () {
-    const name = `keys_${randomBytes(6).toString("hex")}`
-    const admin = yield* liveConnection()
-    const set = (password: string) =>
-      Effect.orDie(
-        admin.executeScript(`SET password_encryption = 'scram-sha-256'; ALTER ROLE ${name} PASSWORD '${password}'`)
-      )
-    yield* admin.execute(`CREATE ROLE ${name} LOGIN`)
-    yield* Effect.addFinalizer(() => Effect.orDie(admin.execute(`DROP ROLE ${name}`)))
-    return { name, set }
-  })
-  const settingsOf = (user: string, password: string) => ({
-    user,
-    password: Redacted.make(password),
-    requireAuth: ["scram-sha-256"] as const
-  })
-  const letIn = (user: string, password: string) =>
-    Effect.scoped(
-      Effect.gen(function* () {
-        const connection = yield* liveConnection(settingsOf(user, password))
-        yield* assertHealthy(connection)
-        return yield* valueOf(connection, "SELECT current_user")
-      })
-    )
-  const refused = (user: string, password: string) =>
-    Effect.map(Effect.flip(letIn(user, password)), ({ _tag }): PgError.PgError["_tag"] => _tag)
-  const counted = <A, E>(effect: Effect.Effect<A, E, TestDatabase>) =>
-    Effect.flatMap(Effect.context<TestDatabase>(), (context) =>
-      Effect.promise(() => derivationsOf(() => Effect.runPromiseWith(context)(effect)))
-    )
+const settingsOf = (user: string, password: string) => ({
+  user,
+  password: Redacted.make(password),
+  requireAuth: ["scram-sha-256"] as const
+})
 
+const counted = <A, E>(effect: Effect.Effect<A, E, TestDatabase>) =>
+  Effect.flatMap(Effect.context<TestDatabase>(), (context) =>
+    Effect.promise(() => derivationsOf(() => Effect.runPromiseWith(context)(effect)))
+  )
+
+/** A role of its own, so that no other test knows its keys. */
+const newRole = Effect.gen(function* () {
+  const name = `keys_${randomBytes(6).toString("hex")}`
+  const admin = yield* liveConnection()
+  const set = (password: string) =>
+    Effect.orDie(
+      admin.executeScript(`SET password_encryption = 'scram-sha-256'; ALTER ROLE ${name} PASSWORD '${password}'`)
+    )
+  yield* admin.execute(`CREATE ROLE ${name} LOGIN`)
+  yield* Effect.addFinalizer(() => Effect.orDie(admin.execute(`DROP ROLE ${name}`)))
+  return { name, set }
+})
+
+const letIn = (user: string, password: string) =>
+  Effect.scoped(
+    Effect.gen(function* () {
+      const connection = yield* liveConnection(settingsOf(user, password))
+      yield* assertHealthy(connection)
+      return yield* valueOf(connection, "SELECT current_user")
+    })
+  )
+
+const refused = (user: string, password: string) =>
+  Effect.map(Effect.flip(letIn(user, password)), ({ _tag }): PgError.PgError["_tag"] => _tag)
+
+layer(TestDatabase.layer, { excludeTestServices: true })("the keys of a role that authenticates by SCRAM", (it) => {
   it.effect("are derived once for all connections of two pools and of single connections", () =>
     Effect.gen(function* () {
       const { name, set } = yield* newRole
