@@ -331,16 +331,16 @@ export interface PgStatement {
    */
   readonly stream: {
     /**
-     * Streams the rows of the statement, each decoded by the schema in `row`. The stream asks for the next page of
-     * `fetchSize` rows (1,000 by default) when the reader has used up the one before. Fails with `DecodeError` if a row
+     * Streams the rows of the statement, each decoded by the schema in `row`. The stream asks for the next page, of
+     * `fetchSize` rows, when the reader has used up the one before. Fails with `DecodeError` if a row
      * does not fit, and as every call of `PgStatement` does.
      *
      * @since 0.1.0
      */
     <A, R>(params: Parameters | undefined, options: RowStreamOptions<A, R>): Stream.Stream<A, PgError.PgError, R>
     /**
-     * Streams the rows of the statement as objects by column name. The stream asks for the next page of `fetchSize`
-     * rows (1,000 by default) when the reader has used up the one before. Fails with `DecodeError` if a value cannot be
+     * Streams the rows of the statement as objects by column name. The stream asks for the next page, of
+     * `fetchSize` rows, when the reader has used up the one before. Fails with `DecodeError` if a value cannot be
      * read, and as every call of `PgStatement` does.
      *
      * @since 0.1.0
