@@ -1,6 +1,6 @@
 /**
  * Lists what is hard to read in the Markdown of the repository: sentences of more than 40 words, paragraphs of more than 8
- * lines, and lines of more than 125 characters. Code, tables and diagrams do not count.
+ * lines, and lines of more than 125 characters. Code, tables, diagrams and the targets of links do not count.
  */
 import * as fs from "node:fs"
 import { fileURLToPath } from "node:url"
@@ -42,17 +42,17 @@ const NO_PROSE = /^\s*($|```|\||#|<<<|:::|!\[|<!--)/
 const ITEM = /^\s*(?:[-*]|\d+\.)\s/
 
 export const sentencesOf = ({ lines }: Paragraph): ReadonlyArray<string> =>
-  lines
-    .join(" ")
+  withoutTargets(lines.join(" "))
     .replaceAll(/`[^`]*`/g, "code")
-    .replaceAll(/\]\([^)]*\)/g, "]")
     .split(/(?<=[.?!:;][)*_"]*)\s+(?=\S)/)
+
+const withoutTargets = (text: string): string => text.replaceAll(/\]\([^)]*\)/g, "]")
 
 export const complaintsOf = (file: string, markdown: string): ReadonlyArray<string> =>
   paragraphsOf(markdown).flatMap((paragraph) => {
     const at = `${file}:${paragraph.line}`
     const long = sentencesOf(paragraph).filter((sentence) => wordsIn(sentence) > MAX_WORDS)
-    const wide = paragraph.lines.filter((line) => line.length > MAX_CHARACTERS)
+    const wide = paragraph.lines.filter((line) => withoutTargets(line).length > MAX_CHARACTERS)
     return [
       ...(paragraph.lines.length > MAX_LINES ? [`${at}: a paragraph of ${paragraph.lines.length} lines`] : []),
       ...long.map((sentence) => `${at}: a sentence of ${wordsIn(sentence)} words: ${sentence.slice(0, 60)}...`),
