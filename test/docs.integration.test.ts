@@ -5,7 +5,7 @@
 import { assert, describe, it } from "@effect/vitest"
 import * as fs from "node:fs"
 import { sqlStates } from "../src/error/sqlState.generated.ts"
-import { PgError } from "../src/index.ts"
+import * as effectpg from "../src/index.ts"
 import { PROGRAM_TIMEOUT_MILLIS, runProgram } from "./support/runProgram.ts"
 
 const guide = new URL("../docs/guide/", import.meta.url)
@@ -28,10 +28,18 @@ const includesOf = (text: string): ReadonlyArray<Include> =>
     region
   }))
 
-const tags: ReadonlySet<string> = new Set([
-  ...Object.keys(PgError),
+/** The names of a class, and of errors of Effect, that pages mention. */
+const OTHER_NAMES = ["PgError", "SqlError", "MigrationError", "ConfigError"]
+
+const names: ReadonlySet<string> = new Set([
+  ...OTHER_NAMES,
+  ...Object.keys(effectpg.PgError),
   ...Object.values(sqlStates).flatMap((tags) => Object.values(tags))
 ])
+
+const modules: ReadonlyMap<string, ReadonlySet<string>> = new Map(
+  Object.entries(effectpg).map(([module, members]) => [module, new Set(Object.keys(members))])
+)
 
 describe("a program of the documentation", () => {
   it.each(programs)(
@@ -61,9 +69,20 @@ describe.each(pages)("the page $file", ({ text }) => {
   })
 
   it("names errors that exist", () => {
-    const names = Array.from(text.matchAll(/`(\w+Error)`/g), ([, name = ""]) => name)
+    const mentioned = Array.from(text.matchAll(/`(\w+Error)`/g), ([, name = ""]) => name)
     assert.deepStrictEqual(
-      names.filter((name) => !tags.has(name)),
+      mentioned.filter((name) => !names.has(name)),
+      []
+    )
+  })
+
+  it("names members of modules that exist", () => {
+    const missing = Array.from(text.matchAll(/`(Pg\w+)\.(\w+)/g)).filter(([, module = "", member = ""]) => {
+      const members = modules.get(module)
+      return members !== undefined && !members.has(member)
+    })
+    assert.deepStrictEqual(
+      missing.map(([mention]) => mention),
       []
     )
   })

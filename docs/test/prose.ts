@@ -71,6 +71,8 @@ const markdownIn = (folder: string): ReadonlyArray<string> =>
     .map((file) => folder + file)
 
 /** Every page that people write, as a path from the root. */
-export const pages: ReadonlyArray<string> = ["", "docs/", "docs/guide/", "docs/decisions/", "bench/"].flatMap(markdownIn)
+export const pages: ReadonlyArray<string> = ["", "docs/", "docs/guide/", "docs/decisions/", "bench/"].flatMap(
+  markdownIn
+)
 
 export const textOf = (page: string): string => fs.readFileSync(repository + page, "utf8")
