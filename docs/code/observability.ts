@@ -15,7 +15,9 @@ const Database = PgClient.layerConfig({
 // #endregion hook
 
 /** Prints messages without the time, so that the output is always the same. */
-const Log = Logger.layer([Logger.make(({ logLevel, message }) => console.log(logLevel, String(message).split(":")[0]))])
+const Log = Logger.layer([
+  Logger.make(({ logLevel, message }) => process.stdout.write(`${logLevel}: ${String(message).split(":")[0]}\n`))
+])
 
 const program = Effect.gen(function* () {
   const pg = yield* PgClient.PgClient

@@ -7,7 +7,7 @@ import { sql } from "../../src/PgSql.ts"
 
 /** Prints messages and causes without the time. */
 const Log = Logger.layer([
-  Logger.make(({ cause, message }) => console.log(String(message), cause.reasons.map(String).join()))
+  Logger.make(({ cause, message }) => process.stdout.write(`${String(message)} ${cause.reasons.map(String).join()}\n`))
 ])
 
 const program = Effect.gen(function* () {

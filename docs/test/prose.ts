@@ -44,7 +44,7 @@ const ITEM = /^\s*(?:[-*]|\d+\.)\s/
 export const sentencesOf = ({ lines }: Paragraph): ReadonlyArray<string> =>
   withoutTargets(lines.join(" "))
     .replaceAll(/`[^`]*`/g, "code")
-    .split(/(?<=[.?!:;][)*_"]*)\s+(?=\S)/)
+    .split(/(?<=[.?!][)*_"]*)\s+(?=\S)/)
 
 const withoutTargets = (text: string): string => text.replaceAll(/\]\([^)]*\)/g, "]")
 
