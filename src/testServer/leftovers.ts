@@ -48,10 +48,16 @@ const isLeftOver = (directory: string): boolean => {
 
 const isAlive = (pid: number): boolean => {
   try {
-    return process.kill(pid, 0)
+    return process.kill(pid, 0) && !isDefunct(pid)
   } catch (error) {
     return error instanceof Error && "code" in error && error.code === "EPERM"
   }
+}
+
+/** Whether a process has ended, and nobody has taken notice: containers often have nobody who does. */
+const isDefunct = (pid: number): boolean => {
+  const file = `/proc/${pid}/stat`
+  return process.platform === "linux" && fs.existsSync(file) && /\) Z /.test(fs.readFileSync(file, "utf8"))
 }
 
 /** Ends the server that runs in a directory, if its guardian was killed, too. */
