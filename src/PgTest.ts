@@ -54,6 +54,16 @@ import { type Clients, makeDatabase } from "./pgTest/databases.ts"
 import { sharedRun } from "./pgTest/run.ts"
 import type { ServerOptions, TestServerError } from "./testServer/server.ts"
 
+export {
+  CHANGE,
+  type Expected,
+  expectedOf,
+  type Program,
+  type ProgramOptions,
+  programs,
+  type Step
+} from "./pgTest/program.ts"
+export { endingOf, runProgram, type Subject, subjectOf } from "./pgTest/runProgram.ts"
 export { type ServerOptions, TestServerError } from "./testServer/server.ts"
 
 // ------------------------------------------------------------------------------------------------------ models

@@ -158,7 +158,7 @@ const runOn = (server: TestServer, prefix: string): Effect.Effect<Run, PgError.P
       acquireTimeout: Infinity
     })
     const { fsync, version } = yield* admin.fetchOne(
-      "SELECT pg_catalog.current_setting('fsync') AS fsync, pg_catalog.current_setting('server_version_num')::int4 AS version"
+      "SELECT pg_catalog.current_setting('fsync') AS fsync, pg_catalog.current_setting('server_version_num')::pg_catalog.int4 AS version"
     )
     // Where nothing is made durable, files are copied faster than their changes are logged.
     const strategy = fsync === "off" && Number(version) >= 15_00_00 ? " STRATEGY FILE_COPY" : ""
@@ -181,8 +181,8 @@ const dropLeftovers = (connection: PgConnection.PgConnection): Effect.Effect<voi
         AND NOT EXISTS (
           SELECT FROM pg_catalog.pg_locks
           WHERE locktype = 'advisory' AND objsubid = 1
-            AND pg_catalog.lpad(pg_catalog.to_hex(classid::int8), 8, '0')
-              || pg_catalog.lpad(pg_catalog.to_hex(objid::int8), 8, '0')
+            AND pg_catalog.lpad(pg_catalog.to_hex(classid::pg_catalog.int8), 8, '0')
+              || pg_catalog.lpad(pg_catalog.to_hex(objid::pg_catalog.int8), 8, '0')
               = pg_catalog.substr(datname, ${PREFIX.length + 1}, 16)
         )
         AND NOT EXISTS (SELECT FROM pg_catalog.pg_stat_activity WHERE datid = d.oid)`
