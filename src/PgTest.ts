@@ -51,9 +51,11 @@ import type * as PgConfig from "./PgConfig.ts"
 import type * as PgError from "./PgError.ts"
 import * as PgSqlClient from "./PgSqlClient.ts"
 import { type Clients, makeDatabase } from "./pgTest/databases.ts"
+import { Faults, makeFaults } from "./pgTest/faults.ts"
 import { sharedRun } from "./pgTest/run.ts"
 import type { ServerOptions, TestServerError } from "./testServer/server.ts"
 
+export { type Fault, Faults, type Message, type When } from "./pgTest/faults.ts"
 export {
   CHANGE,
   type Expected,
@@ -237,3 +239,49 @@ class Undone<A, E> {
     this.exit = exit
   }
 }
+
+// ------------------------------------------------------------------------------------------------------ faults
+
+/**
+ * Provides a client of the test's database on whose connections faults happen when the test wants them to, and `Faults`,
+ * which makes them happen. The connections lead through a proxy in this process, without TLS, so a server that requires TLS
+ * refuses them. A CancelRequest passes, too.
+ *
+ * @example
+ * ```ts
+ * import { assert, it } from "@effect/vitest"
+ * import { Effect, Layer } from "effect"
+ * import { PgClient } from "effectpg"
+ * import * as PgTest from "effectpg/PgTest"
+ *
+ * const Database = PgTest.failing().pipe(Layer.provideMerge(PgTest.layer()))
+ *
+ * it.layer(Database)("a transfer", (it) => {
+ *   it.effect("does not claim to have failed if the answer to COMMIT is lost", () =>
+ *     Effect.gen(function* () {
+ *       const pg = yield* PgClient.PgClient
+ *       const faults = yield* PgTest.Faults
+ *       yield* pg.execute("CREATE TABLE transfers (amount int8)")
+ *       yield* faults.strike("loseCommitAnswer")
+ *       const transfer = pg.withTransaction(pg.execute("INSERT INTO transfers VALUES (10)"))
+ *       const error = yield* Effect.flip(transfer)
+ *       assert.strictEqual(error._tag, "CommitOutcomeUnknownError")
+ *       assert.lengthOf(yield* pg.fetch("SELECT FROM transfers"), 1)
+ *     })
+ *   )
+ * })
+ * ```
+ * @category faults
+ * @since 0.1.0
+ */
+export const failing = (
+  client: PgSqlClient.Settings = {}
+): Layer.Layer<Clients | Faults, PgError.PgError | SqlError, TestDatabase> =>
+  Layer.unwrap(Effect.map(Faults, ({ settings }) => PgSqlClient.layer({ ...settings, ...client }))).pipe(
+    Layer.provideMerge(
+      Layer.effect(
+        Faults,
+        Effect.flatMap(TestDatabase, ({ settings }) => makeFaults(settings))
+      )
+    )
+  )

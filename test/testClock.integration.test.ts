@@ -26,7 +26,7 @@ import {
   refusalOf,
   valueOf
 } from "./support/live.ts"
-import { proxyTo } from "./support/proxy.ts"
+import { proxyTo } from "../src/pgTest/proxy.ts"
 
 const SHORT = "50 millis"
 
