@@ -42,10 +42,11 @@ import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import type * as Exit from "effect/Exit"
 import * as Layer from "effect/Layer"
-import type * as Redacted from "effect/Redacted"
+import * as Redacted from "effect/Redacted"
 import type * as Scope from "effect/Scope"
 import type { Loader, MigrationError } from "effect/sql/Migrator"
 import type { SqlError } from "effect/sql/SqlError"
+import * as Shape from "./call/shape.ts"
 import * as PgClient from "./PgClient.ts"
 import type * as PgConfig from "./PgConfig.ts"
 import type * as PgError from "./PgError.ts"
@@ -169,7 +170,29 @@ export type Failure<E = never> = E | TestServerError | PgError.PgError | SqlErro
 export const make = <R = never, E = never, R2 = never>(
   options: DatabaseOptions<R, E, R2> = {}
 ): Effect.Effect<TestDatabase, Failure<E>, Scope.Scope | R | Exclude<R2, Clients>> =>
-  Effect.flatMap(sharedRun(options.server ?? {}), (run) => makeDatabase(run, options))
+  Shape.withOptions(options, OPTIONS, (known = {}) =>
+    Effect.flatMap(sharedRun(known.server ?? {}), (run) => makeDatabase(run, known))
+  )
+
+const object: Shape.Kind = { is: Shape.isPlain, takes: "an object" }
+
+const SERVER: Shape.Kinds = {
+  url: { is: (value) => typeof value === "string" || Redacted.isRedacted(value), takes: "a URL" },
+  image: Shape.text,
+  directory: Shape.text,
+  port: { is: Number.isInteger, takes: "a whole number" },
+  settings: object
+}
+
+const OPTIONS: Shape.Kinds = {
+  migrations: Shape.effect,
+  setup: Shape.effect,
+  server: {
+    is: (value) => Shape.isPlain(value) && !(Shape.read(Object(value), "server", SERVER) instanceof Error),
+    takes: "an object of url, image, directory, port and settings"
+  },
+  client: object
+}
 
 /**
  * Provides a client of a database that is made for the layer, and dropped at its end. The layer of a suite gives its tests

@@ -155,6 +155,23 @@ describe("a database of a test", () => {
     })
   )
 
+  it.effect("does not come about if an option is wrong, or is none", () =>
+    Effect.gen(function* () {
+      const wrong: ReadonlyArray<readonly [setting: string, options: object]> = [
+        ["migration", { migration: users }],
+        ["migrations", { migrations: "migrations" }],
+        ["setup", { setup: () => Effect.void }],
+        ["server", { server: "postgres://localhost" }],
+        ["server", { server: { uri: "postgres://localhost" } }]
+      ]
+      for (const [setting, options] of wrong) {
+        const failure = yield* Effect.flip(Effect.scoped(PgTest.make(options)))
+        assert.strictEqual(failure._tag, "InvalidConfigError", setting)
+        assert.include(failure.message, setting)
+      }
+    })
+  )
+
   it.effect("is made and dropped in tens of milliseconds: 100 of them in parallel", () =>
     Effect.gen(function* () {
       const started = performance.now()

@@ -73,7 +73,7 @@ const templateOf = <R, E, R2>(
     if (migrations === undefined && setup === undefined) return EMPTY
     const loaded = migrations === undefined ? [] : yield* migrations
     const parts = [...loaded.map(contentOf(migrations)), setup === undefined ? "" : identityOf(setup)]
-    const name = `${run.prefix}t${createHash("sha256").update(JSON.stringify(parts)).digest("hex").slice(0, 16)}`
+    const name = `${run.prefix}t${createHash("sha256").update(JSON.stringify(parts)).digest("hex").slice(0, 12)}`
     const fill = Effect.gen(function* () {
       if (migrations !== undefined) yield* PgMigrator.run({ loader: Effect.succeed(loaded) })
       if (setup !== undefined) yield* setup

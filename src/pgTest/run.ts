@@ -110,20 +110,26 @@ const leave = (key: string, shared: Shared): Effect.Effect<void> =>
 
 // ------------------------------------------------------------------------------------------------- for all processes
 
-/** Starts a run that the processes which are started from now on find. Returns how to end it. */
-export const startRun = async (options: ServerOptions = {}): Promise<() => Promise<void>> => {
-  if (process.env[VARIABLE] !== undefined) return async () => {}
+/**
+ * Starts a run that the processes find which are started from now on with that environment. Returns how to end it. If the
+ * environment has a run already, nothing is started.
+ */
+export const startRun = async (
+  options: ServerOptions = {},
+  environment: Partial<Record<string, string>> = process.env
+): Promise<() => Promise<void>> => {
+  if (environment[VARIABLE] !== undefined) return async () => {}
   const scope = Scope.makeUnsafe()
   try {
     const { prefix, server } = await Effect.runPromise(Scope.provide(newRun(options), scope))
     const announcement: Announcement = { url: Redacted.value(server.url), kind: server.kind, prefix }
-    process.env[VARIABLE] = JSON.stringify(announcement)
+    environment[VARIABLE] = JSON.stringify(announcement)
   } catch (error) {
     await Effect.runPromise(Scope.close(scope, Exit.void))
     throw error
   }
   return () => {
-    delete process.env[VARIABLE]
+    delete environment[VARIABLE]
     return Effect.runPromise(Scope.close(scope, Exit.void))
   }
 }

@@ -31,7 +31,11 @@ export default async (project: TestProject): Promise<() => Promise<void>> => {
   project.provide("serverMajor", await askMajor(server))
   const { host, password, port, user, database } = server
   const credentials = `${encodeURIComponent(user)}:${encodeURIComponent(password)}`
-  const endRun = await startRun({ url: `postgres://${credentials}@${host}:${port}/${database}?sslmode=disable` })
+  const url = `postgres://${credentials}@${host}:${port}/${database}?sslmode=disable`
+  // Each project has a server of its own, and an environment for its workers.
+  const environment = { ...project.config.env }
+  const endRun = await startRun({ url }, environment)
+  project.config.env = environment
   return async () => {
     await endRun()
     await stop()
