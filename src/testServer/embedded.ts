@@ -13,7 +13,7 @@ import { setTimeout as sleep } from "node:timers/promises"
 import { fileURLToPath } from "node:url"
 import { freePort } from "./freePort.ts"
 import { isShortEnough, isTraversable, nativeServer, readableBy, serverUid } from "./installation.ts"
-import { makeDirectory, removeLeftovers } from "./leftovers.ts"
+import { makeDirectory, removeLeftovers, serverIn } from "./leftovers.ts"
 
 const START_TIMEOUT_MILLIS = 60_000
 const POLL_MILLIS = 10
@@ -81,18 +81,8 @@ const keptDirectory = (given: string): string => {
       `PostgreSQL does not run as root, and no other user can reach ${directory}: choose another directory`
     )
   }
-  if (isServerIn(directory)) throw new Error(`a server already runs in ${directory}`)
+  if (serverIn(directory) !== undefined) throw new Error(`a server already runs in ${directory}`)
   return directory
-}
-
-/** Whether the main process of a server that uses this directory is alive. */
-const isServerIn = (directory: string): boolean => {
-  try {
-    const [pid] = fs.readFileSync(path.join(directory, "data", "postmaster.pid"), "utf8").split("\n")
-    return process.kill(Number(pid), 0)
-  } catch (error) {
-    return error instanceof Error && "code" in error && error.code === "EPERM"
-  }
 }
 
 const startIn = async (

@@ -15,8 +15,8 @@ import { createInterface } from "node:readline"
 const [uid, directory, fate, command, ...args] = process.argv.slice(2)
 if (uid === undefined || directory === undefined || command === undefined) throw new Error("guardian: bad arguments")
 
-// From now on the directory is in use as long as this process lives (see leftovers.ts).
-fs.appendFileSync(path.join(directory, "owners"), `${process.pid}\n`)
+// From now on the directory is in use as long as this process lives (see leftovers.ts). One that is kept is never left over.
+if (fate === "remove") fs.appendFileSync(path.join(directory, "owners"), `${process.pid}\n`)
 const log = fs.openSync(path.join(directory, "log"), "a")
 const launch = () => {
   const server = spawn(command, args, {
@@ -46,7 +46,6 @@ let server = launch()
 
 const leave = (): never => {
   if (fate === "remove") fs.rmSync(directory, { recursive: true, force: true })
-  else fs.rmSync(path.join(directory, "owners"), { force: true })
   process.exit(0)
 }
 

@@ -62,15 +62,21 @@ const isDefunct = (pid: number): boolean => {
 
 /** Ends the server that runs in a directory, if its guardian was killed, too. */
 const endServer = async (directory: string): Promise<void> => {
-  const data = path.join(directory, "data")
-  const file = path.join(data, "postmaster.pid")
-  if (!fs.existsSync(file)) return
-  const pid = Number(fs.readFileSync(file, "utf8").split("\n")[0])
-  // The number may have passed to another process since.
-  if (!isAlive(pid) || !commandOf(pid).includes(data)) return
+  const pid = serverIn(directory)
+  if (pid === undefined) return
   process.kill(pid, "SIGQUIT")
   const deadline = Date.now() + END_TIMEOUT_MILLIS
   while (isAlive(pid) && Date.now() < deadline) await sleep(POLL_MILLIS)
+}
+
+/** The number of the main process of the server that runs in a directory, if one does. */
+export const serverIn = (directory: string): number | undefined => {
+  const data = path.join(directory, "data")
+  const file = path.join(data, "postmaster.pid")
+  if (!fs.existsSync(file)) return undefined
+  const pid = Number(fs.readFileSync(file, "utf8").split("\n")[0])
+  // The number may have passed to another process since.
+  return isAlive(pid) && commandOf(pid).includes(data) ? pid : undefined
 }
 
 const commandOf = (pid: number): string => {

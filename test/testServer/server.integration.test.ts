@@ -23,7 +23,7 @@ const connect = ({ settings }: TestServer) => PgConnection.make(settings)
 /** A directory that any user can reach, until the scope closes. */
 const reachableDirectory = Effect.acquireRelease(
   Effect.sync(() => {
-    const directory = fs.mkdtempSync(path.join(os.tmpdir(), "kept-"))
+    const directory = fs.mkdtempSync(path.join(os.tmpdir(), "effectpg-kept-"))
     fs.chmodSync(directory, 0o755)
     return directory
   }),
@@ -92,7 +92,7 @@ describe("a server for tests", { timeout: 60_000 }, () => {
 
   it.live("keeps its data and its password in a directory, with durability, and refuses a second server there", () =>
     Effect.gen(function* () {
-      const directory = path.join(yield* reachableDirectory, "db")
+      const directory = yield* reachableDirectory
       const port = yield* Effect.promise(freePort)
       // A directory is for an embedded server, whatever the environment says.
       const server = withEnvironment({ EFFECTPG_TEST_URL: "postgres://environment/" }, testServer({ directory, port }))
@@ -106,9 +106,12 @@ describe("a server for tests", { timeout: 60_000 }, () => {
           const { message } = yield* Effect.flip(Effect.scoped(testServer({ directory })))
           assert.include(message, `a server already runs in ${fs.realpathSync(directory)}`)
           yield* assertHealthy(connection)
+          // Such a directory has no owners whose death would make it left over.
+          assert.isFalse(fs.existsSync(path.join(directory, "owners")))
           return started
         })
       )
+      assert.notInclude(yield* Effect.promise(removeLeftovers), fs.realpathSync(directory))
       const again = yield* server
       assert.strictEqual(Redacted.value(again.url), Redacted.value(first.url))
       assert.strictEqual(yield* valueOf(yield* connect(again), "SELECT answer FROM kept"), 42)
@@ -162,7 +165,8 @@ describe("of a process that was killed", { timeout: 60_000 }, () => {
     child.kill("SIGKILL")
     await until(() => !isAlive(child.pid ?? 0), "the process has ended")
     await Effect.runPromise(Effect.scoped(testServer({ port: await freePort() })))
-    assert.isFalse(isAlive(server))
+    // A process is listed for a moment longer, until somebody has taken notice of its end.
+    await until(() => !isAlive(server), "the server has ended")
     assert.isFalse(fs.existsSync(directory))
   })
 })
