@@ -2,6 +2,8 @@ import * as os from "node:os"
 import { defineConfig } from "vitest/config"
 
 const INTEGRATION = "test/**/*.integration.test.ts"
+/** Examples that are tests themselves. */
+const EXAMPLES = "examples/**/*.test.ts"
 
 /**
  * Suites that take long: faults at every boundary, random programs, all that stands on `SqlClient`, the benchmark, and
@@ -50,7 +52,7 @@ export default defineConfig({
           testTimeout: 30_000
         }
       },
-      { test: { name: "integration", include: [INTEGRATION], exclude: LONG, ...withServer } },
+      { test: { name: "integration", include: [INTEGRATION, EXAMPLES], exclude: LONG, ...withServer } },
       { test: { name: "long", include: LONG, ...withServer } }
     ]
   }

@@ -12,7 +12,7 @@ import type * as PgPool from "../../../src/PgPool.ts"
 import { TestDatabase } from "../../support/database.ts"
 import { eventually, liveConnection, refusalOf, valueOf } from "../../support/live.ts"
 import { assertSharingHealthy, hold, learn, multiplexingPool, tagOf } from "../../support/multiplexing.ts"
-import { proxyTo } from "../../support/proxy.ts"
+import { proxyTo } from "../../../src/pgTest/proxy.ts"
 
 /** What a busy machine may add, in milliseconds. */
 const SLACK_MILLIS = 250

@@ -6,7 +6,7 @@ import * as Option from "effect/Option"
 import type * as PgPool from "../../../src/PgPool.ts"
 import { TestDatabase } from "../../support/database.ts"
 import { assertSharingHealthy, multiplexingPool } from "../../support/multiplexing.ts"
-import { proxyTo } from "../../support/proxy.ts"
+import { proxyTo } from "../../../src/pgTest/proxy.ts"
 
 const ONE_WAY_MILLIS = 15
 const CALLS = 100

@@ -177,10 +177,8 @@ export class ProxiedLink {
   }
 }
 
-export interface Upstream {
-  readonly host: string
-  readonly port: number
-}
+/** The server's address: over TCP, or its Unix socket. */
+export type Upstream = { readonly host: string; readonly port: number } | { readonly path: string }
 
 export class Proxy {
   readonly host = "127.0.0.1"
