@@ -52,6 +52,7 @@ export const layers: ReadonlyArray<ArchitectureLayer> = [
     name: "ecosystem",
     parts: ["migrator/", "sqlClient/", "kysely/", "PgSqlClient.ts", "PgMigrator.ts", "PgKysely.ts", "PgTest.ts"]
   },
+  { name: "command line", parts: ["cli/"] },
   { name: "front door", parts: ["index.ts"] }
 ]
 
@@ -62,6 +63,8 @@ const outside: ReadonlyArray<{ readonly module: RegExp; readonly importers: RegE
   { module: /^node:buffer$/, importers: /^/ },
   // A program that does not import this module need not have Kysely.
   { module: /^kysely$/, importers: /^(kysely\/.*|PgKysely)\.ts$/ },
+  // What only the command line needs; `src/cli/terminal/packages.ts` says what to install.
+  { module: /^@effect\/platform-node(\/|$)/, importers: /^cli\/program\.ts$/ },
   // The two lowest layers are pure.
   { module: /^(node:|effect(\/|$))/, importers: /^(?!wire\/|codec\/)/ }
 ]

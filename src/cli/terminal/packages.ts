@@ -1,0 +1,45 @@
+/**
+ * The packages that only the command line needs. They are optional peer dependencies: each is loaded when it is used, and
+ * if it is missing, the message says how to install it.
+ */
+
+/** Returns a message for a person if loading the command line has failed, or throws the failure again. */
+export const explainLoading = (failure: unknown): string => {
+  const missing = missingPackage(failure)
+  if (missing === undefined) throw failure
+  return needsPackage(missing, "The command line")
+}
+
+/** The name of the package that an `import()` has not found, or has found in a version that is too old. */
+export const missingPackage = (failure: unknown): string | undefined => {
+  if (!(failure instanceof Error) || !("code" in failure)) return undefined
+  const { code, message } = failure
+  if (code === "ERR_MODULE_NOT_FOUND") return packageOf(/Cannot find package '([^']+)'/.exec(message)?.[1])
+  // The exports of an older release lack the module.
+  if (code === "ERR_PACKAGE_PATH_NOT_EXPORTED")
+    return /node_modules[\\/]((?:@[^\\/]+[\\/])?[^\\/]+)[\\/]package\.json/.exec(message)?.[1]
+  return undefined
+}
+
+const packageOf = (specifier: string | undefined): string | undefined =>
+  specifier === undefined ? undefined : /^(?:@[^/]+\/)?[^/]+/.exec(specifier)?.[0]
+
+/** The releases that effectpg works with, by package. */
+const RELEASES: Readonly<Record<string, string>> = {
+  effect: "^4.1.0",
+  "@effect/platform-node": "^4.1.0"
+}
+
+export const needsPackage = (name: string, whose: string): string =>
+  `${whose} needs the package ${name}, which is not installed, or not in a release that fits. Install it with:\n  ` +
+  installCommand(name)
+
+const installCommand = (name: string): string => {
+  const release = RELEASES[name]
+  const wanted = release === undefined ? name : `"${name}@${release}"`
+  const manager = process.env["npm_config_user_agent"] ?? ""
+  if (manager.startsWith("pnpm/")) return `pnpm add --save-dev ${wanted}`
+  if (manager.startsWith("yarn/")) return `yarn add --dev ${wanted}`
+  if (manager.startsWith("bun/")) return `bun add --dev ${wanted}`
+  return `npm install --save-dev ${wanted}`
+}
