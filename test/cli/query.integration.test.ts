@@ -19,6 +19,8 @@ const inFile = (name: string, text: string): string => {
   return file
 }
 
+const failingBehind = (table: string): string => `CREATE TABLE ${table} (n int); SELECT 1 / 0`
+
 layer(TestDatabase.layer, { excludeTestServices: true })("effectpg query", (it) => {
   it.effect("prints a table with exact values, in which NULL, an empty text and the text NULL differ", () =>
     Effect.gen(function* () {
@@ -139,9 +141,8 @@ layer(TestDatabase.layer, { excludeTestServices: true })("effectpg query", (it) 
 
   it.effect("undoes everything with --single-transaction, and keeps what succeeded without it", () =>
     Effect.gen(function* () {
-      const script = (table: string) => `CREATE TABLE ${table} (n int); SELECT 1 / 0`
-      assert.strictEqual((yield* query(["--single-transaction", script("undone")])).exitCode, 1)
-      assert.strictEqual((yield* query([script("kept")])).exitCode, 1)
+      assert.strictEqual((yield* query(["--single-transaction", failingBehind("undone")])).exitCode, 1)
+      assert.strictEqual((yield* query([failingBehind("kept")])).exitCode, 1)
       const { stdout } = yield* query(["--csv", "SELECT to_regclass('undone') AS undone, to_regclass('kept') AS kept"])
       assert.strictEqual(stdout, "undone,kept\n,kept\n")
     })
