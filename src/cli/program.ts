@@ -7,12 +7,13 @@ import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import * as Logger from "effect/Logger"
 import { doctor } from "./commands/doctor.ts"
+import { migrate } from "./commands/migrate.ts"
 import { query } from "./commands/query.ts"
 import { endingOf } from "./terminal/report.ts"
 import { ignoreClosedPipes, tell } from "./terminal/write.ts"
 
 /** A command has one line here. */
-const commands = Command.withSubcommands([query, doctor])
+const commands = Command.withSubcommands([query, migrate, doctor])
 
 const VERBOSE = "verbose"
 

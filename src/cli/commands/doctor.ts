@@ -1,6 +1,7 @@
 /** `effectpg doctor`: examines a connection and its server, and says how to mend what is wrong. */
 import { Command, Flag } from "effect/cli"
 import * as Effect from "effect/Effect"
+import * as References from "effect/References"
 import { examine } from "../doctor/examine.ts"
 import { type Finding, lineOf, summaryOf } from "../doctor/finding.ts"
 import { settingsOf, urlFlag } from "../terminal/database.ts"
@@ -21,7 +22,11 @@ export const doctor = Command.make("doctor", flags, ({ json, url }) =>
     })
     yield* print(json ? `${JSON.stringify({ findings }, undefined, 2)}\n` : summaryOf(findings))
     if (findings.some(({ status }) => status === "wrong")) return yield* new ExitWith({ exitCode: ExitCode.failure })
-  }).pipe(Effect.scoped)
+  }).pipe(
+    Effect.scoped,
+    // What the client would log is among the findings.
+    Effect.provideService(References.MinimumLogLevel, "None")
+  )
 ).pipe(
   Command.withDescription(
     "Examines the way to a server (name, port, TLS, certificates, authentication), the server itself (version, role, " +

@@ -22,7 +22,7 @@ export const examineServer = (
   config: ResolvedConfig
 ): Effect.Effect<ReadonlyArray<Finding>, PgError.PgError> =>
   Effect.map(send(session, ownTupleRows(FACTS)), (rows) => {
-    const facts = new Map(rows.map(([name, value]) => [String(name), String(value)]))
+    const facts = new Map(rows.flatMap(([name, value]) => (value === null ? [] : [[String(name), String(value)]])))
     return [role(facts, config), ...settings(facts), connections(facts)]
   })
 
