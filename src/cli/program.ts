@@ -6,14 +6,16 @@ import * as Console from "effect/Console"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import * as Logger from "effect/Logger"
+import { dev } from "./commands/dev.ts"
 import { doctor } from "./commands/doctor.ts"
 import { migrate } from "./commands/migrate.ts"
 import { query } from "./commands/query.ts"
+import { ExitCode, Interruption } from "./terminal/failure.ts"
 import { endingOf } from "./terminal/report.ts"
 import { ignoreClosedPipes, tell } from "./terminal/write.ts"
 
 /** A command has one line here. */
-const commands = Command.withSubcommands([query, migrate, doctor])
+const commands = Command.withSubcommands([dev, query, migrate, doctor])
 
 const VERBOSE = "verbose"
 
@@ -39,8 +41,13 @@ export const start = async (): Promise<void> => {
   ignoreClosedPipes()
   // The parser may not have got as far as to know the flag.
   const isVerbose = argumentsOf(process.argv).includes(`--${VERBOSE}`)
+  const interruption = { exitCode: ExitCode.interrupted as number }
   const program = Effect.exit(
-    Effect.provide(Command.run(effectpg, { version: version() }), [NodeServices.layer, manners])
+    Effect.provide(Command.run(effectpg, { version: version() }), [
+      NodeServices.layer,
+      manners,
+      Layer.succeed(Interruption, interruption)
+    ])
   ).pipe(
     Effect.flatMap((exit) => {
       const { exitCode, message } = endingOf(exit, isVerbose)
@@ -49,7 +56,8 @@ export const start = async (): Promise<void> => {
   )
   NodeRuntime.runMain(program, {
     disableErrorReporting: true,
-    teardown: (exit, onExit) => onExit(exit._tag === "Success" && typeof exit.value === "number" ? exit.value : 130)
+    teardown: (exit, onExit) =>
+      onExit(exit._tag === "Success" && typeof exit.value === "number" ? exit.value : interruption.exitCode)
   })
 }
 

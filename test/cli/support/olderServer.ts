@@ -1,7 +1,7 @@
 /** A real server that says it is another version: a proxy before it changes what it reports of itself, and nothing else. */
 import * as Effect from "effect/Effect"
 import type * as Scope from "effect/Scope"
-import { Buffer } from "node:buffer"
+import type { Buffer } from "node:buffer"
 import * as net from "node:net"
 import { Framer } from "../../support/proxy.ts"
 import * as Say from "../../support/scriptedServer/say.ts"
