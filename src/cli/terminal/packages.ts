@@ -3,11 +3,29 @@
  * if it is missing, the message says how to install it.
  */
 
-/** Returns a message for a person if loading the command line has failed, or throws the failure again. */
-export const explainLoading = (failure: unknown): string => {
+/** What a person reads, and the exit code, if the command line cannot be loaded, or throws outside of a command. */
+export const explainLoading = (
+  failure: unknown,
+  isVerbose: boolean
+): { readonly message: string; readonly exitCode: number } => {
   const missing = missingPackage(failure)
-  if (missing === undefined) throw failure
-  return needsPackage(missing, "The command line")
+  return missing === undefined
+    ? { message: describeDefect(failure, isVerbose ? stackOf(failure) : undefined), exitCode: DEFECT }
+    : { message: needsPackage(missing, "The command line"), exitCode: USAGE }
+}
+
+/** The exit codes of `failure.ts`, which cannot be loaded if Effect is missing. */
+const USAGE = 2
+const DEFECT = 70
+
+const stackOf = (failure: unknown): string =>
+  failure instanceof Error ? (failure.stack ?? failure.message) : String(failure)
+
+/** `trace` is for those who asked for it. */
+export const describeDefect = (failure: unknown, trace: string | undefined): string => {
+  const what = failure instanceof Error ? `${failure.name}: ${failure.message}` : String(failure)
+  const advice = "Please report it to the maintainers of effectpg, with what --verbose prints in addition."
+  return `effectpg has a bug: ${what.split("\n", 1)[0]}\n${trace ?? advice}`
 }
 
 /** The name of the package that an `import()` has not found, or has found in a version that is too old. */

@@ -4,6 +4,7 @@ import * as Exit from "effect/Exit"
 import * as Predicate from "effect/Predicate"
 import type * as PgError from "../../PgError.ts"
 import { ExitCode } from "./failure.ts"
+import { describeDefect } from "./packages.ts"
 
 export interface Ending {
   readonly exitCode: number
@@ -46,12 +47,7 @@ const withHint = (error: Error): string =>
 /** What a person reads of an error of the client or of the server that has no statement. */
 export const describeError = (error: PgError.PgError): string => withHint(error)
 
-const defect = (cause: Cause.Cause<unknown>, isVerbose: boolean): Ending => {
-  const squashed = Cause.squash(cause)
-  const what = squashed instanceof Error ? `${squashed.name}: ${squashed.message}` : String(squashed)
-  const line = `effectpg has a bug: ${what.split("\n", 1)[0]}`
-  const advice = isVerbose
-    ? Cause.pretty(cause)
-    : "Please report it to the maintainers of effectpg, with what --verbose prints in addition."
-  return { exitCode: ExitCode.defect, message: `${line}\n${advice}` }
-}
+const defect = (cause: Cause.Cause<unknown>, isVerbose: boolean): Ending => ({
+  exitCode: ExitCode.defect,
+  message: describeDefect(Cause.squash(cause), isVerbose ? Cause.pretty(cause) : undefined)
+})
