@@ -7,9 +7,8 @@ import * as os from "node:os"
 import * as path from "node:path"
 import { setTimeout as sleep } from "node:timers/promises"
 import { afterAll } from "vitest"
-import { effectpg, environment, program, type Ran } from "./support/effectpg.ts"
+import { effectpg, environment, PROCESS_TIMEOUT_MILLIS, program, type Ran } from "./support/effectpg.ts"
 
-const TIMEOUT_MILLIS = 90_000
 const POLL_MILLIS = 50
 
 /** A project. The server may not run as root, so that others have to reach the folder. */
@@ -42,7 +41,7 @@ const processesOf = (directory: string): ReadonlyArray<number> =>
     .map((line) => Number.parseInt(line, 10))
 
 const until = async (what: string, look: () => boolean): Promise<void> => {
-  const deadline = Date.now() + TIMEOUT_MILLIS
+  const deadline = Date.now() + PROCESS_TIMEOUT_MILLIS
   while (!look()) {
     assert.isBelow(Date.now(), deadline, what)
     await sleep(POLL_MILLIS)
@@ -70,7 +69,7 @@ const running = async (cwd: string, awaited: string, ...args: ReadonlyArray<stri
 describe("effectpg dev", () => {
   it(
     "runs a command with DATABASE_URL, passes its exit code on, and keeps data and port",
-    { timeout: TIMEOUT_MILLIS },
+    { timeout: PROCESS_TIMEOUT_MILLIS },
     async () => {
       const cwd = project()
       const script = "process.stdout.write(process.env.DATABASE_URL + ' ' + process.argv.slice(1)); process.exit(7)"
@@ -92,7 +91,7 @@ describe("effectpg dev", () => {
 
   it(
     "prints its URL, is used by others, and stops at Ctrl-C without leaving anything",
-    { timeout: TIMEOUT_MILLIS },
+    { timeout: PROCESS_TIMEOUT_MILLIS },
     async () => {
       const cwd = project()
       const server = await running(cwd, "until you press Ctrl-C")
@@ -110,7 +109,7 @@ describe("effectpg dev", () => {
 
   it(
     "starts one server if several are started at once, and keeps it as long as one of them runs",
-    { timeout: TIMEOUT_MILLIS },
+    { timeout: PROCESS_TIMEOUT_MILLIS },
     async () => {
       const cwd = project()
       const sleeping = (seconds: number) =>
@@ -124,7 +123,7 @@ describe("effectpg dev", () => {
 
   it(
     "mends what is left after it was killed, alone or with the process that stops the server",
-    { timeout: TIMEOUT_MILLIS },
+    { timeout: PROCESS_TIMEOUT_MILLIS },
     async () => {
       const cwd = project()
       await dev(cwd, ...sql("CREATE TABLE kept (n int)"))
@@ -151,7 +150,7 @@ describe("effectpg dev", () => {
     }
   )
 
-  it("passes signals to its command, and waits for it", { timeout: TIMEOUT_MILLIS }, async () => {
+  it("passes signals to its command, and waits for it", { timeout: PROCESS_TIMEOUT_MILLIS }, async () => {
     const cwd = project()
     const script =
       "process.on('SIGTERM', () => setTimeout(() => process.exit(3), 300)); setInterval(() => {}, 1000); console.log('up')"
@@ -173,7 +172,7 @@ describe("effectpg dev", () => {
 
   it(
     "says so if the command, the folder or the port cannot be had, or the server ends",
-    { timeout: TIMEOUT_MILLIS },
+    { timeout: PROCESS_TIMEOUT_MILLIS },
     async () => {
       const cwd = project()
       assert.deepStrictEqual(await dev(cwd, "--", "no-such-command"), {

@@ -4,6 +4,7 @@ import * as Effect from "effect/Effect"
 import * as fs from "node:fs"
 import * as os from "node:os"
 import * as path from "node:path"
+import { vi } from "vitest"
 import { versionOf } from "../poolers/endpoints/daemon.ts"
 import { startPgBouncer } from "../poolers/endpoints/pgbouncer.ts"
 import { type Database, TestDatabase } from "../support/database.ts"
@@ -13,7 +14,10 @@ import { certificate } from "../support/tls/certificates.ts"
 import { tlsActor } from "../support/tls/tlsActor.ts"
 import { transactionPooler } from "../support/transactionPooler.ts"
 import { doctor, linesOf } from "./support/doctor.ts"
+import { PROCESS_TIMEOUT_MILLIS } from "./support/effectpg.ts"
 import { olderServer } from "./support/olderServer.ts"
+
+vi.setConfig({ testTimeout: PROCESS_TIMEOUT_MILLIS })
 
 const inFile = (text: string): string => {
   const file = path.join(fs.mkdtempSync(path.join(os.tmpdir(), "effectpg-doctor-")), "authority.crt")

@@ -1,8 +1,12 @@
 /** Tests what `effectpg doctor` says of a standby and of a list of hosts, on real servers that replicate. */
 import { assert, layer } from "@effect/vitest"
 import * as Effect from "effect/Effect"
+import { vi } from "vitest"
 import { Servers } from "../failover/rig/cluster.ts"
 import { doctor, linesOf } from "./support/doctor.ts"
+import { PROCESS_TIMEOUT_MILLIS } from "./support/effectpg.ts"
+
+vi.setConfig({ testTimeout: PROCESS_TIMEOUT_MILLIS })
 
 layer(Servers.layer, { excludeTestServices: true })("effectpg doctor, of servers that replicate", (it) => {
   it.effect("finds a standby, and accepts it if the settings want one", () =>

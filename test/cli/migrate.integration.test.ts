@@ -5,9 +5,12 @@ import * as fs from "node:fs"
 import * as os from "node:os"
 import * as path from "node:path"
 import { fileURLToPath } from "node:url"
+import { vi } from "vitest"
 import { scopedDatabase, TestDatabase } from "../support/database.ts"
 import { closedPort } from "../support/scriptedServer.ts"
-import { effectpg } from "./support/effectpg.ts"
+import { effectpg, PROCESS_TIMEOUT_MILLIS } from "./support/effectpg.ts"
+
+vi.setConfig({ testTimeout: PROCESS_TIMEOUT_MILLIS })
 
 const modules = fileURLToPath(new URL("../../node_modules", import.meta.url))
 

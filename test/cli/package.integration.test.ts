@@ -3,10 +3,12 @@ import { assert, layer } from "@effect/vitest"
 import * as Effect from "effect/Effect"
 import { execFile } from "node:child_process"
 import * as fs from "node:fs"
-import { afterAll, beforeAll } from "vitest"
+import { afterAll, beforeAll, vi } from "vitest"
 import { TestDatabase } from "../support/database.ts"
-import { environment, type Ran, type RunOptions } from "./support/effectpg.ts"
+import { environment, type Ran, type RunOptions, PROCESS_TIMEOUT_MILLIS } from "./support/effectpg.ts"
 import { install } from "./support/installed.ts"
+
+vi.setConfig({ testTimeout: PROCESS_TIMEOUT_MILLIS })
 
 const BUILD_TIMEOUT_MILLIS = 120_000
 

@@ -4,9 +4,12 @@ import * as Effect from "effect/Effect"
 import * as fs from "node:fs"
 import * as os from "node:os"
 import * as path from "node:path"
+import { vi } from "vitest"
 import { TestDatabase } from "../support/database.ts"
 import { backendsOf, eventually, liveConnection, uniqueName, valueOf } from "../support/live.ts"
-import { effectpg, type RunOptions } from "./support/effectpg.ts"
+import { effectpg, type RunOptions, PROCESS_TIMEOUT_MILLIS } from "./support/effectpg.ts"
+
+vi.setConfig({ testTimeout: PROCESS_TIMEOUT_MILLIS })
 
 const query = (args: ReadonlyArray<string>, options: RunOptions = {}) =>
   Effect.flatMap(TestDatabase, ({ url }) =>

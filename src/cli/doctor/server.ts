@@ -14,8 +14,7 @@ UNION ALL SELECT 'role', CASE WHEN pg_catalog.pg_is_in_recovery() THEN 'standby'
 UNION ALL SELECT 'lag', pg_catalog.date_part('epoch', pg_catalog.now() OPERATOR(pg_catalog.-)
   pg_catalog.pg_last_xact_replay_timestamp())::pg_catalog.int8::pg_catalog.text WHERE pg_catalog.pg_is_in_recovery()
 UNION ALL SELECT 'encoding', pg_catalog.getdatabaseencoding()::pg_catalog.text
-UNION ALL SELECT 'connections', pg_catalog.count(*)::pg_catalog.text FROM pg_catalog.pg_stat_activity
-  WHERE backend_type OPERATOR(pg_catalog.=) 'client backend'`
+UNION ALL SELECT 'connections', pg_catalog.sum(numbackends)::pg_catalog.text FROM pg_catalog.pg_stat_database`
 
 export const examineServer = (
   session: Session,

@@ -4,6 +4,9 @@ import { fileURLToPath } from "node:url"
 
 export const program = fileURLToPath(new URL("../../../src/cli/main.ts", import.meta.url))
 
+/** A test starts several processes, and each may take seconds on a busy machine. */
+export const PROCESS_TIMEOUT_MILLIS = 180_000
+
 export interface Ran {
   readonly stdout: string
   readonly stderr: string
