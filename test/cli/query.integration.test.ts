@@ -1,13 +1,14 @@
 /** Tests `effectpg query` on a real server, each time as a process of its own. */
 import { assert, layer } from "@effect/vitest"
 import * as Effect from "effect/Effect"
+import { spawn } from "node:child_process"
 import * as fs from "node:fs"
 import * as os from "node:os"
 import * as path from "node:path"
 import { vi } from "vitest"
 import { TestDatabase } from "../support/database.ts"
 import { backendsOf, eventually, liveConnection, uniqueName, valueOf } from "../support/live.ts"
-import { effectpg, type RunOptions, PROCESS_TIMEOUT_MILLIS } from "./support/effectpg.ts"
+import { effectpg, environment, PROCESS_TIMEOUT_MILLIS, program, type RunOptions } from "./support/effectpg.ts"
 
 vi.setConfig({ testTimeout: PROCESS_TIMEOUT_MILLIS })
 
@@ -125,6 +126,36 @@ layer(TestDatabase.layer, { excludeTestServices: true })("effectpg query", (it) 
     })
   )
 
+  it.effect("prints many rows, and ends quietly if nobody reads them to the end", () =>
+    Effect.gen(function* () {
+      const sql = "SELECT n, repeat('x', 20) AS x FROM generate_series(1, 200000) AS n"
+      const table = yield* query([sql])
+      assert.deepStrictEqual({ exitCode: table.exitCode, stderr: table.stderr }, { exitCode: 0, stderr: "" })
+      assert.isTrue(table.stdout.endsWith(" 200000 | xxxxxxxxxxxxxxxxxxxx\n(200000 rows)\n"))
+      const { url } = yield* TestDatabase
+      const exitCode = yield* Effect.promise(
+        () =>
+          new Promise<number | null>((resolve) => {
+            const child = spawn(process.execPath, [program, "query", "--csv", sql], {
+              env: environment({ DATABASE_URL: url }),
+              stdio: ["ignore", "pipe", "inherit"]
+            })
+            child.stdout.once("data", () => child.stdout.destroy())
+            child.once("exit", resolve)
+          })
+      )
+      assert.strictEqual(exitCode, 0)
+    })
+  )
+
+  it.effect("says what to do in the place of COPY with the standard input or output", () =>
+    Effect.gen(function* () {
+      const { exitCode, stderr } = yield* query(["COPY (SELECT 1) TO STDOUT"])
+      assert.strictEqual(exitCode, 1)
+      assert.isTrue(stderr.startsWith("COPY ... FROM STDIN and TO STDOUT are not for effectpg query."), stderr)
+    })
+  )
+
   it.effect("takes values for parameters as the server reads them", () =>
     Effect.gen(function* () {
       const { stdout } = yield* query([
@@ -201,14 +232,9 @@ layer(TestDatabase.layer, { excludeTestServices: true })("effectpg query", (it) 
       const { url } = yield* TestDatabase
       const name = uniqueName()
       const observer = yield* liveConnection()
-      const running = yield* Effect.promise(async () => {
-        const { spawn } = await import("node:child_process")
-        const { environment, program } = await import("./support/effectpg.ts")
-        const args = [program, "query", "SELECT pg_sleep(60)"]
-        return spawn(process.execPath, args, {
-          env: environment({ DATABASE_URL: url, PGAPPNAME: name }),
-          stdio: "ignore"
-        })
+      const running = spawn(process.execPath, [program, "query", "SELECT pg_sleep(60)"], {
+        env: environment({ DATABASE_URL: url, PGAPPNAME: name }),
+        stdio: "ignore"
       })
       const exited = new Promise((resolve) => running.once("exit", (code) => resolve(code)))
       yield* eventually(backendsOf(observer, name), 1)

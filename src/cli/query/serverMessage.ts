@@ -14,6 +14,7 @@ export interface Script {
 }
 
 export const describeFailure = (error: PgError.PgError, { file, text }: Script, statement: SqlStatement): string => {
+  if (error._tag === "UnsupportedError" && COPY.test(statement.sql)) return COPY_HINT
   if (!PostgresError.isOne(error)) return describeError(error)
   const before = charactersOf(text.slice(0, statement.start))
   const position = before + Number(error.position ?? 1)
@@ -28,6 +29,11 @@ export const describeFailure = (error: PgError.PgError, { file, text }: Script, 
   const shown = renderSql(file ?? "SQL", text.trimEnd(), error.position === undefined ? "" : String(position))
   return `${file === undefined && statement.line === 1 ? "" : place}${report}\n${shown}`
 }
+
+const COPY = /^COPY\b/i
+const COPY_HINT =
+  "COPY ... FROM STDIN and TO STDOUT are not for effectpg query. To get rows as CSV, run the query with --csv; to put rows " +
+  "into a table, use psql, or copyIn in a program."
 
 /** These are no properties of the error itself, so that nothing prints them by accident. */
 const confidential = ({ detail, internalQuery, where }: PostgresError) => ({ detail, internalQuery, where })

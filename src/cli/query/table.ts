@@ -11,7 +11,9 @@ export const table = ({ columns, rows }: Result): string => {
   if (columns.length === 0) return count
   const heads = columns.map(({ name }) => [visible(name)])
   const body = rows.map((row) => row.map(cellOf))
-  const widths = columns.map((_, at) => Math.max(...[heads, ...body].map((row) => widthOf(row[at] ?? []))))
+  const widths = columns.map((_, at) =>
+    [heads, ...body].reduce((width, row) => Math.max(width, widthOf(row[at] ?? [])), 0)
+  )
   const isRight = columns.map(({ typeOid }) => RIGHT_ALIGNED.has(typeOid))
   const lines = [
     line(heads, widths, centered),
@@ -40,11 +42,15 @@ const CONTROLS = /[\u0000-\u001f\u007f-\u009f]/g
 const visible = (text: string): string =>
   text.replaceAll(CONTROLS, (character) => `\\x${character.charCodeAt(0).toString(16).toUpperCase().padStart(2, "0")}`)
 
-const widthOf = (cell: Cell): number => Math.max(0, ...cell.map(displayWidth))
+/** Most texts are plain, and their width costs nothing. */
+const PLAIN = /^[ -~]*$/
+const columnsOf = (text: string): number => (PLAIN.test(text) ? text.length : displayWidth(text))
+
+const widthOf = (cell: Cell): number => cell.reduce((width, line) => Math.max(width, columnsOf(line)), 0)
 
 /** The lines of a row. A value that goes on in the next line has a plus sign behind it. */
 const line = (row: ReadonlyArray<Cell>, widths: ReadonlyArray<number>, align: Align): string => {
-  const height = Math.max(...row.map((cell) => cell.length))
+  const height = row.reduce((most, cell) => Math.max(most, cell.length), 0)
   return Array.from({ length: height }, (_, at) =>
     widths
       .map((width, column) => {
@@ -58,10 +64,10 @@ const line = (row: ReadonlyArray<Cell>, widths: ReadonlyArray<number>, align: Al
 }
 
 const blanks = (count: number): string => " ".repeat(Math.max(0, count))
-const left = (text: string, width: number): string => text + blanks(width - displayWidth(text))
-const right = (text: string, width: number): string => blanks(width - displayWidth(text)) + text
+const left = (text: string, width: number): string => text + blanks(width - columnsOf(text))
+const right = (text: string, width: number): string => blanks(width - columnsOf(text)) + text
 const centered: Align = (text, width) => {
-  const free = width - displayWidth(text)
+  const free = width - columnsOf(text)
   return blanks(Math.floor(free / 2)) + text + blanks(Math.ceil(free / 2))
 }
 
