@@ -50,7 +50,17 @@ export const layers: ReadonlyArray<ArchitectureLayer> = [
   { name: "client", parts: ["reads/", "PgClient.ts"] },
   {
     name: "ecosystem",
-    parts: ["migrator/", "sqlClient/", "kysely/", "PgSqlClient.ts", "PgMigrator.ts", "PgKysely.ts", "PgTest.ts"]
+    parts: [
+      "migrator/",
+      "sqlClient/",
+      "kysely/",
+      "testServer/",
+      "pgTest/",
+      "PgSqlClient.ts",
+      "PgMigrator.ts",
+      "PgKysely.ts",
+      "PgTest.ts"
+    ]
   },
   { name: "command line", parts: ["cli/"] },
   { name: "front door", parts: ["index.ts"] }
@@ -59,12 +69,19 @@ export const layers: ReadonlyArray<ArchitectureLayer> = [
 /** Modules outside src, and the files that may import them. The first pattern that fits the module decides. */
 const outside: ReadonlyArray<{ readonly module: RegExp; readonly importers: RegExp }> = [
   { module: /^pg-protocol(\/|$)/, importers: /^wire\/coldMessages\.ts$/ },
+  // What makes faults on a connection for tests, and what looks for a free port.
+  {
+    module: /^node:net$/,
+    importers: /^(session\/(engine\/transport|encryption\/tlsSocket)|pgTest\/.*|testServer\/freePort)\.ts$/
+  },
   { module: /^node:(net|tls)$/, importers: /^session\/(engine\/transport|encryption\/tlsSocket)\.ts$/ },
   { module: /^node:buffer$/, importers: /^/ },
   // A program that does not import this module need not have Kysely.
   { module: /^kysely$/, importers: /^(kysely\/.*|PgKysely)\.ts$/ },
   // What only the command line needs; `src/cli/terminal/packages.ts` says what to install.
   { module: /^@effect\/platform-node(\/|$)/, importers: /^cli\/program\.ts$/ },
+  // It is loaded if a test server is to run in a container.
+  { module: /^testcontainers$/, importers: /^testServer\/container\.ts$/ },
   // The two lowest layers are pure.
   { module: /^(node:|effect(\/|$))/, importers: /^(?!wire\/|codec\/)/ }
 ]

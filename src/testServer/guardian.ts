@@ -1,19 +1,22 @@
 /**
- * A process of its own that runs the embedded server and outlives a test process that was killed: when its standard
- * input ends, for whatever reason, it stops the server and removes the server's directory. Lines of its input are
- * orders: SIGINT and SIGQUIT stop the server, SIGKILL kills all of its processes, SIGSTOP freezes them, SIGCONT lets them
- * go on, and `start` starts the server again.
+ * A process of its own that runs an embedded server and outlives a process that was killed: when its standard input ends,
+ * for whatever reason, it stops the server. Then it removes the server's directory, if that is to go with the server.
  *
- *   node guardian.ts <uid, or -1 to stay> <directory> <command> <arguments...>
+ * Lines of its input are orders: SIGINT and SIGQUIT stop the server, SIGKILL kills all of its processes, SIGSTOP freezes
+ * them, SIGCONT lets them go on, and `start` starts the server again.
+ *
+ *   node guardian.ts <uid, or -1 to stay> <directory> <remove, or keep> <command> <arguments...>
  */
 import { execFileSync, spawn } from "node:child_process"
 import * as fs from "node:fs"
 import * as path from "node:path"
 import { createInterface } from "node:readline"
 
-const [uid, directory, command, ...args] = process.argv.slice(2)
+const [uid, directory, fate, command, ...args] = process.argv.slice(2)
 if (uid === undefined || directory === undefined || command === undefined) throw new Error("guardian: bad arguments")
 
+// From now on the directory is in use as long as this process lives (see leftovers.ts).
+fs.appendFileSync(path.join(directory, "owners"), `${process.pid}\n`)
 const log = fs.openSync(path.join(directory, "log"), "a")
 const launch = () => {
   const server = spawn(command, args, {
@@ -42,7 +45,8 @@ let isOrderedDown = false
 let server = launch()
 
 const leave = (): never => {
-  fs.rmSync(directory, { recursive: true, force: true })
+  if (fate === "remove") fs.rmSync(directory, { recursive: true, force: true })
+  else fs.rmSync(path.join(directory, "owners"), { force: true })
   process.exit(0)
 }
 
@@ -50,8 +54,8 @@ const abandon = (): void => {
   isAbandoned = true
   if (server.exitCode !== null || server.signalCode !== null) leave()
   signalAll("SIGCONT")
-  // Immediate shutdown: there is nothing worth a checkpoint.
-  server.kill("SIGQUIT")
+  // Where nothing is kept, there is nothing worth a checkpoint.
+  server.kill(fate === "remove" ? "SIGQUIT" : "SIGINT")
 }
 
 /** Signals the server's main process first, so that it cannot replace the others. */
