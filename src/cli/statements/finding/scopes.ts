@@ -17,7 +17,7 @@ export class Scope {
   constructor(file: ParsedFile, parent: Scope | undefined, statements: ReadonlyArray<AstNode>) {
     this.file = file
     this.parent = parent
-    for (const statement of statements) this.declare(statement)
+    for (const statement of statements) this.bind(statement)
   }
 
   find(name: string): Binding | undefined {
@@ -54,12 +54,12 @@ export class Scope {
     }
   }
 
-  private declare(statement: AstNode): void {
+  private bind(statement: AstNode): void {
     switch (statement.type) {
       case "ExportNamedDeclaration":
       case "ExportDefaultDeclaration": {
         const declaration = child(statement, "declaration")
-        if (declaration !== undefined) this.declare(declaration)
+        if (declaration !== undefined) this.bind(declaration)
         break
       }
       case "VariableDeclaration":
