@@ -99,7 +99,7 @@ class Finder {
     if (method === "copyOut" || method === "copyOutRows") return this.object(first, "query", scope)
     const kind = CALLS[method]
     if (kind === undefined || !Object.hasOwn(CALLS, method)) return
-    const given = kind === "values" ? this.given(others[0], node) : kind === "rows" ? this.rows(others[0]) : []
+    const given = kind === "values" ? this.given(others[0], first) : kind === "rows" ? this.rows(others[0]) : []
     for (const text of alternatives(first)) {
       this.add(text, scope, { given, isScript: kind === "script", isTyped: kind !== "script", at: node })
     }
@@ -122,7 +122,7 @@ class Finder {
       )
     const text = valueOf(key)
     if (text === undefined) return
-    const given = this.given(valueOf("params"), object)
+    const given = this.given(valueOf("params"), text)
     this.add(text, scope, { given, isScript: false, isTyped: false, at: object })
   }
 
@@ -164,9 +164,9 @@ class Finder {
   }
 
   /** The number of values that a call gives; nothing if that cannot be seen. */
-  private given(values: AstNode | undefined, call: AstNode): ReadonlyArray<Given> {
+  private given(values: AstNode | undefined, statement: AstNode): ReadonlyArray<Given> {
     const inner = unwrapped(values)
-    const none = { count: 0, origin: { source: this.file.source, offset: call.start } }
+    const none = { count: 0, origin: { source: this.file.source, offset: statement.start } }
     if (inner === undefined || inner.type === "ObjectExpression" || textIn(inner, "name") === "undefined") return [none]
     return this.counted(inner)
   }

@@ -30,15 +30,24 @@ export const joinedOf = (query: TreeNode, catalogue: Catalogue): Joined => {
   const nulledBy = new Map<number, Set<number>>()
   const fullJoins = new Set<number>()
   const sure = new Set<string>()
-  const tree = query.node("jointree")
-  if (tree !== undefined) {
-    visitJoins(tree, nulledBy, fullJoins)
-    addSure(tree, catalogue, sure)
-  }
-  const present = new Set([...sure].map((key) => Number(key.split(".")[0])))
+  const present = new Set<number>()
   const inert = new Set<number>()
-  for (const entry of present) {
-    for (const join of nulledBy.get(entry) ?? []) if (!fullJoins.has(join)) inert.add(join)
+  const tree = query.node("jointree")
+  if (tree === undefined) return { nulledBy, sure, present, inert, fullJoins }
+  visitJoins(tree, nulledBy, fullJoins)
+  addSure(tree, catalogue, sure)
+  const joins = tree.all(({ kind }) => kind === "JOINEXPR")
+  // A join that has found a row for each has fulfilled its condition, which may show more.
+  for (let known = -1; known < sure.size;) {
+    known = sure.size
+    for (const key of sure) present.add(Number(key.split(".")[0]))
+    for (const entry of present) {
+      for (const join of nulledBy.get(entry) ?? []) if (!fullJoins.has(join)) inert.add(join)
+    }
+    for (const join of joins) {
+      const quals = join.node("quals")
+      if (quals !== undefined && inert.has(join.number("rtindex"))) addAll(sure, trueOnlyWith(quals, catalogue))
+    }
   }
   return { nulledBy, sure, present, inert, fullJoins }
 }

@@ -2,6 +2,7 @@
 import type { TreeNode } from "./queryTree.ts"
 
 const EXTERNAL = 0
+const IMPLICIT_CAST = 2
 const Command = { update: 2, insert: 3 } as const
 const CASTS: ReadonlySet<string> = new Set(["RELABELTYPE", "COERCEVIAIO", "COERCETODOMAIN", "ARRAYCOERCEEXPR"])
 
@@ -51,8 +52,12 @@ const columnOf = (expression: TreeNode | undefined, query: TreeNode): string | u
   ]
 }
 
-const uncast = (expression: TreeNode | undefined): TreeNode | undefined =>
-  expression !== undefined && CASTS.has(expression.kind) ? uncast(expression.node("arg")) : expression
+const uncast = (expression: TreeNode | undefined): TreeNode | undefined => {
+  if (expression === undefined) return undefined
+  if (CASTS.has(expression.kind)) return uncast(expression.node("arg"))
+  const isCast = expression.kind === "FUNCEXPR" && expression.number("funcformat") === IMPLICIT_CAST
+  return isCast ? uncast(expression.nodes("args")[0]) : expression
+}
 
 /** The nodes of these kinds in a query, but not those in queries within it. */
 const below = (query: TreeNode, ...kinds: ReadonlyArray<string>): ReadonlyArray<TreeNode> => {

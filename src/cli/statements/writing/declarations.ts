@@ -3,7 +3,8 @@ import { type AstNode, below, child, children, parse, type Parser, textIn } from
 import type { SourceFile } from "../finding/source.ts"
 import { type Entry, parametersType, rowType, tupleType } from "./entry.ts"
 
-const HEADER = `/**
+const HEADER = `/* eslint-disable */
+/**
  * The parameters and rows of this project's statements, by their text. \`effectpg types\` has written this file; do not
  * change it. Commit it, so that the project compiles without a database.
  */

@@ -56,7 +56,14 @@ export const rowType = ({ columns }: Entry): string => {
 export const tupleType = ({ columns }: Entry): string =>
   listType(columns.map(({ property, type }) => ({ name: property, type })))
 
-export const parametersType = ({ parameters }: Entry): string => listType(parameters)
+/** A parameter without a name of its own is called as in SQL. */
+export const parametersType = ({ parameters }: Entry): string =>
+  listType(
+    parameters.map(({ name, type }, index) => ({
+      name: name !== undefined && LABEL.test(name) ? name : `$${index + 1}`,
+      type
+    }))
+  )
 
 const listType = (elements: ReadonlyArray<{ readonly name: string | undefined; readonly type: string }>): string => {
   const areNamed = elements.every(({ name }) => name !== undefined && LABEL.test(name))

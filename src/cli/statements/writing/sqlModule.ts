@@ -51,7 +51,7 @@ const functionOf = ({ entry, statement: { mode, name, sql } }: NamedEntry): stri
   )
   const values = namesOf(entry).join(", ")
   const rows = mode === "execute" ? "" : `<${row}>`
-  const type = mode === "execute" || mode === "value" ? "" : `export type ${rowName} = ${rowType(entry)}\n\n`
+  const type = mode === "execute" || mode === "value" ? "" : `export interface ${rowName} ${rowType(entry)}\n\n`
   const sqlName = `${name}Sql`
   return `${type}const ${sqlName} = ${JSON.stringify(sql.text)}
 
