@@ -9,7 +9,8 @@ const STATEMENTS =
 
 /** Words that also begin sentences of English need something behind them that only SQL has. */
 const SECOND: Readonly<Record<string, RegExp>> = {
-  update: /^\s+(?:only\s+)?[\w".]+\s+(?:(?:as\s+)?[\w"]+\s+)?\w+/i,
+  select: /^\s+\S/,
+  update: /^\s+(?:only\s+)?[\w".]+(?:\s+(?:as\s+)?[\w"]+)?\s+set\b/i,
   delete: /^\s+(?:from|fro|form)\b/i,
   insert: /^\s+\w+/i,
   set: /^\s+(?:local\s+|session\s+)?[\w".]+\s*(?:=|\bto\b)/i,
