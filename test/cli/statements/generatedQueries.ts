@@ -66,7 +66,7 @@ export class QueryFactory {
     }))
     this.relations.push({ name, columns })
     const definitions = columns.map(({ isNotNull, kind, name }) => `${name} ${kind}${isNotNull ? " NOT NULL" : ""}`)
-    const rows = Array.from({ length: this.whole(0, 4) }, () =>
+    const rows = Array.from({ length: this.whole(1, 5) }, () =>
       columns.map(({ isNotNull, kind }) => (!isNotNull && this.chance(0.4) ? "NULL" : this.literal(kind))).join(", ")
     )
     const heir = columns.map(({ kind }) => (this.chance(0.3) ? "NULL" : this.literal(kind))).join(", ")
@@ -96,7 +96,7 @@ export class QueryFactory {
     const source = this.chance(0.08) ? undefined : this.from(depth, outer)
     const columns = [...(source?.columns ?? []), ...outer]
     const from = source === undefined ? "" : ` FROM ${source.sql}`
-    const where = this.chance(0.5) ? ` WHERE ${this.condition(depth, columns)}` : ""
+    const where = this.chance(0.35) ? ` WHERE ${this.condition(depth, columns)}` : ""
     if (form <= 4 && source !== undefined && source.columns.length > 0) {
       return this.grouped(depth, source.columns, outer, `${from}${where}`)
     }
