@@ -6,16 +6,18 @@ import * as Console from "effect/Console"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import * as Logger from "effect/Logger"
+import { check } from "./commands/check.ts"
 import { dev } from "./commands/dev.ts"
 import { doctor } from "./commands/doctor.ts"
 import { migrate } from "./commands/migrate.ts"
 import { query } from "./commands/query.ts"
+import { types } from "./commands/types.ts"
 import { ExitCode, Interruption } from "./terminal/failure.ts"
 import { endingOf } from "./terminal/report.ts"
 import { ignoreClosedPipes, tell } from "./terminal/write.ts"
 
 /** A command has one line here. */
-const commands = Command.withSubcommands([dev, query, migrate, doctor])
+const commands = Command.withSubcommands([check, types, query, migrate, dev, doctor])
 
 const VERBOSE = "verbose"
 

@@ -84,6 +84,8 @@ const outside: ReadonlyArray<{ readonly module: RegExp; readonly importers: RegE
   { module: /^kysely$/, importers: /^(kysely\/.*|PgKysely)\.ts$/ },
   // What only the command line needs; `src/cli/terminal/packages.ts` says what to install.
   { module: /^@effect\/platform-node(\/|$)/, importers: /^cli\/program\.ts$/ },
+  // It is loaded by the commands that read sources.
+  { module: /^oxc-parser$/, importers: /^cli\/(statements\/finding\/ast|commands\/.*)\.ts$/ },
   // It is loaded if a test server is to run in a container.
   { module: /^testcontainers$/, importers: /^testServer\/container\.ts$/ },
   // The two lowest layers are pure.
