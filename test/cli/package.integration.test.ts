@@ -44,7 +44,8 @@ layer(TestDatabase.layer, { excludeTestServices: true })("npx effectpg", (it) =>
     Effect.gen(function* () {
       const help = yield* npx(complete, ["--help"])
       assert.deepStrictEqual({ exitCode: help.exitCode, stderr: help.stderr }, { exitCode: 0, stderr: "" })
-      for (const command of ["check", "types", "query", "migrate", "dev", "doctor"]) assert.include(help.stdout, `\n  ${command}`)
+      for (const command of ["check", "types", "query", "migrate", "dev", "doctor"])
+        assert.include(help.stdout, `\n  ${command}`)
       const { version }: { readonly version: string } = JSON.parse(fs.readFileSync("package.json", "utf8"))
       assert.strictEqual((yield* npx(complete, ["--version"])).stdout, `effectpg v${version}\n`)
     })
