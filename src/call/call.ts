@@ -124,7 +124,16 @@ export interface DecodedValueOptions<A, R = never> extends ValueOptions {
  * @category models
  * @since 0.1.0
  */
-export type Call<Options, Text extends string = string> =
+export type Call<Options, Text extends string = string> = [keyof PgSql.TypedStatements] extends [never]
+  ? AnyCall<Options>
+  : TextCall<Options, Text>
+
+/** As long as no text is known, the compiler compares all calls with one and the same type. */
+type AnyCall<Options> =
+  | readonly [sql: string, params?: Parameters | undefined, options?: Options | undefined]
+  | readonly [statement: string | PgSql.Statement, options?: Options | undefined]
+
+type TextCall<Options, Text extends string> =
   | readonly [sql: Text, params: ParametersOf<Text>, options?: Options | undefined]
   | readonly [statement: Parameterless<Text> | PgSql.Statement, options?: Options | undefined]
 
@@ -134,7 +143,15 @@ export type Call<Options, Text extends string = string> =
  * @category models
  * @since 0.1.0
  */
-export type CallWith<Options, Text extends string = string> =
+export type CallWith<Options, Text extends string = string> = [keyof PgSql.TypedStatements] extends [never]
+  ? AnyCallWith<Options>
+  : TextCallWith<Options, Text>
+
+type AnyCallWith<Options> =
+  | readonly [sql: string, params: Parameters | undefined, options: Options]
+  | readonly [statement: string | PgSql.Statement, options: Options]
+
+type TextCallWith<Options, Text extends string> =
   | readonly [sql: Text, params: ParametersOf<Text>, options: Options]
   | readonly [statement: Parameterless<Text> | PgSql.Statement, options: Options]
 

@@ -37,6 +37,9 @@ const USERS = "CREATE TABLE users (id int PRIMARY KEY, name text NOT NULL, tags 
 /** The first lines of faults: `file:line:column - error ...`. */
 const headsOf = (stdout: string): ReadonlyArray<string> => stdout.split("\n").filter((line) => / - error /.test(line))
 
+const placesOf = (heads: ReadonlyArray<string>): ReadonlyArray<string> =>
+  heads.map((head) => head.replace(/ - error .*/, "")).toSorted()
+
 describe("effectpg check", () => {
   it("finds no fault in the sample project, and counts what it could not see", SLOW, async () => {
     const { directory, remove } = copyExample()
@@ -73,9 +76,8 @@ describe("effectpg check", () => {
     const { exitCode, stdout } = await effectpg(["check"], { cwd: directory, env: onServer() })
     remove()
     const found = headsOf(stdout)
-    const places = (heads: ReadonlyArray<string>) => heads.map((head) => head.replace(/ - error .*/, "")).toSorted()
     assert.deepStrictEqual(
-      places(found),
+      placesOf(found),
       expected.map(({ column, file, line }) => `${file}:${line}:${column}`).toSorted(),
       stdout
     )

@@ -46,15 +46,16 @@ export class QueryFactory {
     this.state = seed
   }
 
-  /** The statements that make the tables and views and fill them. */
-  schema(): ReadonlyArray<string> {
-    const tables = Array.from({ length: 3 }, (_, index) => this.table(`t${index}`))
-    const views = Array.from({ length: 3 }, (_, index) => {
-      const { columns, sql } = this.select(1, [])
-      this.relations.push({ name: `v${index}`, columns })
-      return `CREATE VIEW v${index} AS ${sql}`
-    })
-    return [...tables.flat(), ...views]
+  /** The statements that make the tables and fill them. */
+  tables(): ReadonlyArray<string> {
+    return Array.from({ length: 3 }, (_, index) => this.table(`t${index}`)).flat()
+  }
+
+  /** A view, which later queries read once it is accepted. */
+  view(): { readonly sql: string; readonly accept: () => void } {
+    const name = this.name("v")
+    const { columns, sql } = this.select(1, [])
+    return { sql: `CREATE VIEW ${name} AS ${sql}`, accept: () => void this.relations.push({ name, columns }) }
   }
 
   /** Each table has NULL wherever it may. One of them has an heir that allows more. */

@@ -18,6 +18,7 @@ import { QueryFactory } from "./generatedQueries.ts"
 /** How many schemas are made, each with its own data. */
 const SCHEMAS = Number(process.env["EFFECTPG_GENERATED_QUERIES"] ?? 12)
 const QUERIES_OF_EACH = 60
+const VIEWS = 3
 /** For each schema, on a busy machine. */
 const PATIENCE_MILLIS = 20_000
 
@@ -34,7 +35,11 @@ layer(TestDatabase.layer, { excludeTestServices: true })("generated queries", (i
           const settings = { url: Redacted.make(url), statementCacheSize: 0 }
           const connection = yield* PgConnection.make(settings)
           const factory = new QueryFactory(seed)
-          for (const statement of factory.schema()) yield* connection.execute(statement)
+          for (const statement of factory.tables()) yield* connection.execute(statement)
+          for (let view = 0; view < VIEWS; view++) {
+            const { accept, sql } = factory.view()
+            if ((yield* ifRight(connection.execute(sql))) !== undefined) accept()
+          }
           const asker = yield* makeAsker(settings)
           for (let count = 0; count < QUERIES_OF_EACH; count++) {
             const sql = factory.query()
