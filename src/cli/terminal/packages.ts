@@ -45,7 +45,8 @@ const packageOf = (specifier: string | undefined): string | undefined =>
 /** The releases that effectpg works with, by package. */
 const RELEASES: Readonly<Record<string, string>> = {
   effect: "^4.1.0",
-  "@effect/platform-node": "^4.1.0"
+  "@effect/platform-node": "^4.1.0",
+  "oxc-parser": ">=0.159.0"
 }
 
 export const needsPackage = (name: string, whose: string): string =>
