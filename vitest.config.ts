@@ -14,6 +14,7 @@ const LONG = [
   "test/transactions/programs.integration.test.ts",
   "test/sqlClient/mixedPrograms.integration.test.ts",
   "test/session/statement/cachePrograms.integration.test.ts",
+  "test/session/exchange/largeValues.integration.test.ts",
   "test/session/engine/end.integration.test.ts",
   "test/session/engine/interruption.integration.test.ts",
   "test/sqlClient/**/*.test.ts",

@@ -1,4 +1,5 @@
 /** Draws the results: a panel for each workload, with a scale of its own. */
+import type { Figures } from "./entry.ts"
 import { measured, type Results, type WorkloadRecord } from "./results.ts"
 
 const COLUMNS = 3
@@ -56,25 +57,58 @@ const duration = (micros: number): string => {
   return `${Number(amount.toPrecision(3))} ${unit}`
 }
 
+const bytes = (count: number): string => {
+  const [amount, unit] = count >= 1_000_000 ? [count / 1_000_000, "MB"] : [count / 1_000, "kB"]
+  return `${Number(amount.toPrecision(3))} ${unit}`
+}
+
+/** What a panel shows of each driver: CPU time, but latency at a fixed rate, and memory of what is idle. */
+interface Shown {
+  readonly value: (figures: Figures) => number
+  readonly format: (value: number) => string
+  readonly title: (title: string) => string
+}
+
+const CPU: Shown = { value: (figures) => figures.cpuMicrosPerQuery, format: duration, title: (title) => title }
+
+const shownOf = ({ task }: WorkloadRecord): Shown => {
+  if (task === "load")
+    return { value: (figures) => figures.p99Micros, format: duration, title: (title) => `p99: ${title}` }
+  if (task !== "idle") return CPU
+  // Memory that was free in the process before may even make it less than none.
+  return { value: (figures) => Math.max(1, figures.idle?.residentBytes ?? 1), format: bytes, title: (title) => title }
+}
+
 const panelHeight = ({ outcomes }: WorkloadRecord): number =>
   PANEL_HEAD + measured(outcomes).length * ROW_HEIGHT + PANEL_FOOT
 
+const MOST_CHARACTERS = 60
+
+const shortened = (title: string): string =>
+  title.length <= MOST_CHARACTERS ? title : `${title.slice(0, MOST_CHARACTERS - 1)}…`
+
 const panel = (workload: WorkloadRecord, own: string, left: number, top: number): string => {
-  const rows = measured(workload.outcomes).map(({ driver, figures }) => ({ driver, micros: figures.cpuMicrosPerQuery }))
-  const title = text(left, top + 12, workload.title, `font-size="12" font-weight="600" fill="${INK}"`)
+  const shown = shownOf(workload)
+  const rows = measured(workload.outcomes).map(({ driver, figures }) => ({ driver, value: shown.value(figures) }))
+  const title = text(
+    left,
+    top + 12,
+    shortened(shown.title(workload.title)),
+    `font-size="12" font-weight="600" fill="${INK}"`
+  )
   if (rows.length === 0) return title
   const floor = workload.floor?.kind === "measured" ? workload.floor.cpuMicrosPerQuery : undefined
-  const scale = logScale([...rows.map(({ micros }) => micros), ...(floor === undefined ? [] : [floor])], SCALE_WIDTH)
+  const scale = logScale([...rows.map(({ value }) => value), ...(floor === undefined ? [] : [floor])], SCALE_WIDTH)
   const start = left + LABEL_WIDTH
   const first = top + PANEL_HEAD
   const last = first + rows.length * ROW_HEIGHT
   const grid = scale.ticks.flatMap((tick) => [
     line(start + scale.at(tick), first - 4, start + scale.at(tick), last, `stroke="${GRID}"`),
-    text(start + scale.at(tick), last + 12, duration(tick), `font-size="9" text-anchor="middle" fill="${FAINT}"`)
+    text(start + scale.at(tick), last + 12, shown.format(tick), `font-size="9" text-anchor="middle" fill="${FAINT}"`)
   ])
-  const marks = rows.flatMap(({ driver, micros }, at) => {
+  const marks = rows.flatMap(({ driver, value }, at) => {
     const y = first + at * ROW_HEIGHT + ROW_HEIGHT / 2
-    const x = start + scale.at(micros)
+    const x = start + scale.at(value)
     const isOwn = driver.startsWith(own)
     const colour = isOwn ? OWN : OTHER
     const weight = isOwn ? ` font-weight="600"` : ""
@@ -82,7 +116,7 @@ const panel = (workload: WorkloadRecord, own: string, left: number, top: number)
       text(start - 8, y + 4, driver, `font-size="11" text-anchor="end" fill="${INK}"${weight}`),
       line(start, y, x, y, `stroke="${colour}" stroke-width="3"`),
       `<circle cx="${x.toFixed(1)}" cy="${y.toFixed(1)}" r="4.5" fill="${colour}"/>`,
-      text(x + 9, y + 4, duration(micros), `font-size="11" fill="${isOwn ? OWN : INK}"${weight}`)
+      text(x + 9, y + 4, shown.format(value), `font-size="11" fill="${isOwn ? OWN : INK}"${weight}`)
     ]
   })
   const floorMarks =
@@ -131,7 +165,12 @@ export const chart = (results: Results): string => {
     `<svg xmlns="http://www.w3.org/2000/svg" width="${width}" height="${height}" viewBox="0 0 ${width} ${height}" ` +
       `font-family="system-ui, -apple-system, 'Segoe UI', 'DejaVu Sans', sans-serif">`,
     `<rect width="${width}" height="${height}" fill="#ffffff"/>`,
-    text(MARGIN, 34, "Client CPU per query", `font-size="20" font-weight="600" fill="${INK}"`),
+    text(
+      MARGIN,
+      34,
+      "Client CPU per query; p99 at a fixed rate; memory of an idle connection",
+      `font-size="20" font-weight="600" fill="${INK}"`
+    ),
     text(
       MARGIN,
       56,

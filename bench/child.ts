@@ -1,4 +1,4 @@
-/** The process of one driver for Node: answers the runner's requests until its standard input ends. */
+/** The process of one driver for Node or Bun: answers the runner's requests until its standard input ends. */
 import { createInterface } from "node:readline"
 import { allocatedBytes } from "./allocation.ts"
 import type { Session } from "./drivers/driver.ts"
@@ -37,6 +37,8 @@ const answer = async (request: Request): Promise<Reply> => {
       return { kind: "sample", sample: meter.sample() }
     }
     case "allocation": {
+      // Bun does not tell what it allocates.
+      if (process.versions["bun"] !== undefined) return { kind: "allocation", bytesPerQuery: null }
       const meter = new Meter(request.seconds)
       const bytes = await allocatedBytes(() => opened().repeat(request.task, request.fibers, meter))
       return { kind: "allocation", bytesPerQuery: bytes / meter.sample().queries }

@@ -10,12 +10,18 @@ const WORTH_TELLING = 0.1
 interface Figure {
   readonly name: string
   readonly of: (figures: Figures) => number | null
+  /** The only kind of task for which it says anything; every kind by default. */
+  readonly task?: WorkloadRecord["task"]
 }
 
 const FIGURES: ReadonlyArray<Figure> = [
   { name: "cpu us/query", of: (figures) => figures.cpuMicrosPerQuery },
   { name: "queries/s", of: (figures) => figures.queriesPerSecond },
-  { name: "heap bytes/query", of: (figures) => figures.allocatedBytesPerQuery }
+  { name: "heap bytes/query", of: (figures) => figures.allocatedBytesPerQuery },
+  { name: "p50 us", of: (figures) => figures.p50Micros, task: "load" },
+  { name: "p99 us", of: (figures) => figures.p99Micros, task: "load" },
+  { name: "p99.9 us", of: (figures) => figures.p999Micros, task: "load" },
+  { name: "bytes/connection", of: (figures) => figures.idle?.residentBytes ?? null, task: "idle" }
 ]
 
 export interface Change {
@@ -32,7 +38,10 @@ export interface Change {
 
 /** Finds the changes of more than a tenth, for the workloads and drivers that both results have. */
 export const changes = (before: Results, after: Results): ReadonlyArray<Change> =>
-  pairs(before, after).flatMap(([old, now]) => FIGURES.flatMap((figure) => changesOf(old, now, figure)))
+  pairs(before, after).flatMap(([old, now]) => figuresOf(now).flatMap((figure) => changesOf(old, now, figure)))
+
+const figuresOf = ({ task }: WorkloadRecord): ReadonlyArray<Figure> =>
+  FIGURES.filter((figure) => figure.task === undefined || figure.task === task)
 
 /** Pairs the workloads that have the same name in both results and still measure the same task. */
 const pairs = (before: Results, after: Results): ReadonlyArray<readonly [WorkloadRecord, WorkloadRecord]> =>

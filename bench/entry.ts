@@ -3,7 +3,7 @@ import { administer } from "./database.ts"
 import type { Participant } from "./drivers/index.ts"
 import { complaint, difference, type Expectation } from "./expectation.ts"
 import { Peer } from "./peer.ts"
-import type { Address, Sample } from "./protocol.ts"
+import type { Address, IdleUse, Sample } from "./protocol.ts"
 import { median } from "./statistics.ts"
 import type { Workload } from "./workloads/workload.ts"
 
@@ -15,9 +15,12 @@ export interface Figures {
   readonly queriesPerSecond: number
   readonly p50Micros: number
   readonly p99Micros: number
+  readonly p999Micros: number
   readonly peakMemoryBytes: number
   /** Bytes on V8's heap; null for a driver that does not run on Node. */
   readonly allocatedBytesPerQuery: number | null
+  /** Only for idle connections: what one of them uses. */
+  readonly idle?: IdleUse | undefined
 }
 
 export type Outcome =
@@ -64,14 +67,14 @@ export class Entry {
       this.peer = opened
       const wrong = (await this.misread(opened)) ?? (await this.miswritten(opened))
       if (wrong !== undefined) throw new Error(wrong)
-      await opened.repeat(this.workload, warmUpSeconds)
+      if (!this.needsNewProcess) await opened.repeat(this.workload, warmUpSeconds)
     })
     await this.reset()
   }
 
   async run(seconds: number): Promise<void> {
     await this.turn(async (peer) => {
-      const sample = await peer.repeat(this.workload, seconds)
+      const sample = await (this.needsNewProcess ? this.inNewProcess(seconds) : peer.repeat(this.workload, seconds))
       const due = sample.queries * this.expectation.rowsPerQuery
       if (sample.rows !== due) throw new Error(`${sample.rows} rows in a turn where ${due} were due`)
       this.samples.push(sample)
@@ -79,6 +82,7 @@ export class Entry {
   }
 
   async countAllocation(seconds: number): Promise<void> {
+    if (this.needsNewProcess) return
     await this.turn(async (peer) => {
       this.allocatedBytesPerQuery = await peer.allocatedBytesPerQuery(this.workload, seconds)
     })
@@ -97,8 +101,10 @@ export class Entry {
         queriesPerSecond: medianOf(queriesPerSecond),
         p50Micros: medianOf((sample) => sample.p50Micros),
         p99Micros: medianOf((sample) => sample.p99Micros),
+        p999Micros: medianOf((sample) => sample.p999Micros),
         peakMemoryBytes: Math.max(...samples.map((sample) => sample.peakMemoryBytes)),
-        allocatedBytesPerQuery
+        allocatedBytesPerQuery,
+        ...idleOf(samples)
       },
       samples
     }
@@ -106,6 +112,21 @@ export class Entry {
 
   async close(): Promise<void> {
     await this.peer?.close()
+  }
+
+  /** Memory that was used before and is free again would hide what connections take. */
+  private get needsNewProcess(): boolean {
+    return this.workload.task.kind === "idle"
+  }
+
+  private async inNewProcess(seconds: number): Promise<Sample> {
+    const peer = await Peer.open(this.participant, this.database, this.workload)
+    if (!(peer instanceof Peer)) throw new Error(peer.refused)
+    try {
+      return await peer.repeat(this.workload, seconds)
+    } finally {
+      await peer.close()
+    }
   }
 
   private async misread(peer: Peer): Promise<string | undefined> {
@@ -139,6 +160,19 @@ export class Entry {
       await step()
     } catch (error) {
       this.setback = { kind: "failed", reason: error instanceof Error ? error.message : String(error) }
+    }
+  }
+}
+
+const idleOf = (samples: ReadonlyArray<Sample>): Pick<Figures, "idle"> => {
+  const uses = samples.flatMap(({ idle }) => (idle === undefined ? [] : [idle]))
+  if (uses.length === 0) return {}
+  const heap = uses.flatMap(({ heapBytes }) => (heapBytes === null ? [] : [heapBytes]))
+  return {
+    idle: {
+      residentBytes: median(uses.map(({ residentBytes }) => residentBytes)),
+      heapBytes: heap.length === 0 ? null : median(heap),
+      cpuMicrosPerSecond: median(uses.map(({ cpuMicrosPerSecond }) => cpuMicrosPerSecond))
     }
   }
 }

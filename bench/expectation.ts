@@ -57,7 +57,14 @@ const readings = (task: Task): ReadonlyArray<{ readonly task: Task; readonly que
     case "stream":
       return [{ task: { ...task, query: task.checkedWith }, query: task.checkedWith }]
     case "lease":
+    case "idle":
       return [{ task, query: task.query }]
+    case "load":
+      return task.calls.flatMap(({ task: called }) => {
+        if (called.kind !== "fetch") return []
+        const [query] = called.queries
+        return [{ task: { kind: "fetch", queries: [query] }, query }]
+      })
     case "literals":
     case "executeMany":
     case "copyIn":
@@ -80,6 +87,8 @@ const rowsOf = (task: Task, checks: ReadonlyArray<Check>): number => {
     case "copyIn":
       return task.count
     case "transaction":
+    case "load":
+    case "idle":
       return 1
     case "acquire":
     case "connect":

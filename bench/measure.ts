@@ -17,6 +17,28 @@ export interface Pace {
   readonly warmUpSeconds: number
 }
 
+/** The pace of a workload, which may need other turns than usual. */
+export const paceOf = ({ turns }: Workload, pace: Pace): Pace =>
+  turns === undefined
+    ? pace
+    : {
+        ...pace,
+        rounds: Math.min(pace.rounds, turns.most),
+        secondsPerRound: Math.max(pace.secondsPerRound, turns.least)
+      }
+
+/** How long the start of a driver's process, its connecting and the check of its values take. */
+const START_SECONDS = 1
+
+/** How long a measurement takes at most: some drivers refuse some workloads. */
+export const expectedMinutes = (workloads: ReadonlyArray<Workload>, drivers: number, pace: Pace): number => {
+  const seconds = workloads.map((workload) => {
+    const { rounds, secondsPerRound, warmUpSeconds } = paceOf(workload, pace)
+    return START_SECONDS + warmUpSeconds + (rounds + 1) * secondsPerRound
+  })
+  return (drivers * seconds.reduce((sum, each) => sum + each, 0)) / 60
+}
+
 export interface Measurement {
   readonly workload: Workload
   readonly serverVersion: string
@@ -31,9 +53,10 @@ export const measure = async (
   workload: Workload,
   participants: ReadonlyArray<Participant>,
   database: Address,
-  pace: Pace,
+  usualPace: Pace,
   floor?: Floor
 ): Promise<Measurement> => {
+  const pace = paceOf(workload, usualPace)
   await administer(database, workload.setup)
   const expectation = await expectationOf(database, workload.task)
   const entries = participants.map((participant) => new Entry(participant, workload, database, expectation))

@@ -5,10 +5,10 @@ import type { Pace } from "./measure.ts"
 export const USAGE = `npm run bench -- [options]
 
   --drivers a,b       only these, in this order; the first is held against the others
-  --workloads a,b     only these
+  --workloads a,b     only these; otherwise those that show most, and all with --full
   --rounds n          how many turns each driver has in each workload
   --seconds n         how long a turn lasts
-  --full              many and long turns, for figures that are to be published
+  --full              all workloads, in many and long turns, for figures that are to be published
   --results file      measures nothing, and takes these results instead
   --compare file      says what differs by more than 10 % from these results
   --publish           copies the figures and their chart to bench/published
@@ -17,7 +17,7 @@ export const USAGE = `npm run bench -- [options]
 Set EFFECTPG_TEST_URL to measure against a running server; it gets a database of its own there.`
 
 export const short: Pace = { rounds: 5, secondsPerRound: 0.5, warmUpSeconds: 1 }
-export const full: Pace = { rounds: 9, secondsPerRound: 2, warmUpSeconds: 2 }
+export const full: Pace = { rounds: 7, secondsPerRound: 0.8, warmUpSeconds: 1 }
 
 export interface Options<D, W> {
   readonly drivers: ReadonlyArray<D>
@@ -39,7 +39,8 @@ interface Named {
 export const parseOptions = <D extends Named, W extends Named>(
   args: ReadonlyArray<string>,
   drivers: ReadonlyArray<D>,
-  workloads: ReadonlyArray<W>
+  workloads: ReadonlyArray<W>,
+  usual: ReadonlyArray<W> = workloads
 ): Options<D, W> => {
   const { values } = parseArgs({
     args: [...args],
@@ -58,7 +59,7 @@ export const parseOptions = <D extends Named, W extends Named>(
   const pace = values.full ? full : short
   return {
     drivers: chosen("driver", values.drivers, drivers),
-    workloads: chosen("workload", values.workloads, workloads),
+    workloads: values.workloads === undefined && !values.full ? usual : chosen("workload", values.workloads, workloads),
     pace: {
       rounds: positive("--rounds", values.rounds, pace.rounds, Number.isSafeInteger),
       secondsPerRound: positive("--seconds", values.seconds, pace.secondsPerRound, Number.isFinite),

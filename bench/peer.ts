@@ -35,8 +35,8 @@ export class Peer {
   /** Starts the driver's process for a workload. Returns a refusal if the driver lacks a feature. */
   static async open(participant: Participant, address: Address, workload: Workload): Promise<Peer | Refusal> {
     const peer = new Peer(participant)
-    const { task, through, connections } = workload
-    const plan = { task, through, connections, isPipelined: isPipelined(workload) }
+    const { task, through, connections, statementCacheSize } = workload
+    const plan = { task, through, connections, statementCacheSize, isPipelined: isPipelined(workload) }
     try {
       const reply = await peer.ask({ kind: "open", address, plan }, "opened", "refused")
       if (reply.kind === "opened") return peer

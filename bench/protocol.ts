@@ -22,7 +22,7 @@ export interface Column {
 export type Text = string | null
 
 /** What a driver's process will have to do, so that it can open what it needs, or refuse. */
-export interface Plan extends Pick<Workload, "task" | "through" | "connections"> {
+export interface Plan extends Pick<Workload, "task" | "through" | "connections" | "statementCacheSize"> {
   /** Whether several loops share each connection. */
   readonly isPipelined: boolean
 }
@@ -35,6 +35,14 @@ export type Request =
   /** Runs the task in loops without timing them, to count what it allocates. */
   | { readonly kind: "allocation"; readonly task: Task; readonly fibers: number; readonly seconds: number }
 
+/** What an idle connection uses: that of many, minus that of none, divided by their number. */
+export interface IdleUse {
+  readonly residentBytes: number
+  /** Null if the language of the driver does not tell. */
+  readonly heapBytes: number | null
+  readonly cpuMicrosPerSecond: number
+}
+
 export interface Sample {
   readonly queries: number
   readonly rows: number
@@ -45,8 +53,11 @@ export interface Sample {
   readonly systemMicros: number
   readonly p50Micros: number
   readonly p99Micros: number
+  readonly p999Micros: number
   /** The peak memory of the process since its start. */
   readonly peakMemoryBytes: number
+  /** Only for idle connections. The other figures are those of opening them. */
+  readonly idle?: IdleUse | undefined
 }
 
 export type Reply =

@@ -25,6 +25,7 @@ const HEAD: Line = [
   "queries/s",
   "p50 ms",
   "p99 ms",
+  "p99.9 ms",
   "peak MiB",
   "heap KiB/query",
   "cpu ratio",
@@ -43,6 +44,7 @@ export const workloadTable = (measurement: Measurement): string => {
       perSecond(figures.queriesPerSecond),
       (figures.p50Micros / MICROS_PER_MILLI).toFixed(2),
       (figures.p99Micros / MICROS_PER_MILLI).toFixed(2),
+      (figures.p999Micros / MICROS_PER_MILLI).toFixed(2),
       (figures.peakMemoryBytes / BYTES_PER_MEBIBYTE).toFixed(0),
       kibibytes(figures),
       ...(base === undefined || base === outcome
@@ -58,8 +60,27 @@ export const workloadTable = (measurement: Measurement): string => {
   return [
     `${title} (loops: ${fibers}, connections: ${connections}${ratios})`,
     table([HEAD, ...lines, ...floorLines(measurement)]),
+    ...idleTables(measurement),
     ...remarks
   ].join("\n")
+}
+
+const IDLE_HEAD: Line = ["an idle connection", "resident KiB", "heap KiB", "cpu us/s"]
+
+const idleTables = ({ outcomes }: Measurement): ReadonlyArray<string> => {
+  const lines = outcomes.flatMap((outcome): ReadonlyArray<Line> => {
+    if (outcome.kind !== "measured" || outcome.figures.idle === undefined) return []
+    const { cpuMicrosPerSecond, heapBytes, residentBytes } = outcome.figures.idle
+    return [
+      [
+        outcome.driver,
+        (residentBytes / BYTES_PER_KIBIBYTE).toFixed(1),
+        heapBytes === null ? "" : (heapBytes / BYTES_PER_KIBIBYTE).toFixed(1),
+        cpuMicrosPerSecond.toFixed(1)
+      ]
+    ]
+  })
+  return lines.length === 0 ? [] : [table([IDLE_HEAD, ...lines])]
 }
 
 const floorLines = ({ floor }: Measurement): ReadonlyArray<Line> => {

@@ -115,6 +115,7 @@ const record = ({ workload, rowsPerQuery, checksum, outcomes, floor }: Measureme
 const statementsOf = (task: Task): ReadonlyArray<Pick<Query, "sql">> => {
   if (task.kind === "fetch") return task.queries
   if ("query" in task) return [task.query]
+  if (task.kind === "load") return task.calls.flatMap((call) => statementsOf(call.task).slice(0, 1))
   return task.kind === "executeMany" ? [task] : []
 }
 

@@ -5,15 +5,17 @@ import { withDatabase } from "./database.ts"
 import { type Participant, participants } from "./drivers/index.ts"
 import { publish, readResults, writeResults } from "./files.ts"
 import { findFloor } from "./floor.ts"
-import { measure, type Measurement } from "./measure.ts"
+import { expectedMinutes, measure, type Measurement } from "./measure.ts"
 import { type Options, parseOptions, USAGE } from "./options.ts"
 import { summaryTable, workloadTable } from "./report.ts"
 import { type Results, resultsOf } from "./results.ts"
-import { workloads } from "./workloads/index.ts"
+import { usualWorkloads, workloads } from "./workloads/index.ts"
 import type { Workload } from "./workloads/workload.ts"
 
 const measureAll = async ({ drivers, workloads, pace }: Options<Participant, Workload>): Promise<Results> => {
   const startedAt = new Date()
+  const minutes = Math.ceil(expectedMinutes(workloads, drivers.length, pace))
+  console.log(`${workloads.length} workloads, ${drivers.length} drivers: about ${minutes} minutes\n`)
   const floor = findFloor()
   const { host, port, user, password, database, stop } = await start()
   try {
@@ -49,7 +51,7 @@ const messageOf = (error: unknown): string => (error instanceof Error ? error.me
 const main = async (args: ReadonlyArray<string>): Promise<number> => {
   let options: Options<Participant, Workload>
   try {
-    options = parseOptions(args, participants(), workloads)
+    options = parseOptions(args, participants(), workloads, usualWorkloads)
   } catch (error) {
     console.error(`${messageOf(error)}\n\n${USAGE}`)
     return 1

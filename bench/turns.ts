@@ -26,7 +26,13 @@ export interface Contender {
   readonly loops: ReadonlyArray<Loop>
 }
 
-const cpuPerQuery = (loops: ReadonlyArray<Loop>): Effect.Effect<number, unknown> =>
+/** Microseconds of CPU per query: all of it, and the part outside the kernel. */
+interface Cost {
+  readonly total: number
+  readonly user: number
+}
+
+const costPerQuery = (loops: ReadonlyArray<Loop>): Effect.Effect<Cost, unknown> =>
   Effect.gen(function* () {
     const end = performance.now() + ROUND_MILLIS
     const before = process.cpuUsage()
@@ -34,24 +40,29 @@ const cpuPerQuery = (loops: ReadonlyArray<Loop>): Effect.Effect<number, unknown>
       concurrency: "unbounded"
     })
     const { system, user } = process.cpuUsage(before)
-    return (system + user) / counts.reduce((sum, count) => sum + count, 0)
+    const queries = counts.reduce((sum, count) => sum + count, 0)
+    return { total: (system + user) / queries, user: user / queries }
   })
 
-const NAME_WIDTH = 24
+const NAME_WIDTH = 32
 
 /** Measures the contenders in rotating order, and prints the median of each over all rounds. */
 export const compare = (rounds: number, contenders: ReadonlyArray<Contender>): Effect.Effect<void, unknown> =>
   Effect.gen(function* () {
-    const samples = contenders.map((): Array<number> => [])
+    const samples = contenders.map((): Array<Cost> => [])
     for (let round = 0; round < rounds; round++) {
       for (let turn = 0; turn < contenders.length; turn++) {
         const index = (round + turn) % contenders.length
         const { loops = [] } = contenders[index] ?? {}
-        samples[index]?.push(yield* cpuPerQuery(loops))
+        samples[index]?.push(yield* costPerQuery(loops))
       }
     }
     for (const [index, { name }] of contenders.entries()) {
-      const micros = median(samples[index] ?? []).toFixed(1)
-      yield* Console.log(`${name.padEnd(NAME_WIDTH)}${micros.padStart(8)} us of CPU per query`)
+      const costs = samples[index] ?? []
+      const total = median(costs.map((cost) => cost.total)).toFixed(1)
+      const user = median(costs.map((cost) => cost.user)).toFixed(1)
+      yield* Console.log(
+        `${name.padEnd(NAME_WIDTH)}${total.padStart(8)} us of CPU per query, ${user} outside the kernel`
+      )
     }
   })

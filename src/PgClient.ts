@@ -22,21 +22,13 @@
  */
 import type * as Config from "effect/Config"
 import * as Context from "effect/Context"
-import * as Effect from "effect/Effect"
+import type * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
-import * as Scope from "effect/Scope"
-import { type OrConfigs, readSettings } from "./config/configSettings.ts"
-import { BaseQueryable, routerOf } from "./connection/baseQueryable.ts"
-import { currentLsnOf, readOnlyOn } from "./connection/queryable/standbys.ts"
-import type { Lender } from "./connection/router.ts"
+import type * as Scope from "effect/Scope"
+import { onFirstUse } from "./call/firstUse.ts"
+import type { OrConfigs } from "./config/configSettings.ts"
 import type * as PgError from "./PgError.ts"
-import * as PgPool from "./PgPool.ts"
-import { LocatingLender } from "./pool/observing/locating.ts"
-import { type OpenPool, openPool, statsOf } from "./pool/openPool.ts"
-import { Reachability } from "./reads/reachability.ts"
-import { ReadsRouter, Standbys } from "./reads/readsRouter.ts"
-import { divided, ofReads } from "./reads/settings.ts"
-import { StandbyReads } from "./reads/standbyReads.ts"
+import type * as PgPool from "./PgPool.ts"
 
 /**
  * The settings of the pool for reads. What is left out is as in the client, but for the defaults named here. A `url`
@@ -134,23 +126,10 @@ export interface ConfigSettings extends OrConfigs<Settings> {}
  * @category constructors
  * @since 0.1.0
  */
-export const make = Effect.fnUntraced(function* (
-  settings: Settings
-): Effect.fn.Return<PgClient, PgError.PgError, Scope.Scope> {
-  const { own, reads } = yield* divided(settings)
-  if (reads === undefined) return yield* PgPool.make(own)
-  // Both close at the same time, because each may wait for its connections.
-  const both = yield* Scope.fork(yield* Effect.scope, "parallel")
-  const pool = yield* Scope.provide(PgPool.make(own), yield* Scope.fork(both))
-  const scope = yield* Scope.fork(both)
-  const reachability = new Reachability(reads.targetSessionAttrs === "prefer-standby")
-  const second = yield* Effect.mapError(Scope.provide(openPool(reads, reachability), scope), ofReads)
-  yield* Scope.addFinalizer(
-    scope,
-    Effect.sync(() => reachability.stop())
-  )
-  return new Client(pool, yield* lenderOf(pool), second, reachability)
-})
+export const make = (settings: Settings): Effect.Effect<PgClient, PgError.PgError, Scope.Scope> =>
+  withClients(({ makeClient }) => makeClient(settings))
+
+const withClients = onFirstUse("clients", () => import("./reads/client.ts"))
 
 /**
  * Provides a client for as long as the layer lives. Settings that you leave out come from libpq's environment variables
@@ -268,62 +247,4 @@ export const Service =
 const makeConfig = (
   settings: ConfigSettings | Config.Config<Settings>
 ): Effect.Effect<PgClient, PgError.PgError | Config.ConfigError, Scope.Scope> =>
-  Effect.flatMap(readSettings<Settings>(settings), make)
-
-/** Lends what the pool lends. */
-const lenderOf = (pool: PgPool.PgPool): Effect.Effect<Lender> => {
-  const source = routerOf(pool)?.source
-  return source === undefined || source.level !== undefined
-    ? Effect.die("a pool that lends nothing")
-    : Effect.succeed(source)
-}
-
-/** A client with a pool for reads. */
-class Client extends BaseQueryable implements PgClient {
-  readonly readOnly: PgPool.PgPool["readOnly"]
-  readonly currentLsn: PgPool.PgPool["currentLsn"]
-  readonly listen: PgPool.PgPool["listen"]
-  readonly connection: PgPool.PgPool["connection"]
-  readonly withConnection: PgPool.PgPool["withConnection"]
-  readonly expire: Effect.Effect<void>
-  readonly stats: Effect.Effect<Stats>
-  readonly #pool: PgPool.PgPool
-  readonly #primary: Lender
-  readonly #reads: OpenPool
-
-  constructor(pool: PgPool.PgPool, primary: Lender, reads: OpenPool, reachability: Reachability) {
-    const substitute = new LocatingLender(primary)
-    const lender = new StandbyReads(reads.source, substitute, reachability)
-    const standbys = new Standbys(lender, substitute, (session) => reads.sessions.demote(session))
-    const router = new ReadsRouter({
-      source: primary,
-      standbys,
-      observer: primary.observer,
-      readsObserver: reads.source.observer
-    })
-    super(router)
-    this.readOnly = (effect, options) => readOnlyOn(router, effect, options)
-    this.currentLsn = currentLsnOf(router)
-    this.listen = pool.listen
-    this.connection = pool.connection
-    this.withConnection = pool.withConnection.bind(pool)
-    this.expire = Effect.andThen(
-      pool.expire,
-      Effect.sync(() => reads.sessions.expire())
-    )
-    this.stats = Effect.map(pool.stats, (stats) => ({ ...stats, reads: statsOf(reads) }))
-    this.#pool = pool
-    this.#primary = primary
-    this.#reads = reads
-  }
-
-  override toJSON(): unknown {
-    return { _id: "effectpg/PgClient", pool: this.#pool, reads: statsOf(this.#reads) }
-  }
-
-  override get reloadSchemaState(): Effect.Effect<void> {
-    return Effect.sync(() => {
-      for (const { catalogue } of [this.#primary, this.#reads.source]) catalogue.reload()
-    })
-  }
-}
+  withClients(({ makeClientFrom }) => makeClientFrom(settings))

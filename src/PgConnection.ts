@@ -3,32 +3,20 @@
  *
  * @since 0.1.0
  */
-import type * as Cause from "effect/Cause"
 import * as Context from "effect/Context"
-import * as Effect from "effect/Effect"
+import type * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
-import * as Queue from "effect/Queue"
 import type * as Scope from "effect/Scope"
-import * as Stream from "effect/Stream"
-import { TypeCodec } from "./codec/typeCodec.ts"
+import type * as Stream from "effect/Stream"
+import { onFirstUse } from "./call/firstUse.ts"
+import type { TypeCodec } from "./codec/typeCodec.ts"
 import type { TypeName } from "./codec/userCodec.ts"
 import type { Queryable } from "./connection/queryable/queryable.ts"
-import { resetKeepingListeners } from "./session/transaction/reset.ts"
-import { listenOn, listenWith } from "./connection/listen.ts"
-import { BaseQueryable } from "./connection/baseQueryable.ts"
-import { levelSource, Router } from "./connection/router.ts"
-import * as Shape from "./call/shape.ts"
-import * as PgConfig from "./PgConfig.ts"
-import * as PgError from "./PgError.ts"
+import type * as PgConfig from "./PgConfig.ts"
+import type * as PgError from "./PgError.ts"
 import type * as PgNotification from "./PgNotification.ts"
-import { checkCodec } from "./session/transaction/codecCheck.ts"
-import { checkSession } from "./session/transaction/startupCheck.ts"
-import { connect } from "./session/opening/connect.ts"
-import { type ServerVersion, serverVersionOf } from "./wire/serverVersion.ts"
-import type { Session } from "./session/engine/session.ts"
-import { TransactionLevel } from "./session/transaction/transactionLevel.ts"
-import * as Wire from "./wire/backendMessage.ts"
 import type { ErrorFields } from "./wire/errorFields.ts"
+import type { ServerVersion } from "./wire/serverVersion.ts"
 
 // ------------------------------------------------------------------------------------------------------ models
 
@@ -162,10 +150,9 @@ export const PgConnection: Context.Service<PgConnection, PgConnection> =
  * @since 0.1.0
  */
 export const make = (settings: PgConfig.Settings): Effect.Effect<PgConnection, PgError.PgError, Scope.Scope> =>
-  Effect.map(
-    Effect.flatMap(PgConfig.resolve(settings), (config) => connect(config, undefined, checkSession)),
-    (session) => fromRoot(TransactionLevel.root(session))
-  )
+  withOpening(({ openConnection }) => openConnection(settings))
+
+const withOpening = onFirstUse("connections", () => import("./connection/connection.ts"))
 
 /**
  * Provides one connection as `PgConnection`, for as long as the layer lives. Fails as `make` does.
@@ -175,149 +162,3 @@ export const make = (settings: PgConfig.Settings): Effect.Effect<PgConnection, P
  */
 export const layer = (settings: PgConfig.Settings): Layer.Layer<PgConnection, PgError.PgError> =>
   Layer.effect(PgConnection, make(settings))
-
-/** @internal */
-export const fromRoot = (root: TransactionLevel): PgConnection => new Connection(root)
-
-// ----------------------------------------------------------------------------------------------- implementation
-
-const MAX_WAITING_NOTICES = 1000
-
-const transactionStatuses: Readonly<Record<Wire.TransactionStatus, TransactionStatus>> = {
-  [Wire.TransactionStatus.idle]: "idle",
-  [Wire.TransactionStatus.inTransaction]: "inTransaction",
-  [Wire.TransactionStatus.failed]: "failed"
-}
-
-const CODEC: Shape.Kind = {
-  is: (value) => value instanceof TypeCodec,
-  takes: "a codec such as PgTypes.hstore or those that PgTypes.codec makes"
-}
-const TYPE_NAME: Shape.Kinds = { name: Shape.text, schema: Shape.text }
-
-/**
- * A pool creates one of these for each lease. So creating it costs little: it holds only the level, and everything else
- * is created on demand.
- */
-class Connection extends BaseQueryable implements PgConnection {
-  readonly #level: TransactionLevel
-  readonly #router: Router
-
-  constructor(level: TransactionLevel) {
-    const router = new Router(levelSource(level))
-    super(router)
-    this.#level = level
-    this.#router = router
-  }
-
-  get #session(): Session {
-    return this.#level.session
-  }
-
-  override toJSON(): unknown {
-    return { _id: "effectpg/PgConnection", session: this.#session }
-  }
-
-  get processId(): number {
-    return this.#session.processId
-  }
-
-  get serverVersion(): ServerVersion {
-    return serverVersionOf(this.#session.parameters)
-  }
-
-  get listen(): PgNotification.Listen {
-    return listenWith((channel, options, statement) => {
-      const listen = this.#router.onLevel((level) => listenOn(this.#level, level, channel, options))
-      return this.#router.observed("listen", { sql: statement, params: undefined }, listen)
-    })
-  }
-
-  get parameters(): Effect.Effect<ReadonlyMap<string, string>> {
-    return Effect.sync(() => new Map(this.#session.parameters))
-  }
-
-  get transactionStatus(): Effect.Effect<TransactionStatus> {
-    return Effect.sync(() => transactionStatuses[this.#session.transactionStatus])
-  }
-
-  get status(): Effect.Effect<Status> {
-    return Effect.sync(() => {
-      if (this.#session.lost !== undefined) return "closed"
-      return this.#session.closing === undefined ? "open" : "closing"
-    })
-  }
-
-  get reset(): Effect.Effect<void, PgError.PgError> {
-    const once = this.#router.run("reset", resetKeepingListeners, undefined)
-    // What a pooler has lost in the first reset, the second one sets again.
-    return Effect.flatMap(once, (isWhole) => (isWhole ? Effect.void : Effect.asVoid(once)))
-  }
-
-  get terminate(): Effect.Effect<void> {
-    return this.whileOurs((session) => session.terminate())
-  }
-
-  get awaitClosed(): Effect.Effect<Closed> {
-    return Effect.callback((resume) => {
-      const unsubscribe = this.#session.onEnd((reason) =>
-        resume(Effect.succeed({ isExpected: reason === this.#session.closing, reason }))
-      )
-      return Effect.sync(unsubscribe)
-    })
-  }
-
-  setTypeCodec(codec: TypeCodec): Effect.Effect<void, PgError.PgError> {
-    return Shape.unless(Shape.faultOf("codec", codec, CODEC), () =>
-      Effect.andThen(
-        Effect.suspend(() => (this.#level.isOver ? Effect.void : checkCodec(this.#session, codec))),
-        this.whileOurs((session) => {
-          session.catalogue = session.catalogue.withCodec(codec)
-        })
-      )
-    )
-  }
-
-  resetTypeCodec(type: TypeName): Effect.Effect<void, PgError.PgError> {
-    const known = Shape.read(type, "type", TYPE_NAME)
-    if (known instanceof PgError.InvalidConfigError) return Effect.fail(known)
-    return Shape.unless(Shape.faultOf("name", known.name, Shape.text), () =>
-      this.whileOurs((session) => {
-        session.catalogue = session.catalogue.withoutCodec(known.name, known.schema)
-      })
-    )
-  }
-
-  /** Does something local to the session, unless the session may already belong to another borrower. */
-  private whileOurs(act: (session: Session) => void): Effect.Effect<void> {
-    return Effect.sync(() => {
-      if (!this.#level.isOver) act(this.#session)
-    })
-  }
-
-  get notices(): Stream.Stream<PgNotice> {
-    return Stream.callback<PgNotice>(
-      (queue) =>
-        Effect.acquireRelease(
-          Effect.sync(() => this.subscribe(queue)),
-          (unsubscribe) => Effect.sync(unsubscribe)
-        ),
-      { bufferSize: MAX_WAITING_NOTICES, strategy: "sliding" }
-    )
-  }
-
-  private subscribe(queue: Queue.Queue<PgNotice, Cause.Done>): () => void {
-    const { noticeListeners } = this.#session
-    const listener = (notice: PgNotice): void => void Queue.offerUnsafe(queue, notice)
-    noticeListeners.add(listener)
-    const leave = (): boolean => noticeListeners.delete(listener)
-    const forget = this.#level.onEnd(() => {
-      leave()
-      Queue.endUnsafe(queue)
-    })
-    return () => {
-      leave()
-      forget()
-    }
-  }
-}

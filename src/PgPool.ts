@@ -4,21 +4,17 @@
  * @since 0.1.0
  */
 import * as Context from "effect/Context"
-import * as Effect from "effect/Effect"
+import type * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import type * as Scope from "effect/Scope"
-import { listenWith } from "./connection/listen.ts"
-import { BaseQueryable } from "./connection/baseQueryable.ts"
-import { currentLsnOf, type OfStandbys, readOnlyOn } from "./connection/queryable/standbys.ts"
-import { Router } from "./connection/router.ts"
-import * as Shape from "./call/shape.ts"
+import { onFirstUse } from "./call/firstUse.ts"
+import type { OfStandbys } from "./connection/queryable/standbys.ts"
 import type * as PgConfig from "./PgConfig.ts"
-import * as PgConnection from "./PgConnection.ts"
+import type * as PgConnection from "./PgConnection.ts"
 import type * as PgError from "./PgError.ts"
 import type * as PgNotification from "./PgNotification.ts"
 import type { Hooks } from "./pool/hooks.ts"
 import type { PoolCounts } from "./pool/observing/meter.ts"
-import { type OpenPool, openPool, statsOf } from "./pool/openPool.ts"
 
 // ------------------------------------------------------------------------------------------------------ models
 
@@ -109,7 +105,9 @@ export const PgPool: Context.Service<PgPool, PgPool> = Context.Service<PgPool>("
  * @since 0.1.0
  */
 export const make = (settings: Settings): Effect.Effect<PgPool, PgError.PgError, Scope.Scope> =>
-  Effect.map(openPool(settings), (parts) => new Pool(parts))
+  withPools(({ makePool }) => makePool(settings))
+
+const withPools = onFirstUse("pools", () => import("./pool/pool.ts"))
 
 /**
  * Provides a pool as `PgPool`, for as long as the layer lives. Fails as `make` does.
@@ -118,42 +116,3 @@ export const make = (settings: Settings): Effect.Effect<PgPool, PgError.PgError,
  * @since 0.1.0
  */
 export const layer = (settings: Settings): Layer.Layer<PgPool, PgError.PgError> => Layer.effect(PgPool, make(settings))
-
-// ----------------------------------------------------------------------------------------------- implementation
-
-class Pool extends BaseQueryable implements PgPool {
-  readonly listen: PgNotification.Listen
-  readonly connection: Effect.Effect<PgConnection.PgConnection, PgError.PgError, Scope.Scope>
-  readonly currentLsn: Effect.Effect<string, PgError.PgError>
-  readonly readOnly: OfStandbys["readOnly"]
-  readonly #parts: OpenPool
-
-  constructor(parts: OpenPool) {
-    const { hub, source } = parts
-    const router = new Router(source)
-    super(router)
-    this.#parts = parts
-    this.readOnly = (effect, options) => readOnlyOn(router, effect, options)
-    this.currentLsn = currentLsnOf(router)
-    this.connection = Effect.map(source.scopedRoot, PgConnection.fromRoot)
-    this.listen = listenWith((channel, options, statement) =>
-      router.observed("listen", { sql: statement, params: undefined }, hub.listen(channel, options))
-    )
-  }
-
-  override toJSON(): unknown {
-    return { _id: "effectpg/PgPool", ...statsOf(this.#parts) }
-  }
-
-  withConnection<A, E, R>(
-    use: (connection: PgConnection.PgConnection) => Effect.Effect<A, E, R>
-  ): Effect.Effect<A, E | PgError.PgError, R> {
-    return Shape.unless(Shape.faultOf("use", use, Shape.callback), () =>
-      this.#parts.source.withRoot((root) => Shape.answerOf("use", use(PgConnection.fromRoot(root))))
-    )
-  }
-
-  readonly expire: Effect.Effect<void> = Effect.sync(() => this.#parts.sessions.expire())
-
-  readonly stats: Effect.Effect<Stats> = Effect.sync(() => statsOf(this.#parts))
-}

@@ -28,34 +28,24 @@ import type * as Cause from "effect/Cause"
 import type * as Config from "effect/Config"
 import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
-import { identity } from "effect/Function"
 import * as Layer from "effect/Layer"
-import * as Predicate from "effect/Predicate"
 import type * as Queue from "effect/Queue"
 import * as Reactivity from "effect/reactivity/Reactivity"
 import type * as Scope from "effect/Scope"
 import * as SqlClient from "effect/sql/SqlClient"
 import type { SqlError } from "effect/sql/SqlError"
-import * as Statement from "effect/sql/Statement"
-import * as Stream from "effect/Stream"
+import type * as Statement from "effect/sql/Statement"
+import { onFirstUse } from "./call/firstUse.ts"
 import { type OrConfigs, readSettings } from "./config/configSettings.ts"
-import { routerOf } from "./connection/baseQueryable.ts"
 import type { WithTransactionOptions } from "./connection/queryable/queryable.ts"
-import { levelSource, Router } from "./connection/router.ts"
 import * as PgClient from "./PgClient.ts"
-import * as Shape from "./call/shape.ts"
-import { invalid } from "./config/given.ts"
-import type * as PgError from "./PgError.ts"
 import type * as PgNotification from "./PgNotification.ts"
-import type { Target } from "./session/observing/target.ts"
-import { json, makeCompiler } from "./sqlClient/compiler.ts"
-import { connectionOf } from "./sqlClient/connection.ts"
-import { makeReactiveQueue } from "./sqlClient/reactiveQueue.ts"
+import type { Options } from "./sqlClient/options.ts"
 import { sqlErrorOf } from "./sqlClient/sqlErrors.ts"
-import { SqlPgClient, sqlPgClientOf } from "./sqlClient/sqlPg.ts"
-import * as Transactions from "./sqlClient/transactions.ts"
+import { SqlPgClient } from "./sqlClient/sqlPg.ts"
 
 export type { RawAnswer, RawField } from "./sqlClient/answers.ts"
+export type { Options } from "./sqlClient/options.ts"
 export { installReactiveTriggers, type ReactiveTable, removeReactiveTriggers } from "./sqlClient/reactiveTriggers.ts"
 export { SqlPgClient, type SqlPgConfig, type SqlPgNotification } from "./sqlClient/sqlPg.ts"
 
@@ -106,62 +96,6 @@ export interface PgSqlClient extends SqlClient.SqlClient {
 }
 
 /**
- * How names are changed between program and database, what spans say, and how reactive queries hear of changes.
- *
- * @category models
- * @since 0.1.0
- */
-export interface Options {
-  /** Changes the names of columns in rows, such as `String.snakeToCamel`. */
-  readonly transformResultNames?: ((name: string) => string) | undefined
-  /** Changes identifiers in statements, such as `String.camelToSnake`. */
-  readonly transformQueryNames?: ((name: string) => string) | undefined
-  /**
-   * Whether the keys of JSON values are changed too.
-   *
-   * @default true
-   */
-  readonly transformJson?: boolean | undefined
-  /** Attributes for the span of every statement, in addition to those of the database. */
-  readonly spanAttributes?: Readonly<Record<string, unknown>> | undefined
-  /**
-   * The channel on which the database tells what has changed. `reactive` and `reactiveMailbox` then run a query again
-   * also if another process changes a table. Without it, only invalidations in this process run a query again.
-   *
-   * The payload of a notification is one key, as text: `users` invalidates the key `"users"`, and `users:42` the key that
-   * `{ users: [42] }` stands for. A payload that is nobody's key does nothing. `installReactiveTriggers` makes tables
-   * send their keys. An invalidation in this process is not sent to other processes.
-   *
-   * All reactive queries of a client share one LISTEN, on the pool's connection for notifications. The server confirms
-   * it before the first run of a query, so that no change is missed, and it ends with the last query. If that connection
-   * is lost and replaced, all reactive queries of the client run again. If the client cannot listen, it logs a warning
-   * and tries again; queries run nevertheless, and run again once it listens.
-   *
-   * As long as the client listens, whatever else is registered with the same `Reactivity` is invalidated, too.
-   *
-   * @example
-   * ```ts
-   * import { Config, Effect, Stream } from "effect"
-   * import { SqlClient } from "effect/sql"
-   * import { PgSqlClient } from "effectpg"
-   *
-   * export const Database = PgSqlClient.layerConfig({
-   *   url: Config.Redacted("DATABASE_URL"),
-   *   reactiveChannel: "app_changes"
-   * })
-   *
-   * export const program = Effect.gen(function* () {
-   *   const sql = yield* SqlClient.SqlClient
-   *   yield* PgSqlClient.installReactiveTriggers("app_changes", ["users"])
-   *   const counts = sql.reactive(["users"], sql`SELECT count(*) AS n FROM users`)
-   *   yield* Stream.runForEach(counts, (rows) => Effect.log(rows))
-   * })
-   * ```
-   */
-  readonly reactiveChannel?: string | undefined
-}
-
-/**
  * The settings of a client and of its pool.
  *
  * @category models
@@ -201,60 +135,11 @@ export const PgSqlClient: Context.Service<PgSqlClient, PgSqlClient> =
  * @category constructors
  * @since 0.1.0
  */
-export const fromClient = Effect.fnUntraced(function* (
+export const fromClient = (
   pg: PgClient.PgClient,
   given?: Options
-): Effect.fn.Return<PgSqlClient, SqlError, Reactivity.Reactivity> {
-  const options = yield* Effect.mapError(
-    Shape.withOptions(given, OPTIONS, (known = {}) => Effect.succeed(known)),
-    connecting
-  )
-  const pool = Shape.isSafely(Predicate.isObject, pg) ? routerOf(pg) : undefined
-  if (pool === undefined) return yield* connecting(invalid("pg", "must be a PgClient that effectpg made"))
-  const observer = pool.observer.withoutSpans
-  const { target } = observer
-  const router = pool.adapted(observer)
-  const connection = connectionOf(router)
-  const spanAttributes: ReadonlyArray<readonly [string, unknown]> = [
-    ...Object.entries(Shape.copyOf(options.spanAttributes ?? {}) ?? {}),
-    ["db.system.name", "postgresql"],
-    ["db.namespace", target.database],
-    // All statements have the same attributes, so that they cannot name one of several servers.
-    ...(observer.isSpread ? [] : addressOf(target))
-  ]
-  const transactions = Transactions.make(router, spanAttributes)
-  const reserve = Effect.mapBoth(router.scopedRoot, {
-    onSuccess: (root) => connectionOf(new Router(levelSource(root), router.key, observer)),
-    onFailure: (error) => sqlErrorOf(error, "reserve")
-  })
-  const { reactiveChannel } = options
-  const reactiveQueue =
-    reactiveChannel === undefined
-      ? undefined
-      : yield* Effect.mapError(makeReactiveQueue(pg, reactiveChannel), connecting)
-  const client = yield* SqlClient.make({
-    acquirer: Effect.succeed(connection),
-    borrower: (use) => use(connection),
-    transactionAcquirer: reserve,
-    compiler: makeCompiler(options),
-    driver: "effectpg",
-    spanAttributes,
-    transactionService: transactions.service,
-    transformRows: transformationOf(options),
-    ...(reactiveQueue && { reactiveQueue })
-  })
-  const { afterCommit, withTransaction, withTransactionOptions } = transactions
-  return Object.assign(client, {
-    pg,
-    json,
-    afterCommit,
-    withTransaction,
-    withTransactionOptions,
-    listen: listening(pg),
-    notify: (channel: string, payload: string) =>
-      Effect.mapError(pg.notify(channel, payload), (error) => sqlErrorOf(error, "notify"))
-  })
-})
+): Effect.Effect<PgSqlClient, SqlError, Reactivity.Reactivity> =>
+  withSqlClients(({ sqlClientOf }) => sqlClientOf(pg, given))
 
 /**
  * Opens a pool that lives as long as the scope, and makes a client on it. By default it opens no connection before it
@@ -263,26 +148,10 @@ export const fromClient = Effect.fnUntraced(function* (
  * @category constructors
  * @since 0.1.0
  */
-export const make = Effect.fnUntraced(function* (
-  settings: Settings
-): Effect.fn.Return<PgSqlClient, SqlError, Scope.Scope | Reactivity.Reactivity> {
-  const { options, pool } = yield* divided(settings)
-  const pg = yield* Effect.mapError(PgClient.make(pool), connecting)
-  return yield* fromClient(pg, options)
-})
+export const make = (settings: Settings): Effect.Effect<PgSqlClient, SqlError, Scope.Scope | Reactivity.Reactivity> =>
+  withSqlClients(({ openSqlClient }) => openSqlClient(settings))
 
-const OPTIONS: Shape.Kinds = {
-  reactiveChannel: Shape.text,
-  spanAttributes: {
-    is: (value) => Predicate.isObject(value) && Shape.copyOf(value) !== undefined,
-    takes: "an object of attributes"
-  },
-  transformJson: Shape.flag,
-  transformQueryNames: Shape.callback,
-  transformResultNames: Shape.callback
-}
-
-const connecting = (error: PgError.PgError): SqlError => sqlErrorOf(error, "connect")
+const withSqlClients = onFirstUse("clients of effect/sql", () => import("./sqlClient/client.ts"))
 
 /**
  * Provides a client as `SqlClient.SqlClient`, as `PgSqlClient` and, for effectpg's own API, as `PgClient`, for as long as
@@ -308,7 +177,7 @@ export const layerConfig = (
   layerOf(
     Effect.flatMap(
       Effect.catchTag(readSettings<Settings>(settings), "InvalidConfigError", (error) =>
-        Effect.fail(connecting(error))
+        Effect.fail(sqlErrorOf(error, "connect"))
       ),
       make
     )
@@ -353,7 +222,9 @@ export const layerFrom = (
  */
 export const layerSqlPg: Layer.Layer<SqlPgClient, never, PgSqlClient> = Layer.effect(
   SqlPgClient,
-  Effect.map(PgSqlClient, sqlPgClientOf)
+  Effect.flatMap(PgSqlClient, (client) =>
+    withSqlClients(({ sqlPgClientOf }) => Effect.sync(() => sqlPgClientOf(client)))
+  )
 )
 
 // ----------------------------------------------------------------------------------------------- implementation
@@ -374,39 +245,3 @@ const layerOf = <E, R>(
       )
     )
   ).pipe(Layer.provide(Reactivity.layer))
-
-const addressOf = ({ address, port }: Target): ReadonlyArray<readonly [string, unknown]> => [
-  ["server.address", address],
-  ...(port === undefined ? [] : ([["server.port", port]] as const))
-]
-
-/** Divides the settings into options of effect/sql, which `fromClient` checks, and those of the pool. */
-const divided = (settings: Settings): Effect.Effect<{ readonly options: Options; readonly pool: PgClient.Settings }> =>
-  Effect.sync(() => {
-    const known = Shape.copyOf(settings)
-    // A value that is not an object has no options; reading the other settings reports it.
-    if (known === undefined) return { options: {}, pool: settings }
-    const { reactiveChannel, spanAttributes, transformJson, transformQueryNames, transformResultNames, ...pool } = known
-    return {
-      options: { reactiveChannel, spanAttributes, transformJson, transformQueryNames, transformResultNames },
-      pool: { minConnections: 0, ...pool }
-    }
-  })
-
-/** `withoutTransforms` needs a transformation of rows to take away, even if only statements are changed. */
-const transformationOf = ({ transformJson, transformQueryNames, transformResultNames }: Options) => {
-  if (transformResultNames !== undefined) return Statement.defaultTransforms(transformResultNames, transformJson).array
-  return transformQueryNames === undefined ? undefined : identity
-}
-
-const listening =
-  (pg: PgClient.PgClient): PgSqlClient["listen"] =>
-  (channel) =>
-    Effect.flatMap(
-      Effect.mapError(pg.listen(channel), (error) => sqlErrorOf(error, "listen")),
-      (events) =>
-        Stream.toQueue(
-          Stream.mapError(events, (error) => sqlErrorOf(error, "listen")),
-          { capacity: "unbounded" }
-        )
-    )

@@ -330,8 +330,8 @@ export interface PgStatement<Text extends string = string> {
    */
   readonly stream: {
     /**
-     * Streams the rows of the statement, each decoded by the schema in `row`. The stream asks for the next page of
-     * `fetchSize` rows (1,000 by default) when the reader has used up the one before. Fails with `DecodeError` if a row
+     * Streams the rows of the statement, each decoded by the schema in `row`. The stream asks for the next page, of
+     * `fetchSize` rows, when the reader has used up the one before. Fails with `DecodeError` if a row
      * does not fit, and as every call of `PgStatement` does.
      *
      * @since 0.1.0
@@ -345,8 +345,8 @@ export interface PgStatement<Text extends string = string> {
      */
     <A extends object = never>(...run: NamedRun<A, StreamOptions>): Stream.Stream<NoInfer<A>, PgError.PgError>
     /**
-     * Streams the rows of the statement as objects by column name. The stream asks for the next page of `fetchSize`
-     * rows (1,000 by default) when the reader has used up the one before. Fails with `DecodeError` if a value cannot be
+     * Streams the rows of the statement as objects by column name. The stream asks for the next page, of
+     * `fetchSize` rows, when the reader has used up the one before. Fails with `DecodeError` if a value cannot be
      * read, and as every call of `PgStatement` does.
      *
      * @since 0.1.0

@@ -139,9 +139,17 @@ describe("the check of the architecture", () => {
     assert.deepStrictEqual(withFile("codec/x.ts", 'import "../../test/fixtures/codec.ts"'), [
       "codec/x.ts imports ../test/fixtures/codec.ts, which is not in src"
     ])
-    assert.deepStrictEqual(withFile("codec/x.ts", "export const load = (name: string) => import(name)"), [
-      "codec/x.ts imports a module whose name is computed"
+    assert.deepStrictEqual(withFile("PgClient.ts", "export const load = (name: string) => import(name)"), [
+      "PgClient.ts imports a module whose name is computed"
     ])
+  })
+
+  it("lets only what opens something load a module while it runs", () => {
+    assert.deepStrictEqual(withFile("PgClient.ts", 'export const load = () => import("./PgPool.ts")'), [])
+    assert.deepStrictEqual(withFile("PgError.ts", 'export const load = () => import("./wire/limits.ts")'), [
+      "PgError.ts loads a module while it runs"
+    ])
+    assert.deepStrictEqual(withFile("PgError.ts", 'export type Max = typeof import("./wire/limits.ts")'), [])
   })
 
   it("does not take a string, a comment or a template for an import", () => {

@@ -4,10 +4,12 @@
  */
 import { assert, describe, it } from "@effect/vitest"
 import { findFloor, type Floor } from "../bench/floor.ts"
-import { type Participant, nodeParticipants, sqlClientParticipants } from "../bench/drivers/index.ts"
+import { bunParticipants, type Participant, nodeParticipants, sqlClientParticipants } from "../bench/drivers/index.ts"
 import type { Outcome } from "../bench/entry.ts"
 import { measure, type Measurement, type Pace } from "../bench/measure.ts"
 import { connect } from "../bench/workloads/connect.ts"
+import { idle } from "../bench/workloads/idle.ts"
+import { fixedRate, mixedLoad } from "../bench/workloads/load.ts"
 import { mixed } from "../bench/workloads/mixed.ts"
 import { onePlusOne } from "../bench/workloads/onePlusOne.ts"
 import { pipelined } from "../bench/workloads/pipelined.ts"
@@ -17,7 +19,7 @@ import { batch, copyFrom } from "../bench/workloads/records.ts"
 import { manyShapes } from "../bench/workloads/shapes.ts"
 import { sqlClientWorkloads } from "../bench/workloads/sqlClient.ts"
 import { stream } from "../bench/workloads/stream.ts"
-import type { Workload } from "../bench/workloads/workload.ts"
+import type { Query, Workload } from "../bench/workloads/workload.ts"
 import { createDatabase } from "./support/database.ts"
 
 const tiny: Pace = { rounds: 1, secondsPerRound: 0.01, warmUpSeconds: 0.01 }
@@ -55,6 +57,11 @@ const shortStream: Workload = {
   }
 }
 
+const queryOf = ({ task }: Workload): Query => {
+  if ("query" in task) return task.query
+  throw new Error("a task of no single query")
+}
+
 /** A driver whose process answers with these replies, in turn, and then ends. */
 const scripted = (name: string, replies: ReadonlyArray<object>): Participant => ({
   name,
@@ -89,13 +96,13 @@ const kindsOf = async (workload: Workload, rowsPerQuery: number): Promise<Readon
 
 const onAnyConnection = {
   effectpg: "measured",
-  "effectpg-multiplexed": "unsupported",
+  "effectpg-exclusive": "unsupported",
   pg: "measured",
   postgres: "measured",
   "sql-pg": "measured",
   "sql-pg-multiplexed": "measured"
 }
-const throughAnyPool = { ...onAnyConnection, "effectpg-multiplexed": "measured" }
+const throughAnyPool = { ...onAnyConnection, "effectpg-exclusive": "measured" }
 
 /** The complaint about a driver whose process answers in this way. */
 const reasonsOf = async (workload: Workload, replies: ReadonlyArray<object>) =>
@@ -133,6 +140,74 @@ describe("a benchmark", { timeout: TIMEOUT_MILLIS }, () => {
     assert.deepStrictEqual(await kindsOf(connect, 0), onAnyConnection)
   })
 
+  it("measures calls at a fixed rate, which begin when they are due and not when others are done", async () => {
+    const brief = { most: 1, least: 0.2 }
+    assert.deepStrictEqual(await kindsOf({ ...fixedRate, turns: brief }, 1), throughAnyPool)
+    assert.deepStrictEqual(await kindsOf({ ...mixedLoad, turns: brief }, 1), throughAnyPool)
+    const slow: Workload = {
+      ...fixedRate,
+      connections: 1,
+      turns: brief,
+      task: {
+        kind: "load",
+        perSecond: 100,
+        calls: [
+          {
+            task: { kind: "fetch", queries: [{ sql: "SELECT 1 AS slept FROM pg_sleep(0.02)", parameters: [] }] },
+            rows: 1,
+            isTimed: true
+          }
+        ],
+        order: [0]
+      }
+    }
+    // Twenty calls are due in 0.2 s and need 0.4 s, so that the last one waits for about as long as the turn takes.
+    for (const outcome of await outcomesOf(slow, nodeParticipants.slice(0, 1))) {
+      assert.isTrue(outcome.kind === "measured" && outcome.figures.p99Micros > 100_000, JSON.stringify(outcome))
+    }
+  })
+
+  it("rejects a driver that reads a wrong number of rows under a load", async () => {
+    const [effectpg] = nodeParticipants
+    assert.isDefined(effectpg)
+    if (fixedRate.task.kind !== "load") return assert.fail("no load")
+    const [call] = fixedRate.task.calls
+    assert.isDefined(call)
+    const wrong = {
+      ...fixedRate,
+      turns: { most: 1, least: 0.1 },
+      task: { ...fixedRate.task, calls: [{ ...call, rows: 2 }] }
+    }
+    const [outcome] = await outcomesOf(wrong, [effectpg])
+    assert.isTrue(outcome?.kind === "failed" && outcome.reason.startsWith("0 rows in a turn"), JSON.stringify(outcome))
+  })
+
+  it("measures what idle connections use", async () => {
+    const few: Workload = {
+      ...idle,
+      task: { kind: "idle", connections: 20, query: queryOf(idle) },
+      turns: { most: 1, least: 0.1 }
+    }
+    const outcomes = await outcomesOf(few, nodeParticipants)
+    for (const outcome of outcomes) {
+      if (outcome.driver === "effectpg-exclusive") continue
+      assert.strictEqual(outcome.kind, "measured", JSON.stringify(outcome))
+      if (outcome.kind !== "measured") continue
+      assert.isAbove(outcome.figures.idle?.heapBytes ?? 0, 0)
+      assert.isTrue(Number.isFinite(outcome.figures.idle?.residentBytes))
+    }
+  })
+
+  it("measures the drivers for Bun if it is installed, with the same checks", async () => {
+    assert.deepStrictEqual(bunParticipants("there-is-no-such-program"), [])
+    const participants = bunParticipants()
+    for (const workload of [mixed, lease, transaction, { ...batch, connections: 1, fibers: 1 }]) {
+      for (const outcome of await outcomesOf(workload, participants)) {
+        assert.strictEqual(outcome.kind, "measured", JSON.stringify(outcome))
+      }
+    }
+  })
+
   it("measures streams, rotating statements and bulk writes for the drivers that offer them", async () => {
     assert.deepStrictEqual(await kindsOf(shortStream, 3000), { ...onAnyConnection, pg: "unsupported" })
     assert.deepStrictEqual(await kindsOf(manyShapes, 1), onAnyConnection)
@@ -151,6 +226,7 @@ describe("a benchmark", { timeout: TIMEOUT_MILLIS }, () => {
       systemMicros: 1,
       p50Micros: 1,
       p99Micros: 1,
+      p999Micros: 1,
       peakMemoryBytes: 1
     }
     const opened = { kind: "opened" }

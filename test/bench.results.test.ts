@@ -2,9 +2,12 @@ import { assert, describe, it } from "@effect/vitest"
 import { chart, logScale } from "../bench/chart.ts"
 import { changes, comparison } from "../bench/compare.ts"
 import { readResults, withoutSamples } from "../bench/files.ts"
+import type { Figures } from "../bench/entry.ts"
 import type { Measurement } from "../bench/measure.ts"
 import { summaryTable, workloadTable } from "../bench/report.ts"
 import { resultsOf, type Results } from "../bench/results.ts"
+import { idle } from "../bench/workloads/idle.ts"
+import { mixedLoad } from "../bench/workloads/load.ts"
 import { onePlusOne } from "../bench/workloads/onePlusOne.ts"
 import type { Workload } from "../bench/workloads/workload.ts"
 
@@ -28,6 +31,7 @@ const measurement = (workload: Workload, costs: Readonly<Record<string, Cost>>):
         queriesPerSecond: 1_000,
         p50Micros: 900,
         p99Micros: 2_000,
+        p999Micros: 3_000,
         peakMemoryBytes: 1_048_576,
         allocatedBytesPerQuery: heap
       },
@@ -40,6 +44,7 @@ const measurement = (workload: Workload, costs: Readonly<Record<string, Cost>>):
           systemMicros: cpu * 5,
           p50Micros: 900,
           p99Micros: 2_000,
+          p999Micros: 3_000,
           peakMemoryBytes: 1_048_576
         }
       ]
@@ -91,8 +96,8 @@ describe("the results of a benchmark", () => {
 describe("the tables of a benchmark", () => {
   it("have the figures of each driver, its ratios, the floor, and why a driver is missing", () => {
     const report = workloadTable(measurement(onePlusOne, before))
-    assert.match(report, /^effectpg +20\.0 +1000 +0\.90 +2\.00 +1 +3\.91$/m)
-    assert.match(report, /^asyncpg +30\.0 +1000 +0\.90 +2\.00 +1 +0\.67 +1\.00$/m)
+    assert.match(report, /^effectpg +20\.0 +1000 +0\.90 +2\.00 +3\.00 +1 +3\.91$/m)
+    assert.match(report, /^asyncpg +30\.0 +1000 +0\.90 +2\.00 +3\.00 +1 +0\.67 +1\.00$/m)
     assert.match(report, /^\(pgbench\) +8\.0 +20000$/m)
     assert.include(report, "shy: it has no <pool> & no stream")
     assert.match(summaryTable([measurement(onePlusOne, before)]), /^one-plus-one +20\.0 +50\.0 \(0\.40\)/m)
@@ -128,6 +133,47 @@ describe("the comparison of two results", () => {
     assert.include(comparison(results(before), other), "one-plus-one is another task than it was")
     const updated = { ...results(before), versions: { ...results(before).versions, postgresql: "19.1" } }
     assert.include(comparison(results(before), updated), "another postgresql: 18.4 | 19.1")
+  })
+})
+
+const withFigures = (workload: Workload, figures: Partial<Figures>): Results => {
+  const all = results(before, workload)
+  return {
+    ...all,
+    workloads: all.workloads.map((record) => ({
+      ...record,
+      outcomes: record.outcomes.map((outcome) =>
+        outcome.kind === "measured" ? { ...outcome, figures: { ...outcome.figures, ...figures } } : outcome
+      )
+    }))
+  }
+}
+
+const idleResults = (residentBytes: number): Results =>
+  withFigures(idle, { idle: { residentBytes, heapBytes: null, cpuMicrosPerSecond: 2 } })
+
+describe("workloads of other figures", () => {
+  it("are compared and drawn by the latencies, if their rate is fixed", () => {
+    const slower = withFigures(mixedLoad, { p99Micros: 4_000, p999Micros: 5_000 })
+    const found = changes(results(before, mixedLoad), slower).filter(({ driver }) => driver === "effectpg")
+    assert.deepStrictEqual(
+      found.map(({ figure, before, after }) => [figure, before, after]),
+      [
+        ["p99 us", 2_000, 4_000],
+        ["p99.9 us", 3_000, 5_000]
+      ]
+    )
+    assert.deepStrictEqual(changes(results(before), withFigures(onePlusOne, { p99Micros: 4_000 })), [])
+    const svg = chart(slower)
+    assert.include(svg, ">4 ms<")
+    assert.include(svg, ">p99: ")
+  })
+
+  it("are compared and drawn by the memory of a connection, if it is idle", () => {
+    const [found] = changes(idleResults(100_000), idleResults(50_000))
+    assert.deepStrictEqual([found?.figure, found?.change], ["bytes/connection", -0.5])
+    assert.include(chart(idleResults(50_000)), ">50 kB<")
+    assert.notMatch(chart(idleResults(-1)), /NaN|Infinity|undefined/)
   })
 })
 

@@ -1,13 +1,16 @@
 import { assert, describe, it } from "@effect/vitest"
 import { allocatedBytes } from "../bench/allocation.ts"
 import { copyBlocks } from "../bench/drivers/copyText.ts"
+import { openLoop, operationsOf } from "../bench/drivers/openLoop.ts"
 import { operationOf } from "../bench/drivers/operation.ts"
 import { parseTurn } from "../bench/floor.ts"
+import { expectedMinutes, paceOf } from "../bench/measure.ts"
 import { Meter } from "../bench/meter.ts"
 import { full, parseOptions, short } from "../bench/options.ts"
 import { serverText } from "../bench/serverText.ts"
 import { median, medianRatio } from "../bench/statistics.ts"
-import { workloads } from "../bench/workloads/index.ts"
+import { usualWorkloads, workloads } from "../bench/workloads/index.ts"
+import { mixedLoad } from "../bench/workloads/load.ts"
 
 describe("the statistics of a benchmark", () => {
   it("take the middle value, or the mean of the two middle ones, in any order", () => {
@@ -69,7 +72,10 @@ const query = (sql: string) => ({ sql, parameters: [] })
 
 describe("a task of a driver", () => {
   it("is refused by a driver that lacks the skill", () => {
-    for (const { task } of workloads) assert.isUndefined(operationOf({}, task))
+    for (const { task } of workloads) {
+      assert.isUndefined(operationOf({}, task))
+      if (task.kind === "load") assert.isUndefined(operationsOf({}, task))
+    }
   })
 
   it("sends its queries in turn, and counts the rows of each answer", () => {
@@ -108,6 +114,67 @@ describe("a task of a driver", () => {
     operation?.run(null)
     assert.strictEqual(operation?.rows(undefined), 2)
     assert.strictEqual(operation?.rows(undefined), 0)
+  })
+})
+
+describe("a load", () => {
+  it("begins its calls when they are due, counts their time from then, and waits for the last one", async () => {
+    const meter = new Meter(0.1)
+    const task = {
+      kind: "load",
+      perSecond: 200,
+      calls: [{ task: { kind: "fetch", queries: [query("a")] }, rows: 1, isTimed: true }],
+      order: [0]
+    } as const
+    let running = 0
+    let most = 0
+    const fetch = async () => {
+      most = Math.max(most, ++running)
+      await new Promise((resolve) => setTimeout(resolve, 300))
+      running--
+      return [{}]
+    }
+    await openLoop({ fetch }, task, null, meter, (job: Promise<unknown>) => job)
+    const { p50Micros, queries, rows } = meter.sample()
+    assert.deepStrictEqual([most, running, queries, rows], [20, 0, 20, 20])
+    assert.isAtLeast(p50Micros, 299_000)
+  })
+
+  it("fetches where a driver cannot stream, and counts no row of a call that has a wrong number", async () => {
+    const meter = new Meter(0.02)
+    const task = {
+      kind: "load",
+      perSecond: 100,
+      calls: [
+        { task: { kind: "fetch", queries: [query("a")] }, rows: 1, isTimed: true },
+        { task: { kind: "stream", query: query("b"), rows: 2, checkedWith: query("b") }, rows: 2, isTimed: false }
+      ],
+      order: [0, 1]
+    } as const
+    const asked: Array<string> = []
+    const fetch = async (_: null, { sql }: { readonly sql: string }) => {
+      asked.push(sql)
+      return [{}]
+    }
+    await openLoop({ fetch }, task, null, meter, (job: Promise<unknown>) => job)
+    assert.deepStrictEqual([asked, meter.sample().queries, meter.sample().rows], [["a", "b"], 2, 1])
+  })
+
+  it("fails with the error of a call", async () => {
+    const task = {
+      kind: "load",
+      perSecond: 100,
+      calls: [{ task: { kind: "fetch", queries: [query("a")] }, rows: 1, isTimed: true }],
+      order: [0]
+    } as const
+    const failing = openLoop(
+      { fetch: () => Promise.reject(new Error("out of coffee")) },
+      task,
+      null,
+      new Meter(0.1),
+      (job: Promise<unknown>) => job
+    )
+    assert.include(String(await failing.catch((error: unknown) => error)), "out of coffee")
   })
 })
 
@@ -181,6 +248,20 @@ describe("the text of a value", () => {
   })
 })
 
+describe("how long a measurement takes", () => {
+  it("is at most half an hour for everything, and some minutes by default", () => {
+    const DRIVERS = 9
+    assert.isAtMost(expectedMinutes(workloads, DRIVERS, full), 30)
+    assert.isAtMost(expectedMinutes(usualWorkloads, DRIVERS, short), 10)
+  })
+
+  it("takes into account that some workloads have fewer and longer turns, even longer ones if asked for", () => {
+    assert.deepStrictEqual(paceOf(mixedLoad, full), { ...full, rounds: 3, secondsPerRound: 4 })
+    assert.deepStrictEqual(paceOf(mixedLoad, { ...full, rounds: 2, secondsPerRound: 9 }).secondsPerRound, 9)
+    assert.strictEqual(expectedMinutes([mixedLoad], 2, { ...full, warmUpSeconds: 3 }), (2 * (1 + 3 + 4 * 4)) / 60)
+  })
+})
+
 describe("the command line of a benchmark", () => {
   const drivers = [{ name: "effectpg" }, { name: "pg" }]
   const parse = (...args: ReadonlyArray<string>) => parseOptions(args, drivers, workloads)
@@ -196,6 +277,18 @@ describe("the command line of a benchmark", () => {
       help: false
     })
     assert.deepStrictEqual(parse("--full").pace, full)
+  })
+
+  it("chooses the usual workloads by default, and all of them in the full form", () => {
+    assert.strictEqual(parseOptions([], drivers, workloads, usualWorkloads).workloads, usualWorkloads)
+    assert.strictEqual(parseOptions(["--full"], drivers, workloads, usualWorkloads).workloads, workloads)
+    const [chosen, ...others] = parseOptions(
+      ["--full", "--workloads", "idle"],
+      drivers,
+      workloads,
+      usualWorkloads
+    ).workloads
+    assert.deepStrictEqual([chosen?.name, others], ["idle", []])
   })
 
   it("runs the chosen workloads in the order in which they are given", () => {

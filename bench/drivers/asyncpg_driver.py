@@ -8,6 +8,7 @@ import array
 import asyncio
 import datetime
 import decimal
+import gc
 import itertools
 import json
 import os
@@ -80,13 +81,21 @@ async def prepare_connection(connection):
 # How many rows a stream asks for at a time, as in every driver that can be told.
 STREAM_PAGE_ROWS = 1_000
 
+# How many connections are being opened at a time, of those that will be idle.
+OPENING = 10
+# The first ones load code, which all others share.
+FIRST_CONNECTIONS = 3
+
+# Calls that are due within the same millisecond begin together.
+TICK_SECONDS = 0.001
+
 # The cache of a connection holds so many statements; a workload of more has it enlarged.
 USUAL_STATEMENTS = 100
 
 
 def options(plan):
-    statements = len(plan["task"].get("queries", ()))
-    return {"ssl": False, "statement_cache_size": max(statements, USUAL_STATEMENTS)}
+    statements = max(len(plan["task"].get("queries", ())), USUAL_STATEMENTS)
+    return {"ssl": False, "statement_cache_size": plan.get("statementCacheSize", statements)}
 
 
 async def fetch(on, query):
@@ -124,6 +133,28 @@ async def connect_and_close(address, plan):
     await connection.close()
 
 
+async def hold(task, plan, address, use):
+    opened = []
+    rows = []
+    left = iter(range(task["connections"]))
+
+    async def opening():
+        for _ in left:
+            connection = await asyncpg.connect(**address, **options(plan))
+            await prepare_connection(connection)
+            opened.append(connection)
+            rows.append(await fetch(connection, task["query"]))
+
+    await asyncio.gather(*(opening() for _ in range(OPENING)))
+    await use()
+    await asyncio.gather(*(connection.close() for connection in opened))
+    return rows[0]
+
+
+async def nothing():
+    pass
+
+
 class Unsupported(Exception):
     pass
 
@@ -153,6 +184,8 @@ def operation(task, plan, address):
         return lambda on, see: transaction(on, task["query"]), 1
     if kind == "connect":
         return lambda on, see: connect_and_close(address, plan), 0
+    if kind == "idle":
+        return lambda on, see: hold(task, plan, address, nothing), None
     raise Unsupported(f"this benchmark knows no {kind} of it")
 
 
@@ -168,6 +201,58 @@ def peak_memory_bytes():
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * BYTES_PER_KIBIBYTE
 
 
+class Clock:
+    def __init__(self):
+        self.cpu_at_start = os.times()
+        self.started_at = time.perf_counter()
+
+    def sample(self, latencies, queries, rows):
+        wall = time.perf_counter() - self.started_at
+        cpu = os.times()
+        system = cpu.system - self.cpu_at_start.system
+        ordered = sorted(latencies)
+
+        def percentile(thousandths):
+            return ordered[len(ordered) * thousandths // 1000] * MICROS_PER_SECOND if ordered else 0
+
+        return {
+            "queries": queries,
+            "rows": rows,
+            "wallMicros": wall * MICROS_PER_SECOND,
+            "cpuMicros": (cpu.user - self.cpu_at_start.user + system) * MICROS_PER_SECOND,
+            "systemMicros": system * MICROS_PER_SECOND,
+            "p50Micros": percentile(500),
+            "p99Micros": percentile(990),
+            "p999Micros": percentile(999),
+            "peakMemoryBytes": peak_memory_bytes(),
+        }
+
+
+def resident_bytes():
+    gc.collect()
+    with open("/proc/self/statm") as status:
+        return int(status.read().split()[1]) * resource.getpagesize()
+
+
+# The calls of a load, each with the rows that it must have; a pool streams through one of its connections.
+def calls_of(task, plan, address):
+    calls = []
+    for call in task["calls"]:
+        run, known = operation(call["task"], plan, address)
+        if call["task"]["kind"] == "stream":
+            run = through_pool(run)
+        calls.append((run, known, call["rows"], call["isTimed"]))
+    return calls
+
+
+def through_pool(run):
+    async def streaming(pool, see):
+        async with pool.acquire() as connection:
+            await run(connection, see)
+
+    return streaming
+
+
 class Session:
     def __init__(self, address, plan):
         self.address = address
@@ -177,7 +262,10 @@ class Session:
     async def open(self):
         if self.plan["isPipelined"]:
             raise Unsupported("it cannot pipeline")
-        operation(self.plan["task"], self.plan, self.address)
+        if self.plan["task"]["kind"] == "load":
+            calls_of(self.plan["task"], self.plan, self.address)
+        else:
+            operation(self.plan["task"], self.plan, self.address)
         through, connections = self.plan["through"], self.plan["connections"]
         if through == "pool":
             pool = asyncpg.create_pool(
@@ -198,17 +286,78 @@ class Session:
 
     async def once(self, task):
         streamed = []
+        if task["kind"] == "load":
+            for run, _, _, _ in calls_of(task, self.plan, self.address):
+                await run(self.opened[0], lambda row: None)
+            return []
         run, known = operation(task, self.plan, self.address)
         result = await run(self.opened[0], streamed.append)
         return result if known is None else streamed
 
+    async def load(self, task, seconds):
+        latencies = array.array("d")
+        counted = 0
+        right = 0
+        running = set()
+        calls = calls_of(task, self.plan, self.address)
+        order = task["order"]
+        clock = Clock()
+
+        async def one(call, due_at):
+            nonlocal counted, right
+            run, known, rows, is_timed = call
+            seen = []
+            result = await run(self.opened[0], seen.append)
+            if is_timed:
+                latencies.append(time.perf_counter() - due_at)
+            counted += 1
+            right += (len(result) if known is None else known + len(seen)) == rows
+
+        every = int(task["perSecond"] * seconds)
+        made = 0
+        while made < every:
+            due = min(every, (time.perf_counter() - clock.started_at) * task["perSecond"])
+            while made < due:
+                due_at = clock.started_at + made / task["perSecond"]
+                call = asyncio.ensure_future(one(calls[order[made % len(order)]], due_at))
+                running.add(call)
+                call.add_done_callback(lambda done: running.discard(done) if done.exception() is None else None)
+                made += 1
+            await asyncio.sleep(TICK_SECONDS)
+        await asyncio.gather(*running)
+        return clock.sample(latencies, counted, right)
+
+    async def idle(self, task, seconds):
+        await hold({**task, "connections": FIRST_CONNECTIONS}, self.plan, self.address, nothing)
+        before = resident_bytes()
+        clock = Clock()
+        sample = None
+
+        async def use():
+            nonlocal sample
+            sample = clock.sample([], task["connections"], task["connections"])
+            resident = resident_bytes() - before
+            idle_clock = Clock()
+            await asyncio.sleep(seconds)
+            sample["idle"] = {
+                "residentBytes": resident / task["connections"],
+                "heapBytes": None,
+                "cpuMicrosPerSecond": idle_clock.sample([], 1, 0)["cpuMicros"] / seconds / task["connections"],
+            }
+
+        await hold(task, self.plan, self.address, use)
+        return sample
+
     async def repeat(self, task, fibers, seconds):
+        if task["kind"] == "load":
+            return await self.load(task, seconds)
+        if task["kind"] == "idle":
+            return await self.idle(task, seconds)
         latencies = array.array("d")
         counted_rows = 0
         run, known = operation(task, self.plan, self.address)
-        cpu_at_start = os.times()
-        started_at = time.perf_counter()
-        ends_at = started_at + seconds
+        clock = Clock()
+        ends_at = clock.started_at + seconds
 
         def see(row):
             nonlocal counted_rows
@@ -225,20 +374,7 @@ class Session:
                 counted_rows += len(result) if known is None else known
 
         await asyncio.gather(*(loop(self.opened[fiber % len(self.opened)]) for fiber in range(fibers)))
-        wall = time.perf_counter() - started_at
-        cpu = os.times()
-        system = cpu.system - cpu_at_start.system
-        ordered = sorted(latencies)
-        return {
-            "queries": len(ordered),
-            "rows": counted_rows,
-            "wallMicros": wall * MICROS_PER_SECOND,
-            "cpuMicros": (cpu.user - cpu_at_start.user + system) * MICROS_PER_SECOND,
-            "systemMicros": system * MICROS_PER_SECOND,
-            "p50Micros": ordered[len(ordered) // 2] * MICROS_PER_SECOND,
-            "p99Micros": ordered[len(ordered) * 99 // 100] * MICROS_PER_SECOND,
-            "peakMemoryBytes": peak_memory_bytes(),
-        }
+        return clock.sample(latencies, len(latencies), counted_rows)
 
     async def close(self):
         for on in self.opened:

@@ -43,16 +43,21 @@ export interface Skills<On, Rows, Done> {
   readonly lease?: (on: On, query: Query) => Rows
   readonly transaction?: (on: On, query: Query) => Done
   readonly connect?: (on: On) => Done
+  /** Opens connections, runs the query once on each, runs `use`, closes them, and returns the rows of the first. */
+  readonly hold?: (on: On, query: Query, connections: number, use: () => Promise<void>) => Rows
 }
 
-/** How many rows a stream asks for at a time, in every driver that has such an option. */
+/** How many rows a stream asks for at a time, in a driver that does not choose a good number by itself. */
 export const STREAM_PAGE_ROWS = 1_000
 
 /** Every driver caches at least this many statements. For a workload with more, the cache is enlarged. */
 const USUAL_STATEMENTS = 100
 
 /** How many statements a connection has to cache; undefined if the driver's default is enough. */
-export const statementsOf = ({ task }: Plan): number | undefined =>
+export const statementsOf = ({ statementCacheSize, task }: Plan): number | undefined =>
+  statementCacheSize ?? statementsIn(task)
+
+const statementsIn = (task: Task): number | undefined =>
   task.kind === "fetch" && task.queries.length > USUAL_STATEMENTS ? task.queries.length : undefined
 
 /** Deals the connections out to the loops, so that each loop has one. */

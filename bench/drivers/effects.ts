@@ -4,14 +4,18 @@ import * as Exit from "effect/Exit"
 import * as Scope from "effect/Scope"
 import type { Meter } from "../meter.ts"
 import type { Address, Plan } from "../protocol.ts"
+import type { Query } from "../workloads/workload.ts"
 import { dealt, type Driver, type Refusal, type Row, type Session, type Skills } from "./driver.ts"
-import { lacks, type Operation, operationOf, rowsOnce } from "./operation.ts"
+import type { Operation } from "./operation.ts"
+import { refusalOf, sessionOn } from "./session.ts"
 
 /** How the driver opens a connection or a pool, and its operations on it. */
 export interface Source<On, E> {
   readonly open: (address: Address, plan: Plan) => Effect.Effect<On, E, Scope.Scope>
-  readonly skills: Skills<On, Effect.Effect<ReadonlyArray<Row>, E>, Effect.Effect<unknown, E>>
+  readonly skills: Skills<On, Answer<E>, Effect.Effect<unknown, E>>
 }
+
+type Answer<E> = Effect.Effect<ReadonlyArray<Row>, E>
 
 export interface Sources<C, P, E> {
   readonly connection: Source<C, E>
@@ -33,8 +37,27 @@ export const effectDriver = <C, P, E>({ connection, pool }: Sources<C, P, E>): D
 
 const connecting = <C, E>(connection: Source<C, E>, address: Address, plan: Plan): Source<null, E> => ({
   open: () => Effect.succeed(null),
-  skills: { connect: () => Effect.scoped(connection.open(address, plan)) }
+  skills: {
+    connect: () => Effect.scoped(connection.open(address, plan)),
+    ...(connection.skills.fetch && { hold: holding(connection.open(address, plan), connection.skills.fetch) })
+  }
 })
+
+/** How many connections are being opened at a time. */
+const OPENING = 10
+
+const holding =
+  <C, E>(open: Effect.Effect<C, E, Scope.Scope>, fetch: (on: C, query: Query) => Answer<E>) =>
+  (_: null, query: Query, connections: number, use: () => Promise<void>): Answer<E> =>
+    Effect.forEach(
+      Array.from({ length: connections }),
+      () => Effect.flatMap(open, (connection) => fetch(connection, query)),
+      { concurrency: OPENING }
+    ).pipe(
+      Effect.tap(() => Effect.promise(use)),
+      Effect.map((answers) => answers[0] ?? []),
+      Effect.scoped
+    )
 
 const sessionOf = async <On, E>(
   { open, skills }: Source<On, E>,
@@ -42,26 +65,26 @@ const sessionOf = async <On, E>(
   address: Address,
   plan: Plan
 ): Promise<Session | Refusal> => {
-  if (operationOf(skills, plan.task) === undefined) return lacks(plan.task, plan.through)
+  const refusal = refusalOf(skills, plan)
+  if (refusal !== undefined) return refusal
   const scope = Scope.makeUnsafe()
   const one = open(address, plan)
   const opened = await Effect.runPromise(
     Effect.all([one, ...Array.from({ length: count - 1 }, () => one)]).pipe(Scope.provide(scope))
   )
-  return {
-    once: (task) => rowsOnce(skills, task, opened[0], (job: Effect.Effect<unknown, E>) => Effect.runPromise(job)),
-    repeat: async (task, fibers, meter) => {
-      const operation = operationOf(skills, task)
-      if (operation === undefined) return
-      await Effect.runPromise(
+  return sessionOn({
+    on: opened[0],
+    skills,
+    settle: (job: Effect.Effect<unknown, E>) => Effect.runPromise(job),
+    loops: (operation, fibers, meter) =>
+      Effect.runPromise(
         Effect.forEach(dealt(opened, fibers), (on) => loop(on, operation, meter), {
           concurrency: "unbounded",
           discard: true
         })
-      )
-    },
+      ),
     close: () => Effect.runPromise(Scope.close(scope, Exit.void))
-  }
+  })
 }
 
 const loop = <On, E>(

@@ -24,9 +24,9 @@ const nodeDrivers: Readonly<Record<string, NodeDriver>> = {
     package: "effectpg",
     load: async () => (await import("./effectpg.ts")).driver
   },
-  "effectpg-multiplexed": {
+  "effectpg-exclusive": {
     package: "effectpg",
-    load: async () => (await import("./effectpg.ts")).multiplexed
+    load: async () => (await import("./effectpg.ts")).exclusive
   },
   pg: {
     package: "pg",
@@ -66,11 +66,17 @@ const sqlClients: Readonly<Record<string, NodeDriver>> = {
   }
 }
 
+/** Drivers that run in Bun, if it is installed. */
+const bunDrivers: Readonly<Record<string, () => Promise<Driver>>> = {
+  "effectpg-bun": async () => (await import("./effectpg.ts")).driver,
+  "bun-sql": async () => (await import("./bunSql.ts")).driver
+}
+
 /** Loads a driver. Only the process of that driver calls this. */
 export const loadDriver = (name: string): Promise<Driver> => {
-  const driver = nodeDrivers[name] ?? sqlClients[name]
-  if (driver === undefined) throw new Error(`"${name}" is no driver for Node`)
-  return driver.load()
+  const load = (nodeDrivers[name] ?? sqlClients[name])?.load ?? bunDrivers[name]
+  if (load === undefined) throw new Error(`"${name}" is no driver for Node or Bun`)
+  return load()
 }
 
 const file = (name: string): string => fileURLToPath(new URL(name, import.meta.url))
@@ -100,6 +106,22 @@ export const nodeParticipants: ReadonlyArray<Participant> = participantsOf(nodeD
 
 export const sqlClientParticipants: ReadonlyArray<Participant> = participantsOf(sqlClients)
 
+/** Empty if there is no Bun on the path, and `EFFECTPG_BENCH_BUN` names none. */
+export const bunParticipants = (command = process.env["EFFECTPG_BENCH_BUN"] ?? "bun"): ReadonlyArray<Participant> => {
+  try {
+    const version = execFileSync(command, ["--version"], { encoding: "utf8", stdio: ["ignore", "pipe", "ignore"] })
+    const versions = { "effectpg-bun": `${versionOf("effectpg")} (Bun ${version.trim()})`, "bun-sql": version.trim() }
+    return Object.entries(versions).map(([name, version]) => ({
+      name,
+      version,
+      command,
+      args: [file("../child.ts"), name]
+    }))
+  } catch {
+    return []
+  }
+}
+
 /** The Python on the path, and that of the system, for which the system's packages are installed. */
 const pythons = ["python3", "/usr/bin/python3"]
 
@@ -123,4 +145,4 @@ const asyncpg = (): ReadonlyArray<Participant> => {
   return []
 }
 
-export const participants = (): ReadonlyArray<Participant> => [...nodeParticipants, ...asyncpg()]
+export const participants = (): ReadonlyArray<Participant> => [...nodeParticipants, ...bunParticipants(), ...asyncpg()]

@@ -45,6 +45,13 @@ export const operationOf = <On, Rows, Done>(
     }
     case "connect":
       return skills.connect && { run: skills.connect, rows: () => 0 }
+    case "idle": {
+      const { hold } = skills
+      const { connections, query } = task
+      return hold && { run: (on) => hold(on, query, connections, async () => {}), rows: () => connections }
+    }
+    case "load":
+      return undefined
   }
 }
 
@@ -106,8 +113,10 @@ export const rowsOnce = async <On, Rows, Done>(
   const operation = operationOf(skills, task, (row) => streamed.push(row))
   if (operation === undefined) throw new Error(`asked for ${task.kind}, which it had refused`)
   const result = await settle(operation.run(on))
-  return task.kind === "fetch" || task.kind === "lease" ? rowsOf(result) : streamed
+  return READING.has(task.kind) ? rowsOf(result) : streamed
 }
+
+const READING: ReadonlySet<Task["kind"]> = new Set<Task["kind"]>(["fetch", "lease", "idle"])
 
 const rowsOf = (result: unknown): ReadonlyArray<Row> => (Array.isArray(result) ? result : [])
 

@@ -12,6 +12,11 @@ const isPrepared = { prepare: true }
 const fetch = (sql: postgres.Sql, query: Query): Promise<ReadonlyArray<Row>> =>
   sql.unsafe<Array<postgres.Row>>(query.sql, [...query.parameters], isPrepared)
 
+const stream = async (sql: postgres.Sql, query: Query, see: (row: Row) => void): Promise<void> => {
+  const pages = sql.unsafe<Array<postgres.Row>>(query.sql, [...query.parameters], isPrepared)
+  for await (const rows of pages.cursor(STREAM_PAGE_ROWS)) rows.forEach(see)
+}
+
 const connection: Source<postgres.Sql> = {
   open: async (address) => {
     const sql = postgres({ ...address, max: 1, ssl: false })
@@ -22,10 +27,7 @@ const connection: Source<postgres.Sql> = {
   close: (sql) => sql.end(),
   skills: {
     fetch,
-    stream: async (sql, query, see) => {
-      const pages = sql.unsafe<Array<postgres.Row>>(query.sql, [...query.parameters], isPrepared)
-      for await (const rows of pages.cursor(STREAM_PAGE_ROWS)) rows.forEach(see)
-    },
+    stream,
     executeMany: (sql, text, records) =>
       sql.begin((transaction) => records.map((record) => transaction.unsafe(text, [...record], isPrepared))),
     copyIn: async (sql, table, columns, records) => {
@@ -40,6 +42,7 @@ const pool: Source<postgres.Sql> = {
   close: (sql) => sql.end(),
   skills: {
     fetch,
+    stream,
     acquire: async (sql) => (await sql.reserve()).release(),
     lease: async (sql, query) => {
       const reserved = await sql.reserve()

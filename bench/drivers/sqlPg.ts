@@ -49,6 +49,8 @@ const poolWith = (multiplex: boolean): Source<Pools, SqlError> => ({
   skills: {
     fetch: ({ native }, { sql, parameters }) =>
       native.use((connection) => Effect.map(connection.query(sql, parameters), (result) => result.rows)),
+    stream: ({ client }, { sql, parameters }, see) =>
+      Stream.runForEach(client.unsafe(sql, parameters).stream, (row) => Effect.sync(() => see(Object(row)))),
     acquire: ({ native }) => native.use(() => Effect.void),
     lease: ({ native }, { sql, parameters }) =>
       native.use((connection) => Effect.map(connection.query(sql, parameters), (result) => result.rows)),

@@ -3,7 +3,9 @@ import { arrays } from "./arrays.ts"
 import { bytes } from "./bytes.ts"
 import { catalogue } from "./catalogue.ts"
 import { connect } from "./connect.ts"
+import { idle } from "./idle.ts"
 import { integers } from "./integers.ts"
+import { fixedRate, mixedLoad } from "./load.ts"
 import { mixed } from "./mixed.ts"
 import { onePlusOne } from "./onePlusOne.ts"
 import { pipelined } from "./pipelined.ts"
@@ -32,5 +34,22 @@ export const workloads: ReadonlyArray<Workload> = [
   connect,
   stream,
   batch,
-  copyFrom
+  copyFrom,
+  fixedRate,
+  mixedLoad,
+  idle
+]
+
+/** What is measured if nothing is chosen: a few minutes. */
+export const usualWorkloads: ReadonlyArray<Workload> = [
+  onePlusOne,
+  primaryKey,
+  catalogue,
+  mixed,
+  pool,
+  transaction,
+  connect,
+  stream,
+  copyFrom,
+  mixedLoad
 ]

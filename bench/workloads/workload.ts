@@ -33,6 +33,25 @@ export type Task =
   | { readonly kind: "transaction"; readonly query: Query }
   /** Connects, authenticates, and closes. */
   | { readonly kind: "connect" }
+  /** Opens this many connections, runs the query once on each, and leaves them alone. */
+  | { readonly kind: "idle"; readonly connections: number; readonly query: Query }
+  /** Begins calls at a fixed rate, whether or not those before them are done. `order` repeats, by index of `calls`. */
+  | {
+      readonly kind: "load"
+      readonly perSecond: number
+      readonly calls: ReadonlyArray<Call>
+      readonly order: ReadonlyArray<number>
+    }
+
+/** One of the calls of a load. */
+export interface Call {
+  /** A driver that cannot stream fetches the rows instead. */
+  readonly task: Extract<Task, { readonly kind: "fetch" | "transaction" | "stream" }>
+  /** How many rows it has to read or write. */
+  readonly rows: number
+  /** Whether its time counts for the latencies. */
+  readonly isTimed: boolean
+}
 
 export interface Workload {
   /** Its name on the command line and in the results. */
@@ -50,6 +69,10 @@ export interface Workload {
   readonly audit?: string
   /** A statement that removes what a turn has written, so that the next turn starts from the same state. */
   readonly reset?: string
+  /** Fewer and longer turns than usual: at most so many, and at least so long. */
+  readonly turns?: { readonly most: number; readonly least: number }
+  /** How many statements a connection remembers; by default all those of the task. */
+  readonly statementCacheSize?: number | undefined
   /** Whether pgbench, which decodes nothing, can show the cost of the round trip alone. */
   readonly hasFloor?: boolean
 }

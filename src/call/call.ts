@@ -238,9 +238,11 @@ export interface StreamOptions {
    */
   readonly timeout?: Duration.Input | undefined
   /**
-   * How many rows the stream asks for at a time. It keeps no more than that in memory.
+   * How many rows the stream asks for at a time. It keeps no more than that in memory. By default the first pages have
+   * few rows, and the later ones as many as make about half a mebibyte. If a row can be much larger than those before
+   * it, name a number.
    *
-   * @default 1_000
+   * @default at most 10_000 rows, 1_000 with a schema
    */
   readonly fetchSize?: number | undefined
   /**

@@ -106,13 +106,24 @@ const parse = (value: unknown): number => {
   return days
 }
 
+/**
+ * The texts of so many days are kept, because the dates of a table repeat: to find one takes a fifth of the time that
+ * formatting it takes, and a text that is kept needs no memory of its own in each row.
+ */
+const RECENT_DAYS = 1_024
+const recentDays = new Int32Array(RECENT_DAYS)
+const recentTexts = Array.from({ length: RECENT_DAYS }, () => formatDate(0))
+
 export const date: Codec<string> = {
   name: "date",
   read: (bytes, start, end) => {
     expectWidth("date", 4, start, end)
     const days = int32At(bytes, start)
+    const slot = days & (RECENT_DAYS - 1)
+    if (recentDays[slot] === days) return recentTexts[slot]!
     if (isOutOfRange(days)) throw new Undecodable("the date is beyond the range of PostgreSQL")
-    return formatDate(days)
+    recentDays[slot] = days
+    return (recentTexts[slot] = formatDate(days))
   },
   write: (writer, value) => writer.int32(daysOf(value)),
   writesStrings: false,

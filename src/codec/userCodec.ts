@@ -5,7 +5,6 @@
 import { Buffer } from "node:buffer"
 import { Format } from "../wire/backendMessage.ts"
 import { Undecodable, Unencodable } from "../wire/failure.ts"
-import { bytea } from "./bytea.ts"
 import { type Codec, everyArray } from "./codec.ts"
 import { compositeOf } from "./composite.ts"
 import { isNamed, isOptional, sound } from "./givenType.ts"
@@ -14,6 +13,7 @@ import { refuseLiteral } from "./pgLiteral.ts"
 import { readText } from "./text.ts"
 import { type CodecSubject, TypeCodec } from "./typeCodec.ts"
 import { qualified } from "./typeName.ts"
+import { ownCopyOf } from "./valueMemory.ts"
 
 /**
  * A type, identified by its name.
@@ -145,7 +145,7 @@ const binaryCodec = ({ isTextual, name }: CodecSubject, { decode, encode }: Bina
   }
   return {
     name,
-    read: (bytes, start, end) => decode(bytea.read(bytes, start, end)),
+    read: (bytes, start, end) => decode(ownCopyOf(bytes, start, end)),
     write: (writer, value) => writer.raw(encoded(value)),
     writesStrings: true,
     textOf: (value) => {

@@ -20,7 +20,7 @@ import { withBatch, withStatement } from "../call/withStatement.ts"
 import { copyBytesIn, copyRowsIn } from "./copy/copyIn.ts"
 import { copyBytesOut, copyRowsOut } from "./copy/copyOut.ts"
 import { copyingIn, copyingOut } from "./copy/copying.ts"
-import { cursor, scrollCursor } from "./cursor.ts"
+import { cursor, scrollCursor } from "./paging/cursor.ts"
 import { executeMany, fetchMany } from "./pipeline/executeMany.ts"
 import type * as Queryables from "./queryable/queryable.ts"
 import { levelSource, Router } from "./router.ts"
@@ -36,7 +36,7 @@ import {
 import * as Options from "../call/options.ts"
 import * as Shape from "../call/shape.ts"
 import { prepared } from "./statement.ts"
-import { decodedStream, stream } from "./stream.ts"
+import { decodedStream, stream } from "./paging/stream.ts"
 import { withTimeout } from "../call/timeout.ts"
 import { begin, type Begun, type Ending, readingOf, withTransaction } from "./transaction.ts"
 import type {
@@ -196,7 +196,7 @@ export class BaseQueryable extends Inspectable.Class implements Queryables.Query
 
   // ------------------------------------------------------------------------------------------------- COPY
 
-  copyIn<E, R>(
+  copyIn<E = never, R = never>(
     table: PgCopy.Table,
     bytes: Uint8Array | Iterable<Uint8Array> | Stream.Stream<Uint8Array, E, R>,
     options?: PgCopy.InOptions
@@ -207,7 +207,7 @@ export class BaseQueryable extends Inspectable.Class implements Queryables.Query
     )
   }
 
-  copyInRows<E, R>(
+  copyInRows<E = never, R = never>(
     table: PgCopy.Table,
     rows: Iterable<PgCopy.InputRow> | Stream.Stream<PgCopy.InputRow, E, R>,
     options?: PgCopy.RowsInOptions

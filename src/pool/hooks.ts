@@ -2,7 +2,8 @@
 import * as Effect from "effect/Effect"
 import { answerOf } from "../call/shape.ts"
 import type * as PgConfig from "../PgConfig.ts"
-import * as PgConnection from "../PgConnection.ts"
+import { fromRoot } from "../connection/connection.ts"
+import type * as PgConnection from "../PgConnection.ts"
 import type * as PgError from "../PgError.ts"
 import type { Session } from "../session/engine/session.ts"
 import { TransactionLevel } from "../session/transaction/transactionLevel.ts"
@@ -37,7 +38,7 @@ export interface Hooks {
 export const runHook = (session: Session, name: keyof Hooks, hook: Hook): Effect.Effect<void, PgError.PgError> =>
   Effect.suspend(() => {
     const root = TransactionLevel.root(session)
-    return answerOf(name, hook(PgConnection.fromRoot(root))).pipe(
+    return answerOf(name, hook(fromRoot(root))).pipe(
       Effect.onExit(() => Effect.sync(() => root.end(givenBack))),
       Effect.asVoid
     )

@@ -9,7 +9,7 @@ import type * as Fiber from "effect/Fiber"
 import type * as Scope from "effect/Scope"
 import * as Shape from "../call/shape.ts"
 import type { Lender } from "../connection/router.ts"
-import * as PgConnection from "../PgConnection.ts"
+import { fromRoot } from "../connection/connection.ts"
 import type * as PgError from "../PgError.ts"
 import type { Observer } from "../session/observing/observer.ts"
 import type { Request } from "../session/request/request.ts"
@@ -53,31 +53,47 @@ class Lease implements LastCommit {
 class Loan implements Borrower {
   private readonly sessions: SessionPool
   private lease: Lease | undefined
-  private resume: ((answer: Effect.Effect<Lease, PgError.PgError>) => void) | undefined
+  private answered: Exit.Exit<Lease, PgError.PgError> | undefined
+  private resume: ((answer: Exit.Exit<Lease, PgError.PgError>) => void) | undefined
   private withdraw: (() => void) | undefined
 
   constructor(sessions: SessionPool) {
     this.sessions = sessions
   }
 
-  /** If this is interrupted, call `giveUp`. */
-  readonly answer: Effect.Effect<Lease, PgError.PgError> = Effect.callback((resume) => {
-    this.resume = resume
-    this.withdraw = this.sessions.acquire(this)
-  })
+  /** Asks for a session, and waits only if none is idle. If this does not succeed, call `end`. */
+  get answer(): Effect.Effect<Lease, PgError.PgError> {
+    return Effect.suspend(() => {
+      this.withdraw = this.sessions.acquire(this)
+      return this.answered ?? this.wait
+    })
+  }
+
+  private get wait(): Effect.Effect<Lease, PgError.PgError> {
+    return Effect.callback((resume) => {
+      // The fiber may have yielded to others meanwhile.
+      if (this.answered !== undefined) resume(this.answered)
+      else this.resume = resume
+    })
+  }
 
   lend(member: Member): void {
     member.session.residue.lent()
     this.lease = new Lease(member)
-    this.resume?.(Exit.succeed(this.lease))
+    this.settle(Exit.succeed(this.lease))
   }
 
   refuse(cause: Cause.Cause<PgError.PgError>): void {
-    this.resume?.(Exit.failCause(cause))
+    this.settle(Exit.failCause(cause))
+  }
+
+  private settle(answer: Exit.Exit<Lease, PgError.PgError>): void {
+    this.answered = answer
+    this.resume?.(answer)
   }
 
   /** Withdraws the request, or gives back the connection that was lent. */
-  giveUp(giveBack: (lease: Lease) => void): void {
+  end(giveBack: (lease: Lease) => void): void {
     if (this.lease === undefined) this.withdraw?.()
     else giveBack(this.lease)
   }
@@ -131,17 +147,27 @@ export class PoolSource implements Lender {
   withRoot<A, E, R>(
     use: (root: TransactionLevel, lastCommit?: LastCommit) => Effect.Effect<A, E, R>
   ): Effect.Effect<A, E | PgError.PgError, R> {
-    return Effect.uninterruptibleMask((restore) =>
-      Effect.flatMap(this.borrow(restore), (lease) => {
-        // Only the pool's own script can be written behind a COMMIT. A hook needs the session to itself.
-        const used = Effect.suspend(() => use(lease.root, this.resetsByScript ? lease : undefined))
-        const whole = this.setup === undefined ? used : Effect.andThen(this.setUp(lease), used)
-        return Effect.onExit(restore(whole), () => {
-          this.giveBack(lease)
-          return Effect.void
-        })
-      })
-    )
+    return Effect.withFiber((fiber) => {
+      const loan = new Loan(this.sessions)
+      // What ends the loan is there before the loan begins, so that no interruption can come between. There is no effect
+      // to run at the end, which is why this is the primitive.
+      return Effect.onExitPrimitive(
+        Effect.flatMap(this.answerTo(loan, fiber), (lease) => this.using(lease, use)),
+        () => {
+          loan.end(this.giveBack)
+          return undefined
+        }
+      )
+    })
+  }
+
+  private using<A, E, R>(
+    lease: Lease,
+    use: (root: TransactionLevel, lastCommit?: LastCommit) => Effect.Effect<A, E, R>
+  ): Effect.Effect<A, E | PgError.PgError, R> {
+    // Only the pool's own script can be written behind a COMMIT. A hook needs the session to itself.
+    if (this.setup === undefined) return use(lease.root, this.resetsByScript ? lease : undefined)
+    return Effect.andThen(this.setUp(lease), () => use(lease.root, this.resetsByScript ? lease : undefined))
   }
 
   readonly scopedRoot: Effect.Effect<TransactionLevel, PgError.PgError, Scope.Scope> = Effect.uninterruptibleMask(
@@ -158,25 +184,29 @@ export class PoolSource implements Lender {
   private borrow(restore: Restore): Effect.Effect<Lease, PgError.PgError> {
     return Effect.withFiber((fiber) => {
       const loan = new Loan(this.sessions)
-      const waits = fiber.cache.tracer !== undefined && !this.sessions.hasIdle
-      const answer = waits ? waitingForLease(this.observer.target, loan.answer) : loan.answer
-      return Effect.onExit(restore(answer), (exit) =>
-        Exit.isSuccess(exit) ? Effect.void : Effect.sync(() => loan.giveUp((lease) => this.giveBack(lease)))
+      return Effect.onExit(restore(this.answerTo(loan, fiber)), (exit) =>
+        Exit.isSuccess(exit) ? Effect.void : Effect.sync(() => loan.end(this.giveBack))
       )
     })
+  }
+
+  /** A wait is reported as a span of its own. */
+  private answerTo(loan: Loan, fiber: Fiber.Fiber<unknown, unknown>): Effect.Effect<Lease, PgError.PgError> {
+    const isTracedWait = fiber.cache.tracer !== undefined && !this.sessions.hasIdle
+    return isTracedWait ? waitingForLease(this.observer.target, loan.answer) : loan.answer
   }
 
   /** Runs the `setup` hook; a connection on which it fails is not used again. */
   private setUp({ member, root }: Lease): Effect.Effect<void, PgError.PgError> {
     if (this.setup === undefined) return Effect.void
-    return Shape.answerOf("setup", this.setup(PgConnection.fromRoot(root))).pipe(
+    return Shape.answerOf("setup", this.setup(fromRoot(root))).pipe(
       Effect.onError(() => Effect.sync(() => member.session.terminate())),
       Effect.asVoid
     )
   }
 
   /** Cancels what still runs on the connection, and refuses what is requested from now on. */
-  private giveBack({ member, root }: Lease): void {
+  private readonly giveBack = ({ member, root }: Lease): void => {
     const { catalogue, session } = member
     root.end(givenBack)
     session.catalogue = catalogue

@@ -12,10 +12,10 @@ export interface Divided {
   readonly reads: PgPool.Settings | undefined
 }
 
+export type ReadingSettings = PgPool.Settings & { readonly reads?: PgPool.Settings | undefined }
+
 /** Takes `reads` out of the settings of a client. */
-export const divided = (
-  settings: PgPool.Settings & { readonly reads?: PgPool.Settings | undefined }
-): Effect.Effect<Divided, PgError.InvalidConfigError> =>
+export const divided = (settings: ReadingSettings): Effect.Effect<Divided, PgError.InvalidConfigError> =>
   Effect.suspend((): Effect.Effect<Divided, PgError.InvalidConfigError> => {
     const known = Shape.copyOf(settings)
     // A value that is not an object has no pool for reads; reading the other settings reports it.

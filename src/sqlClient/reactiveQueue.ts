@@ -10,8 +10,7 @@ import * as Reactivity from "effect/reactivity/Reactivity"
 import * as Scope from "effect/Scope"
 import type * as SqlClient from "effect/sql/SqlClient"
 import * as Stream from "effect/Stream"
-import * as Shape from "../call/shape.ts"
-import { listenStatement } from "../connection/listen.ts"
+import { checkChannel } from "../connection/listening/listenStatement.ts"
 import type * as PgClient from "../PgClient.ts"
 import type * as PgError from "../PgError.ts"
 import type * as PgNotification from "../PgNotification.ts"
@@ -38,10 +37,6 @@ export const makeReactiveQueue = Effect.fnUntraced(function* (
   )
   return (keys, effect) => Effect.andThen(RcRef.get(listening), reactivity.query(withKey(keys, everything), effect))
 })
-
-/** Checks the name of a channel before anything is sent. */
-export const checkChannel = (setting: string, channel: string): Effect.Effect<void, PgError.PgError> =>
-  Shape.unless(Shape.faultOf(setting, channel, Shape.text), () => Effect.asVoid(listenStatement(channel)))
 
 /**
  * Listens for as long as the scope. Completes once the server has confirmed the LISTEN, or has not: a query then runs

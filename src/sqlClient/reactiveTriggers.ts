@@ -7,10 +7,10 @@ import * as SqlClient from "effect/sql/SqlClient"
 import type { SqlError } from "effect/sql/SqlError"
 import { createHash } from "node:crypto"
 import * as Shape from "../call/shape.ts"
+import { checkChannel } from "../connection/listening/listenStatement.ts"
 import { invalid } from "../config/given.ts"
 import type * as PgError from "../PgError.ts"
 import { OUR_PREFIX, quoteName, quoteText } from "../wire/sqlText.ts"
-import { checkChannel } from "./reactiveQueue.ts"
 import { sqlErrorOf } from "./sqlErrors.ts"
 
 /**

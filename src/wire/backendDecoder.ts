@@ -153,10 +153,15 @@ export class BackendDecoder {
     const next = Math.min(at + this.frameBytes - this.carried, length)
     this.append(bytes, at, next)
     if (this.carried === this.frameBytes) {
-      const { bytes: frame, length: kept } = this.carry
+      const { carry } = this
+      const kept = carry.length
+      const frame = carry.take()
       this.carried = 0
-      this.carry.clear()
-      this.deliver(frame, 0, kept, kept)
+      try {
+        this.deliver(frame, 0, kept, kept)
+      } finally {
+        carry.release(frame)
+      }
     }
     return next
   }

@@ -7,7 +7,11 @@ import { Buffer } from "node:buffer"
 import { Unencodable } from "./failure.ts"
 import { MAX_MESSAGE_BYTES } from "./limits.ts"
 
+/** The memory of a writer is taken in slabs, and the first ones are small, because many writers never write much. */
+const FIRST_SLAB_BYTES = 1_024
 const SLAB_BYTES = 16_384
+
+const NOTHING = Buffer.alloc(0)
 
 /** After a large request has been taken, a buffer that has grown beyond this size is released. */
 const MAX_IDLE_BYTES = 1_048_576
@@ -22,9 +26,10 @@ const scratch = new DataView(new ArrayBuffer(8))
 const scratchBytes = new Uint8Array(scratch.buffer)
 
 export class ByteWriter {
-  private bytes: Buffer = Buffer.allocUnsafeSlow(SLAB_BYTES)
+  private bytes: Buffer = NOTHING
   private base = 0
   private position = 0
+  private slabBytes = FIRST_SLAB_BYTES
 
   /** How many bytes wait to be taken. Also used as the mark for `rewind` and for backfilling. */
   get length(): number {
@@ -40,7 +45,7 @@ export class ByteWriter {
   take(): Buffer {
     const taken = this.bytes.subarray(this.base, this.position)
     if (this.bytes.length > MAX_IDLE_BYTES) {
-      this.bytes = Buffer.allocUnsafeSlow(SLAB_BYTES)
+      this.bytes = NOTHING
       this.position = 0
     }
     this.base = this.position
@@ -54,7 +59,8 @@ export class ByteWriter {
   private grow(count: number): void {
     const pending = this.position - this.base
     if (count > MAX_MESSAGE_BYTES || pending + count > MAX_PENDING_BYTES) throw new Unencodable(tooLarge(count))
-    this.moveTo(Math.max(SLAB_BYTES, (pending + count) * 2))
+    this.moveTo(Math.max(this.slabBytes, (pending + count) * 2))
+    this.slabBytes = Math.min(this.slabBytes * 4, SLAB_BYTES)
   }
 
   /** Makes room for many bytes at once, instead of growing step by step. */

@@ -1,7 +1,7 @@
 /**
- * Collects the bytes of something that has arrived only in part. Memory grows with the bytes that actually arrived,
- * never because of a declared length, and growing costs time in proportion to those bytes, however small the pieces
- * are.
+ * Collects the bytes of something that has arrived only in part. Memory grows with the bytes that actually arrived, and
+ * growing costs time in proportion to those bytes, however small the pieces are. Large memory is given back at once when
+ * it is no longer needed, because otherwise it waits for the garbage collector, which then has to run more often.
  */
 import { Buffer } from "node:buffer"
 
@@ -10,14 +10,20 @@ const INITIAL_BYTES = 8_192
 /** After one large item, memory that has grown beyond this size is released. */
 const MAX_IDLE_BYTES = 65_536
 
+/** What is not longer gets all its memory at its first bytes, because a declared length cannot do much harm up to here. */
+const MAX_TRUSTED_BYTES = 1_048_576
+
 /**
  * Above this size the memory is no longer doubled; all that is still missing is reserved at once. Copying more would
  * block the event loop, and reserved memory costs nothing before it is written.
  */
 const MAX_DOUBLED_BYTES = 8_388_608
 
+const NOTHING = Buffer.allocUnsafeSlow(0)
+
 export class Carry {
-  bytes: Buffer = Buffer.allocUnsafeSlow(INITIAL_BYTES)
+  /** Valid until the next `append`, unless they were taken. */
+  bytes: Buffer = NOTHING
   /** How many bytes are held. */
   length = 0
 
@@ -30,15 +36,33 @@ export class Carry {
   }
 
   private grow(total: number, most: number): void {
-    const size = total > MAX_DOUBLED_BYTES ? most : Math.min(this.bytes.length * 2, most)
-    const grown = Buffer.allocUnsafeSlow(Math.max(total, size))
-    this.bytes.copy(grown, 0, 0, this.length)
-    this.bytes = grown
+    const outgrown = this.bytes
+    const doubled = total > MAX_DOUBLED_BYTES ? most : Math.min(outgrown.length * 2, most)
+    const size = most <= MAX_TRUSTED_BYTES ? most : doubled
+    this.bytes = Buffer.allocUnsafeSlow(Math.max(total, size, INITIAL_BYTES))
+    outgrown.copy(this.bytes, 0, 0, this.length)
+    release(outgrown)
   }
 
-  /** Empties the carry. A view of its bytes stays valid until the next `append`. */
-  clear(): void {
+  /** Empties the carry and returns its bytes, with which the caller calls `release` when it has read them. */
+  take(): Buffer {
+    const { bytes } = this
     this.length = 0
-    if (this.bytes.length > MAX_IDLE_BYTES) this.bytes = Buffer.allocUnsafeSlow(INITIAL_BYTES)
+    if (bytes.length > MAX_IDLE_BYTES) this.bytes = NOTHING
+    return bytes
   }
+
+  /** Gives taken memory back, if it is too large to be kept for what comes next. No view of it may be used any more. */
+  release(taken: Buffer): void {
+    if (taken !== this.bytes) release(taken)
+  }
+
+  clear(): void {
+    this.release(this.take())
+  }
+}
+
+/** To transfer an ArrayBuffer into nothing frees its memory at once. */
+const release = ({ buffer }: Buffer): void => {
+  if (buffer !== NOTHING.buffer && buffer instanceof ArrayBuffer) buffer.transfer(0)
 }

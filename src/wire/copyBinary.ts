@@ -114,8 +114,12 @@ export class CopyRowDecoder {
     const at = Math.min(end, start + this.wanted - carry.length)
     carry.append(bytes, start, at, MAX_ROW_BYTES)
     if (this.pass(carry.bytes, 0, carry.length)) {
-      this.deliver(carry.bytes, 0)
-      carry.clear()
+      const row = carry.take()
+      try {
+        this.deliver(row, 0)
+      } finally {
+        carry.release(row)
+      }
     }
     return at
   }

@@ -22,7 +22,7 @@ describe("bytea", () => {
     assert.strictEqual(value.buffer.byteLength, 2)
   })
 
-  it("never shares its memory with another value, so that it can be transferred to a worker", () => {
+  it("never shares its memory with a value of another answer, so that it can be transferred to a worker", () => {
     for (const size of [1, 64, 65, 1_000, 2_048, 2_049, 20_000]) {
       const received = Buffer.alloc(size, 7)
       const [first, second] = [bytea.read(received, 0, size), bytea.read(received, 0, size)]

@@ -4,7 +4,7 @@ import * as Effect from "effect/Effect"
 import * as Fiber from "effect/Fiber"
 import { Buffer } from "node:buffer"
 import { pgType } from "../../src/codec/oid.generated.ts"
-import { fromRoot } from "../../src/PgConnection.ts"
+import { fromRoot } from "../../src/connection/connection.ts"
 import { TransactionLevel } from "../../src/session/transaction/transactionLevel.ts"
 import { assertHealthy, establish, Say, scriptedServer } from "../support/scriptedServer.ts"
 

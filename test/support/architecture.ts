@@ -2,8 +2,8 @@
  * Checks the architecture of src (see ARCHITECTURE.md): a function from the texts of its files to the violations.
  *
  * A file imports from its own layer and from lower ones, and no chain of imports comes back to where it began. Imports
- * of types count too. Each import from outside src is allowed per file. A folder has few entries, unless they are all
- * of one kind.
+ * of types count too. Each import from outside src is allowed per file. Few files load a part on first use. A folder has
+ * few entries, unless they are all of one kind.
  */
 import * as path from "node:path/posix"
 import { parseAst } from "vitest/node"
@@ -92,6 +92,15 @@ const outside: ReadonlyArray<{ readonly module: RegExp; readonly importers: RegE
   { module: /^(node:|effect(\/|$))/, importers: /^(?!wire\/|codec\/)/ }
 ]
 
+/** The files that open something, and load what that needs only then. What is open never loads anything. */
+const mayLoadLater: ReadonlySet<string> = new Set([
+  "PgClient.ts",
+  "PgConnection.ts",
+  "PgPool.ts",
+  "PgSqlClient.ts",
+  "reads/client.ts"
+])
+
 const MAX_LINES = 450
 const MAX_SIBLINGS = 15
 /** Folders whose files are all of one kind, and may be many: the public modules, and the codecs. */
@@ -110,6 +119,8 @@ export const violations = (files: ReadonlyMap<string, string>): ReadonlyArray<st
     if (layer === -1) found.push(`${file} has no place in any layer`)
     const lines = source.trimEnd().split("\n").length
     if (lines > MAX_LINES && !isGenerated(file)) found.push(`${file} has ${lines} lines, more than ${MAX_LINES}`)
+
+    if (loadsLater(source) && !mayLoadLater.has(file)) found.push(`${file} loads a module while it runs`)
 
     const neighbours: Array<string> = []
     for (const specifier of importsOf(source)) {
@@ -162,28 +173,41 @@ const mayImportOutside = (file: string, module: string): boolean =>
  */
 export const importsOf = (source: string): ReadonlyArray<string | undefined> => {
   const modules: Array<string | undefined> = []
-  const visit = (node: unknown): void => {
-    if (typeof node !== "object" || node === null) return
-    if ("type" in node) {
-      switch (node.type) {
-        case "ImportDeclaration":
-        case "ExportAllDeclaration":
-        case "ImportExpression":
-        case "TSImportType":
-          modules.push(literal("source" in node ? node.source : undefined))
-          break
-        case "ExportNamedDeclaration":
-          if ("source" in node && node.source !== null) modules.push(literal(node.source))
-          break
-        case "TSExternalModuleReference":
-          modules.push(literal("expression" in node ? node.expression : undefined))
-          break
-      }
+  eachNode(source, (node) => {
+    switch (node.type) {
+      case "ImportDeclaration":
+      case "ExportAllDeclaration":
+      case "ImportExpression":
+      case "TSImportType":
+        modules.push(literal("source" in node ? node.source : undefined))
+        break
+      case "ExportNamedDeclaration":
+        if ("source" in node && node.source !== null) modules.push(literal(node.source))
+        break
+      case "TSExternalModuleReference":
+        modules.push(literal("expression" in node ? node.expression : undefined))
+        break
     }
-    for (const child of Object.values(node)) visit(child)
-  }
-  visit(parseAst(source, { lang: "ts" }))
+  })
   return modules
+}
+
+/** Whether a text has an `import()` that is an expression. */
+const loadsLater = (source: string): boolean => {
+  let isLater = false
+  eachNode(source, ({ type }) => {
+    if (type === "ImportExpression") isLater = true
+  })
+  return isLater
+}
+
+const eachNode = (source: string, visit: (node: { readonly type: unknown }) => void): void => {
+  const walk = (node: unknown): void => {
+    if (typeof node !== "object" || node === null) return
+    if ("type" in node) visit(node)
+    for (const child of Object.values(node)) walk(child)
+  }
+  walk(parseAst(source, { lang: "ts" }))
 }
 
 const literal = (node: unknown): string | undefined =>

@@ -182,6 +182,31 @@ describe("Carry", () => {
     assert.isAtMost(worst, 8 * MEGABYTE + 2 * piece.length)
   })
 
+  it("gives large memory back as soon as it is outgrown or its frame has been read", () => {
+    const body = Buffer.alloc(MEGABYTE * 3, 7)
+    const frames: Array<Buffer> = []
+    let last: number | undefined
+    const decoder = authenticated({
+      frame: (_, bytes, start, end) => {
+        frames.push(bytes)
+        assert.strictEqual(end - start, body.length)
+        last = bytes[end - 1]
+      }
+    })
+    decoder.push(header(Backend.DataRow, body.length + 4))
+    decoder.push(body.subarray(0, MEGABYTE))
+    decoder.push(body.subarray(MEGABYTE))
+    assert.strictEqual(last, 7)
+    assert.strictEqual(frames[0]?.length, 0)
+
+    const carry = new Carry()
+    carry.append(body, 0, 100_000, body.length)
+    const outgrown = carry.bytes
+    carry.append(body, 100_000, body.length, body.length)
+    assert.strictEqual(outgrown.length, 0)
+    assert.isTrue(carry.bytes.subarray(0, carry.length).equals(body))
+  })
+
   it("releases large memory when nothing waits in it", () => {
     const carry = new Carry()
     carry.append(Buffer.alloc(MEGABYTE), 0, MEGABYTE, MEGABYTE)

@@ -83,6 +83,10 @@ export interface Settings {
    * The password, or an Effect that yields one for each connection, for passwords that expire. If the Effect fails, the
    * connection fails with an `AuthenticationError` that contains only the tag of the failure. Key: `password`;
    * environment: `PGPASSWORD`.
+   *
+   * The keys that SCRAM derives from a password are remembered for as long as the process lives, for at most 100 roles,
+   * so that only the first connection takes the time. They let in only the role for which they were derived; whoever can
+   * read them in the memory of the process can read the password there, too.
    * @default the password that the password file has for the host
    */
   readonly password?: Redacted.Redacted | Effect.Effect<Redacted.Redacted, unknown> | undefined

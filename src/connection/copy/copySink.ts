@@ -1,6 +1,7 @@
 /** Collects the data of a COPY out of the database for its reader, as bytes or as rows. */
 import type { Buffer } from "node:buffer"
 import { type ObjectRow, type RowReader, UndecodableColumn } from "../../codec/rowReader.ts"
+import { beginRows, endRows } from "../../codec/valueMemory.ts"
 import * as PgError from "../../PgError.ts"
 import type { Collector } from "../../session/exchange/copyOutExchange.ts"
 import { ByteWriter } from "../../wire/byteWriter.ts"
@@ -40,12 +41,15 @@ export class RowsCollector implements Collector<ObjectRow> {
   }
 
   take(bytes: Buffer, start: number, end: number): void {
+    beginRows()
     try {
       this.decoder.push(bytes, start, end)
     } catch (failure) {
       if (!(failure instanceof UndecodableColumn)) throw failure
       const { column, message, typeName } = failure
       throw new PgError.DecodeError({ column, type: typeName, reason: message, sql: this.sql })
+    } finally {
+      endRows()
     }
   }
 

@@ -16,10 +16,10 @@ export interface Paging {
    */
   readonly stream: {
     /**
-     * Streams the rows of a statement, each decoded by the schema in `row`. The stream asks for the next page of
-     * `fetchSize` rows (1,000 by default) when the reader has used up the one before. It runs in the fiber's
-     * transaction; outside of one it has a transaction of its own, which it commits at its end. Fails with
-     * `DecodeError` if a row does not fit, and as every call of `Queryable` does.
+     * Streams the rows of a statement, each decoded by the schema in `row`. The stream asks for the next page, of
+     * `fetchSize` rows, when the reader has used up the one before. It runs in the fiber's transaction; outside of one
+     * it has a transaction of its own, which it commits at its end. Fails with `DecodeError` if a row does not fit, and
+     * as every call of `Queryable` does.
      *
      * @example
      * ```ts
@@ -58,10 +58,10 @@ export interface Paging {
      */
     <A extends object = never>(...call: NamedCall<A, StreamOptions>): Stream.Stream<NoInfer<A>, PgError.PgError>
     /**
-     * Streams the rows of a statement as objects by column name. The stream asks for the next page of `fetchSize` rows
-     * (1,000 by default) when the reader has used up the one before. It runs in the fiber's transaction, in which other
-     * statements can run in between. Outside of a transaction it has a connection and a transaction of its own, which
-     * it commits at its end. On a `PgConnection` it uses that connection, which refuses everything else until then.
+     * Streams the rows of a statement as objects by column name. The stream asks for the next page, of `fetchSize` rows,
+     * when the reader has used up the one before. It runs in the fiber's transaction, in which other statements can run
+     * in between. Outside of a transaction it has a connection and a transaction of its own, which it commits at its
+     * end. On a `PgConnection` it uses that connection, which refuses everything else until then.
      *
      * If the reader ends the stream early, no query is canceled, and the stream's own transaction is committed too. If
      * that COMMIT fails, for example because of a deferred constraint, the error is only logged, because the end of a

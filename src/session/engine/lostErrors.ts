@@ -40,6 +40,9 @@ export const lostWith = (
   { outcome = "none", safeToRetry = false }: Partial<Pick<PgError.ConnectionLostError, "outcome" | "safeToRetry">> = {}
 ): PgError.ConnectionLostError => new PgError.ConnectionLostError({ reason, server: undefined, safeToRetry, outcome })
 
+/** One for all sessions, because its stack says nothing: a call that fails for this reason gets an error of its own. */
+export const CLOSED = lostWith("the scope of the connection has closed")
+
 /** For a request that is not yet written. If a part of it has run already, it gets the error of a written one. */
 export const lostWaiting = (exchange: Exchange, error: PgError.PgError): PgError.PgError =>
   exchange.hasRun ? lostInFlight(exchange, error) : lostBeforeWrite(error)

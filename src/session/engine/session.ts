@@ -26,7 +26,7 @@ import { Fifo } from "./fifo.ts"
 import { identify } from "./asking/identification.ts"
 import { Listeners } from "./listeners.ts"
 import { Liveness } from "./liveness.ts"
-import { broken, farewell, isParting, lostWaiting, lostWith, tellWritten, violation } from "./lostErrors.ts"
+import { broken, CLOSED, farewell, isParting, lostWaiting, lostWith, tellWritten, violation } from "./lostErrors.ts"
 import type { Observer } from "../observing/observer.ts"
 import { isFatal, mayHaveEnded, NOTHING_ASKED } from "../statement/outcome.ts"
 import { FirstFailure } from "./firstFailure.ts"
@@ -421,7 +421,7 @@ export class Session extends Inspectable.Class implements FrameSink, TransportEv
     if (this.lost !== undefined || this.closing !== undefined) return
     const bound = setTimeout(() => this.terminate(), this.cancelTimeoutMillis + GOODBYE_MILLIS)
     this.onEnd(() => clearTimeout(bound))
-    this.abandonAll((this.closing = lostWith("the scope of the connection has closed")))
+    this.abandonAll((this.closing = CLOSED))
     this.onIdle(() => {
       if (this.lost === undefined) this.transport.end(encodeTerminate())
     })

@@ -12,8 +12,11 @@ import { encodeSslRequest } from "../../wire/coldMessages.ts"
 import { foreignProtocol } from "../../wire/foreignProtocol.ts"
 import { facts, secure, type TlsFacts, type TlsOptions } from "../encryption/tlsSocket.ts"
 
-/** Large, because each read from the socket costs time. The part that no answer needs takes no memory. */
-const RECEIVE_BYTES = 131_072
+/**
+ * Where all connections receive: what one read brings is taken before the next read, of whichever connection. Large,
+ * because each read from a socket costs time.
+ */
+const receiveBuffer = Buffer.allocUnsafeSlow(131_072)
 
 /** Where to connect to. `name` is the host as the user wrote it; the server's certificate must match it. */
 export type Address =
@@ -28,7 +31,10 @@ export interface TransportOptions extends TlsOptions {
   readonly keepAliveCount?: number | undefined
 }
 
-/** Receives what happens on the socket. `data` must not keep `bytes`, because the next read overwrites them. */
+/**
+ * Receives what happens on the socket. `data` must not keep `bytes`, because the next read overwrites them, also one of
+ * another connection.
+ */
 export interface TransportEvents {
   data(bytes: Buffer, length: number): void
   /** The socket can take more again. */
@@ -154,7 +160,6 @@ class Link implements Transport {
   private raw: net.Socket | undefined
   /** The socket to write to: the raw one, or TLS over it. */
   private socket: net.Socket | undefined
-  private readonly receiveBuffer = Buffer.allocUnsafeSlow(RECEIVE_BYTES)
   private brokenBy: Error | undefined
 
   constructor(address: Address) {
@@ -215,9 +220,9 @@ class Link implements Transport {
         keepAlive: options.keepAliveMillis !== undefined,
         keepAliveInitialDelay: options.keepAliveMillis ?? 0,
         onread: {
-          buffer: this.receiveBuffer,
+          buffer: receiveBuffer,
           callback: (length) => {
-            this.events.data(this.receiveBuffer, length)
+            this.events.data(receiveBuffer, length)
             return true
           }
         }

@@ -108,6 +108,10 @@ export class ExtendedQuery<Row, A> implements HasUnreadRows, Answer<Row>, Repeat
     this.resume = resume
   }
 
+  get rowBytes(): number {
+    return this.collector.bytes
+  }
+
   get completed(): boolean {
     return this.tag !== undefined
   }
@@ -274,8 +278,6 @@ export class ExtendedQuery<Row, A> implements HasUnreadRows, Answer<Row>, Repeat
         this.failure = NO_COPY.out(this.sql)
         this.awaiting = Awaiting.copyData
         return
-      default:
-        break
     }
     const skipped = awaiting === Awaiting.copyData ? afterSkipped(type, awaiting, Awaiting.rows) : undefined
     if (skipped !== undefined) return void (this.awaiting = skipped)

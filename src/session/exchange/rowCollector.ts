@@ -5,10 +5,13 @@
 import { Buffer } from "node:buffer"
 import { dataRowEnd, HEADER_BYTES } from "../../wire/backendDecoder.ts"
 import { columnsOfRow, type RowReader, UndecodableColumn } from "../../codec/rowReader.ts"
+import { beginRows, endRows } from "../../codec/valueMemory.ts"
 import { ProtocolViolation } from "../../wire/failure.ts"
 
 export class RowCollector<Row> {
   readonly rows: Array<Row> = []
+  /** How many bytes the rows were on the wire. */
+  bytes = 0
   /** Reads the rows that come next; undefined drops them. */
   reader: RowReader<Row> | undefined
   /** The first column that could not be read. No row is read after it. */
@@ -38,10 +41,16 @@ export class RowCollector<Row> {
   /** Takes the whole DataRows in `bytes[at, limit)`, one behind the other. Returns where the last of them ends. */
   addAll(bytes: Buffer, at: number, limit: number): number {
     let start = at
-    for (let end = dataRowEnd(bytes, at, limit); end !== 0; end = dataRowEnd(bytes, start, limit)) {
-      this.add(bytes, start + HEADER_BYTES, end)
-      start = end
+    beginRows()
+    try {
+      for (let end = dataRowEnd(bytes, at, limit); end !== 0; end = dataRowEnd(bytes, start, limit)) {
+        this.add(bytes, start + HEADER_BYTES, end)
+        start = end
+      }
+    } finally {
+      endRows()
     }
+    this.bytes += start - at
     return start
   }
 

@@ -48,14 +48,16 @@ export class Inbox implements FrameSink, TransportEvents {
   }
 
   /** Waits for the next message. Fails at an ErrorResponse, a broken protocol or the end of the connection. */
-  readonly next: Effect.Effect<Frame, PgError.PgError> = Effect.callback((resume) => {
-    const deliver = () => {
-      const frame = this.frames.shift()
-      if (frame !== undefined) resume(Effect.succeed(frame))
-      else if (this.failure !== undefined) resume(Effect.fail(this.failure))
-      else this.waiting = deliver
-    }
-    deliver()
+  readonly next: Effect.Effect<Frame, PgError.PgError> = Effect.suspend(() => this.arrived ?? this.arrival)
+
+  private get arrived(): Effect.Effect<Frame, PgError.PgError> | undefined {
+    const frame = this.frames.shift()
+    if (frame !== undefined) return Effect.succeed(frame)
+    return this.failure && Effect.fail(this.failure)
+  }
+
+  private readonly arrival = Effect.callback<Frame, PgError.PgError>((resume) => {
+    this.waiting = () => resume(this.next)
   })
 
   /** Puts back a message that somebody else is to read. */
@@ -93,6 +95,8 @@ export class Inbox implements FrameSink, TransportEvents {
     } catch (failure) {
       this.fail(violation(failure))
     }
+    // The reader is woken once for all that has come, because each wait costs more than reading a message.
+    if (this.frames.length > 0) this.wake()
   }
 
   frame(type: number, bytes: Buffer, start: number, end: number): void {
@@ -114,7 +118,6 @@ export class Inbox implements FrameSink, TransportEvents {
       return
     }
     this.frames.push({ type, body: Buffer.from(bytes.subarray(start, end)) })
-    this.wake()
   }
 
   drain(): void {}

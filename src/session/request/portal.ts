@@ -35,6 +35,8 @@ export class Portal implements NamedPortal {
 export interface Page<Row> {
   readonly rows: ReadonlyArray<Row>
   readonly columns: ReadonlyArray<ColumnDescription>
+  /** How many bytes the rows were on the wire. */
+  readonly bytes: number
   /** Whether the statement is complete. */
   readonly isLast: boolean
 }
@@ -54,7 +56,8 @@ export const page = <Row>(portal: Portal, options: PortalOptions<Row>, maxRows: 
     maxRows,
     portal,
     statements,
-    result: ({ columns, completed, rows }) => Exit.succeed({ rows, columns, isLast: completed })
+    result: ({ columns, completed, rowBytes, rows }) =>
+      Exit.succeed({ rows, columns, bytes: rowBytes, isLast: completed })
   })
 }
 

@@ -20,6 +20,8 @@ export const ALL = 0
 export interface Answer<Row> {
   readonly sql: string
   readonly rows: ReadonlyArray<Row>
+  /** How many bytes the rows were on the wire. */
+  readonly rowBytes: number
   /** The columns of the rows; empty if the statement returns none. */
   readonly columns: RowShape["columns"]
   /** Known once the command is complete. A suspended portal has none. */

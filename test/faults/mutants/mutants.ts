@@ -339,7 +339,9 @@ export const mutants: ReadonlyArray<Mutant> = [
   },
   {
     what: "waits for a silent server at its close",
-    edits: [{ file: "pool/openPool.ts", find: "    for (const session of open) session.terminate()\n", replace: "" }],
+    edits: [
+      { file: "pool/opening/openPool.ts", find: "    for (const session of open) session.terminate()\n", replace: "" }
+    ],
     test: "test/faults/silence.integration.test.ts",
     only: "holds up the close"
   },
@@ -494,7 +496,7 @@ export const mutants: ReadonlyArray<Mutant> = [
     what: "ends a cursor deaf to interruptions",
     edits: [
       {
-        file: "connection/stream.ts",
+        file: "connection/paging/stream.ts",
         find: "own.level.commitByHand(Effect.interruptible)",
         replace: "own.level.commitByHand()"
       }

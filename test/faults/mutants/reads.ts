@@ -167,8 +167,12 @@ export const readsMutants: ReadonlyArray<Mutant> = [
   {
     what: "reads: closes the connections of both pools while calls run on them",
     edits: [
-      { file: "PgClient.ts", find: "PgPool.make(own), yield* Scope.fork(both)", replace: "PgPool.make(own), both" },
-      { file: "PgClient.ts", find: "const scope = yield* Scope.fork(both)", replace: "const scope = both" }
+      {
+        file: "reads/readingClient.ts",
+        find: "makePool(own), yield* Scope.fork(both)",
+        replace: "makePool(own), both"
+      },
+      { file: "reads/readingClient.ts", find: "const scope = yield* Scope.fork(both)", replace: "const scope = both" }
     ],
     test: ECOSYSTEM,
     only: "waits for those in use"

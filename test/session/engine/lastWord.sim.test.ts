@@ -2,7 +2,7 @@
 import { assert, describe, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"
 import { Buffer } from "node:buffer"
-import * as PgConnection from "../../../src/PgConnection.ts"
+import { fromRoot } from "../../../src/connection/connection.ts"
 import type * as PgError from "../../../src/PgError.ts"
 import { script, send } from "../../../src/session/request/request.ts"
 import type { Session } from "../../../src/session/engine/session.ts"
@@ -101,7 +101,7 @@ describe("the last error before a connection is lost", () => {
   it.live("has outcome unknown for a COPY after the command was complete", () =>
     Effect.gen(function* () {
       const { peer, session } = yield* conversation
-      const connection = PgConnection.fromRoot(TransactionLevel.root(session))
+      const connection = fromRoot(TransactionLevel.root(session))
       const copy = connection.copyIn({ table: "t" }, [Buffer.from("1\n")])
       const copying = yield* Effect.forkChild(copy, { startImmediately: true })
       yield* peer.message
@@ -120,7 +120,7 @@ describe("a connection that is lost inside a transaction", () => {
   const within = (sql: string, use: (session: Session, statement: Effect.Effect<unknown, PgError.PgError>) => Lost) =>
     Effect.gen(function* () {
       const { peer, session } = yield* conversation
-      const connection = PgConnection.fromRoot(TransactionLevel.root(session))
+      const connection = fromRoot(TransactionLevel.root(session))
       const asking = yield* Effect.forkChild(connection.withTransaction(use(session, connection.executeScript(sql))), {
         startImmediately: true
       })

@@ -5,7 +5,8 @@ import * as Fiber from "effect/Fiber"
 import { Buffer } from "node:buffer"
 import { pgType } from "../../../src/codec/oid.generated.ts"
 import { whilePrepared } from "../../../src/connection/pipeline/whilePrepared.ts"
-import * as PgConnection from "../../../src/PgConnection.ts"
+import { fromRoot } from "../../../src/connection/connection.ts"
+import type * as PgConnection from "../../../src/PgConnection.ts"
 import type * as PgError from "../../../src/PgError.ts"
 import type { ResolvedConfig } from "../../../src/PgConfig.ts"
 import { fetches, Rows } from "../../../src/session/request/manyRequest.ts"
@@ -18,7 +19,7 @@ const SQL = "INSERT"
 const DESCRIPTION = Say.described([], { parameters: [pgType.int4.oid] })
 
 const manyOn = (session: Session, rows: Iterable<PgConnection.Parameters>) =>
-  Effect.map(PgConnection.fromRoot(TransactionLevel.root(session)).executeMany(SQL, rows), ({ rowCount }) => rowCount)
+  Effect.map(fromRoot(TransactionLevel.root(session)).executeMany(SQL, rows), ({ rowCount }) => rowCount)
 
 /** A client that has prepared the statement and now writes its runs. */
 const running = (rows: Iterable<PgConnection.Parameters>, settings: Partial<ResolvedConfig> = {}) =>

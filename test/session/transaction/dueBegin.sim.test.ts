@@ -9,7 +9,7 @@ import * as Fiber from "effect/Fiber"
 import * as Stream from "effect/Stream"
 import { Buffer } from "node:buffer"
 import { pgType } from "../../../src/codec/oid.generated.ts"
-import * as PgConnection from "../../../src/PgConnection.ts"
+import { fromRoot } from "../../../src/connection/connection.ts"
 import type { ResolvedConfig } from "../../../src/PgConfig.ts"
 import type * as PgError from "../../../src/PgError.ts"
 import { preparation, type Request, rows, script, send } from "../../../src/session/request/request.ts"
@@ -134,7 +134,7 @@ describe("the BEGIN of a transaction", () => {
   it.live("is never written if there is no request, and neither is an end", () =>
     Effect.gen(function* () {
       const all = yield* conversation()
-      const connection = PgConnection.fromRoot(TransactionLevel.root(all.session))
+      const connection = fromRoot(TransactionLevel.root(all.session))
       const ran: Array<string> = []
       const note = (what: string) => Effect.sync(() => void ran.push(what))
       const body = Effect.andThen(
@@ -159,7 +159,7 @@ describe("the BEGIN of a transaction", () => {
     Effect.gen(function* () {
       const all = yield* conversation()
       const { peer, session } = all
-      const connection = PgConnection.fromRoot(TransactionLevel.root(session))
+      const connection = fromRoot(TransactionLevel.root(session))
       const data = [Buffer.from("1\n")]
       const firsts: ReadonlyArray<
         readonly [sql: string, first: Effect.Effect<unknown, PgError.PgError>, answer: ReadonlyArray<Uint8Array>]
@@ -313,7 +313,7 @@ describe("a transaction whose BEGIN fails", () => {
     Effect.gen(function* () {
       const all = yield* knowing()
       const { peer, session } = all
-      const connection = PgConnection.fromRoot(TransactionLevel.root(session))
+      const connection = fromRoot(TransactionLevel.root(session))
       const ran: Array<string> = []
       const body = Effect.gen(function* () {
         yield* connection.afterCommit(Effect.sync(() => void ran.push("committed")))
@@ -336,7 +336,7 @@ describe("a transaction whose BEGIN fails", () => {
   it.live("by hand refuses its commit with the same error", () =>
     Effect.gen(function* () {
       const all = yield* knowing()
-      const connection = PgConnection.fromRoot(TransactionLevel.root(all.session))
+      const connection = fromRoot(TransactionLevel.root(all.session))
       const work = yield* Effect.forkChild(
         Effect.scoped(
           Effect.gen(function* () {

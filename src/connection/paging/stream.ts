@@ -12,29 +12,35 @@ import type * as Pull from "effect/Pull"
 import type * as Schema from "effect/Schema"
 import type * as Scope from "effect/Scope"
 import * as Stream from "effect/Stream"
-import type { ObjectRow } from "../codec/rowReader.ts"
-import * as PgError from "../PgError.ts"
-import { closePortal, type Page, page, Portal, type PortalOptions } from "../session/request/portal.ts"
-import { type Request, withExchange } from "../session/request/request.ts"
-import { PLAIN_LEVEL, type TransactionLevel, type Restore } from "../session/transaction/transactionLevel.ts"
-import type { Router } from "./router.ts"
-import { decodeRows } from "./rowSchema.ts"
-import { withTimeout } from "../call/timeout.ts"
-import type { Row, StreamOptions } from "../call/call.ts"
+import type { ObjectRow } from "../../codec/rowReader.ts"
+import * as PgError from "../../PgError.ts"
+import { closePortal, type Page, page, Portal, type PortalOptions } from "../../session/request/portal.ts"
+import { type Request, withExchange } from "../../session/request/request.ts"
+import { PLAIN_LEVEL, type TransactionLevel, type Restore } from "../../session/transaction/transactionLevel.ts"
+import { adaptiveSize, fixedSize, type PageSize } from "./pageSize.ts"
+import type { Router } from "../router.ts"
+import { decodeRows } from "../rowSchema.ts"
+import { withTimeout } from "../../call/timeout.ts"
+import type { Row, StreamOptions } from "../../call/call.ts"
 
 type Answer<A> = Effect.Effect<A, PgError.PgError>
 
 export type StreamedStatement = Omit<PortalOptions<ObjectRow>, "form">
 
-const DEFAULT_FETCH_SIZE = 1_000
 const MAX_FETCH_SIZE = 0x7fffffff
+
+/** The most rows in a page if the program does not say how many. */
+const MOST_ROWS = 10_000
+/** A schema decodes a page at once, and nothing else runs meanwhile, so that its pages are smaller. */
+const MOST_DECODED_ROWS = 1_000
 
 /** Streams the rows of a statement. */
 export const stream = (
   router: Router,
   statement: StreamedStatement,
   options: StreamOptions | undefined
-): Stream.Stream<Row, PgError.PgError> => streamOf(router, statement, options, ({ rows }) => Effect.succeed(rows))
+): Stream.Stream<Row, PgError.PgError> =>
+  streamOf(router, statement, options, MOST_ROWS, ({ rows }) => Effect.succeed(rows))
 
 /** Streams the rows of a statement, decoded by a schema. */
 export const decodedStream = <A, R>(
@@ -43,45 +49,47 @@ export const decodedStream = <A, R>(
   options: StreamOptions | undefined,
   schema: Schema.ConstraintDecoder<A, R>
 ): Stream.Stream<A, PgError.PgError, R> =>
-  streamOf(router, statement, options, ({ columns, rows }, { session }) =>
+  streamOf(router, statement, options, MOST_DECODED_ROWS, ({ columns, rows }, { session }) =>
     decodeRows(schema, { answer: rows, columns, types: session.catalogue.types, sql: statement.sql })
   )
 
 const streamOf = <A, R>(
   router: Router,
   statement: StreamedStatement,
-  { fetchSize = DEFAULT_FETCH_SIZE, timeout }: StreamOptions = {},
+  { fetchSize, timeout }: StreamOptions = {},
+  mostRows: number,
   decode: (page: Page<Row>, level: TransactionLevel) => Effect.Effect<ReadonlyArray<A>, PgError.PgError, R>
 ): Stream.Stream<A, PgError.PgError, R> => {
-  const fault = faultOfCount("fetchSize", fetchSize)
+  const fault = fetchSize === undefined ? undefined : faultOfCount("fetchSize", fetchSize)
   if (fault !== undefined) return Stream.fail(fault)
   return Stream.unwrap(
-    Effect.map(opened(router, statement, fetchSize, timeout), (reading) => {
-      const next: Pull.Pull<Arr.NonEmptyReadonlyArray<A>, PgError.PgError, void, R> = Effect.flatMap(
-        withTimeout("stream", statement.sql, reading.next, timeout),
-        (rows) =>
-          Effect.flatMap(decode(rows, reading.level), (decoded) =>
-            Arr.isReadonlyArrayNonEmpty(decoded) ? Effect.succeed(decoded) : Cause.done()
-          )
-      )
-      return Stream.fromPull(Effect.succeed(next))
-    })
+    Effect.map(
+      opened(router, statement, () => sizeOf(fetchSize, mostRows), timeout),
+      (reading) => {
+        const next: Pull.Pull<Arr.NonEmptyReadonlyArray<A>, PgError.PgError, void, R> = Effect.flatMap(
+          withTimeout("stream", statement.sql, reading.next, timeout),
+          (rows) =>
+            Effect.flatMap(decode(rows, reading.level), (decoded) =>
+              Arr.isReadonlyArrayNonEmpty(decoded) ? Effect.succeed(decoded) : Cause.done()
+            )
+        )
+        return Stream.fromPull(Effect.succeed(next))
+      }
+    )
   )
 }
+
+const sizeOf = (fetchSize: number | undefined, mostRows: number): PageSize =>
+  fetchSize === undefined ? adaptiveSize(mostRows) : fixedSize(fetchSize)
 
 /** Opens the stream. One timeout covers both the wait for a connection and that for the first page. */
 const opened = (
   router: Router,
   statement: StreamedStatement,
-  fetchSize: number,
+  size: () => PageSize,
   timeout: StreamOptions["timeout"]
 ): Effect.Effect<Reading, PgError.PgError, Scope.Scope> =>
-  withTimeout(
-    "stream",
-    statement.sql,
-    read(router, { ...statement, form: (shape) => shape.object }, fetchSize),
-    timeout
-  )
+  withTimeout("stream", statement.sql, read(router, { ...statement, form: (shape) => shape.object }, size), timeout)
 
 export const faultOfCount = (setting: string, count: number): PgError.InvalidConfigError | undefined =>
   Number.isInteger(count) && count > 0 && count <= MAX_FETCH_SIZE
@@ -94,14 +102,14 @@ export const faultOfCount = (setting: string, count: number): PgError.InvalidCon
 const read = (
   router: Router,
   options: PortalOptions<ObjectRow>,
-  fetchSize: number
+  size: () => PageSize
 ): Effect.Effect<Reading, PgError.PgError, Scope.Scope> =>
   Effect.uninterruptibleMask((restore) =>
     Effect.gen(function* () {
       const outer = yield* restore(router.scopedLevel)
       let isOutOfDate = false
       const attempt = Effect.flatMap(ownTransaction(outer, restore), (own) => {
-        const reading = new Reading(router, own ?? outer, own, options, fetchSize)
+        const reading = new Reading(router, own ?? outer, own, options, size())
         return Effect.as(
           Effect.onExit(restore(reading.first), (exit) => {
             if (Exit.isSuccess(exit)) return Effect.void
@@ -173,7 +181,7 @@ class Reading {
   private readonly router: Router
   private readonly own: TransactionLevel | undefined
   private readonly options: PortalOptions<ObjectRow>
-  private readonly fetchSize: number
+  private readonly size: PageSize
   private readonly portal = new Portal()
   /** The first page, until the reader takes it. */
   private waiting: Page<Row> | undefined
@@ -186,13 +194,13 @@ class Reading {
     level: TransactionLevel,
     own: TransactionLevel | undefined,
     options: PortalOptions<ObjectRow>,
-    fetchSize: number
+    size: PageSize
   ) {
     this.router = router
     this.level = level
     this.own = own
     this.options = options
-    this.fetchSize = fetchSize
+    this.size = size
   }
 
   get isOutOfDate(): boolean {
@@ -218,12 +226,13 @@ class Reading {
   }
 
   private get page(): Answer<Page<Row>> {
-    const next = this.asked(page(this.portal, this.options, this.fetchSize))
+    const next = this.asked(page(this.portal, this.options, this.size.rows))
     return this.router.observed("stream", this.options, next, undefined, this.level).pipe(
       // A page that timed out was interrupted, and its transaction can no longer be committed.
       Effect.onError(() => Effect.sync(() => (this.hasFailed = true))),
       Effect.map((page) => {
         this.isLast = page.isLast
+        this.size.learn(page.rows.length, page.bytes)
         if (page.isLast) this.closePortal()
         return page
       })

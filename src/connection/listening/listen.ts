@@ -4,17 +4,17 @@ import type * as Schema from "effect/Schema"
 import * as SchemaParser from "effect/SchemaParser"
 import type * as Scope from "effect/Scope"
 import * as Stream from "effect/Stream"
-import * as PgError from "../PgError.ts"
-import type * as PgNotification from "../PgNotification.ts"
-import { script } from "../session/request/request.ts"
-import type { Session } from "../session/engine/session.ts"
-import { submitControl } from "../session/transaction/control.ts"
-import type { TransactionLevel } from "../session/transaction/transactionLevel.ts"
-import { TransactionStatus } from "../wire/backendMessage.ts"
-import { DECODE_OPTIONS, misfitPayload } from "./rowSchema.ts"
-import * as Shape from "../call/shape.ts"
-import { MAX_NAME_BYTES } from "../wire/limits.ts"
-import { quoteName } from "../wire/sqlText.ts"
+import type * as PgError from "../../PgError.ts"
+import type * as PgNotification from "../../PgNotification.ts"
+import { script } from "../../session/request/request.ts"
+import type { Session } from "../../session/engine/session.ts"
+import { submitControl } from "../../session/transaction/control.ts"
+import type { TransactionLevel } from "../../session/transaction/transactionLevel.ts"
+import { TransactionStatus } from "../../wire/backendMessage.ts"
+import { DECODE_OPTIONS, misfitPayload } from "../rowSchema.ts"
+import * as Shape from "../../call/shape.ts"
+import { quoteName } from "../../wire/sqlText.ts"
+import { listenStatement } from "./listenStatement.ts"
 import { type Events, type Mailbox, makeMailbox } from "./mailbox.ts"
 
 /**
@@ -78,25 +78,6 @@ const unlisten = (session: Session): void => {
   const statements = session.channels.takeLeft().map((channel) => `UNLISTEN ${quoteName(channel)}`)
   if (statements.length === 0) return
   submitControl(session, { operation: "UNLISTEN", sql: statements.join("; ") }, () => {})
-}
-
-/** Makes the LISTEN of a channel, or fails if the name cannot be one. Sending it twice does no harm. */
-export const listenStatement = (channel: string): Effect.Effect<string, PgError.EncodeError> => {
-  const reason = refusal(channel)
-  return reason === undefined
-    ? Effect.succeed(`LISTEN ${quoteName(channel)}`)
-    : Effect.fail(new PgError.EncodeError({ parameter: 0, type: "channel name", reason, sql: "LISTEN" }))
-}
-
-/** Says why a name cannot be a channel. The server would cut a longer name short, and it would receive nothing. */
-const refusal = (channel: string): string | undefined => {
-  if (channel === "") return "the name of the channel is empty"
-  if (channel.includes("\0") || !channel.isWellFormed())
-    return "the name of the channel contains a NUL character or a lone surrogate"
-  const bytes = new TextEncoder().encode(channel).length
-  return bytes > MAX_NAME_BYTES
-    ? `the name of the channel has ${bytes} bytes, but PostgreSQL allows at most ${MAX_NAME_BYTES}`
-    : undefined
 }
 
 /**

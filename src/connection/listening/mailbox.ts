@@ -3,9 +3,9 @@ import * as Cause from "effect/Cause"
 import * as Effect from "effect/Effect"
 import * as Queue from "effect/Queue"
 import type * as Scope from "effect/Scope"
-import type * as PgError from "../PgError.ts"
-import type * as PgNotification from "../PgNotification.ts"
-import type { NotificationListener } from "../session/engine/channels.ts"
+import type * as PgError from "../../PgError.ts"
+import type * as PgNotification from "../../PgNotification.ts"
+import type { NotificationListener } from "../../session/engine/channels.ts"
 
 export type Events = Queue.Queue<PgNotification.Event, PgError.PgError | Cause.Done>
 
