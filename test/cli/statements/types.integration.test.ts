@@ -126,7 +126,7 @@ pg.fetch("SELECT c FROM t WHERE a = $1 -- @param 2: string", values)`
     assert.include(declarations, `${JSON.stringify(withType)}: {\n      readonly parameters: readonly [a: number]`)
     assert.deepStrictEqual(
       stdout.split("\n").filter((line) => line.includes(" - error ")),
-      ['a.ts:4:53 - error the statement has no column "d"', "a.ts:5:43 - error the statement has no parameter $2"]
+      ['a.ts:4:52 - error the statement has no column "d"', "a.ts:5:43 - error the statement has no parameter $2"]
     )
   })
 
