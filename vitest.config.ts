@@ -25,6 +25,7 @@ const LONG = [
   "test/cluster/**/*.test.ts",
   "test/examples.integration.test.ts",
   "test/package.test.ts",
+  "test/cli/**/*.integration.test.ts",
   "test/docstrings.test.ts",
   "test/editorHover.test.ts",
   "test/errorTypes.test.ts"

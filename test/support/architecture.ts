@@ -62,6 +62,7 @@ export const layers: ReadonlyArray<ArchitectureLayer> = [
       "PgTest.ts"
     ]
   },
+  { name: "command line", parts: ["cli/"] },
   { name: "front door", parts: ["index.ts"] }
 ]
 
@@ -71,12 +72,20 @@ const outside: ReadonlyArray<{ readonly module: RegExp; readonly importers: RegE
   // What makes faults on a connection for tests, and what looks for a free port.
   {
     module: /^node:net$/,
-    importers: /^(session\/(engine\/transport|encryption\/tlsSocket)|pgTest\/.*|testServer\/freePort)\.ts$/
+    importers:
+      /^(session\/(engine\/transport|encryption\/tlsSocket)|pgTest\/.*|pgTest\/.*|testServer\/freePort|cli\/doctor\/.*)\.ts$/
   },
-  { module: /^node:(net|tls)$/, importers: /^session\/(engine\/transport|encryption\/tlsSocket)\.ts$/ },
+  {
+    module: /^node:tls$/,
+    importers: /^(session\/(engine\/transport|encryption\/tlsSocket)|cli\/doctor\/encryption)\.ts$/
+  },
   { module: /^node:buffer$/, importers: /^/ },
   // A program that does not import this module need not have Kysely.
   { module: /^kysely$/, importers: /^(kysely\/.*|PgKysely)\.ts$/ },
+  // What only the command line needs; `src/cli/terminal/packages.ts` says what to install.
+  { module: /^@effect\/platform-node(\/|$)/, importers: /^cli\/program\.ts$/ },
+  // It is loaded by the commands that read sources.
+  { module: /^oxc-parser$/, importers: /^cli\/statements\/(finding\/ast|gather)\.ts$/ },
   // It is loaded if a test server is to run in a container.
   { module: /^testcontainers$/, importers: /^testServer\/container\.ts$/ },
   // The two lowest layers are pure.
@@ -91,7 +100,12 @@ const mayLoadLater: ReadonlySet<string> = new Set([
   "PgConnection.ts",
   "PgPool.ts",
   "PgSqlClient.ts",
-  "reads/client.ts"
+  "reads/client.ts",
+  // These load packages that may not be installed.
+  "cli/main.ts",
+  "cli/program.ts",
+  "cli/statements/gather.ts",
+  "testServer/container.ts"
 ])
 
 const MAX_LINES = 450
