@@ -33,6 +33,7 @@ export * from "./error/clientError.ts"
 export * from "./error/connectionError.ts"
 export * from "./error/frequentErrors.generated.ts"
 export * from "./error/postgresError.ts"
+export * from "./error/replicationError.ts"
 export * from "./error/sqlStateGuards.generated.ts"
 export * from "./error/withinSqlError.ts"
 

@@ -1,0 +1,75 @@
+/** Opens replication sessions, and makes the texts of the commands that they understand. */
+import * as Effect from "effect/Effect"
+import type * as Scope from "effect/Scope"
+import type { ResolvedConfig } from "../../PgConfig.ts"
+import type * as PgError from "../../PgError.ts"
+import { serverVersionOf } from "../../wire/serverVersion.ts"
+import { quoteName, quoteText } from "../../wire/sqlText.ts"
+import type { Session } from "../engine/session.ts"
+import { connect } from "../opening/connect.ts"
+
+/**
+ * Opens a session for logical replication, which lives as long as the scope. It takes replication commands and SQL, both
+ * by the simple protocol only.
+ */
+export const openReplication = (config: ResolvedConfig): Effect.Effect<Session, PgError.PgError, Scope.Scope> =>
+  connect({ ...config, startupParameters: new Map([...config.startupParameters, ["replication", "database"]]) })
+
+/** The grammar of replication commands has no escapes in its strings. */
+const quoteOption = (text: string): string => `'${text.replaceAll("'", "''")}'`
+
+export interface SlotOptions {
+  readonly name: string
+  readonly temporary: boolean
+  readonly failover: boolean
+  readonly snapshot: "export" | "use" | "nothing"
+}
+
+const OPTIONS_IN_PARENTHESES_SINCE = 15
+
+/** Answers with slot_name, consistent_point, snapshot_name and output_plugin. */
+export const createSlotCommand = (session: Session, { failover, name, snapshot, temporary }: SlotOptions): string => {
+  const command = `CREATE_REPLICATION_SLOT ${quoteName(name)}${temporary ? " TEMPORARY" : ""} LOGICAL pgoutput`
+  if (serverVersionOf(session.parameters).major < OPTIONS_IN_PARENTHESES_SINCE) {
+    return `${command} ${{ export: "EXPORT_SNAPSHOT", use: "USE_SNAPSHOT", nothing: "NOEXPORT_SNAPSHOT" }[snapshot]}`
+  }
+  return `${command} (SNAPSHOT '${snapshot}'${failover ? ", FAILOVER true" : ""})`
+}
+
+export const failoverCommand = (name: string): string => `ALTER_REPLICATION_SLOT ${quoteName(name)} (FAILOVER true)`
+
+export const dropSlotCommand = (name: string, waits: boolean): string =>
+  `DROP_REPLICATION_SLOT ${quoteName(name)}${waits ? " WAIT" : ""}`
+
+export interface StartOptions {
+  readonly slot: string
+  readonly publications: ReadonlyArray<string>
+  readonly messages: boolean
+  /** Only changes that have no other origin. It exists since version 16. */
+  readonly localOnly: boolean
+  readonly from: string
+}
+
+export const startCommand = ({ from, localOnly, messages, publications, slot }: StartOptions): string => {
+  const options = [
+    "proto_version '1'",
+    `publication_names ${quoteOption(publications.map(quoteName).join(","))}`,
+    "binary 'true'",
+    ...(messages ? ["messages 'true'"] : []),
+    ...(localOnly ? ["origin 'none'"] : [])
+  ]
+  return `START_REPLICATION SLOT ${quoteName(slot)} LOGICAL ${from} (${options.join(", ")})`
+}
+
+/** One row with what the server knows of the slot, as JSON, because its columns differ among versions; or no row. */
+export const slotQuery = (name: string): string =>
+  `SELECT pg_catalog.to_json(s)::pg_catalog.text AS slot FROM pg_catalog.pg_replication_slots AS s
+WHERE s.slot_name OPERATOR(pg_catalog.=) ${quoteText(name)}`
+
+/** One row with the run-time parameters that matter, as the server has them. */
+export const SETTINGS_QUERY = `SELECT pg_catalog.current_setting('wal_level') AS wal_level,
+  (SELECT s.setting FROM pg_catalog.pg_settings AS s WHERE s.name OPERATOR(pg_catalog.=) 'wal_sender_timeout') AS timeout,
+  pg_catalog.pg_is_in_recovery()::pg_catalog.text AS standby`
+
+/** One row with systemid, timeline, xlogpos and dbname. */
+export const IDENTIFY_SYSTEM = "IDENTIFY_SYSTEM"
