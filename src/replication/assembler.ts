@@ -6,8 +6,9 @@
  * not acknowledged. So everything up to the last transaction that was handed over is left out, and of one that was handed
  * over in part, the part that was read.
  */
-import { Buffer } from "node:buffer"
+import type { Buffer } from "node:buffer"
 import { formatLsn } from "../call/lsn.ts"
+import type { DatabaseTypes } from "../codec/databaseTypes.ts"
 import { ProtocolViolation } from "../wire/failure.ts"
 import type {
   DeleteMessage,
@@ -95,6 +96,16 @@ export class Assembler {
     if (this.open?.received.entry !== undefined) this.interrupted = this.open
     this.open = undefined
     this.isSkipping = false
+  }
+
+  /** The types of all columns of the tables that were described. */
+  get typeOids(): ReadonlyArray<number> {
+    return [...this.readers.values()].flatMap((reader) => reader?.relation.columns.map(({ typeOid }) => typeOid) ?? [])
+  }
+
+  /** From now on, reads the rows of all tables with these types, of which some were unknown or have changed. */
+  readAnew(types: DatabaseTypes): void {
+    for (const [oid, reader] of this.readers) if (reader !== undefined) this.readers.set(oid, reader.with(types))
   }
 
   caughtUp(lsn: bigint): void {

@@ -72,16 +72,12 @@ const streamIn = Effect.fnUntraced(function* (
   const confirmed = yield* checkSlot(session, server, settings, earlier)
   const progress = progressFrom(confirmed)
   const { walSenderTimeoutMillis: timeout } = server
-  const log = yield* startLog(
-    session,
-    startCommand({ ...settings, from: formatLsn(progress.flushed) }),
-    {
-      progress,
-      statusMillis: timeout === 0 ? settings.statusMillis : Math.min(settings.statusMillis, timeout / 3),
-      silenceMillis: settings.silenceMillis,
-      maxWaitingBytes: settings.bufferBytes
-    }
-  ).pipe(Effect.mapError((error) => lossOf(error, settings, earlier)))
+  const log = yield* startLog(session, startCommand({ ...settings, from: formatLsn(progress.flushed) }), {
+    progress,
+    statusMillis: timeout === 0 ? settings.statusMillis : Math.min(settings.statusMillis, timeout / 3),
+    silenceMillis: settings.silenceMillis,
+    maxWaitingBytes: settings.bufferBytes
+  }).pipe(Effect.mapError((error) => lossOf(error, settings, earlier)))
   yield* Effect.addFinalizer(() => log.endWithin(END_MILLIS))
   return { log, session, server, close: Scope.close(scope, Exit.void) }
 })
@@ -93,9 +89,7 @@ const makeTemporary = (
 ): Effect.Effect<unknown, PgError.PgError> =>
   earlier === undefined
     ? textRows(session, createSlotCommand(session, { name, temporary: true, failover: false, snapshot: "nothing" }))
-    : Effect.fail(
-        slotLost(name, "missing", "it was temporary, and its connection has ended", earlier.acknowledged)
-      )
+    : Effect.fail(slotLost(name, "missing", "it was temporary, and its connection has ended", earlier.acknowledged))
 
 /** Returns the position up to which the server knows everything to be acknowledged. */
 const checkSlot = Effect.fnUntraced(function* (

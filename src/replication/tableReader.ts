@@ -39,6 +39,8 @@ export class TableReader {
   private readonly blank: Row
   private readonly blankKey: Row
   private readonly sql: string
+  private readonly message: RelationMessage
+  private readonly names: ColumnNames
 
   constructor(message: RelationMessage, types: DatabaseTypes, names: ColumnNames, sql: string) {
     const { identity, name, oid, schema } = message
@@ -46,7 +48,9 @@ export class TableReader {
     const columns = message.columns.map((column, index) => ({ ...column, property: properties[index]! }))
     this.relation = { oid, schema, name, identity, columns }
     this.table = `${schema}.${name}`
+    this.message = message
     this.types = types
+    this.names = names
     this.sql = sql
     this.columns = columns.map(({ isKey, property, typeOid }) => {
       const codec = types.codec(typeOid)
@@ -69,6 +73,11 @@ export class TableReader {
       typeSize: VARIABLE,
       typeModifier
     }))
+  }
+
+  /** The reader of the same table with other types. */
+  with(types: DatabaseTypes): TableReader {
+    return new TableReader(this.message, types, this.names, this.sql)
   }
 
   get knownTypes(): DatabaseTypes {
@@ -128,8 +137,7 @@ export class TableReader {
   /** The error of a column that cannot be read. Only our own failures promise that their message has no value in it. */
   undecodable(index: number, thrown: unknown): PgError.DecodeError {
     const { name = "?", typeOid = 0 } = this.relation.columns[index] ?? {}
-    const isOurs =
-      thrown instanceof Undecodable || thrown instanceof Unencodable || thrown instanceof ProtocolViolation
+    const isOurs = thrown instanceof Undecodable || thrown instanceof Unencodable || thrown instanceof ProtocolViolation
     return new PgError.DecodeError({
       column: `${this.table}.${name}`,
       type: this.types.typeName(typeOid),
