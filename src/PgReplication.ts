@@ -47,6 +47,7 @@
  * @since 0.1.0
  */
 import * as Effect from "effect/Effect"
+import type * as Option from "effect/Option"
 import type * as Scope from "effect/Scope"
 import * as Stream from "effect/Stream"
 import { formatLsn, lsnOf } from "./call/lsn.ts"
@@ -56,13 +57,23 @@ import type * as PgConfig from "./PgConfig.ts"
 import type * as PgError from "./PgError.ts"
 import type { AnyTable, Tables, Transaction } from "./replication/change.ts"
 import { Consumer } from "./replication/consumer.ts"
+import * as ExactlyOnce from "./replication/exactlyOnce.ts"
 import { lsn, settingsOf, type StreamOptions } from "./replication/options.ts"
 import * as Slots from "./replication/slots.ts"
+import * as Snapshot from "./replication/snapshotThenStream.ts"
 import { transactionsOf } from "./replication/transaction.ts"
 
 export type * from "./replication/change.ts"
+export type { PositionOptions } from "./replication/exactlyOnce.ts"
 export type { StreamOptions } from "./replication/options.ts"
 export type { CreatedSlot, CreateSlotOptions, Slot } from "./replication/slots.ts"
+export type {
+  SnapshotBegun,
+  SnapshotEnded,
+  SnapshotEvent,
+  SnapshotOptions,
+  SnapshotRows
+} from "./replication/snapshotThenStream.ts"
 
 /**
  * How far a stream has come. Positions are texts such as `16/B374D848`.
@@ -200,6 +211,101 @@ export const run = <E, R, T extends Tables = AnyTable>(
   handler: (transaction: Transaction<T>) => Effect.Effect<unknown, E, R>
 ): Effect.Effect<void, E | PgError.PgError, R> =>
   Stream.runForEach(stream(options), (transaction) => Effect.andThen(handler(transaction), transaction.acknowledge))
+
+/**
+ * Makes a handler for `run` that does its work in a PostgreSQL database exactly once for each transaction, whatever is
+ * lost in between. The handler runs in a transaction of `target`, in which the position of the reader is stored, too. A
+ * transaction of the stream that is not above the stored position is left out.
+ *
+ * The work has to be done by calls of `target`. The positions of different servers cannot be compared, so a reader of
+ * another server needs another name.
+ *
+ * @example
+ * ```ts
+ * import { Effect, Stream } from "effect"
+ * import { PgClient, PgReplication } from "effectpg"
+ *
+ * const options = { connection: { host: "primary" }, slot: "orders", publications: ["orders"] }
+ *
+ * export const program = Effect.gen(function* () {
+ *   const pg = yield* PgClient.PgClient
+ *   const count = PgReplication.exactlyOnce(pg, { reader: "orders" }, (transaction) =>
+ *     Stream.runForEach(transaction.changes, (change) =>
+ *       pg.execute("UPDATE statistics SET changes = changes + 1 WHERE kind = $1", [change._tag])
+ *     )
+ *   )
+ *   yield* PgReplication.run(options, count)
+ * })
+ * ```
+ * @category streaming
+ * @since 0.1.0
+ */
+export const exactlyOnce = <E, R, T extends Tables = AnyTable>(
+  target: Queryable,
+  options: ExactlyOnce.PositionOptions,
+  handler: (transaction: Transaction<T>) => Effect.Effect<unknown, E, R>
+): ((transaction: Transaction<T>) => Effect.Effect<void, E | PgError.PgError, R>) =>
+  ExactlyOnce.exactlyOnce(target, options, handler)
+
+/**
+ * Returns the position up to which a reader has done its work, as `exactlyOnce` has stored it: the option `after` of a
+ * stream takes it. Fails as every call of `Queryable` does.
+ *
+ * @example
+ * ```ts
+ * import { Effect } from "effect"
+ * import { PgClient, PgReplication } from "effectpg"
+ *
+ * export const position = Effect.flatMap(PgClient.PgClient, (pg) =>
+ *   PgReplication.storedPosition(pg, { reader: "orders" })
+ * )
+ * ```
+ * @category getters
+ * @since 0.1.0
+ */
+export const storedPosition = (
+  target: Queryable,
+  options: ExactlyOnce.PositionOptions
+): Effect.Effect<Option.Option<string>, PgError.PgError> => ExactlyOnce.storedPosition(target, options)
+
+/**
+ * Streams the rows of the published tables as they are now, and then every transaction since. No row is missed, and none
+ * comes twice. The slot is made when the last row was taken; if it is there already, only transactions come. If the program
+ * ends before that, the next run begins anew with `SnapshotBegun`, upon which the reader drops what it has.
+ *
+ * Acknowledge the transactions, as with `stream`. Fails as `make` does, and with `DecodeError` if a row cannot be read.
+ *
+ * @example
+ * ```ts
+ * import { Effect, Stream } from "effect"
+ * import { PgReplication } from "effectpg"
+ *
+ * const options = { connection: { host: "localhost" }, slot: "cache", publications: ["cache"] }
+ *
+ * const cache = new Map<unknown, unknown>()
+ *
+ * export const program = PgReplication.snapshotThenStream(options).pipe(
+ *   Stream.runForEach((event) => {
+ *     switch (event._tag) {
+ *       case "SnapshotBegun":
+ *         return Effect.sync(() => cache.clear())
+ *       case "SnapshotRows":
+ *         return Effect.sync(() => event.rows.forEach((row) => cache.set(row["id"], row)))
+ *       case "SnapshotEnded":
+ *         return Effect.logInfo(`all rows are there, as of ${event.lsn}`)
+ *       case "Transaction":
+ *         return event.acknowledge
+ *     }
+ *   })
+ * )
+ * ```
+ * @category streaming
+ * @since 0.1.0
+ */
+export const snapshotThenStream = <T extends Tables = AnyTable>(
+  options: Snapshot.SnapshotOptions<T>
+): Stream.Stream<Snapshot.SnapshotEvent<T>, PgError.PgError, T[keyof T]["DecodingServices"]> =>
+  Snapshot.snapshotThenStream(options)
 
 /**
  * Makes a replication slot for this module. From then on the server keeps all changes, until they are acknowledged or the

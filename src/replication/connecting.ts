@@ -6,6 +6,7 @@ import { formatLsn, lsnOf } from "../call/lsn.ts"
 import * as PgError from "../PgError.ts"
 import type { Session } from "../session/engine/session.ts"
 import { createSlotCommand, openReplication, startCommand } from "../session/replication/commands.ts"
+import { connect } from "../session/opening/connect.ts"
 import { type LogStream, type Progress, startLog } from "../session/replication/logStream.ts"
 import { textRows } from "../session/replication/textRows.ts"
 import type { Settings } from "./options.ts"
@@ -65,11 +66,12 @@ const streamIn = Effect.fnUntraced(function* (
   progressFrom: (confirmed: bigint) => Progress,
   scope: Scope.Closeable
 ): Effect.fn.Return<Streaming, PgError.PgError, Scope.Scope> {
+  const checked = yield* Effect.scoped(
+    Effect.flatMap(connect(settings.config), (session) => check(session, settings, earlier))
+  )
+  const { server } = checked
   const session = yield* openReplication(settings.config)
-  const server = yield* describeServer(session)
-  if (earlier === undefined) yield* checkPublications(session, settings)
-  if (settings.temporary) yield* makeTemporary(session, settings.slot, earlier)
-  const confirmed = yield* checkSlot(session, server, settings, earlier)
+  const confirmed = checked.confirmed ?? (yield* makeTemporary(session, settings.slot))
   const progress = progressFrom(confirmed)
   const { walSenderTimeoutMillis: timeout } = server
   const log = yield* startLog(session, startCommand({ ...settings, from: formatLsn(progress.flushed) }), {
@@ -82,34 +84,43 @@ const streamIn = Effect.fnUntraced(function* (
   return { log, session, server, close: Scope.close(scope, Exit.void) }
 })
 
-const makeTemporary = (
-  session: Session,
-  name: string,
-  earlier: Earlier | undefined
-): Effect.Effect<unknown, PgError.PgError> =>
-  earlier === undefined
-    ? textRows(session, createSlotCommand(session, { name, temporary: true, failover: false, snapshot: "nothing" }))
-    : Effect.fail(slotLost(name, "missing", "it was temporary, and its connection has ended", earlier.acknowledged))
+/** What the server is, and up to where it knows everything to be acknowledged; undefined if the slot is to be made. */
+interface Checked {
+  readonly server: Server
+  readonly confirmed: bigint | undefined
+}
 
-/** Returns the position up to which the server knows everything to be acknowledged. */
-const checkSlot = Effect.fnUntraced(function* (
+/** Checks on a normal session. */
+const check = Effect.fnUntraced(function* (
   session: Session,
-  server: Server,
-  { config, slot: name }: Settings,
+  settings: Settings,
   earlier: Earlier | undefined
-): Effect.fn.Return<bigint, PgError.PgError> {
+): Effect.fn.Return<Checked, PgError.PgError> {
+  const { config, slot: name, temporary } = settings
+  const server = yield* describeServer(session)
+  if (earlier === undefined) yield* checkPublications(session, settings)
+  if (temporary && earlier === undefined) return { server, confirmed: undefined }
+  const acknowledged = earlier?.acknowledged
+  if (temporary) return yield* slotLost(name, "missing", "it was temporary, and its connection has ended", acknowledged)
   if (earlier !== undefined && earlier.systemId !== server.systemId) {
-    return yield* slotLost(name, "otherServer", "the server belongs to another cluster", earlier.acknowledged)
+    return yield* slotLost(name, "otherServer", "the server belongs to another cluster", acknowledged)
   }
   const slot = yield* slotState(session, name)
   if (slot === undefined) {
     return yield* earlier === undefined
       ? noSlot(name)
-      : slotLost(name, "missing", "the server does not have it", earlier.acknowledged)
+      : slotLost(name, "missing", "the server does not have it", acknowledged)
   }
   yield* checkKind(slot, config.database)
-  return yield* checkPosition(slot, server, earlier)
+  return { server, confirmed: yield* checkPosition(slot, server, earlier) }
 })
+
+/** Returns the position from which on the slot has the changes. */
+const makeTemporary = (session: Session, name: string): Effect.Effect<bigint, PgError.PgError> =>
+  Effect.map(
+    textRows(session, createSlotCommand(session, { name, temporary: true, failover: false, snapshot: "nothing" })),
+    ([row]) => lsnOf(row?.["consistent_point"]) ?? 0n
+  )
 
 const checkPosition = (
   slot: SlotState,

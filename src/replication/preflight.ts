@@ -6,7 +6,7 @@ import * as Effect from "effect/Effect"
 import { formatLsn, lsnOf } from "../call/lsn.ts"
 import * as PgError from "../PgError.ts"
 import type { Session } from "../session/engine/session.ts"
-import { IDENTIFY_SYSTEM, SETTINGS_QUERY, slotQuery } from "../session/replication/commands.ts"
+import { SERVER_QUERY, slotQuery } from "../session/replication/commands.ts"
 import { textRows } from "../session/replication/textRows.ts"
 import { serverVersionOf } from "../wire/serverVersion.ts"
 import { quoteName, quoteText } from "../wire/sqlText.ts"
@@ -35,8 +35,8 @@ export const describeServer = Effect.fnUntraced(function* (
       hint: `Use PostgreSQL ${MIN_MAJOR} or later.`
     })
   }
-  const [settings] = yield* textRows(session, SETTINGS_QUERY)
-  const level = settings?.["wal_level"]
+  const [server] = yield* textRows(session, SERVER_QUERY)
+  const level = server?.["wal_level"]
   if (level !== "logical") {
     return yield* new PgError.ReplicationSetupError({
       problem: "walLevel",
@@ -44,11 +44,10 @@ export const describeServer = Effect.fnUntraced(function* (
       hint: "Run ALTER SYSTEM SET wal_level = 'logical' and restart the server. (Cloud services have a setting for it.)"
     })
   }
-  const [identity] = yield* textRows(session, IDENTIFY_SYSTEM)
   return {
-    systemId: identity?.["systemid"] ?? "",
-    position: lsnOf(identity?.["xlogpos"]) ?? 0n,
-    walSenderTimeoutMillis: Number(settings?.["timeout"] ?? 0)
+    systemId: server?.["system"] ?? "",
+    position: lsnOf(server?.["position"]) ?? 0n,
+    walSenderTimeoutMillis: Number(server?.["timeout"] ?? 0)
   }
 })
 

@@ -6,6 +6,7 @@ import type { Queryable } from "../connection/queryable/queryable.ts"
 import * as PgConfig from "../PgConfig.ts"
 import * as PgError from "../PgError.ts"
 import * as Shape from "../call/shape.ts"
+import { connect } from "../session/opening/connect.ts"
 import { createSlotCommand, dropSlotCommand, openReplication } from "../session/replication/commands.ts"
 import { textRows } from "../session/replication/textRows.ts"
 import { serverVersionOf } from "../wire/serverVersion.ts"
@@ -62,8 +63,9 @@ export const createSlot = Effect.fnUntraced(function* (
   const { failover = false, slot } = known
   const fault = checkSlotName(slot)
   if (fault !== undefined) return yield* fault
-  const session = yield* openReplication(yield* PgConfig.resolve(connection))
-  yield* describeServer(session)
+  const config = yield* PgConfig.resolve(connection)
+  yield* Effect.scoped(Effect.flatMap(connect(config), describeServer))
+  const session = yield* openReplication(config)
   const { major, text } = serverVersionOf(session.parameters)
   if (failover && major < FAILOVER_SINCE) {
     return yield* new PgError.ReplicationSetupError({

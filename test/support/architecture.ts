@@ -43,6 +43,7 @@ export const layers: ReadonlyArray<ArchitectureLayer> = [
   { name: "session engine", parts: ["session/engine/"] },
   { name: "session opening", parts: ["session/opening/"] },
   { name: "session exchange", parts: ["session/exchange/"] },
+  { name: "session replication", parts: ["session/replication/"] },
   { name: "session request", parts: ["session/request/"] },
   { name: "session transaction", parts: ["session/transaction/"] },
   { name: "connection", parts: ["connection/", "PgConnection.ts", "PgTransaction.ts", "PgLargeObject.ts"] },
@@ -50,7 +51,17 @@ export const layers: ReadonlyArray<ArchitectureLayer> = [
   { name: "client", parts: ["reads/", "PgClient.ts"] },
   {
     name: "ecosystem",
-    parts: ["migrator/", "sqlClient/", "kysely/", "PgSqlClient.ts", "PgMigrator.ts", "PgKysely.ts", "PgTest.ts"]
+    parts: [
+      "migrator/",
+      "replication/",
+      "sqlClient/",
+      "kysely/",
+      "PgSqlClient.ts",
+      "PgMigrator.ts",
+      "PgReplication.ts",
+      "PgKysely.ts",
+      "PgTest.ts"
+    ]
   },
   { name: "front door", parts: ["index.ts"] }
 ]

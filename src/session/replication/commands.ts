@@ -9,8 +9,9 @@ import type { Session } from "../engine/session.ts"
 import { connect } from "../opening/connect.ts"
 
 /**
- * Opens a session for logical replication, which lives as long as the scope. It takes replication commands and SQL, both
- * by the simple protocol only.
+ * Opens a session for logical replication, which lives as long as the scope. It takes replication commands by the simple
+ * protocol. It could also take SQL, but should not: PostgreSQL 18 decodes changes with what queries have left in the
+ * caches of the process, and may then miss a type that was made since ("cache lookup failed for type").
  */
 export const openReplication = (config: ResolvedConfig): Effect.Effect<Session, PgError.PgError, Scope.Scope> =>
   connect({ ...config, startupParameters: new Map([...config.startupParameters, ["replication", "database"]]) })
@@ -66,10 +67,9 @@ export const slotQuery = (name: string): string =>
   `SELECT pg_catalog.to_json(s)::pg_catalog.text AS slot FROM pg_catalog.pg_replication_slots AS s
 WHERE s.slot_name OPERATOR(pg_catalog.=) ${quoteText(name)}`
 
-/** One row with the run-time parameters that matter, as the server has them. */
-export const SETTINGS_QUERY = `SELECT pg_catalog.current_setting('wal_level') AS wal_level,
+/** One row with what matters of the server: its settings, which cluster it belongs to, and how far its log goes. */
+export const SERVER_QUERY = `SELECT pg_catalog.current_setting('wal_level') AS wal_level,
   (SELECT s.setting FROM pg_catalog.pg_settings AS s WHERE s.name OPERATOR(pg_catalog.=) 'wal_sender_timeout') AS timeout,
-  pg_catalog.pg_is_in_recovery()::pg_catalog.text AS standby`
-
-/** One row with systemid, timeline, xlogpos and dbname. */
-export const IDENTIFY_SYSTEM = "IDENTIFY_SYSTEM"
+  (SELECT c.system_identifier::pg_catalog.text FROM pg_catalog.pg_control_system() AS c) AS system,
+  (CASE WHEN pg_catalog.pg_is_in_recovery() THEN pg_catalog.pg_last_wal_replay_lsn()
+    ELSE pg_catalog.pg_current_wal_lsn() END)::pg_catalog.text AS position`
