@@ -20,7 +20,7 @@ import { Acknowledgements } from "./acknowledgements.ts"
 import { Assembler, type Received, type ReceivedChange } from "./assembler.ts"
 import { openStream, type Streaming } from "./connecting.ts"
 import type { Settings } from "./options.ts"
-import { TableReader } from "./tableReader.ts"
+import { TableReader, UnresolvedColumn } from "./tableReader.ts"
 import { StreamTypes } from "./typeLookup.ts"
 
 type Changes = Arr.NonEmptyReadonlyArray<ReceivedChange>
@@ -204,6 +204,7 @@ export class Consumer {
   /** Ends the connection after bytes that the protocol does not allow. What cannot be read is an error of its own. */
   private broken(failure: unknown): Effect.Effect<never, PgError.PgError> {
     if (PgError.isPgError(failure)) return Effect.fail(failure)
+    if (failure instanceof UnresolvedColumn) return Effect.fail(failure.error)
     if (!(failure instanceof ProtocolViolation) && !(failure instanceof UnresolvedType)) return Effect.die(failure)
     const error = violation(failure)
     this.streaming?.session.die(error)

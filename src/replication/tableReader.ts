@@ -129,8 +129,8 @@ export class TableReader {
     try {
       return read(bytes, starts[index]!, ends[index]!)
     } catch (thrown) {
-      if (thrown instanceof UnresolvedType) throw thrown
-      throw this.undecodable(index, thrown)
+      const error = this.undecodable(index, thrown)
+      throw thrown instanceof UnresolvedType ? new UnresolvedColumn(thrown, error) : error
     }
   }
 
@@ -145,6 +145,16 @@ export class TableReader {
       sql: this.sql,
       hint: thrown instanceof NoBinaryForm ? HINT : undefined
     })
+  }
+}
+
+/** A value of a type that has to be looked up, and the error if that does not help. */
+export class UnresolvedColumn extends UnresolvedType {
+  readonly error: PgError.DecodeError
+
+  constructor({ isOutdated, message, oids }: UnresolvedType, error: PgError.DecodeError) {
+    super(message, oids, { isOutdated })
+    this.error = error
   }
 }
 

@@ -5,8 +5,8 @@ import * as Fiber from "effect/Fiber"
 import * as Stream from "effect/Stream"
 import * as PgConnection from "../../src/PgConnection.ts"
 import * as PgReplication from "../../src/PgReplication.ts"
-import { assertHealthy, eventually, refusalOf, valueOf } from "../support/live.ts"
-import { isActive, published, Source, sourceServer, taken } from "./source.ts"
+import { assertHealthy, eventually, valueOf } from "../support/live.ts"
+import { isActive, published, Source, sourceServer } from "./source.ts"
 
 /** The server process that serves a slot, once there is one. */
 const walsenderOf = (pg: PgConnection.Queryable, slot: string) =>
@@ -57,26 +57,27 @@ layer(Source.layer, { excludeTestServices: true })("a replication stream", (it) 
   it.effect("goes on within a large transaction that the loss of its connection has interrupted", () =>
     Effect.gen(function* () {
       const { name, options, pg } = yield* published("CREATE TABLE $.t (id int PRIMARY KEY, filler text)")
-      yield* pg.execute(`INSERT INTO ${name}.t SELECT i, repeat('x', 500) FROM generate_series(1, 30000) AS i`)
+      yield* pg.execute(`INSERT INTO ${name}.t SELECT i, repeat('x', 500) FROM generate_series(1, 60000) AS i`)
       yield* pg.execute(`INSERT INTO ${name}.t VALUES (0)`)
       const seen: Array<unknown> = []
-      let kills = 0
+      const killed = new Set<unknown>()
       yield* PgReplication.stream({ ...options, bufferBytes: 100_000 }).pipe(
         Stream.take(2),
         Stream.runForEach((transaction) =>
           Stream.runForEach(transaction.changes, (change) =>
             Effect.gen(function* () {
               seen.push(change._tag === "Insert" ? change.row["id"] : change._tag)
-              if (seen.length !== 5_000 && seen.length !== 15_000) return
+              if (seen.length % 5_000 !== 0 || (yield* isActive(pg, name)) !== true) return
               const pid = yield* walsenderOf(pg, name)
-              yield* pg.execute("SELECT pg_terminate_backend($1)", [pid])
-              kills++
+              if (killed.size < 3) yield* pg.execute("SELECT pg_terminate_backend($1)", [pid])
+              killed.add(pid)
             })
           )
         )
       )
-      assert.strictEqual(kills, 2)
-      assert.deepStrictEqual(seen, [...Array.from({ length: 30_000 }, (_, index) => index + 1), 0])
+      // What the sockets held when a process was killed is read all the same, and need not come again.
+      assert.isAtLeast(killed.size, 2)
+      assert.deepStrictEqual(seen, [...Array.from({ length: 60_000 }, (_, index) => index + 1), 0])
     })
   )
 
@@ -187,18 +188,11 @@ layer(Source.layer, { excludeTestServices: true })("a replication stream", (it) 
           yield* end
           return [acknowledged, yield* Effect.flip(Fiber.join(reading))] as const
         })
-      const kill = Effect.flatMap(walsenderOf(pg, name), (pid) => pg.execute("SELECT pg_terminate_backend($1)", [pid]))
+      // The script goes on as soon as the process has ended, and before the stream connects again.
+      const kill = `SELECT pg_terminate_backend(active_pid, 5000) FROM pg_replication_slots WHERE slot_name = '${name}'`
       const [acknowledged, moved] = yield* lossAfter(
-        Effect.gen(function* () {
-          yield* kill
-          yield* Effect.retry(
-            Effect.andThen(
-              pg.execute(`INSERT INTO ${name}.t VALUES (1000)`),
-              pg.execute("SELECT pg_replication_slot_advance($1, pg_current_wal_insert_lsn())", [name])
-            ),
-            { times: 3 }
-          )
-        })
+        pg.executeScript(`${kill}; SELECT pg_switch_wal();
+          SELECT pg_replication_slot_advance('${name}', pg_current_wal_flush_lsn())`)
       )
       assert.isTrue(moved._tag === "ReplicationSlotLostError")
       if (moved._tag !== "ReplicationSlotLostError" || !("loss" in moved)) return
@@ -207,12 +201,7 @@ layer(Source.layer, { excludeTestServices: true })("a replication stream", (it) 
       assert.include(moved.message, `the replication slot "${name}" cannot be continued`)
       assert.isString(acknowledged)
 
-      const [, missing] = yield* lossAfter(
-        Effect.gen(function* () {
-          yield* kill
-          yield* Effect.retry(pg.execute("SELECT pg_drop_replication_slot($1)", [name]), { times: 50 })
-        })
-      )
+      const [, missing] = yield* lossAfter(pg.executeScript(`${kill}; SELECT pg_drop_replication_slot('${name}')`))
       assert.strictEqual("loss" in missing ? missing.loss : undefined, "missing")
       yield* assertHealthy(pg)
     })
