@@ -6,6 +6,7 @@ import * as Stream from "effect/Stream"
 import * as PgConnection from "../../src/PgConnection.ts"
 import * as PgReplication from "../../src/PgReplication.ts"
 import { assertHealthy, eventually, valueOf } from "../support/live.ts"
+import { proxyTo } from "../support/proxy.ts"
 import { isActive, published, Source, sourceServer } from "./source.ts"
 
 /** The server process that serves a slot, once there is one. */
@@ -32,7 +33,7 @@ layer(Source.layer, { excludeTestServices: true })("a replication stream", (it) 
             seen.push(...changes.map((change) => (change._tag === "Insert" ? change.row["id"] : change._tag)))
           )
         ),
-        Effect.forkChild
+        Effect.forkScoped
       )
       for (let id = 1; id <= 20; id++) {
         yield* pg.execute(`INSERT INTO ${name}.t VALUES ($1)`, [id])
@@ -130,7 +131,7 @@ layer(Source.layer, { excludeTestServices: true })("a replication stream", (it) 
       )
       assert.strictEqual(yield* Effect.flip(once), "no")
       assert.strictEqual(yield* isActive(pg, name), false)
-      const again = yield* Effect.forkChild(once)
+      const again = yield* Effect.forkScoped(once)
       yield* eventually(
         Effect.sync(() => handled.length),
         4
@@ -147,7 +148,7 @@ layer(Source.layer, { excludeTestServices: true })("a replication stream", (it) 
     () =>
       Effect.gen(function* () {
         const { name, options, pg } = yield* published("CREATE TABLE $.t (id int PRIMARY KEY, filler text)")
-        const idle = yield* Effect.forkChild(Stream.runDrain(PgReplication.stream(options)))
+        const idle = yield* Effect.forkScoped(Stream.runDrain(PgReplication.stream(options)))
         yield* walsenderOf(pg, name)
         let start = performance.now()
         yield* Fiber.interrupt(idle)
@@ -161,7 +162,7 @@ layer(Source.layer, { excludeTestServices: true })("a replication stream", (it) 
           Stream.runForEach(({ changes }) =>
             Stream.runForEach(changes, () => Effect.andThen(Deferred.succeed(begun, undefined), Effect.never))
           ),
-          Effect.forkChild
+          Effect.forkScoped
         )
         yield* Deferred.await(begun)
         start = performance.now()
@@ -176,23 +177,32 @@ layer(Source.layer, { excludeTestServices: true })("a replication stream", (it) 
   it.effect("says when its slot is gone, was invalidated or was moved, and from where on changes may be lost", () =>
     Effect.gen(function* () {
       const { name, options, pg } = yield* published("CREATE TABLE $.t (id int PRIMARY KEY)")
-      const lossAfter = (end: Effect.Effect<unknown, unknown>) =>
+      const proxy = yield* proxyTo((yield* Source).server)
+      let isDown = false
+      proxy.onMessage = (link, { type }) => {
+        if (isDown && type === "startup") link.destroy()
+      }
+      const connection = { ...options.connection, host: proxy.host, port: proxy.port }
+      /** How a stream fails if that is done to its slot while it is not connected. */
+      const lossAfter = (change: string) =>
         Effect.gen(function* () {
           const first = yield* Deferred.make<string>()
-          const reading = yield* PgReplication.run(options, (transaction) =>
+          const reading = yield* PgReplication.run({ ...options, connection }, (transaction) =>
             Effect.flatMap(transaction.endLsn, (end) => Deferred.succeed(first, end))
-          ).pipe(Effect.forkChild)
+          ).pipe(Effect.forkScoped)
           yield* pg.execute(`INSERT INTO ${name}.t VALUES ((SELECT count(*) FROM ${name}.t))`)
           const acknowledged = yield* Deferred.await(first)
-          yield* Effect.sleep(200)
-          yield* end
+          isDown = true
+          yield* pg.execute("SELECT pg_terminate_backend($1)", [yield* walsenderOf(pg, name)])
+          yield* eventually(isActive(pg, name), false)
+          yield* pg.executeScript(`INSERT INTO ${name}.t VALUES ((SELECT count(*) FROM ${name}.t))`)
+          yield* pg.execute("SELECT pg_switch_wal()")
+          yield* pg.execute(change)
+          isDown = false
           return [acknowledged, yield* Effect.flip(Fiber.join(reading))] as const
         })
-      // The script goes on as soon as the process has ended, and before the stream connects again.
-      const kill = `SELECT pg_terminate_backend(active_pid, 5000) FROM pg_replication_slots WHERE slot_name = '${name}'`
       const [acknowledged, moved] = yield* lossAfter(
-        pg.executeScript(`${kill}; SELECT pg_switch_wal();
-          SELECT pg_replication_slot_advance('${name}', pg_current_wal_flush_lsn())`)
+        `SELECT pg_replication_slot_advance('${name}', pg_current_wal_flush_lsn())`
       )
       assert.isTrue(moved._tag === "ReplicationSlotLostError")
       if (moved._tag !== "ReplicationSlotLostError" || !("loss" in moved)) return
@@ -201,7 +211,7 @@ layer(Source.layer, { excludeTestServices: true })("a replication stream", (it) 
       assert.include(moved.message, `the replication slot "${name}" cannot be continued`)
       assert.isString(acknowledged)
 
-      const [, missing] = yield* lossAfter(pg.executeScript(`${kill}; SELECT pg_drop_replication_slot('${name}')`))
+      const [, missing] = yield* lossAfter(`SELECT pg_drop_replication_slot('${name}')`)
       assert.strictEqual("loss" in missing ? missing.loss : undefined, "missing")
       yield* assertHealthy(pg)
     })

@@ -46,7 +46,7 @@ layer(Source.layer, { excludeTestServices: true })("the snapshot of a slot", (it
           ])
         }
         yield* writer.execute("SELECT pg_logical_emit_message(true, 'end', '')")
-      }).pipe(Effect.forkChild)
+      }).pipe(Effect.forkScoped)
       const copy = new Map<unknown, unknown>()
       const tags: Array<string> = []
       let isOver = false

@@ -69,22 +69,25 @@ const ddl = (round: number): string | undefined => {
   return undefined
 }
 
-/** Writes until there are so many changes, whatever becomes of the server. Returns how many there were. */
-const write = (source: SourceServer): Effect.Effect<number> =>
+interface Progress {
+  changes: number
+}
+
+/** Writes until there are so many changes, whatever becomes of the server. */
+const write = (source: SourceServer, progress: Progress): Effect.Effect<void> =>
   Effect.gen(function* () {
     const next = { id: 1 }
-    let changes = 0
     let round = 0
     const session = Effect.scoped(
       Effect.gen(function* () {
         const pg = yield* PgConnection.make(source.settings)
-        while (changes < CHANGES) {
+        while (progress.changes < CHANGES) {
           round++
           const change = ddl(round)
           if (change !== undefined) yield* Effect.ignore(pg.execute(change))
           const results = yield* pg.executeScript(mixed(next, round))
           if (results.at(-1)?.command === "COMMIT") {
-            changes += results.reduce(
+            progress.changes += results.reduce(
               (sum, { command, rowCount }) => sum + (/^(INSERT|UPDATE|DELETE)/.test(command) ? rowCount : 0),
               0
             )
@@ -94,7 +97,6 @@ const write = (source: SourceServer): Effect.Effect<number> =>
       })
     )
     yield* Effect.retry(session, { while: () => Effect.as(Effect.sleep(100), true) }).pipe(Effect.orDie)
-    return changes
   })
 
 type Copied = Readonly<Record<string, unknown>>
@@ -246,8 +248,9 @@ layer(TestDatabase.layer, { excludeTestServices: true })("copies of tables that 
           }
         })
 
-        const readers = yield* Effect.forkChild(Effect.all([inMemory, inDatabase], { concurrency: 2, discard: true }))
-        const writer = yield* Effect.forkChild(write(source))
+        const readers = yield* Effect.forkScoped(Effect.all([inMemory, inDatabase], { concurrency: 2, discard: true }))
+        const progress: Progress = { changes: 0 }
+        const writer = yield* Effect.forkScoped(write(source, progress))
         let kills = 0
         const kill = Effect.scoped(
           Effect.gen(function* () {
@@ -261,6 +264,9 @@ layer(TestDatabase.layer, { excludeTestServices: true })("copies of tables that 
         for (const mode of [...downs, undefined]) {
           const before = kills
           while (kills < before + KILLS / 3) {
+            // The losses are spread over the whole time.
+            const due = (kills / KILLS) * CHANGES
+            yield* until(() => progress.changes >= due)
             yield* Effect.sleep(50 + random(400))
             yield* Effect.ignore(kill)
           }
@@ -268,8 +274,9 @@ layer(TestDatabase.layer, { excludeTestServices: true })("copies of tables that 
           yield* Effect.promise(() => server.shutDown(mode))
           yield* Effect.promise(() => server.startAgain())
         }
-        const changes = yield* Fiber.join(writer)
+        yield* Fiber.join(writer)
         yield* Fiber.join(readers)
+        const { changes } = progress
 
         assert.strictEqual(repeated, 0)
         assert.isAtLeast(kills, KILLS)
