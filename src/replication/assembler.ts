@@ -17,8 +17,8 @@ import type {
   RelationMessage,
   TruncateMessage,
   UpdateMessage
-} from "../wire/replication/logicalMessage.ts"
-import { PgoutputDecoder } from "../wire/replication/pgoutput.ts"
+} from "../wire/copyData/logicalMessage.ts"
+import { PgoutputDecoder } from "../wire/copyData/pgoutput.ts"
 import type { Acknowledgements, Entry } from "./acknowledgements.ts"
 import type { Change, Relation } from "./change.ts"
 import type { TableReader } from "./tableReader.ts"

@@ -9,7 +9,7 @@ import { readText } from "../codec/text.ts"
 import * as PgError from "../PgError.ts"
 import { Format } from "../wire/backendMessage.ts"
 import { ProtocolViolation, reasonOfThrown, Undecodable, Unencodable, UnresolvedType } from "../wire/failure.ts"
-import { type RelationMessage, type Tuple, TupleKind } from "../wire/replication/logicalMessage.ts"
+import { type RelationMessage, type Tuple, TupleKind } from "../wire/copyData/logicalMessage.ts"
 import type { Relation } from "./change.ts"
 
 /** A row, and the properties of the columns that it does not have because they were not changed. */

@@ -2,8 +2,8 @@ import { assert, describe, it } from "@effect/vitest"
 import * as Arbitrary from "effect/Arbitrary"
 import { Buffer } from "node:buffer"
 import { ProtocolViolation } from "../../../src/wire/failure.ts"
-import type { LogicalMessage, Tuple } from "../../../src/wire/replication/logicalMessage.ts"
-import { PgoutputDecoder } from "../../../src/wire/replication/pgoutput.ts"
+import type { LogicalMessage, Tuple } from "../../../src/wire/copyData/logicalMessage.ts"
+import { PgoutputDecoder } from "../../../src/wire/copyData/pgoutput.ts"
 import { bytes, hex, int } from "../frames.ts"
 
 /** A tuple as a list: null, "unchanged", or the format and the hex of the value. */

@@ -2,7 +2,7 @@ import { assert, describe, it } from "@effect/vitest"
 import { Buffer } from "node:buffer"
 import { ByteWriter } from "../../../src/wire/byteWriter.ts"
 import { ProtocolViolation } from "../../../src/wire/failure.ts"
-import { readReplicationData, writeStatus } from "../../../src/wire/replication/copyBoth.ts"
+import { readReplicationData, writeStatus } from "../../../src/wire/copyData/copyBoth.ts"
 import { bytes, hex } from "../frames.ts"
 
 const read = (message: Uint8Array) => {
