@@ -213,16 +213,17 @@ export class Consumer {
 
   // ------------------------------------------------------------------------------------------------- transactions
 
+  private readonly isReady = (): boolean => this.assembler.ready !== undefined
+
   /** Waits for the next transaction. The one before it, if it is still being received, is given up. */
   readonly next: Effect.Effect<Received, PgError.PgError> = Effect.suspend(() => {
-    const { assembler, turn } = this
+    const { assembler, isReady, turn } = this
     return turn.withPermit(
       Effect.suspend(() => {
         if (this.current !== undefined && !this.current.isWhole) {
           this.current.isAbandoned = true
           this.current.pending = []
         }
-        const isReady = (): boolean => assembler.ready !== undefined
         return Effect.flatMap(this.advance(isReady, isReady), () => {
           const { ready } = assembler
           assembler.ready = undefined

@@ -5,7 +5,7 @@
  * reader has taken the last row does a slot with the real name take its place. So a slot of that name says that the copy
  * is complete, and after a crash in the middle of the copy the next run begins anew.
  */
-import * as Arr from "effect/Array"
+import type * as Arr from "effect/Array"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Scope from "effect/Scope"

@@ -111,7 +111,7 @@ layer(Source.layer, { excludeTestServices: true })("the start of a replication s
         [{ ...good, connection: { hots: "a" } }, "hots"]
       ]
       for (const [options, reason] of wrong) {
-        const error = yield* begun(Object.assign({ ...good }, ...[{ connection: undefined }, options]))
+        const error = yield* begun(Object.assign({ ...good }, options))
         assert.strictEqual(error._tag, "InvalidConfigError")
         assert.include(error.message, reason)
       }

@@ -33,15 +33,14 @@ layer(Source.layer, { excludeTestServices: true })("the snapshot of a slot", (it
       yield* pg.execute(`INSERT INTO ${name}.t SELECT i, 0 FROM generate_series(1, 5000) AS i`)
       yield* pg.execute(`INSERT INTO ${name}.u VALUES (1)`)
       const writer = yield* sourceConnection
-      let isWriting = true
-      let writes = 0
+      const state = { isWriting: true, writes: 0 }
       const writing = yield* Effect.gen(function* () {
-        while (isWriting) {
-          writes++
-          const id = 5_000 + writes
+        while (state.isWriting) {
+          state.writes++
+          const id = 5_000 + state.writes
           yield* writer.batch([
             { sql: `INSERT INTO ${name}.t VALUES ($1, 0)`, params: [id] },
-            { sql: `UPDATE ${name}.t SET n = n + 1 WHERE id = $1`, params: [1 + (writes % 5_000)] },
+            { sql: `UPDATE ${name}.t SET n = n + 1 WHERE id = $1`, params: [1 + (state.writes % 5_000)] },
             { sql: `DELETE FROM ${name}.t WHERE id = $1`, params: [id - 20] }
           ])
         }
@@ -60,14 +59,14 @@ layer(Source.layer, { excludeTestServices: true })("the snapshot of a slot", (it
             if (tags.at(-1) !== event._tag) tags.push(event._tag)
             if (event._tag === "SnapshotRows" && event.table === `${name}.t`) event.rows.forEach(insert)
             if (event._tag !== "Transaction") return
-            if (copy.size > 5_200) isWriting = false
+            if (copy.size > 5_200) state.isWriting = false
             for (const change of yield* event.allChanges) {
               if (change._tag === "Message") isOver = true
               if (change._tag === "Insert") insert(change.row)
               if (change._tag === "Update") copy.set(change.row["id"], change.row["n"])
               if (change._tag === "Delete") assert.isTrue(copy.delete(change.key["id"]))
             }
-            if (writes > 300) isWriting = false
+            if (state.writes > 300) state.isWriting = false
             yield* event.acknowledge
           })
         ),

@@ -202,7 +202,7 @@ layer(TestDatabase.layer, { excludeTestServices: true })("copies of tables that 
         const target = yield* Effect.flatMap(liveSettings({ maxConnections: 4 }), PgPool.make)
         yield* target.executeScript(`CREATE TABLE copy (name text, id int, row jsonb NOT NULL, PRIMARY KEY (name, id));
           CREATE TABLE handled (lsn text PRIMARY KEY)`)
-        let isOver = false
+        const state = { isOver: false, kills: 0 }
         let deliveries = 0
         const once = PgReplication.exactlyOnce(
           target,
@@ -213,18 +213,18 @@ layer(TestDatabase.layer, { excludeTestServices: true })("copies of tables that 
               const changes = yield* transaction.allChanges
               const statements = changes.flatMap(statementOf)
               for (let at = 0; at < statements.length; at += 500) yield* target.batch(statements.slice(at, at + 500))
-              if (changes.some(isEnd)) isOver = true
+              if (changes.some(isEnd)) state.isOver = true
             })
         )
         let runs = 0
         const inDatabase = Effect.gen(function* () {
-          while (!isOver) {
+          while (!state.isOver) {
             runs++
             const limit = 20 + random(200)
             // The last one of each run is not acknowledged, so that it comes again.
             const run = PgReplication.stream({ ...optionsOf("once"), waitForSlot: true }).pipe(
               Stream.take(limit),
-              Stream.takeUntil(() => isOver),
+              Stream.takeUntil(() => state.isOver),
               Stream.runForEachArray((transactions) =>
                 Effect.forEach(transactions, (transaction) =>
                   Effect.andThen(
@@ -236,7 +236,7 @@ layer(TestDatabase.layer, { excludeTestServices: true })("copies of tables that 
                   )
                 )
               ),
-              Effect.raceFirst(until(() => isOver))
+              Effect.raceFirst(until(() => state.isOver))
             )
             yield* Effect.catch(run, (error: PgError.PgError) =>
               error._tag === "ConnectError" ||
@@ -251,21 +251,20 @@ layer(TestDatabase.layer, { excludeTestServices: true })("copies of tables that 
         const readers = yield* Effect.forkScoped(Effect.all([inMemory, inDatabase], { concurrency: 2, discard: true }))
         const progress: Progress = { changes: 0 }
         const writer = yield* Effect.forkScoped(write(source, progress))
-        let kills = 0
         const kill = Effect.scoped(
           Effect.gen(function* () {
             const pg = yield* PgConnection.make(settings)
             const killed = yield* pg.fetch(`SELECT pg_terminate_backend(pid) FROM pg_stat_activity
               WHERE backend_type = 'walsender' ORDER BY random() LIMIT 1`)
-            kills += killed.length
+            state.kills += killed.length
           })
         )
         const downs = ["fast", "immediate"] as const
         for (const mode of [...downs, undefined]) {
-          const before = kills
-          while (kills < before + KILLS / 3) {
+          const enough = state.kills + KILLS / 3
+          while (state.kills < enough) {
             // The losses are spread over the whole time.
-            const due = (kills / KILLS) * CHANGES
+            const due = (state.kills / KILLS) * CHANGES
             yield* until(() => progress.changes >= due)
             yield* Effect.sleep(50 + random(400))
             yield* Effect.ignore(kill)
@@ -279,7 +278,7 @@ layer(TestDatabase.layer, { excludeTestServices: true })("copies of tables that 
         const { changes } = progress
 
         assert.strictEqual(repeated, 0)
-        assert.isAtLeast(kills, KILLS)
+        assert.isAtLeast(state.kills, KILLS)
         assert.isAtLeast(changes, CHANGES)
         const pg = yield* PgConnection.make(settings)
         for (const table of TABLES) {
@@ -299,7 +298,7 @@ layer(TestDatabase.layer, { excludeTestServices: true })("copies of tables that 
         }
         const [handled] = yield* target.fetchTuples("SELECT count(*)::int FROM handled")
         yield* Effect.logInfo(
-          `${changes} changes, ${kills} kills, 2 restarts, ${runs} runs, ${commits.size} transactions; ` +
+          `${changes} changes, ${state.kills} kills, 2 restarts, ${runs} runs, ${commits.size} transactions; ` +
             `exactly once: ${String(handled?.[0])} handled of ${deliveries} deliveries`
         )
       }).pipe(Effect.scoped),

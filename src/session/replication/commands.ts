@@ -1,5 +1,5 @@
 /** Opens replication sessions, and makes the texts of the commands that they understand. */
-import * as Effect from "effect/Effect"
+import type * as Effect from "effect/Effect"
 import type * as Scope from "effect/Scope"
 import type { ResolvedConfig } from "../../PgConfig.ts"
 import type * as PgError from "../../PgError.ts"
