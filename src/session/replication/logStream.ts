@@ -55,6 +55,9 @@ export interface LogStreamOptions {
 /** An acknowledgement is reported no later than this, together with those that follow it. */
 const REPORT_SOON_MILLIS = 100
 
+/** How often the client looks whether the server is silent, in the time after which it counts as lost. */
+const LOOKS = 4
+
 /** Microseconds from 1970 to 2000. */
 const EPOCH_MICROS = 946_684_800_000_000n
 
@@ -118,7 +121,7 @@ export class LogStream extends CopyExchange {
 
   private begin(): void {
     const { silenceMillis, statusMillis } = this.options
-    const step = silenceMillis === 0 ? statusMillis : Math.min(statusMillis, silenceMillis / 2)
+    const step = silenceMillis === 0 ? statusMillis : Math.min(statusMillis, silenceMillis / LOOKS)
     this.timer = setInterval(this.tick, Math.max(step, 1))
     if (this.abandoned) this.end()
     else this.resume(Exit.succeed(this))
