@@ -21,6 +21,7 @@ import type {
 import { PgoutputDecoder } from "../wire/copyData/pgoutput.ts"
 import type { Acknowledgements, Entry } from "./acknowledgements.ts"
 import type { Change, Relation } from "./change.ts"
+import { ForeignValues } from "./foreignValues.ts"
 import type { TableReader } from "./tableReader.ts"
 
 /** A transaction of up to so many changes and bytes is handed over as a whole. */
@@ -72,14 +73,21 @@ export class Assembler {
   private readonly readers = new Map<number, TableReader | undefined>()
   private readonly makeReader: MakeReader
   private readonly acknowledgements: Acknowledgements
+  private readonly foreign: ForeignValues
   private open: Open | undefined
   /** A transaction that was handed over, and of which the rest comes again after a reconnection. */
   private interrupted: Open | undefined
   /** Whether the transaction that comes is left out. */
   private isSkipping = false
 
-  constructor(makeReader: MakeReader, acknowledgements: Acknowledgements, floor: bigint) {
+  constructor(
+    makeReader: MakeReader,
+    acknowledgements: Acknowledgements,
+    floor: bigint,
+    foreign = new ForeignValues()
+  ) {
     this.makeReader = makeReader
+    this.foreign = foreign
     this.acknowledgements = acknowledgements
     this.floor = floor
   }
@@ -112,7 +120,7 @@ export class Assembler {
     if (this.isBetween) this.acknowledgements.caughtUp(lsn)
   }
 
-  /** Takes a message. If it throws `UnresolvedType`, it has done nothing and can be called again with the message. */
+  /** Takes a message. If it throws `UnresolvedType` or `MissingTexts`, it has done nothing and can be called again. */
   take(bytes: Buffer, sentAt: bigint): void {
     const message = this.decoder.decode(bytes, 0, bytes.length)
     switch (message._tag) {
@@ -188,6 +196,9 @@ export class Assembler {
     const { received } = open
     if (open.seen >= open.known && !received.isAbandoned) {
       const change = this.changeOf(message)
+      // A value without a codec needs its text from the server.
+      this.foreign.check()
+      this.foreign.clear()
       if (change !== undefined) {
         received.pending.push(change)
         open.bytes += bytes

@@ -18,6 +18,7 @@ import { ProtocolViolation, UnresolvedType } from "../wire/failure.ts"
 import type { RelationMessage } from "../wire/copyData/logicalMessage.ts"
 import { Acknowledgements } from "./acknowledgements.ts"
 import { Assembler, type Received, type ReceivedChange } from "./assembler.ts"
+import { ForeignValues, MissingTexts } from "./foreignValues.ts"
 import { openStream, type Streaming } from "./connecting.ts"
 import type { Settings } from "./options.ts"
 import { TableReader, UnresolvedColumn } from "./tableReader.ts"
@@ -34,6 +35,7 @@ const MAX_LOOKUPS = 3
 export class Consumer {
   readonly settings: Settings
   readonly acknowledgements: Acknowledgements
+  private readonly foreign = new ForeignValues()
   private readonly assembler: Assembler
   private readonly types: StreamTypes
   private streaming: Streaming | undefined
@@ -52,7 +54,7 @@ export class Consumer {
     this.types = new StreamTypes(settings.config)
     this.sql = `START_REPLICATION SLOT "${settings.slot}" LOGICAL`
     this.acknowledgements = new Acknowledgements(settings.after ?? 0n, () => this.streaming?.log.acknowledged())
-    this.assembler = new Assembler(this.makeReader, this.acknowledgements, settings.after ?? 0n)
+    this.assembler = new Assembler(this.makeReader, this.acknowledgements, settings.after ?? 0n, this.foreign)
   }
 
   /** Connects, and reads until the scope closes. */
@@ -60,7 +62,7 @@ export class Consumer {
     return Effect.uninterruptibleMask((restore) =>
       Effect.gen(function* () {
         const consumer = new Consumer(settings)
-        yield* Effect.addFinalizer(() => consumer.disconnect)
+        yield* Effect.addFinalizer(() => Effect.andThen(consumer.disconnect, consumer.types.close))
         yield* restore(consumer.connectFirst)
         return consumer
       })
@@ -155,7 +157,7 @@ export class Consumer {
     }
     const unknown = types.types.unknownAmong(message.columns.map(({ typeOid }) => typeOid))
     if (unknown.length > 0) throw new UnresolvedType("its type is not known yet", unknown, { isOutdated: false })
-    return new TableReader(message, types.types, types.names, sql)
+    return new TableReader(message, types.types, types.names, sql, this.foreign)
   }
 
   /** Takes messages until `isEnough`, or until those that have come are used up and `isSome`. */
@@ -178,9 +180,28 @@ export class Consumer {
         if (failure instanceof UnresolvedType && this.lookups < MAX_LOOKUPS) {
           return Effect.andThen(this.lookUp(failure), this.advance(isEnough, isSome))
         }
+        if (failure instanceof MissingTexts) {
+          return Effect.andThen(this.learnTexts(failure), this.advance(isEnough, isSome))
+        }
         return this.broken(failure)
       }
     })
+  }
+
+  private learnTexts({ values }: MissingTexts): Effect.Effect<void, PgError.PgError> {
+    return Effect.map(this.whileTransient(this.types.textsOf(values)), (texts) => this.foreign.learn(values, texts))
+  }
+
+  /** Tries again for some time if the connection for it is lost. */
+  private whileTransient<A>(
+    effect: Effect.Effect<A, PgError.PgError>,
+    failures = 1
+  ): Effect.Effect<A, PgError.PgError> {
+    return Effect.catchIf(effect, isTransient, (error) =>
+      failures > MAX_FAILED_LOOKUPS
+        ? Effect.fail(error)
+        : Effect.andThen(passed(reconnectDelay(failures)), this.whileTransient(effect, failures + 1))
+    )
   }
 
   private lookups = 0
@@ -189,14 +210,8 @@ export class Consumer {
     this.lookups++
     const { assembler, types } = this
     const wanted = isOutdated ? [...new Set([...oids, ...assembler.typeOids])] : oids
-    const attempt = (failures: number): Effect.Effect<void, PgError.PgError> =>
-      Effect.catchIf(types.lookUp(wanted, isOutdated), isTransient, (error) =>
-        failures > MAX_FAILED_LOOKUPS
-          ? Effect.fail(error)
-          : Effect.andThen(passed(reconnectDelay(failures)), attempt(failures + 1))
-      )
     return Effect.andThen(
-      attempt(1),
+      this.whileTransient(types.lookUp(wanted, isOutdated)),
       Effect.sync(() => assembler.readAnew(types.types))
     )
   }

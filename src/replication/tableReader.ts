@@ -11,6 +11,7 @@ import { Format } from "../wire/backendMessage.ts"
 import { ProtocolViolation, reasonOfThrown, Undecodable, Unencodable, UnresolvedType } from "../wire/failure.ts"
 import { type RelationMessage, type Tuple, TupleKind } from "../wire/copyData/logicalMessage.ts"
 import type { Relation } from "./change.ts"
+import { ForeignValues } from "./foreignValues.ts"
 
 /** A row, and the properties of the columns that it does not have because they were not changed. */
 export interface ReadRow {
@@ -41,8 +42,15 @@ export class TableReader {
   private readonly sql: string
   private readonly message: RelationMessage
   private readonly names: ColumnNames
+  private readonly foreign: ForeignValues
 
-  constructor(message: RelationMessage, types: DatabaseTypes, names: ColumnNames, sql: string) {
+  constructor(
+    message: RelationMessage,
+    types: DatabaseTypes,
+    names: ColumnNames,
+    sql: string,
+    foreign = new ForeignValues()
+  ) {
     const { identity, name, oid, schema } = message
     const properties = propertiesOf(message, names)
     const columns = message.columns.map((column, index) => ({ ...column, property: properties[index]! }))
@@ -52,9 +60,10 @@ export class TableReader {
     this.types = types
     this.names = names
     this.sql = sql
+    this.foreign = foreign
     this.columns = columns.map(({ isKey, property, typeOid }) => {
       const codec = types.codec(typeOid)
-      return { property, isKey, readBinary: binaryReader(codec, types.typeName(typeOid)), readText: textReader(codec) }
+      return { property, isKey, readBinary: binaryReader(codec, typeOid, foreign), readText: textReader(codec) }
     })
     this.blank = Object.fromEntries(properties.map((property) => [property, null]))
     const keys = columns.filter(({ isKey }) => isKey)
@@ -77,7 +86,7 @@ export class TableReader {
 
   /** The reader of the same table with other types. */
   with(types: DatabaseTypes): TableReader {
-    return new TableReader(this.message, types, this.names, this.sql)
+    return new TableReader(this.message, types, this.names, this.sql, this.foreign)
   }
 
   get knownTypes(): DatabaseTypes {
@@ -142,8 +151,7 @@ export class TableReader {
       column: `${this.table}.${name}`,
       type: this.types.typeName(typeOid),
       reason: isOurs ? thrown.message : reasonOfThrown(thrown),
-      sql: this.sql,
-      hint: thrown instanceof NoBinaryForm ? HINT : undefined
+      sql: this.sql
     })
   }
 }
@@ -172,16 +180,12 @@ const propertiesOf = ({ columns }: RelationMessage, names: ColumnNames): Readonl
   })
 }
 
-class NoBinaryForm extends Undecodable {}
-
-const HINT =
-  "Give a codec for the type in the setting types (PgTypes has some for extensions), or leave the column out of the " +
-  "publication with a column list."
-
-const binaryReader = (codec: Codec | undefined, type: string): Read => {
+/** The server sends the binary form of every type that has one, also if only it can read that. */
+const binaryReader = (codec: Codec | undefined, oid: number, foreign: ForeignValues): Read => {
   if (codec !== undefined && codec.resultFormat !== Format.text) return codec.read
-  return () => {
-    throw new NoBinaryForm(`the server sends ${type} in its binary form, which only a codec for it can read`)
+  return (bytes, start, end) => {
+    const text = foreign.read(oid, bytes, start, end)
+    return codec === undefined || text === "" ? text : ofText(codec, text)
   }
 }
 

@@ -176,6 +176,31 @@ layer(Source.layer, { excludeTestServices: true })("PgReplication.stream", (it) 
     }).pipe(Effect.scoped)
   )
 
+  it.effect("reads values without a codec as texts, alone, in arrays and in rows of any number", () =>
+    Effect.gen(function* () {
+      const { name, options, pg } = yield* published(`
+        CREATE EXTENSION IF NOT EXISTS ltree SCHEMA public;
+        CREATE TABLE $.t (id int PRIMARY KEY, path public.ltree, paths public.ltree[])
+      `)
+      yield* pg.execute(`INSERT INTO ${name}.t VALUES (1, 'a.b', '{a,b.c}'), (2, NULL, '{}'), (3, '', NULL)`)
+      const rows = yield* pg.fetch(`SELECT * FROM ${name}.t ORDER BY id`)
+      assert.strictEqual(rows[0]?.["path"], "a.b")
+      yield* pg.execute(`UPDATE ${name}.t SET path = 'c.d' WHERE id = 1`)
+      const [first, second] = yield* taken(PgReplication.stream(options), 2)
+      assert.deepStrictEqual(
+        first?.changes.map((change) => (change._tag === "Insert" ? change.row : {})),
+        rows
+      )
+      assert.deepStrictEqual(second?.changes.map(told), [
+        ["Update", { id: 1 }, { ...rows[0], path: "c.d" }, undefined, []]
+      ])
+      yield* eventually(
+        valueOf(pg, "SELECT count(*)::int FROM pg_stat_activity WHERE backend_type = 'client backend'"),
+        1
+      )
+    })
+  )
+
   it.effect("decodes rows by schemas, and leaves other tables out", () =>
     Effect.gen(function* () {
       const { name, options, pg } = yield* published(`
