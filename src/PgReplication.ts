@@ -105,6 +105,7 @@ export interface PgReplication<T extends Tables = AnyTable> {
    * `InvalidConfigError` if it is no position.
    */
   readonly acknowledge: (lsn: string) => Effect.Effect<void, PgError.PgError>
+  /** Tells up to where everything is acknowledged, and how many transactions are not. */
   readonly progress: Effect.Effect<Progress>
 }
 
