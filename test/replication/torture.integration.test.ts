@@ -220,22 +220,20 @@ layer(TestDatabase.layer, { excludeTestServices: true })("copies of tables that 
         const inDatabase = Effect.gen(function* () {
           while (!state.isOver) {
             runs++
-            const limit = 20 + random(200)
-            // The last one of each run is not acknowledged, so that it comes again.
+            // The last transaction of each run is not acknowledged, and comes again in the next one. A run ends at once with
+            // it, because a server that shuts down waits for what is not acknowledged.
             const run = PgReplication.stream({ ...optionsOf("once"), waitForSlot: true }).pipe(
-              Stream.take(limit),
-              Stream.takeUntil(() => state.isOver),
-              Stream.runForEachArray((transactions) =>
-                Effect.forEach(transactions, (transaction) =>
-                  Effect.andThen(
-                    Effect.tap(
-                      once(transaction),
-                      Effect.sync(() => deliveries++)
-                    ),
-                    random(10) === 0 ? Effect.void : transaction.acknowledge
-                  )
-                )
+              Stream.mapEffect((transaction) =>
+                Effect.gen(function* () {
+                  yield* once(transaction)
+                  deliveries++
+                  if (random(40) === 0) return true
+                  yield* transaction.acknowledge
+                  return state.isOver
+                })
               ),
+              Stream.takeUntil((isLast) => isLast),
+              Stream.runDrain,
               Effect.raceFirst(until(() => state.isOver))
             )
             yield* Effect.catch(run, (error: PgError.PgError) =>
