@@ -1,7 +1,6 @@
 /** Makes, drops and lists replication slots. */
 import * as Effect from "effect/Effect"
 import type * as Scope from "effect/Scope"
-import * as Option from "effect/Option"
 import type { Queryable } from "../connection/queryable/queryable.ts"
 import * as PgConfig from "../PgConfig.ts"
 import * as PgError from "../PgError.ts"
@@ -173,11 +172,3 @@ export const withSnapshot = <A, E, R>(
         { isolation: "repeatable read", access: "read only" }
       )
   )
-
-/** The value of the first column of the first row as a text; undefined if there is none. */
-export const textValue = (
-  queryable: Queryable,
-  sql: string,
-  params: ReadonlyArray<unknown>
-): Effect.Effect<string | undefined, PgError.PgError> =>
-  Effect.map(queryable.fetchValue(sql, params), (value) => textOf(Option.getOrUndefined(value)))
