@@ -13,6 +13,7 @@ const LONG = [
   "test/faults/**/*.test.ts",
   "test/failover/**/*.test.ts",
   "test/reads/**/*.integration.test.ts",
+  "test/replication/**/*.integration.test.ts",
   "test/transactions/programs.integration.test.ts",
   "test/sqlClient/mixedPrograms.integration.test.ts",
   "test/session/statement/cachePrograms.integration.test.ts",

@@ -43,6 +43,7 @@ export const layers: ReadonlyArray<ArchitectureLayer> = [
   { name: "session engine", parts: ["session/engine/"] },
   { name: "session opening", parts: ["session/opening/"] },
   { name: "session exchange", parts: ["session/exchange/"] },
+  { name: "session replication", parts: ["session/replication/"] },
   { name: "session request", parts: ["session/request/"] },
   { name: "session transaction", parts: ["session/transaction/"] },
   { name: "connection", parts: ["connection/", "PgConnection.ts", "PgTransaction.ts", "PgLargeObject.ts"] },
@@ -52,12 +53,14 @@ export const layers: ReadonlyArray<ArchitectureLayer> = [
     name: "ecosystem",
     parts: [
       "migrator/",
+      "replication/",
       "sqlClient/",
       "kysely/",
       "testServer/",
       "pgTest/",
       "PgSqlClient.ts",
       "PgMigrator.ts",
+      "PgReplication.ts",
       "PgKysely.ts",
       "PgTest.ts"
     ]

@@ -3,7 +3,7 @@ import * as Effect from "effect/Effect"
 import type * as Scope from "effect/Scope"
 import type { Buffer } from "node:buffer"
 import * as net from "node:net"
-import { Framer } from "../../support/proxy.ts"
+import { Framer } from "../../../src/pgTest/proxy.ts"
 import * as Say from "../../support/scriptedServer/say.ts"
 
 const VERSION = "server_version\0"

@@ -1,9 +1,9 @@
 import { assert, describe, it } from "@effect/vitest"
 import * as Arbitrary from "effect/Arbitrary"
 import { Buffer } from "node:buffer"
-import { COPY_HEADER, COPY_TRAILER, CopyRowDecoder } from "../../src/wire/copyBinary.ts"
-import { ProtocolViolation } from "../../src/wire/failure.ts"
-import { bytes, hex, int, int16, int32 } from "./frames.ts"
+import { COPY_HEADER, COPY_TRAILER, CopyRowDecoder } from "../../../src/wire/copyData/copyBinary.ts"
+import { ProtocolViolation } from "../../../src/wire/failure.ts"
+import { bytes, hex, int, int16, int32 } from "../frames.ts"
 
 const row = (values: ReadonlyArray<Uint8Array | null>): Buffer =>
   Buffer.concat([

@@ -1,8 +1,8 @@
 /** The types of `PgError.catchTags`: what it takes, and what remains of the errors. */
 import type * as Effect from "effect/Effect"
 import type * as Types from "effect/Types"
-import type { PostgresError } from "./postgresError.ts"
-import type { OpenTag } from "./taggedError.ts"
+import type { PostgresError } from "../postgresError.ts"
+import type { OpenTag } from "../taggedError.ts"
 
 /** The tags of the errors in a union, each of which a handler can name. */
 export type TagsOf<E> = Exclude<Types.Tags<E>, OpenTag>

@@ -3,7 +3,7 @@ import * as Effect from "effect/Effect"
 import { dual } from "effect/Function"
 import * as Option from "effect/Option"
 import { isSqlError, type SqlError } from "effect/sql/SqlError"
-import { isPgError, type PgError } from "./anyError.ts"
+import { isPgError, type PgError } from "../anyError.ts"
 import type { Tagged, TagsOf } from "./tagCases.ts"
 
 /**

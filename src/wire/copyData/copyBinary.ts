@@ -8,9 +8,9 @@
  * A row has the layout of a DataRow's body, and the row readers read both.
  */
 import type { Buffer } from "node:buffer"
-import { Carry } from "./carry.ts"
-import { ProtocolViolation } from "./failure.ts"
-import { MAX_MESSAGE_BYTES } from "./limits.ts"
+import { Carry } from "../carry.ts"
+import { ProtocolViolation } from "../failure.ts"
+import { MAX_MESSAGE_BYTES } from "../limits.ts"
 
 const SIGNATURE = Uint8Array.of(0x50, 0x47, 0x43, 0x4f, 0x50, 0x59, 0x0a, 0xff, 0x0d, 0x0a, 0x00)
 
