@@ -80,6 +80,30 @@ export const noCodec: PgTypes.Codec = { name: "int4", schema: undefined }
 export const noStatement = pg.fetch(1)
 `
 
+/** What the compiler says of a program in a folder of its own that imports `modules` and has installed `packages`. */
+const complaints = async (
+  name: string,
+  modules: ReadonlyArray<string>,
+  packages: ReadonlyArray<string>,
+  options: { readonly [option: string]: ReadonlyArray<string> }
+): Promise<string> => {
+  const folder = path.join(consumer, name)
+  const installed = path.join(folder, "node_modules")
+  fs.mkdirSync(installed, { recursive: true })
+  fs.symlinkSync(directory, path.join(installed, "effectpg"), "junction")
+  for (const name of packages) {
+    fs.symlinkSync(path.join(repository, "node_modules", name), path.join(installed, name), "junction")
+  }
+  fs.writeFileSync(path.join(folder, "program.mts"), programOf(modules))
+  const compilerOptions = { noEmit: true, strict: true, skipLibCheck: false, module: "NodeNext", ...options }
+  const project = { files: ["program.mts"], compilerOptions }
+  fs.writeFileSync(path.join(folder, "tsconfig.json"), JSON.stringify(project))
+  return run(process.execPath, [compiler], { cwd: folder }).then(
+    ({ stdout }) => stdout,
+    ({ stdout }) => String(stdout)
+  )
+}
+
 const isPublic = (name: string): boolean => /^Pg\w+$/.test(name)
 
 /** A test that uses the kit, and notes on which server. */
@@ -144,19 +168,18 @@ describe("the package", () => {
   it(
     "has declarations that are complete, for a program that checks them and has no other package",
     async () => {
-      const modules = path.join(consumer, "node_modules")
-      fs.mkdirSync(modules)
-      fs.symlinkSync(directory, path.join(modules, "effectpg"), "junction")
-      for (const name of ["effect", "@types"]) {
-        fs.symlinkSync(path.join(repository, "node_modules", name), path.join(modules, name), "junction")
-      }
-      fs.writeFileSync(path.join(consumer, "program.mts"), programOf(sources.filter(isAlone)))
-      const options = ["--noEmit", "--strict", "--skipLibCheck", "false", "--module", "NodeNext", "--types", "node"]
-      const complaints = await run(process.execPath, [compiler, ...options, "program.mts"], { cwd: consumer }).then(
-        ({ stdout }) => stdout,
-        ({ stdout }) => String(stdout)
-      )
-      assert.strictEqual(complaints, "")
+      const modules = sources.filter(isAlone)
+      assert.strictEqual(await complaints("alone", modules, ["effect", "@types"], { types: ["node"] }), "")
+    },
+    COMPILE_TIMEOUT_MILLIS
+  )
+
+  it(
+    "has declarations that need no types of Node.js, for a program that has none",
+    async () => {
+      const options = { types: [], lib: ["ES2023", "DOM", "ESNext.Disposable"] }
+      const modules = sources.filter(isPublic)
+      assert.strictEqual(await complaints("without-node", modules, ["effect", ...WITH_PEER.values()], options), "")
     },
     COMPILE_TIMEOUT_MILLIS
   )
