@@ -7,7 +7,8 @@ import "./support/logicalDatabase.ts"
 import { NodeRuntime } from "@effect/platform-node"
 import { Config, Console, Data, Effect, Fiber, Schedule, Stream } from "effect"
 import * as http from "node:http"
-import { PgClient, PgReplication } from "../src/index.ts"
+import { PgClient } from "../src/index.ts"
+import * as PgReplication from "../src/PgReplication.ts"
 
 class NotTaken extends Data.TaggedError("NotTaken")<{ readonly status: number }> {}
 

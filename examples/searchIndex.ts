@@ -5,7 +5,8 @@
 import "./support/logicalDatabase.ts"
 import { NodeRuntime } from "@effect/platform-node"
 import { Config, Console, Effect, Schema, Stream } from "effect"
-import { PgClient, PgReplication } from "../src/index.ts"
+import { PgClient } from "../src/index.ts"
+import * as PgReplication from "../src/PgReplication.ts"
 
 const Article = Schema.Struct({ id: Schema.Int, title: Schema.String })
 

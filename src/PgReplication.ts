@@ -15,7 +15,7 @@
  * @example
  * ```ts
  * import { Effect, Schema, Stream } from "effect"
- * import { PgReplication } from "effectpg"
+ * import * as PgReplication from "effectpg/PgReplication"
  *
  * const User = Schema.Struct({ id: Schema.Int, name: Schema.String })
  *
@@ -120,7 +120,7 @@ export interface PgReplication<T extends Tables = AnyTable> {
  * @example
  * ```ts
  * import { Effect, Stream } from "effect"
- * import { PgReplication } from "effectpg"
+ * import * as PgReplication from "effectpg/PgReplication"
  *
  * export const program = Effect.gen(function* () {
  *   const replication = yield* PgReplication.make({
@@ -168,7 +168,7 @@ export const make = <T extends Tables = AnyTable>(
  * @example
  * ```ts
  * import { Effect, Stream } from "effect"
- * import { PgReplication } from "effectpg"
+ * import * as PgReplication from "effectpg/PgReplication"
  *
  * const options = { connection: { host: "localhost" }, slot: "audit", publications: ["audit"] }
  *
@@ -196,7 +196,7 @@ export const stream = <T extends Tables = AnyTable>(
  * @example
  * ```ts
  * import { Effect } from "effect"
- * import { PgReplication } from "effectpg"
+ * import * as PgReplication from "effectpg/PgReplication"
  *
  * const options = { connection: { host: "localhost" }, slot: "audit", publications: ["audit"] }
  *
@@ -224,7 +224,8 @@ export const run = <E, R, T extends Tables = AnyTable>(
  * @example
  * ```ts
  * import { Effect, Stream } from "effect"
- * import { PgClient, PgReplication } from "effectpg"
+ * import { PgClient } from "effectpg"
+ * import * as PgReplication from "effectpg/PgReplication"
  *
  * const options = { connection: { host: "primary" }, slot: "orders", publications: ["orders"] }
  *
@@ -255,7 +256,8 @@ export const exactlyOnce = <E, R, T extends Tables = AnyTable>(
  * @example
  * ```ts
  * import { Effect } from "effect"
- * import { PgClient, PgReplication } from "effectpg"
+ * import { PgClient } from "effectpg"
+ * import * as PgReplication from "effectpg/PgReplication"
  *
  * export const position = Effect.flatMap(PgClient.PgClient, (pg) =>
  *   PgReplication.storedPosition(pg, { reader: "orders" })
@@ -279,7 +281,7 @@ export const storedPosition = (
  * @example
  * ```ts
  * import { Effect, Stream } from "effect"
- * import { PgReplication } from "effectpg"
+ * import * as PgReplication from "effectpg/PgReplication"
  *
  * const options = { connection: { host: "localhost" }, slot: "cache", publications: ["cache"] }
  *
@@ -318,7 +320,8 @@ export const snapshotThenStream = <T extends Tables = AnyTable>(
  * @example
  * ```ts
  * import { Effect } from "effect"
- * import { PgConnection, PgReplication } from "effectpg"
+ * import { PgConnection } from "effectpg"
+ * import * as PgReplication from "effectpg/PgReplication"
  *
  * const settings = { host: "localhost", user: "app" }
  *
@@ -342,7 +345,7 @@ export const createSlot = (
  *
  * @example
  * ```ts
- * import { PgReplication } from "effectpg"
+ * import * as PgReplication from "effectpg/PgReplication"
  *
  * export const program = PgReplication.dropSlot({ host: "localhost", user: "app" }, "search")
  * ```
@@ -358,7 +361,8 @@ export const dropSlot = (connection: PgConfig.Settings, slot: string): Effect.Ef
  * @example
  * ```ts
  * import { Effect } from "effect"
- * import { PgClient, PgReplication } from "effectpg"
+ * import { PgClient } from "effectpg"
+ * import * as PgReplication from "effectpg/PgReplication"
  *
  * export const abandoned = Effect.gen(function* () {
  *   const slots = yield* PgReplication.slots(yield* PgClient.PgClient)
@@ -378,7 +382,8 @@ export const slots = (queryable: Queryable): Effect.Effect<ReadonlyArray<Slots.S
  * @example
  * ```ts
  * import { Effect } from "effect"
- * import { PgClient, PgReplication } from "effectpg"
+ * import { PgClient } from "effectpg"
+ * import * as PgReplication from "effectpg/PgReplication"
  *
  * export const countedIn = (snapshot: string) =>
  *   Effect.gen(function* () {

@@ -60,7 +60,7 @@ describe("a package that is not there", () => {
       assert.strictEqual(refused.exitCode, 2)
       assert.match(
         refused.message,
-        /^effectpg check needs the package oxc-parser, [^]*\n {2}npm install --save-dev oxc-parser$/
+        /^effectpg check needs the package oxc-parser, [^]*\n {2}npm install --save-dev "oxc-parser@>=0\.159\.0"$/
       )
       assert.strictEqual(yield* loadPackage("effectpg check", () => Promise.resolve(1)), 1)
     })
