@@ -10,7 +10,7 @@ import { proxyTo } from "../../support/proxy.ts"
 
 const ONE_WAY_MILLIS = 15
 const CALLS = 100
-const POOLS = 5
+const POOLS = 1
 
 const hundredCalls = (pool: PgPool.PgPool) =>
   Effect.gen(function* () {
