@@ -3,6 +3,7 @@
  * Otherwise it joins the connection with the fewest statements among those that the multiplexer holds. Such a connection
  * accepts no more if an answer is late, or if its last statement may have to wait for a lock. A statement for which there
  * is no room waits, and the multiplexer then queues in the pool with the callers that want a connection to themselves.
+ * Statements that are not known to be short wait there too, until their text proves to be short.
  *
  * No statement waits forever for another one. A statement that has not been written leaves a connection that has fallen
  * silent; one that has been written gives up after `acquireTimeout`. These times are measured by the system's clock,
