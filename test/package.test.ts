@@ -129,8 +129,8 @@ it.layer(PgTest.layer())((it) => {
 /** The public modules that need a package which effectpg does not bring, with that package. */
 const WITH_PEER: ReadonlyMap<string, string> = new Map([["PgKysely", "kysely"]])
 const isAlone = (name: string): boolean => isPublic(name) && !WITH_PEER.has(name)
-/** Programs do not load the kit for tests with the rest. */
-const FOR_TESTS = "PgTest"
+/** What few programs need is not loaded with the rest. */
+const APART: ReadonlySet<string> = new Set(["PgTest", "PgReplication"])
 
 describe("the package", () => {
   it("holds the sources, the compiled files, and the documents for readers; nothing else", async () => {
@@ -152,7 +152,7 @@ describe("the package", () => {
     const [index, ...opened] = await imported(["effectpg", ...modules.map((name) => `effectpg/${name}`)])
     assert.deepStrictEqual(
       index,
-      modules.filter((name) => isAlone(name) && name !== FOR_TESTS)
+      modules.filter((name) => isAlone(name) && !APART.has(name))
     )
     for (const [at, names] of opened.entries()) assert.isArray(names, modules[at])
   })

@@ -176,7 +176,11 @@ const bodyOf = (bytes: ProxiedMessage["bytes"]): string => bytes.toString("latin
 /** How long a backend may take to end. */
 const KILL_MILLIS = 1_000
 
-/** Makes a fault happen on a link now. `terminate` ends the backend whose client has that port. */
+/**
+ * Makes a fault happen on a link now. `terminate` ends the backend whose client has that port.
+ *
+ * @internal
+ */
 export const strikeLink = (
   link: ProxiedLink,
   fault: Exclude<Fault, "loseCommitAnswer">,

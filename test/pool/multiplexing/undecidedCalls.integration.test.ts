@@ -8,7 +8,7 @@ import type * as PgPool from "../../../src/PgPool.ts"
 import { TestDatabase } from "../../support/database.ts"
 import { eventually, refusalOf } from "../../support/live.ts"
 import { assertSharingHealthy, hold, multiplexingPool } from "../../support/multiplexing.ts"
-import { proxyTo } from "../../support/proxy.ts"
+import { proxyTo } from "../../../src/pgTest/proxy.ts"
 
 const fork = <A, E>(effect: Effect.Effect<A, E>) => Effect.forkChild(effect, { startImmediately: true })
 
