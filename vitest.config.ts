@@ -2,6 +2,8 @@ import * as os from "node:os"
 import { defineConfig } from "vitest/config"
 
 const INTEGRATION = "test/**/*.integration.test.ts"
+/** Examples that are tests themselves. */
+const EXAMPLES = "examples/**/*.test.ts"
 
 /**
  * Suites that take long: faults at every boundary, random programs, all that stands on `SqlClient`, the benchmark, and
@@ -11,6 +13,7 @@ const LONG = [
   "test/faults/**/*.test.ts",
   "test/failover/**/*.test.ts",
   "test/reads/**/*.integration.test.ts",
+  "test/replication/**/*.integration.test.ts",
   "test/transactions/programs.integration.test.ts",
   "test/sqlClient/mixedPrograms.integration.test.ts",
   "test/session/statement/cachePrograms.integration.test.ts",
@@ -24,6 +27,7 @@ const LONG = [
   "test/examples.integration.test.ts",
   "test/docs.integration.test.ts",
   "test/package.test.ts",
+  "test/cli/**/*.integration.test.ts",
   "test/docstrings.test.ts",
   "test/editorHover.test.ts",
   "test/errorTypes.test.ts"
@@ -51,7 +55,7 @@ export default defineConfig({
           testTimeout: 30_000
         }
       },
-      { test: { name: "integration", include: [INTEGRATION], exclude: LONG, ...withServer } },
+      { test: { name: "integration", include: [INTEGRATION, EXAMPLES], exclude: LONG, ...withServer } },
       { test: { name: "long", include: LONG, ...withServer } }
     ]
   }

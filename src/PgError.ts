@@ -26,15 +26,16 @@ import { dual } from "effect/Function"
 import * as Predicate from "effect/Predicate"
 import { isPgError, type PgError } from "./error/anyError.ts"
 import { isOfClass, type PostgresErrorOfClass, type SqlStateClass } from "./error/postgresError.ts"
-import type { Handled, OnlyTags, TagHandlers, Unhandled } from "./error/tagCases.ts"
+import type { Handled, OnlyTags, TagHandlers, Unhandled } from "./error/handling/tagCases.ts"
 
 export * from "./error/anyError.ts"
 export * from "./error/clientError.ts"
 export * from "./error/connectionError.ts"
 export * from "./error/frequentErrors.generated.ts"
 export * from "./error/postgresError.ts"
+export * from "./error/replicationError.ts"
 export * from "./error/sqlStateGuards.generated.ts"
-export * from "./error/withinSqlError.ts"
+export * from "./error/handling/withinSqlError.ts"
 
 /**
  * Handles the server's errors of one class of SQLSTATEs, and passes all others on.

@@ -14,7 +14,7 @@ import type * as PgConnection from "./PgConnection.ts"
 import type * as PgError from "./PgError.ts"
 import type * as PgNotification from "./PgNotification.ts"
 import type { Hooks } from "./pool/hooks.ts"
-import type { PoolCounts } from "./pool/observing/meter.ts"
+import type { PoolCounts } from "./pool/observing/counts.ts"
 
 // ------------------------------------------------------------------------------------------------------ models
 

@@ -23,6 +23,39 @@ export { type Statement, TypeId } from "./call/template.ts"
 
 // ------------------------------------------------------------------------------------------------------ models
 
+/**
+ * What is known of statements, by their literal text. It is empty until `effectpg types` writes a declaration file that
+ * fills it: calls with these texts then know their parameters and rows, and calls with any other text stay as they are.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface TypedStatements {}
+
+/**
+ * The rows of a statement that `effectpg types` knows, as objects by column name.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export type RowOf<Text extends keyof TypedStatements> = TypedStatements[Text] extends {
+  readonly row: infer Row extends object
+}
+  ? Row
+  : never
+
+/**
+ * The values of `$1`, `$2`... in a statement that `effectpg types` knows.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export type ParametersOf<Text extends keyof TypedStatements> = TypedStatements[Text] extends {
+  readonly parameters: infer Parameters extends ReadonlyArray<unknown>
+}
+  ? Parameters
+  : never
+
 /** Every key of each row, so that rows with different keys are no type of `sql.insert`. */
 type EveryKey<Row> = { readonly [Key in KeyOf<Row>]: unknown }
 type KeyOf<Row> = Row extends unknown ? keyof Row : never

@@ -44,7 +44,7 @@ import type { Options } from "./sqlClient/options.ts"
 import { sqlErrorOf } from "./sqlClient/sqlErrors.ts"
 import { SqlPgClient } from "./sqlClient/sqlPg.ts"
 
-export type { RawAnswer, RawField } from "./sqlClient/answers.ts"
+export type { RawAnswer, RawField } from "./sqlClient/rawAnswer.ts"
 export type { Options } from "./sqlClient/options.ts"
 export { installReactiveTriggers, type ReactiveTable, removeReactiveTriggers } from "./sqlClient/reactiveTriggers.ts"
 export { SqlPgClient, type SqlPgConfig, type SqlPgNotification } from "./sqlClient/sqlPg.ts"

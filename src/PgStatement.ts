@@ -27,15 +27,15 @@ import type {
   CommandResult,
   DecodedValueOptions,
   ManyResult,
-  Parameters,
-  Row,
   RowOptions,
   RowSource,
   RowStreamOptions,
   StreamOptions,
   Tuple,
+  ColumnOptions,
   ValueOptions
 } from "./call/call.ts"
+import type { NamedRun, ParametersOf, RowOf, Run, RunOf, TupleOf, ValueOf } from "./call/typedText.ts"
 import type * as PgCursor from "./PgCursor.ts"
 import type * as PgError from "./PgError.ts"
 
@@ -109,7 +109,7 @@ export interface ExplainOptions extends CallOptions {
  * @category models
  * @since 0.1.0
  */
-export interface PgStatement {
+export interface PgStatement<Text extends string = string> {
   readonly sql: string
   /** The name on the server; empty if statements are not cached (`statementCacheSize: 0`). */
   readonly name: string
@@ -129,24 +129,23 @@ export interface PgStatement {
      *
      * @since 0.1.0
      */
-    <A, R>(
-      params: Parameters | undefined,
-      options: RowOptions<A, R>
-    ): Effect.Effect<ReadonlyArray<A>, PgError.PgError, R>
-    /**
-     * Fetches all rows of the statement as objects by column name. Fails with `DecodeError` if a value cannot be read,
-     * and as every call of `PgStatement` does.
-     *
-     * @since 0.1.0
-     */
-    (params?: Parameters, options?: CallOptions): Effect.Effect<ReadonlyArray<Row>, PgError.PgError>
+    <A, R>(params: ParametersOf<Text>, options: RowOptions<A, R>): Effect.Effect<ReadonlyArray<A>, PgError.PgError, R>
     /**
      * Fetches all rows of the statement as objects of a type that you name. Nothing checks that type, which is only a
      * claim about the columns and their values. Fails as every call of `PgStatement` does.
      *
      * @since 0.1.0
      */
-    <A extends object>(params?: Parameters, options?: CallOptions): Effect.Effect<ReadonlyArray<A>, PgError.PgError>
+    <A extends object = never>(
+      ...run: NamedRun<A, CallOptions>
+    ): Effect.Effect<ReadonlyArray<NoInfer<A>>, PgError.PgError>
+    /**
+     * Fetches all rows of the statement as objects by column name. Fails with `DecodeError` if a value cannot be read,
+     * and as every call of `PgStatement` does.
+     *
+     * @since 0.1.0
+     */
+    (...run: Run<Text, CallOptions>): Effect.Effect<ReadonlyArray<RowOf<Text>>, PgError.PgError>
   }
   /**
    * Fetches all rows of the statement at once, each as a list of values in column order.
@@ -160,24 +159,23 @@ export interface PgStatement {
      *
      * @since 0.1.0
      */
-    <A, R>(
-      params: Parameters | undefined,
-      options: RowOptions<A, R>
-    ): Effect.Effect<ReadonlyArray<A>, PgError.PgError, R>
-    /**
-     * Fetches all rows of the statement as lists of values in column order. All columns are kept, even those with the
-     * same name. Fails with `DecodeError` if a value cannot be read, and as every call of `PgStatement` does.
-     *
-     * @since 0.1.0
-     */
-    (params?: Parameters, options?: CallOptions): Effect.Effect<ReadonlyArray<Tuple>, PgError.PgError>
+    <A, R>(params: ParametersOf<Text>, options: RowOptions<A, R>): Effect.Effect<ReadonlyArray<A>, PgError.PgError, R>
     /**
      * Fetches all rows of the statement as lists of a type that you name. Nothing checks that type, which is only a claim
      * about the columns and their values. Fails as every call of `PgStatement` does.
      *
      * @since 0.1.0
      */
-    <A extends Tuple>(params?: Parameters, options?: CallOptions): Effect.Effect<ReadonlyArray<A>, PgError.PgError>
+    <A extends Tuple = never>(
+      ...run: NamedRun<A, CallOptions>
+    ): Effect.Effect<ReadonlyArray<NoInfer<A>>, PgError.PgError>
+    /**
+     * Fetches all rows of the statement as lists of values in column order. All columns are kept, even those with the
+     * same name. Fails with `DecodeError` if a value cannot be read, and as every call of `PgStatement` does.
+     *
+     * @since 0.1.0
+     */
+    (...run: Run<Text, CallOptions>): Effect.Effect<ReadonlyArray<TupleOf<Text>>, PgError.PgError>
   }
   /**
    * Fetches the first row of the statement, if there is one.
@@ -192,10 +190,16 @@ export interface PgStatement {
      *
      * @since 0.1.0
      */
-    <A, R>(
-      params: Parameters | undefined,
-      options: RowOptions<A, R>
-    ): Effect.Effect<Option.Option<A>, PgError.PgError, R>
+    <A, R>(params: ParametersOf<Text>, options: RowOptions<A, R>): Effect.Effect<Option.Option<A>, PgError.PgError, R>
+    /**
+     * Fetches the first row of the statement as an object of a type that you name, if there is a row. Nothing checks that
+     * type, which is only a claim about the columns and their values. Fails as every call of `PgStatement` does.
+     *
+     * @since 0.1.0
+     */
+    <A extends object = never>(
+      ...run: NamedRun<A, CallOptions>
+    ): Effect.Effect<Option.Option<NoInfer<A>>, PgError.PgError>
     /**
      * Fetches the first row of the statement as an object by column name, if there is one. A SELECT stops after its
      * first row; a statement that writes still runs to its end. Fails with `DecodeError` if a value cannot be read, and
@@ -203,14 +207,7 @@ export interface PgStatement {
      *
      * @since 0.1.0
      */
-    (params?: Parameters, options?: CallOptions): Effect.Effect<Option.Option<Row>, PgError.PgError>
-    /**
-     * Fetches the first row of the statement as an object of a type that you name, if there is a row. Nothing checks that
-     * type, which is only a claim about the columns and their values. Fails as every call of `PgStatement` does.
-     *
-     * @since 0.1.0
-     */
-    <A extends object>(params?: Parameters, options?: CallOptions): Effect.Effect<Option.Option<A>, PgError.PgError>
+    (...run: Run<Text, CallOptions>): Effect.Effect<Option.Option<RowOf<Text>>, PgError.PgError>
   }
   /**
    * Fetches the only row of the statement, and fails if there is none or more than one.
@@ -225,14 +222,7 @@ export interface PgStatement {
      *
      * @since 0.1.0
      */
-    <A, R>(params: Parameters | undefined, options: RowOptions<A, R>): Effect.Effect<A, PgError.PgError, R>
-    /**
-     * Fetches the only row of the statement as an object by column name. Fails with `UnexpectedRowCountError` if there
-     * is none or more than one, with `DecodeError` if a value cannot be read, and as every call of `PgStatement` does.
-     *
-     * @since 0.1.0
-     */
-    (params?: Parameters, options?: CallOptions): Effect.Effect<Row, PgError.PgError>
+    <A, R>(params: ParametersOf<Text>, options: RowOptions<A, R>): Effect.Effect<A, PgError.PgError, R>
     /**
      * Fetches the only row of the statement as an object of a type that you name. Nothing checks that type, which is only
      * a claim about the columns and their values. Fails with `UnexpectedRowCountError` if there is no row or more than
@@ -240,7 +230,14 @@ export interface PgStatement {
      *
      * @since 0.1.0
      */
-    <A extends object>(params?: Parameters, options?: CallOptions): Effect.Effect<A, PgError.PgError>
+    <A extends object = never>(...run: NamedRun<A, CallOptions>): Effect.Effect<NoInfer<A>, PgError.PgError>
+    /**
+     * Fetches the only row of the statement as an object by column name. Fails with `UnexpectedRowCountError` if there
+     * is none or more than one, with `DecodeError` if a value cannot be read, and as every call of `PgStatement` does.
+     *
+     * @since 0.1.0
+     */
+    (...run: Run<Text, CallOptions>): Effect.Effect<RowOf<Text>, PgError.PgError>
   }
   /**
    * Fetches one value of the first row of the statement, if there is a row.
@@ -256,9 +253,16 @@ export interface PgStatement {
      * @since 0.1.0
      */
     <A, R>(
-      params: Parameters | undefined,
+      params: ParametersOf<Text>,
       options: DecodedValueOptions<A, R>
     ): Effect.Effect<Option.Option<A>, PgError.PgError, R>
+    /**
+     * Fetches one value of the first row as a value of a type that you name, if there is a row. Nothing checks that type,
+     * which is only a claim about the column. Fails as every call of `PgStatement` does.
+     *
+     * @since 0.1.0
+     */
+    <A = never>(...run: NamedRun<A, ValueOptions>): Effect.Effect<Option.Option<NoInfer<A>>, PgError.PgError>
     /**
      * Fetches one value of the first row of the statement, if there is a row. The option `column` names the column or
      * gives its position from 0, and is the first column by default. NULL is `Option.some(null)`. Fails with
@@ -266,14 +270,9 @@ export interface PgStatement {
      *
      * @since 0.1.0
      */
-    (params?: Parameters, options?: ValueOptions): Effect.Effect<Option.Option<unknown>, PgError.PgError>
-    /**
-     * Fetches one value of the first row as a value of a type that you name, if there is a row. Nothing checks that type,
-     * which is only a claim about the column. Fails as every call of `PgStatement` does.
-     *
-     * @since 0.1.0
-     */
-    <A>(params?: Parameters, options?: ValueOptions): Effect.Effect<Option.Option<A>, PgError.PgError>
+    <const Column extends string | number = 0>(
+      ...run: Run<Text, ColumnOptions<Text, Column>>
+    ): Effect.Effect<Option.Option<ValueOf<Text, Column>>, PgError.PgError>
   }
   /**
    * Runs the statement and drops its rows, if it returns any. Returns the command's tag and how many rows it changed or
@@ -281,7 +280,7 @@ export interface PgStatement {
    *
    * @since 0.1.0
    */
-  readonly execute: (params?: Parameters, options?: CallOptions) => Effect.Effect<CommandResult, PgError.PgError>
+  readonly execute: (...run: Run<Text, CallOptions>) => Effect.Effect<CommandResult, PgError.PgError>
   /**
    * Runs the statement once for each row of parameter values, and returns how many rows all runs changed together. If
    * one run fails, none of them has an effect. Also fails as the source of the values does. The `row` of the error is
@@ -290,7 +289,7 @@ export interface PgStatement {
    * @since 0.1.0
    */
   readonly executeMany: <E = never, R = never>(
-    rows: RowSource<E, R>,
+    rows: RowSource<E, R, RunOf<Text>>,
     options?: CallOptions
   ) => Effect.Effect<ManyResult, E | PgError.PgError, R>
   /**
@@ -308,7 +307,7 @@ export interface PgStatement {
      * @since 0.1.0
      */
     <A, E = never, R = never, R2 = never>(
-      rows: RowSource<E, R>,
+      rows: RowSource<E, R, RunOf<Text>>,
       options: RowOptions<A, R2>
     ): Effect.Effect<ReadonlyArray<ReadonlyArray<A>>, E | PgError.PgError, R | R2>
     /**
@@ -320,9 +319,9 @@ export interface PgStatement {
      * @since 0.1.0
      */
     <E = never, R = never>(
-      rows: RowSource<E, R>,
+      rows: RowSource<E, R, RunOf<Text>>,
       options?: CallOptions
-    ): Effect.Effect<ReadonlyArray<ReadonlyArray<Row>>, E | PgError.PgError, R>
+    ): Effect.Effect<ReadonlyArray<ReadonlyArray<RowOf<Text>>>, E | PgError.PgError, R>
   }
   /**
    * Streams the rows of the statement a page at a time, so that a result of any size fits in memory.
@@ -337,7 +336,14 @@ export interface PgStatement {
      *
      * @since 0.1.0
      */
-    <A, R>(params: Parameters | undefined, options: RowStreamOptions<A, R>): Stream.Stream<A, PgError.PgError, R>
+    <A, R>(params: ParametersOf<Text>, options: RowStreamOptions<A, R>): Stream.Stream<A, PgError.PgError, R>
+    /**
+     * Streams the rows of the statement as objects of a type that you name. Nothing checks that type, which is only a
+     * claim about the columns and their values. Fails as every call of `PgStatement` does.
+     *
+     * @since 0.1.0
+     */
+    <A extends object = never>(...run: NamedRun<A, StreamOptions>): Stream.Stream<NoInfer<A>, PgError.PgError>
     /**
      * Streams the rows of the statement as objects by column name. The stream asks for the next page, of
      * `fetchSize` rows, when the reader has used up the one before. Fails with `DecodeError` if a value cannot be
@@ -345,14 +351,7 @@ export interface PgStatement {
      *
      * @since 0.1.0
      */
-    (params?: Parameters, options?: StreamOptions): Stream.Stream<Row, PgError.PgError>
-    /**
-     * Streams the rows of the statement as objects of a type that you name. Nothing checks that type, which is only a
-     * claim about the columns and their values. Fails as every call of `PgStatement` does.
-     *
-     * @since 0.1.0
-     */
-    <A extends object>(params?: Parameters, options?: StreamOptions): Stream.Stream<A, PgError.PgError>
+    (...run: Run<Text, StreamOptions>): Stream.Stream<RowOf<Text>, PgError.PgError>
   }
   /**
    * Opens a cursor that moves forward over the statement's rows, for the scope. The `timeout` limits the opening of the
@@ -361,9 +360,8 @@ export interface PgStatement {
    * @since 0.1.0
    */
   readonly cursor: (
-    params?: Parameters,
-    options?: CallOptions
-  ) => Effect.Effect<PgCursor.PgCursor, PgError.PgError, Scope.Scope>
+    ...run: Run<Text, CallOptions>
+  ) => Effect.Effect<PgCursor.PgCursor<RowOf<Text>>, PgError.PgError, Scope.Scope>
   /**
    * Returns the plan of the statement, as `EXPLAIN (FORMAT JSON, VERBOSE)` shows it. With `analyze` the statement is
    * also run, and rolled back.
@@ -371,7 +369,6 @@ export interface PgStatement {
    * @since 0.1.0
    */
   readonly explain: (
-    params?: Parameters,
-    options?: ExplainOptions
+    ...run: Run<Text, ExplainOptions>
   ) => Effect.Effect<Readonly<Record<string, unknown>>, PgError.PgError>
 }

@@ -8,13 +8,14 @@ import { inspect } from "node:util"
 import { expectTypeOf } from "vitest"
 import * as ClientError from "../src/error/clientError.ts"
 import * as ConnectionError from "../src/error/connectionError.ts"
+import * as ReplicationError from "../src/error/replicationError.ts"
 import * as PgError from "../src/PgError.ts"
 import { sqlStates } from "../src/error/sqlState.generated.ts"
 import { errorFields } from "./fixtures/errorFields.ts"
 
 const context = { sql: undefined, outcome: "none" } as const
 
-const clientTags = [...Object.keys(ConnectionError), ...Object.keys(ClientError)]
+const clientTags = [...Object.keys(ConnectionError), ...Object.keys(ClientError), ...Object.keys(ReplicationError)]
 
 const ofCode = (code: string): PgError.PostgresError => PgError.fromServer(errorFields({ code }), context)
 
@@ -345,6 +346,37 @@ const clientErrors: ReadonlyArray<readonly [PgError.PgError, PgError.Outcome, st
     }),
     "unknown",
     "the client does not know whether the transaction was committed: the connection is lost: the server closed the connection"
+  ],
+  [
+    new PgError.ReplicationSetupError({
+      problem: "slot",
+      reason: 'there is no replication slot "s"',
+      hint: "Make it."
+    }),
+    "none",
+    'logical replication is not set up: there is no replication slot "s"'
+  ],
+  [
+    new PgError.ReplicationSlotLostError({
+      slot: "s",
+      loss: "missing",
+      reason: "the server does not have it",
+      lastAcknowledged: "0/1A",
+      hint: "Make it anew."
+    }),
+    "none",
+    'the replication slot "s" cannot be continued: the server does not have it; changes after 0/1A may be lost'
+  ],
+  [
+    new PgError.ReplicationSlotLostError({
+      slot: "s",
+      loss: "advanced",
+      reason: "it was moved",
+      lastAcknowledged: undefined,
+      hint: "Make it anew."
+    }),
+    "none",
+    'the replication slot "s" cannot be continued: it was moved'
   ]
 ]
 

@@ -1,19 +1,20 @@
 import { assert, layer } from "@effect/vitest"
 import * as Effect from "effect/Effect"
 import * as Stream from "effect/Stream"
+import * as PgClient from "../src/PgClient.ts"
 import * as PgLargeObject from "../src/PgLargeObject.ts"
-import { TestDatabase } from "./support/database.ts"
-import { assertHealthy, livePool, refusalOf, valueOf } from "./support/live.ts"
+import * as PgTest from "../src/PgTest.ts"
+import { assertHealthy, refusalOf, valueOf } from "./support/live.ts"
 
 const pattern = (length: number, seed: number): Uint8Array =>
   Uint8Array.from({ length }, (_, index) => (index * 31 + seed) & 0xff)
 
 const joined = (parts: ReadonlyArray<Uint8Array>): Buffer => Buffer.concat(parts)
 
-layer(TestDatabase.layer, { excludeTestServices: true })("a large object", (it) => {
+layer(PgTest.layer())("a large object", (it) => {
   it.effect("is read as it was written, in parts that need not be those of the writer", () =>
     Effect.gen(function* () {
-      const pool = yield* livePool()
+      const pool = yield* PgClient.PgClient
       for (const written of [
         [],
         [pattern(0, 1)],
@@ -36,7 +37,7 @@ layer(TestDatabase.layer, { excludeTestServices: true })("a large object", (it) 
 
   it.effect("does not exist if its source fails, and the write fails with the failure of the source", () =>
     Effect.gen(function* () {
-      const pool = yield* livePool()
+      const pool = yield* PgClient.PgClient
       const count = valueOf(pool, "SELECT count(*)::int FROM pg_largeobject_metadata")
       const before = yield* count
       const source = Stream.concat(Stream.make(pattern(300_000, 6)), Stream.fail("the disk is full"))
@@ -48,7 +49,7 @@ layer(TestDatabase.layer, { excludeTestServices: true })("a large object", (it) 
 
   it.effect("is part of the transaction in which it is written", () =>
     Effect.gen(function* () {
-      const pool = yield* livePool()
+      const pool = yield* PgClient.PgClient
       const count = valueOf(pool, "SELECT count(*)::int FROM pg_largeobject_metadata")
       const before = yield* count
       yield* Effect.ignore(

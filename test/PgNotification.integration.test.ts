@@ -9,7 +9,7 @@ import * as Stream from "effect/Stream"
 import type * as PgNotification from "../src/PgNotification.ts"
 import { TestDatabase } from "./support/database.ts"
 import { assertHealthy, eventually, killBackend, liveConnection, livePool, refusalOf, valueOf } from "./support/live.ts"
-import { proxyTo } from "./support/proxy.ts"
+import { proxyTo } from "../src/pgTest/proxy.ts"
 
 const take = <A, E, R>(stream: Stream.Stream<A, E, R>, count: number) =>
   Effect.timeout(Stream.runCollect(Stream.take(stream, count)), "10 seconds")

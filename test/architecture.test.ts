@@ -31,6 +31,7 @@ const withFile = (file: string, text: string): ReadonlyArray<string> =>
       ["session/engine/transport.ts", 'import * as net from "node:net"\nimport * as tls from "node:tls"'],
       ["PgPool.ts", 'import type { PgError } from "./PgError.ts"\nimport { MAX } from "./wire/limits.ts"'],
       ["index.ts", 'export * as PgPool from "./PgPool.ts"'],
+      ["cli/program.ts", 'export const load = () => import("@effect/platform-node/NodeServices")'],
       [file, text]
     ])
   )
@@ -55,7 +56,9 @@ describe("the check of the architecture", () => {
       "session/engine/transport.ts (session engine)"
     ],
     ["session engine", "session/engine/transport.ts", '"../../PgPool.ts"', "PgPool.ts (sharing)"],
-    ["sharing", "PgPool.ts", '"./index.ts"', "index.ts (front door)"]
+    ["sharing", "PgPool.ts", '"./index.ts"', "index.ts (front door)"],
+    ["ecosystem", "PgMigrator.ts", '"./cli/program.ts"', "cli/program.ts (command line)"],
+    ["command line", "cli/program.ts", '"../index.ts"', "index.ts (front door)"]
   ])("sees an import from %s upwards", (layer, file, specifier, target) => {
     for (const statement of [
       `import { x } from ${specifier}`,
@@ -122,7 +125,9 @@ describe("the check of the architecture", () => {
     ["PgPool.ts", "net"],
     ["PgPool.ts", "effectpg/PgError"],
     ["PgPool.ts", "kysely"],
-    ["PgSqlClient.ts", "kysely"]
+    ["PgSqlClient.ts", "kysely"],
+    ["PgClient.ts", "@effect/platform-node/NodeServices"],
+    ["cli/commands/query.ts", "@effect/platform-node/NodeServices"]
   ])("lets %s not import %s", (file, module) => {
     assert.deepStrictEqual(withFile(file, `import "${module}"`), [`${file} may not import ${module}`])
   })

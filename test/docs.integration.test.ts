@@ -89,7 +89,7 @@ describe.each(pages)("the page $file", ({ text }) => {
 
   it("includes files and regions that exist, of programs that run", () => {
     for (const { target, region } of includesOf(text)) {
-      assert.match(target.pathname, /\/(docs\/code|examples)\/[\w/-]+\.\w+$/)
+      assert.match(target.pathname, /\/(docs\/code|examples)\/[\w./-]+$/)
       assert.isTrue(fs.existsSync(target), target.pathname)
       if (region !== undefined) {
         const lines = fs

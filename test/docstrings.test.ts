@@ -41,8 +41,8 @@ const examples: ReadonlyArray<Example> = sources.flatMap(({ name, text }) =>
   }))
 )
 
-/** Such an example asks no server, and is complete. */
-const isSelfSufficient = ({ text }: Example): boolean => !/runMain|declare const/.test(text)
+/** Such an example asks no server, is complete, and is not itself a test. */
+const isSelfSufficient = ({ text }: Example): boolean => !/runMain|declare const|@effect\/vitest/.test(text)
 
 let directory: string
 

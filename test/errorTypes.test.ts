@@ -8,6 +8,7 @@ import * as fs from "node:fs"
 import { afterAll, beforeAll } from "vitest"
 import * as ClientError from "../src/error/clientError.ts"
 import * as ConnectionError from "../src/error/connectionError.ts"
+import * as ReplicationError from "../src/error/replicationError.ts"
 import { sqlStates } from "../src/error/sqlState.generated.ts"
 import { optionNames } from "../src/config/source/names.ts"
 import * as calls from "./fixtures/unfinishedCalls.ts"
@@ -46,7 +47,8 @@ const tags = [
   ...Object.values(sqlStates).flatMap((codes) => Object.values(codes)),
   "UnknownPostgresError",
   ...Object.keys(ConnectionError),
-  ...Object.keys(ClientError)
+  ...Object.keys(ClientError),
+  ...Object.keys(ReplicationError)
 ].toSorted()
 
 /** The error in the type of an effect. The two versions of TypeScript list the members of a union in different orders. */

@@ -14,7 +14,7 @@ import * as PgPool from "../src/PgPool.ts"
 import * as PgTransaction from "../src/PgTransaction.ts"
 import { TestDatabase } from "./support/database.ts"
 import { assertHealthy, liveConnection, liveSettings } from "./support/live.ts"
-import { proxyTo } from "./support/proxy.ts"
+import { proxyTo } from "../src/pgTest/proxy.ts"
 import { SHADOWS } from "./support/shadows.ts"
 
 /** A user's query qualifies its names too, so any failure here is ours. */

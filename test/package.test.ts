@@ -12,6 +12,7 @@ const run = promisify(execFile)
 const repository = fileURLToPath(new URL("../", import.meta.url))
 const directory = fs.mkdtempSync(path.join(os.tmpdir(), "effectpg-package-"))
 const consumer = fs.mkdtempSync(path.join(os.tmpdir(), "effectpg-consumer-"))
+const tested = fs.mkdtempSync(path.join(os.tmpdir(), "effectpg-tested-"))
 const compiler = path.join(repository, "node_modules", "typescript", "bin", "tsc")
 const COMPILE_TIMEOUT_MILLIS = 60_000
 const published = ["package.json", "README.md", "LICENSE", "CHANGELOG.md"]
@@ -30,7 +31,7 @@ beforeAll(async () => {
 }, COMPILE_TIMEOUT_MILLIS)
 
 afterAll(() => {
-  for (const made of [directory, consumer]) fs.rmSync(made, { recursive: true, force: true })
+  for (const made of [directory, consumer, tested]) fs.rmSync(made, { recursive: true, force: true })
 })
 
 /**
@@ -79,11 +80,57 @@ export const noCodec: PgTypes.Codec = { name: "int4", schema: undefined }
 export const noStatement = pg.fetch(1)
 `
 
+/** What the compiler says of a program in a folder of its own that imports `modules` and has installed `packages`. */
+const complaints = async (
+  name: string,
+  modules: ReadonlyArray<string>,
+  packages: ReadonlyArray<string>,
+  options: { readonly [option: string]: ReadonlyArray<string> }
+): Promise<string> => {
+  const folder = path.join(consumer, name)
+  const installed = path.join(folder, "node_modules")
+  fs.mkdirSync(installed, { recursive: true })
+  fs.symlinkSync(directory, path.join(installed, "effectpg"), "junction")
+  for (const name of packages) {
+    fs.symlinkSync(path.join(repository, "node_modules", name), path.join(installed, name), "junction")
+  }
+  fs.writeFileSync(path.join(folder, "program.mts"), programOf(modules))
+  const compilerOptions = { noEmit: true, strict: true, skipLibCheck: false, module: "NodeNext", ...options }
+  const project = { files: ["program.mts"], compilerOptions }
+  fs.writeFileSync(path.join(folder, "tsconfig.json"), JSON.stringify(project))
+  return run(process.execPath, [compiler], { cwd: folder }).then(
+    ({ stdout }) => stdout,
+    ({ stdout }) => String(stdout)
+  )
+}
+
 const isPublic = (name: string): boolean => /^Pg\w+$/.test(name)
+
+/** A test that uses the kit, and notes on which server. */
+const SUITE = `
+import { assert, it } from "@effect/vitest"
+import { Effect } from "effect"
+import { PgClient } from "effectpg"
+import * as PgTest from "effectpg/PgTest"
+import * as fs from "node:fs"
+
+it.layer(PgTest.layer())((it) => {
+  it.effect("has a database", () =>
+    Effect.gen(function* () {
+      const pg = yield* PgClient.PgClient
+      const { server } = yield* pg.fetchOne("SELECT pg_postmaster_start_time()::text AS server")
+      assert.isString(server)
+      fs.appendFileSync("servers", server + "\\n")
+    })
+  )
+})
+`
 
 /** The public modules that need a package which effectpg does not bring, with that package. */
 const WITH_PEER: ReadonlyMap<string, string> = new Map([["PgKysely", "kysely"]])
 const isAlone = (name: string): boolean => isPublic(name) && !WITH_PEER.has(name)
+/** What few programs need is not loaded with the rest. */
+const APART: ReadonlySet<string> = new Set(["PgTest", "PgReplication"])
 
 describe("the package", () => {
   it("holds the sources, the compiled files, and the documents for readers; nothing else", async () => {
@@ -99,11 +146,14 @@ describe("the package", () => {
     )
   })
 
-  it("exports every public module under the name of its file, and all that need no other package together", async () => {
+  it("exports every public module under its name, and together all that programs use and need no package", async () => {
     const modules = sources.filter(isPublic).toSorted()
     assert.includeMembers(modules, ["PgClient", ...WITH_PEER.keys()])
     const [index, ...opened] = await imported(["effectpg", ...modules.map((name) => `effectpg/${name}`)])
-    assert.deepStrictEqual(index, modules.filter(isAlone))
+    assert.deepStrictEqual(
+      index,
+      modules.filter((name) => isAlone(name) && !APART.has(name))
+    )
     for (const [at, names] of opened.entries()) assert.isArray(names, modules[at])
   })
 
@@ -118,19 +168,43 @@ describe("the package", () => {
   it(
     "has declarations that are complete, for a program that checks them and has no other package",
     async () => {
-      const modules = path.join(consumer, "node_modules")
+      const modules = sources.filter(isAlone)
+      assert.strictEqual(await complaints("alone", modules, ["effect", "@types"], { types: ["node"] }), "")
+    },
+    COMPILE_TIMEOUT_MILLIS
+  )
+
+  it(
+    "has declarations that need no types of Node.js, for a program that has none",
+    async () => {
+      const options = { types: [], lib: ["ES2023", "DOM", "ESNext.Disposable"] }
+      const modules = sources.filter(isPublic)
+      assert.strictEqual(await complaints("without-node", modules, ["effect", ...WITH_PEER.values()], options), "")
+    },
+    COMPILE_TIMEOUT_MILLIS
+  )
+
+  it(
+    "starts one server for all tests of vitest by one line of its settings",
+    async () => {
+      const modules = path.join(tested, "node_modules")
       fs.mkdirSync(modules)
       fs.symlinkSync(directory, path.join(modules, "effectpg"), "junction")
-      for (const name of ["effect", "@types"]) {
+      for (const name of ["effect", "vitest", "@effect"]) {
         fs.symlinkSync(path.join(repository, "node_modules", name), path.join(modules, name), "junction")
       }
-      fs.writeFileSync(path.join(consumer, "program.mts"), programOf(sources.filter(isAlone)))
-      const options = ["--noEmit", "--strict", "--skipLibCheck", "false", "--module", "NodeNext", "--types", "node"]
-      const complaints = await run(process.execPath, [compiler, ...options, "program.mts"], { cwd: consumer }).then(
-        ({ stdout }) => stdout,
-        ({ stdout }) => String(stdout)
-      )
-      assert.strictEqual(complaints, "")
+      const settings = { test: { globalSetup: ["effectpg/PgTest/globalSetup"] } }
+      fs.writeFileSync(path.join(tested, "vitest.config.mjs"), `export default ${JSON.stringify(settings)}`)
+      for (const name of ["one", "two"]) fs.writeFileSync(path.join(tested, `${name}.test.mjs`), SUITE)
+      const vitest = path.join(repository, "node_modules", "vitest", "vitest.mjs")
+      const { EFFECTPG_TEST_RUN: _, ...env } = process.env
+      const report = path.join(tested, "report.json")
+      await run(process.execPath, [vitest, "run", "--reporter=json", `--outputFile=${report}`], { cwd: tested, env })
+      const { numPassedTests, success } = JSON.parse(fs.readFileSync(report, "utf8"))
+      assert.deepStrictEqual({ numPassedTests, success }, { numPassedTests: 2, success: true })
+      const [one, two] = fs.readFileSync(path.join(tested, "servers"), "utf8").trim().split("\n")
+      assert.isNotEmpty(one)
+      assert.strictEqual(one, two)
     },
     COMPILE_TIMEOUT_MILLIS
   )

@@ -9,10 +9,15 @@ const repository = new URL("../", import.meta.url)
 const textOf = (file: string): string => fs.readFileSync(new URL(file, repository), "utf8")
 const filesIn = (folder: string): ReadonlyArray<string> => fs.readdirSync(new URL(folder, repository))
 
-/** The examples as their reader would write them; `examples.integration.test.ts` runs each. */
-const examples = filesIn("examples/")
+/** The examples as their reader would write them; `examples.integration.test.ts` or vitest itself runs each. */
+const examples = ["", "testing/"]
+  .flatMap((folder) => filesIn(`examples/${folder}`).map((file) => folder + file))
   .filter((file) => file.endsWith(".ts"))
-  .map((file) => textOf(`examples/${file}`).replaceAll('from "../src/index.ts"', 'from "effectpg"'))
+  .map((file) =>
+    textOf(`examples/${file}`)
+      .replaceAll(/from "[./]*\/src\/index.ts"/g, 'from "effectpg"')
+      .replaceAll(/from "[./]*\/src\/(\w+).ts"/g, 'from "effectpg/$1"')
+  )
 
 const INDENTS = ["", "  ", "    ", "      "]
 

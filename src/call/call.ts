@@ -5,31 +5,9 @@ import type * as Schema from "effect/Schema"
 import type * as Stream from "effect/Stream"
 import type * as PgError from "../PgError.ts"
 import type * as PgSql from "../PgSql.ts"
+import type { Parameterless, Parameters, ParametersOf, Row } from "./typedText.ts"
 
-/**
- * A row as an object by column name. With the setting `names: "camelCase"` the column `user_id` is the property `userId`.
- * If several columns have the same name, only the last one is kept; `fetchTuples` keeps them all.
- *
- * @category models
- * @since 0.1.0
- */
-export type Row = Readonly<Record<string, unknown>>
-
-/**
- * A row as a list of values in column order.
- *
- * @category models
- * @since 0.1.0
- */
-export type Tuple = ReadonlyArray<unknown>
-
-/**
- * The values of `$1`, `$2`... A parameter of any type accepts a string, and `null` is NULL. `undefined` is an `EncodeError`.
- *
- * @category models
- * @since 0.1.0
- */
-export type Parameters = ReadonlyArray<unknown>
+export type { Parameters, Row, Tuple } from "./typedText.ts"
 
 /**
  * What a command did: its tag (`INSERT`, `CREATE TABLE`...) and how many rows it changed or returned. `rowCount` is 0
@@ -107,14 +85,26 @@ export interface RowOptions<A, R = never> extends CallOptions {
  * @category models
  * @since 0.1.0
  */
-export interface ValueOptions extends CallOptions {
+export interface ValueOptions<Column extends string | number = string | number> extends CallOptions {
   /**
    * The name of the column that has the value, as rows have it, or its position from 0.
    *
    * @default 0
    */
-  readonly column?: string | number | undefined
+  readonly column?: Column | undefined
 }
+
+/**
+ * The options of a call that fetches a single value of a statement. If it is known which columns the statement has, the
+ * column must be one of them.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export type ColumnOptions<Text extends string, Column extends string | number> = ValueOptions<Column> &
+  (Text extends keyof PgSql.TypedStatements ? ValueOptions<KnownColumn<Text>> : unknown)
+
+type KnownColumn<Text extends keyof PgSql.TypedStatements> = Extract<keyof PgSql.RowOf<Text>, string> | number
 
 /**
  * The options of a call that fetches a single value and decodes it with a schema.
@@ -134,9 +124,18 @@ export interface DecodedValueOptions<A, R = never> extends ValueOptions {
  * @category models
  * @since 0.1.0
  */
-export type Call<Options> =
+export type Call<Options, Text extends string = string> = [keyof PgSql.TypedStatements] extends [never]
+  ? AnyCall<Options>
+  : TextCall<Options, Text>
+
+/** As long as no text is known, the compiler compares all calls with one and the same type. */
+type AnyCall<Options> =
   | readonly [sql: string, params?: Parameters | undefined, options?: Options | undefined]
   | readonly [statement: string | PgSql.Statement, options?: Options | undefined]
+
+type TextCall<Options, Text extends string> =
+  | readonly [sql: Text, params: ParametersOf<Text>, options?: Options | undefined]
+  | readonly [statement: Parameterless<Text> | PgSql.Statement, options?: Options | undefined]
 
 /**
  * The arguments of a call whose options cannot be left out.
@@ -144,9 +143,34 @@ export type Call<Options> =
  * @category models
  * @since 0.1.0
  */
-export type CallWith<Options> =
+export type CallWith<Options, Text extends string = string> = [keyof PgSql.TypedStatements] extends [never]
+  ? AnyCallWith<Options>
+  : TextCallWith<Options, Text>
+
+type AnyCallWith<Options> =
   | readonly [sql: string, params: Parameters | undefined, options: Options]
   | readonly [statement: string | PgSql.Statement, options: Options]
+
+type TextCallWith<Options, Text extends string> =
+  | readonly [sql: Text, params: ParametersOf<Text>, options: Options]
+  | readonly [statement: Parameterless<Text> | PgSql.Statement, options: Options]
+
+/**
+ * The arguments of a call whose result has a type that the caller names. Without such a type there are none, so that no
+ * other call can be taken for this one.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export type NamedCall<Result, Options> = [Result] extends [never] ? never : Call<Options>
+
+/**
+ * The arguments of a call whose result has a type that the caller names, and whose options cannot be left out.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export type NamedCallWith<Result, Options> = [Result] extends [never] ? never : CallWith<Options>
 
 /**
  * Rows of parameter values. The statement runs once for each row, in order.
@@ -154,7 +178,7 @@ export type CallWith<Options> =
  * @category models
  * @since 0.1.0
  */
-export type RowSource<E = never, R = never> = Iterable<Parameters> | Stream.Stream<Parameters, E, R>
+export type RowSource<E = never, R = never, Values = Parameters> = Iterable<Values> | Stream.Stream<Values, E, R>
 
 /**
  * How many rows all runs of a statement changed or returned together.

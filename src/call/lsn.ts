@@ -1,4 +1,4 @@
-/** Reads positions in the write-ahead log, which are two halves in hexadecimal: `16/B374D848`. */
+/** Reads and writes positions in the write-ahead log, which are two halves in hexadecimal: `16/B374D848`. */
 
 const LSN = /^([\da-f]{1,8})\/([\da-f]{1,8})$/i
 const LOW_BITS = 32n
@@ -12,7 +12,7 @@ export const lsnOf = (value: unknown): bigint | undefined => {
 
 const half = (value: bigint): string => value.toString(16).toUpperCase()
 
-const formatLsn = (lsn: bigint): string => `${half(lsn >> LOW_BITS)}/${half(lsn & ((1n << LOW_BITS) - 1n))}`
+export const formatLsn = (lsn: bigint): string => `${half(lsn >> LOW_BITS)}/${half(lsn & ((1n << LOW_BITS) - 1n))}`
 
 const PAGE_BYTES = 8192n
 /** The sizes of the header with which a page of the log begins, and with which a file of it does. */

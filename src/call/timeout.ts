@@ -3,6 +3,7 @@ import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
 import * as PgError from "../PgError.ts"
+import { timeoutOrElse } from "./realTime.ts"
 
 export const withTimeout = <A, E, R>(
   operation: string,
@@ -18,8 +19,7 @@ export const withTimeout = <A, E, R>(
     )
   }
   const durationMillis = Duration.toMillis(duration.value)
-  return Effect.timeoutOrElse(answer, {
-    duration: duration.value,
-    orElse: () => Effect.fail(new PgError.QueryTimeoutError({ operation, durationMillis, sql }))
-  })
+  return timeoutOrElse(answer, durationMillis, () =>
+    Effect.fail(new PgError.QueryTimeoutError({ operation, durationMillis, sql }))
+  )
 }

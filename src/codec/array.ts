@@ -324,6 +324,8 @@ const COMMA = ","
 
 /**
  * The codec for arrays of a type. The delimiter of the text form is a comma, except for box, which uses a semicolon.
+ *
+ * @internal
  */
 export const arrayOf = (
   element: Codec,
@@ -331,6 +333,10 @@ export const arrayOf = (
   delimiter = COMMA
 ): Codec<ReadonlyArray<unknown> | PgArray> => arrayCodec(element, elementOid, delimiter, nest)
 
-/** The codec for arrays that are read as `PgArray`, which keeps the first index of each dimension. */
+/**
+ * The codec for arrays that are read as `PgArray`, which keeps the first index of each dimension.
+ *
+ * @internal
+ */
 export const losslessArrayOf = (element: Codec, elementOid: number, delimiter = COMMA): Codec<PgArray> =>
   arrayCodec(element, elementOid, delimiter, nestWithBounds)

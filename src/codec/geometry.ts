@@ -222,6 +222,7 @@ const geometry = <A>({ format, name, numbers, parse, read, take, wanted, write }
   }
 }
 
+/** @internal */
 export const point: Codec<PgPoint> = geometry({
   name: "point",
   wanted: "{ x, y }",
@@ -236,6 +237,7 @@ export const point: Codec<PgPoint> = geometry({
   parse: (numbers) => pointOf(numbers, 0)
 })
 
+/** @internal */
 export const line: Codec<PgLine> = geometry({
   name: "line",
   wanted: "{ a, b, c }",
@@ -262,6 +264,7 @@ export const line: Codec<PgLine> = geometry({
   parse: ([a = NaN, b = NaN, c = NaN]) => ({ a, b, c })
 })
 
+/** @internal */
 export const lseg: Codec<PgLineSegment> = geometry({
   name: "lseg",
   wanted: "{ start: { x, y }, end: { x, y } }",
@@ -282,6 +285,7 @@ export const lseg: Codec<PgLineSegment> = geometry({
   parse: (numbers) => ({ start: pointOf(numbers, 0), end: pointOf(numbers, 1) })
 })
 
+/** @internal */
 export const box: Codec<PgBox> = geometry({
   name: "box",
   wanted: "{ high: { x, y }, low: { x, y } }",
@@ -302,6 +306,7 @@ export const box: Codec<PgBox> = geometry({
   parse: (numbers) => ({ high: pointOf(numbers, 0), low: pointOf(numbers, 1) })
 })
 
+/** @internal */
 export const circle: Codec<PgCircle> = geometry({
   name: "circle",
   wanted: "{ center: { x, y }, radius }",
@@ -322,6 +327,7 @@ export const circle: Codec<PgCircle> = geometry({
   parse: (numbers) => ({ center: pointOf(numbers, 0), radius: numbers[2]! })
 })
 
+/** @internal */
 export const path: Codec<PgPath> = geometry({
   name: "path",
   wanted: "{ closed, points: [{ x, y }, ...] }",
@@ -340,6 +346,7 @@ export const path: Codec<PgPath> = geometry({
   parse: (numbers, text) => ({ closed: text.startsWith("("), points: pointsOf(numbers) })
 })
 
+/** @internal */
 export const polygon: Codec<PgPolygon> = geometry({
   name: "polygon",
   wanted: "{ points: [{ x, y }, ...] }",

@@ -121,6 +121,7 @@ const parseInterval = (text: string): PgInterval => {
   })
 }
 
+/** @internal */
 export const interval: Codec<PgInterval | number> = {
   name: "interval",
   read: (bytes, start, end) => {

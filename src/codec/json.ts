@@ -54,6 +54,7 @@ const stringify = (name: string, value: unknown): string => {
   return json
 }
 
+/** @internal */
 export const json: Codec = {
   name: "json",
   read: (bytes, start, end) => parse("json", readText(bytes, start, end)),
@@ -64,12 +65,17 @@ export const json: Codec = {
   isElement: everyArray
 }
 
-/** The text that follows the version of a jsonb. */
+/**
+ * The text that follows the version of a jsonb.
+ *
+ * @internal
+ */
 export const jsonbText = (bytes: Buffer, start: number, end: number): string => {
   if (start === end || bytes[start] !== JSONB_VERSION) throw new Undecodable("the jsonb has an unknown version")
   return readText(bytes, start + 1, end)
 }
 
+/** @internal */
 export const jsonb: Codec = {
   name: "jsonb",
   read: (bytes, start, end) => parse("jsonb", jsonbText(bytes, start, end)),
@@ -87,7 +93,11 @@ export const jsonb: Codec = {
 /** The first byte of a jsonpath; there is no other version yet. */
 const JSONPATH_VERSION = 1
 
-/** A path as its text, such as `$."a"[*]`. */
+/**
+ * A path as its text, such as `$."a"[*]`.
+ *
+ * @internal
+ */
 export const jsonpath: Codec<string> = {
   name: "jsonpath",
   read: (bytes, start, end) => {

@@ -139,7 +139,11 @@ const lengthAt = (what: string, bytes: Buffer, at: number, end: number): number 
   return length
 }
 
-/** The codec for the ranges of a type. */
+/**
+ * The codec for the ranges of a type.
+ *
+ * @internal
+ */
 export const rangeOf = (name: string, bound: Codec): Codec<PgRange> => ({
   name,
   read: (bytes, start, end) => {
@@ -221,7 +225,11 @@ const readRangeText = (reader: LiteralReader, bound: Codec): PgRange => {
   })
 }
 
-/** The codec for the multiranges of a type, given the codec of its ranges: arrays of ranges in order. */
+/**
+ * The codec for the multiranges of a type, given the codec of its ranges: arrays of ranges in order.
+ *
+ * @internal
+ */
 export const multirangeOf = (name: string, bound: Codec, range: Codec<PgRange>): Codec<ReadonlyArray<PgRange>> => {
   const rangesOf = (value: unknown): ReadonlyArray<unknown> => {
     if (!Array.isArray(value)) throw refusedKind(name, "an array of ranges", value)

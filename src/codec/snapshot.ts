@@ -87,5 +87,7 @@ const snapshot = (name: string): Codec<PgSnapshot> => {
   }
 }
 
+/** @internal */
 export const pgSnapshot: Codec<PgSnapshot> = snapshot("pg_snapshot")
+/** @internal */
 export const txidSnapshot: Codec<PgSnapshot> = snapshot("txid_snapshot")

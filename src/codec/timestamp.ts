@@ -161,5 +161,7 @@ const instant = (name: string, offset: "" | "+00"): Codec<Date | number | string
   }
 }
 
+/** @internal */
 export const timestamp: Codec<Date | number | string> = instant("timestamp", "")
+/** @internal */
 export const timestamptz: Codec<Date | number | string> = instant("timestamptz", "+00")

@@ -9,7 +9,11 @@ import { builtinTypes, type MakeArray, withDerived } from "./registry.ts"
 import type { TypeDescription } from "./typeDescription.ts"
 import { builtinNamed, CATALOGUE_SCHEMA, type QualifiedName, qualified } from "./typeName.ts"
 
-/** The type for which a codec is built, as the server's catalog describes it. */
+/**
+ * The type for which a codec is built, as the server's catalog describes it.
+ *
+ * @internal
+ */
 export interface CodecSubject {
   readonly oid: number
   /** The type's name in error messages. */
@@ -37,23 +41,39 @@ export class TypeCodec {
    * anywhere.
    */
   readonly schema: string | undefined
-  /**
-   * Makes the codec for the type as a connection's database has it. Undefined if this is only about the arrays of the
-   * type, which are then read as `PgArray`.
-   */
-  readonly make: ((subject: CodecSubject) => Codec) | undefined
+  /** Private, so that TypeScript takes no plain object for a codec; the published declarations have no `make`. */
+  private readonly maker: ((subject: CodecSubject) => Codec) | undefined
 
+  /** @internal */
   constructor(name: string, schema: string | undefined, make: ((subject: CodecSubject) => Codec) | undefined) {
     this.name = name
     this.schema = schema
-    this.make = make
+    this.maker = make
+  }
+
+  /**
+   * Makes the codec for the type as a connection's database has it. Undefined if this is only about the arrays of the
+   * type, which are then read as `PgArray`.
+   *
+   * @internal
+   */
+  get make(): ((subject: CodecSubject) => Codec) | undefined {
+    return this.maker
   }
 }
 
-/** The codec of a built-in type, which needs to know nothing more about the type. */
+/**
+ * The codec of a built-in type, which needs to know nothing more about the type.
+ *
+ * @internal
+ */
 export const builtinTypeCodec = (codec: Codec): TypeCodec => new TypeCodec(codec.name, CATALOGUE_SCHEMA, () => codec)
 
-/** The codec of a type that an extension defines, in any schema. */
+/**
+ * The codec of a type that an extension defines, in any schema.
+ *
+ * @internal
+ */
 export const extensionTypeCodec = (codec: Codec): TypeCodec => new TypeCodec(codec.name, undefined, () => codec)
 
 /** The built-in types whose binary form is their text. */
@@ -77,7 +97,11 @@ export class TypeCodecs {
   readonly chosen: ReadonlyArray<TypeCodec>
   private readonly codecs = new Map<string, TypeCodec>()
   private readonly lossless = new Set<string>()
-  /** The built-in types with a codec of their own here, by OID. */
+  /**
+   * The built-in types with a codec of their own here, by OID.
+   *
+   * @internal
+   */
   readonly builtins: ReadonlyMap<number, Codec>
 
   /** If several codecs are for the same type, the last one wins. */
@@ -107,6 +131,7 @@ export class TypeCodecs {
     )
   }
 
+  /** @internal */
   find(
     { kind, name, schema }: Pick<TypeDescription, "kind" | "name" | "schema">,
     element?: QualifiedName
@@ -117,7 +142,11 @@ export class TypeCodecs {
     return (found ?? (kind === "base" ? this.codecs.get(keyOf({ name, schema: undefined })) : undefined))?.make
   }
 
-  /** How arrays of a type are built. */
+  /**
+   * How arrays of a type are built.
+   *
+   * @internal
+   */
   makeArray(element: QualifiedName): MakeArray {
     return this.lossless.has(keyOf(element)) ? losslessArrayOf : arrayOf
   }

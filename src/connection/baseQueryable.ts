@@ -49,6 +49,7 @@ import type {
   CommandResult,
   DecodedValueOptions,
   ManyResult,
+  NamedCall,
   Parameters,
   Row,
   RowOptions,
@@ -56,8 +57,10 @@ import type {
   RowStreamOptions,
   StreamOptions,
   Tuple,
+  ColumnOptions,
   ValueOptions
 } from "../call/call.ts"
+import type { KnownText, RowOf, RunOf, TupleOf, ValueOf } from "../call/typedText.ts"
 
 /** What the observer is told of a statement that runs many times. */
 const manyRuns = (sql: string): Asked => ({ sql, params: undefined, many: "runs" })
@@ -85,37 +88,41 @@ export class BaseQueryable extends Inspectable.Class implements Queryables.Query
 
   // ------------------------------------------------------------------------------------------------- statements
 
-  fetch<A, R>(...call: CallWith<RowOptions<A, R>>): Answer<ReadonlyArray<A>, R>
-  fetch(...call: Call<CallOptions>): Answer<ReadonlyArray<Row>>
-  fetch<A extends object>(...call: Call<CallOptions>): Answer<ReadonlyArray<A>>
+  fetch<A, R, const Text extends string>(...call: CallWith<RowOptions<A, R>, Text>): Answer<ReadonlyArray<A>, R>
+  fetch<A extends object = never>(...call: NamedCall<A, CallOptions>): Answer<ReadonlyArray<NoInfer<A>>>
+  fetch<const Text extends string>(...call: Call<CallOptions, Text>): Answer<ReadonlyArray<RowOf<Text>>>
   fetch(...call: Call<Partial<RowOptions<unknown, unknown>>>): Answer<ReadonlyArray<unknown>, unknown> {
     return this.fetchRows("fetch", Request.rows, decodeRows, call)
   }
 
-  fetchTuples<A, R>(...call: CallWith<RowOptions<A, R>>): Answer<ReadonlyArray<A>, R>
-  fetchTuples(...call: Call<CallOptions>): Answer<ReadonlyArray<Tuple>>
-  fetchTuples<A extends Tuple>(...call: Call<CallOptions>): Answer<ReadonlyArray<A>>
+  fetchTuples<A, R, const Text extends string>(...call: CallWith<RowOptions<A, R>, Text>): Answer<ReadonlyArray<A>, R>
+  fetchTuples<A extends Tuple = never>(...call: NamedCall<A, CallOptions>): Answer<ReadonlyArray<NoInfer<A>>>
+  fetchTuples<const Text extends string>(...call: Call<CallOptions, Text>): Answer<ReadonlyArray<TupleOf<Text>>>
   fetchTuples(...call: Call<Partial<RowOptions<unknown, unknown>>>): Answer<ReadonlyArray<unknown>, unknown> {
     return this.fetchRows("fetchTuples", Request.tupleRows, decodeRows, call)
   }
 
-  fetchRow<A, R>(...call: CallWith<RowOptions<A, R>>): Answer<Option.Option<A>, R>
-  fetchRow(...call: Call<CallOptions>): Answer<Option.Option<Row>>
-  fetchRow<A extends object>(...call: Call<CallOptions>): Answer<Option.Option<A>>
+  fetchRow<A, R, const Text extends string>(...call: CallWith<RowOptions<A, R>, Text>): Answer<Option.Option<A>, R>
+  fetchRow<A extends object = never>(...call: NamedCall<A, CallOptions>): Answer<Option.Option<NoInfer<A>>>
+  fetchRow<const Text extends string>(...call: Call<CallOptions, Text>): Answer<Option.Option<RowOf<Text>>>
   fetchRow(...call: Call<Partial<RowOptions<unknown, unknown>>>): Answer<Option.Option<unknown>, unknown> {
     return this.fetchRows("fetchRow", Request.row, decodeFirstRow, call)
   }
 
-  fetchOne<A, R>(...call: CallWith<RowOptions<A, R>>): Answer<A, R>
-  fetchOne(...call: Call<CallOptions>): Answer<Row>
-  fetchOne<A extends object>(...call: Call<CallOptions>): Answer<A>
+  fetchOne<A, R, const Text extends string>(...call: CallWith<RowOptions<A, R>, Text>): Answer<A, R>
+  fetchOne<A extends object = never>(...call: NamedCall<A, CallOptions>): Answer<NoInfer<A>>
+  fetchOne<const Text extends string>(...call: Call<CallOptions, Text>): Answer<RowOf<Text>>
   fetchOne(...call: Call<Partial<RowOptions<unknown, unknown>>>): Answer<unknown, unknown> {
     return this.fetchRows("fetchOne", Request.oneRow, decodeRow, call)
   }
 
-  fetchValue<A, R>(...call: CallWith<DecodedValueOptions<A, R>>): Answer<Option.Option<A>, R>
-  fetchValue(...call: Call<ValueOptions>): Answer<Option.Option<unknown>>
-  fetchValue<A>(...call: Call<ValueOptions>): Answer<Option.Option<A>>
+  fetchValue<A, R, const Text extends string>(
+    ...call: CallWith<DecodedValueOptions<A, R>, Text>
+  ): Answer<Option.Option<A>, R>
+  fetchValue<A = never>(...call: NamedCall<A, ValueOptions>): Answer<Option.Option<NoInfer<A>>>
+  fetchValue<const Text extends string, const Column extends string | number = 0>(
+    ...call: Call<ColumnOptions<Text, Column>, Text>
+  ): Answer<Option.Option<ValueOf<Text, Column>>>
   fetchValue(...call: Call<Partial<DecodedValueOptions<unknown, unknown>>>): Answer<Option.Option<unknown>, unknown> {
     return withStatement(call, this.#router.names, Options.VALUE_OPTIONS, (sql, params, options) => {
       const column = options?.column ?? 0
@@ -239,16 +246,16 @@ export class BaseQueryable extends Inspectable.Class implements Queryables.Query
     )
   }
 
-  fetchMany<A, E = never, R = never, R2 = never>(
-    sql: string,
-    rows: RowSource<E, R>,
+  fetchMany<A, const Text extends string, E = never, R = never, R2 = never>(
+    sql: Text,
+    rows: RowSource<E, R, RunOf<Text>>,
     options: RowOptions<A, R2>
   ): Effect.Effect<ReadonlyArray<ReadonlyArray<A>>, E | PgError.PgError, R | R2>
-  fetchMany<E = never, R = never>(
-    sql: string,
-    rows: RowSource<E, R>,
+  fetchMany<const Text extends string, E = never, R = never>(
+    sql: Text,
+    rows: RowSource<E, R, RunOf<Text>>,
     options?: CallOptions
-  ): Effect.Effect<ReadonlyArray<ReadonlyArray<Row>>, E | PgError.PgError, R>
+  ): Effect.Effect<ReadonlyArray<ReadonlyArray<RowOf<Text>>>, E | PgError.PgError, R>
   fetchMany<E, R>(
     sql: string,
     rows: RowSource<E, R>,
@@ -291,9 +298,11 @@ export class BaseQueryable extends Inspectable.Class implements Queryables.Query
 
   // ------------------------------------------------------------------------------------------------- page by page
 
-  stream<A, R>(...call: CallWith<RowStreamOptions<A, R>>): Stream.Stream<A, PgError.PgError, R>
-  stream(...call: Call<StreamOptions>): Stream.Stream<Row, PgError.PgError>
-  stream<A extends object>(...call: Call<StreamOptions>): Stream.Stream<A, PgError.PgError>
+  stream<A, R, const Text extends string>(
+    ...call: CallWith<RowStreamOptions<A, R>, Text>
+  ): Stream.Stream<A, PgError.PgError, R>
+  stream<A extends object = never>(...call: NamedCall<A, StreamOptions>): Stream.Stream<NoInfer<A>, PgError.PgError>
+  stream<const Text extends string>(...call: Call<StreamOptions, Text>): Stream.Stream<RowOf<Text>, PgError.PgError>
   stream(
     ...call: Call<StreamOptions & Partial<RowStreamOptions<unknown, unknown>>>
   ): Stream.Stream<unknown, PgError.PgError, unknown> {
@@ -311,11 +320,11 @@ export class BaseQueryable extends Inspectable.Class implements Queryables.Query
     )
   }
 
-  cursor(...call: CallWith<Scrolling>): Answer<ScrollCursor, Scope.Scope>
-  cursor(...call: Call<CursorOptions>): Answer<PgCursor, Scope.Scope>
   cursor<A extends object>(...call: CallWith<Scrolling>): Answer<ScrollCursor<A>, Scope.Scope>
   cursor<A extends object>(...call: Call<CursorOptions>): Answer<PgCursor<A>, Scope.Scope>
-  cursor(...call: Call<CursorOptions>): Answer<PgCursor, Scope.Scope> {
+  cursor<const Text extends string>(...call: CallWith<Scrolling, Text>): Answer<ScrollCursor<RowOf<Text>>, Scope.Scope>
+  cursor<const Text extends string>(...call: Call<CursorOptions, Text>): Answer<PgCursor<RowOf<Text>>, Scope.Scope>
+  cursor(...call: Call<CursorOptions>): Answer<unknown, Scope.Scope> {
     return withStatement(call, this.#router.names, Options.CURSOR_OPTIONS, (sql, params, options = {}) => {
       const open = options.scroll === true ? scrollCursor : cursor
       return this.#router.reading({ texts: [sql], readOnly: options.readOnly }, (router) =>
@@ -326,6 +335,10 @@ export class BaseQueryable extends Inspectable.Class implements Queryables.Query
 
   // ------------------------------------------------------------------------------------------------- held statements
 
+  prepare<const Text extends string>(
+    sql: Text,
+    options?: PrepareOptions
+  ): Answer<PgStatement<KnownText<Text>>, Scope.Scope>
   prepare(sql: string, options?: PrepareOptions): Answer<PgStatement, Scope.Scope> {
     return Shape.unless(Shape.sqlFault("prepare", sql), () =>
       Shape.withOptions(options, Options.PREPARE_OPTIONS, (known) => {

@@ -34,6 +34,7 @@ import type {
   Tuple,
   ValueOptions
 } from "../call/call.ts"
+import type { NamedRun } from "../call/typedText.ts"
 
 type Answer<A, R = never> = Effect.Effect<A, PgError.PgError, R>
 type MaybeDecoded<Options> = Partial<Options> & CallOptions
@@ -69,8 +70,8 @@ class Statement extends Inspectable.Class implements PgStatement {
   }
 
   fetch<A, R>(params: Parameters | undefined, options: RowOptions<A, R>): Answer<ReadonlyArray<A>, R>
+  fetch<A extends object = never>(...run: NamedRun<A, CallOptions>): Answer<ReadonlyArray<NoInfer<A>>>
   fetch(params?: Parameters, options?: CallOptions): Answer<ReadonlyArray<Row>>
-  fetch<A extends object>(params?: Parameters, options?: CallOptions): Answer<ReadonlyArray<A>>
   fetch(
     params?: Parameters,
     options?: MaybeDecoded<RowOptions<unknown, unknown>>
@@ -79,8 +80,8 @@ class Statement extends Inspectable.Class implements PgStatement {
   }
 
   fetchTuples<A, R>(params: Parameters | undefined, options: RowOptions<A, R>): Answer<ReadonlyArray<A>, R>
+  fetchTuples<A extends Tuple = never>(...run: NamedRun<A, CallOptions>): Answer<ReadonlyArray<NoInfer<A>>>
   fetchTuples(params?: Parameters, options?: CallOptions): Answer<ReadonlyArray<Tuple>>
-  fetchTuples<A extends Tuple>(params?: Parameters, options?: CallOptions): Answer<ReadonlyArray<A>>
   fetchTuples(
     params?: Parameters,
     options?: MaybeDecoded<RowOptions<unknown, unknown>>
@@ -89,8 +90,8 @@ class Statement extends Inspectable.Class implements PgStatement {
   }
 
   fetchRow<A, R>(params: Parameters | undefined, options: RowOptions<A, R>): Answer<Option.Option<A>, R>
+  fetchRow<A extends object = never>(...run: NamedRun<A, CallOptions>): Answer<Option.Option<NoInfer<A>>>
   fetchRow(params?: Parameters, options?: CallOptions): Answer<Option.Option<Row>>
-  fetchRow<A extends object>(params?: Parameters, options?: CallOptions): Answer<Option.Option<A>>
   fetchRow(
     params?: Parameters,
     options?: MaybeDecoded<RowOptions<unknown, unknown>>
@@ -99,15 +100,15 @@ class Statement extends Inspectable.Class implements PgStatement {
   }
 
   fetchOne<A, R>(params: Parameters | undefined, options: RowOptions<A, R>): Answer<A, R>
+  fetchOne<A extends object = never>(...run: NamedRun<A, CallOptions>): Answer<NoInfer<A>>
   fetchOne(params?: Parameters, options?: CallOptions): Answer<Row>
-  fetchOne<A extends object>(params?: Parameters, options?: CallOptions): Answer<A>
   fetchOne(params?: Parameters, options?: MaybeDecoded<RowOptions<unknown, unknown>>): Answer<unknown, unknown> {
     return this.#queryable.fetchOne(this.sql, params, options)
   }
 
   fetchValue<A, R>(params: Parameters | undefined, options: DecodedValueOptions<A, R>): Answer<Option.Option<A>, R>
+  fetchValue<A = never>(...run: NamedRun<A, ValueOptions>): Answer<Option.Option<NoInfer<A>>>
   fetchValue(params?: Parameters, options?: ValueOptions): Answer<Option.Option<unknown>>
-  fetchValue<A>(params?: Parameters, options?: ValueOptions): Answer<Option.Option<A>>
   fetchValue(
     params?: Parameters,
     options?: MaybeDecoded<DecodedValueOptions<unknown, unknown>>
@@ -142,8 +143,8 @@ class Statement extends Inspectable.Class implements PgStatement {
   }
 
   stream<A, R>(params: Parameters | undefined, options: RowStreamOptions<A, R>): Stream.Stream<A, PgError.PgError, R>
+  stream<A extends object = never>(...run: NamedRun<A, StreamOptions>): Stream.Stream<NoInfer<A>, PgError.PgError>
   stream(params?: Parameters, options?: StreamOptions): Stream.Stream<Row, PgError.PgError>
-  stream<A extends object>(params?: Parameters, options?: StreamOptions): Stream.Stream<A, PgError.PgError>
   stream(
     params?: Parameters,
     options?: StreamOptions & Partial<RowStreamOptions<unknown, unknown>>

@@ -2,6 +2,7 @@
 import * as ClientError from "./clientError.ts"
 import * as ConnectionError from "./connectionError.ts"
 import { isPostgresError, type PostgresError } from "./postgresError.ts"
+import * as ReplicationError from "./replicationError.ts"
 
 /**
  * Every error of effectpg: the server reports a `PostgresError`, the client raises the others.
@@ -15,7 +16,11 @@ import { isPostgresError, type PostgresError } from "./postgresError.ts"
  */
 export type PgError = PostgresError | ClientError.ClientErrors
 
-const clientErrors = [...Object.values(ConnectionError), ...Object.values(ClientError)]
+const clientErrors = [
+  ...Object.values(ConnectionError),
+  ...Object.values(ClientError),
+  ...Object.values(ReplicationError)
+]
 
 /**
  * Tells whether a value is an error of effectpg.

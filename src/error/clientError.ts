@@ -8,6 +8,7 @@ import type {
 } from "./connectionError.ts"
 import { countHint } from "./hints/countHint.ts"
 import type { Outcome, PostgresError } from "./postgresError.ts"
+import type { ReplicationSetupError, ReplicationSlotLostError } from "./replicationError.ts"
 import { TaggedError } from "./taggedError.ts"
 
 /**
@@ -406,6 +407,8 @@ export type ClientErrors =
   | TransactionClosedError
   | QueryTimeoutError
   | CommitOutcomeUnknownError
+  | ReplicationSetupError
+  | ReplicationSlotLostError
 
 const count = (number: number, noun: string): string => `${number} ${noun}${number === 1 ? "" : "s"}`
 

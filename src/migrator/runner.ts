@@ -6,6 +6,7 @@ import * as Effect from "effect/Effect"
 import type { Loader, ResolvedMigration } from "effect/sql/Migrator"
 import * as SqlClient from "effect/sql/SqlClient"
 import type { SqlError } from "effect/sql/SqlError"
+import { passed } from "../call/realTime.ts"
 import { ensureTable, findTable, type HistoryTable, isReady, type Query, queryOf, readApplied } from "./history.ts"
 import { LoaderFailedError, PgMigrationError } from "./migrationError.ts"
 import { checked, labelOf, type Plan, planOf } from "./plan.ts"
@@ -83,7 +84,7 @@ const makePatient = (query: Query, key: bigint) => {
           const holder = yield* holderOf(query, key)
           yield* Effect.logInfo(`Another process runs the migrations: waiting for ${holder}`)
         }
-        yield* Effect.sleep(POLL_MILLIS)
+        yield* passed(POLL_MILLIS)
       }
     })
 }

@@ -7,6 +7,7 @@
 import * as Effect from "effect/Effect"
 import type { SqlError } from "effect/sql/SqlError"
 import { createHash } from "node:crypto"
+import { timeoutOption } from "../call/realTime.ts"
 import type { HistoryTable, Query } from "./history.ts"
 
 /** What a runner gets that does not get the lock. */
@@ -45,7 +46,7 @@ export const underSessionLock = <A, E, R>(
   const release = Effect.suspend(() =>
     mayHold
       ? query(`SELECT pg_catalog.pg_advisory_unlock(${literal(key)})`).pipe(
-          Effect.timeoutOption(RELEASE_MILLIS),
+          (released) => timeoutOption(released, RELEASE_MILLIS),
           Effect.ignore
         )
       : Effect.void

@@ -34,7 +34,11 @@ export interface Hooks {
   readonly reset?: Hook | undefined
 }
 
-/** Runs a hook on a session. The `PgConnection` passed to the hook is unusable afterwards. */
+/**
+ * Runs a hook on a session. The `PgConnection` passed to the hook is unusable afterwards.
+ *
+ * @internal
+ */
 export const runHook = (session: Session, name: keyof Hooks, hook: Hook): Effect.Effect<void, PgError.PgError> =>
   Effect.suspend(() => {
     const root = TransactionLevel.root(session)
@@ -44,5 +48,6 @@ export const runHook = (session: Session, name: keyof Hooks, hook: Hook): Effect
     )
   })
 
+/** @internal */
 export const givenBack = (): PgError.ConnectionLostError =>
   lostWith("it was given back to its pool; borrow a connection again", { safeToRetry: true })

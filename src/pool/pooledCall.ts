@@ -29,24 +29,30 @@ export const call = <A>(
 ): Effect.Effect<A, PgError.PgError> =>
   Effect.callback((resume) => {
     const pooled = new PooledCall(pool, request, resume, stopwatch)
-    const giveUp = pool.acquire(pooled)
-    return Effect.sync(() => pooled.interrupt(giveUp))
+    pooled.wait()
+    return Effect.sync(() => pooled.interrupt())
   })
 
-class PooledCall<A> implements Borrower {
+export class PooledCall<A> implements Borrower {
+  readonly request: Request<A>
+  protected readonly resume: Resume<A>
   private readonly pool: SessionPool
-  private readonly request: Request<A>
-  private readonly resume: Resume<A>
   private readonly stopwatch: Stopwatch | undefined
   private lentAt = 0
   private member: Member | undefined
   private exchange: Exchange | undefined
+  protected leavePool = nothing
 
   constructor(pool: SessionPool, request: Request<A>, resume: Resume<A>, stopwatch: Stopwatch | undefined) {
     this.pool = pool
     this.request = request
     this.resume = resume
     this.stopwatch = stopwatch
+  }
+
+  /** Asks the pool for a session. */
+  wait(): void {
+    this.leavePool = this.pool.acquire(this)
   }
 
   lend(member: Member): void {
@@ -58,7 +64,7 @@ class PooledCall<A> implements Borrower {
     this.exchange = ask(member.session, this.request, this.done)
   }
 
-  refuse(cause: Cause.Cause<PgError.PgError>): void {
+  refuse(cause: Cause.Cause<PgError.PgError>, _timeIsUp: boolean): void {
     this.resume(Exit.failCause(cause))
   }
 
@@ -80,12 +86,14 @@ class PooledCall<A> implements Borrower {
    * The answer to a request in flight still arrives, but by then the session is no longer ours to return. The same is
    * true if the answer has arrived and the fiber is interrupted before it continues.
    */
-  interrupt(giveUp: () => void): void {
+  interrupt(): void {
     const { exchange, member } = this
-    if (exchange === undefined) return giveUp()
+    if (exchange === undefined) return this.leavePool()
     if (member === undefined) return
     this.member = undefined
     member.session.abandon(exchange)
     this.pool.release(member)
   }
 }
+
+const nothing = (): void => {}

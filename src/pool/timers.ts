@@ -1,4 +1,5 @@
 /** The clock of a pool. It follows the system's clock, so a test that stops Effect's clock does not stop it. */
+import { MAX_DELAY_MILLIS } from "../call/realTime.ts"
 
 export interface Timers {
   /** The current time in milliseconds. */
@@ -6,9 +7,6 @@ export interface Timers {
   /** Calls back once after that many milliseconds. Returns a function that cancels the call. */
   after(millis: number, callback: () => void): () => void
 }
-
-/** The longest time that a timer of the platform can wait. */
-const MAX_DELAY_MILLIS = 2 ** 31 - 1
 
 export const realTimers: Timers = {
   now: () => performance.now(),

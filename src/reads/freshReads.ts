@@ -9,12 +9,12 @@ import * as Option from "effect/Option"
 import * as Scope from "effect/Scope"
 import type { Lender } from "../connection/router.ts"
 import type * as PgError from "../PgError.ts"
+import { passed } from "../call/realTime.ts"
 import { realTimers } from "../pool/timers.ts"
 import type { Session } from "../session/engine/session.ts"
 import type { Request } from "../session/request/request.ts"
 import type { LastCommit } from "../session/transaction/lastCommit.ts"
 import type { TransactionLevel } from "../session/transaction/transactionLevel.ts"
-import { passed } from "./realTime.ts"
 import type { Guarded, Replay } from "./replay.ts"
 
 /** What a region of reads asks of the standbys. */

@@ -7,39 +7,8 @@ import type { Session } from "../session/engine/session.ts"
 import { ExtendedQuery } from "../session/exchange/extendedQuery.ts"
 import { type Statements, UNKEPT } from "../session/statement/statements.ts"
 import { ALL, allTuples, type Wanted } from "../session/statement/wanted.ts"
+import type { RawAnswer } from "./rawAnswer.ts"
 import { firstTyping, timeZoneOf, type Typing, typedParameters } from "./parameters.ts"
-
-/**
- * A column of a `RawAnswer`.
- *
- * @category models
- * @since 0.1.0
- */
-export interface RawField {
-  readonly name: string
-  /** The OID of the column's type. */
-  readonly dataTypeId: number
-  /** The type's modifier, such as the length of a `varchar`; -1 if it has none. */
-  readonly typeModifier: number
-  /** The OID of the table that the column comes from; 0 if it comes from none. */
-  readonly tableId: number
-}
-
-/**
- * The whole answer to a statement, as `sql\`...\`.raw` gives it.
- *
- * @category models
- * @since 0.1.0
- */
-export interface RawAnswer {
-  /** What the statement did: `SELECT`, `INSERT`, `CREATE TABLE`. */
-  readonly command: string
-  /** How many rows it returned or changed; 0 for a command that counts none. */
-  readonly rowCount: number
-  readonly rows: ReadonlyArray<ObjectRow>
-  /** The columns of the rows, also if there are no rows. */
-  readonly fields: ReadonlyArray<RawField>
-}
 
 /** Makes the request for a statement. `typing` is for a second attempt; the first one depends on the session. */
 export type Make<A> = (sql: string, params: ReadonlyArray<unknown>, typing?: Typing) => Request.StatementRequest<A>

@@ -8,15 +8,8 @@ import type { Connection } from "effect/sql/SqlConnection"
 import type { SqlError } from "effect/sql/SqlError"
 import * as Stream from "effect/Stream"
 import type { Router } from "../connection/router.ts"
-import {
-  type Make,
-  objectRows,
-  type RawAnswer,
-  rawAnswer,
-  tupleRows,
-  unkeptObjectRows,
-  unkeptTupleRows
-} from "./answers.ts"
+import { type Make, objectRows, rawAnswer, tupleRows, unkeptObjectRows, unkeptTupleRows } from "./answers.ts"
+import type { RawAnswer } from "./rawAnswer.ts"
 import { sqlErrorOf } from "./sqlErrors.ts"
 import { typedCall, typedStream } from "./typedCall.ts"
 

@@ -10,6 +10,7 @@ import * as Reactivity from "effect/reactivity/Reactivity"
 import * as Scope from "effect/Scope"
 import type * as SqlClient from "effect/sql/SqlClient"
 import * as Stream from "effect/Stream"
+import { passed } from "../call/realTime.ts"
 import { checkChannel } from "../connection/listening/listenStatement.ts"
 import type * as PgClient from "../PgClient.ts"
 import type * as PgError from "../PgError.ts"
@@ -63,7 +64,7 @@ const startListening = Effect.fnUntraced(function* (
         error._tag === "PoolClosedError"
           ? invalidateAll
           : Effect.andThen(failures === 0 ? warn(channel, error) : Effect.void, attempted).pipe(
-              Effect.andThen(Effect.sleep(reconnectDelay(failures + 1))),
+              Effect.andThen(passed(reconnectDelay(failures + 1))),
               Effect.andThen(Effect.suspend(() => listenFrom(failures + 1)))
             )
       ),

@@ -52,6 +52,15 @@ export class ByteReader {
     return this.int32() >>> 0
   }
 
+  int64(): bigint {
+    return BigInt.asIntN(64, this.uint64())
+  }
+
+  uint64(): bigint {
+    const high = this.uint32()
+    return (BigInt(high) << 32n) | BigInt(this.uint32())
+  }
+
   /** Reads the string up to the next NUL, and consumes the NUL. */
   cstring(): string {
     const start = this.position

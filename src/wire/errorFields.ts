@@ -34,6 +34,8 @@ export interface ErrorFields {
  * ```
  * Unknown field types are skipped, as the protocol asks. If the body has `maxBytes` or more, only its beginning is
  * read: the last field that is read ends in an ellipsis, and those after it are lost.
+ *
+ * @internal
  */
 export const readErrorFields = (bytes: Buffer, start: number, end: number, maxBytes = MAX_ERROR_BYTES): ErrorFields => {
   const fields = end - start < maxBytes ? readWhole(bytes, start, end) : readBeginning(bytes, start, start + maxBytes)
@@ -60,7 +62,11 @@ export const readErrorFields = (bytes: Buffer, start: number, end: number, maxBy
   }
 }
 
-/** Reads a NoticeResponse, of which less is kept than of an error. */
+/**
+ * Reads a NoticeResponse, of which less is kept than of an error.
+ *
+ * @internal
+ */
 export const readNoticeFields = (bytes: Buffer, start: number, end: number): ErrorFields =>
   readErrorFields(bytes, start, end, MAX_NOTICE_BYTES)
 

@@ -77,6 +77,24 @@ describe("a part that is loaded on first use", () => {
     })
   )
 
+  it("is refused by a runtime that is too old, which is named, before anything is loaded", () => {
+    const { attempts, name } = slowPart()
+    const transfer = Object.getOwnPropertyDescriptor(ArrayBuffer.prototype, "transfer")
+    assert(transfer !== undefined)
+    Reflect.deleteProperty(ArrayBuffer.prototype, "transfer")
+    let exit: Exit.Exit<string>
+    try {
+      exit = Effect.runSyncExit(name)
+    } finally {
+      Reflect.defineProperty(ArrayBuffer.prototype, "transfer", transfer)
+    }
+    const defect = Exit.isFailure(exit) ? Cause.squash(exit.cause) : undefined
+    assert.instanceOf(defect, Error)
+    const { node } = process.versions
+    assert.strictEqual(defect.message, `effectpg needs Node 22.19 or later, but this program runs on Node ${node}.`)
+    assert.lengthOf(attempts, 0)
+  })
+
   it.effect("leaves no rejection behind if it fails to load after an interruption", () =>
     Effect.gen(function* () {
       const { attempts, name } = slowPart()

@@ -13,7 +13,7 @@ import * as Stream from "effect/Stream"
 import { ChildProcess } from "effect/process"
 import { SqlClient } from "effect/sql"
 import { fileURLToPath } from "node:url"
-import { freePort } from "../support/freePort.ts"
+import { freePort } from "../../src/testServer/freePort.ts"
 import { Account, cluster, RUNNER_NAME } from "./account.ts"
 
 const RUNNER = fileURLToPath(new URL("runner.ts", import.meta.url))

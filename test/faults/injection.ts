@@ -15,7 +15,8 @@ import * as PgError from "../../src/PgError.ts"
 import * as PgPool from "../../src/PgPool.ts"
 import type { Database } from "../support/database.ts"
 import { liveSettings, uniqueName, valueOf } from "../support/live.ts"
-import { type ProxiedLink, type Proxy, proxyTo } from "../support/proxy.ts"
+import { strikeLink } from "../../src/pgTest/faults.ts"
+import { type ProxiedLink, type Proxy, proxyTo } from "../../src/pgTest/proxy.ts"
 import { TestDatabase } from "../support/database.ts"
 import { ask, type Failure, MARKS, type Scenario } from "./scenarios.ts"
 
@@ -65,8 +66,6 @@ const BYSTANDERS = 5
 const SILENCE_MILLIS = 30
 const TIMEOUT_MILLIS = 20
 const PATIENCE_MILLIS = 10_000
-/** How long a backend may take to end. */
-const KILL_MILLIS = 1_000
 const POLL_MILLIS = 3
 
 /** A shared bench has one connection, on which the queries of all callers are sent at the same time. */
@@ -227,6 +226,8 @@ const strike = (
   link: ProxiedLink,
   fiber: Fiber.Fiber<unknown, unknown>
 ): void => {
+  const terminate = (clientPort: number) =>
+    observer.execute("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE client_port = $1", [clientPort])
   switch (fault) {
     case "interrupt":
     case AT_A_YIELD:
@@ -236,26 +237,13 @@ const strike = (
       setTimeout(() => link.letGo(), SILENCE_MILLIS)
       return fiber.interruptUnsafe()
     case "kill the backend":
-      link.hold()
-      Effect.runFork(
-        Effect.andThen(
-          observer.execute("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE client_port = $1", [
-            link.serverSidePort
-          ]),
-          // A backend that does not exist yet cannot be killed: then the link breaks.
-          Effect.timeoutOrElse(link.untilServerEnds, {
-            duration: KILL_MILLIS,
-            orElse: () => Effect.sync(() => link.reset())
-          })
-        ).pipe(Effect.ensuring(Effect.sync(() => link.letGo())))
-      )
-      return
+      return strikeLink(link, "killBackend", terminate)
     case "reset the socket":
-      return link.reset()
+      return strikeLink(link, "resetSocket", terminate)
     case "half-close":
-      return link.halfClose()
+      return strikeLink(link, "closeSocket", terminate)
     case "stall with a timeout":
-      return link.hold()
+      return strikeLink(link, "stall", terminate)
     case "lose the cancel":
       proxy.losesCancels = true
       return fiber.interruptUnsafe()

@@ -21,7 +21,7 @@ import {
   uniqueName,
   valueOf
 } from "../support/live.ts"
-import { proxyTo } from "../support/proxy.ts"
+import { proxyTo } from "../../src/pgTest/proxy.ts"
 
 const ROUNDS = 60
 const SILENT_ROUNDS = 8

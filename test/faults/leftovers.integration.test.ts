@@ -16,7 +16,7 @@ import type * as PgError from "../../src/PgError.ts"
 import * as PgPool from "../../src/PgPool.ts"
 import { TestDatabase } from "../support/database.ts"
 import { backendsOf, eventually, liveConnection, liveSettings, uniqueName } from "../support/live.ts"
-import { type Proxy, proxyTo } from "../support/proxy.ts"
+import { type Proxy, proxyTo } from "../../src/pgTest/proxy.ts"
 
 const SECONDS = Number(process.env["EFFECTPG_SOAK_SECONDS"] ?? 12)
 const CALLERS = 8

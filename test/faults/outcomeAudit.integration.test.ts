@@ -18,7 +18,7 @@ import * as PgPool from "../../src/PgPool.ts"
 import { OUTLASTS_ERROR } from "../../src/session/statement/outcome.ts"
 import { TestDatabase } from "../support/database.ts"
 import { assertHealthy, liveConnection, liveSettings, valueOf } from "../support/live.ts"
-import { type ProxiedLink, type ProxiedMessage, type Proxy, proxyTo } from "../support/proxy.ts"
+import { type ProxiedLink, type ProxiedMessage, type Proxy, proxyTo } from "../../src/pgTest/proxy.ts"
 import { type Case, cases, CREATE_EFFECTS, utilities } from "./outcomeCases.ts"
 
 const losses = [

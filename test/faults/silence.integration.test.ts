@@ -6,7 +6,7 @@ import * as Fiber from "effect/Fiber"
 import * as Scope from "effect/Scope"
 import { TestDatabase } from "../support/database.ts"
 import { assertHealthy, eventually, livePool, refusalOf } from "../support/live.ts"
-import { proxyTo } from "../support/proxy.ts"
+import { proxyTo } from "../../src/pgTest/proxy.ts"
 
 /** What a busy machine may add to a bound. */
 const GRACE_MILLIS = 400

@@ -13,7 +13,7 @@ import * as PgError from "../../src/PgError.ts"
 import * as PgPool from "../../src/PgPool.ts"
 import { TestDatabase } from "../support/database.ts"
 import { assertHealthy, eventually, liveConnection, liveSettings } from "../support/live.ts"
-import { proxyTo } from "../support/proxy.ts"
+import { proxyTo } from "../../src/pgTest/proxy.ts"
 import {
   type Asked,
   CANCEL_TIMEOUT_MILLIS,

@@ -9,7 +9,7 @@ import type * as PgError from "../../src/PgError.ts"
 import type * as PgPool from "../../src/PgPool.ts"
 import { TestDatabase } from "../support/database.ts"
 import { assertHealthy, eventually, liveConnection, livePool, refusalOf, uniqueName, valueOf } from "../support/live.ts"
-import { endingOf } from "../transactions/program.ts"
+import { endingOf } from "../../src/pgTest/runProgram.ts"
 
 const TIMEOUT_MILLIS = 30
 const SLEEP = "SELECT pg_sleep(60)"

@@ -8,7 +8,7 @@ import type * as PgConnection from "../../src/PgConnection.ts"
 import * as PgPool from "../../src/PgPool.ts"
 import { TestDatabase } from "../support/database.ts"
 import { assertHealthy, eventually, liveConnection, livePool, liveSettings, valueOf } from "../support/live.ts"
-import { proxyTo } from "../support/proxy.ts"
+import { proxyTo } from "../../src/pgTest/proxy.ts"
 
 const BACKEND = "SELECT pg_backend_pid()"
 const PATIENCE = "10 seconds"

@@ -79,6 +79,9 @@ const REASONS: Readonly<Record<string, string>> = {
   "opening/authentication/stringprep.generated.ts":
     "A program writes it, and test/session/opening/authentication/saslPrep.test.ts checks its tables.",
 
+  "replication/commands.ts": "test/replication/setup.integration.test.ts has a server carry them out.",
+  "replication/textForm.ts": "test/replication/stream.integration.test.ts has values without a codec.",
+  "replication/textRows.ts": "test/session/replication/logStream.sim.test.ts reads the rows of a command.",
   "request/batchRequest.ts": "test/connection/pipeline/batch.integration.test.ts tests it by the call that makes it.",
   "request/copyRequest.ts": "test/PgCopy.integration.test.ts tests it by the calls that make it.",
   "request/request.ts": "test/session/engine/order.sim.test.ts sends its requests.",

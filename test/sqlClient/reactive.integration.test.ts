@@ -23,7 +23,7 @@ import {
   uniqueName,
   valueOf
 } from "../support/live.ts"
-import { proxyTo } from "../support/proxy.ts"
+import { proxyTo } from "../../src/pgTest/proxy.ts"
 
 const CHANNEL = "app changes"
 

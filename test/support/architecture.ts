@@ -43,6 +43,7 @@ export const layers: ReadonlyArray<ArchitectureLayer> = [
   { name: "session engine", parts: ["session/engine/"] },
   { name: "session opening", parts: ["session/opening/"] },
   { name: "session exchange", parts: ["session/exchange/"] },
+  { name: "session replication", parts: ["session/replication/"] },
   { name: "session request", parts: ["session/request/"] },
   { name: "session transaction", parts: ["session/transaction/"] },
   { name: "connection", parts: ["connection/", "PgConnection.ts", "PgTransaction.ts", "PgLargeObject.ts"] },
@@ -50,29 +51,64 @@ export const layers: ReadonlyArray<ArchitectureLayer> = [
   { name: "client", parts: ["reads/", "PgClient.ts"] },
   {
     name: "ecosystem",
-    parts: ["migrator/", "sqlClient/", "kysely/", "PgSqlClient.ts", "PgMigrator.ts", "PgKysely.ts", "PgTest.ts"]
+    parts: [
+      "migrator/",
+      "replication/",
+      "sqlClient/",
+      "kysely/",
+      "testServer/",
+      "pgTest/",
+      "PgSqlClient.ts",
+      "PgMigrator.ts",
+      "PgReplication.ts",
+      "PgKysely.ts",
+      "PgTest.ts"
+    ]
   },
+  { name: "command line", parts: ["cli/"] },
   { name: "front door", parts: ["index.ts"] }
 ]
 
 /** Modules outside src, and the files that may import them. The first pattern that fits the module decides. */
 const outside: ReadonlyArray<{ readonly module: RegExp; readonly importers: RegExp }> = [
   { module: /^pg-protocol(\/|$)/, importers: /^wire\/coldMessages\.ts$/ },
-  { module: /^node:(net|tls)$/, importers: /^session\/(engine\/transport|encryption\/tlsSocket)\.ts$/ },
+  // What makes faults on a connection for tests, and what looks for a free port.
+  {
+    module: /^node:net$/,
+    importers:
+      /^(session\/(engine\/transport|encryption\/tlsSocket)|pgTest\/.*|pgTest\/.*|testServer\/freePort|cli\/doctor\/.*)\.ts$/
+  },
+  {
+    module: /^node:tls$/,
+    importers: /^(session\/(engine\/transport|encryption\/tlsSocket)|cli\/doctor\/encryption)\.ts$/
+  },
   { module: /^node:buffer$/, importers: /^/ },
   // A program that does not import this module need not have Kysely.
   { module: /^kysely$/, importers: /^(kysely\/.*|PgKysely)\.ts$/ },
+  // What only the command line needs; `src/cli/terminal/packages.ts` says what to install.
+  { module: /^@effect\/platform-node(\/|$)/, importers: /^cli\/program\.ts$/ },
+  // It is loaded by the commands that read sources.
+  { module: /^oxc-parser$/, importers: /^cli\/statements\/(finding\/ast|gather)\.ts$/ },
+  // It is loaded if a test server is to run in a container.
+  { module: /^testcontainers$/, importers: /^testServer\/container\.ts$/ },
   // The two lowest layers are pure.
   { module: /^(node:|effect(\/|$))/, importers: /^(?!wire\/|codec\/)/ }
 ]
 
 /** The files that open something, and load what that needs only then. What is open never loads anything. */
 const mayLoadLater: ReadonlySet<string> = new Set([
+  // A package that only some programs have.
+  "testServer/container.ts",
   "PgClient.ts",
   "PgConnection.ts",
   "PgPool.ts",
   "PgSqlClient.ts",
-  "reads/client.ts"
+  "reads/client.ts",
+  // These load packages that may not be installed.
+  "cli/main.ts",
+  "cli/program.ts",
+  "cli/statements/gather.ts",
+  "testServer/container.ts"
 ])
 
 const MAX_LINES = 450

@@ -1,9 +1,10 @@
 /**
  * Starts the one server that all integration tests share. They get it by `inject("postgres")`, and its major version by
- * `inject("serverMajor")`, because older servers lack features.
+ * `inject("serverMajor")`, because older servers lack features. Tests that use PgTest make their databases there, too.
  */
 import pg from "pg"
 import type { TestProject } from "vitest/node"
+import { startRun } from "../../src/pgTest/run.ts"
 import { type PgServer, start } from "./postgres.ts"
 
 declare module "vitest" {
@@ -28,5 +29,15 @@ export default async (project: TestProject): Promise<() => Promise<void>> => {
   const { stop, ...server } = await start()
   project.provide("postgres", server)
   project.provide("serverMajor", await askMajor(server))
-  return stop
+  const { host, password, port, user, database } = server
+  const credentials = `${encodeURIComponent(user)}:${encodeURIComponent(password)}`
+  const url = `postgres://${credentials}@${host}:${port}/${database}?sslmode=disable`
+  // Each project has a server of its own, and an environment for its workers.
+  const environment = { ...project.config.env }
+  const endRun = await startRun({ url }, environment)
+  project.config.env = environment
+  return async () => {
+    await endRun()
+    await stop()
+  }
 }

@@ -6,6 +6,7 @@ import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
 import * as Redacted from "effect/Redacted"
 import type * as Scope from "effect/Scope"
+import { passed } from "../../src/call/realTime.ts"
 import type * as PgConfig from "../../src/PgConfig.ts"
 import * as PgConnection from "../../src/PgConnection.ts"
 import type * as PgError from "../../src/PgError.ts"
@@ -72,7 +73,7 @@ export const eventually = <A, E, R>(
     const deadline = Date.now() + patienceMillis
     let answer = yield* ask
     while (answer !== expected && Date.now() < deadline) {
-      yield* Effect.sleep(POLL_MILLIS)
+      yield* passed(POLL_MILLIS)
       answer = yield* ask
     }
     assert.strictEqual(answer, expected)

@@ -5,7 +5,7 @@ import type * as PgConfig from "../../src/PgConfig.ts"
 import type * as PgError from "../../src/PgError.ts"
 import { type Database, TestDatabase } from "./database.ts"
 import { liveSettings } from "./live.ts"
-import { proxyTo } from "./proxy.ts"
+import { proxyTo } from "../../src/pgTest/proxy.ts"
 
 /** How often the server has said that it is ready, on all connections made with the settings. */
 export interface Counted {

@@ -14,7 +14,7 @@ import * as net from "node:net"
 import pg from "pg"
 import type * as PgConfig from "../../src/PgConfig.ts"
 import { type Database, TestDatabase } from "./database.ts"
-import { Framer } from "./proxy.ts"
+import { Framer } from "../../src/pgTest/proxy.ts"
 
 /** The parameters that it keeps for each client. */
 const TRACKED = ["application_name", "client_encoding", "DateStyle", "standard_conforming_strings", "TimeZone"]

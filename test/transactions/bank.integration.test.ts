@@ -16,7 +16,7 @@ import * as PgPool from "../../src/PgPool.ts"
 import * as PgTransaction from "../../src/PgTransaction.ts"
 import { TestDatabase } from "../support/database.ts"
 import { liveConnection, liveSettings, uniqueName, valueOf } from "../support/live.ts"
-import { type ProxiedMessage, proxyTo } from "../support/proxy.ts"
+import { type ProxiedMessage, proxyTo } from "../../src/pgTest/proxy.ts"
 
 const SECONDS = Number(process.env["EFFECTPG_BANK_SECONDS"] ?? 8)
 /** How much longer it may take until every kind of fault has happened. */

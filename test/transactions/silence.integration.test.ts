@@ -8,7 +8,7 @@ import * as PgConnection from "../../src/PgConnection.ts"
 import * as PgPool from "../../src/PgPool.ts"
 import { TestDatabase } from "../support/database.ts"
 import { assertHealthy, eventually, liveSettings } from "../support/live.ts"
-import { type Proxy, proxyTo } from "../support/proxy.ts"
+import { type Proxy, proxyTo } from "../../src/pgTest/proxy.ts"
 
 /** By then a fiber that is interrupted, or has failed, must have left. */
 const LEAVES_WITHIN_MILLIS = 300

@@ -5,7 +5,7 @@ import { beginRows, endRows } from "../../codec/valueMemory.ts"
 import * as PgError from "../../PgError.ts"
 import type { Collector } from "../../session/exchange/copyOutExchange.ts"
 import { ByteWriter } from "../../wire/byteWriter.ts"
-import { CopyRowDecoder } from "../../wire/copyBinary.ts"
+import { CopyRowDecoder } from "../../wire/copyData/copyBinary.ts"
 
 /** Collects bytes as they come. The boundaries of the chunks have no meaning. */
 export class BytesCollector implements Collector<Uint8Array> {

@@ -1,7 +1,7 @@
 /**
  * The calls that read rows. Most have an overload with a schema and one without. An editor shows the docstring of the
- * property before a call is written, and that of the chosen overload afterwards, so that each of them needs one. The form
- * for a type that the caller names comes last, so that no other call chooses it.
+ * property before a call is written, and that of the chosen overload afterwards, so that each of them needs one. The
+ * plain form comes last, because TypeScript explains only why the last one does not fit.
  */
 import type * as Effect from "effect/Effect"
 import type * as Option from "effect/Option"
@@ -11,12 +11,14 @@ import type {
   CallOptions,
   CallWith,
   DecodedValueOptions,
-  Row,
+  NamedCall,
   RowOptions,
   RowSource,
   Tuple,
+  ColumnOptions,
   ValueOptions
 } from "../../call/call.ts"
+import type { RowOf, RunOf, TupleOf, ValueOf } from "../../call/typedText.ts"
 
 /** The calls of a `Queryable` that read rows at once. */
 export interface Fetching {
@@ -46,21 +48,9 @@ export interface Fetching {
      * ```
      * @since 0.1.0
      */
-    <A, R>(...call: CallWith<RowOptions<A, R>>): Effect.Effect<ReadonlyArray<A>, PgError.PgError, R>
-    /**
-     * Fetches all rows of a statement as objects by column name. If several columns have the same name, only the last
-     * one is kept. All rows are held in memory; `stream` holds only a page of them. Fails with `DecodeError` if a value
-     * cannot be read, and as every call of `Queryable` does.
-     *
-     * @example
-     * ```ts
-     * import { PgClient } from "effectpg"
-     *
-     * export const users = PgClient.PgClient.use((pg) => pg.fetch("SELECT id, name FROM users WHERE active = $1", [true]))
-     * ```
-     * @since 0.1.0
-     */
-    (...call: Call<CallOptions>): Effect.Effect<ReadonlyArray<Row>, PgError.PgError>
+    <A, R, const Text extends string>(
+      ...call: CallWith<RowOptions<A, R>, Text>
+    ): Effect.Effect<ReadonlyArray<A>, PgError.PgError, R>
     /**
      * Fetches all rows of a statement as objects of a type that you name. Nothing checks that type, which is only a claim
      * about the columns and their values; a schema in `row` checks it. Fails as every call of `Queryable` does.
@@ -78,7 +68,25 @@ export interface Fetching {
      * ```
      * @since 0.1.0
      */
-    <A extends object>(...call: Call<CallOptions>): Effect.Effect<ReadonlyArray<A>, PgError.PgError>
+    <A extends object = never>(
+      ...call: NamedCall<A, CallOptions>
+    ): Effect.Effect<ReadonlyArray<NoInfer<A>>, PgError.PgError>
+    /**
+     * Fetches all rows of a statement as objects by column name. If several columns have the same name, only the last
+     * one is kept. All rows are held in memory; `stream` holds only a page of them. Fails with `DecodeError` if a value
+     * cannot be read, and as every call of `Queryable` does.
+     *
+     * @example
+     * ```ts
+     * import { PgClient } from "effectpg"
+     *
+     * export const users = PgClient.PgClient.use((pg) => pg.fetch("SELECT id, name FROM users WHERE active = $1", [true]))
+     * ```
+     * @since 0.1.0
+     */
+    <const Text extends string>(
+      ...call: Call<CallOptions, Text>
+    ): Effect.Effect<ReadonlyArray<RowOf<Text>>, PgError.PgError>
   }
   /**
    * Fetches all rows of a statement at once, each as a list of values in column order.
@@ -101,22 +109,9 @@ export interface Fetching {
      * ```
      * @since 0.1.0
      */
-    <A, R>(...call: CallWith<RowOptions<A, R>>): Effect.Effect<ReadonlyArray<A>, PgError.PgError, R>
-    /**
-     * Fetches all rows of a statement as lists of values in column order. All columns are kept, even those with the
-     * same name. Fails with `DecodeError` if a value cannot be read, and as every call of `Queryable` does.
-     *
-     * @example
-     * ```ts
-     * import { PgClient } from "effectpg"
-     *
-     * const sql = "SELECT boss.name, worker.name FROM staff AS boss JOIN staff AS worker ON worker.boss = boss.id"
-     *
-     * export const pairs = PgClient.PgClient.use((pg) => pg.fetchTuples(sql))
-     * ```
-     * @since 0.1.0
-     */
-    (...call: Call<CallOptions>): Effect.Effect<ReadonlyArray<Tuple>, PgError.PgError>
+    <A, R, const Text extends string>(
+      ...call: CallWith<RowOptions<A, R>, Text>
+    ): Effect.Effect<ReadonlyArray<A>, PgError.PgError, R>
     /**
      * Fetches all rows of a statement as lists of a type that you name. Nothing checks that type, which is only a claim
      * about the columns and their values; a schema in `row` checks it. Fails as every call of `Queryable` does.
@@ -131,7 +126,26 @@ export interface Fetching {
      * ```
      * @since 0.1.0
      */
-    <A extends Tuple>(...call: Call<CallOptions>): Effect.Effect<ReadonlyArray<A>, PgError.PgError>
+    <A extends Tuple = never>(
+      ...call: NamedCall<A, CallOptions>
+    ): Effect.Effect<ReadonlyArray<NoInfer<A>>, PgError.PgError>
+    /**
+     * Fetches all rows of a statement as lists of values in column order. All columns are kept, even those with the
+     * same name. Fails with `DecodeError` if a value cannot be read, and as every call of `Queryable` does.
+     *
+     * @example
+     * ```ts
+     * import { PgClient } from "effectpg"
+     *
+     * const sql = "SELECT boss.name, worker.name FROM staff AS boss JOIN staff AS worker ON worker.boss = boss.id"
+     *
+     * export const pairs = PgClient.PgClient.use((pg) => pg.fetchTuples(sql))
+     * ```
+     * @since 0.1.0
+     */
+    <const Text extends string>(
+      ...call: Call<CallOptions, Text>
+    ): Effect.Effect<ReadonlyArray<TupleOf<Text>>, PgError.PgError>
   }
   /**
    * Fetches the first row of a statement, if there is one.
@@ -156,21 +170,9 @@ export interface Fetching {
      * ```
      * @since 0.1.0
      */
-    <A, R>(...call: CallWith<RowOptions<A, R>>): Effect.Effect<Option.Option<A>, PgError.PgError, R>
-    /**
-     * Fetches the first row of a statement as an object by column name, if there is one. A SELECT stops after its first
-     * row; a statement that writes, such as `INSERT ... RETURNING`, still runs to its end. Fails with `DecodeError` if
-     * a value cannot be read, and as every call of `Queryable` does.
-     *
-     * @example
-     * ```ts
-     * import { PgClient } from "effectpg"
-     *
-     * export const latest = PgClient.PgClient.use((pg) => pg.fetchRow("SELECT * FROM orders ORDER BY id DESC"))
-     * ```
-     * @since 0.1.0
-     */
-    (...call: Call<CallOptions>): Effect.Effect<Option.Option<Row>, PgError.PgError>
+    <A, R, const Text extends string>(
+      ...call: CallWith<RowOptions<A, R>, Text>
+    ): Effect.Effect<Option.Option<A>, PgError.PgError, R>
     /**
      * Fetches the first row of a statement as an object of a type that you name, if there is a row. Nothing checks that
      * type, which is only a claim about the columns and their values; a schema in `row` checks it. Fails as every call of
@@ -186,7 +188,25 @@ export interface Fetching {
      * ```
      * @since 0.1.0
      */
-    <A extends object>(...call: Call<CallOptions>): Effect.Effect<Option.Option<A>, PgError.PgError>
+    <A extends object = never>(
+      ...call: NamedCall<A, CallOptions>
+    ): Effect.Effect<Option.Option<NoInfer<A>>, PgError.PgError>
+    /**
+     * Fetches the first row of a statement as an object by column name, if there is one. A SELECT stops after its first
+     * row; a statement that writes, such as `INSERT ... RETURNING`, still runs to its end. Fails with `DecodeError` if
+     * a value cannot be read, and as every call of `Queryable` does.
+     *
+     * @example
+     * ```ts
+     * import { PgClient } from "effectpg"
+     *
+     * export const latest = PgClient.PgClient.use((pg) => pg.fetchRow("SELECT * FROM orders ORDER BY id DESC"))
+     * ```
+     * @since 0.1.0
+     */
+    <const Text extends string>(
+      ...call: Call<CallOptions, Text>
+    ): Effect.Effect<Option.Option<RowOf<Text>>, PgError.PgError>
   }
   /**
    * Fetches the only row of a statement, and fails if there is none or more than one.
@@ -212,22 +232,7 @@ export interface Fetching {
      * ```
      * @since 0.1.0
      */
-    <A, R>(...call: CallWith<RowOptions<A, R>>): Effect.Effect<A, PgError.PgError, R>
-    /**
-     * Fetches the only row of a statement as an object by column name. Fails with `UnexpectedRowCountError` if there is
-     * none or more than one, with `DecodeError` if a value cannot be read, and as every call of `Queryable` does. A
-     * SELECT stops after its second row. A statement that writes has then run to its end already, and outside of a
-     * transaction the failure does not undo it.
-     *
-     * @example
-     * ```ts
-     * import { PgClient } from "effectpg"
-     *
-     * export const user = PgClient.PgClient.use((pg) => pg.fetchOne("SELECT id, name FROM users WHERE id = $1", [7]))
-     * ```
-     * @since 0.1.0
-     */
-    (...call: Call<CallOptions>): Effect.Effect<Row, PgError.PgError>
+    <A, R, const Text extends string>(...call: CallWith<RowOptions<A, R>, Text>): Effect.Effect<A, PgError.PgError, R>
     /**
      * Fetches the only row of a statement as an object of a type that you name. Nothing checks that type, which is only a
      * claim about the columns and their values; a schema in `row` checks it. Fails with `UnexpectedRowCountError` if there
@@ -243,7 +248,22 @@ export interface Fetching {
      * ```
      * @since 0.1.0
      */
-    <A extends object>(...call: Call<CallOptions>): Effect.Effect<A, PgError.PgError>
+    <A extends object = never>(...call: NamedCall<A, CallOptions>): Effect.Effect<NoInfer<A>, PgError.PgError>
+    /**
+     * Fetches the only row of a statement as an object by column name. Fails with `UnexpectedRowCountError` if there is
+     * none or more than one, with `DecodeError` if a value cannot be read, and as every call of `Queryable` does. A
+     * SELECT stops after its second row. A statement that writes has then run to its end already, and outside of a
+     * transaction the failure does not undo it.
+     *
+     * @example
+     * ```ts
+     * import { PgClient } from "effectpg"
+     *
+     * export const user = PgClient.PgClient.use((pg) => pg.fetchOne("SELECT id, name FROM users WHERE id = $1", [7]))
+     * ```
+     * @since 0.1.0
+     */
+    <const Text extends string>(...call: Call<CallOptions, Text>): Effect.Effect<RowOf<Text>, PgError.PgError>
   }
   /**
    * Fetches one value of the first row of a statement, if there is a row.
@@ -268,7 +288,23 @@ export interface Fetching {
      * ```
      * @since 0.1.0
      */
-    <A, R>(...call: CallWith<DecodedValueOptions<A, R>>): Effect.Effect<Option.Option<A>, PgError.PgError, R>
+    <A, R, const Text extends string>(
+      ...call: CallWith<DecodedValueOptions<A, R>, Text>
+    ): Effect.Effect<Option.Option<A>, PgError.PgError, R>
+    /**
+     * Fetches one value of the first row of a statement as a value of a type that you name, if there is a row. Nothing
+     * checks that type, which is only a claim about the column; a schema in `value` checks it. Fails with `DecodeError` if
+     * the result has no such column, and as every call of `Queryable` does.
+     *
+     * @example
+     * ```ts
+     * import { PgClient } from "effectpg"
+     *
+     * export const count = PgClient.PgClient.use((pg) => pg.fetchValue<bigint>("SELECT count(*) FROM users"))
+     * ```
+     * @since 0.1.0
+     */
+    <A = never>(...call: NamedCall<A, ValueOptions>): Effect.Effect<Option.Option<NoInfer<A>>, PgError.PgError>
     /**
      * Fetches one value of the first row of a statement, if there is a row. The option `column` names the column or
      * gives its position from 0, and is the first column by default. NULL is `Option.some(null)`. A SELECT stops after
@@ -283,21 +319,9 @@ export interface Fetching {
      * ```
      * @since 0.1.0
      */
-    (...call: Call<ValueOptions>): Effect.Effect<Option.Option<unknown>, PgError.PgError>
-    /**
-     * Fetches one value of the first row of a statement as a value of a type that you name, if there is a row. Nothing
-     * checks that type, which is only a claim about the column; a schema in `value` checks it. Fails with `DecodeError` if
-     * the result has no such column, and as every call of `Queryable` does.
-     *
-     * @example
-     * ```ts
-     * import { PgClient } from "effectpg"
-     *
-     * export const count = PgClient.PgClient.use((pg) => pg.fetchValue<bigint>("SELECT count(*) FROM users"))
-     * ```
-     * @since 0.1.0
-     */
-    <A>(...call: Call<ValueOptions>): Effect.Effect<Option.Option<A>, PgError.PgError>
+    <const Text extends string, const Column extends string | number = 0>(
+      ...call: Call<ColumnOptions<Text, Column>, Text>
+    ): Effect.Effect<Option.Option<ValueOf<Text, Column>>, PgError.PgError>
   }
   /**
    * Runs a statement once for each row of parameter values, and fetches the rows that each run returns.
@@ -323,9 +347,9 @@ export interface Fetching {
      * ```
      * @since 0.1.0
      */
-    <A, E = never, R = never, R2 = never>(
-      sql: string,
-      rows: RowSource<E, R>,
+    <A, const Text extends string, E = never, R = never, R2 = never>(
+      sql: Text,
+      rows: RowSource<E, R, RunOf<Text>>,
       options: RowOptions<A, R2>
     ): Effect.Effect<ReadonlyArray<ReadonlyArray<A>>, E | PgError.PgError, R | R2>
     /**
@@ -344,10 +368,10 @@ export interface Fetching {
      * ```
      * @since 0.1.0
      */
-    <E = never, R = never>(
-      sql: string,
-      rows: RowSource<E, R>,
+    <const Text extends string, E = never, R = never>(
+      sql: Text,
+      rows: RowSource<E, R, RunOf<Text>>,
       options?: CallOptions
-    ): Effect.Effect<ReadonlyArray<ReadonlyArray<Row>>, E | PgError.PgError, R>
+    ): Effect.Effect<ReadonlyArray<ReadonlyArray<RowOf<Text>>>, E | PgError.PgError, R>
   }
 }

@@ -4,7 +4,8 @@ import type * as Scope from "effect/Scope"
 import type * as Stream from "effect/Stream"
 import type * as PgCursor from "../../PgCursor.ts"
 import type * as PgError from "../../PgError.ts"
-import type { Call, CallWith, Row, RowStreamOptions, StreamOptions } from "../../call/call.ts"
+import type { Call, CallWith, NamedCall, NamedCallWith, RowStreamOptions, StreamOptions } from "../../call/call.ts"
+import type { RowOf } from "../../call/typedText.ts"
 
 /** The calls of a `Queryable` that read rows a page at a time. */
 export interface Paging {
@@ -35,7 +36,27 @@ export interface Paging {
      * ```
      * @since 0.1.0
      */
-    <A, R>(...call: CallWith<RowStreamOptions<A, R>>): Stream.Stream<A, PgError.PgError, R>
+    <A, R, const Text extends string>(
+      ...call: CallWith<RowStreamOptions<A, R>, Text>
+    ): Stream.Stream<A, PgError.PgError, R>
+    /**
+     * Streams the rows of a statement as objects of a type that you name. Nothing checks that type, which is only a claim
+     * about the columns and their values; a schema in `row` checks it. Fails as every call of `Queryable` does.
+     *
+     * @example
+     * ```ts
+     * import { Effect, Stream } from "effect"
+     * import { PgClient } from "effectpg"
+     *
+     * export const program = Effect.gen(function* () {
+     *   const pg = yield* PgClient.PgClient
+     *   const files = pg.stream<{ readonly path: string }>("SELECT path FROM files")
+     *   yield* Stream.runForEach(files, ({ path }) => Effect.log(path))
+     * })
+     * ```
+     * @since 0.1.0
+     */
+    <A extends object = never>(...call: NamedCall<A, StreamOptions>): Stream.Stream<NoInfer<A>, PgError.PgError>
     /**
      * Streams the rows of a statement as objects by column name. The stream asks for the next page, of `fetchSize` rows,
      * when the reader has used up the one before. It runs in the fiber's transaction, in which other statements can run
@@ -61,25 +82,7 @@ export interface Paging {
      * ```
      * @since 0.1.0
      */
-    (...call: Call<StreamOptions>): Stream.Stream<Row, PgError.PgError>
-    /**
-     * Streams the rows of a statement as objects of a type that you name. Nothing checks that type, which is only a claim
-     * about the columns and their values; a schema in `row` checks it. Fails as every call of `Queryable` does.
-     *
-     * @example
-     * ```ts
-     * import { Effect, Stream } from "effect"
-     * import { PgClient } from "effectpg"
-     *
-     * export const program = Effect.gen(function* () {
-     *   const pg = yield* PgClient.PgClient
-     *   const files = pg.stream<{ readonly path: string }>("SELECT path FROM files")
-     *   yield* Stream.runForEach(files, ({ path }) => Effect.log(path))
-     * })
-     * ```
-     * @since 0.1.0
-     */
-    <A extends object>(...call: Call<StreamOptions>): Stream.Stream<A, PgError.PgError>
+    <const Text extends string>(...call: Call<StreamOptions, Text>): Stream.Stream<RowOf<Text>, PgError.PgError>
   }
   /**
    * Opens a cursor over the rows of a statement, for the scope.
@@ -87,50 +90,6 @@ export interface Paging {
    * @since 0.1.0
    */
   readonly cursor: {
-    /**
-     * Opens a cursor that can move forward, backward and to any row of a query, for the scope. It uses the fiber's
-     * transaction, or a transaction of its own outside of one. With `hold` it stays open after the transaction. Fails
-     * with the server's `PostgresSyntaxError` if the statement is not a query, and as every call of `Queryable` does.
-     *
-     * @example
-     * ```ts
-     * import { Effect } from "effect"
-     * import { PgClient } from "effectpg"
-     *
-     * const lastOf = Effect.gen(function* () {
-     *   const pg = yield* PgClient.PgClient
-     *   const cursor = yield* pg.cursor("SELECT id, title FROM books ORDER BY id", { scroll: true })
-     *   return yield* cursor.last
-     * })
-     *
-     * export const program = Effect.scoped(lastOf)
-     * ```
-     * @since 0.1.0
-     */
-    (
-      ...call: CallWith<PgCursor.CursorOptions & { readonly scroll: true }>
-    ): Effect.Effect<PgCursor.ScrollCursor, PgError.PgError, Scope.Scope>
-    /**
-     * Opens a cursor that moves forward over the rows of a statement, for the scope. It uses the fiber's transaction,
-     * or a transaction of its own outside of one. With `hold` it stays open after the transaction. Fails as every call
-     * of `Queryable` does.
-     *
-     * @example
-     * ```ts
-     * import { Effect } from "effect"
-     * import { PgClient } from "effectpg"
-     *
-     * const firstPage = Effect.gen(function* () {
-     *   const pg = yield* PgClient.PgClient
-     *   const cursor = yield* pg.cursor("SELECT id, title FROM books ORDER BY id")
-     *   return yield* cursor.fetch(20)
-     * })
-     *
-     * export const program = Effect.scoped(firstPage)
-     * ```
-     * @since 0.1.0
-     */
-    (...call: Call<PgCursor.CursorOptions>): Effect.Effect<PgCursor.PgCursor, PgError.PgError, Scope.Scope>
     /**
      * Opens a cursor over rows of a type that you name, which can move forward, backward and to any row, for the scope.
      * Nothing checks that type, which is only a claim about the columns and their values. Fails as every call of
@@ -151,9 +110,9 @@ export interface Paging {
      * ```
      * @since 0.1.0
      */
-    <A extends object>(
-      ...call: CallWith<PgCursor.CursorOptions & { readonly scroll: true }>
-    ): Effect.Effect<PgCursor.ScrollCursor<A>, PgError.PgError, Scope.Scope>
+    <A extends object = never>(
+      ...call: NamedCallWith<A, PgCursor.CursorOptions & { readonly scroll: true }>
+    ): Effect.Effect<PgCursor.ScrollCursor<NoInfer<A>>, PgError.PgError, Scope.Scope>
     /**
      * Opens a cursor over rows of a type that you name, which moves forward, for the scope. Nothing checks that type,
      * which is only a claim about the columns and their values. Fails as every call of `Queryable` does.
@@ -173,8 +132,54 @@ export interface Paging {
      * ```
      * @since 0.1.0
      */
-    <A extends object>(
-      ...call: Call<PgCursor.CursorOptions>
-    ): Effect.Effect<PgCursor.PgCursor<A>, PgError.PgError, Scope.Scope>
+    <A extends object = never>(
+      ...call: NamedCall<A, PgCursor.CursorOptions>
+    ): Effect.Effect<PgCursor.PgCursor<NoInfer<A>>, PgError.PgError, Scope.Scope>
+    /**
+     * Opens a cursor that can move forward, backward and to any row of a query, for the scope. It uses the fiber's
+     * transaction, or a transaction of its own outside of one. With `hold` it stays open after the transaction. Fails
+     * with the server's `PostgresSyntaxError` if the statement is not a query, and as every call of `Queryable` does.
+     *
+     * @example
+     * ```ts
+     * import { Effect } from "effect"
+     * import { PgClient } from "effectpg"
+     *
+     * const lastOf = Effect.gen(function* () {
+     *   const pg = yield* PgClient.PgClient
+     *   const cursor = yield* pg.cursor("SELECT id, title FROM books ORDER BY id", { scroll: true })
+     *   return yield* cursor.last
+     * })
+     *
+     * export const program = Effect.scoped(lastOf)
+     * ```
+     * @since 0.1.0
+     */
+    <const Text extends string>(
+      ...call: CallWith<PgCursor.CursorOptions & { readonly scroll: true }, Text>
+    ): Effect.Effect<PgCursor.ScrollCursor<RowOf<Text>>, PgError.PgError, Scope.Scope>
+    /**
+     * Opens a cursor that moves forward over the rows of a statement, for the scope. It uses the fiber's transaction,
+     * or a transaction of its own outside of one. With `hold` it stays open after the transaction. Fails as every call
+     * of `Queryable` does.
+     *
+     * @example
+     * ```ts
+     * import { Effect } from "effect"
+     * import { PgClient } from "effectpg"
+     *
+     * const firstPage = Effect.gen(function* () {
+     *   const pg = yield* PgClient.PgClient
+     *   const cursor = yield* pg.cursor("SELECT id, title FROM books ORDER BY id")
+     *   return yield* cursor.fetch(20)
+     * })
+     *
+     * export const program = Effect.scoped(firstPage)
+     * ```
+     * @since 0.1.0
+     */
+    <const Text extends string>(
+      ...call: Call<PgCursor.CursorOptions, Text>
+    ): Effect.Effect<PgCursor.PgCursor<RowOf<Text>>, PgError.PgError, Scope.Scope>
   }
 }

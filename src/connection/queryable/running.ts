@@ -16,6 +16,7 @@ import type {
   Row,
   RowSource
 } from "../../call/call.ts"
+import type { KnownText, RunOf } from "../../call/typedText.ts"
 
 /** The calls of a `Queryable` that run statements and copy data. */
 export interface Running {
@@ -31,7 +32,9 @@ export interface Running {
    * ```
    * @since 0.1.0
    */
-  readonly execute: (...call: Call<CallOptions>) => Effect.Effect<CommandResult, PgError.PgError>
+  readonly execute: <const Text extends string>(
+    ...call: Call<CallOptions, Text>
+  ) => Effect.Effect<CommandResult, PgError.PgError>
   /**
    * Runs several statements in one text, without parameters, and returns one result for each. The server runs them in
    * one transaction unless the text has transaction commands of its own. Fails as every call of `Queryable` does.
@@ -77,9 +80,9 @@ export interface Running {
    * ```
    * @since 0.1.0
    */
-  readonly executeMany: <E = never, R = never>(
-    sql: string,
-    rows: RowSource<E, R>,
+  readonly executeMany: <const Text extends string, E = never, R = never>(
+    sql: Text,
+    rows: RowSource<E, R, RunOf<Text>>,
     options?: CallOptions
   ) => Effect.Effect<ManyResult, E | PgError.PgError, R>
   /**
@@ -240,10 +243,10 @@ export interface Running {
    * ```
    * @since 0.1.0
    */
-  readonly prepare: (
-    sql: string,
+  readonly prepare: <const Text extends string>(
+    sql: Text,
     options?: PgStatement.PrepareOptions
-  ) => Effect.Effect<PgStatement.PgStatement, PgError.PgError, Scope.Scope>
+  ) => Effect.Effect<PgStatement.PgStatement<KnownText<Text>>, PgError.PgError, Scope.Scope>
   /**
    * Sends a notification to all listeners of a channel. Inside of a transaction, the server sends it when the
    * transaction commits. The payload is an empty string by default. Fails as every call of `Queryable` does.

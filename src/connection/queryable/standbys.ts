@@ -58,6 +58,7 @@ export interface OfStandbys {
   readonly currentLsn: Effect.Effect<string, PgError.PgError>
 }
 
+/** @internal */
 export const readOnlyOn = <A, E, R>(
   router: Router,
   effect: Effect.Effect<A, E, R>,
@@ -67,6 +68,7 @@ export const readOnlyOn = <A, E, R>(
     Shape.withOptions(options, READ_ONLY_OPTIONS, (known = {}) => router.region(effect, known))
   )
 
+/** @internal */
 export const currentLsnOf = (router: Router): Effect.Effect<string, PgError.PgError> =>
   router.inTransaction<string, PgError.PgError, never>(
     () => Effect.fail(new PgError.UnsupportedError(IN_TRANSACTION)),

@@ -3,6 +3,7 @@
  * Otherwise it joins the connection with the fewest statements among those that the multiplexer holds. Such a connection
  * accepts no more if an answer is late, or if its last statement may have to wait for a lock. A statement for which there
  * is no room waits, and the multiplexer then queues in the pool with the callers that want a connection to themselves.
+ * Statements that are not known to be short wait there too, until their text proves to be short.
  *
  * No statement waits forever for another one. A statement that has not been written leaves a connection that has fallen
  * silent; one that has been written gives up after `acquireTimeout`. These times are measured by the system's clock,
@@ -15,13 +16,14 @@ import { Fifo } from "../../session/engine/fifo.ts"
 import type { Request } from "../../session/request/request.ts"
 import type { Session } from "../../session/engine/session.ts"
 import type { Member } from "../member.ts"
-import { call, type Stopwatch } from "../pooledCall.ts"
+import { call } from "../pooledCall.ts"
 import { RoundTrips } from "../roundTrips.ts"
 import { Seat } from "./seat.ts"
 import type { Borrower } from "../borrower.ts"
 import type { SessionPool } from "../sessionPool.ts"
-import { type Seating, SharedCall, type Waiting } from "./sharedCall.ts"
+import { SharedCall, type Waiting } from "./sharedCall.ts"
 import { MAX_SHORT_MILLIS, type ShareableStatement, ShortStatements } from "./shortStatements.ts"
+import { type Deciding, type Undecided, UndecidedCall } from "./undecidedCall.ts"
 
 /** Of the statements that have a connection to themselves because one is idle, one in so many is timed. */
 export const TIMED_EACH = 8
@@ -37,13 +39,16 @@ export interface MultiplexLimits {
   readonly acquireTimeoutMillis: number
 }
 
-export class Multiplexer implements Seating, Stopwatch {
+export class Multiplexer implements Deciding {
   private readonly pool: SessionPool
   private readonly limits: MultiplexLimits
   private readonly short = new ShortStatements()
   private readonly roundTrips = new RoundTrips()
   private readonly seats = new Set<Seat>()
+  /** In the order in which they came. */
   private readonly waiting = new Fifo<Waiting>()
+  /** By their texts, the calls that wait in the pool because their texts are not known to be short. */
+  private readonly undecided = new Map<string, Set<Undecided>>()
   /** How many of the pool's sessions have been requested and not yet received. */
   private expected = 0
   private watch: ReturnType<typeof setTimeout> | undefined
@@ -59,7 +64,16 @@ export class Multiplexer implements Seating, Stopwatch {
     // While a connection is idle, nothing is gained by sharing one.
     if (this.pool.hasIdle) return call(this.pool, request, ++this.alone % TIMED_EACH === 0 ? this : undefined)
     const statement = this.short.find(request.sql, request.params)
-    return statement === undefined ? call(this.pool, request, this) : this.shared(request, statement)
+    return statement === undefined ? this.unshared(request) : this.shared(request, statement)
+  }
+
+  private unshared<A>(request: Request<A>): Effect.Effect<A, PgError.PgError> {
+    return Effect.callback((resume) => {
+      const undecided = new UndecidedCall(this, this.pool, request, resume)
+      this.doubt(undecided)
+      undecided.wait()
+      return Effect.sync(() => undecided.interrupt())
+    })
   }
 
   private shared<A>(request: Request<A>, statement: ShareableStatement): Effect.Effect<A, PgError.PgError> {
@@ -83,7 +97,47 @@ export class Multiplexer implements Seating, Stopwatch {
     if (millis > MAX_SHORT_MILLIS) this.roundTrips.isNeeded = true
     this.roundTrips.saw(session, millis)
     const roundTrip = this.roundTrips.of(session)
-    this.short.ran(sql, millis - roundTrip, roundTrip)
+    this.learn(session, sql, millis - roundTrip, roundTrip)
+  }
+
+  private learn(session: Session, sql: string, millis: number, roundTrip: number): void {
+    if (millis > MAX_SHORT_MILLIS) this.roundTrips.doubt(session)
+    if (this.short.ran(sql, millis, roundTrip)) this.reconsider(sql)
+  }
+
+  // ------------------------------------------------------------------------------------------------- doubts
+
+  private doubt(call: Undecided): void {
+    const { sql } = call.request
+    const calls = this.undecided.get(sql)
+    if (calls === undefined) this.undecided.set(sql, new Set([call]))
+    else calls.add(call)
+  }
+
+  decided(call: Undecided): void {
+    const { sql } = call.request
+    const calls = this.undecided.get(sql)
+    if (calls?.delete(call) === true && calls.size === 0) this.undecided.delete(sql)
+  }
+
+  /**
+   * A text has proved to be short, so the calls that wait with it share connections. The first of them keep their places
+   * in the queue of the pool for all, because callers that came later must not overtake them.
+   */
+  private reconsider(sql: string): void {
+    const calls = this.undecided.get(sql)
+    if (calls === undefined) return
+    const shared = this.waiting.drain()
+    for (const call of calls) {
+      const statement = this.short.find(sql, call.request.params)
+      if (statement === undefined) continue
+      this.decided(call)
+      const passesPlaceOn = this.expected < this.limits.maxConnections
+      if (passesPlaceOn) this.expected++
+      shared.push(call.share(statement, passesPlaceOn))
+    }
+    for (const call of shared.toSorted((one, other) => one.askedAt - other.askedAt)) this.waiting.push(call)
+    if (shared.length > 0) this.keepWatch()
   }
 
   // ------------------------------------------------------------------------------------------------- places
@@ -101,6 +155,7 @@ export class Multiplexer implements Seating, Stopwatch {
   }
 
   private seat(shared: Waiting, seat: Seat): void {
+    seat.measure()
     shared.start(seat)
     if (seat.isShared) this.keepWatch()
   }
@@ -139,7 +194,6 @@ export class Multiplexer implements Seating, Stopwatch {
   /** Receives a session from the pool. It takes the waiting calls; if there are none, it goes back at once. */
   take(member: Member): void {
     this.expected--
-    this.roundTrips.measureIfNeeded(member.session)
     const seat = new Seat(member, this.roundTrips)
     this.seats.add(seat)
     this.serve(seat)
@@ -162,8 +216,9 @@ export class Multiplexer implements Seating, Stopwatch {
   }
 
   finished(seat: Seat, sql: string, millis: number | undefined): void {
-    if (seat.member.session.residue.isSoiled) this.short.soils(sql)
-    else if (millis !== undefined) this.short.ran(sql, millis, seat.roundTrip)
+    const { session } = seat.member
+    if (session.residue.isSoiled) this.short.soils(sql)
+    else if (millis !== undefined) this.learn(session, sql, millis, seat.roundTrip)
     this.serve(seat)
   }
 

@@ -75,6 +75,11 @@ export class Seat {
     return this.calls.length > 1
   }
 
+  /** Measures the line if it is in doubt, which takes a session that has nothing to answer. */
+  measure(): void {
+    if (this.calls.length === 0) this.roundTrips.measureIfNeeded(this.member.session)
+  }
+
   add(call: Seated): void {
     this.calls.push(call)
     this.running++
@@ -87,6 +92,7 @@ export class Seat {
     // Answers arrive in order, so the answers to abandoned calls before this one have arrived too.
     while (calls.peek()?.isAbandoned === true) calls.shift()
     const isHead = calls.peek() === call
+    if (isHead && this.answeredAt <= call.seatedAt) this.roundTrips.saw(this.member.session, now - call.seatedAt)
     const millis = isHead ? Math.max(0, now - this.hadSince(call)) : undefined
     calls.remove(call)
     this.answeredAt = now

@@ -25,7 +25,7 @@ export interface Seating {
 }
 
 export class SharedCall<A> implements Waiting, Seated {
-  readonly askedAt = performance.now()
+  readonly askedAt: number
   readonly locksRows: boolean
   seatedAt = 0
   isAbandoned = false
@@ -35,7 +35,14 @@ export class SharedCall<A> implements Waiting, Seated {
   private seat: Seat | undefined
   private exchange: Exchange | undefined
 
-  constructor(seating: Seating, request: Request<A>, { locksRows }: ShareableStatement, resume: Resume<A>) {
+  constructor(
+    seating: Seating,
+    request: Request<A>,
+    { locksRows }: ShareableStatement,
+    resume: Resume<A>,
+    askedAt = performance.now()
+  ) {
+    this.askedAt = askedAt
     this.seating = seating
     this.request = request
     this.locksRows = locksRows

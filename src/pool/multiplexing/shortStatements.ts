@@ -11,6 +11,8 @@ const LATE_MILLIS = 20
 const MAX_LATE_SHARE = 0.02
 /** How much one run counts in that share. A single late one is forgiven, because the machine may have been busy. */
 const RUN_WEIGHT = 1 / 64
+/** After so many runs in a row that may have been long, a statement is taken to be long. */
+const MAX_UNTOLD_RUNS = 3
 /** How many statements are remembered; the oldest entry is dropped first. */
 const MAX_STATEMENTS = 1000
 /** The longest text that is remembered, in characters. */
@@ -43,6 +45,8 @@ interface Known {
   millis: number
   /** The share of late runs, of which the last ones count most. */
   lateShare: number
+  /** How many of the last runs in a row may have been long, or may have prepared the statement. */
+  untold: number
 }
 
 export class ShortStatements {
@@ -51,7 +55,7 @@ export class ShortStatements {
   /** The statement, if it may be shared with these parameters; otherwise undefined. */
   find(sql: string, params: ReadonlyArray<unknown> | undefined): ShareableStatement | undefined {
     const known = this.statements.get(sql)
-    if (known === undefined || !isShort(known)) return undefined
+    if (!isShort(known)) return undefined
     if (known.isShareable === undefined) {
       known.isShareable = SHAREABLE.test(sql) && !CHANGES_SESSION.test(sql)
       known.locksRows = LOCKS_ROWS.test(sql)
@@ -60,15 +64,24 @@ export class ShortStatements {
     return params !== undefined && isKnownToBeSmall(params) ? known : undefined
   }
 
-  /** Records how long the server took for a run on a connection with that network round trip. */
-  ran(sql: string, millis: number, roundTripMillis: number): void {
+  /**
+   * Records how long the server took for a run on a connection with that network round trip. Returns whether the
+   * statement has thereby become short.
+   */
+  ran(sql: string, millis: number, roundTripMillis: number): boolean {
     const known = this.statements.get(sql)
-    if (known === undefined) return void this.add(sql, millis)
-    // The statement may have been prepared first, which takes another round trip.
-    if (millis > MAX_SHORT_MILLIS && millis <= MAX_SHORT_MILLIS + roundTripMillis) return
-    known.lateShare += ((millis > LATE_MILLIS ? 1 : 0) - known.lateShare) * RUN_WEIGHT
+    if (known === undefined) return isShort(this.add(sql, millis))
+    const wasShort = isShort(known)
+    // The statement may have been prepared first, which takes another round trip. It is not prepared again and again.
+    if (millis > MAX_SHORT_MILLIS && millis <= MAX_SHORT_MILLIS + roundTripMillis) {
+      if (++known.untold < MAX_UNTOLD_RUNS) return false
+    } else {
+      known.untold = 0
+      known.lateShare += ((millis > LATE_MILLIS ? 1 : 0) - known.lateShare) * RUN_WEIGHT
+    }
     // One answer says little, because the machine may have been busy. Several mark the statement as long.
     known.millis = Math.min(millis, known.millis * 2 + 1)
+    return !wasShort && isShort(known)
   }
 
   /** Records that a run changed its session, so the statement is never shared again. */
@@ -80,13 +93,14 @@ export class ShortStatements {
   private add(sql: string, millis: number): Known | undefined {
     if (sql.length > MAX_SQL_LENGTH) return undefined
     if (this.statements.size >= MAX_STATEMENTS) this.statements.delete(this.statements.keys().next().value ?? sql)
-    const known: Known = { isShareable: undefined, locksRows: false, millis, lateShare: 0 }
+    const known: Known = { isShareable: undefined, locksRows: false, millis, lateShare: 0, untold: 0 }
     this.statements.set(sql, known)
     return known
   }
 }
 
-const isShort = ({ lateShare, millis }: Known): boolean => millis <= MAX_SHORT_MILLIS && lateShare <= MAX_LATE_SHARE
+const isShort = (known: Known | undefined): known is Known =>
+  known !== undefined && known.millis <= MAX_SHORT_MILLIS && known.lateShare <= MAX_LATE_SHARE
 
 /** A value that throws when inspected is refused by the session that is to send it, and only there. */
 const isKnownToBeSmall = (params: ReadonlyArray<unknown>): boolean => {

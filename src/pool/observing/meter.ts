@@ -8,17 +8,9 @@ import type { ResolvedPoolConfig } from "../../PgConfig.ts"
 import { BOUNDARIES, SECONDS } from "../../session/observing/metrics.ts"
 import { targetOf } from "../../session/observing/target.ts"
 import type { Member } from "../member.ts"
+import type { PoolCounts } from "./counts.ts"
 import type { PoolHealth } from "./health.ts"
 import type { OpenMember } from "../opening/opener.ts"
-
-/** What a pool is doing at a moment. */
-export interface PoolCounts {
-  /** How many sessions are open, idle or not. */
-  readonly size: number
-  readonly idle: number
-  readonly connecting: number
-  readonly waiting: number
-}
 
 const connections = Metric.counter("db.client.connection.count", {
   description: "Connections of a pool that are open, by state: idle or used"

@@ -5,6 +5,7 @@
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Scope from "effect/Scope"
+import { timeoutOption } from "../../call/realTime.ts"
 import * as Shape from "../../call/shape.ts"
 import type { Lender } from "../../connection/router.ts"
 import * as PgConfig from "../../PgConfig.ts"
@@ -152,7 +153,7 @@ const close = (
       return Effect.sync(unsubscribe)
     })
     return Effect.andThen(
-      Effect.timeoutOption(empty, config.closeTimeoutMillis),
+      timeoutOption(empty, config.closeTimeoutMillis),
       Effect.suspend(() => {
         endSoon(open)
         return reportCut(pool, config)

@@ -25,8 +25,11 @@ export interface TlsOptions {
 export interface TlsFacts {
   /** The server's certificate, in DER; undefined if it has shown none. */
   readonly serverCertificate: Buffer | undefined
-  /** Whether the server asked for the client's certificate, and the client had one to show. */
-  readonly clientCertificate: "not asked for" | "missing" | "shown"
+  /**
+   * Whether the server asked for the client's certificate, and the client had one to show. `unknown` in runtimes that do
+   * not tell.
+   */
+  readonly clientCertificate: "not asked for" | "missing" | "shown" | "unknown"
 }
 
 /** The name of PostgreSQL's protocol in ALPN. */
@@ -74,13 +77,18 @@ export const facts = (socket: tls.TLSSocket, options: TlsOptions): TlsFacts | st
   }
   return {
     serverCertificate: socket.getPeerX509Certificate()?.raw,
-    clientCertificate: !isAsked(socket)
-      ? "not asked for"
-      : options.sslCertMode === "disable" || options.sslCert === undefined
-        ? "missing"
-        : "shown"
+    clientCertificate: clientCertificateOf(socket, options)
   }
 }
+
+const clientCertificateOf = (socket: tls.TLSSocket, options: TlsOptions): TlsFacts["clientCertificate"] => {
+  if (!canTellIfAsked(socket)) return "unknown"
+  if (!isAsked(socket)) return "not asked for"
+  return options.sslCertMode === "disable" || options.sslCert === undefined ? "missing" : "shown"
+}
+
+/** Deno does not tell. */
+const canTellIfAsked = (socket: Partial<tls.TLSSocket>): boolean => socket.getSharedSigalgs !== undefined
 
 /** A server that asks for a certificate says which signatures it accepts, and only then; so it is since TLS 1.2. */
 const isAsked = (socket: tls.TLSSocket): boolean => socket.getSharedSigalgs().length > 0

@@ -18,6 +18,9 @@ import { facts, secure, type TlsFacts, type TlsOptions } from "../encryption/tls
  */
 const receiveBuffer = Buffer.allocUnsafeSlow(131_072)
 
+/** Deno reads into such a buffer too, but then TLS over the socket would never see a byte. */
+const READS_IN_PLACE = !("Deno" in globalThis)
+
 /** Where to connect to. `name` is the host as the user wrote it; the server's certificate must match it. */
 export type Address =
   | { readonly _tag: "Tcp"; readonly name: string; readonly host: string; readonly port: number }
@@ -210,6 +213,13 @@ class Link implements Transport {
     )
   }
 
+  private readonly received = (bytes: Buffer): void => this.events.data(bytes, bytes.length)
+
+  private readonly receivedInPlace = (length: number): boolean => {
+    this.events.data(receiveBuffer, length)
+    return true
+  }
+
   connect(options: TransportOptions): Effect.Effect<void, PgError.ConnectError> {
     return Effect.callback((resume) => {
       const raw = net.connect({
@@ -219,14 +229,9 @@ class Link implements Transport {
         noDelay: true,
         keepAlive: options.keepAliveMillis !== undefined,
         keepAliveInitialDelay: options.keepAliveMillis ?? 0,
-        onread: {
-          buffer: receiveBuffer,
-          callback: (length) => {
-            this.events.data(receiveBuffer, length)
-            return true
-          }
-        }
+        ...(READS_IN_PLACE ? { onread: { buffer: receiveBuffer, callback: this.receivedInPlace } } : {})
       })
+      if (!READS_IN_PLACE) raw.on("data", this.received)
       const { keepAliveCount, keepAliveIntervalMillis, keepAliveMillis } = options
       if (keepAliveIntervalMillis !== undefined || keepAliveCount !== undefined) {
         raw.setKeepAlive(true, keepAliveMillis, keepAliveIntervalMillis, keepAliveCount)
@@ -281,6 +286,7 @@ class Link implements Transport {
       const refuse = (reason: string): void => resume(Effect.fail(new HandshakeFailure(this.failure("tls", reason))))
       const { raw } = this
       if (raw === undefined) return
+      raw.off("data", this.received)
       let secured: ReturnType<typeof secure>
       try {
         secured = secure(raw, this.address._tag === "Tcp" ? this.address.name : "localhost", options)
@@ -301,7 +307,7 @@ class Link implements Transport {
         if (typeof told === "string") return refuse(told)
         this.tls = told
         this.listen(secured)
-        secured.on("data", (bytes: Buffer) => this.events.data(bytes, bytes.length))
+        secured.on("data", this.received)
         resume(Effect.void)
       })
     })

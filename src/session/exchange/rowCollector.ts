@@ -40,17 +40,27 @@ export class RowCollector<Row> {
 
   /** Takes the whole DataRows in `bytes[at, limit)`, one behind the other. Returns where the last of them ends. */
   addAll(bytes: Buffer, at: number, limit: number): number {
+    const first = dataRowEnd(bytes, at, limit)
+    if (first === 0) return at
+    this.add(bytes, at + HEADER_BYTES, first)
+    const second = dataRowEnd(bytes, first, limit)
+    const end = second === 0 ? first : this.addOthers(bytes, first, second, limit)
+    this.bytes += end - at
+    return end
+  }
+
+  /** Takes the second row, which ends at `second`, and those behind it. Only here are values that can share memory. */
+  private addOthers(bytes: Buffer, at: number, second: number, limit: number): number {
     let start = at
     beginRows()
     try {
-      for (let end = dataRowEnd(bytes, at, limit); end !== 0; end = dataRowEnd(bytes, start, limit)) {
+      for (let end = second; end !== 0; end = dataRowEnd(bytes, start, limit)) {
         this.add(bytes, start + HEADER_BYTES, end)
         start = end
       }
     } finally {
       endRows()
     }
-    this.bytes += start - at
     return start
   }
 

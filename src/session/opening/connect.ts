@@ -7,6 +7,7 @@ import { randomUUID } from "node:crypto"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import type * as Scope from "effect/Scope"
+import { timeoutOption, timeoutOrElse } from "../../call/realTime.ts"
 import type { ResolvedConfig } from "../../PgConfig.ts"
 import * as PgError from "../../PgError.ts"
 import { MAX_MESSAGE_BYTES } from "../../wire/limits.ts"
@@ -98,9 +99,7 @@ const connectWithin = (
     )
     const millis = config.connectTotalTimeoutMillis
     const bounded =
-      millis === 0
-        ? everyHost
-        : Effect.timeoutOrElse(everyHost, { duration: millis, orElse: () => Effect.fail(allTooLate(progress, millis)) })
+      millis === 0 ? everyHost : timeoutOrElse(everyHost, millis, () => Effect.fail(allTooLate(progress, millis)))
     return Effect.onExit(restore(bounded), (exit) => (Exit.isSuccess(exit) ? Effect.void : closed))
   })
 
@@ -204,7 +203,7 @@ const leave = (transport: Transport): Effect.Effect<void> =>
   Effect.callback<void>((resume) => {
     transport.events = { data: () => {}, drain: () => {}, closed: () => resume(Effect.void) }
     transport.end(encodeTerminate())
-  }).pipe(Effect.timeoutOption(LEAVE_MILLIS), Effect.andThen(Effect.sync(() => transport.destroy())))
+  }).pipe((left) => timeoutOption(left, LEAVE_MILLIS), Effect.andThen(Effect.sync(() => transport.destroy())))
 
 const close = (session: Session): Effect.Effect<void> =>
   Effect.callback<void>((resume) => {

@@ -6,6 +6,7 @@
  * is final. Unlike in libpq, the other addresses of a name are tried too if one has another role.
  */
 import * as Effect from "effect/Effect"
+import { timeoutOrElse } from "../../call/realTime.ts"
 import type { HostAddress, ResolvedConfig } from "../../PgConfig.ts"
 import * as PgError from "../../PgError.ts"
 import type { Session } from "../engine/session.ts"
@@ -147,14 +148,12 @@ const bounded = <A, E>(
 ): Effect.Effect<A, E | PgError.ConnectError> =>
   millis === 0
     ? effect
-    : Effect.timeoutOrElse(effect, {
-        duration: millis,
-        orElse: () =>
-          Effect.andThen(
-            timedOut,
-            Effect.suspend(() => Effect.fail(connectError(late(search, millis))))
-          )
-      })
+    : timeoutOrElse(effect, millis, () =>
+        Effect.andThen(
+          timedOut,
+          Effect.suspend(() => Effect.fail(connectError(late(search, millis))))
+        )
+      )
 
 /** What is reported of the address that was being tried when the time was over. */
 export const late = ({ place, waitingFor }: Search, millis: number): PgError.ConnectAttempt => ({

@@ -7,7 +7,7 @@ import * as fs from "node:fs"
 import * as net from "node:net"
 import * as path from "node:path"
 import * as tls from "node:tls"
-import { freePort } from "../../support/freePort.ts"
+import { freePort } from "../../../src/testServer/freePort.ts"
 
 /** What a server does. By default it refuses TLS, demands nothing, and is a primary. */
 export interface Script {

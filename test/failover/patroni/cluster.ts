@@ -10,8 +10,8 @@ import * as path from "node:path"
 import { setTimeout as sleep } from "node:timers/promises"
 import pg from "pg"
 import type * as PgConfig from "../../../src/PgConfig.ts"
-import { freePort } from "../../support/freePort.ts"
-import { NOBODY } from "../../support/server/embedded.ts"
+import { freePort } from "../../../src/testServer/freePort.ts"
+import { NOBODY } from "../../../src/testServer/installation.ts"
 
 const HOSTS = ["127.0.0.21", "127.0.0.22", "127.0.0.23"] as const
 const PATIENCE_MILLIS = 90_000

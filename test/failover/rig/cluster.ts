@@ -14,8 +14,11 @@ import * as net from "node:net"
 import * as path from "node:path"
 import { setTimeout as sleep } from "node:timers/promises"
 import type * as PgConfig from "../../../src/PgConfig.ts"
+import { initialise } from "../../../src/testServer/embedded.ts"
+import { readableBy, serverUid } from "../../../src/testServer/installation.ts"
+import { makeDirectory } from "../../../src/testServer/leftovers.ts"
 import { createRoles, pgHba, serverFlags, superuser } from "../../support/server/cluster.ts"
-import { initialise, installedServer, NOBODY, readableBy, temporaryDirectory } from "../../support/server/embedded.ts"
+import { installedServer } from "../../support/server/embedded.ts"
 import { Node } from "./node.ts"
 
 const HOSTS = ["127.0.0.11", "127.0.0.12", "127.0.0.13"] as const
@@ -163,12 +166,12 @@ export class Servers extends Context.Service<Servers, Cluster>()("effectpg/test/
 }
 
 const start = async (): Promise<Cluster> => {
-  const uid = process.getuid?.() === 0 ? NOBODY : undefined
+  const uid = serverUid()
   const port = await freePort()
-  const home = fs.mkdtempSync(path.join(temporaryDirectory(), "effectpg-"))
+  const home = makeDirectory()
   const make = (index: 0 | 1 | 2, native: string): Node => {
     const name = `n${index + 1}`
-    const directory = index === 0 ? home : fs.mkdtempSync(path.join(temporaryDirectory(), "effectpg-"))
+    const directory = index === 0 ? home : makeDirectory()
     if (uid !== undefined) fs.chownSync(directory, uid, uid)
     const hba = path.join(directory, "pg_hba.conf")
     fs.writeFileSync(hba, `host replication all all trust\n${pgHba}`, { mode: 0o644 })

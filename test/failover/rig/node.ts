@@ -2,13 +2,13 @@
  * One server of a cluster: a process of its own at a stable address, which can be stopped, killed, frozen, promoted and
  * started again. A server that crashed is made anew from another one before it is started as a standby.
  */
-import { type ChildProcess, spawn } from "node:child_process"
+import type { ChildProcess } from "node:child_process"
 import * as fs from "node:fs"
 import * as path from "node:path"
 import { setTimeout as sleep } from "node:timers/promises"
 import pg from "pg"
+import { DOWN, launchGuardian } from "../../../src/testServer/embedded.ts"
 import { superuser } from "../../support/server/cluster.ts"
-import { DOWN, guardianFile } from "../../support/server/embedded.ts"
 
 const START_TIMEOUT_MILLIS = 60_000
 const POLL_MILLIS = 10
@@ -66,11 +66,7 @@ export class Node {
 
   private launch(): ChildProcess {
     const { directory, flags, postgres, uid } = this.options
-    const guardian = spawn(
-      process.execPath,
-      [guardianFile, String(uid ?? -1), directory, postgres, "-D", this.data, ...flags],
-      { stdio: ["pipe", "ignore", "ignore"], detached: true }
-    )
+    const guardian = launchGuardian(uid, directory, "remove", postgres, ["-D", this.data, ...flags])
     guardian.unref()
     return guardian
   }

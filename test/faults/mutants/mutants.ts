@@ -8,6 +8,7 @@ import { openingMutants } from "./opening.ts"
 import { poolerMutants } from "./pooler.ts"
 import { readsMutants } from "./reads.ts"
 import { sharingMutants } from "./sharing.ts"
+import { testKitMutants } from "./testKit.ts"
 
 export interface Edit {
   /** Relative to src. */
@@ -48,6 +49,7 @@ export const mutants: ReadonlyArray<Mutant> = [
   ...openingMutants,
   ...readsMutants,
   ...sharingMutants,
+  ...testKitMutants,
   {
     what: "sends undefined as NULL",
     edits: [

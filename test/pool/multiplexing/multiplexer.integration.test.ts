@@ -17,7 +17,7 @@ import {
   multiplexingPool as poolWith,
   tagOf
 } from "../../support/multiplexing.ts"
-import { proxyTo } from "../../support/proxy.ts"
+import { proxyTo } from "../../../src/pgTest/proxy.ts"
 
 /** How many statements may be unanswered on one connection. */
 const MAX_UNANSWERED = 64

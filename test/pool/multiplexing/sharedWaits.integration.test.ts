@@ -12,7 +12,7 @@ import type * as PgPool from "../../../src/PgPool.ts"
 import { TestDatabase } from "../../support/database.ts"
 import { eventually, liveConnection, refusalOf, valueOf } from "../../support/live.ts"
 import { assertSharingHealthy, hold, learn, multiplexingPool, tagOf } from "../../support/multiplexing.ts"
-import { proxyTo } from "../../support/proxy.ts"
+import { proxyTo } from "../../../src/pgTest/proxy.ts"
 
 /** What a busy machine may add, in milliseconds. */
 const SLACK_MILLIS = 250
@@ -169,7 +169,10 @@ layer(TestDatabase.layer, { excludeTestServices: true })("a shared call", (it) =
           const waiting = yield* Deferred.make<Fiber.Fiber<Option.Option<unknown>, PgError.PgError>>()
           const holding = yield* fork(Effect.exit(holder))
           yield* eventually(
-            valueOf(setup, "SELECT count(*)::int FROM pg_stat_activity WHERE state = 'idle in transaction'"),
+            valueOf(
+              setup,
+              "SELECT count(*)::int FROM pg_stat_activity WHERE state = 'idle in transaction' AND datname = current_database()"
+            ),
             1
           )
           const locking = yield* fork(pool.execute(sql, [1]))

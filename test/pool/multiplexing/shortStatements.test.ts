@@ -39,6 +39,20 @@ describe("a statement that ran shortly", () => {
     assert.isTrue(isSharedAfter(...SHORT_RUNS, ...SHORT_RUNS))
   })
 
+  it("is not shared any more if it takes long on a slow line, where a run may have prepared it", () => {
+    const ROUND_TRIP_MILLIS = 30
+    const statements = new ShortStatements()
+    const isSharedAfter = (millis: number, times: number): boolean => {
+      for (let time = 0; time < times; time++) statements.ran("SELECT 1", millis, ROUND_TRIP_MILLIS)
+      return statements.find("SELECT 1", []) !== undefined
+    }
+    assert.isTrue(isSharedAfter(1, 1))
+    assert.isTrue(isSharedAfter(ROUND_TRIP_MILLIS, 2), "each of two connections has prepared it")
+    assert.isTrue(isSharedAfter(1, 1))
+    assert.isFalse(isSharedAfter(10, 10))
+    assert.isTrue(isSharedAfter(1, 1))
+  })
+
   it("is not remembered if its text is very long", () => {
     assert.isTrue(isShared("SELECT 1".padEnd(MAX_SQL_LENGTH)))
     assert.isFalse(isShared("SELECT 1".padEnd(MAX_SQL_LENGTH + 1)))

@@ -1,5 +1,5 @@
 /** HAProxy in front of a server, as a TCP proxy that knows nothing of PostgreSQL. */
-import { freePort } from "../../support/freePort.ts"
+import { freePort } from "../../../src/testServer/freePort.ts"
 import type { PgServer } from "../../support/server/server.ts"
 import { type Daemon, Place, startDaemon } from "./daemon.ts"
 

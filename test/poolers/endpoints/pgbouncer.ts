@@ -1,6 +1,6 @@
 /** PgBouncer in front of a server: in one of its three pool modes, in clear or with TLS and SCRAM on both sides. */
 import * as fs from "node:fs"
-import { freePort } from "../../support/freePort.ts"
+import { freePort } from "../../../src/testServer/freePort.ts"
 import { tlsDirectory } from "../../support/server/cluster.ts"
 import type { PgServer } from "../../support/server/server.ts"
 import { type Daemon, Place, startDaemon } from "./daemon.ts"

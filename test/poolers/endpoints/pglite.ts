@@ -6,7 +6,7 @@ import { spawnSync } from "node:child_process"
 import * as fs from "node:fs"
 import * as os from "node:os"
 import * as path from "node:path"
-import { freePort } from "../../support/freePort.ts"
+import { freePort } from "../../../src/testServer/freePort.ts"
 import { type Daemon, Place, startDaemon } from "./daemon.ts"
 
 export interface PgLite extends Daemon {

@@ -1,5 +1,5 @@
 /** Pgpool-II in front of one server, with SCRAM on both sides. */
-import { freePort } from "../../support/freePort.ts"
+import { freePort } from "../../../src/testServer/freePort.ts"
 import type { PgServer } from "../../support/server/server.ts"
 import { type Daemon, Place, startDaemon } from "./daemon.ts"
 

@@ -11,7 +11,7 @@ import { fromRoot } from "../../../src/connection/connection.ts"
 import { connect } from "../../../src/session/opening/connect.ts"
 import { TransactionLevel } from "../../../src/session/transaction/transactionLevel.ts"
 import { Backend } from "../../../src/wire/backendMessage.ts"
-import { COPY_HEADER, COPY_TRAILER } from "../../../src/wire/copyBinary.ts"
+import { COPY_HEADER, COPY_TRAILER } from "../../../src/wire/copyData/copyBinary.ts"
 import { MAX_ERROR_BYTES, MAX_MESSAGE_BYTES, MAX_NOTICE_BYTES } from "../../../src/wire/limits.ts"
 import { dataRow } from "../../fixtures/dataRow.ts"
 import {

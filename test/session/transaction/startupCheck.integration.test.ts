@@ -11,7 +11,7 @@ import * as PgPool from "../../../src/PgPool.ts"
 import { TestDatabase } from "../../support/database.ts"
 import { assertHealthy, liveSettings, valueOf } from "../../support/live.ts"
 import { type LoggedLine, loggingTo } from "../../support/logging.ts"
-import { proxyTo } from "../../support/proxy.ts"
+import { proxyTo } from "../../../src/pgTest/proxy.ts"
 import { transactionPooler, type PoolerOptions } from "../../support/transactionPooler.ts"
 
 const SETTINGS = { applicationName: "o'clock", settings: { TimeZone: "Asia/Tokyo", DateStyle: "German, DMY" } }

@@ -2,7 +2,8 @@
 import * as fs from "node:fs"
 import { setTimeout as sleep } from "node:timers/promises"
 import pg from "pg"
-import type { PgServer } from "./server.ts"
+import { type ServerSetup, THROWN_AWAY } from "../../../src/testServer/embedded.ts"
+import type { PgServer, StartOptions } from "./server.ts"
 
 export const superuser = { user: "postgres", password: "secret", database: "postgres" } as const
 
@@ -39,25 +40,37 @@ local     all all                 scram-sha-256
 host      all all             all scram-sha-256
 `
 
-/**
- * Durability is off, because these clusters are thrown away. Deadlocks are detected at once, for tests that wait for
- * one.
- */
+/** Deadlocks are detected at once, for tests that wait for one. */
+const SETTINGS = { max_prepared_transactions: "10", deadlock_timeout: "20ms", ssl: "on" } as const
+
+/** The flags of a server that a test starts by itself. */
 export const serverFlags = (settings: Readonly<Record<string, string>>): ReadonlyArray<string> =>
-  Object.entries({
-    fsync: "off",
-    synchronous_commit: "off",
-    full_page_writes: "off",
-    max_connections: "200",
-    max_prepared_transactions: "10",
-    deadlock_timeout: "20ms",
-    ssl: "on",
-    ...settings
-  }).flatMap(([key, value]) => ["-c", `${key}=${value}`])
+  Object.entries({ ...THROWN_AWAY, ...SETTINGS, ...settings }).flatMap(([key, value]) => ["-c", `${key}=${value}`])
+
+/** The files and settings of the server that all tests share. */
+export const setupOf = (options: StartOptions): ServerSetup => ({
+  password: superuser.password,
+  files: {
+    "pg_hba.conf": pgHba,
+    "server.crt": tlsFile("server.crt"),
+    "server.key": tlsFile("server.key"),
+    "ca.crt": tlsFile("ca.crt")
+  },
+  settings: (directory) => ({
+    ...SETTINGS,
+    hba_file: `${directory}/pg_hba.conf`,
+    ssl_cert_file: `${directory}/server.crt`,
+    ssl_key_file: `${directory}/server.key`,
+    ssl_ca_file: `${directory}/ca.crt`,
+    ...options.settings
+  })
+})
 
 export const tlsDirectory = new URL("../tls/", import.meta.url)
 
-export const certificateOfAuthority = (): string => fs.readFileSync(new URL("ca.crt", tlsDirectory), "utf8")
+const tlsFile = (name: string): string => fs.readFileSync(new URL(name, tlsDirectory), "utf8")
+
+export const certificateOfAuthority = (): string => tlsFile("ca.crt")
 
 export const createRoles = async (server: Omit<PgServer, "features">): Promise<void> => {
   const client = await connect(server)

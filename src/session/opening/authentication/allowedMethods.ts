@@ -174,14 +174,15 @@ const tokenInClear = (transport: Transport): Refusal | undefined =>
           "or stricter at least"
       }
 
+const WITHOUT_CERTIFICATE = {
+  missing: "sslCert is not set",
+  "not asked for": "the server does not ask for the client's certificate",
+  unknown: "this runtime does not tell whether the server asks for the client's certificate"
+}
+
 /** `sslCertMode: "require"` does not let a server do without the client's certificate. */
 const withoutCertificate = ({ tls }: Transport, { sslCertMode }: AllowedMethods): Refusal | undefined => {
   if (sslCertMode !== "require" || tls?.clientCertificate === "shown") return undefined
-  const why =
-    tls === undefined
-      ? "the connection is not encrypted"
-      : tls.clientCertificate === "missing"
-        ? "sslCert is not set"
-        : "the server does not ask for the client's certificate"
+  const why = tls === undefined ? "the connection is not encrypted" : WITHOUT_CERTIFICATE[tls.clientCertificate]
   return { method: undefined, reason: `sslCertMode is "require", but ${why}` }
 }

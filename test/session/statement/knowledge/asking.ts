@@ -55,12 +55,15 @@ export const ask = (pg: Queryable, call: Call, kind: Kind): Answer => {
   const { sql } = asked
   switch (kind) {
     case "fetch":
+      return pg.fetch(sql, values)
     case "fetchTuples":
+      return pg.fetchTuples(sql, values)
     case "execute":
-      return pg[kind](sql, values)
+      return pg.execute(sql, values)
     case "fetchRow":
+      return Effect.map(pg.fetchRow(sql, values), Option.getOrUndefined)
     case "fetchValue":
-      return Effect.map(pg[kind](sql, values), Option.getOrUndefined)
+      return Effect.map(pg.fetchValue(sql, values), Option.getOrUndefined)
     case "fetchMany":
       return pg.fetchMany(sql, [values, values])
     case "executeMany":

@@ -1,0 +1,36 @@
+/**
+ * Waits in real time. What the library waits for happens in the outer world, on servers and networks, which do not follow
+ * the clock of a test.
+ */
+import * as Effect from "effect/Effect"
+import * as Option from "effect/Option"
+
+/** The longest time that a timer of the platform can wait. */
+export const MAX_DELAY_MILLIS = 2 ** 31 - 1
+
+/** Completes after that time, or never if it is infinite. */
+export const passed = (millis: number): Effect.Effect<void> =>
+  Number.isFinite(millis)
+    ? Effect.callback((resume) => {
+        const rest = millis > MAX_DELAY_MILLIS ? passed(millis - MAX_DELAY_MILLIS) : Effect.void
+        const timer = setTimeout(() => resume(rest), Math.min(millis, MAX_DELAY_MILLIS))
+        return Effect.sync(() => clearTimeout(timer))
+      })
+    : Effect.never
+
+/** As `Effect.timeoutOption`. */
+export const timeoutOption = <A, E, R>(
+  effect: Effect.Effect<A, E, R>,
+  millis: number
+): Effect.Effect<Option.Option<A>, E, R> =>
+  Effect.raceFirst(Effect.asSome(effect), Effect.as(passed(millis), Option.none()))
+
+/** As `Effect.timeoutOrElse`. */
+export const timeoutOrElse = <A, E, R, A2, E2, R2>(
+  effect: Effect.Effect<A, E, R>,
+  millis: number,
+  orElse: () => Effect.Effect<A2, E2, R2>
+): Effect.Effect<A | A2, E | E2, R | R2> =>
+  Effect.flatMap(timeoutOption(effect, millis), (answer): Effect.Effect<A | A2, E2, R2> =>
+    Option.isNone(answer) ? orElse() : Effect.succeed(answer.value)
+  )

@@ -1,0 +1,130 @@
+/** `effectpg types`: writes the types of the statements in the sources of a project. */
+import * as fs from "node:fs"
+import { Command, Flag } from "effect/cli"
+import * as Effect from "effect/Effect"
+import * as Option from "effect/Option"
+import * as path from "node:path"
+import * as PgError from "../../PgError.ts"
+import { type Asker, type Description, makeAsker } from "../statements/asking/asker.ts"
+import { checkStatement } from "../statements/checking/check.ts"
+import type { Fault } from "../statements/checking/fault.ts"
+import type { SqlText } from "../statements/finding/sqlText.ts"
+import type { Statement } from "../statements/finding/statements.ts"
+import { type Gathered, gather, moduleOf, outputOf } from "../statements/gather.ts"
+import { type ProjectSettings, shownPath } from "../statements/project.ts"
+import { concluded, counted, flags, type Round, rounds } from "../statements/round.ts"
+import { declarations } from "../statements/writing/declarations.ts"
+import { type Entry, entryOf } from "../statements/writing/entry.ts"
+import type { Override } from "../statements/writing/overrides.ts"
+import { sqlModule } from "../statements/writing/sqlModule.ts"
+import { TypeWriter } from "../statements/writing/tsType.ts"
+
+const output = Flag.String("output").pipe(
+  Flag.withMetavar("file"),
+  Flag.withDescription("The declaration file; by default what package.json says, or effectpg.d.ts beside it"),
+  Flag.optional
+)
+
+export const types = Command.make("types", { ...flags, output }, (given) =>
+  rounds(given, (settings, database) => {
+    const file = Option.getOrUndefined(given.output)
+    return written(given.files)(file === undefined ? settings : { ...settings, output: path.resolve(file) }, database)
+  })
+).pipe(
+  Command.withDescription(
+    "Finds the SQL in TypeScript files, asks a server for the parameters and rows of each statement, and writes them to a " +
+      "declaration file: calls with these texts are typed from then on. For a file of named statements, users.sql, it writes " +
+      "the module users.sql.ts. Nothing is run. The exit code is 1 if a statement is wrong; the others are written."
+  ),
+  Command.withShortDescription("Write the types of the SQL in the sources"),
+  Command.withExamples([
+    { command: "effectpg types --url postgres://localhost/app", description: "Write effectpg.d.ts" },
+    { command: "effectpg types --migrations migrations --watch", description: "Write it whenever a file changes" }
+  ])
+)
+
+interface Known {
+  readonly statement: Statement
+  readonly description: Description
+}
+
+const written =
+  (files: ReadonlyArray<string>): Round =>
+  (settings, database) =>
+    Effect.gen(function* () {
+      const gathered = yield* gather(settings, files, "The command types")
+      const asker = yield* makeAsker(database)
+      const faults: Array<Fault> = [...gathered.faults]
+      const known = new Map<SqlText, Known>()
+      for (const statement of gathered.statements.filter(isWritten)) {
+        const verdict = yield* checkStatement(statement, asker)
+        faults.push(...verdict.faults)
+        const description = verdict.checked === undefined ? undefined : yield* describe(asker, statement.sql.text)
+        if (description !== undefined) known.set(statement.sql, { statement, description })
+      }
+      const writer = new TypeWriter(yield* asker.types, settings)
+      const entries = new Map<SqlText, Entry>()
+      for (const [sql, { description }] of known) {
+        const entry = entryOf(sql.text, description, writer, settings.names.propertyOf)
+        entries.set(sql, entry)
+        faults.push(...entry.misplaced.map((override) => misplaced(override, sql)))
+      }
+      const texts = new Map(
+        [...known].flatMap(([sql, { statement }]) => {
+          const entry = entries.get(sql)
+          return statement.isTyped && entry !== undefined ? [[sql.text, entry] as const] : []
+        })
+      )
+      write(outputOf(settings), declarations(texts))
+      for (const { file, path: sqlFile } of gathered.sqlFiles) {
+        const named = file.statements.flatMap((statement) => {
+          const entry = entries.get(statement.sql)
+          return entry === undefined ? [] : [{ statement, entry }]
+        })
+        write(moduleOf(sqlFile), sqlModule(path.basename(sqlFile), named))
+      }
+      yield* concluded(faults, gathered, report(gathered, settings, texts.size))
+    })
+
+/** Templates and scripts have no types. */
+const isWritten = ({ form, isScript, isTyped, sql }: Statement): boolean =>
+  isTyped || (form !== "template" && !isScript && sql.holes.length === 0)
+
+const describe = (asker: Asker, sql: string): Effect.Effect<Description | undefined, PgError.PgError> =>
+  Effect.catchIf(asker.describe(sql), PgError.isPostgresError, () => Effect.succeed(undefined))
+
+const misplaced = (override: Override, sql: SqlText): Fault => {
+  const origin = sql.originOf(override.at)
+  return {
+    source: origin?.source ?? { path: "", text: "" },
+    offset: origin?.offset ?? 0,
+    start: sql.originOf(0)?.offset ?? 0,
+    code: undefined,
+    message: override.isParameter
+      ? `the statement has no parameter $${override.of}`
+      : `the statement has no column ${JSON.stringify(override.of)}`
+  }
+}
+
+/** A file that stays as it is keeps its time, so that nothing that watches it starts. */
+const write = (file: string, text: string): void => {
+  if (!fs.existsSync(file) || fs.readFileSync(file, "utf8") !== text) fs.writeFileSync(file, text)
+}
+
+const report = (
+  { sqlFiles, statements }: Gathered,
+  settings: ProjectSettings,
+  count: number
+): ReadonlyArray<string> => {
+  const untyped = statements.filter(({ isTyped }) => !isTyped).length
+  const inModules = sqlFiles.reduce((sum, { file }) => sum + file.statements.length, 0)
+  const others = untyped - inModules
+  return [
+    `${shownPath(outputOf(settings), process.cwd())} has ${counted(count, "statement")}.`,
+    ...sqlFiles.map(
+      ({ file, path: sqlFile }) =>
+        `${shownPath(moduleOf(sqlFile), process.cwd())} has ${counted(file.statements.length, "function")}.`
+    ),
+    ...(others === 0 ? [] : [`${counted(others, "template")} and texts that are put together have no types.`])
+  ]
+}

@@ -1,0 +1,101 @@
+/** The types of a database, as far as they decide which JavaScript values there are. */
+import * as Effect from "effect/Effect"
+import type * as PgConnection from "../../../PgConnection.ts"
+import type * as PgError from "../../../PgError.ts"
+
+export interface Attribute {
+  readonly name: string
+  readonly type: number
+}
+
+export interface DatabaseType {
+  readonly oid: number
+  readonly name: string
+  readonly isBuiltin: boolean
+  /** With its schema, as it is written in SQL. */
+  readonly sqlName: string
+  readonly kind: "base" | "array" | "domain" | "enum" | "composite" | "range" | "multirange"
+  /** The type of an array's elements, of a domain's values, of a range's bounds, of a multirange's ranges. */
+  readonly inner: number
+  readonly labels: ReadonlyArray<string>
+  readonly attributes: ReadonlyArray<Attribute>
+}
+
+/** It also returns the types of which others consist. The connection looks for names only in `pg_catalog`. */
+const TYPES = `
+  WITH RECURSIVE needed (oid) AS (
+    SELECT unnest($1::oid[])
+    UNION
+    SELECT part.oid FROM needed CROSS JOIN LATERAL (
+      SELECT CASE WHEN t.typtype = 'd' THEN t.typbasetype ELSE t.typelem END
+        FROM pg_type AS t WHERE t.oid = needed.oid AND (t.typtype = 'd' OR t.typinput = 'array_in'::regproc)
+      UNION ALL
+      SELECT a.atttypid FROM pg_type AS t JOIN pg_attribute AS a ON a.attrelid = t.typrelid
+        WHERE t.oid = needed.oid AND t.typtype = 'c' AND a.attnum > 0 AND NOT a.attisdropped
+      UNION ALL
+      SELECT r.rngsubtype FROM pg_range AS r WHERE r.rngtypid = needed.oid
+      UNION ALL
+      SELECT r.rngtypid FROM pg_range AS r WHERE r.rngmultitypid = needed.oid
+    ) AS part (oid)
+  )
+  SELECT t.oid::int8, t.typname::text, t.typnamespace = 'pg_catalog'::regnamespace, format_type(t.oid, NULL),
+    CASE WHEN t.typinput = 'array_in'::regproc THEN 'array' ELSE t.typtype::text END,
+    coalesce(
+      nullif(t.typbasetype, 0),
+      (SELECT r.rngsubtype FROM pg_range AS r WHERE r.rngtypid = t.oid),
+      (SELECT r.rngtypid FROM pg_range AS r WHERE r.rngmultitypid = t.oid),
+      t.typelem
+    )::int8,
+    ARRAY(SELECT e.enumlabel::text FROM pg_enum AS e WHERE e.enumtypid = t.oid ORDER BY e.enumsortorder),
+    ARRAY(SELECT a.attname::text FROM pg_attribute AS a
+      WHERE t.typtype = 'c' AND a.attrelid = t.typrelid AND a.attnum > 0 AND NOT a.attisdropped ORDER BY a.attnum),
+    ARRAY(SELECT a.atttypid::int8 FROM pg_attribute AS a
+      WHERE t.typtype = 'c' AND a.attrelid = t.typrelid AND a.attnum > 0 AND NOT a.attisdropped ORDER BY a.attnum)
+  FROM needed JOIN pg_type AS t ON t.oid = needed.oid`
+
+const KINDS: Readonly<Record<string, DatabaseType["kind"]>> = {
+  array: "array",
+  d: "domain",
+  e: "enum",
+  c: "composite",
+  r: "range",
+  m: "multirange"
+}
+
+export type DatabaseTypes = ReadonlyMap<number, DatabaseType>
+
+/** Looks up types, and all that they consist of. */
+export const readTypes = (
+  catalogue: PgConnection.PgConnection,
+  oids: Iterable<number>
+): Effect.Effect<DatabaseTypes, PgError.PgError> =>
+  Effect.map(
+    catalogue.fetchTuples(TYPES, [[...oids]]),
+    (rows) => new Map(rows.map(typeOf).map((type) => [type.oid, type]))
+  )
+
+const typeOf = ([
+  oid,
+  name,
+  isBuiltin,
+  sqlName,
+  kind,
+  inner,
+  labels,
+  names,
+  types
+]: PgConnection.Tuple): DatabaseType => {
+  const attributeTypes = list(types).map(Number)
+  return {
+    oid: Number(oid),
+    name: String(name),
+    isBuiltin: isBuiltin === true,
+    sqlName: String(sqlName),
+    kind: KINDS[String(kind)] ?? "base",
+    inner: Number(inner),
+    labels: list(labels).map(String),
+    attributes: list(names).map((attribute, index) => ({ name: String(attribute), type: attributeTypes[index] ?? 0 }))
+  }
+}
+
+const list = (value: unknown): ReadonlyArray<unknown> => (Array.isArray(value) ? value : [])

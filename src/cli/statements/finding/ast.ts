@@ -1,0 +1,78 @@
+/** The syntax tree of a file, as the parser gives it (ESTree). Its nodes are read as they come, and checked when read. */
+import type * as OxcParser from "oxc-parser"
+import type { SourceFile } from "./source.ts"
+
+export interface AstNode {
+  readonly type: string
+  readonly start: number
+  readonly end: number
+  readonly [key: string]: unknown
+}
+
+export interface Comment {
+  readonly value: string
+  readonly start: number
+  readonly end: number
+}
+
+export interface ParsedFile {
+  readonly source: SourceFile
+  readonly program: AstNode
+  readonly comments: ReadonlyArray<Comment>
+}
+
+/** The parser, which is loaded when a command needs it. */
+export type Parser = Pick<typeof OxcParser, "parseSync">
+
+/** Parses a file. What cannot be parsed has no statements; the compiler says what is wrong with it. */
+export const parse = (parser: Parser, source: SourceFile): ParsedFile => {
+  const { comments, program } = parser.parseSync(source.path, source.text)
+  return { source, program: isNode(program) ? program : EMPTY, comments }
+}
+
+const EMPTY: AstNode = { type: "Program", start: 0, end: 0 }
+
+export const isNode = (value: unknown): value is AstNode =>
+  typeof value === "object" && value !== null && "type" in value && typeof value.type === "string" && "start" in value
+
+export const child = (node: AstNode | undefined, key: string): AstNode | undefined => {
+  const value = node?.[key]
+  return isNode(value) ? value : undefined
+}
+
+export const children = (node: AstNode | undefined, key: string): ReadonlyArray<AstNode> => {
+  const value = node?.[key]
+  return Array.isArray(value) ? value.filter(isNode) : []
+}
+
+export const textIn = (node: AstNode | undefined, key: string): string | undefined => {
+  const value = node?.[key]
+  return typeof value === "string" ? value : undefined
+}
+
+/** The nodes right below a node, in the order of the text. */
+export const below = (node: AstNode): ReadonlyArray<AstNode> =>
+  Object.values(node).flatMap((value) => (Array.isArray(value) ? value.filter(isNode) : isNode(value) ? [value] : []))
+
+const WRAPPERS: ReadonlySet<string> = new Set([
+  "ParenthesizedExpression",
+  "TSAsExpression",
+  "TSSatisfiesExpression",
+  "TSNonNullExpression",
+  "TSTypeAssertion",
+  "ChainExpression"
+])
+
+/** The expression without what changes only its type. */
+export const unwrapped = (node: AstNode | undefined): AstNode | undefined => {
+  let inner = node
+  while (inner !== undefined && WRAPPERS.has(inner.type)) inner = child(inner, "expression")
+  return inner
+}
+
+/** The name of a property that is not computed, or is a literal: `a.name`, `a["name"]`, `{ name: 1 }`. */
+export const keyOf = (node: AstNode, field: "property" | "key"): string | undefined => {
+  const key = child(node, field)
+  if (key?.type === "Literal") return textIn(key, "value")
+  return node["computed"] === true ? undefined : textIn(key, "name")
+}

@@ -1,0 +1,198 @@
+/** What a project says of its statements: the key `effectpg` of its package.json, and its source files. */
+import * as fs from "node:fs"
+import * as path from "node:path"
+import * as Effect from "effect/Effect"
+import { camelCase, type ColumnNames, unchanged } from "../../codec/columnNames.ts"
+import { type CliFailure, misuse } from "../terminal/failure.ts"
+import { type ParsedFile, parse, type Parser } from "./finding/ast.ts"
+import { type Scope, scopeOf } from "./finding/scopes.ts"
+import type { SourceFile } from "./finding/source.ts"
+import type { Project } from "./finding/textOf.ts"
+import { isCodec, type TypeSettings } from "./writing/tsType.ts"
+
+export interface ProjectSettings extends TypeSettings {
+  readonly directory: string
+  /** Files and directories, relative to the directory of the project. */
+  readonly sources: ReadonlyArray<string>
+  readonly output: string
+  readonly migrations: string | undefined
+  readonly names: ColumnNames
+}
+
+const DEFAULT_OUTPUT = "effectpg.d.ts"
+
+/** Reads the settings of the project that a directory belongs to: that of the next package.json above it. */
+export const readProject = (start: string): Effect.Effect<ProjectSettings, CliFailure> =>
+  Effect.suspend(() => {
+    const directory = directoryOf(start)
+    const file = path.join(directory, "package.json")
+    const manifest = fs.existsSync(file) ? parsedJson(fs.readFileSync(file, "utf8")) : {}
+    const given = isRecord(manifest) ? (manifest["effectpg"] ?? {}) : undefined
+    if (!isRecord(given)) return Effect.fail(misuse(`${file}: effectpg must be an object.`))
+    const fault = faultOf(given)
+    if (fault !== undefined) return Effect.fail(misuse(`${file}: effectpg.${fault}`))
+    return Effect.succeed({
+      directory,
+      sources: texts(given["sources"]) ?? ["."],
+      output: text(given["output"]) ?? DEFAULT_OUTPUT,
+      migrations: text(given["migrations"]),
+      names: given["names"] === "camelCase" ? camelCase : unchanged,
+      codecs: texts(given["codecs"]) ?? [],
+      types: typesOf(given["types"])
+    })
+  })
+
+const directoryOf = (start: string): string => {
+  for (let directory = path.resolve(start); ; directory = path.dirname(directory)) {
+    if (fs.existsSync(path.join(directory, "package.json"))) return directory
+    if (directory === path.dirname(directory)) return path.resolve(start)
+  }
+}
+
+type Given = Readonly<Record<string, unknown>>
+
+const isRecord = (value: unknown): value is Given =>
+  typeof value === "object" && value !== null && !Array.isArray(value)
+
+const parsedJson = (json: string): unknown => {
+  try {
+    return JSON.parse(json)
+  } catch {
+    return undefined
+  }
+}
+
+const text = (value: unknown): string | undefined => (typeof value === "string" ? value : undefined)
+const texts = (value: unknown): ReadonlyArray<string> | undefined =>
+  Array.isArray(value) && value.every((element) => typeof element === "string") ? value : undefined
+
+const KEYS: Readonly<Record<string, readonly [isRight: (value: unknown) => boolean, wanted: string]>> = {
+  sources: [(value) => texts(value) !== undefined, "must be a list of files and directories"],
+  output: [(value) => text(value) !== undefined, "must be the name of a file"],
+  migrations: [(value) => text(value) !== undefined, "must be the name of a directory"],
+  names: [(value) => value === "camelCase" || value === "unchanged", 'must be "camelCase" or "unchanged"'],
+  codecs: [(value) => texts(value)?.every(isCodec) === true, "must be a list of names of codecs of PgTypes"],
+  types: [isRecord, "must be an object of types in TypeScript by the names of types in PostgreSQL"]
+}
+
+const faultOf = (given: Given): string | undefined => {
+  for (const [key, value] of Object.entries(given)) {
+    const [isRight, wanted] = KEYS[key] ?? []
+    if (isRight === undefined) return `${key} is not known. There are: ${Object.keys(KEYS).join(", ")}.`
+    if (!isRight(value)) return `${key} ${wanted}.`
+  }
+  return undefined
+}
+
+const typesOf = (given: unknown): TypeSettings["types"] =>
+  Object.fromEntries(
+    Object.entries(isRecord(given) ? given : {}).flatMap(
+      ([name, type]): ReadonlyArray<[string, TypeSettings["types"][string]]> => {
+        if (typeof type === "string") return [[name, type]]
+        if (!isRecord(type)) return []
+        const row = text(type["row"])
+        const parameter = text(type["parameter"])
+        return [[name, { ...(row === undefined ? {} : { row }), ...(parameter === undefined ? {} : { parameter }) }]]
+      }
+    )
+  )
+
+// ---------------------------------------------------------------------------------------------------------- files
+
+const SOURCE = /\.[cm]?[jt]sx?$/
+const DECLARATION = /\.d\.[cm]?ts$/
+const SQL = /\.sql$/
+const PASSED_OVER: ReadonlySet<string> = new Set(["node_modules", "dist", "build", "out", "coverage"])
+
+export interface Files {
+  /** TypeScript and JavaScript. */
+  readonly sources: ReadonlyArray<string>
+  /** Files of SQL with named statements. */
+  readonly sql: ReadonlyArray<string>
+}
+
+/** The files among `given`, and those in its directories. A file that is named is taken whatever its name is. */
+export const filesOf = (
+  { directory, migrations, sources }: ProjectSettings,
+  given: ReadonlyArray<string>,
+  workingDirectory: string
+): Effect.Effect<Files, CliFailure> =>
+  Effect.suspend(() => {
+    const starts =
+      given.length > 0
+        ? given.map((name) => path.resolve(workingDirectory, name))
+        : sources.map((name) => path.resolve(directory, name))
+    const missing = starts.find((start) => !fs.existsSync(start))
+    if (missing !== undefined) return Effect.fail(misuse(`${missing} does not exist.`))
+    const passedOver = new Set(migrations === undefined ? [] : [path.resolve(directory, migrations)])
+    const files = [...new Set(starts.flatMap((start) => filesBelow(start, passedOver)))].toSorted()
+    return Effect.succeed({
+      sources: files.filter((file) => SOURCE.test(file) && !DECLARATION.test(file)),
+      sql: files.filter((file) => SQL.test(file) && hasNames(file))
+    })
+  })
+
+const filesBelow = (start: string, passedOver: ReadonlySet<string>): ReadonlyArray<string> => {
+  if (!fs.statSync(start).isDirectory()) return [start]
+  return fs.readdirSync(start, { withFileTypes: true }).flatMap((entry) => {
+    const file = path.join(start, entry.name)
+    if (entry.isDirectory()) {
+      return entry.name.startsWith(".") || PASSED_OVER.has(entry.name) || passedOver.has(file)
+        ? []
+        : filesBelow(file, passedOver)
+    }
+    return entry.isFile() && (SOURCE.test(entry.name) || SQL.test(entry.name)) ? [file] : []
+  })
+}
+
+const hasNames = (file: string): boolean => /^--\s*name:/m.test(fs.readFileSync(file, "utf8"))
+
+/** The path as it is printed. */
+export const shownPath = (file: string, workingDirectory: string): string => {
+  const relative = path.relative(workingDirectory, file)
+  return relative.startsWith("..") ? file : relative.replaceAll(path.sep, "/")
+}
+
+export interface OpenProject extends Project {
+  readonly read: (file: string) => ParsedFile
+  readonly readText: (file: string) => SourceFile
+}
+
+/** Reads files, each once, and finds those that they import. */
+export const openProject = (parser: Parser, settings: ProjectSettings, workingDirectory: string): OpenProject => {
+  const files = new Map<string, ParsedFile>()
+  const paths = new Map<ParsedFile, string>()
+  const scopes = new Map<ParsedFile, Scope>()
+  const readText = (file: string): SourceFile => ({
+    path: shownPath(file, workingDirectory),
+    text: fs.readFileSync(file, "utf8")
+  })
+  const read = (file: string): ParsedFile => {
+    const known = files.get(file)
+    if (known !== undefined) return known
+    const parsed = parse(parser, readText(file))
+    files.set(file, parsed)
+    paths.set(parsed, file)
+    return parsed
+  }
+  const imported = (scope: Scope, module: string): Scope | undefined => {
+    const from = paths.get(scope.file)
+    if (from === undefined || !module.startsWith(".")) return undefined
+    const file = candidates(path.resolve(path.dirname(from), module)).find(
+      (candidate) => SOURCE.test(candidate) && fs.existsSync(candidate)
+    )
+    if (file === undefined) return undefined
+    const parsed = read(file)
+    const top = scopes.get(parsed) ?? scopeOf(parsed)
+    scopes.set(parsed, top)
+    return top
+  }
+  return { read, readText, imported, columnOf: settings.names.columnOf }
+}
+
+/** Where a module may be that is imported without its extension, or with that of its JavaScript. */
+const candidates = (file: string): ReadonlyArray<string> => [
+  file,
+  file.replace(/\.([cm]?)js(x?)$/, ".$1ts$2"),
+  ...["ts", "tsx", "js", "mts"].flatMap((extension) => [`${file}.${extension}`, path.join(file, `index.${extension}`)])
+]

@@ -1,0 +1,133 @@
+/**
+ * The databases of a run of tests. The migrations run once, in a template that the databases are copied from. The name of
+ * a template is made of the content of its migrations, so that the processes of a run share it, and other migrations have
+ * another one.
+ */
+import * as Effect from "effect/Effect"
+import * as Redacted from "effect/Redacted"
+import type * as Scope from "effect/Scope"
+import type { Loader, MigrationError, ResolvedMigration } from "effect/sql/Migrator"
+import type * as SqlClient from "effect/sql/SqlClient"
+import type { SqlError } from "effect/sql/SqlError"
+import { createHash, randomBytes } from "node:crypto"
+import { isSqlMigration } from "../migrator/sqlFile.ts"
+import type * as PgClient from "../PgClient.ts"
+import type * as PgConfig from "../PgConfig.ts"
+import type * as PgError from "../PgError.ts"
+import * as PgMigrator from "../PgMigrator.ts"
+import * as PgSqlClient from "../PgSqlClient.ts"
+import type { TestServer } from "../testServer/server.ts"
+import type { Run } from "./run.ts"
+
+/** The services of a database. */
+export type Clients = PgClient.PgClient | SqlClient.SqlClient | PgSqlClient.PgSqlClient
+
+/** What is in a template. */
+export interface Content<R, E, R2> {
+  readonly migrations?: Loader<R> | undefined
+  readonly setup?: Effect.Effect<unknown, E, R2> | undefined
+}
+
+/** How to reach the database of a test. */
+export interface Address {
+  readonly name: string
+  readonly url: Redacted.Redacted<string>
+  readonly settings: PgConfig.Settings
+  readonly server: TestServer["kind"]
+}
+
+type Failure<E> = E | PgError.PgError | SqlError | MigrationError
+
+/** Makes a database with that content until the scope closes. */
+export const makeDatabase = <R, E, R2>(
+  run: Run,
+  content: Content<R, E, R2>
+): Effect.Effect<Address, Failure<E>, Scope.Scope | R | Exclude<R2, Clients>> =>
+  Effect.gen(function* () {
+    const template = yield* templateOf(run, content)
+    const name = run.prefix + randomBytes(6).toString("hex")
+    yield* Effect.acquireRelease(
+      run.admin.execute(`CREATE DATABASE ${name} TEMPLATE ${template}${run.strategy}`),
+      // What cannot be dropped now is dropped by the next run.
+      () => Effect.ignore(run.admin.execute(`DROP DATABASE IF EXISTS ${name} WITH (FORCE)`))
+    )
+    return addressOf(run, name)
+  })
+
+const addressOf = ({ server }: Run, name: string): Address => ({
+  name,
+  url: Redacted.make(Redacted.value(server.url).replace(DATABASE, `$1/${name}`)),
+  settings: { ...server.settings, database: name },
+  server: server.kind
+})
+
+/** What comes before the parameters of a URL: everything up to the database, and the database. */
+const DATABASE = /^([^:]+:\/\/[^/?]*)(?:\/[^?]*)?/
+
+/** The name of a template with that content, which is made if it is not there. */
+const templateOf = <R, E, R2>(
+  run: Run,
+  { migrations, setup }: Content<R, E, R2>
+): Effect.Effect<string, Failure<E>, R | Exclude<R2, Clients>> =>
+  Effect.gen(function* () {
+    if (migrations === undefined && setup === undefined) return EMPTY
+    const loaded = migrations === undefined ? [] : yield* migrations
+    const parts = [...loaded.map(contentOf(migrations)), setup === undefined ? "" : identityOf(setup)]
+    const name = `${run.prefix}t${createHash("sha256").update(JSON.stringify(parts)).digest("hex").slice(0, 12)}`
+    const fill = Effect.gen(function* () {
+      if (migrations !== undefined) yield* PgMigrator.run({ loader: Effect.succeed(loaded) })
+      if (setup !== undefined) yield* setup
+    })
+    const known = Effect.suspend(() => (run.templates.has(name) ? Effect.void : makeTemplate(run, name, fill)))
+    yield* run.templating.withPermit(known)
+    return name
+  })
+
+/** It is as empty as the server can make it, and nobody can connect to it. */
+const EMPTY = "template0"
+
+const makeTemplate = <E, R>(
+  run: Run,
+  name: string,
+  fill: Effect.Effect<unknown, E, R>
+): Effect.Effect<void, Failure<E>, Exclude<R, Clients>> => {
+  const unfinished = `${name}_unfinished`
+  const dropped = run.admin.execute(`DROP DATABASE IF EXISTS ${unfinished} WITH (FORCE)`)
+  const made = Effect.gen(function* () {
+    const found = yield* run.admin.fetchRow("SELECT FROM pg_catalog.pg_database WHERE datname = $1", [name])
+    if (found._tag === "Some") return
+    // A process of the same run that was killed may have left it.
+    yield* dropped
+    yield* run.admin.execute(`CREATE DATABASE ${unfinished} TEMPLATE ${EMPTY}${run.strategy}`)
+    const filled = Effect.provide(fill, PgSqlClient.layer(addressOf(run, unfinished).settings), { local: true })
+    yield* Effect.onError(filled, () => Effect.ignore(dropped))
+    yield* run.admin.execute(`ALTER DATABASE ${unfinished} RENAME TO ${name}`)
+  })
+  // Other processes of the run wait for the same template.
+  return Effect.andThen(
+    run.admin.withAdvisoryLock(lockOf(name), made),
+    Effect.sync(() => void run.templates.add(name))
+  )
+}
+
+const lockOf = (name: string): bigint => createHash("sha256").update(name).digest().readBigInt64BE()
+
+// ------------------------------------------------------------------------------------------------- content
+
+/** What tells a migration from another one: its text, or who it is if it is an Effect. */
+const contentOf =
+  (loader: unknown) =>
+  (migration: ResolvedMigration): string => {
+    const [id, name] = migration
+    return `${id}_${name} ${isSqlMigration(migration) ? migration.sqlFile.checksum : identityOf(loader)}`
+  }
+
+const identities = new WeakMap<object, string>()
+
+/** Code cannot be compared, so it is known by its identity, in this process. */
+const identityOf = (code: unknown): string => {
+  if (typeof code !== "object" || code === null) return String(code)
+  const known = identities.get(code) ?? randomBytes(8).toString("hex")
+  identities.set(code, known)
+  return known
+}

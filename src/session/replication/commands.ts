@@ -1,0 +1,75 @@
+/** Opens replication sessions, and makes the texts of the commands that they understand. */
+import type * as Effect from "effect/Effect"
+import type * as Scope from "effect/Scope"
+import type { ResolvedConfig } from "../../PgConfig.ts"
+import type * as PgError from "../../PgError.ts"
+import { serverVersionOf } from "../../wire/serverVersion.ts"
+import { quoteName, quoteText } from "../../wire/sqlText.ts"
+import type { Session } from "../engine/session.ts"
+import { connect } from "../opening/connect.ts"
+
+/**
+ * Opens a session for logical replication, which lives as long as the scope. It takes replication commands by the simple
+ * protocol. It could also take SQL, but should not: PostgreSQL 18 decodes changes with what queries have left in the
+ * caches of the process, and may then miss a type that was made since ("cache lookup failed for type").
+ */
+export const openReplication = (config: ResolvedConfig): Effect.Effect<Session, PgError.PgError, Scope.Scope> =>
+  connect({ ...config, startupParameters: new Map([...config.startupParameters, ["replication", "database"]]) })
+
+/** The grammar of replication commands has no escapes in its strings. */
+const quoteOption = (text: string): string => `'${text.replaceAll("'", "''")}'`
+
+export interface SlotOptions {
+  readonly name: string
+  readonly temporary: boolean
+  readonly failover: boolean
+  readonly snapshot: "export" | "use" | "nothing"
+}
+
+const OPTIONS_IN_PARENTHESES_SINCE = 15
+
+/** Answers with slot_name, consistent_point, snapshot_name and output_plugin. */
+export const createSlotCommand = (session: Session, { failover, name, snapshot, temporary }: SlotOptions): string => {
+  const command = `CREATE_REPLICATION_SLOT ${quoteName(name)}${temporary ? " TEMPORARY" : ""} LOGICAL pgoutput`
+  if (serverVersionOf(session.parameters).major < OPTIONS_IN_PARENTHESES_SINCE) {
+    return `${command} ${{ export: "EXPORT_SNAPSHOT", use: "USE_SNAPSHOT", nothing: "NOEXPORT_SNAPSHOT" }[snapshot]}`
+  }
+  return `${command} (SNAPSHOT '${snapshot}'${failover ? ", FAILOVER true" : ""})`
+}
+
+export const failoverCommand = (name: string): string => `ALTER_REPLICATION_SLOT ${quoteName(name)} (FAILOVER true)`
+
+export const dropSlotCommand = (name: string, waits: boolean): string =>
+  `DROP_REPLICATION_SLOT ${quoteName(name)}${waits ? " WAIT" : ""}`
+
+export interface StartOptions {
+  readonly slot: string
+  readonly publications: ReadonlyArray<string>
+  readonly messages: boolean
+  /** Only changes that have no other origin. It exists since version 16. */
+  readonly localOnly: boolean
+  readonly from: string
+}
+
+export const startCommand = ({ from, localOnly, messages, publications, slot }: StartOptions): string => {
+  const options = [
+    "proto_version '1'",
+    `publication_names ${quoteOption(publications.map(quoteName).join(","))}`,
+    "binary 'true'",
+    ...(messages ? ["messages 'true'"] : []),
+    ...(localOnly ? ["origin 'none'"] : [])
+  ]
+  return `START_REPLICATION SLOT ${quoteName(slot)} LOGICAL ${from} (${options.join(", ")})`
+}
+
+/** One row with what the server knows of the slot, as JSON, because its columns differ among versions; or no row. */
+export const slotQuery = (name: string): string =>
+  `SELECT pg_catalog.to_json(s)::pg_catalog.text AS slot FROM pg_catalog.pg_replication_slots AS s
+WHERE s.slot_name OPERATOR(pg_catalog.=) ${quoteText(name)}`
+
+/** One row with what matters of the server: its settings, which cluster it belongs to, and how far its log goes. */
+export const SERVER_QUERY = `SELECT pg_catalog.current_setting('wal_level') AS wal_level,
+  (SELECT s.setting FROM pg_catalog.pg_settings AS s WHERE s.name OPERATOR(pg_catalog.=) 'wal_sender_timeout') AS timeout,
+  (SELECT c.system_identifier::pg_catalog.text FROM pg_catalog.pg_control_system() AS c) AS system,
+  (CASE WHEN pg_catalog.pg_is_in_recovery() THEN pg_catalog.pg_last_wal_replay_lsn()
+    ELSE pg_catalog.pg_current_wal_lsn() END)::pg_catalog.text AS position`
