@@ -87,7 +87,7 @@ layer(TestDatabase.layer, { excludeTestServices: true })("a pool", (it) => {
 
   it.effect("serves waiting callers in their order", () =>
     Effect.gen(function* () {
-      const pool = yield* livePool({ maxConnections: 1 })
+      const pool = yield* livePool({ maxConnections: 1, multiplex: false })
       const served: Array<number> = []
       const holder = yield* Effect.forkChild(pool.execute("SELECT pg_sleep(0.1)"), { startImmediately: true })
       const waiters = yield* Effect.forEach([0, 1, 2, 3, 4, 5], (n) => {

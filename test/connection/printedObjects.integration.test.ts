@@ -27,10 +27,15 @@ import * as PgConfig from "../../src/PgConfig.ts"
 import * as PgConnection from "../../src/PgConnection.ts"
 import * as PgError from "../../src/PgError.ts"
 import * as PgPool from "../../src/PgPool.ts"
+import * as PgReplication from "../../src/PgReplication.ts"
 import * as PgSql from "../../src/PgSql.ts"
 import * as PgSqlClient from "../../src/PgSqlClient.ts"
+import { makeFaults } from "../../src/pgTest/faults.ts"
+import * as PgTest from "../../src/PgTest.ts"
 import type * as PgTransaction from "../../src/PgTransaction.ts"
 import * as PgTypes from "../../src/PgTypes.ts"
+import { freePort } from "../../src/testServer/freePort.ts"
+import { testServer } from "../../src/testServer/server.ts"
 import { TestDatabase } from "../support/database.ts"
 import { assertHealthy, liveConnection, refusalOf } from "../support/live.ts"
 import { isFunctionType, membersOf, publicNames } from "../support/publicListing.ts"
@@ -112,6 +117,55 @@ type Place =
   | "a constant"
 
 const places: Readonly<Record<string, Place>> = {
+  "PgConnection.ColumnOptions": "the caller's own",
+  "PgConnection.NamedCall": "the caller's own",
+  "PgConnection.NamedCallWith": "the caller's own",
+  "PgError.ReplicationProblem": "a type",
+  "PgError.ReplicationSetupError": "handed out",
+  "PgError.ReplicationSlotLostError": "handed out",
+  "PgError.SlotLoss": "a type",
+  "PgReplication.AnyTable": "a type",
+  "PgReplication.Change": "a type",
+  "PgReplication.CreateSlotOptions": "the caller's own",
+  "PgReplication.CreatedSlot": "an answer",
+  "PgReplication.Delete": "an answer",
+  "PgReplication.Insert": "an answer",
+  "PgReplication.Message": "an answer",
+  "PgReplication.PgReplication": "handed out",
+  "PgReplication.PositionOptions": "the caller's own",
+  "PgReplication.Progress": "an answer",
+  "PgReplication.Relation": "an answer",
+  "PgReplication.RelationColumn": "an answer",
+  "PgReplication.Slot": "an answer",
+  "PgReplication.SnapshotBegun": "an answer",
+  "PgReplication.SnapshotEnded": "an answer",
+  "PgReplication.SnapshotEvent": "a type",
+  "PgReplication.SnapshotOptions": "the caller's own",
+  "PgReplication.SnapshotRows": "an answer",
+  "PgReplication.StreamOptions": "the caller's own",
+  "PgReplication.Tables": "the caller's own",
+  "PgReplication.Transaction": "an answer",
+  "PgReplication.Truncate": "an answer",
+  "PgReplication.Update": "an answer",
+  "PgSql.ParametersOf": "a type",
+  "PgSql.RowOf": "a type",
+  "PgSql.TypedStatements": "a type",
+  "PgTest.CHANGE": "a constant",
+  "PgTest.DatabaseOptions": "the caller's own",
+  "PgTest.Expected": "an answer",
+  "PgTest.Failure": "a type",
+  "PgTest.Fault": "a type",
+  "PgTest.Faults": "handed out",
+  "PgTest.Message": "an answer",
+  "PgTest.Options": "the caller's own",
+  "PgTest.Program": "the caller's own",
+  "PgTest.ProgramOptions": "the caller's own",
+  "PgTest.ServerOptions": "the caller's own",
+  "PgTest.Step": "a type",
+  "PgTest.Subject": "the caller's own",
+  "PgTest.TestDatabase": "handed out",
+  "PgTest.TestServerError": "handed out",
+  "PgTest.When": "the caller's own",
   "PgClient.ConfigSettings": "the caller's own",
   "PgClient.PgClient": "handed out",
   "PgClient.ReadsSettings": "the caller's own",
@@ -628,6 +682,12 @@ const sampled: Effect.Effect<Samples, PgError.PgError, TestDatabase | Scope.Scop
     PgSql.sql.join([PARAMETER])
   )
 
+  const made = yield* Effect.orDie(PgTest.make({ server: { url: user.url } }))
+  add("PgTest.TestDatabase", made)
+  add("PgTest.Faults", yield* makeFaults({ url: user.url }))
+  add("PgTest.TestServerError", new PgTest.TestServerError({ message: "there is no server", cause: undefined }))
+  add("PgReplication.PgReplication", yield* Effect.orDie(replication))
+
   const progress: Array<unknown> = []
   const administrator = user.administrator
   add("PgConnection.CommandResult", yield* administrator.execute(SELECT, [PARAMETER]))
@@ -640,6 +700,19 @@ const sampled: Effect.Effect<Samples, PgError.PgError, TestDatabase | Scope.Scop
   yield* lent.terminate
   add("PgConnection.Closed", yield* Fiber.join(lost))
   return samples
+})
+
+/** A stream of changes from a server of its own, since that of the tests does not keep what it needs. */
+const replication = Effect.gen(function* () {
+  const { url } = yield* testServer({ port: yield* Effect.promise(freePort), settings: { wal_level: "logical" } })
+  const administrator = yield* PgConnection.make({ url })
+  yield* administrator.executeScript(`
+    CREATE ROLE printed SUPERUSER LOGIN PASSWORD '${PASSWORD}';
+    CREATE PUBLICATION printed FOR ALL TABLES
+  `)
+  const connection = { url, user: "printed", password: Redacted.make(PASSWORD) }
+  yield* PgReplication.createSlot(connection, { slot: "printed" })
+  return yield* PgReplication.make({ connection, slot: "printed", publications: ["printed"] })
 })
 
 /** Errors that occur before there is a session, or that a healthy server does not cause. */
@@ -678,7 +751,15 @@ const unprovoked = ({
       yield* failureOf(PgConnection.make({ url: `postgres://a:${PASSWORD}@h/b?pasword=${PASSWORD}` })),
       new PgError.AuthenticationError({ method: "scram-sha-256", reason: "the server could not prove itself" }),
       new PgError.ProtocolError({ received: "a message", expected: "another" }),
-      new PgError.CommitOutcomeUnknownError({ lost, transactionId: undefined })
+      new PgError.CommitOutcomeUnknownError({ lost, transactionId: undefined }),
+      yield* failureOf(PgReplication.make({ connection: { url }, slot: "none", publications: ["none"] })),
+      new PgError.ReplicationSlotLostError({
+        slot: "printed",
+        loss: "missing",
+        reason: "it is gone",
+        lastAcknowledged: undefined,
+        hint: "make another one"
+      })
     ]
   })
 
