@@ -8,6 +8,7 @@ import * as Fiber from "effect/Fiber"
 import type * as Scope from "effect/Scope"
 import * as Stream from "effect/Stream"
 import * as fs from "node:fs"
+import * as path from "node:path"
 import * as PgError from "../src/PgError.ts"
 import * as PgLargeObject from "../src/PgLargeObject.ts"
 import * as PgPool from "../src/PgPool.ts"
@@ -148,10 +149,14 @@ layer(TestDatabase.layer, { excludeTestServices: true })("a hostile search_path"
   )
 })
 
-/** The literals in the sources that begin as a query does, with a name for each part that is inserted. */
+/**
+ * The literals in the sources that begin as a query does, with a name for each part that is inserted. Those of the commands
+ * are examples for people, in their help.
+ */
 const queriesInSources = (): ReadonlyArray<string> =>
   fs
     .globSync("src/**/*.ts")
+    .filter((file) => !file.startsWith(path.join("src", "cli", "commands")))
     .map((file) => fs.readFileSync(file, "utf8").replaceAll(/\/\*[\s\S]*?\*\/|^\s*\/\/.*$/gm, ""))
     .flatMap((source) => [...source.matchAll(/(["'`])((?:SELECT|WITH|INSERT|UPDATE|DELETE)\s[\s\S]*?)\1/g)])
     .map(([, , text = ""]) => text.replaceAll(/\$\{[^}]*\}/g, "ours."))

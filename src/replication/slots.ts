@@ -125,8 +125,8 @@ const SLOTS = `SELECT s.slot_name::pg_catalog.text, s.plugin::pg_catalog.text, s
   pg_catalog.pg_wal_lsn_diff(now.lsn, s.restart_lsn)::pg_catalog.int8, s.wal_status, s.safe_wal_size
 FROM pg_catalog.pg_replication_slots AS s CROSS JOIN (
   SELECT CASE WHEN pg_catalog.pg_is_in_recovery() THEN pg_catalog.pg_last_wal_replay_lsn()
-    ELSE pg_catalog.pg_current_wal_lsn() END
-) AS now(lsn)
+    ELSE pg_catalog.pg_current_wal_lsn() END AS lsn
+) AS now
 ORDER BY s.slot_name`
 
 /** Lists the slots. */

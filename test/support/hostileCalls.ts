@@ -502,11 +502,12 @@ export const builders: Readonly<Record<string, ReadonlyArray<ReadonlyArray<unkno
 }
 
 /**
- * Functions whose arguments are the migrations of a program, its tests, or errors that it has caught. test/migrator tries
- * wrong migrations and options, test/PgTest.integration.test.ts wrong options of tests, and
- * test/sqlClient/nativeErrors.integration.test.ts wrong errors.
+ * Functions whose arguments are the migrations of a program, its tests, its replication, or errors that it has caught.
+ * test/migrator tries wrong migrations and options, test/PgTest.integration.test.ts wrong options of tests,
+ * test/replication/setup.integration.test.ts wrong options of replication, for which the server of these tests is not set
+ * up, and test/sqlClient/nativeErrors.integration.test.ts wrong errors.
  */
-const OF_PROGRAMS = /^(PgMigrator\.\w+|PgTest\.\w+|PgError\.fromSqlError)$/
+const OF_PROGRAMS = /^(PgMigrator\.\w+|PgTest\.\w+|PgReplication\.\w+|PgError\.fromSqlError)$/
 
 const GUARD = /^(PgError\.is[A-Z]|PgSql\.isStatement$)/
 

@@ -24,34 +24,34 @@ export interface DatabaseType {
 /** It also returns the types of which others consist. The connection looks for names only in `pg_catalog`. */
 const TYPES = `
   WITH RECURSIVE needed (oid) AS (
-    SELECT unnest($1::oid[])
+    SELECT unnest($1::pg_catalog.oid[])
     UNION
     SELECT part.oid FROM needed CROSS JOIN LATERAL (
       SELECT CASE WHEN t.typtype = 'd' THEN t.typbasetype ELSE t.typelem END
-        FROM pg_type AS t WHERE t.oid = needed.oid AND (t.typtype = 'd' OR t.typinput = 'array_in'::regproc)
+        FROM pg_catalog.pg_type AS t WHERE t.oid = needed.oid AND (t.typtype = 'd' OR t.typinput = 'array_in'::regproc)
       UNION ALL
-      SELECT a.atttypid FROM pg_type AS t JOIN pg_attribute AS a ON a.attrelid = t.typrelid
+      SELECT a.atttypid FROM pg_catalog.pg_type AS t JOIN pg_catalog.pg_attribute AS a ON a.attrelid = t.typrelid
         WHERE t.oid = needed.oid AND t.typtype = 'c' AND a.attnum > 0 AND NOT a.attisdropped
       UNION ALL
-      SELECT r.rngsubtype FROM pg_range AS r WHERE r.rngtypid = needed.oid
+      SELECT r.rngsubtype FROM pg_catalog.pg_range AS r WHERE r.rngtypid = needed.oid
       UNION ALL
-      SELECT r.rngtypid FROM pg_range AS r WHERE r.rngmultitypid = needed.oid
+      SELECT r.rngtypid FROM pg_catalog.pg_range AS r WHERE r.rngmultitypid = needed.oid
     ) AS part (oid)
   )
-  SELECT t.oid::int8, t.typname::text, t.typnamespace = 'pg_catalog'::regnamespace, format_type(t.oid, NULL),
-    CASE WHEN t.typinput = 'array_in'::regproc THEN 'array' ELSE t.typtype::text END,
+  SELECT t.oid::pg_catalog.int8, t.typname::pg_catalog.text, t.typnamespace = 'pg_catalog'::regnamespace, format_type(t.oid, NULL),
+    CASE WHEN t.typinput = 'array_in'::regproc THEN 'array' ELSE t.typtype::pg_catalog.text END,
     coalesce(
       nullif(t.typbasetype, 0),
-      (SELECT r.rngsubtype FROM pg_range AS r WHERE r.rngtypid = t.oid),
-      (SELECT r.rngtypid FROM pg_range AS r WHERE r.rngmultitypid = t.oid),
+      (SELECT r.rngsubtype FROM pg_catalog.pg_range AS r WHERE r.rngtypid = t.oid),
+      (SELECT r.rngtypid FROM pg_catalog.pg_range AS r WHERE r.rngmultitypid = t.oid),
       t.typelem
-    )::int8,
-    ARRAY(SELECT e.enumlabel::text FROM pg_enum AS e WHERE e.enumtypid = t.oid ORDER BY e.enumsortorder),
-    ARRAY(SELECT a.attname::text FROM pg_attribute AS a
+    )::pg_catalog.int8,
+    ARRAY(SELECT e.enumlabel::pg_catalog.text FROM pg_catalog.pg_enum AS e WHERE e.enumtypid = t.oid ORDER BY e.enumsortorder),
+    ARRAY(SELECT a.attname::pg_catalog.text FROM pg_catalog.pg_attribute AS a
       WHERE t.typtype = 'c' AND a.attrelid = t.typrelid AND a.attnum > 0 AND NOT a.attisdropped ORDER BY a.attnum),
-    ARRAY(SELECT a.atttypid::int8 FROM pg_attribute AS a
+    ARRAY(SELECT a.atttypid::pg_catalog.int8 FROM pg_catalog.pg_attribute AS a
       WHERE t.typtype = 'c' AND a.attrelid = t.typrelid AND a.attnum > 0 AND NOT a.attisdropped ORDER BY a.attnum)
-  FROM needed JOIN pg_type AS t ON t.oid = needed.oid`
+  FROM needed JOIN pg_catalog.pg_type AS t ON t.oid = needed.oid`
 
 const KINDS: Readonly<Record<string, DatabaseType["kind"]>> = {
   array: "array",

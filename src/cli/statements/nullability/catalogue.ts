@@ -29,7 +29,7 @@ const NOT_NULL = (constraint: string) => `
     UNION
     SELECT h.root, h.name, i.inhrelid FROM heirs AS h JOIN pg_catalog.pg_inherits AS i ON i.inhparent = h.relid
   )
-  SELECT h.root::int8, a.attnum::int4
+  SELECT h.root::pg_catalog.int8, a.attnum::pg_catalog.int4
   FROM heirs AS h
   JOIN pg_catalog.pg_attribute AS a ON a.attrelid = h.root AND a.attname = h.name
   JOIN pg_catalog.pg_attribute AS b ON b.attrelid = h.relid AND b.attname = h.name
@@ -43,22 +43,22 @@ const IS_VALID = `NOT EXISTS (
   WHERE k.conrelid = b.attrelid AND k.contype = 'n' AND k.conkey = ARRAY[b.attnum] AND NOT k.convalidated)`
 
 const FUNCTIONS = `
-  SELECT p.oid::int8, p.proisstrict,
-    CASE WHEN p.pronamespace = 'pg_catalog'::pg_catalog.regnamespace THEN p.proname::text END,
+  SELECT p.oid::pg_catalog.int8, p.proisstrict,
+    CASE WHEN p.pronamespace = 'pg_catalog'::pg_catalog.regnamespace THEN p.proname::pg_catalog.text END,
     p.proname || '(' || pg_catalog.array_to_string(p.proargtypes::pg_catalog.regtype[], ',') || ')'
   FROM pg_catalog.pg_proc AS p`
 
 const OPERATORS = `
-  SELECT oid::int8, oprname::text FROM pg_catalog.pg_operator
+  SELECT oid::pg_catalog.int8, oprname::pg_catalog.text FROM pg_catalog.pg_operator
   WHERE oprnamespace = 'pg_catalog'::pg_catalog.regnamespace`
 
 const VIEWS = `
-  SELECT r.ev_class::int8, r.ev_action::text
+  SELECT r.ev_class::pg_catalog.int8, r.ev_action::pg_catalog.text
   FROM pg_catalog.pg_rewrite AS r JOIN pg_catalog.pg_class AS c ON c.oid = r.ev_class
   WHERE r.ev_type = '1' AND c.relkind = 'v' AND c.relnamespace NOT IN (
     'pg_catalog'::pg_catalog.regnamespace, 'information_schema'::pg_catalog.regnamespace)`
 
-const RULES = "SELECT ev_class::int8 FROM pg_catalog.pg_rewrite WHERE ev_type <> '1'"
+const RULES = "SELECT ev_class::pg_catalog.int8 FROM pg_catalog.pg_rewrite WHERE ev_type <> '1'"
 
 const SERVER_WITH_CONSTRAINTS = 180_000
 
