@@ -18,12 +18,12 @@ export const passed = (millis: number): Effect.Effect<void> =>
       })
     : Effect.never
 
-/** As `Effect.timeoutOption`. */
+/** As `Effect.timeoutOption`. If the time is over before it begins, the effect does not run at all. */
 export const timeoutOption = <A, E, R>(
   effect: Effect.Effect<A, E, R>,
   millis: number
 ): Effect.Effect<Option.Option<A>, E, R> =>
-  Effect.raceFirst(Effect.asSome(effect), Effect.as(passed(millis), Option.none()))
+  millis <= 0 ? Effect.succeedNone : Effect.raceFirst(Effect.asSome(effect), Effect.as(passed(millis), Option.none()))
 
 /** As `Effect.timeoutOrElse`. */
 export const timeoutOrElse = <A, E, R, A2, E2, R2>(
