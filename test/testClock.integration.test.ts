@@ -161,8 +161,16 @@ layer(TestDatabase.layer)("while the clock of a test stands still,", (it) => {
           PgMigrator.run({ loader: PgMigrator.fromRecord({ [name]: body }) }),
           PgSqlClient.layer({ ...settings, maxConnections: 1 })
         )
-      const started = yield* Effect.forkChild(migrate("1_slow", passed(300)), { startImmediately: true })
-      yield* passed(100)
+      let hasBegun = false
+      const slow = Effect.andThen(
+        Effect.sync(() => (hasBegun = true)),
+        passed(300)
+      )
+      const started = yield* Effect.forkChild(migrate("1_slow", slow), { startImmediately: true })
+      yield* eventually(
+        Effect.sync(() => hasBegun),
+        true
+      )
       yield* migrate("1_slow", Effect.void)
       assert.lengthOf(yield* Fiber.join(started), 1)
     })

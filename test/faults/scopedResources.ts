@@ -243,11 +243,18 @@ const WITH = /^ {2}(with[A-Z]\w*): .*Effect</
 const CONSTANT = /^const (\w+): .*(?:, Scope>|Stream<|Layer<)/
 
 /** The names in the public API that lead to such a resource. */
+/**
+ * `test/replication/failures.integration.test.ts` and `test/session/replication/logStream.sim.test.ts` end streams of the
+ * log, for which the server of these tests is not set up; `test/PgTest.integration.test.ts` ends databases of tests.
+ */
+const ELSEWHERE: ReadonlySet<string> = new Set(["PgReplication", "PgTest"])
+
 export const namesOfResources = (): ReadonlySet<string> => {
   const names = new Set<string>()
   let module = ""
   for (const line of publicApi.split("\n")) {
     module = /^# (\w+)/.exec(line)?.[1] ?? module
+    if (ELSEWHERE.has(module)) continue
     const constant = CONSTANT.exec(line)?.[1]
     const member = (MEMBER.exec(line) ?? WITH.exec(line))?.[1]
     if (constant !== undefined) names.add(`${module}.${constant}`)

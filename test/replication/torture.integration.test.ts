@@ -17,6 +17,7 @@ import { TestDatabase } from "../support/database.ts"
 import { liveSettings } from "../support/live.ts"
 import { sourceServer, type SourceServer } from "./source.ts"
 
+const ORDERLY_SHUTDOWN_MILLIS = 10_000
 const CHANGES = Number(process.env["EFFECTPG_TORTURE_CHANGES"] ?? 20_000)
 const KILLS = Number(process.env["EFFECTPG_TORTURE_KILLS"] ?? 8)
 const TIMEOUT_MILLIS = 280_000
@@ -268,7 +269,15 @@ layer(TestDatabase.layer, { excludeTestServices: true })("copies of tables that 
             yield* Effect.ignore(kill)
           }
           if (mode === undefined) continue
-          yield* Effect.promise(() => server.shutDown(mode))
+          // A server that is shut down in order waits until its slots are acknowledged, which readers may be unable to do.
+          const atOnce = Effect.delay(
+            Effect.promise(() => server.shutDown("immediate")),
+            ORDERLY_SHUTDOWN_MILLIS
+          )
+          yield* Effect.raceFirst(
+            Effect.promise(() => server.shutDown(mode)),
+            atOnce
+          )
           yield* Effect.promise(() => server.startAgain())
         }
         yield* Fiber.join(writer)
