@@ -242,13 +242,13 @@ const MEMBER = /^ {2}(\w+): .*(?:, Scope>|Stream<|RowSource<|Listen$)/
 const WITH = /^ {2}(with[A-Z]\w*): .*Effect</
 const CONSTANT = /^const (\w+): .*(?:, Scope>|Stream<|Layer<)/
 
-/** The names in the public API that lead to such a resource. */
 /**
  * `test/replication/failures.integration.test.ts` and `test/session/replication/logStream.sim.test.ts` end streams of the
  * log, for which the server of these tests is not set up; `test/PgTest.integration.test.ts` ends databases of tests.
  */
 const ELSEWHERE: ReadonlySet<string> = new Set(["PgReplication", "PgTest"])
 
+/** The names in the public API that lead to such a resource. */
 export const namesOfResources = (): ReadonlySet<string> => {
   const names = new Set<string>()
   let module = ""
