@@ -7,10 +7,12 @@ import { PgConfig, PgPool } from "../src/index.ts"
 import { database } from "./support/database.ts"
 import { chapter, say } from "./support/print.ts"
 
+// #region tracer
 const exporter = new InMemorySpanExporter()
 const provider = new BasicTracerProvider({ spanProcessors: [new SimpleSpanProcessor(exporter)] })
 // A program that sends its telemetry uses NodeSdk.layer of @effect/opentelemetry instead.
 const Tracing = OtelTracer.layer.pipe(Layer.provide(Layer.succeed(OtelTracer.OtelTracerProvider, provider)))
+// #endregion tracer
 
 const program = Effect.gen(function* () {
   const url = yield* database

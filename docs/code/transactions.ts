@@ -4,9 +4,9 @@ import { NodeRuntime } from "@effect/platform-node"
 import { Config, Console, Data, Effect, Schedule } from "effect"
 import { PgClient } from "../../src/index.ts"
 
+// #region transfer
 class NotEnough extends Data.TaggedError("NotEnough")<{ readonly owner: string }> {}
 
-// #region transfer
 const transfer = Effect.fn("transfer")(function* (from: string, to: string, amount: number) {
   const pg = yield* PgClient.PgClient
   const change = (owner: string, by: number) =>

@@ -7,7 +7,6 @@ import { PgClient, PgMigrator } from "../../src/index.ts"
 import * as PgTest from "../../src/PgTest.ts"
 import { balanceOf, transfer } from "./accounts.ts"
 
-// #region suite
 const accounts = Effect.gen(function* () {
   const pg = yield* PgClient.PgClient
   yield* pg.execute("INSERT INTO accounts VALUES ('Ada', 100), ('Grace', 0)")
@@ -26,7 +25,6 @@ it.layer(Database)("a transfer", (it) => {
       assert.strictEqual(yield* balanceOf("Grace"), 30)
     }).pipe(PgTest.rollback)
   )
-  // #endregion suite
 
   it.effect("moves nothing if an account is unknown", () =>
     Effect.gen(function* () {
