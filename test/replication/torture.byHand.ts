@@ -1,4 +1,7 @@
 /**
+ * Run by hand, not by `npm test`, because it does not always end: see the note of the issue. Copy it to a file that ends in
+ * `.integration.test.ts` to run it.
+ *
  * Copies of tables, made of nothing but the changes, while everything that can go wrong does: the processes that send the
  * log are killed at random, the server is shut down and crashes, readers are interrupted and begin again. At the end the
  * copies equal the tables, row by row.
@@ -258,28 +261,36 @@ layer(TestDatabase.layer, { excludeTestServices: true })("copies of tables that 
             state.kills += killed.length
           })
         )
-        const downs = ["fast", "immediate"] as const
-        for (const mode of [...downs, undefined]) {
-          const enough = state.kills + KILLS / 3
-          while (state.kills < enough) {
-            // The losses are spread over the whole time.
-            const due = (state.kills / KILLS) * CHANGES
-            yield* until(() => progress.changes >= due)
-            yield* Effect.sleep(50 + random(400))
-            yield* Effect.ignore(kill)
+        const losses = Effect.gen(function* () {
+          const downs = ["fast", "immediate"] as const
+          for (const mode of [...downs, undefined]) {
+            const enough = state.kills + KILLS / 3
+            while (state.kills < enough) {
+              // The losses are spread over the whole time.
+              const due = (state.kills / KILLS) * CHANGES
+              yield* until(() => progress.changes >= due)
+              yield* Effect.sleep(50 + random(400))
+              yield* Effect.ignore(kill)
+            }
+            if (mode === undefined) continue
+            // A server that is shut down in order waits until its slots are acknowledged, which readers may be unable to do.
+            const atOnce = Effect.delay(
+              Effect.promise(() => server.shutDown("immediate")),
+              ORDERLY_SHUTDOWN_MILLIS
+            )
+            yield* Effect.raceFirst(
+              Effect.promise(() => server.shutDown(mode)),
+              atOnce
+            )
+            yield* Effect.promise(() => server.startAgain())
           }
-          if (mode === undefined) continue
-          // A server that is shut down in order waits until its slots are acknowledged, which readers may be unable to do.
-          const atOnce = Effect.delay(
-            Effect.promise(() => server.shutDown("immediate")),
-            ORDERLY_SHUTDOWN_MILLIS
-          )
-          yield* Effect.raceFirst(
-            Effect.promise(() => server.shutDown(mode)),
-            atOnce
-          )
-          yield* Effect.promise(() => server.startAgain())
-        }
+        })
+        // If the writer or a reader fails, nobody waits for changes that will not come.
+        const failure = Effect.andThen(
+          Effect.all([Fiber.join(writer), Fiber.join(readers)], { concurrency: 2 }),
+          Effect.never
+        )
+        yield* Effect.raceFirst(losses, failure)
         yield* Fiber.join(writer)
         yield* Fiber.join(readers)
         const { changes } = progress
