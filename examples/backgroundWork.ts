@@ -7,13 +7,13 @@ import { NodeRuntime } from "@effect/platform-node"
 import { Config, Console, Effect, Layer, Option } from "effect"
 import { PgClient } from "../src/index.ts"
 
-const REQUESTS = 1000
+const REQUESTS = 500
 const CONCURRENT_REQUESTS = 100
 const WORKERS = 2
 
 const request = Effect.gen(function* () {
   const pg = yield* PgClient.PgClient
-  yield* pg.execute("SELECT pg_sleep(0.005)")
+  yield* pg.execute("SELECT pg_sleep(0.02)")
 })
 
 const requests = Effect.forEach(Array.from({ length: REQUESTS }), () => request, {
