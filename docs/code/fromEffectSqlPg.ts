@@ -1,4 +1,4 @@
-/** The same program on @effect/sql-pg and on effectpg. Only the layer changes. */
+/** Runs one program with the layer of @effect/sql-pg and with that of effectpg, and compares the results. */
 import "../../examples/support/databaseUrl.ts"
 import * as SqlPg from "@effect/sql-pg/PgClient"
 import { Config, Effect } from "effect"

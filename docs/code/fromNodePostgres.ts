@@ -1,4 +1,4 @@
-/** The same work by node-postgres and by effectpg, side by side, on one database. */
+/** Does each thing with node-postgres and with effectpg on one database, and compares the results. */
 import "../../examples/support/databaseUrl.ts"
 import { Config, Effect, ManagedRuntime, Option, Stream } from "effect"
 import assert from "node:assert/strict"

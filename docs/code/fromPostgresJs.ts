@@ -1,4 +1,4 @@
-/** The same work by postgres.js and by effectpg, side by side, on one database. */
+/** Does each thing with postgres.js and with effectpg on one database, and compares the results. */
 import "../../examples/support/databaseUrl.ts"
 import { Config, Effect, ManagedRuntime, Stream } from "effect"
 import assert from "node:assert/strict"

@@ -36,8 +36,7 @@ const cellOf = (value: unknown): Cell => {
   return LIKE_NULL.test(text) ? [`"${text}"`] : text.split("\n").map(visible)
 }
 
-// oxlint-disable-next-line eslint/no-control-regex
-const CONTROLS = /[\u0000-\u001f\u007f-\u009f]/g
+const CONTROLS = /\p{Cc}/gu
 
 const visible = (text: string): string =>
   text.replaceAll(CONTROLS, (character) => `\\x${character.charCodeAt(0).toString(16).toUpperCase().padStart(2, "0")}`)

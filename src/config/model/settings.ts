@@ -85,8 +85,8 @@ export interface Settings {
    * environment: `PGPASSWORD`.
    *
    * The keys that SCRAM derives from a password are remembered for as long as the process lives, for at most 100 roles,
-   * so that only the first connection takes the time. They let in only the role for which they were derived; whoever can
-   * read them in the memory of the process can read the password there, too.
+   * so that only the first connection takes the time. A key lets in only the role that it was derived for. A program that
+   * can read the keys in the memory of the process can also read the password there.
    * @default the password that the password file has for the host
    */
   readonly password?: Redacted.Redacted | Effect.Effect<Redacted.Redacted, unknown> | undefined
