@@ -211,7 +211,11 @@ export const run = <E, R, T extends Tables = AnyTable>(
   options: StreamOptions<T>,
   handler: (transaction: Transaction<T>) => Effect.Effect<unknown, E, R>
 ): Effect.Effect<void, E | PgError.PgError, R> =>
-  Stream.runForEach(stream(options), (transaction) => Effect.andThen(handler(transaction), transaction.acknowledge))
+  Shape.unless(Shape.faultOf("handler", handler, Shape.callback), () =>
+    Stream.runForEach(stream(options), (transaction) =>
+      Effect.andThen(Shape.answerOf("handler", handler(transaction)), transaction.acknowledge)
+    )
+  )
 
 /**
  * Makes a handler for `run` that does its work in a PostgreSQL database exactly once for each transaction, whatever is

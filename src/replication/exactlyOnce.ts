@@ -34,7 +34,9 @@ const POSITION_OPTIONS: Shape.Kinds = { reader: Shape.text, table: Shape.text }
 
 type Checked = { readonly reader: string; readonly table: string } | PgError.InvalidConfigError
 
-const checked = (options: PositionOptions): Checked => {
+const checked = (target: Queryable, options: PositionOptions): Checked => {
+  const wrong = Shape.faultOf("target", target, Shape.queryable)
+  if (wrong !== undefined) return wrong
   const known = Shape.read(options, "options", POSITION_OPTIONS)
   if ("_tag" in known) return known
   const fault = Shape.faultOf("reader", known.reader, Shape.text)
@@ -77,7 +79,7 @@ export const storedPosition = (
   target: Queryable,
   options: PositionOptions
 ): Effect.Effect<Option.Option<string>, PgError.PgError> => {
-  const known = checked(options)
+  const known = checked(target, options)
   if ("_tag" in known) return Effect.fail(known)
   const { reader, table } = known
   return Effect.flatMap(makeTable(target, table), () =>
@@ -91,7 +93,7 @@ export const exactlyOnce = <E, R, T extends Tables>(
   options: PositionOptions,
   handler: (transaction: Transaction<T>) => Effect.Effect<unknown, E, R>
 ): ((transaction: Transaction<T>) => Effect.Effect<void, E | PgError.PgError, R>) => {
-  const known = checked(options)
+  const known = Shape.faultOf("handler", handler, Shape.callback) ?? checked(target, options)
   let isMade = false
   return (transaction) =>
     Effect.gen(function* () {
@@ -119,7 +121,7 @@ const once = <E, R, T extends Tables>(
     ])
     const before = lsnOf(yield* stored(target, table, reader, " FOR UPDATE")) ?? 0n
     if ((lsnOf(transaction.commitLsn) ?? 0n) < before) return
-    yield* handler(transaction)
+    yield* Shape.answerOf("handler", handler(transaction))
     yield* target.execute(
       `UPDATE ${table} SET lsn = $2::pg_catalog.text::pg_catalog.pg_lsn WHERE reader OPERATOR(pg_catalog.=) $1`,
       [reader, yield* transaction.endLsn]

@@ -131,7 +131,7 @@ export const lsn: Shape.Kind = {
 /** The settings of a connection are checked where they are resolved. */
 const connection: Shape.Kind = { is: Shape.isPlain, takes: "the settings of a connection" }
 
-const STREAM_OPTIONS: Shape.Kinds = {
+export const STREAM_OPTIONS: Shape.Kinds = {
   connection,
   slot: slotName,
   publications: names,

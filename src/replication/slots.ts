@@ -165,7 +165,9 @@ export const withSnapshot = <A, E, R>(
   use: Effect.Effect<A, E, R>
 ): Effect.Effect<A, E | PgError.PgError, R> =>
   Shape.unless(
-    Shape.faultOf("queryable", queryable, Shape.queryable) ?? Shape.faultOf("snapshot", snapshot, Shape.text),
+    Shape.faultOf("queryable", queryable, Shape.queryable) ??
+      Shape.faultOf("snapshot", snapshot, Shape.text) ??
+      Shape.faultOf("use", use, Shape.effect),
     () =>
       queryable.withTransaction(
         Effect.andThen(queryable.execute(`SET TRANSACTION SNAPSHOT ${quoteText(snapshot)}`), use),

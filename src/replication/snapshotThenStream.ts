@@ -11,6 +11,7 @@ import * as Exit from "effect/Exit"
 import * as Scope from "effect/Scope"
 import * as Stream from "effect/Stream"
 import type { Row } from "../call/call.ts"
+import * as Shape from "../call/shape.ts"
 import { pgType } from "../codec/oid.generated.ts"
 import { decodeRows } from "../connection/rowSchema.ts"
 import * as PgConnection from "../PgConnection.ts"
@@ -22,7 +23,7 @@ import { OWN_TYPES } from "../session/types/typeCatalogue.ts"
 import { quoteName, quoteText } from "../wire/sqlText.ts"
 import type { AnyTable, Tables, Transaction } from "./change.ts"
 import { Consumer } from "./consumer.ts"
-import { type Settings, settingsOf, type StreamOptions } from "./options.ts"
+import { type Settings, settingsOf, STREAM_OPTIONS, type StreamOptions } from "./options.ts"
 import { checkPublications, describeServer, slotState } from "./preflight.ts"
 import { createSlot } from "./slots.ts"
 import { transactionsOf } from "./transaction.ts"
@@ -96,7 +97,9 @@ export type SnapshotEvent<T extends Tables = AnyTable> =
 type Events<T extends Tables> = Stream.Stream<SnapshotEvent<T>, PgError.PgError, Services<T>>
 
 export const snapshotThenStream = <T extends Tables>(options: SnapshotOptions<T>): Events<T> => {
-  const { failover = false, ...rest } = options
+  const known = Shape.read(options, "options", { ...STREAM_OPTIONS, failover: Shape.flag })
+  if (PgError.isPgError(known)) return Stream.fail(known)
+  const { failover = false, ...rest } = known
   const changes: Events<T> = Stream.unwrap(
     Effect.map(Effect.flatMap(settingsOf<T>(rest), Consumer.make), (consumer) => transactionsOf(consumer, rest.tables))
   )

@@ -3,8 +3,11 @@ import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
 import * as Stream from "effect/Stream"
 import * as PgReplication from "../../src/PgReplication.ts"
-import { eventually, valueOf } from "../support/live.ts"
-import { published, Source, sourceConnection } from "./source.ts"
+import { assertHealthy, eventually, valueOf } from "../support/live.ts"
+import { published, Source, sourceConnection, taken } from "./source.ts"
+
+const handler = () => Effect.void
+const promises = () => Promise.resolve()
 
 layer(Source.layer, { excludeTestServices: true })("PgReplication.exactlyOnce", (it) => {
   it.effect("leaves out what it has done, also if it was never acknowledged", () =>
@@ -65,6 +68,41 @@ layer(Source.layer, { excludeTestServices: true })("PgReplication.exactlyOnce", 
       yield* Effect.all([work(target), work(other)], { concurrency: 2 })
       assert.deepStrictEqual(handled, ["done"])
       yield* eventually(valueOf(pg, `SELECT count(*)::int FROM ${name}.positions`), 1)
+    }).pipe(Effect.scoped)
+  )
+
+  it.effect("refuses arguments that are wrong, and a handler that returns no Effect, as run does", () =>
+    Effect.gen(function* () {
+      const { name, options, pg } = yield* published("CREATE TABLE $.t (id int PRIMARY KEY)")
+      yield* pg.execute(`INSERT INTO ${name}.t VALUES (1)`)
+      const target = yield* sourceConnection
+      const position = { reader: name, table: `${name}.positions` }
+      const [transaction] = yield* taken(PgReplication.stream(options), 1)
+      assert.isDefined(transaction)
+      const refused = (given: ReadonlyArray<unknown>) => {
+        const handled: Effect.Effect<void, unknown> = Reflect.apply(
+          PgReplication.exactlyOnce,
+          undefined,
+          given
+        )(transaction)
+        return Effect.flip(handled)
+      }
+      const wrong: ReadonlyArray<readonly [ReadonlyArray<unknown>, string]> = [
+        [[{}, position, handler], "target: must be"],
+        [[target, { reader: 1 }, handler], "reader: must be a string"],
+        [[target, position, "handle"], "handler: must be a function"],
+        [[target, position, promises], "handler: must return an Effect"]
+      ]
+      for (const [given, reason] of wrong) assert.include(String(yield* refused(given)), reason)
+      yield* pg.execute(`INSERT INTO ${name}.t VALUES (2)`)
+      for (const [handle, reason] of [
+        ["handle", "handler: must be a function"],
+        [promises, "handler: must return an Effect"]
+      ] as const) {
+        const run: Effect.Effect<void, unknown> = Reflect.apply(PgReplication.run, undefined, [options, handle])
+        assert.include(String(yield* Effect.flip(run)), reason)
+      }
+      yield* assertHealthy(target)
     }).pipe(Effect.scoped)
   )
 })

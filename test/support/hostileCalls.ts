@@ -19,6 +19,7 @@ import * as PgError from "../../src/PgError.ts"
 import * as PgKysely from "../../src/PgKysely.ts"
 import * as PgLargeObject from "../../src/PgLargeObject.ts"
 import * as PgPool from "../../src/PgPool.ts"
+import * as PgReplication from "../../src/PgReplication.ts"
 import * as PgSql from "../../src/PgSql.ts"
 import * as PgSqlClient from "../../src/PgSqlClient.ts"
 import * as PgTransaction from "../../src/PgTransaction.ts"
@@ -224,6 +225,20 @@ const sqlOptions = {
   transformResultNames: (name: string) => name
 }
 
+const changes = {
+  connection: settings,
+  slot: "hostile",
+  publications: ["hostile"],
+  tables: { "public.hostile": row },
+  messages: true,
+  localOnly: false,
+  requireReplicaIdentity: true,
+  waitForSlot: false,
+  statusInterval: 1000,
+  serverTimeout: 1000,
+  bufferBytes: 1000
+}
+
 /** The functions of the modules that ask or open something. */
 const functionArguments: Readonly<Record<string, ReadonlyArray<ReadonlyArray<unknown>>>> = {
   "PgClient.layer": [[poolSettings]],
@@ -240,6 +255,12 @@ const functionArguments: Readonly<Record<string, ReadonlyArray<ReadonlyArray<unk
   "PgConnection.make": [[settings]],
   "PgPool.layer": [[poolSettings]],
   "PgPool.make": [[poolSettings]],
+  "PgReplication.createSlot": [[settings, { slot: "hostile", failover: false }]],
+  "PgReplication.dropSlot": [[settings, "hostile"]],
+  "PgReplication.make": [[{ ...changes, temporary: true, after: "0/0" }]],
+  "PgReplication.run": [[changes, () => nothing]],
+  "PgReplication.snapshotThenStream": [[{ ...changes, failover: false }]],
+  "PgReplication.stream": [[changes]],
   "PgSqlClient.layer": [[{ ...poolSettings, ...sqlOptions }]],
   "PgSqlClient.layerConfig": [[{ ...poolSettings, ...sqlOptions }]],
   "PgSqlClient.make": [[{ ...poolSettings, ...sqlOptions }]]
@@ -259,6 +280,9 @@ const askingArguments: Readonly<Record<string, ReadonlyArray<ReadonlyArray<unkno
   "PgLargeObject.read": [[POOL, 4_000_000_000]],
   "PgLargeObject.remove": [[POOL, 4_000_000_000]],
   "PgLargeObject.write": [[POOL, Stream.make(Uint8Array.of(1))]],
+  "PgReplication.slots": [[POOL]],
+  "PgReplication.storedPosition": [[POOL, { reader: "hostile", table: "hostile.positions" }]],
+  "PgReplication.withSnapshot": [[POOL, "00000003-00000002-1", nothing]],
   "PgTransaction.outcome": [
     [POOL, new PgError.CommitOutcomeUnknownError({ lost: new PgError.PoolClosedError(), transactionId: "700" })]
   ]
@@ -272,6 +296,7 @@ const modules: Readonly<Record<string, object>> = {
   PgKysely,
   PgLargeObject,
   PgPool,
+  PgReplication,
   PgSql,
   PgSqlClient,
   PgTransaction,
@@ -502,12 +527,12 @@ export const builders: Readonly<Record<string, ReadonlyArray<ReadonlyArray<unkno
 }
 
 /**
- * Functions whose arguments are the migrations of a program, its tests, its replication, or errors that it has caught.
- * test/migrator tries wrong migrations and options, test/PgTest.integration.test.ts wrong options of tests,
- * test/replication/setup.integration.test.ts wrong options of replication, for which the server of these tests is not set
- * up, and test/sqlClient/nativeErrors.integration.test.ts wrong errors.
+ * Functions whose arguments are the migrations of a program, its tests, its handler of changes, or errors that it has
+ * caught. test/migrator tries wrong migrations and options, test/PgTest.integration.test.ts wrong options of tests,
+ * test/replication/exactlyOnce.integration.test.ts wrong arguments of a handler, and
+ * test/sqlClient/nativeErrors.integration.test.ts wrong errors.
  */
-const OF_PROGRAMS = /^(PgMigrator\.\w+|PgTest\.\w+|PgReplication\.\w+|PgError\.fromSqlError)$/
+const OF_PROGRAMS = /^(PgMigrator\.\w+|PgTest\.\w+|PgReplication\.exactlyOnce|PgError\.fromSqlError)$/
 
 const GUARD = /^(PgError\.is[A-Z]|PgSql\.isStatement$)/
 
