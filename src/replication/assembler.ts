@@ -150,7 +150,7 @@ export class Assembler {
     const { interrupted } = this
     if (interrupted?.received.commitLsn === commitLsn) {
       this.interrupted = undefined
-      this.open = { ...interrupted, seen: 0, known: interrupted.seen }
+      this.open = { ...interrupted, seen: 0, known: Math.max(interrupted.seen, interrupted.known) }
     } else if (commitLsn < this.floor) {
       this.isSkipping = true
     } else if (interrupted !== undefined) {

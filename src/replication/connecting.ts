@@ -43,19 +43,22 @@ const END_MILLIS = 1_000
 
 /**
  * Opens a connection and streams. `progressFrom` is called with the position up to which the server knows everything to
- * be acknowledged, before the first report. Everything is closed if that fails or is interrupted.
+ * be acknowledged, before the first report. Everything is closed if that fails or is interrupted. Otherwise `keep` gets
+ * what is open, so that no interruption can come between.
  */
 export const openStream = (
   settings: Settings,
   earlier: Earlier | undefined,
-  progressFrom: (confirmed: bigint) => Progress
-): Effect.Effect<Streaming, PgError.PgError> =>
+  progressFrom: (confirmed: bigint) => Progress,
+  keep: (streaming: Streaming) => void
+): Effect.Effect<void, PgError.PgError> =>
   Effect.uninterruptibleMask((restore) =>
     Effect.flatMap(Scope.make(), (scope) =>
       streamIn(settings, earlier, progressFrom, scope).pipe(
         Scope.provide(scope),
         restore,
-        Effect.onExit((exit) => (Exit.isSuccess(exit) ? Effect.void : Scope.close(scope, exit)))
+        Effect.onExit((exit) => (Exit.isSuccess(exit) ? Effect.void : Scope.close(scope, exit))),
+        Effect.map(keep)
       )
     )
   )
@@ -145,7 +148,7 @@ const checkPosition = (
   return Effect.succeed(confirmed)
 }
 
-const NO_LONGER = /can no longer|has been invalidated|invalidated/
+const NO_LONGER = /can no longer|invalidated/
 
 /** The slot may be lost between the check and the start. */
 const lossOf = (error: PgError.PgError, { slot }: Settings, earlier: Earlier | undefined): PgError.PgError => {

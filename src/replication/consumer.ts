@@ -12,7 +12,7 @@ import { formatLsn } from "../call/lsn.ts"
 import * as PgError from "../PgError.ts"
 import { isTransient, reconnectDelay } from "../pool/opening/reconnect.ts"
 import { passed } from "../call/realTime.ts"
-import type { LogItem } from "../session/replication/logStream.ts"
+import type { LogItem, Progress } from "../session/replication/logStream.ts"
 import { violation } from "../session/engine/lostErrors.ts"
 import { ProtocolViolation, UnresolvedType } from "../wire/failure.ts"
 import type { RelationMessage } from "../wire/copyData/logicalMessage.ts"
@@ -39,6 +39,8 @@ export class Consumer {
   private readonly assembler: Assembler
   private readonly types: StreamTypes
   private streaming: Streaming | undefined
+  /** Whether the scope has closed, after which nothing is read any more. */
+  private isClosed = false
   /** The system identifier of the first server. */
   private systemId: string | undefined
   private items: ReadonlyArray<LogItem> = []
@@ -62,7 +64,7 @@ export class Consumer {
     return Effect.uninterruptibleMask((restore) =>
       Effect.gen(function* () {
         const consumer = new Consumer(settings)
-        yield* Effect.addFinalizer(() => Effect.andThen(consumer.disconnect, consumer.types.close))
+        yield* Effect.addFinalizer(() => consumer.close)
         yield* restore(consumer.connectFirst)
         return consumer
       })
@@ -81,7 +83,7 @@ export class Consumer {
     const { acknowledgements, assembler, settings, systemId } = this
     const earlier =
       systemId === undefined ? undefined : { systemId, read: assembler.floor, acknowledged: acknowledgements.flushed }
-    const opened = openStream(settings, earlier, (confirmed) => {
+    const progressFrom = (confirmed: bigint): Progress => {
       if (systemId === undefined) acknowledgements.upTo(confirmed)
       return {
         get flushed() {
@@ -89,13 +91,11 @@ export class Consumer {
         },
         caughtUp: (lsn) => assembler.caughtUp(lsn)
       }
+    }
+    return openStream(settings, earlier, progressFrom, (streaming) => {
+      this.streaming = streaming
+      this.systemId = streaming.server.systemId
     })
-    return Effect.uninterruptibleMask((restore) =>
-      Effect.map(restore(opened), (streaming) => {
-        this.streaming = streaming
-        this.systemId = streaming.server.systemId
-      })
-    )
   })
 
   /** Tries until a connection streams, or until trying again makes no sense. */
@@ -110,6 +110,13 @@ export class Consumer {
     return Effect.andThen(this.disconnect, again(1, lost))
   }
 
+  private get close(): Effect.Effect<void> {
+    return Effect.suspend(() => {
+      this.isClosed = true
+      return Effect.andThen(this.disconnect, this.types.close)
+    })
+  }
+
   private get disconnect(): Effect.Effect<void> {
     return Effect.suspend(() => {
       const { streaming } = this
@@ -122,17 +129,18 @@ export class Consumer {
   private get more(): Effect.Effect<void, PgError.PgError> {
     return Effect.suspend(() => {
       const { streaming } = this
-      if (streaming === undefined) return Effect.fail(ended())
-      return Effect.matchEffect(streaming.log.next, {
-        onSuccess: (items) => {
-          if (items.length === 0) return this.restart(ended())
-          this.items = items
-          this.at = 0
-          return Effect.void
-        },
+      // An interruption while it was connecting again has left no connection.
+      if (streaming === undefined) return this.isClosed ? Effect.fail(ended()) : this.connectAgain(ended())
+      return Effect.matchEffect(streaming.log.next(this.receive), {
+        onSuccess: (goesOn) => (goesOn ? Effect.void : this.restart(ended())),
         onFailure: (error) => this.restart(error)
       })
     })
+  }
+
+  private readonly receive = (items: ReadonlyArray<LogItem>): void => {
+    this.items = items
+    this.at = 0
   }
 
   private restart(error: PgError.PgError): Effect.Effect<void, PgError.PgError> {

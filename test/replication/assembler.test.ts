@@ -146,6 +146,9 @@ describe("Assembler", () => {
     assert.strictEqual(received?.pending.length, 1_500)
     large.assembler.restart()
     assert.isFalse(large.assembler.isBetween)
+    // The second connection is lost before it comes to what the first one has brought.
+    large.take(begin(100n), relation, ...Array.from({ length: 500 }, () => insert))
+    large.assembler.restart()
     large.take(begin(100n), relation, ...Array.from({ length: 1_600 }, () => insert), commit(100n))
     assert.strictEqual(received?.pending.length, 1_600)
     assert.strictEqual(received?.endLsn, 108n)

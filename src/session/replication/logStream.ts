@@ -11,6 +11,7 @@
 import { Buffer } from "node:buffer"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
+import { MAX_DELAY_MILLIS } from "../../call/realTime.ts"
 import type * as PgError from "../../PgError.ts"
 import { Backend } from "../../wire/backendMessage.ts"
 import type { ByteWriter } from "../../wire/byteWriter.ts"
@@ -122,7 +123,7 @@ export class LogStream extends CopyExchange {
   private begin(): void {
     const { silenceMillis, statusMillis } = this.options
     const step = silenceMillis === 0 ? statusMillis : Math.min(statusMillis, silenceMillis / LOOKS)
-    this.timer = setInterval(this.tick, Math.max(step, 1))
+    this.timer = setInterval(this.tick, Math.min(Math.max(step, 1), MAX_DELAY_MILLIS))
     if (this.abandoned) this.end()
     else this.resume(Exit.succeed(this))
   }
@@ -161,24 +162,28 @@ export class LogStream extends CopyExchange {
   }
 
   /**
-   * Waits for more of the log. The reader must have dealt with what it got before. Fails if the connection is lost, or
-   * with the error of the server. Returns an empty array if the server has ended the stream.
+   * Waits for more of the log, and gives it to `receive`, so that an interruption finds it here or there. The reader must
+   * have dealt with what it got before. Fails if the connection is lost, or with the error of the server. Returns false if
+   * the server has ended the stream.
    */
-  readonly next: Effect.Effect<ReadonlyArray<LogItem>, PgError.PgError> = Effect.suspend(() => {
-    this.isReading = true
-    return Effect.flatMap(
-      this.until(() => this.items.length > 0 || this.isOver),
-      () => {
-        this.isReading = false
-        const { items } = this
-        this.items = []
-        this.waitingBytes = 0
-        if (this.isPaused) this.pause(false)
-        if (items.length > 0) return Effect.succeed(items)
-        return Effect.as(this.ended, [])
-      }
-    )
-  })
+  next(receive: (items: ReadonlyArray<LogItem>) => void): Effect.Effect<boolean, PgError.PgError> {
+    return Effect.suspend(() => {
+      this.isReading = true
+      return Effect.flatMap(
+        this.until(() => this.items.length > 0 || this.isOver),
+        () => {
+          this.isReading = false
+          const { items } = this
+          this.items = []
+          this.waitingBytes = 0
+          if (this.isPaused) this.pause(false)
+          if (items.length === 0) return Effect.as(this.ended, false)
+          receive(items)
+          return Effect.succeed(true)
+        }
+      )
+    })
+  }
 
   private pause(isPaused: boolean): void {
     this.isPaused = isPaused

@@ -23,7 +23,7 @@ export const sharingMutants: ReadonlyArray<Mutant> = [
   },
   {
     what: "shares a text that is long again and again",
-    edits: [{ file: SHORT, find: " && lateShare <= MAX_LATE_SHARE", replace: " && lateShare <= 1" }],
+    edits: [{ file: SHORT, find: " && known.lateShare <= MAX_LATE_SHARE", replace: " && known.lateShare <= 1" }],
     test: "test/pool/multiplexing/shortStatements.test.ts",
     only: "late again and again"
   },
