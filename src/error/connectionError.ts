@@ -145,6 +145,8 @@ export class ProtocolError extends TaggedError("ProtocolError")<{
   readonly expected: string
   /** Which server it was, if the connection was being opened. */
   readonly place?: ConnectPlace | undefined
+  /** What the client itself threw, if it failed at a message that the protocol may well allow. */
+  readonly cause?: unknown
   readonly message: string
 }> {
   readonly outcome = "unknown"
@@ -153,6 +155,7 @@ export class ProtocolError extends TaggedError("ProtocolError")<{
     readonly received: string
     readonly expected: string
     readonly place?: ConnectPlace | undefined
+    readonly cause?: unknown
   }) {
     const { expected, place, received } = fields
     super({ ...fields, message: `the server sent ${received}, but the client expected ${expected}${atPlace(place)}` })

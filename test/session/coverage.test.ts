@@ -45,7 +45,6 @@ const REASONS: Readonly<Record<string, string>> = {
     "Only a failover shows it: test/session/types/twoServers.integration.test.ts has two servers.",
   "engine/asking/question.ts":
     "Only a server answers it: test/session/engine/asking/lostName.integration.test.ts asks one through it.",
-  "engine/lostErrors.ts": "test/session/engine/lastWord.sim.test.ts tests the outcomes of these errors.",
   "engine/residue.ts": "test/pool/residue.integration.test.ts compares it with what PostgreSQL keeps in a session.",
   "engine/withdrawal.ts": "test/session/engine/cancel.sim.test.ts ends leases while requests wait.",
 

@@ -3,15 +3,28 @@ import * as PgError from "../../PgError.ts"
 import type { ErrorFields } from "../../wire/errorFields.ts"
 import { Desynchronised, type Exchange } from "./exchange.ts"
 import { mayEnd } from "../statement/outcome.ts"
+import { ProtocolViolation, Undecodable } from "../../wire/failure.ts"
 
-/** The error of a session whose server has broken the protocol. */
-export const violation = (failure: unknown): PgError.ProtocolError =>
-  failure instanceof Desynchronised
-    ? new PgError.ProtocolError({ received: failure.received, expected: failure.expected })
+/**
+ * The error of a session that can read no further, because the server has broken the protocol. What anything else has
+ * thrown is a fault of this client, which must not be blamed on the server.
+ */
+export const violation = (failure: unknown): PgError.ProtocolError => {
+  if (failure instanceof Desynchronised) {
+    return new PgError.ProtocolError({ received: failure.received, expected: failure.expected })
+  }
+  return isOfServer(failure)
+    ? new PgError.ProtocolError({ received: failure.message, expected: "a message that the protocol allows" })
     : new PgError.ProtocolError({
-        received: failure instanceof Error ? failure.message : String(failure),
-        expected: "a message that the protocol allows"
+        received: `a message at which the client failed (${String(failure)})`,
+        expected: "to be able to read every message; please report this as a fault of effectpg, with its cause",
+        cause: failure
       })
+}
+
+/** Node throws a RangeError for a message that is shorter than what it says that it contains. */
+const isOfServer = (failure: unknown): failure is Error =>
+  failure instanceof ProtocolViolation || failure instanceof Undecodable || failure instanceof RangeError
 
 /** Whether a notice says that the server is going away. At an immediate shutdown or a crash, no error follows it. */
 export const isParting = ({ code }: ErrorFields): boolean => code === "57P01" || code === "57P02"
