@@ -4,16 +4,16 @@ import { execFile } from "node:child_process"
 import * as fs from "node:fs"
 import * as os from "node:os"
 import * as path from "node:path"
-import { fileURLToPath } from "node:url"
+import { fileURLToPath, pathToFileURL } from "node:url"
 import { promisify } from "node:util"
 import { afterAll, beforeAll } from "vitest"
+import { buildInto, compiler } from "./support/build.ts"
 
 const run = promisify(execFile)
 const repository = fileURLToPath(new URL("../", import.meta.url))
 const directory = fs.mkdtempSync(path.join(os.tmpdir(), "effectpg-package-"))
 const consumer = fs.mkdtempSync(path.join(os.tmpdir(), "effectpg-consumer-"))
 const tested = fs.mkdtempSync(path.join(os.tmpdir(), "effectpg-tested-"))
-const compiler = path.join(repository, "node_modules", "typescript", "bin", "tsc")
 const COMPILE_TIMEOUT_MILLIS = 60_000
 const published = ["package.json", "README.md", "LICENSE", "CHANGELOG.md"]
 
@@ -26,8 +26,7 @@ beforeAll(async () => {
   const absent = ["node_modules", ".git", "dist", ".vitest"].map((name) => path.join(repository, name))
   fs.cpSync(repository, directory, { recursive: true, filter: (file) => !absent.includes(path.resolve(file)) })
   fs.symlinkSync(path.join(repository, "node_modules"), path.join(directory, "node_modules"), "junction")
-  const project = path.join(repository, "tsconfig.build.json")
-  await run(process.execPath, [compiler, "--project", project, "--outDir", path.join(directory, "dist")])
+  await buildInto(path.join(directory, "dist"))
 }, COMPILE_TIMEOUT_MILLIS)
 
 afterAll(() => {
@@ -52,6 +51,11 @@ const imported = async (
   Promise.all(${JSON.stringify(modules)}.map((module) =>
     import(module).then(Object.keys, (error) => error.code ?? String(error))
   )).then((outcomes) => console.log(JSON.stringify(outcomes)))`
+  return printed(program)
+}
+
+/** What a program prints that has the package. */
+const printed = async <A>(program: string): Promise<A> => {
   const { stdout } = await run(process.execPath, ["--input-type=module", "--eval", program], { cwd: directory })
   return JSON.parse(stdout)
 }
@@ -104,6 +108,9 @@ const complaints = async (
   )
 }
 
+/** Shared by several modules. Its name ends with a hash. */
+const isChunk = (file: string): boolean => /^dist\/chunks\/[\w-]+\.js$/.test(file)
+
 const isPublic = (name: string): boolean => /^Pg\w+$/.test(name)
 
 /** A test that uses the kit, and notes on which server. */
@@ -136,14 +143,41 @@ describe("the package", () => {
   it("holds the sources, the compiled files, and the documents for readers; nothing else", async () => {
     const { stdout } = await run("npm", ["pack", "--dry-run", "--json", directory])
     const [packed]: ReadonlyArray<{ readonly files: ReadonlyArray<{ readonly path: string }> }> = JSON.parse(stdout)
+    const files = packed?.files.map((file) => file.path).filter((file) => !file.endsWith(".js.map")) ?? []
+    const entries = [...sources.filter(isPublic), "index", "pgTest/globalSetup", "cli/main"]
     assert.deepStrictEqual(
-      packed?.files.map((file) => file.path).toSorted(),
+      files.filter((file) => !isChunk(file)).toSorted(),
       [
         ...published,
         ...sources.map((name) => `src/${name}.ts`),
-        ...sources.flatMap((name) => [".js", ".js.map", ".d.ts", ".d.ts.map"].map((suffix) => `dist/${name}${suffix}`))
+        ...sources.flatMap((name) => [`dist/${name}.d.ts`, `dist/${name}.d.ts.map`]),
+        ...entries.map((name) => `dist/${name}.js`)
       ].toSorted()
     )
+    assert.isBelow(files.filter(isChunk).length, 60)
+  })
+
+  it("opens a client with a tenth of the files that its sources are", async () => {
+    const [loaded = 0, ...names] = await printed<ReadonlyArray<number | string>>(`
+      import { registerHooks } from "node:module"
+      const loaded = []
+      registerHooks({ load: (url, context, next) => (loaded.push(url), next(url, context)) })
+      const { Effect } = await import("effect")
+      const { PgClient } = await import("effectpg/PgClient").then((PgClient) => ({ PgClient }))
+      const url = "postgres://nobody:x@127.0.0.1:1/none"
+      const failed = await Effect.runPromise(Effect.flip(Effect.scoped(PgClient.make({ url, connectTimeout: "1 second" }))))
+      const own = loaded.filter((url) => url.startsWith(${JSON.stringify(pathToFileURL(directory).href)}))
+      console.log(JSON.stringify([own.length, failed._tag]))`)
+    assert.deepStrictEqual(names, ["ConnectError"])
+    assert.isAtMost(Number(loaded), 35)
+  })
+
+  it("names the line of the program in the stack of an error", async () => {
+    const stack = await printed<string>(`
+      import { PgError } from "effectpg"
+      const wrong = () => new PgError.InvalidConfigError({ setting: "url", reason: "is wrong" })
+      console.log(JSON.stringify(wrong().stack))`)
+    assert.match(stack, /^InvalidConfigError: url: is wrong\n\s+at wrong /)
   })
 
   it("exports every public module under its name, and together all that programs use and need no package", async () => {

@@ -8,7 +8,8 @@ import { execFileSync } from "node:child_process"
 import * as fs from "node:fs"
 import * as path from "node:path"
 import { fileURLToPath } from "node:url"
-import { compiler, makeConsumer } from "../../test/support/consumer.ts"
+import { compiler } from "../../test/support/build.ts"
+import { makeConsumer } from "../../test/support/consumer.ts"
 import { openIn7 } from "../../test/support/editors.ts"
 
 const COUNT = Number(process.argv[2] ?? 500)

@@ -69,6 +69,7 @@ const argumentsOf = (argv: ReadonlyArray<string>): ReadonlyArray<string> => {
   return argv.slice(2, end === -1 ? undefined : end)
 }
 
+/** The package is two folders above, from `src/cli` as from `dist/chunks`. */
 const version = (): string => {
   const manifest: unknown = JSON.parse(fs.readFileSync(new URL("../../package.json", import.meta.url), "utf8"))
   return typeof manifest === "object" && manifest !== null && "version" in manifest ? String(manifest.version) : ""

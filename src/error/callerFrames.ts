@@ -3,9 +3,12 @@
  * because of a wrong option. If the error comes later, the stack has only frames of the client and of Effect.
  */
 
-/** Matches the frame of a function of this file, and gives the folder of all files of the client. */
+/**
+ * Matches the frame of a function of this file, and gives the folder of all files of the client. In the package this file
+ * is in one of the chunks of `dist`.
+ */
 const OWN_FRAME =
-  /(?:^|\s|\()((?:file:\/\/)?(?:\/|[A-Za-z]:[/\\]).*[/\\])error[/\\]callerFrames\.[cm]?[jt]s:\d+:\d+\)?$/
+  /(?:^|\s|\()((?:file:\/\/)?(?:\/|[A-Za-z]:[/\\]).*[/\\](?=error[/\\]callerFrames\.|(?<=dist[/\\])chunks[/\\]))[^:]*:\d+:\d+\)?$/
 
 let ownFolder: string | undefined
 

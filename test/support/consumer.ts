@@ -5,12 +5,10 @@ import * as os from "node:os"
 import * as path from "node:path"
 import { fileURLToPath } from "node:url"
 import { promisify } from "node:util"
+import { compiler, declarationsInto } from "./build.ts"
 
 const run = promisify(execFile)
 const repository = fileURLToPath(new URL("../../", import.meta.url))
-
-/** The compiler of TypeScript 7, which is also its language server. */
-export const compiler = path.join(repository, "node_modules", "typescript", "bin", "tsc")
 
 const compilerOptions = {
   target: "ES2023",
@@ -35,8 +33,7 @@ export const makeConsumer = async (files: Readonly<Record<string, string>>): Pro
   }
   fs.mkdirSync(installed)
   fs.copyFileSync(path.join(repository, "package.json"), path.join(installed, "package.json"))
-  const build = path.join(repository, "tsconfig.build.json")
-  await run(process.execPath, [compiler, "--project", build, "--outDir", path.join(installed, "dist")])
+  await declarationsInto(path.join(installed, "dist"))
   fs.writeFileSync(path.join(directory, "package.json"), JSON.stringify({ type: "module" }))
   fs.writeFileSync(
     path.join(directory, "tsconfig.json"),

@@ -5,7 +5,7 @@ import * as fs from "node:fs"
 import { createRequire } from "node:module"
 import * as path from "node:path"
 import { pathToFileURL } from "node:url"
-import { compiler } from "./consumer.ts"
+import { compiler } from "./build.ts"
 
 /** Has the files of a directory open. */
 export interface Editor {

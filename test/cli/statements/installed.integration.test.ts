@@ -4,7 +4,7 @@ import { execFile } from "node:child_process"
 import * as fs from "node:fs"
 import * as path from "node:path"
 import { afterAll, beforeAll, inject } from "vitest"
-import { compiler } from "../../support/consumer.ts"
+import { compiler } from "../../support/build.ts"
 import { environment, type Ran } from "../support/effectpg.ts"
 import { install } from "../support/installed.ts"
 

@@ -5,7 +5,7 @@ import * as fs from "node:fs"
 import * as path from "node:path"
 import { fileURLToPath } from "node:url"
 import { inject } from "vitest"
-import { compiler } from "../../support/consumer.ts"
+import { compiler } from "../../support/build.ts"
 import { effectpg } from "../support/effectpg.ts"
 import { copyExample, example, makeProject } from "./sample.ts"
 

@@ -8,7 +8,7 @@ import * as os from "node:os"
 import * as path from "node:path"
 import { fileURLToPath } from "node:url"
 import { promisify } from "node:util"
-import { compiler } from "../../support/consumer.ts"
+import { buildInto } from "../../support/build.ts"
 
 const run = promisify(execFile)
 const repository = fileURLToPath(new URL("../../../", import.meta.url))
@@ -27,8 +27,7 @@ export const install = async (peers: ReadonlyArray<string>): Promise<string> => 
   const directory = fs.realpathSync(fs.mkdtempSync(path.join(os.tmpdir(), "effectpg-installed-")))
   const packed = path.join(directory, "packed")
   for (const part of PARTS) fs.cpSync(path.join(repository, part), path.join(packed, part), { recursive: true })
-  const project = path.join(repository, "tsconfig.build.json")
-  await run(process.execPath, [compiler, "--project", project, "--outDir", path.join(packed, "dist")])
+  await buildInto(path.join(packed, "dist"))
   const { stdout } = await run("npm", ["pack", "--json", "--pack-destination", directory], { cwd: packed })
   const [{ filename }]: readonly [{ readonly filename: string }] = JSON.parse(stdout)
   fs.rmSync(packed, { recursive: true })
