@@ -29,5 +29,12 @@ export default defineConfig({
   platform: "node",
   external: (module) => packages.some((name) => module === name || module.startsWith(`${name}/`)),
   plugins: [indexOfModules],
-  output: { dir: "dist", format: "esm", sourcemap: true, chunkFileNames: "chunks/[name]-[hash].js" }
+  output: {
+    dir: "dist",
+    format: "esm",
+    chunkFileNames: "chunks/[name]-[hash].js",
+    sourcemap: true,
+    // The package has the sources themselves.
+    sourcemapExcludeSources: true
+  }
 })
