@@ -1,5 +1,5 @@
 /** What is wrong with a statement, and how a compiler would print it. */
-import { placeOf, type SourceFile } from "../finding/source.ts"
+import { lineAt, lineTextOf, placeOf, type SourceFile } from "../finding/source.ts"
 
 export interface Fault {
   readonly source: SourceFile
@@ -19,11 +19,11 @@ const MAX_LINES = 6
 export const renderFault = ({ code, detail, hint, message, offset, source, start }: Fault): string => {
   const { column, line, lineText } = placeOf(source, offset)
   const head = `${source.path}:${line}:${column} - error ${code === undefined ? "" : `${code}: `}${message}`
-  const first = Math.max(placeOf(source, Math.min(start, offset)).line, line - MAX_LINES + 1)
-  const lines = source.text.split("\n").slice(first - 1, line - 1)
+  const first = Math.max(lineAt(source, Math.min(start, offset)), line - MAX_LINES + 1)
   const width = String(line).length
-  const shown = [...lines.map((text) => text.replace(/\r$/, "")), lineText].map(
-    (text, index) => `${String(first + index).padStart(width)} | ${text}`
+  const shown = Array.from(
+    { length: line - first + 1 },
+    (_, index) => `${String(first + index).padStart(width)} | ${lineTextOf(source, first + index)}`
   )
   // Tabs stay tabs, so that the caret stands below its character.
   const caret = `${" ".repeat(width)} | ${lineText.slice(0, column - 1).replaceAll(/[^\t]/g, " ")}^`

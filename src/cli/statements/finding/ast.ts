@@ -54,6 +54,19 @@ export const textIn = (node: AstNode | undefined, key: string): string | undefin
 export const below = (node: AstNode): ReadonlyArray<AstNode> =>
   Object.values(node).flatMap((value) => (Array.isArray(value) ? value.filter(isNode) : isNode(value) ? [value] : []))
 
+/**
+ * Visits a node and all below it, in the order of the text. What a visit returns is given to those of the nodes right
+ * below. It is a loop, because a long concatenation is a deeper tree than a recursion can go down.
+ */
+export const walk = <S>(root: AstNode, state: S, visit: (node: AstNode, state: S) => S): void => {
+  const waiting: Array<readonly [node: AstNode, state: S]> = [[root, state]]
+  for (let next = waiting.pop(); next !== undefined; next = waiting.pop()) {
+    const [node] = next
+    const inner = visit(node, next[1])
+    for (const part of below(node).toReversed()) waiting.push([part, inner])
+  }
+}
+
 const WRAPPERS: ReadonlySet<string> = new Set([
   "ParenthesizedExpression",
   "TSAsExpression",

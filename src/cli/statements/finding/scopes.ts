@@ -106,26 +106,38 @@ export class Scope {
 
 export const scopeOf = (file: ParsedFile): Scope => new Scope(file, undefined, children(file.program, "body"))
 
+/** Names that are followed, one to the other. Constants that name each other would never end. */
+const MAX_NAMES = 100
+
 /** The module that a value comes from, as far as the file shows it: `new Database()` comes from where `Database` does. */
 export const originOf = (node: AstNode | undefined, scope: Scope): string | undefined => {
-  const inner = unwrapped(node)
-  switch (inner?.type) {
-    case "Identifier": {
-      const binding = scope.find(textIn(inner, "name") ?? "")
-      if (binding?.kind === "import") return binding.module
-      return binding?.kind === "constant" && binding.value !== inner
-        ? originOf(binding.value, binding.scope)
-        : undefined
+  let inner = unwrapped(node)
+  let where = scope
+  for (let names = 0; names < MAX_NAMES;) {
+    switch (inner?.type) {
+      case "Identifier": {
+        const binding = where.find(textIn(inner, "name") ?? "")
+        if (binding?.kind === "import") return binding.module
+        if (binding?.kind !== "constant") return undefined
+        inner = unwrapped(binding.value)
+        where = binding.scope
+        names++
+        break
+      }
+      case "NewExpression":
+      case "CallExpression":
+        inner = unwrapped(child(inner, "callee"))
+        break
+      case "AwaitExpression":
+      case "YieldExpression":
+        inner = unwrapped(child(inner, "argument"))
+        break
+      case "MemberExpression":
+        inner = keyOf(inner, "property") === undefined ? undefined : unwrapped(child(inner, "object"))
+        break
+      default:
+        return undefined
     }
-    case "NewExpression":
-    case "CallExpression":
-      return originOf(child(inner, "callee"), scope)
-    case "AwaitExpression":
-    case "YieldExpression":
-      return originOf(child(inner, "argument"), scope)
-    case "MemberExpression":
-      return keyOf(inner, "property") === undefined ? undefined : originOf(child(inner, "object"), scope)
-    default:
-      return undefined
   }
+  return undefined
 }

@@ -1,6 +1,7 @@
 /** Finds the statements of a file: in the arguments of effectpg's calls and in templates of the `sql` tag. */
-import { type AstNode, below, child, children, keyOf, type ParsedFile, textIn, unwrapped } from "./ast.ts"
+import { type AstNode, child, children, keyOf, type ParsedFile, textIn, unwrapped, walk } from "./ast.ts"
 import { originOf, type Scope, scopeOf } from "./scopes.ts"
+import { lineAt } from "./source.ts"
 import type { Origin, SqlText } from "./sqlText.ts"
 import { looksLikeSql } from "./sqlWords.ts"
 import { type Form, isSqlTag, type Project, textOf } from "./textOf.ts"
@@ -55,7 +56,7 @@ const IGNORE_FILE = "effectpg-ignore-file"
 export const statementsOf = (file: ParsedFile, project: Project): Found => {
   if (file.comments.some(({ value }) => value.includes(IGNORE_FILE))) return { statements: [], unknown: [] }
   const finder = new Finder(file, project)
-  finder.visit(file.program, scopeOf(file))
+  walk(file.program, scopeOf(file), (node, scope) => finder.visit(node, scope))
   return { statements: merged(finder.statements), unknown: finder.unknown }
 }
 
@@ -75,17 +76,18 @@ class Finder {
     this.project = project
     this.isOurs = children(file.program, "body").some(importsEffectpg)
     this.ignored = new Set(
-      file.comments.filter(({ value }) => value.includes(IGNORE)).map(({ end }) => this.lineOf(end))
+      file.comments.filter(({ value }) => value.includes(IGNORE)).map(({ end }) => lineAt(file.source, end))
     )
-    this.takeInner(file.program)
+    walk(file.program, undefined, (node) => this.takeInner(node))
   }
 
-  visit(node: AstNode, scope: Scope): void {
+  /** Returns the scope within the node. */
+  visit(node: AstNode, scope: Scope): Scope {
     const inner = scope.within(node)
     if (node.type === "VariableDeclarator") this.takeNamed(node)
     if (node.type === "CallExpression") this.call(node, inner)
     if (node.type === "TaggedTemplateExpression" && !this.taken.has(node)) this.template(node, inner)
-    for (const part of below(node)) this.visit(part, inner)
+    return inner
   }
 
   private call(node: AstNode, scope: Scope): void {
@@ -193,13 +195,13 @@ class Finder {
         for (const argument of children(node, "arguments")) this.takeAll(argument)
       }
     }
-    for (const part of below(node)) this.takeInner(part)
   }
 
-  private takeAll(node: AstNode): void {
-    if (node.type === "TaggedTemplateExpression") this.taken.add(node)
-    if (node.type === "Identifier") this.namesInside.add(textIn(node, "name") ?? "")
-    for (const part of below(node)) this.takeAll(part)
+  private takeAll(root: AstNode): void {
+    walk(root, undefined, (node) => {
+      if (node.type === "TaggedTemplateExpression") this.taken.add(node)
+      if (node.type === "Identifier") this.namesInside.add(textIn(node, "name") ?? "")
+    })
   }
 
   private takeNamed(declarator: AstNode): void {
@@ -211,13 +213,9 @@ class Finder {
   private isIgnored(node: AstNode, at: AstNode): boolean {
     if (this.ignored.size === 0) return false
     return [node.start, at.start, at.end].some((offset) => {
-      const line = this.lineOf(offset)
+      const line = lineAt(this.file.source, offset)
       return this.ignored.has(line) || this.ignored.has(line - 1)
     })
-  }
-
-  private lineOf(offset: number): number {
-    return this.file.source.text.slice(0, offset).split("\n").length
   }
 }
 

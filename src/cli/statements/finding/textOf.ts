@@ -50,8 +50,10 @@ export const resolved = (
     : undefined
 }
 
-/** Constants that name each other would never end. */
-const MAX_DEPTH = 20
+/** Names that are followed within each other. Constants that name each other would never end. */
+const MAX_DEPTH = 100
+/** Behind so many characters no name is followed: constants of constants can mean a text that no memory holds. */
+const MAX_LENGTH = 100_000
 
 class Reader {
   private readonly project: Project
@@ -62,10 +64,11 @@ class Reader {
     this.sql = sql
   }
 
+  /** Returns undefined if nothing is known of the expression, and has then added nothing. */
   read(node: AstNode | undefined, scope: Scope, depth: number): Form | undefined {
-    const found = depth > MAX_DEPTH ? undefined : resolved(node, scope, this.project)
+    const found = this.followed(node, scope, depth)
     if (found === undefined) return undefined
-    const { node: inner, scope: where } = found
+    const { depth: within, node: inner, scope: where } = found
     const { source } = where.file
     switch (inner.type) {
       case "Literal": {
@@ -75,18 +78,30 @@ class Reader {
         return "literal"
       }
       case "TemplateLiteral":
-        return this.templateLiteral(inner, where, depth)
+        return this.templateLiteral(inner, where, within)
       case "BinaryExpression":
-        return inner["operator"] === "+" ? this.concatenation(inner, where, depth) : undefined
+        return inner["operator"] === "+" ? this.concatenation(inner, where, within) : undefined
       case "Identifier":
-        return this.read(inner, where, depth + 1)
+        return this.read(inner, where, within)
       case "TaggedTemplateExpression":
         if (!isSqlTag(child(inner, "tag"))) return undefined
-        this.template(child(inner, "quasi"), where, depth)
+        this.template(child(inner, "quasi"), where, within)
         return "template"
       default:
         return undefined
     }
+  }
+
+  /** What an expression stands for, and how many names were followed to it. */
+  private followed(
+    node: AstNode | undefined,
+    scope: Scope,
+    depth: number
+  ): { readonly node: AstNode; readonly scope: Scope; readonly depth: number } | undefined {
+    const isName = unwrapped(node)?.type === "Identifier"
+    if (isName && (depth === MAX_DEPTH || this.sql.text.length > MAX_LENGTH)) return undefined
+    const found = resolved(node, scope, this.project)
+    return found === undefined ? undefined : { ...found, depth: isName ? depth + 1 : depth }
   }
 
   private quasi(node: AstNode | undefined, scope: Scope): void {
@@ -111,18 +126,12 @@ class Reader {
   }
 
   private concatenation(node: AstNode, scope: Scope, depth: number): Form {
-    for (const side of ["left", "right"]) {
-      const part = child(node, side)
-      if (part !== undefined) this.part(part, scope, depth)
-    }
+    for (const part of operandsOf(node)) this.part(part, scope, depth)
     return "computed"
   }
 
   private part(node: AstNode, scope: Scope, depth: number): void {
-    const inner = new SqlText()
-    if (new Reader(this.project, inner).read(node, scope, depth + 1) === undefined) {
-      this.sql.addHole("NULL", scope.file.source, node.start, true)
-    } else this.read(node, scope, depth + 1)
+    if (this.read(node, scope, depth) === undefined) this.sql.addHole("NULL", scope.file.source, node.start, true)
   }
 
   /** A template of the `sql` tag: values become parameters, and templates within it become part of it. */
@@ -131,15 +140,15 @@ class Reader {
     for (const [index, part] of children(quasi, "quasis").entries()) {
       this.quasi(part, scope)
       const expression = unwrapped(expressions[index])
-      if (expression !== undefined) this.interpolated(expression, scope, depth + 1)
+      if (expression !== undefined) this.interpolated(expression, scope, depth)
     }
   }
 
   private interpolated(expression: AstNode, scope: Scope, depth: number): void {
     const { source } = scope.file
-    const found = depth > MAX_DEPTH ? undefined : resolved(expression, scope, this.project)
+    const found = this.followed(expression, scope, depth)
     if (found?.node.type === "TaggedTemplateExpression" && isSqlTag(child(found.node, "tag"))) {
-      this.template(child(found.node, "quasi"), found.scope, depth)
+      this.template(child(found.node, "quasi"), found.scope, found.depth)
       return
     }
     const made = found?.node.type === "CallExpression" ? helperOf(found.node) : undefined
@@ -216,6 +225,19 @@ class Reader {
       ? { keys: keys.map((key) => this.project.columnOf(key)), count: rows.length }
       : undefined
   }
+}
+
+/** The operands of a concatenation, in their order. Those of `a + b + c` stand in each other, so that a loop takes them out. */
+const operandsOf = (node: AstNode): ReadonlyArray<AstNode> => {
+  const operands: Array<AstNode> = []
+  let left: AstNode | undefined = node
+  while (left?.type === "BinaryExpression" && left["operator"] === "+") {
+    const right = child(left, "right")
+    if (right !== undefined) operands.push(right)
+    left = unwrapped(child(left, "left"))
+  }
+  if (left !== undefined) operands.push(left)
+  return operands.toReversed()
 }
 
 /** What is a value in any case, and no part of a statement. */
