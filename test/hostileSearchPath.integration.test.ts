@@ -15,12 +15,17 @@ import * as PgPool from "../src/PgPool.ts"
 import * as PgTransaction from "../src/PgTransaction.ts"
 import { TestDatabase } from "./support/database.ts"
 import { assertHealthy, liveConnection, liveSettings } from "./support/live.ts"
+import { makeAsker } from "../src/cli/statements/asking/asker.ts"
+import type * as PgConfig from "../src/PgConfig.ts"
 import { proxyTo } from "../src/pgTest/proxy.ts"
 import { SHADOWS } from "./support/shadows.ts"
 
 /** A user's query qualifies its names too, so any failure here is ours. */
 const features: Readonly<
-  Record<string, (pool: PgPool.PgPool) => Effect.Effect<unknown, PgError.PgError, Scope.Scope>>
+  Record<
+    string,
+    (pool: PgPool.PgPool, settings: PgConfig.Settings) => Effect.Effect<unknown, PgError.PgError, Scope.Scope>
+  >
 > = {
   "types that have to be looked up": (pool) =>
     Effect.all([
@@ -80,6 +85,21 @@ const features: Readonly<
         yield* PgLargeObject.remove(pool, oid)
       })
     ),
+  "what effectpg types asks": (_, settings) =>
+    Effect.gen(function* () {
+      const asker = yield* makeAsker(settings)
+      const sql = "SELECT n, pg_catalog.upper($1) AS t, $2::ours.pair AS p, 'never NULL' AS known FROM ours.things"
+      const { columns } = yield* asker.describe(sql, yield* asker.check(sql))
+      assert.deepStrictEqual(
+        columns.map(({ presence }) => presence.value),
+        [false, false, false, true]
+      )
+      const types = yield* asker.types
+      assert.includeMembers(
+        [...types.values()].map(({ kind, sqlName }) => `${kind} ${sqlName}`),
+        ["base text", "composite ours.pair", "enum ours.mood"]
+      )
+    }),
   "the resets": (pool) =>
     Effect.andThen(
       pool.withConnection((connection) => connection.reset),
@@ -89,7 +109,7 @@ const features: Readonly<
 
 /** Words that stand before a parenthesis and are not functions. */
 const NO_FUNCTION =
-  /^(as|in|values|any|all|lateral|over|on|and|or|not|from|where|with|recursive|operator|needed|part|attributes|things|t|effectpg_copy)$/i
+  /^(as|in|values|any|all|lateral|over|on|and|or|not|from|where|with|recursive|operator|exists|coalesce|array|heirs|needed|part|attributes|things|t|effectpg_copy)$/i
 
 /** The unqualified names in a text, each with what it is. */
 const unqualified = (text: string): ReadonlyArray<string> => {
@@ -103,7 +123,11 @@ const unqualified = (text: string): ReadonlyArray<string> => {
   }
   const relations = /\b(?:from|join|into|update)\s+(?!lateral\b|stdin\b|stdout\b|binary\b|set\b)([a-z_][\w.]*)/gi
   for (const [, name = ""] of /^\s*(fetch|move)\b/i.test(sql) ? [] : sql.matchAll(relations)) {
-    if (!/^(pg_catalog\.|ours\.|needed$|effectpg_copy$)/.test(name)) found.push(`table ${name}`)
+    if (!/^(pg_catalog\.|ours\.|needed$|heirs$|effectpg_copy$)/.test(name)) found.push(`table ${name}`)
+  }
+  // These stand for operators without naming them, so that their schema cannot be named either.
+  for (const [, name = ""] of sql.matchAll(/\b(in|nullif)\s*\(|\b(?:like|ilike|between)\b/gi)) {
+    found.push(`operator of ${name.toUpperCase()}`)
   }
   const plain = sql.replaceAll(/OPERATOR\(pg_catalog\.[^)]*\)/g, " ")
   for (const [, name = ""] of /^\s*set\b/i.test(plain) ? [] : plain.matchAll(/\s([<>=|+~^#&/-]+)\s/g)) {
@@ -132,7 +156,7 @@ layer(TestDatabase.layer, { excludeTestServices: true })("a hostile search_path"
       }
       const pool = yield* PgPool.make({ ...settings, init: (connection) => connection.execute("SELECT 1") })
       for (const [what, use] of Object.entries(features)) {
-        const exit = yield* Effect.exit(Effect.scoped(use(pool)))
+        const exit = yield* Effect.exit(Effect.scoped(use(pool, settings)))
         assert.strictEqual(exit._tag, "Success", `${what}: ${String(exit)}`)
       }
       assert.isAbove(texts.size, 30)
@@ -158,7 +182,7 @@ const queriesInSources = (): ReadonlyArray<string> =>
     .globSync("src/**/*.ts")
     .filter((file) => !file.startsWith(path.join("src", "cli", "commands")))
     .map((file) => fs.readFileSync(file, "utf8").replaceAll(/\/\*[\s\S]*?\*\/|^\s*\/\/.*$/gm, ""))
-    .flatMap((source) => [...source.matchAll(/(["'`])((?:SELECT|WITH|INSERT|UPDATE|DELETE)\s[\s\S]*?)\1/g)])
+    .flatMap((source) => [...source.matchAll(/(["'`])(\s*(?:SELECT|WITH|INSERT|UPDATE|DELETE)\s[\s\S]*?)\1/g)])
     .map(([, , text = ""]) => text.replaceAll(/\$\{[^}]*\}/g, "ours."))
 
 describe("the queries in the sources", () => {

@@ -9,6 +9,13 @@ const QUOTED = /'(?:[^']|'')*'|"(?:[^"]|"")*"|--[^\n]*|\/\*[\s\S]*?\*\/|\$(\w*)\
 /** The text with blanks in place of all that is quoted or commented out, so that positions stay. */
 export const withoutQuoted = (sql: string): string => sql.replaceAll(QUOTED, (quoted) => " ".repeat(quoted.length))
 
+/**
+ * Names the schema of the operators that stand between blanks, because a user may have created others with these names.
+ * Not for `IN`, `NULLIF` and `BETWEEN`, which stand for operators without naming them.
+ */
+export const withQualifiedOperators = (sql: string): string =>
+  sql.replaceAll(/(?<= )(?:<>|[<>]=?|=|\|\|)(?= )/g, (operator) => `OPERATOR(pg_catalog.${operator})`)
+
 export const quoteName = (name: string): string => `"${name.replaceAll('"', '""')}"`
 
 /** Quotes a string so that its meaning does not depend on `standard_conforming_strings`. */

@@ -20,7 +20,7 @@ BEGIN
   LOOP EXECUTE format('CREATE TABLE hostile.%I ()', f.name); END LOOP;
   FOR f IN
     SELECT typname AS name FROM pg_type
-    WHERE typnamespace = 'pg_catalog'::regnamespace AND typtype IN ('b', 'r') AND typname !~ '^_'
+    WHERE typnamespace = 'pg_catalog'::regnamespace AND (typtype IN ('b', 'r') AND typname !~ '^_' OR typname = 'void')
   LOOP EXECUTE format('CREATE TYPE hostile.%I AS ENUM ()', f.name); END LOOP;
   FOR f IN
     SELECT DISTINCT p.proname AS name, pg_get_function_identity_arguments(p.oid) AS arguments, p.pronargs AS arity

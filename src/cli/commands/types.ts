@@ -4,8 +4,7 @@ import { Command, Flag } from "effect/cli"
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
 import * as path from "node:path"
-import * as PgError from "../../PgError.ts"
-import { type Asker, type Description, makeAsker } from "../statements/asking/asker.ts"
+import { type Description, makeAsker } from "../statements/asking/asker.ts"
 import { checkStatement } from "../statements/checking/check.ts"
 import type { Fault } from "../statements/checking/fault.ts"
 import type { SqlText } from "../statements/finding/sqlText.ts"
@@ -59,8 +58,9 @@ const written =
       for (const statement of gathered.statements.filter(isWritten)) {
         const verdict = yield* checkStatement(statement, asker)
         faults.push(...verdict.faults)
-        const description = verdict.checked === undefined ? undefined : yield* describe(asker, statement.sql.text)
-        if (description !== undefined) known.set(statement.sql, { statement, description })
+        if (verdict.checked === undefined) continue
+        const description = yield* asker.describe(statement.sql.text, verdict.checked)
+        known.set(statement.sql, { statement, description })
       }
       const writer = new TypeWriter(yield* asker.types, settings)
       const entries = new Map<SqlText, Entry>()
@@ -89,9 +89,6 @@ const written =
 /** Templates and scripts have no types. */
 const isWritten = ({ form, isScript, isTyped, sql }: Statement): boolean =>
   isTyped || (form !== "template" && !isScript && sql.holes.length === 0)
-
-const describe = (asker: Asker, sql: string): Effect.Effect<Description | undefined, PgError.PgError> =>
-  Effect.catchIf(asker.describe(sql), PgError.isPostgresError, () => Effect.succeed(undefined))
 
 const misplaced = (override: Override, sql: SqlText): Fault => {
   const origin = sql.originOf(override.at)

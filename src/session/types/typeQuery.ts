@@ -4,15 +4,13 @@
  * search_path.
  */
 import { serverVersionOf } from "../../wire/serverVersion.ts"
+import { withQualifiedOperators } from "../../wire/sqlText.ts"
 import type { TupleRow } from "../../codec/rowReader.ts"
 import type { AttributeDescription, TypeDescription } from "../../codec/typeDescription.ts"
 import { ProtocolViolation } from "../../wire/failure.ts"
 
 /** The first major version that has multiranges. */
 const MULTIRANGES_SINCE = 14
-
-/** Names the schema of the operators, because a user may have created others with these names. */
-const withQualifiedOperators = (sql: string): string => sql.replaceAll(/ ([<>]?=|>) /g, " OPERATOR(pg_catalog.$1) ")
 
 /** Holds for every OID of a type. Without it the planner expects many rows, and may compile the query. */
 const isOid = (column: string): string => `${column} >= '1' AND ${column} <= '4294967295'`

@@ -13,6 +13,7 @@ import * as PgError from "../../../src/PgError.ts"
 import { scopedDatabase, TestDatabase } from "../../support/database.ts"
 import { assertHealthy } from "../../support/live.ts"
 import { int } from "../../wire/frames.ts"
+import { describe } from "./description.ts"
 import { QueryFactory } from "./generatedQueries.ts"
 
 /** How many schemas are made, each with its own data. */
@@ -45,7 +46,7 @@ layer(TestDatabase.layer, { excludeTestServices: true })("generated queries", (i
             const sql = factory.query()
             const told = `seed ${seed}, query ${count}: ${sql}`
             seen.queries++
-            const described = yield* ifRight(asker.describe(sql))
+            const described = yield* ifRight(describe(asker, sql))
             const rows = yield* ifRight(rowsOf(connection, sql))
             if (described === undefined || rows === undefined) {
               seen.refused++

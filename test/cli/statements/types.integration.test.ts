@@ -1,10 +1,12 @@
 /** `effectpg types`, run as users run it, and what the compiler makes of the files that it writes. */
 import { assert, describe, it } from "@effect/vitest"
+import * as Effect from "effect/Effect"
 import { execFile } from "node:child_process"
 import * as fs from "node:fs"
 import * as path from "node:path"
 import { fileURLToPath } from "node:url"
 import { inject } from "vitest"
+import { proxyTo } from "../../../src/pgTest/proxy.ts"
 import { compiler } from "../../support/build.ts"
 import { effectpg } from "../support/effectpg.ts"
 import { copyExample, example, makeProject } from "./sample.ts"
@@ -161,6 +163,36 @@ pg.fetch("SELECT c FROM t WHERE a = $1 -- @param 2: string", values)`
         " }"
     )
   })
+
+  it("has the server prepare each statement once, and asks for types only where a statement has some", SLOW, () =>
+    Effect.gen(function* () {
+      const { database, host, password, port, user } = inject("postgres")
+      const proxy = yield* proxyTo({ host, port })
+      const texts: Array<string> = []
+      proxy.onMessage = (_, { bytes, from, type }) => {
+        if (from === "client" && type === "P") texts.push(bytes.subarray(5).toString().split("\0")[1] ?? "")
+      }
+      const { directory, remove } = makeProject({
+        "a.ts":
+          'import { PgClient } from "effectpg"\npg.fetch("SELECT 1 AS a")\npg.fetch("SELECT 2 AS b")\npg.fetch("SELECT gone")'
+      })
+      const url = `postgres://${user}:${encodeURIComponent(password)}@${proxy.host}:${proxy.port}/${database}?sslmode=disable`
+      const { stdout } = yield* Effect.promise(() => effectpg(["types", "--url", url], { cwd: directory }))
+      remove()
+      assert.match(stdout, /3 statements in 1 file: 1 error\.\neffectpg\.d\.ts has 2 statements/)
+      for (const sql of ["SELECT 1 AS a", "SELECT 2 AS b", "SELECT gone"]) {
+        assert.lengthOf(
+          texts.filter((text) => text === sql),
+          1,
+          sql
+        )
+      }
+      assert.lengthOf(
+        texts.filter((text) => text.includes("pg_enum")),
+        1
+      )
+    }).pipe(Effect.scoped, Effect.runPromise)
+  )
 
   it("writes the statements that are right, and reports the others", SLOW, async () => {
     const { declarations, stdout } = await typesOf(

@@ -5,11 +5,12 @@ import type * as Scope from "effect/Scope"
 import type * as PgConfig from "../../../PgConfig.ts"
 import * as PgConnection from "../../../PgConnection.ts"
 import type * as PgError from "../../../PgError.ts"
+import { quoteName, withQualifiedOperators } from "../../../wire/sqlText.ts"
 import { readCatalogue } from "../nullability/catalogue.ts"
 import { MAYBE, type Presence, presenceOf } from "../nullability/nullability.ts"
 import { parameterNamesOf } from "../nullability/parameterNames.ts"
 import { queriesOf, type TreeNode } from "../nullability/queryTree.ts"
-import { type DatabaseTypes, readTypes } from "./databaseType.ts"
+import { type DatabaseType, type DatabaseTypes, readTypes } from "./databaseType.ts"
 
 export interface Column {
   readonly name: string
@@ -31,8 +32,8 @@ export interface Description {
 export interface Asker {
   /** Has the server parse and analyze a statement. Fails with what the server says against it. */
   readonly check: (sql: string) => Effect.Effect<Checked, PgError.PgError>
-  /** Says in addition what is never NULL. */
-  readonly describe: (sql: string) => Effect.Effect<Description, PgError.PgError>
+  /** Says in addition what is never NULL, of a statement that `check` has found right. */
+  readonly describe: (sql: string, checked: Checked) => Effect.Effect<Description, PgError.PgError>
   /** The types that the descriptions so far have. */
   readonly types: Effect.Effect<DatabaseTypes, PgError.PgError>
 }
@@ -46,7 +47,7 @@ export interface Checked {
 export const makeAsker = (settings: PgConfig.Settings): Effect.Effect<Asker, PgError.PgError, Scope.Scope> =>
   Effect.gen(function* () {
     const connection = yield* PgConnection.make({ ...settings, statementCacheSize: 0 })
-    // It writes every name of a type with its schema.
+    // It writes the name of every type with its schema, but for those that come with PostgreSQL.
     const catalogueConnection = yield* PgConnection.make({
       ...settings,
       settings: { ...settings.settings, search_path: "pg_catalog" }
@@ -61,14 +62,14 @@ export const makeAsker = (settings: PgConfig.Settings): Effect.Effect<Asker, PgE
           columns: columns.map(({ name, type }) => ({ name, type: type.oid }))
         }))
       )
-    const describe = (sql: string) =>
+    const signatureOf = (parameters: ReadonlyArray<number>) =>
+      parameters.length === 0
+        ? Effect.succeed([])
+        : Effect.map(typesOf(parameters), (types) => parameters.map((oid) => qualifiedName(types.get(oid))))
+    const describe = (sql: string, checked: Checked) =>
       Effect.gen(function* () {
-        const checked = yield* check(sql)
         for (const oid of [...checked.parameters, ...checked.columns.map(({ type }) => type)]) seen.add(oid)
-        const names = yield* Effect.map(typesOf(checked.parameters), (types) =>
-          checked.parameters.map((oid) => types.get(oid)?.sqlName ?? "text")
-        )
-        const query = yield* analyzed(connection, sql, names)
+        const query = yield* analyzed(connection, sql, yield* signatureOf(checked.parameters))
         if (query === undefined) return described(checked, [], [])
         return described(checked, presenceOf(query, yield* known), parameterNamesOf(query))
       })
@@ -84,7 +85,16 @@ const described = (
   columns: columns.map((column, index) => ({ ...column, presence: presences[index] ?? MAYBE }))
 })
 
+/** The type as it means the same on any search_path. */
+const qualifiedName = (type: DatabaseType | undefined): string =>
+  type === undefined ? "pg_catalog.text" : `${quoteName(type.schema)}.${quoteName(type.name)}`
+
 const FUNCTION = "effectpg_statement"
+
+const BODY = withQualifiedOperators(
+  `SELECT prosqlbody::pg_catalog.text FROM pg_catalog.pg_proc
+  WHERE pronamespace = pg_catalog.pg_my_temp_schema() AND proname = '${FUNCTION}'`
+)
 
 /**
  * The query that the server's analyzer has made of a statement. The server keeps it as the body of a function, which is
@@ -100,12 +110,9 @@ const analyzed = (
     const transaction = yield* connection.begin()
     const body = sql.replace(/[\s;]+$/, "")
     yield* transaction.execute(
-      `CREATE FUNCTION pg_temp.${FUNCTION}(${parameters.join(", ")}) RETURNS void LANGUAGE sql BEGIN ATOMIC ${body}\n; END`
+      `CREATE FUNCTION pg_temp.${FUNCTION}(${parameters.join(", ")}) RETURNS pg_catalog.void LANGUAGE sql BEGIN ATOMIC ${body}\n; END`
     )
-    const text = yield* transaction.fetchValue(
-      `SELECT prosqlbody::pg_catalog.text FROM pg_catalog.pg_proc
-      WHERE pronamespace = pg_catalog.pg_my_temp_schema() AND proname = '${FUNCTION}'`
-    )
+    const text = yield* transaction.fetchValue(BODY)
     yield* transaction.rollback
     return queriesOf(String(Option.getOrElse(text, () => ""))).at(-1)
   }).pipe(

@@ -2,6 +2,7 @@
 import * as Effect from "effect/Effect"
 import type * as PgConnection from "../../../PgConnection.ts"
 import type * as PgError from "../../../PgError.ts"
+import { withQualifiedOperators } from "../../../wire/sqlText.ts"
 
 export interface Attribute {
   readonly name: string
@@ -11,8 +12,8 @@ export interface Attribute {
 export interface DatabaseType {
   readonly oid: number
   readonly name: string
-  readonly isBuiltin: boolean
-  /** With its schema, as it is written in SQL. */
+  readonly schema: string
+  /** As people write it in SQL: with its schema, unless it comes with PostgreSQL. */
   readonly sqlName: string
   readonly kind: "base" | "array" | "domain" | "enum" | "composite" | "range" | "multirange"
   /** The type of an array's elements, of a domain's values, of a range's bounds, of a multirange's ranges. */
@@ -21,14 +22,14 @@ export interface DatabaseType {
   readonly attributes: ReadonlyArray<Attribute>
 }
 
-/** It also returns the types of which others consist. The connection looks for names only in `pg_catalog`. */
-const TYPES = `
+/** It also returns the types of which others consist. */
+const TYPES = withQualifiedOperators(`
   WITH RECURSIVE needed (oid) AS (
-    SELECT unnest($1::pg_catalog.oid[])
+    SELECT pg_catalog.unnest($1::pg_catalog.oid[])
     UNION
     SELECT part.oid FROM needed CROSS JOIN LATERAL (
-      SELECT CASE WHEN t.typtype = 'd' THEN t.typbasetype ELSE t.typelem END
-        FROM pg_catalog.pg_type AS t WHERE t.oid = needed.oid AND (t.typtype = 'd' OR t.typinput = 'array_in'::regproc)
+      SELECT CASE WHEN t.typtype = 'd' THEN t.typbasetype ELSE t.typelem END FROM pg_catalog.pg_type AS t
+        WHERE t.oid = needed.oid AND (t.typtype = 'd' OR t.typinput = 'pg_catalog.array_in'::pg_catalog.regproc)
       UNION ALL
       SELECT a.atttypid FROM pg_catalog.pg_type AS t JOIN pg_catalog.pg_attribute AS a ON a.attrelid = t.typrelid
         WHERE t.oid = needed.oid AND t.typtype = 'c' AND a.attnum > 0 AND NOT a.attisdropped
@@ -38,10 +39,10 @@ const TYPES = `
       SELECT r.rngtypid FROM pg_catalog.pg_range AS r WHERE r.rngmultitypid = needed.oid
     ) AS part (oid)
   )
-  SELECT t.oid::pg_catalog.int8, t.typname::pg_catalog.text, t.typnamespace = 'pg_catalog'::regnamespace, format_type(t.oid, NULL),
-    CASE WHEN t.typinput = 'array_in'::regproc THEN 'array' ELSE t.typtype::pg_catalog.text END,
+  SELECT t.oid::pg_catalog.int8, t.typname::pg_catalog.text, n.nspname::pg_catalog.text, pg_catalog.format_type(t.oid, NULL),
+    CASE WHEN t.typinput = 'pg_catalog.array_in'::pg_catalog.regproc THEN 'array' ELSE t.typtype::pg_catalog.text END,
     coalesce(
-      nullif(t.typbasetype, 0),
+      CASE WHEN t.typtype = 'd' THEN t.typbasetype END,
       (SELECT r.rngsubtype FROM pg_catalog.pg_range AS r WHERE r.rngtypid = t.oid),
       (SELECT r.rngtypid FROM pg_catalog.pg_range AS r WHERE r.rngmultitypid = t.oid),
       t.typelem
@@ -51,7 +52,8 @@ const TYPES = `
       WHERE t.typtype = 'c' AND a.attrelid = t.typrelid AND a.attnum > 0 AND NOT a.attisdropped ORDER BY a.attnum),
     ARRAY(SELECT a.atttypid::pg_catalog.int8 FROM pg_catalog.pg_attribute AS a
       WHERE t.typtype = 'c' AND a.attrelid = t.typrelid AND a.attnum > 0 AND NOT a.attisdropped ORDER BY a.attnum)
-  FROM needed JOIN pg_catalog.pg_type AS t ON t.oid = needed.oid`
+  FROM needed JOIN pg_catalog.pg_type AS t ON t.oid = needed.oid
+    JOIN pg_catalog.pg_namespace AS n ON n.oid = t.typnamespace`)
 
 const KINDS: Readonly<Record<string, DatabaseType["kind"]>> = {
   array: "array",
@@ -74,22 +76,12 @@ export const readTypes = (
     (rows) => new Map(rows.map(typeOf).map((type) => [type.oid, type]))
   )
 
-const typeOf = ([
-  oid,
-  name,
-  isBuiltin,
-  sqlName,
-  kind,
-  inner,
-  labels,
-  names,
-  types
-]: PgConnection.Tuple): DatabaseType => {
+const typeOf = ([oid, name, schema, sqlName, kind, inner, labels, names, types]: PgConnection.Tuple): DatabaseType => {
   const attributeTypes = list(types).map(Number)
   return {
     oid: Number(oid),
     name: String(name),
-    isBuiltin: isBuiltin === true,
+    schema: String(schema),
     sqlName: String(sqlName),
     kind: KINDS[String(kind)] ?? "base",
     inner: Number(inner),

@@ -2,6 +2,7 @@
 import * as Effect from "effect/Effect"
 import type * as PgConnection from "../../../PgConnection.ts"
 import type * as PgError from "../../../PgError.ts"
+import { withQualifiedOperators } from "../../../wire/sqlText.ts"
 import type { KnownFunction } from "./neverNull.ts"
 import { queriesOf, type TreeNode } from "./queryTree.ts"
 
@@ -21,11 +22,12 @@ export interface Catalogue {
  * A column is NOT NULL only if it is so in all tables that inherit from its own, too: a query of the parent reads their
  * rows. Nothing keeps NULL out of a foreign table.
  */
-const NOT_NULL = (constraint: string) => `
+const NOT_NULL = (constraint: string) =>
+  withQualifiedOperators(`
   WITH RECURSIVE heirs (root, name, relid) AS (
     SELECT a.attrelid, a.attname, a.attrelid
     FROM pg_catalog.pg_attribute AS a JOIN pg_catalog.pg_class AS c ON c.oid = a.attrelid
-    WHERE a.attnotnull AND a.attnum > 0 AND c.relkind IN ('r', 'p')
+    WHERE a.attnotnull AND a.attnum > 0 AND c.relkind = ANY (ARRAY['r', 'p'])
     UNION
     SELECT h.root, h.name, i.inhrelid FROM heirs AS h JOIN pg_catalog.pg_inherits AS i ON i.inhparent = h.relid
   )
@@ -35,30 +37,30 @@ const NOT_NULL = (constraint: string) => `
   JOIN pg_catalog.pg_attribute AS b ON b.attrelid = h.relid AND b.attname = h.name
   JOIN pg_catalog.pg_class AS c ON c.oid = h.relid
   GROUP BY h.root, a.attnum
-  HAVING pg_catalog.bool_and(b.attnotnull AND c.relkind IN ('r', 'p') AND ${constraint})`
+  HAVING pg_catalog.bool_and(b.attnotnull AND c.relkind = ANY (ARRAY['r', 'p']) AND ${constraint})`)
 
 /** From PostgreSQL 18 on a constraint can be there that is not valid, or that heirs do not have. */
 const IS_VALID = `NOT EXISTS (
   SELECT FROM pg_catalog.pg_constraint AS k
   WHERE k.conrelid = b.attrelid AND k.contype = 'n' AND k.conkey = ARRAY[b.attnum] AND NOT k.convalidated)`
 
-const FUNCTIONS = `
+const FUNCTIONS = withQualifiedOperators(`
   SELECT p.oid::pg_catalog.int8, p.proisstrict,
     CASE WHEN p.pronamespace = 'pg_catalog'::pg_catalog.regnamespace THEN p.proname::pg_catalog.text END,
     p.proname || '(' || pg_catalog.array_to_string(p.proargtypes::pg_catalog.regtype[], ',') || ')'
-  FROM pg_catalog.pg_proc AS p`
+  FROM pg_catalog.pg_proc AS p`)
 
-const OPERATORS = `
+const OPERATORS = withQualifiedOperators(`
   SELECT oid::pg_catalog.int8, oprname::pg_catalog.text FROM pg_catalog.pg_operator
-  WHERE oprnamespace = 'pg_catalog'::pg_catalog.regnamespace`
+  WHERE oprnamespace = 'pg_catalog'::pg_catalog.regnamespace`)
 
-const VIEWS = `
+const VIEWS = withQualifiedOperators(`
   SELECT r.ev_class::pg_catalog.int8, r.ev_action::pg_catalog.text
   FROM pg_catalog.pg_rewrite AS r JOIN pg_catalog.pg_class AS c ON c.oid = r.ev_class
-  WHERE r.ev_type = '1' AND c.relkind = 'v' AND c.relnamespace NOT IN (
-    'pg_catalog'::pg_catalog.regnamespace, 'information_schema'::pg_catalog.regnamespace)`
+  WHERE r.ev_type = '1' AND c.relkind = 'v' AND c.relnamespace <> ALL (
+    ARRAY['pg_catalog'::pg_catalog.regnamespace, 'information_schema'::pg_catalog.regnamespace])`)
 
-const RULES = "SELECT ev_class::pg_catalog.int8 FROM pg_catalog.pg_rewrite WHERE ev_type <> '1'"
+const RULES = withQualifiedOperators("SELECT ev_class::pg_catalog.int8 FROM pg_catalog.pg_rewrite WHERE ev_type <> '1'")
 
 const SERVER_WITH_CONSTRAINTS = 180_000
 

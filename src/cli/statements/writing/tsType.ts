@@ -141,7 +141,7 @@ export class TypeWriter {
       case "multirange":
         return withText(arrayOf(inner("row")), use)
       case "base":
-        return (type.isBuiltin ? (BUILTIN[type.name] ?? STRING) : STRING)[use]
+        return (type.schema === "pg_catalog" ? (BUILTIN[type.name] ?? STRING) : STRING)[use]
     }
   }
 

@@ -3,6 +3,7 @@ import { assert, layer } from "@effect/vitest"
 import * as Effect from "effect/Effect"
 import * as Redacted from "effect/Redacted"
 import { makeAsker } from "../../../../src/cli/statements/asking/asker.ts"
+import { describe } from "../description.ts"
 import * as PgConnection from "../../../../src/PgConnection.ts"
 import { scopedDatabase, TestDatabase } from "../../../support/database.ts"
 
@@ -110,7 +111,7 @@ layer(TestDatabase.layer, { excludeTestServices: true })("a column", (it) => {
       yield* connection.executeScript(SCHEMA)
       const asker = yield* makeAsker(settings)
       const found = yield* Effect.forEach(CASES, ([sql]) =>
-        Effect.map(asker.describe(sql), ({ columns }): readonly [string, string] => [
+        Effect.map(describe(asker, sql), ({ columns }): readonly [string, string] => [
           sql,
           columns.map(({ presence }) => (presence.value ? "N" : "n")).join("")
         ])
