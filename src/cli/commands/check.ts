@@ -2,15 +2,22 @@
 import * as fs from "node:fs"
 import { Command, Flag } from "effect/cli"
 import * as Effect from "effect/Effect"
+import * as Option from "effect/Option"
+import type * as Scope from "effect/Scope"
+import type * as PgConfig from "../../PgConfig.ts"
 import { makeAsker } from "../statements/asking/asker.ts"
 import { checkStatement } from "../statements/checking/check.ts"
 import type { Fault } from "../statements/checking/fault.ts"
 import { type Gathered, gather, moduleOf, outputOf } from "../statements/gather.ts"
-import { readProject, shownPath } from "../statements/project.ts"
-import { concluded, counted, flags, type Round, rounds } from "../statements/round.ts"
+import { type ProjectSettings, shownPath } from "../statements/project.ts"
+import { concluded, counted, type Failure, flags, givenDatabase, rounds } from "../statements/round.ts"
 import { declaredIn } from "../statements/writing/declarations.ts"
+import { misuse } from "../terminal/failure.ts"
+import { readText, withFiles } from "../terminal/files.ts"
 
 const PURPOSE = "The command check"
+
+const NO_SERVER = "--offline asks no server. Leave it out, or --url and --migrations."
 
 const offline = Flag.Boolean("offline").pipe(
   Flag.withDescription("Ask no server: check that `effectpg types` has seen every statement in the sources"),
@@ -18,14 +25,12 @@ const offline = Flag.Boolean("offline").pipe(
 )
 
 export const check = Command.make("check", { ...flags, offline }, (given) =>
-  given.offline
-    ? Effect.gen(function* () {
-        const settings = yield* readProject(process.cwd())
-        const gathered = yield* gather(settings, given.files, PURPOSE)
-        const { faults, notes } = coverage(gathered)
-        yield* concluded([...gathered.faults, ...faults], gathered, notes)
-      })
-    : rounds(given, online(given.files))
+  Effect.gen(function* () {
+    if (!given.offline)
+      return yield* rounds(given, { databaseOf: givenDatabase(given), run: online(given.files), writes: false })
+    if (Option.isSome(given.url) || Option.isSome(given.migrations)) return yield* misuse(NO_SERVER)
+    return yield* rounds(given, { databaseOf: () => Effect.void, run: offlineRound(given.files), writes: false })
+  })
 ).pipe(
   Command.withDescription(
     "Finds the SQL in TypeScript and JavaScript files and in files of named statements, and asks a server whether it is " +
@@ -44,8 +49,8 @@ export const check = Command.make("check", { ...flags, offline }, (given) =>
 )
 
 const online =
-  (files: ReadonlyArray<string>): Round =>
-  (settings, database) =>
+  (files: ReadonlyArray<string>) =>
+  (settings: ProjectSettings, database: PgConfig.Settings): Effect.Effect<void, Failure, Scope.Scope> =>
     Effect.gen(function* () {
       const gathered = yield* gather(settings, files, PURPOSE)
       const asker = yield* makeAsker(database)
@@ -70,11 +75,20 @@ const unseen = (partial: number, unknown: number): ReadonlyArray<string> => [
 
 const MISSING = "is not in the generated types; run effectpg types"
 
+const offlineRound =
+  (files: ReadonlyArray<string>) =>
+  (settings: ProjectSettings): Effect.Effect<void, Failure> =>
+    Effect.gen(function* () {
+      const gathered = yield* gather(settings, files, PURPOSE)
+      const { faults, notes } = yield* withFiles(() => coverage(gathered))
+      yield* concluded([...gathered.faults, ...faults], gathered, notes)
+    })
+
 /** Compares the statements with those of the generated files. */
 const coverage = ({ parser, settings, sqlFiles, statements }: Gathered) => {
   const output = outputOf(settings)
   const path = shownPath(output, process.cwd())
-  const text = fs.existsSync(output) ? fs.readFileSync(output, "utf8") : ""
+  const text = fs.existsSync(output) ? readText(output) : ""
   const declared = declaredIn(parser, { path, text })
   const typed = statements.filter(({ isTyped }) => isTyped)
   const missing = typed
@@ -82,7 +96,7 @@ const coverage = ({ parser, settings, sqlFiles, statements }: Gathered) => {
     .map(({ sql }) => missingFault(sql.originOf(0), MISSING))
   const inModules = sqlFiles.flatMap(({ file, path: sqlFile }) => {
     const module = moduleOf(sqlFile)
-    const written = fs.existsSync(module) ? fs.readFileSync(module, "utf8") : ""
+    const written = fs.existsSync(module) ? readText(module) : ""
     return file.statements
       .filter(({ name, sql }) => !written.includes(`const ${name}Sql = ${JSON.stringify(sql.text)}\n`))
       .map(({ origin }) => missingFault(origin, `is not in ${shownPath(module, process.cwd())}; run effectpg types`))

@@ -2,8 +2,9 @@
 import * as fs from "node:fs"
 import { Command, Flag } from "effect/cli"
 import * as Effect from "effect/Effect"
-import * as Option from "effect/Option"
+import type * as Scope from "effect/Scope"
 import * as path from "node:path"
+import type * as PgConfig from "../../PgConfig.ts"
 import { type Description, makeAsker } from "../statements/asking/asker.ts"
 import { checkStatement } from "../statements/checking/check.ts"
 import type { Fault } from "../statements/checking/fault.ts"
@@ -11,12 +12,14 @@ import type { SqlText } from "../statements/finding/sqlText.ts"
 import type { Statement } from "../statements/finding/statements.ts"
 import { type Gathered, gather, moduleOf, outputOf } from "../statements/gather.ts"
 import { type ProjectSettings, shownPath } from "../statements/project.ts"
-import { concluded, counted, flags, type Round, rounds } from "../statements/round.ts"
+import { concluded, counted, type Failure, flags, givenDatabase, rounds } from "../statements/round.ts"
 import { declarations } from "../statements/writing/declarations.ts"
 import { type Entry, entryOf } from "../statements/writing/entry.ts"
 import type { Override } from "../statements/writing/overrides.ts"
 import { sqlModule } from "../statements/writing/sqlModule.ts"
 import { TypeWriter } from "../statements/writing/tsType.ts"
+import type { CliFailure } from "../terminal/failure.ts"
+import { readText, withFiles } from "../terminal/files.ts"
 
 const output = Flag.String("output").pipe(
   Flag.withMetavar("file"),
@@ -25,10 +28,7 @@ const output = Flag.String("output").pipe(
 )
 
 export const types = Command.make("types", { ...flags, output }, (given) =>
-  rounds(given, (settings, database) => {
-    const file = Option.getOrUndefined(given.output)
-    return written(given.files)(file === undefined ? settings : { ...settings, output: path.resolve(file) }, database)
-  })
+  rounds(given, { databaseOf: givenDatabase(given), run: written(given.files), writes: true })
 ).pipe(
   Command.withDescription(
     "Finds the SQL in TypeScript files, asks a server for the parameters and rows of each statement, and writes them to a " +
@@ -48,8 +48,8 @@ interface Known {
 }
 
 const written =
-  (files: ReadonlyArray<string>): Round =>
-  (settings, database) =>
+  (files: ReadonlyArray<string>) =>
+  (settings: ProjectSettings, database: PgConfig.Settings): Effect.Effect<void, Failure, Scope.Scope> =>
     Effect.gen(function* () {
       const gathered = yield* gather(settings, files, "The command types")
       const asker = yield* makeAsker(database)
@@ -75,13 +75,13 @@ const written =
           return statement.isTyped && entry !== undefined ? [[sql.text, entry] as const] : []
         })
       )
-      write(outputOf(settings), declarations(texts))
+      yield* write(outputOf(settings), declarations(texts))
       for (const { file, path: sqlFile } of gathered.sqlFiles) {
         const named = file.statements.flatMap((statement) => {
           const entry = entries.get(statement.sql)
           return entry === undefined ? [] : [{ statement, entry }]
         })
-        write(moduleOf(sqlFile), sqlModule(path.basename(sqlFile), named))
+        yield* write(moduleOf(sqlFile), sqlModule(path.basename(sqlFile), named))
       }
       yield* concluded(faults, gathered, report(gathered, settings, texts.size))
     })
@@ -104,9 +104,10 @@ const misplaced = (override: Override, sql: SqlText): Fault => {
 }
 
 /** A file that stays as it is keeps its time, so that nothing that watches it starts. */
-const write = (file: string, text: string): void => {
-  if (!fs.existsSync(file) || fs.readFileSync(file, "utf8") !== text) fs.writeFileSync(file, text)
-}
+const write = (file: string, text: string): Effect.Effect<void, CliFailure> =>
+  withFiles(() => {
+    if (!fs.existsSync(file) || readText(file) !== text) fs.writeFileSync(file, text)
+  })
 
 const report = (
   { sqlFiles, statements }: Gathered,

@@ -2,12 +2,13 @@
 import * as path from "node:path"
 import * as Effect from "effect/Effect"
 import { type CliFailure, loadPackage } from "../terminal/failure.ts"
+import { withFiles } from "../terminal/files.ts"
 import type { Fault } from "./checking/fault.ts"
 import { type Parser } from "./finding/ast.ts"
 import { parseSqlFile, type SqlFile } from "./finding/sqlFile.ts"
 import type { Origin } from "./finding/sqlText.ts"
 import { type Statement, statementsOf } from "./finding/statements.ts"
-import { filesOf, openProject, type ProjectSettings } from "./project.ts"
+import { type Files, filesOf, openProject, type OpenProject, type ProjectSettings } from "./project.ts"
 
 export interface Gathered {
   readonly parser: Parser
@@ -31,27 +32,32 @@ export const gather = (
     const parser = yield* loadPackage(purpose, () => import("oxc-parser"))
     const workingDirectory = process.cwd()
     const files = yield* filesOf(settings, given, workingDirectory)
-    const project = openProject(parser, settings, workingDirectory)
-    const generated = new Set(files.sql.map(moduleOf))
-    const found = files.sources
-      .filter((file) => !generated.has(file))
-      .map((file) => statementsOf(project.read(file), project))
-    const sqlFiles = files.sql.map((file) => ({ path: file, file: parseSqlFile(project.readText(file)) }))
-    return {
-      parser,
-      settings,
-      statements: [
-        ...found.flatMap(({ statements }) => statements),
-        ...sqlFiles.flatMap(({ file }) => file.statements.map(ofSqlFile))
-      ],
-      sqlFiles,
-      unknown: found.flatMap(({ unknown }) => unknown),
-      faults: sqlFiles.flatMap(({ file: { faults, source } }) =>
-        faults.map(({ message, offset }) => ({ source, offset, start: offset, code: undefined, message }))
-      ),
-      fileCount: new Set([...files.sources.filter((file) => !generated.has(file)), ...files.sql]).size
-    }
+    return yield* withFiles(() =>
+      gathered(openProject(parser, settings, workingDirectory), files, { parser, settings })
+    )
   })
+
+const gathered = (project: OpenProject, files: Files, context: Pick<Gathered, "parser" | "settings">): Gathered => {
+  const sqlFiles = files.sql
+    .map((file) => ({ path: file, file: parseSqlFile(project.readSource(file)) }))
+    .filter(({ file: { faults, statements } }) => faults.length > 0 || statements.length > 0)
+  const generated = new Set(sqlFiles.map(({ path }) => moduleOf(path)))
+  const sources = files.sources.filter((file) => !generated.has(file))
+  const found = sources.map((file) => statementsOf(project.read(file), project))
+  return {
+    ...context,
+    statements: [
+      ...found.flatMap(({ statements }) => statements),
+      ...sqlFiles.flatMap(({ file }) => file.statements.map(ofSqlFile))
+    ],
+    sqlFiles,
+    unknown: found.flatMap(({ unknown }) => unknown),
+    faults: sqlFiles.flatMap(({ file: { faults, source } }) =>
+      faults.map(({ message, offset }) => ({ source, offset, start: offset, code: undefined, message }))
+    ),
+    fileCount: sources.length + sqlFiles.length
+  }
+}
 
 const ofSqlFile = ({ origin, sql }: SqlFile["statements"][number]): Statement => ({
   sql,

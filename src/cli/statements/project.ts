@@ -4,6 +4,7 @@ import * as path from "node:path"
 import * as Effect from "effect/Effect"
 import { camelCase, type ColumnNames, unchanged } from "../../codec/columnNames.ts"
 import { type CliFailure, misuse } from "../terminal/failure.ts"
+import { isFile, readText, withFiles } from "../terminal/files.ts"
 import { type ParsedFile, parse, type Parser } from "./finding/ast.ts"
 import { type Scope, scopeOf } from "./finding/scopes.ts"
 import type { SourceFile } from "./finding/source.ts"
@@ -23,15 +24,14 @@ const DEFAULT_OUTPUT = "effectpg.d.ts"
 
 /** Reads the settings of the project that a directory belongs to: that of the next package.json above it. */
 export const readProject = (start: string): Effect.Effect<ProjectSettings, CliFailure> =>
-  Effect.suspend(() => {
+  Effect.gen(function* () {
     const directory = directoryOf(start)
-    const file = path.join(directory, "package.json")
-    const manifest = fs.existsSync(file) ? parsedJson(fs.readFileSync(file, "utf8")) : {}
-    const given = isRecord(manifest) ? (manifest["effectpg"] ?? {}) : undefined
-    if (!isRecord(given)) return Effect.fail(misuse(`${file}: effectpg must be an object.`))
-    const fault = faultOf(given)
-    if (fault !== undefined) return Effect.fail(misuse(`${file}: effectpg.${fault}`))
-    return Effect.succeed({
+    const file = manifestOf(directory)
+    const given = yield* Effect.flatMap(
+      withFiles(() => (fs.existsSync(file) ? readText(file) : "{}")),
+      (json) => settingsIn(json, file)
+    )
+    return {
       directory,
       sources: texts(given["sources"]) ?? ["."],
       output: text(given["output"]) ?? DEFAULT_OUTPUT,
@@ -39,12 +39,28 @@ export const readProject = (start: string): Effect.Effect<ProjectSettings, CliFa
       names: given["names"] === "camelCase" ? camelCase : unchanged,
       codecs: texts(given["codecs"]) ?? [],
       types: typesOf(given["types"])
-    })
+    }
   })
+
+/** The file with the settings. */
+export const manifestOf = (directory: string): string => path.join(directory, "package.json")
+
+const settingsIn = (json: string, file: string): Effect.Effect<Given, CliFailure> => {
+  let manifest: unknown
+  try {
+    manifest = JSON.parse(json)
+  } catch (error) {
+    return Effect.fail(misuse(`${file} is no JSON: ${error instanceof Error ? error.message : String(error)}`))
+  }
+  const given = isRecord(manifest) ? (manifest["effectpg"] ?? {}) : undefined
+  if (!isRecord(given)) return Effect.fail(misuse(`${file}: effectpg must be an object.`))
+  const fault = faultOf(given)
+  return fault === undefined ? Effect.succeed(given) : Effect.fail(misuse(`${file}: effectpg.${fault}`))
+}
 
 const directoryOf = (start: string): string => {
   for (let directory = path.resolve(start); ; directory = path.dirname(directory)) {
-    if (fs.existsSync(path.join(directory, "package.json"))) return directory
+    if (fs.existsSync(manifestOf(directory))) return directory
     if (directory === path.dirname(directory)) return path.resolve(start)
   }
 }
@@ -53,14 +69,6 @@ type Given = Readonly<Record<string, unknown>>
 
 const isRecord = (value: unknown): value is Given =>
   typeof value === "object" && value !== null && !Array.isArray(value)
-
-const parsedJson = (json: string): unknown => {
-  try {
-    return JSON.parse(json)
-  } catch {
-    return undefined
-  }
-}
 
 const text = (value: unknown): string | undefined => (typeof value === "string" ? value : undefined)
 const texts = (value: unknown): ReadonlyArray<string> | undefined =>
@@ -77,7 +85,7 @@ const KEYS: Readonly<Record<string, readonly [isRight: (value: unknown) => boole
 
 const faultOf = (given: Given): string | undefined => {
   for (const [key, value] of Object.entries(given)) {
-    const [isRight, wanted] = KEYS[key] ?? []
+    const [isRight, wanted] = Object.hasOwn(KEYS, key) ? (KEYS[key] ?? []) : []
     if (isRight === undefined) return `${key} is not known. There are: ${Object.keys(KEYS).join(", ")}.`
     if (!isRight(value)) return `${key} ${wanted}.`
   }
@@ -104,48 +112,60 @@ const DECLARATION = /\.d\.[cm]?ts$/
 const SQL = /\.sql$/
 const PASSED_OVER: ReadonlySet<string> = new Set(["node_modules", "dist", "build", "out", "coverage"])
 
+/** Whether nothing is looked for in the folders of that name, unless somebody names them. */
+export const isPassedOver = (folder: string): boolean => folder.startsWith(".") || PASSED_OVER.has(folder)
+
+export const isSource = (file: string): boolean => SOURCE.test(file) || SQL.test(file)
+
 export interface Files {
   /** TypeScript and JavaScript. */
   readonly sources: ReadonlyArray<string>
-  /** Files of SQL with named statements. */
+  /** Files of SQL, with or without named statements. */
   readonly sql: ReadonlyArray<string>
 }
 
-/** The files among `given`, and those in its directories. A file that is named is taken whatever its name is. */
+/** The files and folders in which a command looks. */
+export const startsOf = (
+  { directory, sources }: ProjectSettings,
+  given: ReadonlyArray<string>,
+  workingDirectory: string
+): ReadonlyArray<string> =>
+  given.length > 0
+    ? given.map((name) => path.resolve(workingDirectory, name))
+    : sources.map((name) => path.resolve(directory, name))
+
+/** The files among `given`, and those in its folders. A folder that is named is looked into whatever its name is. */
 export const filesOf = (
-  { directory, migrations, sources }: ProjectSettings,
+  settings: ProjectSettings,
   given: ReadonlyArray<string>,
   workingDirectory: string
 ): Effect.Effect<Files, CliFailure> =>
-  Effect.suspend(() => {
-    const starts =
-      given.length > 0
-        ? given.map((name) => path.resolve(workingDirectory, name))
-        : sources.map((name) => path.resolve(directory, name))
-    const missing = starts.find((start) => !fs.existsSync(start))
-    if (missing !== undefined) return Effect.fail(misuse(`${missing} does not exist.`))
+  Effect.gen(function* () {
+    const { directory, migrations } = settings
     const passedOver = new Set(migrations === undefined ? [] : [path.resolve(directory, migrations)])
-    const files = [...new Set(starts.flatMap((start) => filesBelow(start, passedOver)))].toSorted()
-    return Effect.succeed({
+    const found = new Set<string>()
+    for (const start of startsOf(settings, given, workingDirectory)) {
+      if (!fs.existsSync(start)) return yield* misuse(`${start} does not exist.`)
+      if (isFile(start) && !isSource(start)) {
+        return yield* misuse(`${start} has the name of no TypeScript, JavaScript or SQL.`)
+      }
+      for (const file of yield* withFiles(() => filesBelow(start, passedOver))) found.add(file)
+    }
+    const files = [...found].toSorted()
+    return {
       sources: files.filter((file) => SOURCE.test(file) && !DECLARATION.test(file)),
-      sql: files.filter((file) => SQL.test(file) && hasNames(file))
-    })
+      sql: files.filter((file) => SQL.test(file))
+    }
   })
 
 const filesBelow = (start: string, passedOver: ReadonlySet<string>): ReadonlyArray<string> => {
   if (!fs.statSync(start).isDirectory()) return [start]
   return fs.readdirSync(start, { withFileTypes: true }).flatMap((entry) => {
     const file = path.join(start, entry.name)
-    if (entry.isDirectory()) {
-      return entry.name.startsWith(".") || PASSED_OVER.has(entry.name) || passedOver.has(file)
-        ? []
-        : filesBelow(file, passedOver)
-    }
-    return entry.isFile() && (SOURCE.test(entry.name) || SQL.test(entry.name)) ? [file] : []
+    if (entry.isDirectory()) return isPassedOver(entry.name) || passedOver.has(file) ? [] : filesBelow(file, passedOver)
+    return entry.isFile() && isSource(entry.name) ? [file] : []
   })
 }
-
-const hasNames = (file: string): boolean => /^--\s*name:/m.test(fs.readFileSync(file, "utf8"))
 
 /** The path as it is printed. */
 export const shownPath = (file: string, workingDirectory: string): string => {
@@ -155,7 +175,7 @@ export const shownPath = (file: string, workingDirectory: string): string => {
 
 export interface OpenProject extends Project {
   readonly read: (file: string) => ParsedFile
-  readonly readText: (file: string) => SourceFile
+  readonly readSource: (file: string) => SourceFile
 }
 
 /** Reads files, each once, and finds those that they import. */
@@ -163,14 +183,14 @@ export const openProject = (parser: Parser, settings: ProjectSettings, workingDi
   const files = new Map<string, ParsedFile>()
   const paths = new Map<ParsedFile, string>()
   const scopes = new Map<ParsedFile, Scope>()
-  const readText = (file: string): SourceFile => ({
+  const readSource = (file: string): SourceFile => ({
     path: shownPath(file, workingDirectory),
-    text: fs.readFileSync(file, "utf8")
+    text: readText(file)
   })
   const read = (file: string): ParsedFile => {
     const known = files.get(file)
     if (known !== undefined) return known
-    const parsed = parse(parser, readText(file))
+    const parsed = parse(parser, readSource(file))
     files.set(file, parsed)
     paths.set(parsed, file)
     return parsed
@@ -179,7 +199,7 @@ export const openProject = (parser: Parser, settings: ProjectSettings, workingDi
     const from = paths.get(scope.file)
     if (from === undefined || !module.startsWith(".")) return undefined
     const file = candidates(path.resolve(path.dirname(from), module)).find(
-      (candidate) => SOURCE.test(candidate) && fs.existsSync(candidate)
+      (candidate) => SOURCE.test(candidate) && isFile(candidate)
     )
     if (file === undefined) return undefined
     const parsed = read(file)
@@ -187,7 +207,7 @@ export const openProject = (parser: Parser, settings: ProjectSettings, workingDi
     scopes.set(parsed, top)
     return top
   }
-  return { read, readText, imported, columnOf: settings.names.columnOf }
+  return { read, readSource, imported, columnOf: settings.names.columnOf }
 }
 
 /** Where a module may be that is imported without its extension, or with that of its JavaScript. */

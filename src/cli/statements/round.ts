@@ -4,6 +4,7 @@ import { Argument, Flag } from "effect/cli"
 import * as Effect from "effect/Effect"
 import type * as FileSystem from "effect/FileSystem"
 import * as Option from "effect/Option"
+import * as Queue from "effect/Queue"
 import type * as Path from "effect/Path"
 import type * as Redacted from "effect/Redacted"
 import type * as Scope from "effect/Scope"
@@ -15,10 +16,9 @@ import { type CliFailure, ExitCode, ExitWith } from "../terminal/failure.ts"
 import { print, tell } from "../terminal/write.ts"
 import { type Fault, inOrder, renderFault } from "./checking/fault.ts"
 import { databaseFor } from "./database.ts"
-import type { Gathered } from "./gather.ts"
-import { outputOf } from "./gather.ts"
-import { type ProjectSettings, readProject } from "./project.ts"
-import { changesOf, isBelow, nextChanges } from "./watch.ts"
+import { type Gathered, moduleOf, outputOf } from "./gather.ts"
+import { isPassedOver, isSource, manifestOf, type ProjectSettings, readProject, startsOf } from "./project.ts"
+import { isBelow, nextChanges, watchFor } from "./watch.ts"
 
 export const flags = {
   files: Argument.String("files").pipe(
@@ -44,54 +44,110 @@ export interface Given {
   readonly url: Option.Option<Redacted.Redacted>
   readonly migrations: Option.Option<string>
   readonly watch: boolean
+  /** The declaration file of a command that takes it from the command line. */
+  readonly output?: Option.Option<string>
 }
 
 export type Failure = CliFailure | ExitWith | PgError.PgError | TestServerError
-export type Services = FileSystem.FileSystem | Path.Path
+type Services = FileSystem.FileSystem | Path.Path
 
-/** A round of a command. It is given the database that it may ask. */
-export type Round = (
-  settings: ProjectSettings,
-  database: PgConfig.Settings
-) => Effect.Effect<void, Failure, Scope.Scope>
+/** What a round of a command does, and what it asks about statements: the settings of a database, or nothing. */
+export interface Round<Database> {
+  readonly databaseOf: (settings: ProjectSettings) => Effect.Effect<Database, Failure, Services | Scope.Scope>
+  readonly run: (settings: ProjectSettings, database: Database) => Effect.Effect<void, Failure, Scope.Scope>
+  /** Whether it writes the generated files, so that a change of them is its own. */
+  readonly writes: boolean
+}
+
+/** The database of `--url`, of the migrations or of the environment. */
+export const givenDatabase =
+  ({ url }: Given) =>
+  ({ migrations }: ProjectSettings): Effect.Effect<PgConfig.Settings, Failure, Services | Scope.Scope> =>
+    databaseFor({ url, migrations })
 
 /** Runs one round, or with `--watch` one for each change. */
-export const rounds = (given: Given, round: Round): Effect.Effect<void, Failure, Services> =>
-  Effect.gen(function* () {
-    const settings = yield* readProject(process.cwd())
-    const flagged = Option.getOrUndefined(given.migrations)
+export const rounds = <Database>(given: Given, round: Round<Database>): Effect.Effect<void, Failure, Services> =>
+  given.watch
+    ? watching(given, round)
+    : Effect.gen(function* () {
+        const settings = yield* settingsFor(given)
+        yield* round.run(settings, yield* round.databaseOf(settings))
+      }).pipe(Effect.scoped)
+
+/** The settings of the project, and before them those of the command line. */
+const settingsFor = (given: Given): Effect.Effect<ProjectSettings, CliFailure> =>
+  Effect.map(readProject(process.cwd()), (settings) => {
     const inProject =
       settings.migrations === undefined ? undefined : path.resolve(settings.directory, settings.migrations)
-    const migrations = flagged === undefined ? inProject : path.resolve(flagged)
-    const withMigrations = migrations === undefined ? settings : { ...settings, migrations }
-    const database = databaseFor({ url: given.url, migrations })
-    if (!given.watch) {
-      return yield* Effect.scoped(Effect.flatMap(database, (found) => round(withMigrations, found)))
+    return {
+      ...settings,
+      migrations: Option.match(given.migrations, { onNone: () => inProject, onSome: (given) => path.resolve(given) }),
+      output: Option.match(given.output ?? Option.none(), {
+        onNone: () => settings.output,
+        onSome: (given) => path.resolve(given)
+      })
     }
-    const changes = yield* changesOf(settings.directory)
-    const written = new Set([path.relative(settings.directory, outputOf(settings))])
-    const matters = (name: string): boolean => /\.(?:[cm]?[jt]sx?|sql|json)$/.test(name) && !isWritten(name, written)
-    // The database is built anew if a migration has changed.
+  })
+
+const watching = <Database>(given: Given, round: Round<Database>): Effect.Effect<never, Failure, Services> =>
+  Effect.gen(function* () {
+    const first = yield* settingsFor(given)
+    const changes = yield* Queue.unbounded<string, CliFailure>()
+    yield* watchFor(changes, first.directory)
+    // If a migration has changed the database is built anew, and everything if the settings have.
     const onDatabase = Effect.scoped(
       Effect.gen(function* () {
-        const found = yield* database
+        const settings = yield* settingsFor(given)
+        const places = placesOf(settings, given.files)
+        for (const place of places.filter((place) => !isBelow(first.directory, place))) {
+          yield* watchFor(changes, place)
+        }
+        const matters = (file: string): boolean =>
+          mayMatter(file, settings, places) && !(round.writes && isGenerated(file, settings))
+        const database = yield* round.databaseOf(settings)
         for (;;) {
-          yield* Effect.catch(Effect.scoped(round(withMigrations, found)), told)
-          yield* tell("Waiting for a change...\n")
-          const names = yield* nextChanges(changes, matters)
-          const isMigration = (name: string): boolean =>
-            migrations !== undefined && isBelow(migrations, path.join(settings.directory, name))
-          if (names.some(isMigration)) return
+          yield* Effect.catch(Effect.scoped(round.run(settings, database)), told)
+          yield* tell(WAITING)
+          const files = yield* nextChanges(changes, matters)
+          if (files.some((file) => isFoundation(file, settings))) return
         }
       })
     )
     return yield* Effect.forever(
-      Effect.catch(onDatabase, (error) => Effect.andThen(told(error), Effect.asVoid(nextChanges(changes, matters))))
+      Effect.catch(onDatabase, (error) =>
+        told(error).pipe(
+          Effect.andThen(tell(WAITING)),
+          Effect.andThen(nextChanges(changes, (file) => mayMatter(file, first, placesOf(first, given.files))))
+        )
+      )
     )
   }).pipe(Effect.scoped)
 
-/** The files that a round writes itself. */
-const isWritten = (name: string, written: ReadonlySet<string>): boolean => written.has(name) || name.endsWith(".sql.ts")
+const WAITING = "Waiting for a change...\n"
+
+/** The files and folders whose changes matter; in others nothing is read. */
+const placesOf = (settings: ProjectSettings, given: ReadonlyArray<string>): ReadonlyArray<string> => [
+  settings.directory,
+  ...startsOf(settings, given, process.cwd()),
+  ...(settings.migrations === undefined ? [] : [settings.migrations])
+]
+
+/** Whether a round may depend on a file. It may import one that is no source itself. */
+const mayMatter = (file: string, settings: ProjectSettings, places: ReadonlyArray<string>): boolean => {
+  if (file === manifestOf(settings.directory)) return true
+  if (!isSource(file)) return false
+  return places.some((place) => {
+    const folders = path.relative(place, file).split(path.sep).slice(0, -1)
+    return isBelow(place, file) && !folders.some(isPassedOver)
+  })
+}
+
+const isGenerated = (file: string, settings: ProjectSettings): boolean =>
+  file === outputOf(settings) || file.endsWith(moduleOf(".sql"))
+
+/** Whether the database or the settings depend on a file. */
+const isFoundation = (file: string, { directory, migrations }: ProjectSettings): boolean =>
+  file === manifestOf(directory) || (migrations !== undefined && isBelow(migrations, file))
 
 const told = (error: Failure): Effect.Effect<void, ExitWith> =>
   error._tag === "ExitWith" ? Effect.void : tell(`${error.message}\n`)

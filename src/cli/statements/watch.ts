@@ -1,45 +1,54 @@
 /** Runs a piece of work again whenever a file of the project has changed. */
 import * as fs from "node:fs"
 import * as path from "node:path"
+import * as Cause from "effect/Cause"
 import * as Effect from "effect/Effect"
 import * as Queue from "effect/Queue"
 import type * as Scope from "effect/Scope"
+import type { CliFailure } from "../terminal/failure.ts"
+import { refusalOf, withFiles } from "../terminal/files.ts"
 
 /** An editor writes a file in several steps. */
 const PAUSE_MILLIS = 100
-const PASSED_OVER = /(?:^|[\\/])(?:node_modules|dist|\.[^\\/]+)(?:[\\/]|$)/
 
-/** The names of changed files, relative to the directory, for the scope. */
-export const changesOf = (directory: string): Effect.Effect<Queue.Queue<string>, never, Scope.Scope> =>
-  Effect.gen(function* () {
-    const changes = yield* Queue.unbounded<string>()
-    yield* Effect.acquireRelease(
-      Effect.sync(() =>
-        fs.watch(directory, { recursive: true }, (_, name) => {
-          if (name !== null && !PASSED_OVER.test(name)) Queue.offerUnsafe(changes, name)
-        })
-      ),
-      (watcher) => Effect.sync(() => watcher.close())
-    )
-    return changes
-  })
+/** The paths of files that have changed. */
+export type Changes = Queue.Queue<string, CliFailure>
+
+/** For the scope, adds the changes below a folder, or of a file. */
+export const watchFor = (changes: Changes, place: string): Effect.Effect<void, CliFailure, Scope.Scope> =>
+  Effect.acquireRelease(
+    withFiles(() => {
+      const isFolder = fs.statSync(place).isDirectory()
+      // Many editors put a new file in the place of the old one.
+      const folder = isFolder ? place : path.dirname(place)
+      const watcher = fs.watch(folder, { recursive: isFolder }, (_, name) => {
+        if (name !== null) Queue.offerUnsafe(changes, path.join(folder, name))
+      })
+      watcher.on("error", (error: NodeJS.ErrnoException) => {
+        error.path ??= folder
+        Queue.failCauseUnsafe(changes, Cause.fail(refusalOf(error)))
+      })
+      return watcher
+    }),
+    (watcher) => Effect.sync(() => watcher.close())
+  )
 
 /** Waits for the next changes of files that matter, and returns all that came together. */
 export const nextChanges = (
-  changes: Queue.Queue<string>,
-  matters: (name: string) => boolean
-): Effect.Effect<ReadonlyArray<string>> =>
+  changes: Changes,
+  matters: (file: string) => boolean
+): Effect.Effect<ReadonlyArray<string>, CliFailure> =>
   Effect.gen(function* () {
     for (;;) {
       const first = yield* Queue.take(changes)
       yield* Effect.sleep(PAUSE_MILLIS)
       const more = yield* Queue.clear(changes)
-      const names = [first, ...more].filter(matters)
-      if (names.length > 0) return names
+      const files = [first, ...more].filter(matters)
+      if (files.length > 0) return files
     }
   })
 
 export const isBelow = (directory: string, file: string): boolean => {
   const relative = path.relative(directory, file)
-  return relative === "" || (!relative.startsWith("..") && !path.isAbsolute(relative))
+  return relative === "" || (!/^\.\.(?:[\\/]|$)/.test(relative) && !path.isAbsolute(relative))
 }

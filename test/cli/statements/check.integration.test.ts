@@ -37,6 +37,9 @@ const USERS = "CREATE TABLE users (id int PRIMARY KEY, name text NOT NULL, tags 
 /** The first lines of faults: `file:line:column - error ...`. */
 const headsOf = (stdout: string): ReadonlyArray<string> => stdout.split("\n").filter((line) => / - error /.test(line))
 
+/** What a call that is wrong ends with. */
+const refused = (stderr: string) => ({ exitCode: 2, stdout: "", stderr: `${stderr}\n` })
+
 const placesOf = (heads: ReadonlyArray<string>): ReadonlyArray<string> =>
   heads.map((head) => head.replace(/ - error .*/, "")).toSorted()
 
@@ -265,6 +268,74 @@ pg.executeScript("SELECT gone FROM users; SELECT 1")`
     const unknown = await effectpg(["check"], { cwd: project.directory })
     assert.match(unknown.stderr, /effectpg\.migration is not known\. There are: sources, output, migrations/)
     assert.strictEqual(unknown.exitCode, 2)
+    project.remove()
+  })
+
+  it("refuses files and flags that it can do nothing with, and says what to do", SLOW, async () => {
+    const project = makeProject({ "a.ts": "", "a.css": "", "package.json": "{ oops }" })
+    const said = async (...args: ReadonlyArray<string>) => {
+      const { exitCode, stderr, stdout } = await effectpg(["check", ...args], { cwd: project.directory })
+      return { exitCode, stdout, stderr: stderr.replaceAll(project.directory, "PROJECT") }
+    }
+    const manifest = path.join(project.directory, "package.json")
+    const broken = await said()
+    assert.match(broken.stderr, /^PROJECT\/package\.json is no JSON: /)
+    assert.strictEqual(broken.exitCode, 2)
+    fs.writeFileSync(manifest, '\uFEFF{ "effectpg": { "constructor": 1 } }')
+    assert.match((await said()).stderr, /effectpg\.constructor is not known\. There are: sources/)
+    fs.rmSync(manifest)
+    fs.mkdirSync(manifest)
+    assert.deepStrictEqual(
+      await said(),
+      refused("PROJECT/package.json: this is a folder, where a file is expected. Correct the path.")
+    )
+    fs.rmdirSync(manifest)
+    fs.writeFileSync(manifest, "{}")
+    assert.deepStrictEqual(
+      await said("--offline", "a.css"),
+      refused("PROJECT/a.css has the name of no TypeScript, JavaScript or SQL.")
+    )
+    for (const flags of [
+      ["--url", "postgres://localhost"],
+      ["--migrations", "x"]
+    ]) {
+      assert.deepStrictEqual(
+        await said("--offline", ...flags),
+        refused("--offline asks no server. Leave it out, or --url and --migrations.")
+      )
+    }
+    project.remove()
+  })
+
+  it("finds its way in odd files: empty, with a byte order mark, with CRLF, with links in a circle", SLOW, async () => {
+    const project = makeProject({
+      "empty.ts": "",
+      "empty.sql": "",
+      "bom.ts": '\uFEFFimport { PgClient } from "effectpg"\r\npg.fetch(`\r\n  SELECT 1,\r\n  gone`)\r\n',
+      "first.ts": '\uFEFFpg.fetch("SELECT gone")',
+      "named.sql": "\uFEFF-- name: one\r\nSELECT 1,\r\n  gone;\r\n-- name: two\r\nSELECT\r\n  2;\r\n",
+      "binary.ts": "\u0000\u0001\u0002 \uFFFD"
+    })
+    fs.symlinkSync("..", path.join(project.directory, "up"))
+    fs.symlinkSync("circle.ts", path.join(project.directory, "circle.ts"))
+    const { stderr, stdout } = await effectpg(["check", "--url", serverUrl()], { cwd: project.directory })
+    assert.strictEqual(stderr, "")
+    assert.deepStrictEqual(headsOf(stdout), [
+      'bom.ts:4:3 - error 42703: column "gone" does not exist',
+      'first.ts:1:18 - error 42703: column "gone" does not exist',
+      'named.sql:3:3 - error 42703: column "gone" does not exist'
+    ])
+    assert.include(stdout, "4 statements in 5 files: 3 errors.")
+    const named = path.join(project.directory, "named.sql")
+    fs.writeFileSync(named, fs.readFileSync(named, "utf8").replace(",\r\n  gone", ""))
+    await effectpg(["types", "named.sql", "--url", serverUrl()], { cwd: project.directory })
+    const module = `${named}.ts`
+    const text = fs.readFileSync(module, "utf8")
+    assert.include(text, String.raw`const twoSql = "SELECT\n  2"`)
+    // As version control writes it on Windows.
+    fs.writeFileSync(module, text.replaceAll("\n", "\r\n"))
+    const offline = await effectpg(["check", "--offline", "named.sql"], { cwd: project.directory })
+    assert.include(offline.stdout, "2 statements in 1 file: no errors.")
     project.remove()
   })
 

@@ -194,6 +194,23 @@ pg.fetch("SELECT c FROM t WHERE a = $1 -- @param 2: string", values)`
     }).pipe(Effect.scoped, Effect.runPromise)
   )
 
+  it("says which file it may not read or write, and what to do", SLOW, async () => {
+    const { directory, remove } = makeProject({ "a.ts": "", "sub/b.ts": "" })
+    fs.symlinkSync("circle", path.join(directory, "circle"))
+    const { EFFECTPG_TEST_URL: url } = onServer()
+    for (const [args, message] of [
+      [["--output", "gone/types.d.ts"], "gone/types.d.ts: there is no such file or folder. Correct the path, or make"],
+      [["--output", "sub"], "sub: this is a folder, where a file is expected. Correct the path."],
+      [["--output", "a.ts/types.d.ts"], "a.ts/types.d.ts: a part of this path is a file, where a folder is expected."],
+      [["--output", "circle"], "circle: its symbolic links lead in a circle. Mend them"]
+    ] as const) {
+      const { exitCode, stderr } = await effectpg(["types", "--url", url, ...args], { cwd: directory })
+      assert.strictEqual(stderr.slice(0, directory.length + 1 + message.length), `${directory}/${message}`)
+      assert.strictEqual(exitCode, 2)
+    }
+    remove()
+  })
+
   it("writes the statements that are right, and reports the others", SLOW, async () => {
     const { declarations, stdout } = await typesOf(
       { "a.ts": 'import { PgClient } from "effectpg"\npg.fetch("SELECT a FROM t")\npg.fetch("SELECT b FROM t")' },

@@ -23,6 +23,7 @@ export interface NamedStatement {
   readonly origin: Origin
 }
 
+/** A file without a name has neither statements nor faults. */
 export interface SqlFile {
   readonly source: SourceFile
   readonly statements: ReadonlyArray<NamedStatement>
