@@ -7,10 +7,11 @@
  *
  *   node guardian.ts <uid, or -1 to stay> <directory> <remove, or keep> <command> <arguments...>
  */
-import { execFileSync, spawn } from "node:child_process"
+import { spawn } from "node:child_process"
 import * as fs from "node:fs"
 import * as path from "node:path"
 import { createInterface } from "node:readline"
+import { childrenOf } from "./processes.ts"
 
 const [uid, directory, fate, command, ...args] = process.argv.slice(2)
 if (uid === undefined || directory === undefined || command === undefined) throw new Error("guardian: bad arguments")
@@ -69,12 +70,6 @@ const signalAll = (signal: NodeJS.Signals): void => {
     }
   }
 }
-
-const childrenOf = (parent: number): ReadonlyArray<number> =>
-  execFileSync("ps", ["-A", "-o", "pid=,ppid="], { encoding: "utf8" })
-    .split("\n")
-    .map((line) => line.trim().split(/\s+/).map(Number))
-    .flatMap(([pid, ppid]) => (pid !== undefined && ppid === parent ? [pid] : []))
 
 createInterface({ input: process.stdin }).on("line", (order) => {
   if (order === "SIGSTOP" || order === "SIGCONT") return signalAll(order)

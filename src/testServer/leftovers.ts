@@ -2,11 +2,11 @@
  * Removes what killed processes have left of embedded servers: directories, and servers that still run in them. The file
  * `owners` in a directory has the numbers of the processes that use it. If none of them lives, the directory is left over.
  */
-import { execFileSync } from "node:child_process"
 import * as fs from "node:fs"
 import * as path from "node:path"
 import { setTimeout as sleep } from "node:timers/promises"
 import { temporaryDirectory } from "./installation.ts"
+import { commandOf, isAlive } from "./processes.ts"
 
 const PREFIX = "effectpg-"
 const END_TIMEOUT_MILLIS = 5_000
@@ -31,7 +31,7 @@ export const removeLeftovers = async (): Promise<ReadonlyArray<string>> => {
       fs.rmSync(directory, { recursive: true, force: true })
       removed.push(directory)
     } catch {
-      // It belongs to another user, or another process has just removed it.
+      // It belongs to another user, or another process has just removed it, or a server may run in it.
     }
   }
   return removed
@@ -46,20 +46,6 @@ const isLeftOver = (directory: string): boolean => {
   }
 }
 
-const isAlive = (pid: number): boolean => {
-  try {
-    return process.kill(pid, 0) && !isDefunct(pid)
-  } catch (error) {
-    return error instanceof Error && "code" in error && error.code === "EPERM"
-  }
-}
-
-/** Whether a process has ended, and nobody has taken notice: containers often have nobody who does. */
-const isDefunct = (pid: number): boolean => {
-  const file = `/proc/${pid}/stat`
-  return process.platform === "linux" && fs.existsSync(file) && /\) Z /.test(fs.readFileSync(file, "utf8"))
-}
-
 /** Ends the server that runs in a directory, if its guardian was killed, too. */
 const endServer = async (directory: string): Promise<void> => {
   const pid = serverIn(directory)
@@ -69,20 +55,24 @@ const endServer = async (directory: string): Promise<void> => {
   while (isAlive(pid) && Date.now() < deadline) await sleep(POLL_MILLIS)
 }
 
-/** The number of the main process of the server that runs in a directory, if one does. */
+/**
+ * The number of the main process of the server that runs in a directory, if one does. Throws if that cannot be known: then
+ * nothing of the directory may be touched.
+ */
 export const serverIn = (directory: string): number | undefined => {
   const data = path.join(directory, "data")
   const file = path.join(data, "postmaster.pid")
   if (!fs.existsSync(file)) return undefined
   const pid = Number(fs.readFileSync(file, "utf8").split("\n")[0])
+  if (!isAlive(pid)) return undefined
   // The number may have passed to another process since.
-  return isAlive(pid) && commandOf(pid).includes(data) ? pid : undefined
-}
-
-const commandOf = (pid: number): string => {
-  try {
-    return execFileSync("ps", ["-p", String(pid), "-o", "args="], { encoding: "utf8" })
-  } catch {
-    return ""
+  const command = commandOf(pid)
+  if (command === undefined) {
+    if (!isAlive(pid)) return undefined
+    throw new Error(
+      `Process ${pid} may be a server that runs in ${directory}; this system does not tell. End it, or remove ${file} if it ` +
+        "is another program."
+    )
   }
+  return command.includes(data) ? pid : undefined
 }

@@ -55,8 +55,15 @@ interface Running {
 }
 
 /** Starts `effectpg dev`, and waits until it has said something. */
-const running = async (cwd: string, awaited: string, ...args: ReadonlyArray<string>): Promise<Running> => {
-  const child = spawn(process.execPath, [program, "dev", ...args], { cwd, env: environment({}) })
+const running = async (cwd: string, awaited: string, ...args: ReadonlyArray<string>): Promise<Running> =>
+  runningIn({ cwd, env: {} }, awaited, ...args)
+
+const runningIn = async (
+  { cwd, env }: { readonly cwd: string; readonly env: Readonly<Record<string, string>> },
+  awaited: string,
+  ...args: ReadonlyArray<string>
+): Promise<Running> => {
+  const child = spawn(process.execPath, [program, "dev", ...args], { cwd, env: environment(env) })
   let output = ""
   child.stdout.on("data", (text: Buffer) => (output += text.toString()))
   child.stderr.on("data", (text: Buffer) => (output += text.toString()))
@@ -147,6 +154,46 @@ describe("effectpg dev", () => {
       fs.writeFileSync(path.join(cwd, ".effectpg", "data", "postmaster.pid"), `${process.pid}\n`)
       fs.writeFileSync(path.join(cwd, ".effectpg", "lock"), JSON.stringify({ pid: process.pid, beginning: "long ago" }))
       assert.strictEqual((await dev(cwd, ...sql("SELECT count(*) FROM kept"))).exitCode, 0)
+    }
+  )
+
+  it(
+    "mends what is left also where there is no ps, and names the folder that it may not have",
+    { timeout: PROCESS_TIMEOUT_MILLIS },
+    async () => {
+      const cwd = project()
+      const env = { PATH: path.join(cwd, "bin") }
+      const server = await runningIn({ cwd, env }, "until you press Ctrl-C")
+      const [guardian] = processesOf(cwd)
+      for (const pid of [guardian, server.child.pid]) process.kill(pid ?? 0, "SIGKILL")
+      await server.exited
+      const left = processesOf(cwd).length
+      assert.isAbove(left, 0)
+      assert.deepStrictEqual(await effectpg(["dev", ...sql("SELECT 1 AS n")], { cwd, env }), {
+        stdout: "n\n1\n",
+        stderr: "",
+        exitCode: 0
+      })
+      assert.deepStrictEqual(processesOf(cwd), [])
+
+      const users = path.join(cwd, ".effectpg", "users")
+      fs.rmSync(users, { recursive: true, force: true })
+      fs.writeFileSync(users, "")
+      const refused = await effectpg(["dev", ...sql("SELECT 1 AS n")], { cwd, env })
+      assert.strictEqual(
+        refused.stderr,
+        `${users}: a part of this path is a file, where a folder is expected. Correct the path, or remove the file.\n`
+      )
+      assert.strictEqual(refused.exitCode, 2)
+      fs.rmSync(path.join(cwd, ".effectpg", "port"))
+      fs.mkdirSync(path.join(cwd, ".effectpg", "port"))
+      const noPort = await effectpg(["dev", ...sql("SELECT 1 AS n")], { cwd, env })
+      assert.strictEqual(
+        noPort.stderr,
+        `${path.join(cwd, ".effectpg", "port")}: this is a folder, where a file is expected. Correct the path.\n`
+      )
+      assert.strictEqual(noPort.exitCode, 2)
+      assert.deepStrictEqual(processesOf(cwd), [])
     }
   )
 

@@ -34,10 +34,7 @@ export const dev = Command.make("dev", flags, ({ command, directory, port }) =>
     const wanted = Option.getOrUndefined(port)
     if (wanted !== undefined && (wanted < 1 || wanted > MAX_PORT))
       return yield* misuse(`--port is between 1 and ${MAX_PORT}.`)
-    const folder = yield* Effect.try({
-      try: () => openFolder(directory),
-      catch: (error) => misuse(`${directory}: ${error instanceof Error ? error.message : String(error)}`)
-    })
+    const folder = yield* openFolder(directory)
     const interruption = yield* Interruption
     const server = yield* developmentServer(folder, wanted)
     const url = Redacted.value(server.url)

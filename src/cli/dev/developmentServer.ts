@@ -6,13 +6,13 @@ import type * as Scope from "effect/Scope"
 import * as PgConnection from "../../PgConnection.ts"
 import { freePort } from "../../testServer/freePort.ts"
 import { nativeServer } from "../../testServer/installation.ts"
+import { isAlive } from "../../testServer/processes.ts"
 import { testServer } from "../../testServer/server.ts"
 import { type CliFailure, failure, misuse } from "../terminal/failure.ts"
 import { needsPackage } from "../terminal/packages.ts"
 import { keepPort, lastPort, serverPid, urlOf } from "./folder.ts"
 import { endLeftover } from "./leftover.ts"
 import { mayStop, staysUp, tryLock, tryUse } from "./lock.ts"
-import { isAlive } from "./processes.ts"
 
 export interface DevelopmentServer {
   readonly url: Redacted.Redacted
@@ -48,7 +48,7 @@ const started = (
   Effect.gen(function* () {
     yield* installed
     yield* endLeftover(folder)
-    staysUp(folder)
+    yield* staysUp(folder)
     const port = wantedPort ?? lastPort(folder) ?? (yield* Effect.promise(freePort))
     const { url } = yield* Effect.mapError(testServer({ directory: folder, port }), ({ message }) =>
       failure(
@@ -57,7 +57,7 @@ const started = (
           : message
       )
     )
-    keepPort(folder, port)
+    yield* keepPort(folder, port)
     return url
   })
 
@@ -78,11 +78,11 @@ const answers = (url: Redacted.Redacted): Effect.Effect<boolean> =>
 const WATCH_MILLIS = 500
 
 /** Waits until no other process uses the server that this one has started. */
-export const awaitUsers = (folder: string, waiting: Effect.Effect<void>): Effect.Effect<void> =>
+export const awaitUsers = (folder: string, waiting: Effect.Effect<void>): Effect.Effect<void, CliFailure> =>
   Effect.gen(function* () {
-    if (mayStop(folder)) return
+    if (yield* mayStop(folder)) return
     yield* waiting
-    while (!mayStop(folder)) yield* Effect.sleep(WATCH_MILLIS)
+    while (!(yield* mayStop(folder))) yield* Effect.sleep(WATCH_MILLIS)
   })
 
 /** Waits until the server has ended by itself. */

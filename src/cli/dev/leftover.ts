@@ -4,22 +4,22 @@
  */
 import * as fs from "node:fs"
 import * as Effect from "effect/Effect"
-import { dataOf, pidFile, serverPid } from "./folder.ts"
-import { commandOf, isAlive } from "./processes.ts"
+import { serverIn } from "../../testServer/leftovers.ts"
+import { isAlive } from "../../testServer/processes.ts"
+import { type CliFailure, failure } from "../terminal/failure.ts"
+import { isRefusal, refusalOf, withFiles } from "../terminal/files.ts"
+import { pidFile } from "./folder.ts"
 
 const POLL_MILLIS = 50
 /** A server that shuts down in order writes everything to the disk before it ends. */
 const ORDERLY_MILLIS = 30_000
 const CRASH_MILLIS = 5_000
 
-export const endLeftover = (folder: string): Effect.Effect<void> =>
+export const endLeftover = (folder: string): Effect.Effect<void, CliFailure> =>
   Effect.gen(function* () {
-    const pid = serverPid(folder)
-    if (pid === undefined) return
-    if (!isServer(pid, folder)) {
-      // The number may belong to another process by now, and then the server would not start.
-      return fs.rmSync(pidFile(folder), { force: true })
-    }
+    const pid = yield* serverOf(folder)
+    // The number may belong to another process by now, and then the server would not start.
+    if (pid === undefined) return yield* withFiles(() => fs.rmSync(pidFile(folder), { force: true }))
     for (const [signal, millis] of [
       ["SIGINT", ORDERLY_MILLIS],
       ["SIGQUIT", CRASH_MILLIS]
@@ -30,7 +30,12 @@ export const endLeftover = (folder: string): Effect.Effect<void> =>
     }
   })
 
-const isServer = (pid: number, folder: string): boolean => isAlive(pid) && commandOf(pid).includes(dataOf(folder))
+const serverOf = (folder: string): Effect.Effect<number | undefined, CliFailure> =>
+  Effect.try({
+    try: () => serverIn(folder),
+    catch: (error) =>
+      isRefusal(error) ? refusalOf(error) : failure(error instanceof Error ? error.message : String(error))
+  })
 
 const signalTo = (pid: number, signal: NodeJS.Signals): void => {
   try {

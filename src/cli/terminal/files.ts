@@ -35,7 +35,8 @@ const REASONS: Readonly<Record<string, string>> = {
 
 const TOO_LARGE = /^ERR_(?:FS_FILE_TOO_LARGE|STRING_TOO_LONG)$/
 
-const isRefusal = (error: unknown): error is NodeJS.ErrnoException =>
+/** Whether the system has refused to do something with a file. */
+export const isRefusal = (error: unknown): error is NodeJS.ErrnoException =>
   error instanceof Error &&
   "code" in error &&
   typeof error.code === "string" &&

@@ -1,15 +1,6 @@
-/** What is known of other processes. A number alone does not name one, because numbers are used again. */
-import { execFileSync } from "node:child_process"
+/** Names a process in a file. A number alone does not name one, because numbers are used again. */
 import * as fs from "node:fs"
-
-export const isAlive = (pid: number): boolean => {
-  if (!Number.isInteger(pid) || pid <= 0) return false
-  try {
-    return process.kill(pid, 0)
-  } catch (error) {
-    return error instanceof Error && "code" in error && error.code === "EPERM"
-  }
-}
+import { beginningOf, isAlive } from "../../testServer/processes.ts"
 
 /** A process, by its number and when it began. */
 export interface Identity {
@@ -35,21 +26,5 @@ const read = (file: string): Identity | undefined => {
     return { pid: Number(identity.pid), beginning: String(identity.beginning) }
   } catch {
     return undefined
-  }
-}
-
-const beginningOf = (pid: number): string => ask(pid, "lstart=")
-
-export const commandOf = (pid: number): string => ask(pid, "args=")
-
-const ask = (pid: number, column: string): string => {
-  try {
-    return execFileSync("ps", ["-p", String(pid), "-o", column], {
-      encoding: "utf8",
-      stdio: ["ignore", "pipe", "ignore"],
-      env: { PATH: process.env["PATH"], LC_ALL: "C", TZ: "UTC" }
-    }).trim()
-  } catch {
-    return ""
   }
 }
