@@ -84,7 +84,7 @@ const statement = (label: string, sql: string | undefined, position: string | un
  * Converts a position, which counts characters from 1, into an index in UTF-16 units. One past the last character is
  * the end.
  */
-const indexOfPosition = (sql: string, position: string | undefined): number | undefined => {
+export const indexOfPosition = (sql: string, position: string | undefined): number | undefined => {
   if (position === undefined || !/^[1-9]\d*$/.test(position)) return undefined
   let index = 0
   for (let characters = Number(position) - 1; characters > 0 && index < sql.length; characters--) {
@@ -92,6 +92,10 @@ const indexOfPosition = (sql: string, position: string | undefined): number | un
   }
   return index
 }
+
+/** The position in a text of a position in its part that begins at the index `start`, or of the beginning of that part. */
+export const positionInWhole = (text: string, start: number, position: string | undefined): number =>
+  Array.from(text.slice(0, start)).length + Number(position ?? 1)
 
 /** 2 for a character that takes two UTF-16 units, otherwise 1. */
 const sizeAt = (text: string, index: number): number => ((text.codePointAt(index) ?? 0) > 0xffff ? 2 : 1)

@@ -11,7 +11,7 @@ export interface SqlStatement {
 }
 
 /** Servers have read a backslash in a plain string as a backslash since PostgreSQL 9.1, unless a setting says otherwise. */
-const LEXING = { isBackslashPlain: true }
+export const LEXING = { isBackslashPlain: true }
 
 export const splitStatements = (text: string): ReadonlyArray<SqlStatement> => {
   const statements: Array<SqlStatement> = []

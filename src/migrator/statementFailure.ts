@@ -1,7 +1,7 @@
 /** Reports a statement of an SQL file that failed: where, why, and what of the file stays done. */
 import * as Predicate from "effect/Predicate"
 import type { SqlError } from "effect/sql/SqlError"
-import { renderSql } from "../error/report.ts"
+import { indexOfPosition, positionInWhole, renderSql } from "../error/report.ts"
 import { PgMigrationError, type RanStatement, StatementFailedError } from "./migrationError.ts"
 import { lineBreaks } from "./splitStatements.ts"
 import type { SqlFile } from "./sqlFile.ts"
@@ -11,14 +11,14 @@ export const statementFailure = (file: SqlFile, index: number, cause: SqlError):
   const statement = file.statements[index]
   const { sql = "", start = 0 } = statement ?? {}
   const told = toldBy(cause)
-  const before = charactersOf(file.text.slice(0, start)) + Number(told.position ?? 1) - 1
-  const line = 1 + lineBreaks(Array.from(file.text).slice(0, before).join(""))
+  const position = String(positionInWhole(file.text, start, told.position))
+  const line = 1 + lineBreaks(file.text.slice(0, indexOfPosition(file.text, position)))
   const ran = file.isTransactional ? [] : ranBefore(file, index)
   const parts = [
     `${file.file} failed at line ${line}, in statement ${index + 1} of ${file.statements.length}: ${told.message}`,
     told.code === undefined ? undefined : `SQLSTATE: ${told.code}`,
     hintFor(file, told),
-    renderSql(file.file, file.text.trimEnd(), String(before + 1)),
+    renderSql(file.file, file.text.trimEnd(), position),
     afterwards(file, ran, cause)
   ]
   return new PgMigrationError({
@@ -61,8 +61,6 @@ const toldBy = (error: SqlError): Told => {
     position: position !== undefined && /^[1-9]\d*$/.test(position) ? position : undefined
   }
 }
-
-const charactersOf = (text: string): number => Array.from(text).length
 
 const ACTIVE_TRANSACTION = "25001"
 

@@ -3,10 +3,10 @@
  * that it can also tell about those that a connection would refuse. It sends nothing but the handshake.
  */
 import * as Effect from "effect/Effect"
-import { Buffer } from "node:buffer"
 import * as net from "node:net"
 import * as tls from "node:tls"
 import type { ResolvedConfig } from "../../PgConfig.ts"
+import { encodeSslRequest } from "../../wire/coldMessages.ts"
 
 export interface ShownCertificate {
   readonly subject: string
@@ -24,8 +24,6 @@ export interface Encryption {
 /** What a server says about TLS, or why it cannot be known. */
 export type Look = Encryption | "none" | { readonly problem: string }
 
-/** SSLRequest: its length, and its code. */
-const SSL_REQUEST = Buffer.of(0, 0, 0, 8, 0x04, 0xd2, 0x16, 0x2f)
 const YES = 0x53
 const NO = 0x4e
 
@@ -50,7 +48,7 @@ export const lookAtEncryption = (
     }
     if (config.sslNegotiation === "direct") shake()
     else {
-      socket.write(SSL_REQUEST)
+      socket.write(encodeSslRequest())
       socket.once("data", ([answer]) => {
         if (answer === YES) shake()
         else finish(answer === NO ? "none" : { problem: "the server does not speak PostgreSQL's protocol" })

@@ -1,8 +1,8 @@
 /** What the server says of a statement, as a person reads it: the message, and the statement with a caret. */
 import { PostgresError } from "../../error/postgresError.ts"
-import { renderReport, renderSql } from "../../error/report.ts"
+import { indexOfPosition, positionInWhole, renderReport, renderSql } from "../../error/report.ts"
 import type * as PgError from "../../PgError.ts"
-import type { SqlStatement } from "../../migrator/splitStatements.ts"
+import { lineBreaks, type SqlStatement } from "../../migrator/splitStatements.ts"
 import type { ErrorFields } from "../../wire/errorFields.ts"
 import { describeError } from "../terminal/report.ts"
 
@@ -16,8 +16,8 @@ export interface Script {
 export const describeFailure = (error: PgError.PgError, { file, text }: Script, statement: SqlStatement): string => {
   if (error._tag === "UnsupportedError" && COPY.test(statement.sql)) return COPY_HINT
   if (!PostgresError.isOne(error)) return describeError(error)
-  const before = charactersOf(text.slice(0, statement.start))
-  const position = before + Number(error.position ?? 1)
+  const position = String(positionInWhole(text, statement.start, error.position))
+  const line = 1 + lineBreaks(text.slice(0, indexOfPosition(text, position)))
   const report = renderReport({
     ...error,
     ...confidential(error),
@@ -25,8 +25,8 @@ export const describeFailure = (error: PgError.PgError, { file, text }: Script, 
     message: error.message,
     sql: undefined
   })
-  const place = `${file ?? "SQL"}:${lineOf(text, position)}: `
-  const shown = renderSql(file ?? "SQL", text.trimEnd(), error.position === undefined ? "" : String(position))
+  const place = `${file ?? "SQL"}:${line}: `
+  const shown = renderSql(file ?? "SQL", text.trimEnd(), error.position === undefined ? "" : position)
   return `${file === undefined && statement.line === 1 ? "" : place}${report}\n${shown}`
 }
 
@@ -37,13 +37,6 @@ const COPY_HINT =
 
 /** These are no properties of the error itself, so that nothing prints them by accident. */
 const confidential = ({ detail, internalQuery, where }: PostgresError) => ({ detail, internalQuery, where })
-
-const charactersOf = (text: string): number => Array.from(text).length
-
-const lineOf = (text: string, position: number): number =>
-  Array.from(text)
-    .slice(0, position - 1)
-    .filter((character) => character === "\n").length + 1
 
 export const describeNotice = ({ detail, hint, message, severityUnlocalized }: ErrorFields): string =>
   [

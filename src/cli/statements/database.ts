@@ -11,7 +11,7 @@ import * as PgConnection from "../../PgConnection.ts"
 import type * as PgError from "../../PgError.ts"
 import * as PgMigrator from "../../PgMigrator.ts"
 import * as PgSqlClient from "../../PgSqlClient.ts"
-import { type ServerOptions, testServer, type TestServerError } from "../../testServer/server.ts"
+import { testServer, type TestServerError } from "../../testServer/server.ts"
 import { settingsOf } from "../terminal/database.ts"
 import { type CliFailure, failure, misuse } from "../terminal/failure.ts"
 
@@ -41,11 +41,10 @@ export const databaseFor = ({
 
 /** A new database with nothing but the migrations, for the scope. */
 const scratchDatabase = (
-  migrations: string,
-  options: ServerOptions = {}
+  migrations: string
 ): Effect.Effect<PgConfig.Settings, CliFailure | PgError.PgError | TestServerError, Services> =>
   Effect.gen(function* () {
-    const server = yield* testServer(options)
+    const server = yield* testServer()
     const database = `effectpg_${crypto.randomUUID().replaceAll("-", "")}`
     const administration = yield* PgConnection.make(server.settings)
     yield* Effect.acquireRelease(administration.execute(`CREATE DATABASE ${database}`), () =>

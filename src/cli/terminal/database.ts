@@ -15,11 +15,8 @@ export const urlFlag: Flag.Flag<Option.Option<Redacted.Redacted>> = Flag.Redacte
 )
 
 /** The settings of a command's connection. Whatever the URL leaves out comes from the environment, as in libpq. */
-export const settingsOf = (
-  url: Option.Option<Redacted.Redacted>,
-  environment: Readonly<Record<string, string | undefined>> = process.env
-): PgConfig.Settings => {
-  const chosen = Option.getOrUndefined(url) ?? fromEnvironment(environment["DATABASE_URL"])
+export const settingsOf = (url: Option.Option<Redacted.Redacted>): PgConfig.Settings => {
+  const chosen = Option.getOrUndefined(url) ?? fromEnvironment(process.env["DATABASE_URL"])
   return chosen === undefined ? {} : { url: chosen }
 }
 

@@ -189,17 +189,21 @@ pg.execute(sql\`SELECT \${sql.id("users", "id")} FROM users WHERE id \${sql.in(i
 pg.fetch(\`SELECT gone FROM users ORDER BY \${column}\`)
 pg.fetch(sql\`SELECT id FROM users WHERE gone = \${value} AND \${conditions}\`)
 pg.fetch(text)
-pg.fetch(makeText())`
+pg.fetch(makeText())
+pg.fetch(\`SELECT interval E'\\\\'\${n} days' FROM users\`)
+pg.fetch(\`SELECT id FROM users LIMIT 12\${digits}\`)
+pg.fetch(\`SELECT id FROM users LIMIT \${n} AND 12x\`)`
       },
       USERS
     )
     assert.deepStrictEqual(headsOf(stdout), [
       'a.ts:11:18 - error 42703: column "gone" does not exist',
-      'a.ts:12:41 - error 42703: column "gone" does not exist'
+      'a.ts:12:41 - error 42703: column "gone" does not exist',
+      'a.ts:17:47 - error 42601: trailing junk after numeric literal at or near "12x"'
     ])
     assert.match(
       stdout,
-      /10 statements in 1 file: 2 errors\.\n9 statements could be checked only as far as the text is known\.\n2 calls could not be checked: the text is known only when the program runs\.\n$/
+      /13 statements in 1 file: 3 errors\.\n12 statements could be checked only as far as the text is known\.\n2 calls could not be checked: the text is known only when the program runs\.\n$/
     )
     assert.strictEqual(exitCode, 1)
   })

@@ -1,7 +1,9 @@
 /** Checks a statement: has the server parse it, and compares the number of values with that of its parameters. */
 import * as Effect from "effect/Effect"
-import { splitStatements } from "../../../migrator/splitStatements.ts"
+import { indexOfPosition } from "../../../error/report.ts"
+import { LEXING, splitStatements } from "../../../migrator/splitStatements.ts"
 import * as PgError from "../../../PgError.ts"
+import { tokenEnd } from "../../../session/statement/sqlToken.ts"
 import type { Asker, Checked } from "../asking/asker.ts"
 import type { Hole, SqlText } from "../finding/sqlText.ts"
 import type { Statement } from "../finding/statements.ts"
@@ -30,7 +32,7 @@ const checkOne = (statement: Statement, asker: Asker): Effect.Effect<Verdict, Pg
     Effect.catchIf(PgError.isPostgresError, (error): Effect.Effect<Verdict, PgError.PgError> => {
       // The session is over: that is no fault of the statement.
       if (error.severityUnlocalized !== "ERROR") return Effect.fail(error)
-      const at = offsetIn(sql.text, error.position)
+      const at = indexOfPosition(sql.text, error.position)
       if (!isCertain && mayComeFromHole(sql, at, error.code)) {
         return Effect.succeed({ faults: [], isWhole: false, checked: undefined })
       }
@@ -56,7 +58,7 @@ const checkScript = ({ sql }: Statement, asker: Asker): Effect.Effect<Verdict, P
       )
       const isFault = error !== undefined && (!hasChanged || error.code === SYNTAX_ERROR) && sql.holes.length === 0
       if (isFault) {
-        faults.push(faultOf(error, sql, part.start + (offsetIn(part.sql, error.position) ?? 0)))
+        faults.push(faultOf(error, sql, part.start + (indexOfPosition(part.sql, error.position) ?? 0)))
       }
       if (CHANGING.test(part.sql)) hasChanged = true
     }
@@ -67,17 +69,6 @@ const SYNTAX_ERROR = "42601"
 const INDETERMINATE_TYPE = "42P18"
 const CHANGING = /^\s*(?:create|alter|drop|do|call|set|begin|start|import)\b/i
 
-/** The server counts characters from 1, and a string counts units of UTF-16 from 0. */
-const offsetIn = (text: string, position: string | undefined): number | undefined => {
-  if (position === undefined) return undefined
-  const before = Number(position) - 1
-  let offset = 0
-  for (let character = 0; character < before && offset < text.length; character++) {
-    offset += (text.codePointAt(offset) ?? 0) > 0xffff ? 2 : 1
-  }
-  return offset
-}
-
 /** Whether an error may be due to what stands in the place of something that is not known. */
 const mayComeFromHole = (sql: SqlText, at: number | undefined, code: string): boolean =>
   at === undefined ||
@@ -87,8 +78,9 @@ const mayComeFromHole = (sql: SqlText, at: number | undefined, code: string): bo
 /** The error is at the hole, or at a text in quotes that has the hole in it. */
 const touches = ({ text }: SqlText, hole: Hole, at: number): boolean => {
   if (at >= hole.start && at < hole.end) return true
-  const token = /^(?:[eE]?'(?:[^']|'')*'|"(?:[^"]|"")*"|[\w$]+)/.exec(text.slice(at))?.[0] ?? ""
-  return hole.start >= at && hole.start < at + token.length
+  // A number is many tokens there.
+  const word = /^\w+/.exec(text.slice(at, hole.end))?.[0] ?? ""
+  return hole.start >= at && hole.start < Math.max(at + word.length, tokenEnd(text, at, LEXING))
 }
 
 const faultOf = (error: PgError.PostgresError, sql: SqlText, at: number | undefined): Fault => {

@@ -1,4 +1,5 @@
 /** Follows an expression to the SQL that it stands for, as far as the sources show it. */
+import { quoteName } from "../../../wire/sqlText.ts"
 import { type AstNode, child, children, isNode, keyOf, textIn, unwrapped } from "./ast.ts"
 import type { Scope } from "./scopes.ts"
 import { cooked, SqlText } from "./sqlText.ts"
@@ -167,7 +168,7 @@ class Reader {
       case "id": {
         const path = [first, ...others].map((part) => textIn(unwrapped(part), "value"))
         if (path.every((part) => part !== undefined)) {
-          this.sql.addFor(path.map(quoted).join("."), source, start)
+          this.sql.addFor(path.map(quoteName).join("."), source, start)
         } else this.sql.addParameter(source, start, true)
         return
       }
@@ -178,7 +179,7 @@ class Reader {
         return
       case "insert":
         if (rows === undefined) return this.sql.addHole("DEFAULT VALUES", source, start, true)
-        this.sql.addFor(`(${rows.keys.map((key) => quoted(key)).join(", ")}) VALUES `, source, start)
+        this.sql.addFor(`(${rows.keys.map(quoteName).join(", ")}) VALUES `, source, start)
         for (let row = 0; row < rows.count; row++) {
           this.sql.addFor(row === 0 ? "(" : ", (", source, start)
           this.list(rows.keys, (index) => (index === 0 ? "" : ", "), source, start)
@@ -189,7 +190,7 @@ class Reader {
         if (rows === undefined || others.length > 0) return this.sql.addHole("NULL", source, start, true)
         return this.list(
           rows.keys,
-          (index) => `${index === 0 ? "" : ", "}${quoted(rows.keys[index])} = `,
+          (index) => `${index === 0 ? "" : ", "}${quoteName(rows.keys[index] ?? "")} = `,
           source,
           start
         )
@@ -251,8 +252,6 @@ const VALUES: ReadonlySet<string> = new Set([
   "BinaryExpression",
   "UpdateExpression"
 ])
-
-const quoted = (name: string | undefined): string => `"${(name ?? "").replaceAll('"', '""')}"`
 
 /** `sql` or `PgSql.sql`. */
 export const isSqlTag = (tag: AstNode | undefined): boolean => {

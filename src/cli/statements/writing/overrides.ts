@@ -9,6 +9,8 @@
  * `!` says that it is never NULL, `?` that it may be NULL, and a type replaces the whole type. A type goes on to the next
  * `@`, or to the end of the comment.
  */
+import { LEXING } from "../../../migrator/splitStatements.ts"
+import { tokenEnd } from "../../../session/statement/sqlToken.ts"
 
 export interface Override {
   /** The name of a column or the number of a parameter. */
@@ -44,9 +46,13 @@ interface Comment {
 }
 
 /** Comments are told from the texts and names in quotes that may look like them. */
-const TOKENS = /'(?:[^']|'')*'|"(?:[^"]|"")*"|\$(\w*)\$[\s\S]*?\$\1\$|--[^\n]*|\/\*[\s\S]*?\*\//g
-
-const commentsOf = (sql: string): ReadonlyArray<Comment> =>
-  [...sql.matchAll(TOKENS)]
-    .filter(([token]) => token.startsWith("--") || token.startsWith("/*"))
-    .map(({ 0: token, index }) => ({ text: token.replace(/\*\/$/, ""), at: index }))
+const commentsOf = (sql: string): ReadonlyArray<Comment> => {
+  const comments: Array<Comment> = []
+  for (let at = 0; at < sql.length;) {
+    const end = tokenEnd(sql, at, LEXING)
+    const token = sql.slice(at, end)
+    if (token.startsWith("--") || token.startsWith("/*")) comments.push({ text: token.replace(/\*\/$/, ""), at })
+    at = end
+  }
+  return comments
+}
