@@ -227,7 +227,17 @@ describe("effectpg dev", () => {
         stderr: "no-such-command: there is no such command.\n",
         exitCode: 127
       })
+      assert.deepStrictEqual(await dev(cwd, "--", ""), {
+        stdout: "",
+        stderr: "An empty text: there is no such command.\n",
+        exitCode: 127
+      })
       fs.writeFileSync(path.join(cwd, "file"), "")
+      assert.deepStrictEqual(await dev(cwd, "--", "./file/x"), {
+        stdout: "",
+        stderr: "./file/x: spawn ENOTDIR\n",
+        exitCode: 126
+      })
       const noFolder = await dev(cwd, "--directory", "file")
       assert.deepStrictEqual({ exitCode: noFolder.exitCode, stdout: noFolder.stdout }, { exitCode: 2, stdout: "" })
       const listener = net.createServer()

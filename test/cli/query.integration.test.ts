@@ -237,7 +237,7 @@ layer(TestDatabase.layer, { excludeTestServices: true })("effectpg query", (it) 
         stdio: "ignore"
       })
       const exited = new Promise((resolve) => running.once("exit", (code) => resolve(code)))
-      yield* eventually(backendsOf(observer, name), 1)
+      yield* eventually(backendsOf(observer, name), 1, PROCESS_TIMEOUT_MILLIS)
       running.kill("SIGINT")
       assert.strictEqual(yield* Effect.promise(() => exited), 130)
       yield* eventually(backendsOf(observer, name), 0)

@@ -8,6 +8,7 @@ import type * as PgConfig from "../../PgConfig.ts"
 import { makeAsker } from "../statements/asking/asker.ts"
 import { checkStatement } from "../statements/checking/check.ts"
 import type { Fault } from "../statements/checking/fault.ts"
+import { sqlNameOf } from "../statements/finding/sqlFile.ts"
 import { type Gathered, gather, moduleOf, outputOf } from "../statements/gather.ts"
 import { type ProjectSettings, shownPath } from "../statements/project.ts"
 import { concluded, counted, type Failure, flags, givenDatabase, rounds } from "../statements/round.ts"
@@ -98,7 +99,7 @@ const coverage = ({ parser, settings, sqlFiles, statements }: Gathered) => {
     const module = moduleOf(sqlFile)
     const written = fs.existsSync(module) ? readText(module) : ""
     return file.statements
-      .filter(({ name, sql }) => !written.includes(`const ${name}Sql = ${JSON.stringify(sql.text)}\n`))
+      .filter(({ name, sql }) => !written.includes(`const ${sqlNameOf(name)} = ${JSON.stringify(sql.text)}\n`))
       .map(({ origin }) => missingFault(origin, `is not in ${shownPath(module, process.cwd())}; run effectpg types`))
   })
   const known = new Set(typed.map(({ sql }) => sql.text))

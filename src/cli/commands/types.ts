@@ -76,14 +76,16 @@ const written =
         })
       )
       yield* write(outputOf(settings), declarations(texts))
+      const functions = new Map<string, number>()
       for (const { file, path: sqlFile } of gathered.sqlFiles) {
         const named = file.statements.flatMap((statement) => {
           const entry = entries.get(statement.sql)
           return entry === undefined ? [] : [{ statement, entry }]
         })
         yield* write(moduleOf(sqlFile), sqlModule(path.basename(sqlFile), named))
+        functions.set(moduleOf(sqlFile), named.length)
       }
-      yield* concluded(faults, gathered, report(gathered, settings, texts.size))
+      yield* concluded(faults, gathered, report(gathered, settings, texts.size, functions))
     })
 
 /** Templates and scripts have no types. */
@@ -112,16 +114,17 @@ const write = (file: string, text: string): Effect.Effect<void, CliFailure> =>
 const report = (
   { sqlFiles, statements }: Gathered,
   settings: ProjectSettings,
-  count: number
+  count: number,
+  functions: ReadonlyMap<string, number>
 ): ReadonlyArray<string> => {
   const untyped = statements.filter(({ isTyped }) => !isTyped).length
   const inModules = sqlFiles.reduce((sum, { file }) => sum + file.statements.length, 0)
   const others = untyped - inModules
   return [
     `${shownPath(outputOf(settings), process.cwd())} has ${counted(count, "statement")}.`,
-    ...sqlFiles.map(
-      ({ file, path: sqlFile }) =>
-        `${shownPath(moduleOf(sqlFile), process.cwd())} has ${counted(file.statements.length, "function")}.`
+    ...Array.from(
+      functions,
+      ([module, written]) => `${shownPath(module, process.cwd())} has ${counted(written, "function")}.`
     ),
     ...(others === 0 ? [] : [`${counted(others, "template")} and texts that are put together have no types.`])
   ]

@@ -18,6 +18,8 @@ export interface Gathered {
   readonly sqlFiles: ReadonlyArray<{ readonly path: string; readonly file: SqlFile }>
   /** Calls whose text is known only when the program runs. */
   readonly unknown: ReadonlyArray<Origin>
+  /** Files that could not be parsed, each with the place and the reason. */
+  readonly unparsed: ReadonlyArray<Origin & { readonly message: string }>
   /** What is wrong with SQL files themselves. */
   readonly faults: ReadonlyArray<Fault>
   readonly fileCount: number
@@ -43,7 +45,8 @@ const gathered = (project: OpenProject, files: Files, context: Pick<Gathered, "p
     .filter(({ file: { faults, statements } }) => faults.length > 0 || statements.length > 0)
   const generated = new Set(sqlFiles.map(({ path }) => moduleOf(path)))
   const sources = files.sources.filter((file) => !generated.has(file))
-  const found = sources.map((file) => statementsOf(project.read(file), project))
+  const parsed = sources.map((file) => project.read(file))
+  const found = parsed.map((file) => statementsOf(file, project))
   return {
     ...context,
     statements: [
@@ -52,6 +55,7 @@ const gathered = (project: OpenProject, files: Files, context: Pick<Gathered, "p
     ],
     sqlFiles,
     unknown: found.flatMap(({ unknown }) => unknown),
+    unparsed: parsed.flatMap(({ problem, source }) => (problem === undefined ? [] : [{ ...problem, source }])),
     faults: sqlFiles.flatMap(({ file: { faults, source } }) =>
       faults.map(({ message, offset }) => ({ source, offset, start: offset, code: undefined, message }))
     ),

@@ -146,10 +146,12 @@ export const filesOf = (
     const found = new Set<string>()
     for (const start of startsOf(settings, given, workingDirectory)) {
       if (!fs.existsSync(start)) return yield* misuse(`${start} does not exist.`)
-      if (isFile(start) && !isSource(start)) {
+      const isFolder = fs.statSync(start).isDirectory()
+      if (!isFolder && !isFile(start)) return yield* misuse(`${start} is neither a file nor a folder.`)
+      if (!isFolder && !isSource(start)) {
         return yield* misuse(`${start} has the name of no TypeScript, JavaScript or SQL.`)
       }
-      for (const file of yield* withFiles(() => filesBelow(start, passedOver))) found.add(file)
+      for (const file of isFolder ? yield* withFiles(() => filesBelow(start, passedOver)) : [start]) found.add(file)
     }
     const files = [...found].toSorted()
     return {
@@ -158,14 +160,12 @@ export const filesOf = (
     }
   })
 
-const filesBelow = (start: string, passedOver: ReadonlySet<string>): ReadonlyArray<string> => {
-  if (!fs.statSync(start).isDirectory()) return [start]
-  return fs.readdirSync(start, { withFileTypes: true }).flatMap((entry) => {
-    const file = path.join(start, entry.name)
+const filesBelow = (folder: string, passedOver: ReadonlySet<string>): ReadonlyArray<string> =>
+  fs.readdirSync(folder, { withFileTypes: true }).flatMap((entry) => {
+    const file = path.join(folder, entry.name)
     if (entry.isDirectory()) return isPassedOver(entry.name) || passedOver.has(file) ? [] : filesBelow(file, passedOver)
     return entry.isFile() && isSource(entry.name) ? [file] : []
   })
-}
 
 /** The path as it is printed. */
 export const shownPath = (file: string, workingDirectory: string): string => {

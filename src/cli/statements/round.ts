@@ -16,6 +16,7 @@ import { type CliFailure, ExitCode, ExitWith } from "../terminal/failure.ts"
 import { print, tell } from "../terminal/write.ts"
 import { type Fault, inOrder, renderFault } from "./checking/fault.ts"
 import { databaseFor } from "./database.ts"
+import { placeOf } from "./finding/source.ts"
 import { type Gathered, moduleOf, outputOf } from "./gather.ts"
 import { isPassedOver, isSource, manifestOf, type ProjectSettings, readProject, startsOf } from "./project.ts"
 import { isBelow, nextChanges, watchFor } from "./watch.ts"
@@ -161,10 +162,14 @@ export const concluded = (
   Effect.gen(function* () {
     for (const fault of inOrder(faults)) yield* print(`${renderFault(fault)}\n`)
     const found = `${counted(gathered.statements.length, "statement")} in ${counted(gathered.fileCount, "file")}`
-    yield* print(
-      `${[`${found}: ${faults.length === 0 ? "no errors" : counted(faults.length, "error")}.`, ...notes].join("\n")}\n`
-    )
+    const errors = faults.length === 0 ? "no errors" : counted(faults.length, "error")
+    yield* print(`${[`${found}: ${errors}.`, ...gathered.unparsed.map(unparsed), ...notes].join("\n")}\n`)
     if (faults.length > 0) return yield* new ExitWith({ exitCode: ExitCode.failure })
   })
+
+const unparsed = ({ message, offset, source }: Gathered["unparsed"][number]): string => {
+  const { column, line } = placeOf(source, offset)
+  return `Nothing of ${source.path} was looked at, because it cannot be parsed: line ${line}, column ${column}: ${message}`
+}
 
 export const counted = (count: number, what: string): string => `${count} ${what}${count === 1 ? "" : "s"}`

@@ -1,5 +1,6 @@
 /** `effectpg check`, run as users run it. */
 import { assert, describe, it } from "@effect/vitest"
+import { execFileSync } from "node:child_process"
 import * as fs from "node:fs"
 import * as path from "node:path"
 import { inject } from "vitest"
@@ -340,6 +341,25 @@ pg.executeScript("SELECT gone FROM users; SELECT 1")`
     fs.writeFileSync(module, text.replaceAll("\n", "\r\n"))
     const offline = await effectpg(["check", "--offline", "named.sql"], { cwd: project.directory })
     assert.include(offline.stdout, "2 statements in 1 file: no errors.")
+    project.remove()
+  })
+
+  it("says which file it cannot parse, reads JSX in JavaScript, and refuses what is no file", SLOW, async () => {
+    const project = makeProject({
+      "a.ts": 'pg.fetch("SELECT gone")\nconst = 1\n',
+      "b.js": 'pg.fetch("SELECT gone")\nexport const b = <p>b</p>\n'
+    })
+    const { exitCode, stdout } = await effectpg(["check", "--url", serverUrl()], { cwd: project.directory })
+    assert.deepStrictEqual(headsOf(stdout), ['b.js:1:18 - error 42703: column "gone" does not exist'])
+    assert.match(
+      stdout,
+      /\n1 statement in 2 files: 1 error\.\nNothing of a\.ts was looked at, because it cannot be parsed: line 2, column 7: .+\n$/
+    )
+    assert.strictEqual(exitCode, 1)
+    execFileSync("mkfifo", [path.join(project.directory, "pipe.ts")])
+    assert.deepStrictEqual(await effectpg(["check", "--offline", "pipe.ts"], { cwd: project.directory }), {
+      ...refused(`${project.directory}/pipe.ts is neither a file nor a folder.`)
+    })
     project.remove()
   })
 

@@ -243,9 +243,19 @@ SELECT 1;
 
 -- name: wrong
 SELECT gone FROM users;
+-- name: allUsersSql
+SELECT 1;
+-- name: AllUsers
+SELECT 1;
+-- name: Stream
+SELECT 1;
+-- name: move :execute
+UPDATE users SET user_id = $1 WHERE "userId" = $2 AND pg = $3 AND value2 = $4 AND "moveSql" = $5
 `
         },
-        "CREATE TABLE users (id int PRIMARY KEY, type text)"
+        `CREATE TABLE users (
+          id int PRIMARY KEY, type text, user_id text, "userId" text, pg text, value2 text, "moveSql" text
+        )`
       )
       const module = modules["users.sql.ts"] ?? ""
       assert.include(module, "export interface AllUsersRow { readonly id: number; readonly type: string | null }")
@@ -259,10 +269,15 @@ SELECT gone FROM users;
         "users.sql:9:1 - error the name allUsers is there twice",
         "users.sql:11:1 - error :twice is not known; there are :many, :one, :first, :value, :stream, :execute",
         "users.sql:13:1 - error the name empty has no statement",
-        'users.sql:16:8 - error 42703: column "gone" does not exist'
+        'users.sql:16:8 - error 42703: column "gone" does not exist',
+        "users.sql:17:1 - error the name allUsersSql does not fit: the module would have allUsersSql twice, also for allUsers",
+        "users.sql:19:1 - error the name AllUsers does not fit: the module would have AllUsersRow twice, also for allUsers",
+        "users.sql:21:1 - error the name Stream does not fit: the module would have Stream twice, also for an import"
       ]) {
         assert.include(stdout, head)
       }
+      assert.include(module, "pg.execute(moveSql, [userId, value2, value3, value4, value5])")
+      assert.include(stdout, "users.sql.ts has 3 functions.")
     }
   )
 })

@@ -19,16 +19,30 @@ export interface ParsedFile {
   readonly source: SourceFile
   readonly program: AstNode
   readonly comments: ReadonlyArray<Comment>
+  /** Why the file could not be parsed. */
+  readonly problem: { readonly offset: number; readonly message: string } | undefined
 }
 
 /** The parser, which is loaded when a command needs it. */
 export type Parser = Pick<typeof OxcParser, "parseSync">
 
-/** Parses a file. What cannot be parsed has no statements; the compiler says what is wrong with it. */
+/** Parses a file. What cannot be parsed has no statements; the compiler says all that is wrong with it. */
 export const parse = (parser: Parser, source: SourceFile): ParsedFile => {
-  const { comments, program } = parser.parseSync(source.path, source.text)
-  return { source, program: isNode(program) ? program : EMPTY, comments }
+  const { comments, errors, program } = parser.parseSync(source.path, source.text, optionsFor(source.path))
+  const [error] = errors
+  const isParsed = isNode(program) && (error === undefined || children(program, "body").length > 0)
+  return isParsed
+    ? { source, program, comments, problem: undefined }
+    : {
+        source,
+        program: EMPTY,
+        comments,
+        problem: { offset: error?.labels[0]?.start ?? 0, message: error?.message ?? "it is no program" }
+      }
 }
+
+/** A file of JavaScript may have JSX whatever its name is, as compilers take it. */
+const optionsFor = (file: string): OxcParser.ParserOptions => (/\.[cm]?js$/.test(file) ? { lang: "jsx" } : {})
 
 const EMPTY: AstNode = { type: "Program", start: 0, end: 0 }
 

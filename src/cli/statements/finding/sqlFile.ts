@@ -38,21 +38,34 @@ const RESERVED =
 
 export const isName = (text: string): boolean => IDENTIFIER.test(text) && !RESERVED.test(text)
 
+/** The constant of a module that has the text of a statement. */
+export const sqlNameOf = (name: string): string => `${name}Sql`
+
+/** The type of a statement's rows in a module. */
+export const rowNameOf = (name: string): string => `${name.charAt(0).toUpperCase()}${name.slice(1)}Row`
+
+/** What a module imports, each by the name that it has there. */
+const IMPORTS = ["Effect", "Option", "Stream", "PgConnection", "PgError", "PgTypes"]
+
 export const parseSqlFile = (source: SourceFile): SqlFile => {
   const heads = [...source.text.matchAll(NAME)]
   const faults: Array<{ offset: number; message: string }> = []
   const statements: Array<NamedStatement> = []
-  const names = new Set<string>()
+  const owners = new Map(IMPORTS.map((name) => [name, "an import"]))
   for (const [index, head] of heads.entries()) {
     const [line, name = "", mode = "many"] = head
     const start = head.index + line.length
     const body = source.text.slice(start, heads[index + 1]?.index)
     const text = body.trim().replace(/;$/, "").trimEnd()
     const at = start + body.indexOf(text)
+    const declared = [name, sqlNameOf(name), rowNameOf(name)]
+    const clash = declared.find((each) => owners.has(each))
     const fault = !isName(name)
       ? `the name ${JSON.stringify(name)} cannot be the name of a function`
-      : names.has(name)
-        ? `the name ${name} is there twice`
+      : clash !== undefined
+        ? owners.get(clash) === name
+          ? `the name ${name} is there twice`
+          : `the name ${name} does not fit: the module would have ${clash} twice, also for ${owners.get(clash)}`
         : !isMode(mode)
           ? `:${mode} is not known; there are ${[...MODES].map((known) => `:${known}`).join(", ")}`
           : text === ""
@@ -62,7 +75,7 @@ export const parseSqlFile = (source: SourceFile): SqlFile => {
       faults.push({ offset: head.index, message: fault ?? "" })
       continue
     }
-    names.add(name)
+    for (const each of declared) owners.set(each, name)
     const sql = new SqlText()
     sql.add(
       text,

@@ -1,6 +1,6 @@
 /** Writes the module of a file of named statements: one function for each, with the types of its parameters and rows. */
 import { camelCase } from "../../../codec/columnNames.ts"
-import { isName, type Mode, type NamedStatement } from "../finding/sqlFile.ts"
+import { isName, type Mode, type NamedStatement, rowNameOf, sqlNameOf } from "../finding/sqlFile.ts"
 import { type Entry, rowType } from "./entry.ts"
 
 export interface NamedEntry {
@@ -44,15 +44,14 @@ ${functions}`
 
 const functionOf = ({ entry, statement: { mode, name, sql } }: NamedEntry): string => {
   const { method, returns } = SHAPES[mode]
-  const rowName = `${name.charAt(0).toUpperCase()}${name.slice(1)}Row`
+  const sqlName = sqlNameOf(name)
+  const rowName = rowNameOf(name)
   const row = mode === "value" ? (entry.columns[0]?.type ?? "unknown") : rowName
-  const parameters = namesOf(entry).map(
-    (parameter, index) => `${parameter}: ${entry.parameters[index]?.type ?? "unknown"}`
-  )
-  const values = namesOf(entry).join(", ")
+  const names = namesOf(entry, sqlName)
+  const parameters = names.map((parameter, index) => `${parameter}: ${entry.parameters[index]?.type ?? "unknown"}`)
+  const values = names.join(", ")
   const rows = mode === "execute" ? "" : `<${row}>`
   const type = mode === "execute" || mode === "value" ? "" : `export interface ${rowName} ${rowType(entry)}\n\n`
-  const sqlName = `${name}Sql`
   return `${type}const ${sqlName} = ${JSON.stringify(sql.text)}
 
 export const ${name} = (${["pg: PgConnection.Queryable", ...parameters].join(", ")}): ${returns(row)} =>
@@ -60,9 +59,17 @@ export const ${name} = (${["pg: PgConnection.Queryable", ...parameters].join(", 
 `
 }
 
-/** The names of the parameters, as the columns have them, or `value1`, `value2`... */
-const namesOf = ({ parameters }: Entry): ReadonlyArray<string> =>
-  parameters.map(({ name }, index) => {
-    const wanted = name === undefined ? "" : camelCase.propertyOf(name)
-    return isName(wanted) && wanted !== "pg" ? wanted : `value${index + 1}`
+/**
+ * The names of the parameters, as the columns have them, or `value1`, `value2`... No two are the same, and none hides
+ * what the function uses.
+ */
+const namesOf = ({ parameters }: Entry, sqlName: string): ReadonlyArray<string> => {
+  const wanted = parameters.map(({ name }) => (name === undefined ? "" : camelCase.propertyOf(name)))
+  const others = new Set(["pg", sqlName])
+  return wanted.map((name, index) => {
+    const isFree = wanted.indexOf(name) === index && !others.has(name) && !VALUE.test(name)
+    return isName(name) && isFree ? name : `value${index + 1}`
   })
+}
+
+const VALUE = /^value\d+$/
