@@ -151,7 +151,13 @@ export const filesOf = (
       if (!isFolder && !isSource(start)) {
         return yield* misuse(`${start} has the name of no TypeScript, JavaScript or SQL.`)
       }
-      for (const file of isFolder ? yield* withFiles(() => filesBelow(start, passedOver)) : [start]) found.add(file)
+      const below = isFolder
+        ? yield* Effect.mapError(
+            withFiles(() => filesBelow(start, passedOver)),
+            leftOut
+          )
+        : [start]
+      for (const file of below) found.add(file)
     }
     const files = [...found].toSorted()
     return {
@@ -159,6 +165,9 @@ export const filesOf = (
       sql: files.filter((file) => SQL.test(file))
     }
   })
+
+const leftOut = ({ message }: CliFailure): CliFailure =>
+  misuse(`${message}\nTo leave it out, name what is to be read, here or as sources in package.json.`)
 
 const filesBelow = (folder: string, passedOver: ReadonlySet<string>): ReadonlyArray<string> =>
   fs.readdirSync(folder, { withFileTypes: true }).flatMap((entry) => {

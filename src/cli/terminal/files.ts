@@ -19,6 +19,7 @@ export const refusalOf = ({ code = "", message, path }: NodeJS.ErrnoException): 
 
 const NO_RIGHT = "permission denied. Let this user read and write there, or choose another place."
 const NO_FOLDER = "a part of this path is a file, where a folder is expected. Correct the path, or remove the file."
+const TOO_LONG = "the file is too large to be read. Name those that are to be read, here or as sources in package.json."
 
 const REASONS: Readonly<Record<string, string>> = {
   EACCES: NO_RIGHT,
@@ -29,8 +30,8 @@ const REASONS: Readonly<Record<string, string>> = {
   EEXIST: NO_FOLDER,
   EISDIR: "this is a folder, where a file is expected. Correct the path.",
   ELOOP: "its symbolic links lead in a circle. Mend them, or correct the path.",
-  ERR_FS_FILE_TOO_LARGE: "the file is too large. Leave it out.",
-  ERR_STRING_TOO_LONG: "the file is too large. Leave it out."
+  ERR_FS_FILE_TOO_LARGE: TOO_LONG,
+  ERR_STRING_TOO_LONG: TOO_LONG
 }
 
 const TOO_LARGE = /^ERR_(?:FS_FILE_TOO_LARGE|STRING_TOO_LONG)$/

@@ -7,6 +7,7 @@ import * as os from "node:os"
 import * as path from "node:path"
 import { afterAll } from "vitest"
 import { readText, withFiles } from "../../../src/cli/terminal/files.ts"
+import { asOrdinaryUser } from "../support/ordinaryUser.ts"
 import { endingOf } from "../../../src/cli/terminal/report.ts"
 
 const folder = fs.mkdtempSync(path.join(os.tmpdir(), "effectpg-files-"))
@@ -15,19 +16,6 @@ afterAll(() => fs.rmSync(folder, { recursive: true, force: true }))
 const at = (name: string): string => path.join(folder, name)
 
 const endingWith = (work: () => unknown) => endingOf(Effect.runSyncExit(withFiles(work)), false)
-
-/** Does something as a user who may not do everything. */
-const asOrdinaryUser = <A>(work: () => A): A => {
-  const isRoot = process.geteuid?.() === 0
-  if (isRoot) process.seteuid?.(NOBODY)
-  try {
-    return work()
-  } finally {
-    if (isRoot) process.seteuid?.(0)
-  }
-}
-
-const NOBODY = 65_534
 
 describe("what the system refuses", () => {
   it("is a wrong call, and the message names the file and what to do", () => {
