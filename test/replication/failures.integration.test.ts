@@ -2,6 +2,7 @@ import { assert, layer } from "@effect/vitest"
 import * as Deferred from "effect/Deferred"
 import * as Effect from "effect/Effect"
 import * as Fiber from "effect/Fiber"
+import * as Option from "effect/Option"
 import * as Stream from "effect/Stream"
 import * as PgConnection from "../../src/PgConnection.ts"
 import * as PgReplication from "../../src/PgReplication.ts"
@@ -80,6 +81,36 @@ layer(Source.layer, { excludeTestServices: true })("a replication stream", (it) 
       assert.isAtLeast(killed.size, 2)
       assert.deepStrictEqual(seen, [...Array.from({ length: 60_000 }, (_, index) => index + 1), 0])
     })
+  )
+
+  it.effect("goes on after a reader was interrupted while it connected again, and brings nothing twice", () =>
+    Effect.gen(function* () {
+      const { name, options, pg } = yield* published("CREATE TABLE $.t (id int PRIMARY KEY)")
+      const proxy = yield* proxyTo((yield* Source).server)
+      const state = { isDown: false, refused: 0 }
+      proxy.onMessage = (link, { type }) => {
+        if (!state.isDown || type !== "startup") return
+        state.refused++
+        link.destroy()
+      }
+      const connection = { ...options.connection, host: proxy.host, port: proxy.port }
+      const { transactions } = yield* PgReplication.make({ ...options, connection })
+      const pull = Effect.flatMap(yield* Stream.toPull(transactions), ([transaction]) =>
+        Effect.map(transaction.allChanges, ([change]) => (change?._tag === "Insert" ? change.row["id"] : undefined))
+      )
+      yield* pg.execute(`INSERT INTO ${name}.t VALUES (1)`)
+      assert.strictEqual(yield* pull, 1)
+      for (let id = 2; id <= 3; id++) {
+        state.isDown = true
+        for (const link of proxy.links) link.destroy()
+        yield* pg.execute(`INSERT INTO ${name}.t VALUES ($1)`, [id])
+        const before = state.refused
+        assert.isTrue(Option.isNone(yield* Effect.timeoutOption(pull, "500 millis")))
+        assert.isAbove(state.refused, before)
+        state.isDown = false
+        assert.strictEqual(yield* pull, id)
+      }
+    }).pipe(Effect.scoped)
   )
 
   it.effect("keeps its connection however long the handler takes, and acknowledges nothing before", () =>
