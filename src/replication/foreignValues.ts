@@ -3,7 +3,7 @@
  * it is asked for their texts, all of a message at once. They are then read as everywhere else: as text.
  */
 import { Buffer } from "node:buffer"
-import type { BinaryValue } from "../session/replication/textForm.ts"
+import type { BinaryValue } from "../session/exchange/unreadRows.ts"
 import { Undecodable } from "../wire/failure.ts"
 
 /** Thrown when a message has values whose texts are not known yet. Once they are, it can be read again. */

@@ -201,6 +201,33 @@ layer(Source.layer, { excludeTestServices: true })("PgReplication.stream", (it) 
     })
   )
 
+  it.effect("reads more values without a codec in one change than one statement can return", () =>
+    Effect.gen(function* () {
+      // The old row and the new one together have more than the 1,664 columns that a SELECT list may have.
+      const names = Array.from({ length: 900 }, (_, index) => `c${index}`)
+      const { name, options, pg } = yield* published(`
+        CREATE TYPE $.small;
+        CREATE FUNCTION $.small_in(cstring) RETURNS $.small IMMUTABLE STRICT LANGUAGE internal AS 'int4in';
+        CREATE FUNCTION $.small_out($.small) RETURNS cstring IMMUTABLE STRICT LANGUAGE internal AS 'int4out';
+        CREATE FUNCTION $.small_recv(internal) RETURNS $.small IMMUTABLE STRICT LANGUAGE internal AS 'int4recv';
+        CREATE FUNCTION $.small_send($.small) RETURNS bytea IMMUTABLE STRICT LANGUAGE internal AS 'int4send';
+        CREATE TYPE $.small (
+          INPUT = $.small_in, OUTPUT = $.small_out, RECEIVE = $.small_recv, SEND = $.small_send, LIKE = int4
+        );
+        CREATE TABLE $.t (${names.map((column) => `${column} $.small`).join(", ")});
+        ALTER TABLE $.t REPLICA IDENTITY FULL
+      `)
+      const values = names.map((_, index) => `'${index}'`).join(", ")
+      const changed = names.map((column, index) => `${column} = '${-1 - index}'`).join(", ")
+      yield* pg.execute(`INSERT INTO ${name}.t VALUES (${values})`)
+      yield* pg.execute(`UPDATE ${name}.t SET ${changed}`)
+      const [, update] = yield* taken(PgReplication.stream(options), 2)
+      const before = Object.fromEntries(names.map((column, index) => [column, String(index)]))
+      const after = Object.fromEntries(names.map((column, index) => [column, String(-1 - index)]))
+      assert.deepStrictEqual(update?.changes.map(told), [["Update", before, after, before, []]])
+    })
+  )
+
   it.effect("decodes rows by schemas, and leaves other tables out", () =>
     Effect.gen(function* () {
       const { name, options, pg } = yield* published(`

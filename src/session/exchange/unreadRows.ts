@@ -6,13 +6,14 @@
  * the same conversation:
  *
  * ```
- * SELECT $1::text, $2::text...
+ * SELECT $1, $2...
  * Parse Bind Execute Sync  ->  ParseComplete BindComplete DataRow CommandComplete ReadyForQuery
  * ```
  */
 import { Buffer } from "node:buffer"
 import { dataRowEnd, HEADER_BYTES } from "../../wire/backendDecoder.ts"
 import { Backend, Format, type TransactionStatus } from "../../wire/backendMessage.ts"
+import { ByteReader } from "../../wire/byteReader.ts"
 import type { ByteWriter } from "../../wire/byteWriter.ts"
 import type { ErrorFields } from "../../wire/errorFields.ts"
 import {
@@ -24,7 +25,7 @@ import {
   writeSync
 } from "../../wire/frontendEncoder.ts"
 import { Desynchronised, type Exchange } from "../engine/exchange.ts"
-import { serverError } from "../engine/serverError.ts"
+import { requestRefused, serverError } from "../engine/serverError.ts"
 import type { Session } from "../engine/session.ts"
 import * as Exit from "effect/Exit"
 import type { DatabaseTypes } from "../../codec/databaseTypes.ts"
@@ -96,24 +97,15 @@ const readTexts = (
 
 // --------------------------------------------------------------------------------------------------------- texts
 
-type Done = (rows: ReadonlyArray<Buffer> | PgError.PgError) => void
+/** Receives buffers, of rows or of texts, or the error. */
+type Done = (buffers: ReadonlyArray<Buffer> | PgError.PgError) => void
 
-/** A SELECT list has at most 1,664 entries. */
-const MAX_VALUES = 1_600
 const COUNT_BYTES = 2
 const LENGTH_BYTES = 4
 const NULL_LENGTH = -1
 
 /** One value of a row; undefined for NULL. */
 type Value = Buffer | undefined
-
-/** Sends an encoded value as it came. */
-const asItCame: ParameterEncoder = {
-  formatOf: () => Format.binary,
-  write: (writer, value) => {
-    if (value instanceof Buffer) writer.raw(value)
-  }
-}
 
 const splitRow = (row: Buffer): Array<Value> => {
   const values: Array<Value> = []
@@ -138,10 +130,9 @@ const joinRow = (values: ReadonlyArray<Value>): Buffer => {
 }
 
 /** A value that is to be replaced by its text. */
-interface Cell {
+interface Cell extends BinaryValue {
   readonly row: Array<Value>
-  readonly column: TextColumn
-  readonly value: Buffer
+  readonly index: number
 }
 
 /** Replaces the values of `columns` in `rows`, bodies of DataRows, by their texts. Returns the first exchange. */
@@ -153,16 +144,22 @@ export const withTexts = (
 ): Exchange | undefined => {
   const split = rows.map(splitRow)
   const cells = split.flatMap((row) =>
-    columns.flatMap((column): ReadonlyArray<Cell> => {
-      const value = row[column.index]
-      return value === undefined ? [] : [{ row, column, value }]
+    columns.flatMap(({ index, typeOid: oid }): ReadonlyArray<Cell> => {
+      const bytes = row[index]
+      return bytes === undefined ? [] : [{ row, index, oid, bytes }]
     })
   )
   const next = (from: number): Exchange | undefined => {
     if (from >= cells.length) return void done(split.map(joinRow))
-    const some = cells.slice(from, from + MAX_VALUES)
-    const forms = new TextForms(whole, some, (error) =>
-      error === undefined ? void next(from + MAX_VALUES) : done(error)
+    const some = cells.slice(from, from + MAX_TEXT_FORMS)
+    const forms = new TextForms(
+      some,
+      (texts) => {
+        if (PgError.isPgError(texts)) return done(texts)
+        for (const [at, { index, row }] of some.entries()) row[index] = texts[at]
+        next(from + MAX_TEXT_FORMS)
+      },
+      whole
     )
     whole.session.submitFirst(forms)
     return forms
@@ -170,64 +167,98 @@ export const withTexts = (
   return next(0)
 }
 
-class TextForms implements Exchange {
+/** A value in the binary form of its type. */
+export interface BinaryValue {
+  readonly oid: number
+  readonly bytes: Buffer
+}
+
+/** So many values are sent at once at most: a SELECT list has at most 1,664 entries. */
+export const MAX_TEXT_FORMS = 1_600
+
+/** Sends a value as it came. */
+const asItCame: ParameterEncoder = {
+  formatOf: () => Format.binary,
+  write: (writer, value) => {
+    if (value instanceof Buffer) writer.raw(value)
+  }
+}
+
+const ALL_TEXT = encodeResultFormats([])
+
+/** What must come, one after the other. */
+const EXPECTED = [Backend.ParseComplete, Backend.BindComplete, Backend.DataRow, Backend.CommandComplete] as const
+const NAMES = ["ParseComplete", "BindComplete", "DataRow", "CommandComplete", "ReadyForQuery"] as const
+
+/** Has the server turn at most `MAX_TEXT_FORMS` values into texts: for itself, or as a part of another request. */
+export class TextForms implements Exchange {
   readonly sql: string
-  readonly whole: Exchange
+  readonly whole: Exchange | undefined
   readonly exclusive = true
   readonly hasRun = false
   readonly mayOutlastError = false
   abandoned = false
-  private readonly cells: ReadonlyArray<Cell>
-  private readonly done: (error?: PgError.PgError) => void
+  private readonly values: ReadonlyArray<BinaryValue>
+  private readonly done: Done
+  private texts: ReadonlyArray<Buffer> = []
+  private step = 0
 
-  constructor(whole: Exchange, cells: ReadonlyArray<Cell>, done: (error?: PgError.PgError) => void) {
-    this.sql = `SELECT ${cells.map((_, index) => `$${index + 1}::pg_catalog.text`).join(", ")}`
-    this.whole = whole
-    this.cells = cells
+  constructor(values: ReadonlyArray<BinaryValue>, done: Done, whole?: Exchange) {
+    this.sql = `SELECT ${values.map((_, index) => `$${index + 1}`).join(", ")}`
+    this.values = values
     this.done = done
+    this.whole = whole
   }
 
   encode(writer: ByteWriter): void {
-    const { cells } = this
+    const { sql, values } = this
     writeParse(
       writer,
       "",
-      this.sql,
-      cells.map(({ column }) => column.typeOid)
+      sql,
+      values.map(({ oid }) => oid)
     )
-    const bound = { bindNames: bindNames(""), parameters: cells.map(() => asItCame), resultFormats: ALL_TEXT }
+    const bound = { bindNames: bindNames(""), parameters: values.map(() => asItCame), resultFormats: ALL_TEXT }
     writeBindExecute(
       writer,
       bound,
-      cells.map(({ value }) => value)
+      values.map(({ bytes }) => bytes)
     )
     writeSync(writer)
   }
 
   refused(failure: unknown): void {
-    this.whole.refused(failure)
+    if (this.whole === undefined) this.lost(requestRefused(failure, this.sql))
+    else this.whole.refused(failure)
   }
 
   dataRows(bytes: Buffer, at: number, limit: number): number {
+    this.advance(Backend.DataRow)
     const end = dataRowEnd(bytes, at, limit)
-    if (end === 0) return at
-    const texts = splitRow(Buffer.from(bytes.subarray(at + HEADER_BYTES, end)))
-    this.cells.forEach(({ column, row }, index) => (row[column.index] = texts[index]))
+    const reader = new ByteReader(bytes, at + HEADER_BYTES, end)
+    this.texts = Array.from({ length: reader.uint16() }, () => Buffer.from(reader.view(reader.int32())))
+    reader.expectEnd("a row")
     return end
   }
 
   message(type: number): void {
-    if (!ANSWERS.has(type)) throw new Desynchronised(type, "the texts of values")
+    this.advance(type)
+  }
+
+  private advance(type: number): void {
+    if (EXPECTED[this.step] !== type) throw new Desynchronised(type, NAMES[this.step] ?? "ReadyForQuery")
+    this.step++
   }
 
   ready(_status: TransactionStatus, error: ErrorFields | undefined): void {
-    this.done(error && serverError(error, this.sql, this.whole))
+    if (error !== undefined) return this.lost(serverError(error, this.sql, this.whole ?? this))
+    if (this.step < EXPECTED.length || this.texts.length !== this.values.length) {
+      throw new Desynchronised(Backend.ReadyForQuery, NAMES[this.step] ?? "as many values as were sent")
+    }
+    if (!this.abandoned) this.done(this.texts)
   }
 
   lost(error: PgError.PgError): void {
-    this.done(error)
+    if (!this.abandoned) this.done(error)
   }
 }
-
-const ALL_TEXT = encodeResultFormats([])
-const ANSWERS: ReadonlySet<number> = new Set([Backend.ParseComplete, Backend.BindComplete, Backend.CommandComplete])
