@@ -3,7 +3,7 @@ import * as Effect from "effect/Effect"
 import { DatabaseTypes } from "../codec/databaseTypes.ts"
 import type * as PgError from "../PgError.ts"
 import { readDescriptions, typeQuery } from "../session/types/typeQuery.ts"
-import { violation } from "../session/engine/lostErrors.ts"
+import { wellFormed } from "../session/engine/lostErrors.ts"
 import { ownTupleRows } from "../session/request/request.ts"
 import type { PreparedStatement } from "../session/statement/preparedStatement.ts"
 import type { TransactionLevel } from "../session/transaction/transactionLevel.ts"
@@ -15,9 +15,6 @@ const lookUp = (level: TransactionLevel, types: DatabaseTypes, oids: ReadonlyArr
   Effect.flatMap(level.run(ownTupleRows(typeQuery(level.session.parameters), [oids])), (rows) =>
     wellFormed(() => types.add(readDescriptions(rows)))
   )
-
-/** Makes an answer of the server that cannot be read a `ProtocolError`. */
-const wellFormed = <A>(read: () => A): Answer<A> => Effect.try({ try: read, catch: violation })
 
 /**
  * Whether these types, or the types within them, are no longer as the statement knows them. If so, all statements of

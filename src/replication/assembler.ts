@@ -79,6 +79,8 @@ export class Assembler {
   private interrupted: Open | undefined
   /** Whether the transaction that comes is left out. */
   private isSkipping = false
+  /** The transaction that began last, also if it is left out. */
+  xid: number | undefined
 
   constructor(
     makeReader: MakeReader,
@@ -147,6 +149,7 @@ export class Assembler {
 
   private begin(commitLsn: bigint, time: bigint, xid: number): void {
     if (this.open !== undefined || this.isSkipping) throw new ProtocolViolation("a Begin within a transaction")
+    this.xid = xid
     const { interrupted } = this
     if (interrupted?.received.commitLsn === commitLsn) {
       this.interrupted = undefined

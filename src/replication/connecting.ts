@@ -36,6 +36,8 @@ export interface Earlier {
   /** The position behind the last commit that was read. */
   readonly read: bigint
   readonly acknowledged: bigint
+  /** Whether values shall come as texts. */
+  readonly isTextual: boolean
 }
 
 /** How long the server may go on to send after it was asked to end the stream. */
@@ -77,12 +79,16 @@ const streamIn = Effect.fnUntraced(function* (
   const confirmed = checked.confirmed ?? (yield* makeTemporary(session, settings.slot))
   const progress = progressFrom(confirmed)
   const { walSenderTimeoutMillis: timeout } = server
-  const log = yield* startLog(session, startCommand({ ...settings, from: formatLsn(progress.flushed) }), {
-    progress,
-    statusMillis: timeout === 0 ? settings.statusMillis : Math.min(settings.statusMillis, timeout / 3),
-    silenceMillis: settings.silenceMillis,
-    maxWaitingBytes: settings.bufferBytes
-  }).pipe(Effect.mapError((error) => lossOf(error, settings, earlier)))
+  const log = yield* startLog(
+    session,
+    startCommand({ ...settings, isBinary: earlier?.isTextual !== true, from: formatLsn(progress.flushed) }),
+    {
+      progress,
+      statusMillis: timeout === 0 ? settings.statusMillis : Math.min(settings.statusMillis, timeout / 3),
+      silenceMillis: settings.silenceMillis,
+      maxWaitingBytes: settings.bufferBytes
+    }
+  ).pipe(Effect.mapError((error) => lossOf(error, settings, earlier)))
   yield* Effect.addFinalizer(() => log.endWithin(END_MILLIS))
   return { log, session, server, close: Scope.close(scope, Exit.void) }
 })

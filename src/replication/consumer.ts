@@ -45,6 +45,8 @@ export class Consumer {
   private systemId: string | undefined
   private items: ReadonlyArray<LogItem> = []
   private at = 0
+  /** Whether this connection brings values as texts. */
+  private isTextual = false
   /** The transaction that was handed over last. */
   private current: Received | undefined
   /** Only one reader at a time moves the stream on. */
@@ -82,7 +84,9 @@ export class Consumer {
   private readonly connect: Effect.Effect<void, PgError.PgError> = Effect.suspend(() => {
     const { acknowledgements, assembler, settings, systemId } = this
     const earlier =
-      systemId === undefined ? undefined : { systemId, read: assembler.floor, acknowledged: acknowledgements.flushed }
+      systemId === undefined
+        ? undefined
+        : { systemId, read: assembler.floor, acknowledged: acknowledgements.flushed, isTextual: this.isTextual }
     const progressFrom = (confirmed: bigint): Progress => {
       if (systemId === undefined) acknowledgements.upTo(confirmed)
       return {
@@ -147,6 +151,7 @@ export class Consumer {
     if (!isTransient(error)) return Effect.fail(explained(error, this.settings))
     return Effect.suspend(() => {
       this.assembler.restart()
+      this.isTextual = false
       return Effect.andThen(
         Effect.logWarning(
           `The replication slot "${this.settings.slot}" is read from a new connection: ${error.message}`
@@ -163,7 +168,7 @@ export class Consumer {
     if (settings.tables !== undefined && !Object.hasOwn(settings.tables, `${message.schema}.${message.name}`)) {
       return undefined
     }
-    const unknown = types.types.unknownAmong(message.columns.map(({ typeOid }) => typeOid))
+    const unknown = types.unknownAmong(message.columns.map(({ typeOid }) => typeOid))
     if (unknown.length > 0) throw new UnresolvedType("its type is not known yet", unknown, { isOutdated: false })
     return new TableReader(message, types.types, types.names, sql, this.foreign)
   }
@@ -197,7 +202,30 @@ export class Consumer {
   }
 
   private learnTexts({ values }: MissingTexts): Effect.Effect<void, PgError.PgError> {
-    return Effect.map(this.whileTransient(this.types.textsOf(values)), (texts) => this.foreign.learn(values, texts))
+    return Effect.matchEffect(this.whileTransient(this.types.textsOf(values)), {
+      onSuccess: (texts) => Effect.sync(() => this.foreign.learn(values, texts)),
+      onFailure: (error) => (PgError.isPostgresError(error) ? this.restartTextual : Effect.fail(error))
+    })
+  }
+
+  /**
+   * Begins anew, with values as texts, until the connection is lost. The server makes these with the types as they were,
+   * so it can do that also for types that it does not have any more.
+   */
+  private get restartTextual(): Effect.Effect<void, PgError.PgError> {
+    return Effect.suspend(() => {
+      if (this.settings.temporary || this.isTextual) {
+        this.foreign.isRefused = true
+        return Effect.void
+      }
+      this.receive([])
+      this.assembler.restart()
+      this.isTextual = true
+      return Effect.andThen(
+        this.disconnect,
+        Effect.catch(this.connect, (error) => this.connectAgain(error))
+      )
+    })
   }
 
   /** Tries again for some time if the connection for it is lost. */
@@ -219,7 +247,7 @@ export class Consumer {
     const { assembler, types } = this
     const wanted = isOutdated ? [...new Set([...oids, ...assembler.typeOids])] : oids
     return Effect.andThen(
-      this.whileTransient(types.lookUp(wanted, isOutdated)),
+      this.whileTransient(types.lookUp(wanted, isOutdated, assembler.xid)),
       Effect.sync(() => assembler.readAnew(types.types))
     )
   }

@@ -19,7 +19,13 @@ export class MissingTexts extends Undecodable {
 const keyOf = (oid: number, bytes: Buffer, start: number, end: number): string =>
   `${oid} ${bytes.toString("latin1", start, end)}`
 
+const REFUSED =
+  "the server cannot read the value any more, because its type was dropped or altered since, and a stream with a temporary " +
+  "slot cannot begin anew to get it as text; use a slot that is not temporary"
+
 export class ForeignValues {
+  /** Whether the server has refused to read a value, and there is no other way to its text. */
+  isRefused = false
   /** The texts for the message that is being read. */
   private readonly texts = new Map<string, string>()
   private readonly missing = new Map<string, BinaryValue>()
@@ -28,6 +34,7 @@ export class ForeignValues {
   read(oid: number, bytes: Buffer, start: number, end: number): string {
     const key = keyOf(oid, bytes, start, end)
     const text = this.texts.get(key)
+    if (text === undefined && this.isRefused) throw new Undecodable(REFUSED)
     if (text === undefined) this.missing.set(key, { oid, bytes: Buffer.from(bytes.subarray(start, end)) })
     return text ?? ""
   }

@@ -1,4 +1,5 @@
 /** Makes the errors with which requests fail when their session ends. */
+import * as Effect from "effect/Effect"
 import * as PgError from "../../PgError.ts"
 import type { ErrorFields } from "../../wire/errorFields.ts"
 import { Desynchronised, type Exchange } from "./exchange.ts"
@@ -25,6 +26,10 @@ export const violation = (failure: unknown): PgError.ProtocolError => {
 /** Node throws a RangeError for a message that is shorter than what it says that it contains. */
 const isOfServer = (failure: unknown): failure is Error =>
   failure instanceof ProtocolViolation || failure instanceof Undecodable || failure instanceof RangeError
+
+/** Makes an answer of the server that cannot be read a `ProtocolError`. */
+export const wellFormed = <A>(read: () => A): Effect.Effect<A, PgError.PgError> =>
+  Effect.try({ try: read, catch: violation })
 
 /** Whether a notice says that the server is going away. At an immediate shutdown or a crash, no error follows it. */
 export const isParting = ({ code }: ErrorFields): boolean => code === "57P01" || code === "57P02"

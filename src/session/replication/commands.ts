@@ -8,13 +8,24 @@ import { quoteName, quoteText } from "../../wire/sqlText.ts"
 import type { Session } from "../engine/session.ts"
 import { connect } from "../opening/connect.ts"
 
+/** Texts of values are read in these styles, whatever the database has set. */
+const TEXT_STYLES = [
+  ["DateStyle", "ISO"],
+  ["IntervalStyle", "postgres"],
+  ["bytea_output", "hex"],
+  ["extra_float_digits", "1"]
+] as const
+
 /**
  * Opens a session for logical replication, which lives as long as the scope. It takes replication commands by the simple
  * protocol. It could also take SQL, but should not: PostgreSQL 18 decodes changes with what queries have left in the
  * caches of the process, and may then miss a type that was made since ("cache lookup failed for type").
  */
 export const openReplication = (config: ResolvedConfig): Effect.Effect<Session, PgError.PgError, Scope.Scope> =>
-  connect({ ...config, startupParameters: new Map([...config.startupParameters, ["replication", "database"]]) })
+  connect({
+    ...config,
+    startupParameters: new Map([...config.startupParameters, ...TEXT_STYLES, ["replication", "database"]])
+  })
 
 /** The grammar of replication commands has no escapes in its strings. */
 const quoteOption = (text: string): string => `'${text.replaceAll("'", "''")}'`
@@ -46,16 +57,18 @@ export interface StartOptions {
   readonly slot: string
   readonly publications: ReadonlyArray<string>
   readonly messages: boolean
+  /** Whether values come in their binary form, as far as their types have one. */
+  readonly isBinary: boolean
   /** Only changes that have no other origin. It exists since version 16. */
   readonly localOnly: boolean
   readonly from: string
 }
 
-export const startCommand = ({ from, localOnly, messages, publications, slot }: StartOptions): string => {
+export const startCommand = ({ from, isBinary, localOnly, messages, publications, slot }: StartOptions): string => {
   const options = [
     "proto_version '1'",
     `publication_names ${quoteOption(publications.map(quoteName).join(","))}`,
-    "binary 'true'",
+    ...(isBinary ? ["binary 'true'"] : []),
     ...(messages ? ["messages 'true'"] : []),
     ...(localOnly ? ["origin 'none'"] : [])
   ]
@@ -73,3 +86,6 @@ export const SERVER_QUERY = `SELECT pg_catalog.current_setting('wal_level') AS w
   (SELECT c.system_identifier::pg_catalog.text FROM pg_catalog.pg_control_system() AS c) AS system,
   (CASE WHEN pg_catalog.pg_is_in_recovery() THEN pg_catalog.pg_last_wal_replay_lsn()
     ELSE pg_catalog.pg_current_wal_lsn() END)::pg_catalog.text AS position`
+
+/** One row with the transactions that others do not see yet, in the form of `pg_snapshot`. */
+export const SNAPSHOT_QUERY = "SELECT pg_catalog.pg_current_snapshot()::pg_catalog.text AS snapshot"
