@@ -63,7 +63,19 @@ import * as Slots from "./replication/slots.ts"
 import * as Snapshot from "./replication/snapshotThenStream.ts"
 import { transactionsOf } from "./replication/transaction.ts"
 
-export type * from "./replication/change.ts"
+export type {
+  AnyTable,
+  Change,
+  Delete,
+  Insert,
+  Message,
+  Relation,
+  RelationColumn,
+  Tables,
+  Transaction,
+  Truncate,
+  Update
+} from "./replication/change.ts"
 export type { PositionOptions } from "./replication/exactlyOnce.ts"
 export type { StreamOptions } from "./replication/options.ts"
 export type { CreatedSlot, CreateSlotOptions, Slot } from "./replication/slots.ts"

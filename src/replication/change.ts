@@ -21,7 +21,8 @@ export type Tables = Readonly<Record<string, Schema.ConstraintDecoder<unknown, u
  */
 export type AnyTable = Readonly<Record<string, Schema.ConstraintDecoder<Row>>>
 
-type Services<T extends Tables> = T[keyof T]["DecodingServices"]
+/** What the schemas of tables need to decode rows. */
+export type Services<T extends Tables> = T[keyof T]["DecodingServices"]
 
 /**
  * A column of a published table, as it was when the change was made.

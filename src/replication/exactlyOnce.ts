@@ -28,7 +28,7 @@ export interface PositionOptions {
   readonly table?: string | undefined
 }
 
-export const DEFAULT_TABLE = "effectpg_replication"
+const DEFAULT_TABLE = "effectpg_replication"
 
 const POSITION_OPTIONS: Shape.Kinds = { reader: Shape.text, table: Shape.text }
 

@@ -5,15 +5,14 @@ import type * as Pull from "effect/Pull"
 import type * as Schema from "effect/Schema"
 import * as Stream from "effect/Stream"
 import { formatLsn } from "../call/lsn.ts"
-import { PgTimestamp } from "../codec/timestamp.ts"
+import { MILLISECONDS_FROM_1970_TO_2000, PgTimestamp } from "../codec/timestamp.ts"
 import { decodeRow } from "../connection/rowSchema.ts"
 import * as PgError from "../PgError.ts"
 import type { Received, ReceivedChange } from "./assembler.ts"
-import type { Change, Tables, Transaction } from "./change.ts"
+import type { Change, Services, Tables, Transaction } from "./change.ts"
 import type { Consumer } from "./consumer.ts"
 import type { TableReader } from "./tableReader.ts"
 
-type Services<T extends Tables> = T[keyof T]["DecodingServices"]
 type Typed<T extends Tables> = Arr.NonEmptyReadonlyArray<Change<T>>
 
 export const makeTransaction = <T extends Tables>(
@@ -116,12 +115,11 @@ const typed = <T extends Tables>(change: Untyped): Change<T> => change as Change
 
 // ------------------------------------------------------------------------------------------------- time
 
-const MILLIS_FROM_1970_TO_2000 = 946_684_800_000
 const MICROS_PER_MILLI = 1_000n
 
 const timeOf = (micros: bigint): Date => {
   const rest = ((micros % MICROS_PER_MILLI) + MICROS_PER_MILLI) % MICROS_PER_MILLI
-  return new PgTimestamp(Number((micros - rest) / MICROS_PER_MILLI) + MILLIS_FROM_1970_TO_2000, Number(rest))
+  return new PgTimestamp(Number((micros - rest) / MICROS_PER_MILLI) + MILLISECONDS_FROM_1970_TO_2000, Number(rest))
 }
 
 /** The transactions of a consumer, one after the other. */

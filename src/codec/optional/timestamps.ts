@@ -8,11 +8,17 @@ import { Undecodable } from "../../wire/failure.ts"
 import { int64At } from "../bigEndian.ts"
 import { type Codec, expectWidth, ofText, textOf } from "../codec.ts"
 import { mapped } from "../mapped.ts"
-import { END_MICROSECONDS, MIN_MICROSECONDS, outOfRange, timestamp, timestamptz } from "../timestamp.ts"
+import {
+  END_MICROSECONDS,
+  MICROSECONDS_FROM_1970_TO_2000,
+  MIN_MICROSECONDS,
+  outOfRange,
+  timestamp,
+  timestamptz
+} from "../timestamp.ts"
 import { builtinTypeCodec, type TypeCodec } from "../typeCodec.ts"
 
 const WIDTH = 8
-const MICROSECONDS_FROM_1970_TO_2000 = 946_684_800_000_000n
 const INFINITY = 2n ** 63n - 1n
 const NEGATIVE_INFINITY = -(2n ** 63n)
 

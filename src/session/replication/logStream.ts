@@ -12,6 +12,7 @@ import { Buffer } from "node:buffer"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import { MAX_DELAY_MILLIS } from "../../call/realTime.ts"
+import { MICROSECONDS_FROM_1970_TO_2000 } from "../../codec/timestamp.ts"
 import type * as PgError from "../../PgError.ts"
 import { Backend } from "../../wire/backendMessage.ts"
 import type { ByteWriter } from "../../wire/byteWriter.ts"
@@ -58,9 +59,6 @@ const REPORT_SOON_MILLIS = 100
 
 /** How often the client looks whether the server is silent, in the time after which it counts as lost. */
 const LOOKS = 4
-
-/** Microseconds from 1970 to 2000. */
-const EPOCH_MICROS = 946_684_800_000_000n
 
 export class LogStream extends CopyExchange {
   protected awaiting: Awaiting = Awaiting.start
@@ -217,7 +215,12 @@ export class LogStream extends CopyExchange {
   private writeReport(writer: ByteWriter, wantsReply: boolean): void {
     const { flushed } = this.options.progress
     const received = this.received > flushed ? this.received : flushed
-    writeStatus(writer, { received, flushed, time: BigInt(Date.now()) * 1000n - EPOCH_MICROS, wantsReply })
+    writeStatus(writer, {
+      received,
+      flushed,
+      time: BigInt(Date.now()) * 1000n - MICROSECONDS_FROM_1970_TO_2000,
+      wantsReply
+    })
   }
 
   // ------------------------------------------------------------------------------------------------- the end
