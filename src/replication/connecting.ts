@@ -14,7 +14,6 @@ import {
   checkKind,
   checkPublications,
   describeServer,
-  invalidation,
   noSlot,
   type Server,
   slotLost,
@@ -136,11 +135,9 @@ const checkPosition = (
   server: Server,
   earlier: Earlier | undefined
 ): Effect.Effect<bigint, PgError.PgError> => {
-  const { slot_name: name } = slot
-  const confirmed = lsnOf(slot.confirmed_flush_lsn) ?? 0n
-  const reason = invalidation(slot)
-  if (reason !== undefined) {
-    return Effect.fail(slotLost(name, "invalidated", reason, earlier?.acknowledged ?? confirmed))
+  const { confirmed, invalidation, name } = slot
+  if (invalidation !== undefined) {
+    return Effect.fail(slotLost(name, "invalidated", invalidation, earlier?.acknowledged ?? confirmed))
   }
   if (earlier === undefined) return Effect.succeed(confirmed)
   if (confirmed > earlier.acknowledged) {

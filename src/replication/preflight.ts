@@ -7,7 +7,7 @@ import { formatLsn, lsnOf } from "../call/lsn.ts"
 import * as PgError from "../PgError.ts"
 import type { Session } from "../session/engine/session.ts"
 import { SERVER_QUERY, slotQuery } from "../session/replication/commands.ts"
-import { textRows } from "../session/replication/textRows.ts"
+import { type TextRow, textRows } from "../session/replication/textRows.ts"
 import { serverVersionOf } from "../wire/serverVersion.ts"
 import { quoteName, quoteText } from "../wire/sqlText.ts"
 import type { Settings } from "./options.ts"
@@ -53,60 +53,81 @@ export const describeServer = Effect.fnUntraced(function* (
 
 // ------------------------------------------------------------------------------------------------- the slot
 
-/** What the server knows of a slot. Which of these there are depends on its version. */
+/** What the server knows of a slot. */
 export interface SlotState {
-  readonly slot_name: string
+  readonly name: string
   readonly plugin: string | null
-  readonly slot_type: string
+  readonly isLogical: boolean
   readonly database: string | null
-  readonly temporary: boolean
-  readonly active: boolean
-  readonly active_pid: number | null
-  readonly restart_lsn: string | null
-  readonly confirmed_flush_lsn: string | null
-  readonly wal_status?: string | null
-  readonly invalidation_reason?: string | null
-  readonly conflicting?: boolean | null
-  readonly failover?: boolean | null
+  /** Whether something reads from it. */
+  readonly isActive: boolean
+  /** Up to where everything is acknowledged. */
+  readonly confirmed: bigint
+  /** Why the server has given it up; undefined if it has not. */
+  readonly invalidation: string | undefined
+  /** Whether standbys keep a copy of it. */
+  readonly survivesFailover: boolean
 }
 
 /** The state of a slot; undefined if there is none. */
 export const slotState = (session: Session, name: string): Effect.Effect<SlotState | undefined, PgError.PgError> =>
-  Effect.map(textRows(session, slotQuery(name)), ([row]) => {
-    const json = row?.["slot"]
-    if (json === undefined || json === null) return undefined
-    const state: SlotState = JSON.parse(json)
-    return state
-  })
+  Effect.map(
+    textRows(session, slotQuery(name)),
+    ([row]) =>
+      row && {
+        name,
+        plugin: row["plugin"] ?? null,
+        isLogical: row["slot_type"] === "logical",
+        database: row["database"] ?? null,
+        isActive: row["active"] === "t",
+        confirmed: lsnOf(row["confirmed_flush_lsn"]) ?? 0n,
+        invalidation: invalidation(row),
+        survivesFailover: row["failover"] === "true"
+      }
+  )
+
+const invalidation = ({ invalidation_reason: reason, wal_status: status }: TextRow): string | undefined => {
+  if (typeof reason === "string") return `the server has invalidated it (${reason})`
+  return status === "lost" ? "the server has removed the part of the log that it needs" : undefined
+}
+
+const FAILOVER_SINCE = 17
+
+/** Fails if no slot of the server survives a failover. */
+export const checkFailover = (session: Session): Effect.Effect<void, PgError.PgError> => {
+  const { major, text } = serverVersionOf(session.parameters)
+  return major >= FAILOVER_SINCE
+    ? Effect.void
+    : Effect.fail(
+        new PgError.ReplicationSetupError({
+          problem: "version",
+          reason: `a slot that survives a failover needs PostgreSQL ${FAILOVER_SINCE}, and the server is ${text}`,
+          hint: "Leave failover out."
+        })
+      )
+}
 
 /** Fails if a slot is none that pgoutput can be read from in this database. */
 export const checkKind = (
-  { database, plugin, slot_name, slot_type }: SlotState,
+  { database, isLogical, name, plugin }: SlotState,
   wanted: string
 ): Effect.Effect<void, PgError.PgError> => {
-  const found =
-    slot_type !== "logical"
-      ? "is for physical replication"
-      : plugin !== "pgoutput"
-        ? `uses the plugin ${plugin}, not pgoutput`
-        : database !== wanted
-          ? `belongs to the database ${database}`
-          : undefined
+  const found = !isLogical
+    ? "is for physical replication"
+    : plugin !== "pgoutput"
+      ? `uses the plugin ${plugin}, not pgoutput`
+      : database !== wanted
+        ? `belongs to the database ${database}`
+        : undefined
   return found === undefined
     ? Effect.void
     : Effect.fail(
         new PgError.ReplicationSetupError({
           problem: "slot",
-          reason: `the replication slot "${slot_name}" ${found}`,
+          reason: `the replication slot "${name}" ${found}`,
           hint: "Use another name, and make the slot with PgReplication.createSlot."
         })
       )
-}
-
-/** Why the server has given a slot up; undefined if it has not. */
-export const invalidation = ({ invalidation_reason, wal_status }: SlotState): string | undefined => {
-  if (typeof invalidation_reason === "string") return `the server has invalidated it (${invalidation_reason})`
-  return wal_status === "lost" ? "the server has removed the part of the log that it needs" : undefined
 }
 
 export const noSlot = (name: string): PgError.ReplicationSetupError =>

@@ -6,12 +6,16 @@ import * as PgConfig from "../PgConfig.ts"
 import * as PgError from "../PgError.ts"
 import * as Shape from "../call/shape.ts"
 import { connect } from "../session/opening/connect.ts"
-import { createSlotCommand, dropSlotCommand, openReplication } from "../session/replication/commands.ts"
+import {
+  createSlotCommand,
+  dropSlotCommand,
+  openReplication,
+  type SlotOptions
+} from "../session/replication/commands.ts"
 import { textRows } from "../session/replication/textRows.ts"
-import { serverVersionOf } from "../wire/serverVersion.ts"
 import { quoteText } from "../wire/sqlText.ts"
 import { checkSlotName } from "./options.ts"
-import { describeServer } from "./preflight.ts"
+import { checkFailover, describeServer } from "./preflight.ts"
 
 /**
  * The options of `createSlot`.
@@ -49,13 +53,10 @@ export interface CreatedSlot {
 
 const CREATE_OPTIONS: Shape.Kinds = { slot: Shape.text, failover: Shape.flag }
 
-const FAILOVER_SINCE = 17
-
 /** Makes a slot, and keeps its snapshot until the scope closes. */
 export const createSlot = Effect.fnUntraced(function* (
   connection: PgConfig.Settings,
-  options: CreateSlotOptions,
-  temporary = false
+  options: CreateSlotOptions
 ): Effect.fn.Return<CreatedSlot, PgError.PgError, Scope.Scope> {
   const known = Shape.read(options, "options", CREATE_OPTIONS)
   if (PgError.isPgError(known)) return yield* known
@@ -63,19 +64,22 @@ export const createSlot = Effect.fnUntraced(function* (
   const fault = checkSlotName(slot)
   if (fault !== undefined) return yield* fault
   const config = yield* PgConfig.resolve(connection)
-  yield* Effect.scoped(Effect.flatMap(connect(config), describeServer))
+  yield* Effect.scoped(
+    Effect.flatMap(connect(config), (session) =>
+      Effect.andThen(describeServer(session), failover ? checkFailover(session) : Effect.void)
+    )
+  )
+  return yield* createSlotIn(config, { name: slot, temporary: false, failover })
+})
+
+/** Makes a slot on a server that was checked. */
+export const createSlotIn = Effect.fnUntraced(function* (
+  config: PgConfig.ResolvedConfig,
+  { failover, name, temporary }: Omit<SlotOptions, "snapshot">
+): Effect.fn.Return<CreatedSlot, PgError.PgError, Scope.Scope> {
   const session = yield* openReplication(config)
-  const { major, text } = serverVersionOf(session.parameters)
-  if (failover && major < FAILOVER_SINCE) {
-    return yield* new PgError.ReplicationSetupError({
-      problem: "version",
-      reason: `a slot that survives a failover needs PostgreSQL ${FAILOVER_SINCE}, and the server is ${text}`,
-      hint: "Leave failover out."
-    })
-  }
-  const command = createSlotCommand(session, { name: slot, temporary, failover, snapshot: "export" })
-  const [row] = yield* textRows(session, command)
-  return { slot, consistentPoint: row?.["consistent_point"] ?? "", snapshot: row?.["snapshot_name"] ?? "" }
+  const [row] = yield* textRows(session, createSlotCommand(session, { name, temporary, failover, snapshot: "export" }))
+  return { slot: name, consistentPoint: row?.["consistent_point"] ?? "", snapshot: row?.["snapshot_name"] ?? "" }
 })
 
 /** Drops a slot. If something reads from it, waits until that has ended. */
@@ -86,9 +90,7 @@ export const dropSlot = Effect.fnUntraced(function* (
   const fault = checkSlotName(slot)
   if (fault !== undefined) return yield* fault
   const config = yield* PgConfig.resolve(connection)
-  yield* Effect.scoped(
-    Effect.flatMap(openReplication(config), (session) => textRows(session, dropSlotCommand(slot, true)))
-  )
+  yield* Effect.scoped(Effect.flatMap(openReplication(config), (session) => textRows(session, dropSlotCommand(slot))))
 })
 
 /**

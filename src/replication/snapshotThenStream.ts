@@ -21,14 +21,12 @@ import { failoverCommand, openReplication } from "../session/replication/command
 import { textRows } from "../session/replication/textRows.ts"
 import { OWN_TYPES } from "../session/types/typeCatalogue.ts"
 import { quoteName, quoteText } from "../wire/sqlText.ts"
-import type { AnyTable, Tables, Transaction } from "./change.ts"
+import type { AnyTable, Services, Tables, Transaction } from "./change.ts"
 import { Consumer } from "./consumer.ts"
 import { type Settings, settingsOf, STREAM_OPTIONS, type StreamOptions } from "./options.ts"
-import { checkPublications, describeServer, slotState } from "./preflight.ts"
-import { createSlot } from "./slots.ts"
+import { checkFailover, checkKind, checkPublications, describeServer, slotState } from "./preflight.ts"
+import { createSlotIn } from "./slots.ts"
 import { transactionsOf } from "./transaction.ts"
-
-type Services<T extends Tables> = T[keyof T]["DecodingServices"]
 
 /**
  * The options of `snapshotThenStream`.
@@ -100,22 +98,30 @@ export const snapshotThenStream = <T extends Tables>(options: SnapshotOptions<T>
   const known = Shape.read(options, "options", { ...STREAM_OPTIONS, failover: Shape.flag })
   if (PgError.isPgError(known)) return Stream.fail(known)
   const { failover = false, ...rest } = known
-  const changes: Events<T> = Stream.unwrap(
-    Effect.map(Effect.flatMap(settingsOf<T>(rest), Consumer.make), (consumer) => transactionsOf(consumer, rest.tables))
-  )
   return Stream.unwrap(
     Effect.gen(function* () {
       const settings = yield* settingsOf<T>(rest)
-      const isCopied = yield* Effect.scoped(
+      const slot = yield* Effect.scoped(
         Effect.flatMap(connect(settings.config), (session) =>
           Effect.gen(function* () {
             yield* describeServer(session)
+            if (failover) yield* checkFailover(session)
             yield* checkPublications(session, settings)
-            return (yield* slotState(session, settings.slot)) !== undefined
+            return yield* slotState(session, settings.slot)
           })
         )
       )
-      return isCopied ? changes : Stream.concat(copied<T>(rest, settings, failover), changes)
+      const changes: Events<T> = Stream.unwrap(
+        Effect.map(Consumer.make(settings), (consumer) => transactionsOf(consumer, rest.tables))
+      )
+      if (slot === undefined) return Stream.concat(copied<T>(rest, settings, failover), changes)
+      // The run that has made the copy may have ended before it came to that. A slot that cannot be read fails below.
+      const isReadable = slot.invalidation === undefined && (settings.waitForSlot || !slot.isActive)
+      if (failover && !slot.survivesFailover && isReadable) {
+        yield* checkKind(slot, settings.config.database)
+        yield* makeFailover(settings)
+      }
+      return changes
     })
   )
 }
@@ -135,7 +141,7 @@ const copied = <T extends Tables>(options: StreamOptions<T>, settings: Settings,
       const scope = yield* Effect.acquireRelease(Scope.make(), (scope, exit) => Scope.close(scope, exit))
       const temporary = `${slot}${SUFFIX}`
       const { consistentPoint: lsn, snapshot } = yield* Scope.provide(
-        createSlot(options.connection, { slot: temporary }, true),
+        createSlotIn(settings.config, { name: temporary, temporary: true, failover: false }),
         scope
       )
       const pg = yield* Scope.provide(PgConnection.make(options.connection), scope)
@@ -161,6 +167,7 @@ const copied = <T extends Tables>(options: StreamOptions<T>, settings: Settings,
     })
   )
 
+/** Has standbys keep a copy of the slot. The server waits with that until nothing reads from it. */
 const makeFailover = ({ config, slot }: Settings): Effect.Effect<unknown, PgError.PgError> =>
   Effect.scoped(Effect.flatMap(openReplication(config), (session) => textRows(session, failoverCommand(slot))))
 

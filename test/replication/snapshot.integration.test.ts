@@ -3,10 +3,13 @@ import * as Effect from "effect/Effect"
 import * as Fiber from "effect/Fiber"
 import * as Schema from "effect/Schema"
 import * as Stream from "effect/Stream"
+import { inject } from "vitest"
 import * as PgConnection from "../../src/PgConnection.ts"
 import * as PgReplication from "../../src/PgReplication.ts"
 import { eventually, refusalOf, valueOf } from "../support/live.ts"
-import { published, Source, sourceConnection } from "./source.ts"
+import { isActive, published, Source, sourceConnection } from "./source.ts"
+
+const FAILOVER_SLOTS_SINCE = 17
 
 layer(Source.layer, { excludeTestServices: true })("the snapshot of a slot", (it) => {
   it.effect("shows what was there when the slot was made, and nothing later", () =>
@@ -84,6 +87,37 @@ layer(Source.layer, { excludeTestServices: true })("the snapshot of a slot", (it
       yield* pg.execute(`INSERT INTO ${name}.u VALUES (2)`)
       const [next] = yield* Stream.runCollect(Stream.take(PgReplication.snapshotThenStream(options), 1))
       assert.strictEqual(next?._tag, "Transaction")
+    }).pipe(Effect.scoped)
+  )
+
+  it.effect("ends in a failover slot, also if the slot was made as another one", () =>
+    Effect.gen(function* () {
+      if (inject("serverMajor") < FAILOVER_SLOTS_SINCE) return
+      const { name, options, pg, settings } = yield* published("CREATE TABLE $.t (id int PRIMARY KEY)")
+      const failover = valueOf(pg, "SELECT failover FROM pg_replication_slots WHERE slot_name = $1", [name])
+      yield* pg.execute(`INSERT INTO ${name}.t VALUES (1)`)
+      assert.isFalse(yield* failover)
+      const first = Stream.runCollect(
+        Stream.take(PgReplication.snapshotThenStream({ ...options, failover: true, waitForSlot: true }), 1)
+      )
+      const reader = yield* Effect.forkScoped(Stream.runDrain(PgReplication.stream(options)))
+      yield* eventually(isActive(pg, name), true)
+      const refused = yield* refusalOf(
+        Stream.runDrain(PgReplication.snapshotThenStream({ ...options, failover: true }))
+      )
+      assert.strictEqual(refused._tag, "ObjectInUseError")
+      const waiting = yield* Effect.forkScoped(first)
+      yield* Effect.sleep(300)
+      yield* Fiber.interrupt(reader)
+      assert.strictEqual((yield* Fiber.join(waiting))[0]?._tag, "Transaction")
+      assert.isTrue(yield* failover)
+      yield* PgReplication.dropSlot(settings, name)
+      assert.strictEqual((yield* first)[0]?._tag, "SnapshotBegun")
+      yield* PgReplication.snapshotThenStream({ ...options, failover: true }).pipe(
+        Stream.takeUntil(({ _tag }) => _tag === "SnapshotEnded"),
+        Stream.runDrain
+      )
+      assert.isTrue(yield* failover)
     }).pipe(Effect.scoped)
   )
 

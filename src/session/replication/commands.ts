@@ -34,7 +34,7 @@ export interface SlotOptions {
   readonly name: string
   readonly temporary: boolean
   readonly failover: boolean
-  readonly snapshot: "export" | "use" | "nothing"
+  readonly snapshot: "export" | "nothing"
 }
 
 const OPTIONS_IN_PARENTHESES_SINCE = 15
@@ -43,15 +43,15 @@ const OPTIONS_IN_PARENTHESES_SINCE = 15
 export const createSlotCommand = (session: Session, { failover, name, snapshot, temporary }: SlotOptions): string => {
   const command = `CREATE_REPLICATION_SLOT ${quoteName(name)}${temporary ? " TEMPORARY" : ""} LOGICAL pgoutput`
   if (serverVersionOf(session.parameters).major < OPTIONS_IN_PARENTHESES_SINCE) {
-    return `${command} ${{ export: "EXPORT_SNAPSHOT", use: "USE_SNAPSHOT", nothing: "NOEXPORT_SNAPSHOT" }[snapshot]}`
+    return `${command} ${{ export: "EXPORT_SNAPSHOT", nothing: "NOEXPORT_SNAPSHOT" }[snapshot]}`
   }
   return `${command} (SNAPSHOT '${snapshot}'${failover ? ", FAILOVER true" : ""})`
 }
 
 export const failoverCommand = (name: string): string => `ALTER_REPLICATION_SLOT ${quoteName(name)} (FAILOVER true)`
 
-export const dropSlotCommand = (name: string, waits: boolean): string =>
-  `DROP_REPLICATION_SLOT ${quoteName(name)}${waits ? " WAIT" : ""}`
+/** Waits until nothing reads from the slot. */
+export const dropSlotCommand = (name: string): string => `DROP_REPLICATION_SLOT ${quoteName(name)} WAIT`
 
 export interface StartOptions {
   readonly slot: string
@@ -75,9 +75,12 @@ export const startCommand = ({ from, isBinary, localOnly, messages, publications
   return `START_REPLICATION SLOT ${quoteName(slot)} LOGICAL ${from} (${options.join(", ")})`
 }
 
-/** One row with what the server knows of the slot, as JSON, because its columns differ among versions; or no row. */
+/** One row with what the server knows of the slot, or no row. The last two columns exist since version 17. */
 export const slotQuery = (name: string): string =>
-  `SELECT pg_catalog.to_json(s)::pg_catalog.text AS slot FROM pg_catalog.pg_replication_slots AS s
+  `SELECT s.slot_name, s.plugin, s.slot_type, s.database, s.active, s.confirmed_flush_lsn, s.wal_status,
+  pg_catalog.to_jsonb(s) OPERATOR(pg_catalog.->>) 'invalidation_reason' AS invalidation_reason,
+  pg_catalog.to_jsonb(s) OPERATOR(pg_catalog.->>) 'failover' AS failover
+FROM pg_catalog.pg_replication_slots AS s
 WHERE s.slot_name OPERATOR(pg_catalog.=) ${quoteText(name)}`
 
 /** One row with what matters of the server: its settings, which cluster it belongs to, and how far its log goes. */
