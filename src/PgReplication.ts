@@ -54,7 +54,7 @@ import { formatLsn, lsnOf } from "./call/lsn.ts"
 import * as Shape from "./call/shape.ts"
 import type { Queryable } from "./connection/queryable/queryable.ts"
 import type * as PgConfig from "./PgConfig.ts"
-import type * as PgError from "./PgError.ts"
+import * as PgError from "./PgError.ts"
 import type { AnyTable, Tables, Transaction } from "./replication/change.ts"
 import { Consumer } from "./replication/consumer.ts"
 import * as ExactlyOnce from "./replication/exactlyOnce.ts"
@@ -114,7 +114,7 @@ export interface PgReplication<T extends Tables = AnyTable> {
   readonly transactions: Stream.Stream<Transaction<T>, PgError.PgError>
   /**
    * Acknowledges all transactions up to a position: the `commitLsn` or the `endLsn` of a transaction. Fails with
-   * `InvalidConfigError` if it is no position.
+   * `InvalidConfigError` if it is no position, or one that is beyond all that the stream has brought.
    */
   readonly acknowledge: (lsn: string) => Effect.Effect<void, PgError.PgError>
   /** Tells up to where everything is acknowledged, and how many transactions are not. */
@@ -162,7 +162,13 @@ export const make = <T extends Tables = AnyTable>(
       transactions: transactionsOf(consumer, options.tables),
       acknowledge: (position) =>
         Shape.unless(Shape.faultOf("lsn", position, lsn), () =>
-          Effect.sync(() => acknowledgements.upTo(lsnOf(position) ?? 0n))
+          Effect.suspend(() => {
+            const { received } = acknowledgements
+            const upTo = lsnOf(position) ?? 0n
+            if (upTo <= received) return Effect.sync(() => acknowledgements.upTo(upTo))
+            const reason = `must not be beyond what the stream has brought, which ends at ${formatLsn(received)}`
+            return Effect.fail(new PgError.InvalidConfigError({ setting: "lsn", reason }))
+          })
         ),
       progress: Effect.sync(() => ({
         acknowledgedLsn: formatLsn(acknowledgements.flushed),

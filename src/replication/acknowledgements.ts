@@ -29,6 +29,12 @@ export class Acknowledgements {
     return this.pending.length
   }
 
+  /** The last position that the reader can have. */
+  get received(): bigint {
+    const { commitLsn = 0n, endLsn = commitLsn } = this.pending.at(-1) ?? {}
+    return [endLsn, this.idleAt].reduce((last, lsn) => (lsn > last ? lsn : last), this.flushed)
+  }
+
   add(commitLsn: bigint, endLsn: bigint | undefined): Entry {
     const entry: Entry = { commitLsn, endLsn, isDone: false }
     this.pending.push(entry)

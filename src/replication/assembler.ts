@@ -277,7 +277,7 @@ const rowChange = (message: InsertMessage | UpdateMessage | DeleteMessage, reade
     case "Update": {
       const { old } = message
       const full = old?.of === "row" ? old.tuple : undefined
-      const { row, unchanged } = reader.row(message.row, full)
+      const { row, unchanged } = reader.row(message.row, old?.tuple, old?.of === "key")
       const key = reader.key(old?.tuple ?? message.row)
       return { _tag: "Update", table, relation, row, key, old: full && reader.row(full).row, unchanged }
     }

@@ -90,8 +90,8 @@ export interface Update<Table extends string = string, A = Row> {
   /** The row before the update, if the table has `REPLICA IDENTITY FULL`. */
   readonly old: A | undefined
   /**
-   * The properties of columns whose large values were not changed and are therefore not sent. With `REPLICA IDENTITY
-   * FULL`, they are taken from the old row, and none is missing.
+   * The properties of columns whose large values were not changed and are therefore not sent. Those of the key are never
+   * missing. With `REPLICA IDENTITY FULL`, all are taken from the old row.
    */
   readonly unchanged: ReadonlyArray<string>
 }

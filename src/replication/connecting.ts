@@ -106,7 +106,10 @@ const check = Effect.fnUntraced(function* (
 ): Effect.fn.Return<Checked, PgError.PgError> {
   const { config, slot: name, temporary } = settings
   const server = yield* describeServer(session)
-  if (earlier === undefined) yield* checkPublications(session, settings)
+  if (earlier === undefined) {
+    yield* checkPublications(session, settings)
+    yield* checkAfter(settings, server)
+  }
   if (temporary && earlier === undefined) return { server, confirmed: undefined }
   const acknowledged = earlier?.acknowledged
   if (temporary) return yield* slotLost(name, "missing", "it was temporary, and its connection has ended", acknowledged)
@@ -129,6 +132,14 @@ const makeTemporary = (session: Session, name: string): Effect.Effect<bigint, Pg
     textRows(session, createSlotCommand(session, { name, temporary: true, failover: false, snapshot: "nothing" })),
     ([row]) => lsnOf(row?.["consistent_point"]) ?? 0n
   )
+
+/** A position that the server has not reached is of another history, and everything up to it would be left out. */
+const checkAfter = ({ after = 0n, slot }: Settings, { position }: Server): Effect.Effect<void, PgError.PgError> => {
+  if (after <= position) return Effect.void
+  const ends = `the log of the server ends at ${formatLsn(position)}`
+  const reason = `${ends}, before ${formatLsn(after)}, after which the stream was to begin`
+  return Effect.fail(slotLost(slot, "diverged", reason, after))
+}
 
 const checkPosition = (
   slot: SlotState,

@@ -93,8 +93,8 @@ export class TableReader {
     return this.types
   }
 
-  /** Reads a row. What is unchanged is taken from the old row, if that is there. */
-  row(tuple: Tuple, old?: Tuple): ReadRow {
+  /** Reads a row. What is unchanged is taken from the old row, or from the old key, as far as that is there. */
+  row(tuple: Tuple, old?: Tuple, hasOnlyKey = false): ReadRow {
     this.check(tuple)
     if (old !== undefined) this.check(old)
     const row: Record<string, unknown> = { ...this.blank }
@@ -103,9 +103,10 @@ export class TableReader {
     for (let index = 0; index < columns.length; index++) {
       const kind = tuple.kinds[index]
       if (kind === TupleKind.null) continue
-      const { property } = columns[index]!
+      const { isKey, property } = columns[index]!
+      const isInOld = old !== undefined && old.kinds[index] !== TupleKind.unchanged && (isKey || !hasOnlyKey)
       if (kind !== TupleKind.unchanged) row[property] = this.value(tuple, index)
-      else if (old !== undefined && old.kinds[index] !== TupleKind.unchanged) row[property] = this.value(old, index)
+      else if (isInOld) row[property] = this.value(old, index)
       else {
         ;(unchanged ??= []).push(property)
         delete row[property]

@@ -110,8 +110,9 @@ export class StreamTypes {
 /** Whether a snapshot, `xmin:xmax:xip,xip...`, shows what a transaction has made. `xid` has the last 32 bits of its ID. */
 export const isVisible = (xid: number, snapshot: string): boolean => {
   const [, end = "0", running = ""] = snapshot.split(":")
-  const last32Bits = (id: string): number => Number(BigInt.asUintN(32, BigInt(id)))
   // IDs go around, so the difference says which one is later.
   if (((xid - last32Bits(end)) | 0) >= 0) return false
   return running === "" || !running.split(",").some((id) => last32Bits(id) === xid)
 }
+
+const last32Bits = (id: string): number => Number(BigInt.asUintN(32, BigInt(id)))

@@ -4,7 +4,7 @@ import * as Schema from "effect/Schema"
 import * as Stream from "effect/Stream"
 import type * as PgError from "../../src/PgError.ts"
 import * as PgReplication from "../../src/PgReplication.ts"
-import { assertHealthy, eventually, liveSettings, refusalOf } from "../support/live.ts"
+import { assertHealthy, eventually, liveSettings, refusalOf, valueOf } from "../support/live.ts"
 import { TestDatabase } from "../support/database.ts"
 import { isActive, published, Source, taken } from "./source.ts"
 
@@ -136,6 +136,20 @@ layer(Source.layer, { excludeTestServices: true })("the start of a replication s
         Effect.map(PgReplication.slots(pg), (slots) => slots.some(({ slot }) => slot === name)),
         false
       )
+    })
+  )
+
+  it.effect("refuses to begin after a position that the server has not reached, because it is of another history", () =>
+    Effect.gen(function* () {
+      const { name, options, pg } = yield* published("CREATE TABLE $.t (id int PRIMARY KEY)")
+      yield* pg.execute(`INSERT INTO ${name}.t VALUES (1)`)
+      const position = yield* valueOf(pg, "SELECT (pg_current_wal_lsn() + 1000000)::text")
+      const error = yield* begun({ ...options, after: String(position) })
+      assert.strictEqual("loss" in error ? error.loss : undefined, "diverged")
+      assert.include(error.message, `before ${String(position)}, after which the stream was to begin`)
+      const [first] = yield* taken(PgReplication.stream(options), 1)
+      assert.strictEqual(first?.changes.length, 1)
+      yield* Effect.scoped(PgReplication.make({ ...options, after: first?.endLsn }))
     })
   )
 

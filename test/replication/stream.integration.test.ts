@@ -127,6 +127,33 @@ layer(Source.layer, { excludeTestServices: true })("PgReplication.stream", (it) 
     })
   )
 
+  it.effect("takes a large key that was not changed from the old key, so that no row lacks what identifies it", () =>
+    Effect.gen(function* () {
+      const { name, options, pg } = yield* published(`
+        CREATE TABLE $.t (id text PRIMARY KEY, large text, n int);
+        ALTER TABLE $.t ALTER id SET STORAGE EXTERNAL, ALTER large SET STORAGE EXTERNAL;
+        CREATE TABLE $.i (id int, code text NOT NULL, large text);
+        ALTER TABLE $.i ALTER code SET STORAGE EXTERNAL, ALTER large SET STORAGE EXTERNAL;
+        CREATE UNIQUE INDEX i_code ON $.i (code);
+        ALTER TABLE $.i REPLICA IDENTITY USING INDEX i_code
+      `)
+      const id = "k".repeat(2_600)
+      const large = "x".repeat(10_000)
+      yield* pg.execute(`INSERT INTO ${name}.t VALUES ($1, $2, 1)`, [id, large])
+      yield* pg.execute(`UPDATE ${name}.t SET n = 2`)
+      yield* pg.execute(`INSERT INTO ${name}.i VALUES (1, $1, $2)`, [id, large])
+      yield* pg.execute(`UPDATE ${name}.i SET id = 2`)
+      const [, first, , second] = yield* taken(PgReplication.stream(options), 4)
+      assert.deepStrictEqual(
+        [first, second].flatMap((transaction) => transaction?.changes.map(told)),
+        [
+          ["Update", { id }, { id, n: 2 }, undefined, ["large"]],
+          ["Update", { code: id }, { id: 2, code: id }, undefined, ["large"]]
+        ]
+      )
+    })
+  )
+
   it.effect("reads user types, and those that were made or changed while it streams", () =>
     Effect.gen(function* () {
       const { name, options, pg } = yield* published(`
@@ -339,6 +366,11 @@ layer(Source.layer, { excludeTestServices: true })("PgReplication.stream", (it) 
       yield* eventually(confirmed, yield* third!.endLsn)
       const refused = yield* refusalOf(replication.acknowledge("nonsense"))
       assert.strictEqual(refused._tag, "InvalidConfigError")
+      // Such a position comes from another server. The slot would drop all changes before it unseen.
+      const beyond = yield* refusalOf(replication.acknowledge("FFFF/0"))
+      assert.include(beyond.message, `lsn: must not be beyond`)
+      yield* Effect.sleep(300)
+      yield* eventually(confirmed, yield* third!.endLsn)
     }).pipe(Effect.scoped)
   )
 
