@@ -3,7 +3,9 @@ import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Scope from "effect/Scope"
 import { formatLsn, lsnOf } from "../call/lsn.ts"
+import { passed } from "../call/realTime.ts"
 import * as PgError from "../PgError.ts"
+import { lostWith } from "../session/engine/lostErrors.ts"
 import type { Session } from "../session/engine/session.ts"
 import { createSlotCommand, openReplication, startCommand } from "../session/replication/commands.ts"
 import { connect } from "../session/opening/connect.ts"
@@ -89,8 +91,31 @@ const streamIn = Effect.fnUntraced(function* (
     }
   ).pipe(Effect.mapError((error) => lossOf(error, settings, earlier)))
   yield* Effect.addFinalizer(() => log.endWithin(END_MILLIS))
+  yield* Effect.forkScoped(Effect.interruptible(release(settings, session, log)))
   return { log, session, server, close: Scope.close(scope, Exit.void) }
 })
+
+/** How often a stream that is not read looks at its slot, if no time is set after which the server counts as lost. */
+const LOOK_MILLIS = 60_000
+
+/**
+ * Gives the connection up if nothing is read from it and the server wants to give the slot up. The process that sends the
+ * log would wait for the reader to take its last message, and the checkpointer of the server for that process.
+ */
+const release = (settings: Settings, session: Session, log: LogStream): Effect.Effect<void> => {
+  const millis = settings.silenceMillis === 0 ? LOOK_MILLIS : settings.silenceMillis
+  const state = Effect.scoped(Effect.flatMap(connect(settings.config), (other) => slotState(other, settings.slot)))
+  return Effect.gen(function* () {
+    while (session.lost === undefined) {
+      yield* passed(millis)
+      if (log.pausedMillis < millis) continue
+      const slot = yield* Effect.orElseSucceed(state, () => undefined)
+      if (slot?.isEndangered === true && log.pausedMillis >= millis) {
+        session.die(lostWith("the slot keeps more of the log than the server allows, and the reader takes nothing"))
+      }
+    }
+  })
+}
 
 /** What the server is, and up to where it knows everything to be acknowledged; undefined if the slot is to be made. */
 interface Checked {

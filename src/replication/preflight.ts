@@ -65,6 +65,8 @@ export interface SlotState {
   readonly confirmed: bigint
   /** Why the server has given it up; undefined if it has not. */
   readonly invalidation: string | undefined
+  /** Whether it keeps more of the log than the server allows, so that the next checkpoint gives it up. */
+  readonly isEndangered: boolean
   /** Whether standbys keep a copy of it. */
   readonly survivesFailover: boolean
 }
@@ -82,6 +84,7 @@ export const slotState = (session: Session, name: string): Effect.Effect<SlotSta
         isActive: row["active"] === "t",
         confirmed: lsnOf(row["confirmed_flush_lsn"]) ?? 0n,
         invalidation: invalidation(row),
+        isEndangered: row["wal_status"] === "unreserved" || row["wal_status"] === "lost",
         survivesFailover: row["failover"] === "true"
       }
   )

@@ -145,6 +145,37 @@ layer(Source.layer, { excludeTestServices: true })("a replication stream", (it) 
     }).pipe(Effect.scoped)
   )
 
+  it.effect("does not keep the server from giving its slot up while the handler takes nothing, and says so then", () =>
+    Effect.gen(function* () {
+      const { settings } = yield* sourceServer({ max_slot_wal_keep_size: "1MB", min_wal_size: "32MB" })
+      const pg = yield* PgConnection.make(settings)
+      yield* pg.executeScript(
+        "CREATE TABLE t (filler text); CREATE PUBLICATION p FOR TABLE t WITH (publish = 'insert')"
+      )
+      yield* Effect.scoped(PgReplication.createSlot(settings, { slot: "p" }))
+      const handled = yield* Deferred.make<void>()
+      const goesOn = yield* Deferred.make<void>()
+      const reading = yield* PgReplication.run(
+        { connection: settings, slot: "p", publications: ["p"], serverTimeout: "3 seconds" },
+        () => Effect.andThen(Deferred.succeed(handled, undefined), Deferred.await(goesOn))
+      ).pipe(Effect.forkScoped)
+      yield* pg.execute("INSERT INTO t VALUES ('first')")
+      yield* Deferred.await(handled)
+      // More than the sockets hold, so that the process of the server waits for the reader.
+      yield* pg.execute("INSERT INTO t SELECT repeat('x', 1000) FROM generate_series(1, 30000)")
+      yield* eventually(
+        valueOf(pg, "SELECT max(wait_event) FROM pg_stat_activity WHERE backend_type = 'walsender'"),
+        "WalSenderWriteData"
+      )
+      yield* pg.execute("SELECT pg_switch_wal()")
+      yield* Effect.timeout(pg.execute("CHECKPOINT"), "20 seconds")
+      yield* eventually(valueOf(pg, "SELECT wal_status FROM pg_replication_slots"), "lost")
+      yield* Deferred.succeed(goesOn, undefined)
+      const error = yield* Effect.flip(Fiber.join(reading))
+      assert.strictEqual("loss" in error ? error.loss : undefined, "invalidated")
+    }).pipe(Effect.scoped)
+  )
+
   it.effect("ends with the handler's failure, and does not acknowledge the transaction", () =>
     Effect.gen(function* () {
       const { name, options, pg } = yield* published("CREATE TABLE $.t (id int PRIMARY KEY)")

@@ -68,7 +68,8 @@ export class LogStream extends CopyExchange {
   private waitingBytes = 0
   private received = 0n
   private isReading = false
-  private isPaused = false
+  /** Since when nothing is read from the socket; undefined if it is read. */
+  private pausedAt: number | undefined
   private isEnding = false
   private isWakeScheduled = false
   private heardAt = performance.now()
@@ -183,8 +184,17 @@ export class LogStream extends CopyExchange {
     })
   }
 
+  private get isPaused(): boolean {
+    return this.pausedAt !== undefined
+  }
+
+  /** For how long nothing was read from the socket, because too much waits for the reader. */
+  get pausedMillis(): number {
+    return this.pausedAt === undefined ? 0 : performance.now() - this.pausedAt
+  }
+
   private pause(isPaused: boolean): void {
-    this.isPaused = isPaused
+    this.pausedAt = isPaused ? performance.now() : undefined
     if (!isPaused) this.heardAt = performance.now()
     this.session.keepReading(!isPaused)
   }
