@@ -52,9 +52,14 @@ export class Acknowledgements {
     this.settle()
   }
 
-  /** Acknowledges all transactions up to a position: their commits, or the ends of them. */
+  /** Acknowledges all transactions up to a position: the commit of the last one, or its end. */
   upTo(lsn: bigint): void {
-    for (const entry of this.pending) if (entry.commitLsn <= lsn) entry.isDone = true
+    const { pending } = this
+    // The next transaction may be committed where that one ends, and then it is not meant.
+    const isEnd = pending.some(({ endLsn, isDone }) => endLsn === lsn && !isDone)
+    for (const entry of pending) {
+      if (entry.commitLsn < lsn || (entry.commitLsn === lsn && !isEnd)) entry.isDone = true
+    }
     this.settle(lsn)
   }
 

@@ -221,6 +221,18 @@ describe("Assembler", () => {
 })
 
 describe("Acknowledgements", () => {
+  it("do not take the end of a transaction for the commit of the next one, which may be at the same position", () => {
+    const acknowledgements = new Acknowledgements(0n, () => {})
+    acknowledgements.add(10n, 20n)
+    acknowledgements.add(20n, 30n)
+    acknowledgements.upTo(20n)
+    assert.strictEqual(acknowledgements.unacknowledged, 1)
+    assert.strictEqual(acknowledgements.flushed, 20n)
+    acknowledgements.upTo(20n)
+    assert.strictEqual(acknowledgements.unacknowledged, 0)
+    assert.strictEqual(acknowledgements.flushed, 30n)
+  })
+
   it("advance over what is done, up to the first that is not, and over the idle log behind the last", () => {
     const told: Array<bigint> = []
     const acknowledgements: Acknowledgements = new Acknowledgements(5n, () => told.push(acknowledgements.flushed))
