@@ -94,6 +94,11 @@ export class Assembler {
     this.floor = floor
   }
 
+  /** The commit of the transaction that is being received. */
+  get commitLsn(): bigint | undefined {
+    return this.open?.received.commitLsn
+  }
+
   /** Whether the server is between two transactions. */
   get isBetween(): boolean {
     return this.open === undefined && !this.isSkipping && this.interrupted === undefined

@@ -204,7 +204,13 @@ export class Consumer {
   private learnTexts({ values }: MissingTexts): Effect.Effect<void, PgError.PgError> {
     return Effect.matchEffect(this.whileTransient(this.types.textsOf(values)), {
       onSuccess: (texts) => Effect.sync(() => this.foreign.learn(values, texts)),
-      onFailure: (error) => (PgError.isPostgresError(error) ? this.restartTextual : Effect.fail(error))
+      onFailure: (error) => {
+        if (!PgError.isPostgresError(error)) return Effect.fail(error)
+        if (!this.settings.temporary && !this.isTextual) return this.restartTextual
+        return values.length === 1
+          ? Effect.sync(() => values.forEach((value) => this.foreign.refuse(value)))
+          : Effect.forEach(values, (value) => this.learnTexts(new MissingTexts([value])), { discard: true })
+      }
     })
   }
 
@@ -214,10 +220,6 @@ export class Consumer {
    */
   private get restartTextual(): Effect.Effect<void, PgError.PgError> {
     return Effect.suspend(() => {
-      if (this.settings.temporary || this.isTextual) {
-        this.foreign.isRefused = true
-        return Effect.void
-      }
       this.receive([])
       this.assembler.restart()
       this.isTextual = true
@@ -254,12 +256,21 @@ export class Consumer {
 
   /** Ends the connection after bytes that the protocol does not allow. What cannot be read is an error of its own. */
   private broken(failure: unknown): Effect.Effect<never, PgError.PgError> {
-    if (PgError.isPgError(failure)) return Effect.fail(failure)
-    if (failure instanceof UnresolvedColumn) return Effect.fail(failure.error)
+    if (PgError.isPgError(failure)) return Effect.fail(this.withWayOut(failure))
+    if (failure instanceof UnresolvedColumn) return Effect.fail(this.withWayOut(failure.error))
     if (!(failure instanceof ProtocolViolation) && !(failure instanceof UnresolvedType)) return Effect.die(failure)
     const error = violation(failure)
     this.streaming?.session.die(error)
     return Effect.fail(error)
+  }
+
+  /** A change that cannot be read comes again in every run, so the error says how to go on without it. */
+  private withWayOut(error: PgError.PgError): PgError.PgError {
+    const { commitLsn } = this.assembler
+    if (!(error instanceof PgError.DecodeError) || commitLsn === undefined) return error
+    const hint = `To leave out its transaction and all before it, set after: "${formatLsn(commitLsn + 1n)}".`
+    const { column, reason, sql, type } = error
+    return new PgError.DecodeError({ column, type, reason, sql, hint })
   }
 
   // ------------------------------------------------------------------------------------------------- transactions

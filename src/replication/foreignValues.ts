@@ -20,21 +20,21 @@ const keyOf = (oid: number, bytes: Buffer, start: number, end: number): string =
   `${oid} ${bytes.toString("latin1", start, end)}`
 
 const REFUSED =
-  "the server cannot read the value any more, because its type was dropped or altered since, and a stream with a temporary " +
-  "slot cannot begin anew to get it as text; use a slot that is not temporary"
+  "the server cannot read the value any more, because its type was dropped since, and a stream with a temporary slot " +
+  "cannot begin anew to get it as text; use a slot that is not temporary"
 
 export class ForeignValues {
-  /** Whether the server has refused to read a value, and there is no other way to its text. */
-  isRefused = false
   /** The texts for the message that is being read. */
   private readonly texts = new Map<string, string>()
   private readonly missing = new Map<string, BinaryValue>()
+  /** Values of the message that the server has refused to read, and to whose texts there is no other way. */
+  private readonly refused = new Set<string>()
 
   /** The text of a value; an empty one if it is missing, in which case `check` throws. */
   read(oid: number, bytes: Buffer, start: number, end: number): string {
     const key = keyOf(oid, bytes, start, end)
     const text = this.texts.get(key)
-    if (text === undefined && this.isRefused) throw new Undecodable(REFUSED)
+    if (this.refused.has(key)) throw new Undecodable(REFUSED)
     if (text === undefined) this.missing.set(key, { oid, bytes: Buffer.from(bytes.subarray(start, end)) })
     return text ?? ""
   }
@@ -53,8 +53,13 @@ export class ForeignValues {
     }
   }
 
+  refuse({ bytes, oid }: BinaryValue): void {
+    this.refused.add(keyOf(oid, bytes, 0, bytes.length))
+  }
+
   /** The message has been read. */
   clear(): void {
     if (this.texts.size > 0) this.texts.clear()
+    if (this.refused.size > 0) this.refused.clear()
   }
 }

@@ -86,23 +86,41 @@ layer(Source.layer, { excludeTestServices: true })("a replication stream", (it) 
     Effect.gen(function* () {
       const { name, options, pg } = yield* published(
         `
+        CREATE EXTENSION IF NOT EXISTS ltree SCHEMA public;
         CREATE TYPE $.mood AS ENUM ('sad', 'happy');
-        CREATE TABLE $.t (id int PRIMARY KEY, mood $.mood);
+        CREATE TABLE $.t (id int PRIMARY KEY, path public.ltree, mood $.mood);
       `,
         { slot: false }
       )
       const { transactions } = yield* PgReplication.make({ ...options, temporary: true })
-      yield* pg.execute(`INSERT INTO ${name}.t VALUES (1, NULL)`)
-      yield* pg.execute(`INSERT INTO ${name}.t VALUES (2, 'sad')`)
+      yield* pg.execute(`INSERT INTO ${name}.t VALUES (1, 'a.b', NULL)`)
+      yield* pg.execute(`INSERT INTO ${name}.t VALUES (2, 'a.b', 'sad')`)
       yield* pg.executeScript(`ALTER TABLE ${name}.t DROP COLUMN mood; DROP TYPE ${name}.mood`)
       const [first] = yield* taken(transactions, 1)
-      assert.deepStrictEqual(rowsOf(first?.changes ?? []), [{ id: 1, mood: null }])
+      assert.deepStrictEqual(rowsOf(first?.changes ?? []), [{ id: 1, path: "a.b", mood: null }])
       const error = yield* refusalOf(taken(transactions, 1))
       assert.strictEqual(error._tag, "DecodeError")
       assert.match(error.message, new RegExp(`column "${name}.t.mood" as type \\d+`))
       assert.include(error.message, "use a slot that is not temporary")
       yield* assertHealthy(pg)
     }).pipe(Effect.scoped)
+  )
+
+  it.effect("says how to go on without a change that it cannot read", () =>
+    Effect.gen(function* () {
+      const { name, options, pg } = yield* published(`
+        CREATE TYPE $.pair AS (x int, y text);
+        CREATE TABLE $.t (id int PRIMARY KEY, pair $.pair)
+      `)
+      yield* pg.execute(`INSERT INTO ${name}.t VALUES (1, '(1,two)')`)
+      yield* pg.execute(`ALTER TYPE ${name}.pair ADD ATTRIBUTE z int`)
+      yield* pg.execute(`INSERT INTO ${name}.t VALUES (2, '(1,two,3)')`)
+      const error = yield* refusalOf(taken(PgReplication.stream(options), 1))
+      assert.strictEqual(error._tag, "DecodeError")
+      const after = /after: "(.*)"/.exec(String("hint" in error ? error.hint : ""))?.[1]
+      const [next] = yield* taken(PgReplication.stream({ ...options, after }), 1)
+      assert.deepStrictEqual(rowsOf(next?.changes ?? []), [{ id: 2, pair: { x: 1, y: "two", z: 3 } }])
+    })
   )
 
   it.effect("waits for a type whose transaction is committed, but not yet visible, and reads its values", () =>

@@ -67,6 +67,10 @@ const mixed = (next: { id: number }, round: number): string => {
 const ddl = (round: number): string | undefined => {
   if (round % 40 === 15) return `ALTER TABLE a ADD COLUMN extra_${round} int`
   if (round % 40 === 35) return `ALTER TABLE a DROP COLUMN extra_${round - 20}`
+  // A reader may come to the values of this type when it is gone.
+  const [type, name] = [`kind_${round - (round % 40)}`, "kind"]
+  if (round % 40 === 5) return `CREATE TYPE ${type} AS ENUM ('x'); ALTER TABLE f ADD COLUMN ${name} ${type} DEFAULT 'x'`
+  if (round % 40 === 10) return `ALTER TABLE f DROP COLUMN ${name}; DROP TYPE ${type}`
   return undefined
 }
 
@@ -87,7 +91,7 @@ const write = (source: SourceServer, progress: Progress): Effect.Effect<void> =>
         while (progress.changes < CHANGES || !progress.lossesAreOver) {
           round++
           const change = ddl(round)
-          if (change !== undefined) yield* Effect.ignore(pg.execute(change))
+          if (change !== undefined) yield* Effect.ignore(pg.executeScript(change))
           const results = yield* pg.executeScript(mixed(next, round))
           if (results.at(-1)?.command === "COMMIT") {
             progress.changes += results.reduce(
