@@ -206,7 +206,7 @@ export class Consumer {
       onSuccess: (texts) => Effect.sync(() => this.foreign.learn(values, texts)),
       onFailure: (error) => {
         if (!PgError.isPostgresError(error)) return Effect.fail(error)
-        if (!this.settings.temporary && !this.isTextual) return this.restartTextual
+        if (!this.settings.temporary && !this.isTextual) return this.restartTextual(error)
         return values.length === 1
           ? Effect.sync(() => values.forEach((value) => this.foreign.refuse(value)))
           : Effect.forEach(values, (value) => this.learnTexts(new MissingTexts([value])), { discard: true })
@@ -218,14 +218,17 @@ export class Consumer {
    * Begins anew, with values as texts, until the connection is lost. The server makes these with the types as they were,
    * so it can do that also for types that it does not have any more.
    */
-  private get restartTextual(): Effect.Effect<void, PgError.PgError> {
+  private restartTextual(refusal: PgError.PgError): Effect.Effect<void, PgError.PgError> {
     return Effect.suspend(() => {
       this.receive([])
       this.assembler.restart()
       this.isTextual = true
-      return Effect.andThen(
-        this.disconnect,
-        Effect.catch(this.connect, (error) => this.connectAgain(error))
+      const { slot } = this.settings
+      return Effect.logInfo(
+        `The replication slot "${slot}" is read from a new connection, with values as texts: ${refusal.message}`
+      ).pipe(
+        Effect.andThen(this.disconnect),
+        Effect.andThen(Effect.catch(this.connect, (error) => this.connectAgain(error)))
       )
     })
   }

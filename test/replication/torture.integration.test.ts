@@ -68,9 +68,12 @@ const ddl = (round: number): string | undefined => {
   if (round % 40 === 15) return `ALTER TABLE a ADD COLUMN extra_${round} int`
   if (round % 40 === 35) return `ALTER TABLE a DROP COLUMN extra_${round - 20}`
   // A reader may come to the values of this type when it is gone.
-  const [type, name] = [`kind_${round - (round % 40)}`, "kind"]
-  if (round % 40 === 5) return `CREATE TYPE ${type} AS ENUM ('x'); ALTER TABLE f ADD COLUMN ${name} ${type} DEFAULT 'x'`
-  if (round % 40 === 10) return `ALTER TABLE f DROP COLUMN ${name}; DROP TYPE ${type}`
+  const kind = `kind_${round - (round % 40)}`
+  if (round % 40 === 5) {
+    const added = `ALTER TABLE f ADD COLUMN ${kind} ${kind}; ALTER TABLE f ALTER ${kind} SET DEFAULT 'x'`
+    return `CREATE TYPE ${kind} AS ENUM ('x'); ${added}`
+  }
+  if (round % 40 === 10) return `ALTER TABLE f DROP COLUMN ${kind}; DROP TYPE ${kind}`
   return undefined
 }
 
