@@ -37,8 +37,9 @@ export interface StreamOptions<T extends Tables = AnyTable> {
    */
   readonly tables?: T | undefined
   /**
-   * Leaves out all transactions up to this position, and acknowledges them: the position that a program has stored with
-   * its results.
+   * Leaves out all transactions up to this position, and acknowledges them: the `endLsn` of the last one whose work is
+   * done, as a program has stored it with its results. If the log of the server ends before it, the stream fails with
+   * `ReplicationSlotLostError`, because the server has another history.
    *
    * @default what the server knows to be acknowledged
    */
