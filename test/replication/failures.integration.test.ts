@@ -115,7 +115,7 @@ layer(Source.layer, { excludeTestServices: true })("a replication stream", (it) 
 
   it.effect("keeps its connection however long the handler takes, and acknowledges nothing before", () =>
     Effect.gen(function* () {
-      const { server, settings } = yield* sourceServer({ wal_sender_timeout: "1s" })
+      const { server, settings } = yield* sourceServer({ wal_sender_timeout: "2s" })
       assert.isDefined(server)
       const pg = yield* PgConnection.make(settings)
       yield* pg.executeScript("CREATE TABLE t (id int PRIMARY KEY, filler text); CREATE PUBLICATION p FOR TABLE t")
@@ -133,7 +133,7 @@ layer(Source.layer, { excludeTestServices: true })("a replication stream", (it) 
         Stream.runForEach((transaction) =>
           Effect.gen(function* () {
             pids.add(yield* walsenderOf(pg, "p"))
-            yield* Effect.sleep(3_500)
+            yield* Effect.sleep("5 seconds")
             assert.strictEqual(yield* confirmed, before)
             pids.add(yield* walsenderOf(pg, "p"))
             count += yield* Stream.runCount(transaction.changes)
