@@ -20,6 +20,7 @@ import { Desynchronised, type Exchange } from "../engine/exchange.ts"
 import type { Session } from "../engine/session.ts"
 
 export abstract class LedRequest implements Exchange {
+  readonly mayShareSync = true
   readonly exclusive = true
   protected readonly session: Session
   protected readonly request: Exchange

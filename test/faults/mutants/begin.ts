@@ -54,9 +54,7 @@ export const beginMutants: ReadonlyArray<Mutant> = [
   },
   {
     what: "forgets the Close messages that the server has skipped behind a failed BEGIN",
-    edits: [
-      { file: FILE, find: "    for (const name of this.closes) session.statements.close(name)\n", replace: "" }
-    ],
+    edits: [{ file: FILE, find: "    for (const name of this.closes) session.statements.close(name)\n", replace: "" }],
     test: SCRIPTED,
     only: "closes what its first request was to close"
   },
