@@ -10,6 +10,8 @@ import type { Member } from "./member.ts"
 export interface Borrower {
   /** Whether it waits for callers that the pool has already counted as waiting. */
   readonly isCounted?: boolean
+  /** Whether it may get a session whose reset is sent together with its first request. */
+  readonly takesReset?: boolean
   lend(member: Member): void
   /** If `timeIsUp` is true, callers that came later may still get a session. */
   refuse(cause: Cause.Cause<PgError.PgError>, timeIsUp: boolean): void

@@ -18,7 +18,7 @@ import type { LastCommit } from "../session/transaction/lastCommit.ts"
 import { type Restore, TransactionLevel } from "../session/transaction/transactionLevel.ts"
 import type { KnownDatabases } from "../session/types/knownDatabase.ts"
 import type { Borrower } from "./borrower.ts"
-import { EarlyReset } from "./earlyReset.ts"
+import { EarlyReset } from "./resetting/earlyReset.ts"
 import { givenBack, type Hooks } from "./hooks.ts"
 import type { Member } from "./member.ts"
 import { Multiplexer, type MultiplexLimits } from "./multiplexing/multiplexer.ts"
@@ -51,6 +51,7 @@ class Lease implements LastCommit {
  * a connection but before the fiber has it; the connection is then given back from here.
  */
 class Loan implements Borrower {
+  readonly takesReset = true
   private readonly sessions: SessionPool
   private lease: Lease | undefined
   private answered: Exit.Exit<Lease, PgError.PgError> | undefined
@@ -213,7 +214,8 @@ export class PoolSource implements Lender {
     if (session.lost === undefined && !session.isQuiet) session.abandonAll(givenBack())
     // Any statement may have changed the session, since a SELECT can call a function. If none ran, no reset is needed.
     if (session.residue.lastSql !== undefined || this.hasResetHook) {
-      session.residue.soil()
+      if (this.resetsByScript) session.residue.doubt()
+      else session.residue.soil()
       member.earlyReset = undefined
     }
     this.sessions.release(member)

@@ -13,6 +13,7 @@ import { Fifo } from "../session/engine/fifo.ts"
 import { submitControl } from "../session/transaction/control.ts"
 import { TransactionStatus } from "../wire/backendMessage.ts"
 import type { Borrower, Waiting } from "./borrower.ts"
+import { Cleaning, lendUnclean } from "./resetting/cleaning.ts"
 import type { Member } from "./member.ts"
 import type { PoolHealth } from "./observing/health.ts"
 import type { PoolCounts } from "./observing/counts.ts"
@@ -20,7 +21,7 @@ import type { PoolReports } from "./observing/meter.ts"
 import type { OpenMember } from "./opening/opener.ts"
 import { check, CHECK_AFTER_IDLE_MILLIS, isBeside, isFit, isSuspicious } from "./opening/fitness.ts"
 import { Retries } from "./opening/retries.ts"
-import type { Reset } from "./memberReset.ts"
+import type { Reset } from "./resetting/memberReset.ts"
 import type { Timers } from "./timers.ts"
 
 export type PoolLimits = Pick<
@@ -35,7 +36,7 @@ export class SessionPool {
   private readonly limits: PoolLimits
   private readonly timers: Timers
   private readonly openMember: OpenMember
-  private readonly reset: Reset
+  private readonly cleaning: Cleaning
   private readonly meter: PoolReports["meter"]
   private readonly health: PoolHealth | undefined
   /** All open sessions. Only the pool changes this. */
@@ -48,9 +49,8 @@ export class SessionPool {
   private connecting = 0
   /** How many sessions will soon be back, because they are being reset or checked. */
   private returning = 0
-  /** How many of those are being reset. */
-  private resetting = 0
-  private generation = 0
+  /** Each call of `expire` begins a new one. */
+  generation = 0
   private isClosed = false
   private readonly retries: Retries
   private cancelSweep: (() => void) | undefined
@@ -61,7 +61,7 @@ export class SessionPool {
     this.limits = limits
     this.timers = timers
     this.openMember = openMember
-    this.reset = reset
+    this.cleaning = new Cleaning(reset, this)
     this.meter = reports.meter
     this.health = reports.health
     this.retries = new Retries(timers, () => this.grow())
@@ -74,21 +74,17 @@ export class SessionPool {
 
   /** Whether a session could be lent at once, or will soon be back without a caller waiting for it. */
   get lendsSoon(): boolean {
-    return this.hasIdle || this.returning > this.waiting.length
+    return this.hasIdle || this.returning + this.cleaning.keptCount > this.waiting.length
   }
 
   get waitingCount(): number {
     return this.waiting.length
   }
 
-  get currentGeneration(): number {
-    return this.generation
-  }
-
   get counts(): PoolCounts {
     return {
       size: this.members.size,
-      idle: this.idle.length + this.resetting,
+      idle: this.idle.length + this.cleaning.count,
       connecting: this.connecting,
       waiting: this.waiting.length
     }
@@ -99,7 +95,7 @@ export class SessionPool {
   /** Lends an idle session at once, or the next one to become free. Returns a function that gives up the wait. */
   acquire(borrower: Borrower): () => void {
     if (this.isClosed) return refuse(borrower, Cause.fail(new PgError.PoolClosedError()))
-    const member = this.idle.pop()
+    const member = this.cleaning.take(borrower) ?? this.idle.pop()
     if (member === undefined) {
       const refusal = this.members.size + this.connecting === 0 ? this.retries.standingRefusal : undefined
       if (refusal !== undefined) return refuse(borrower, refusal)
@@ -147,6 +143,7 @@ export class SessionPool {
     member.uses++
     this.meter?.lent(member, waitedMillis)
     this.meter?.changed(this.counts)
+    lendUnclean(member)
     borrower.lend(member)
   }
 
@@ -166,23 +163,14 @@ export class SessionPool {
     }
   }
 
-  /** Resets a session at once, awaited or not, because what a borrower left behind must not stay for long. */
-  private clean(member: Member): void {
+  /** A session will soon be back, because it is being reset. */
+  awaitReturn(): void {
     this.returning++
-    this.resetting++
     this.meter?.changed(this.counts)
-    const done = (isClean: boolean): void => {
-      this.resetting--
-      member.earlyReset = undefined
-      member.session.residue.cleaned()
-      this.returned(member, isClean)
-    }
-    if (member.earlyReset === undefined) this.reset(member, done)
-    else member.earlyReset.onAnswer(done)
   }
 
   /** Data behind the answer is read first, because it may say that the server ends the session. */
-  private returned(member: Member, isUsable: boolean): void {
+  returned(member: Member, isUsable: boolean): void {
     queueMicrotask(() => {
       this.returning--
       if (isUsable && member.session.lost === undefined) return this.release(member)
@@ -200,7 +188,8 @@ export class SessionPool {
     const now = this.timers.now()
     this.meter?.returned(member)
     if (session.lost !== undefined) return
-    if (member.earlyReset !== undefined) return this.clean(member)
+    session.residue.due = undefined
+    if (member.earlyReset !== undefined) return this.cleaning.clean(member)
     if (!session.settled) {
       session.onIdle(() => this.release(member))
     } else if (session.transactionStatus !== TransactionStatus.idle) {
@@ -211,7 +200,9 @@ export class SessionPool {
     } else if (this.isClosed || this.isWornOut(member, now)) {
       this.dismiss(member)
     } else if (session.residue.isSoiled) {
-      this.clean(member)
+      this.cleaning.clean(member)
+    } else if (session.residue.isDoubtful) {
+      this.offerUnclean(member, now)
     } else if (member.isSuspect === true) {
       this.check(member)
     } else {
@@ -233,6 +224,15 @@ export class SessionPool {
     this.idle.push(member)
     this.meter?.changed(this.counts)
     this.scheduleSweep()
+  }
+
+  private offerUnclean(member: Member, now: number): void {
+    const next = this.waiting.peek()?.borrower
+    if (!this.cleaning.mayLend(member, next)) return this.cleaning.clean(member)
+    if (next !== undefined) return this.offer(member, now)
+    member.idleSince = now
+    this.cleaning.keep(member)
+    this.meter?.changed(this.counts)
   }
 
   /** Makes sure that a slow or unanswered reset or check delays no caller for which there is room. */

@@ -189,7 +189,10 @@ export const inject = (
       }
     }
     const run = patient(scenario.run(pool, id))
-    const fiber = yield* Effect.forkChild(fault === AT_A_YIELD ? yieldingEach(onYield)(run) : run)
+    // It begins in the tick in which its preparation ended, as it does when its boundaries are counted.
+    const fiber = yield* fault === AT_A_YIELD
+      ? Effect.forkChild(yieldingEach(onYield)(run))
+      : Effect.forkChild(run, { startImmediately: true })
     victim = fiber
     const bystanders = yield* Effect.forEach(bystandersOf(pool, scenario, id), (each) =>
       Effect.forkChild(patient(each))

@@ -13,7 +13,7 @@ import * as TestClock from "effect/testing/TestClock"
 import * as PgError from "../../src/PgError.ts"
 import type { Member } from "../../src/pool/member.ts"
 import type { PoolCounts } from "../../src/pool/observing/counts.ts"
-import { type Reset, resetByScript } from "../../src/pool/memberReset.ts"
+import { type Reset, resetByScript } from "../../src/pool/resetting/memberReset.ts"
 import { type PoolLimits, SessionPool } from "../../src/pool/sessionPool.ts"
 import type { Timers } from "../../src/pool/timers.ts"
 import { submitControl } from "../../src/session/transaction/control.ts"
@@ -145,7 +145,7 @@ class World {
     const member: Member = {
       session,
       catalogue: session.catalogue,
-      generation: this.pool.currentGeneration,
+      generation: this.pool.generation,
       expiresAt: this.timers.now() + this.lifetimeMillis * (1 - pick / (MAX_PICK + 1)),
       uses: 0,
       idleSince: 0

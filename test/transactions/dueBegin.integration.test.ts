@@ -70,6 +70,7 @@ const begunWith = (begin: string) => Effect.provideService(SqlClient.BeginTransa
 const spoil = (proxy: Proxy): void => {
   proxy.onMessage = (_, { bytes, from, type }) => {
     if (from !== "client" || (type !== "P" && !bytes.includes("; SAVEPOINT"))) return
+    if (bytes.includes("BEGIN ISOLATION LEVEL READ COMMITTED")) return
     const at = bytes.indexOf("BEGIN")
     if (at >= 0) bytes.write("BEGUN", at)
   }

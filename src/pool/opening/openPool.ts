@@ -16,7 +16,7 @@ import { targetOf } from "../../session/observing/target.ts"
 import { KnownHosts } from "../../session/opening/knownHosts.ts"
 import { KnownDatabases } from "../../session/types/knownDatabase.ts"
 import type { Hooks } from "../hooks.ts"
-import { resetWith } from "../memberReset.ts"
+import { resetWith } from "../resetting/memberReset.ts"
 import { NotificationHub } from "../notificationHub.ts"
 import * as Health from "../observing/health.ts"
 import { LocatingLender } from "../observing/locating.ts"
@@ -76,7 +76,7 @@ export const openPool = Effect.fnUntraced(function* (
     sessions,
     timers: realTimers,
     maxLifetimeMillis: config.maxLifetimeMillis,
-    generation: () => pool.currentGeneration,
+    generation: () => pool.generation,
     init
   })
   const meter = config.observing.metrics ? yield* Meter.make(config, optional?.purpose) : undefined

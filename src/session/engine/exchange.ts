@@ -56,6 +56,8 @@ export interface Exchange extends Progress {
   lost(error: PgError.PgError): void
 }
 
+export const isNoControl = ({ isControl }: Exchange): boolean => isControl !== true
+
 /** Returns the exchange that is told of a loss. */
 export const wholeOf = (exchange: Exchange): Exchange => exchange.whole ?? exchange
 

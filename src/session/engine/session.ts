@@ -20,7 +20,7 @@ import { type ErrorFields, readErrorFields, readNoticeFields } from "../../wire/
 import { ProtocolViolation } from "../../wire/failure.ts"
 import type { TypeCatalogue } from "../types/typeCatalogue.ts"
 import { Channels } from "./channels.ts"
-import { Desynchronised, type Exchange, unasked, wholeOf } from "./exchange.ts"
+import { Desynchronised, type Exchange, isNoControl, unasked, wholeOf } from "./exchange.ts"
 import { Fence } from "./fence.ts"
 import { Fifo } from "./fifo.ts"
 import { identify } from "./asking/identification.ts"
@@ -60,8 +60,6 @@ export interface SessionOptions extends CacheOptions {
   readonly processId: number
   readonly observer: Observer
 }
-
-const isNoControl = ({ isControl }: Exchange): boolean => isControl !== true
 
 export class Session extends Inspectable.Class implements FrameSink, TransportEvents {
   catalogue: TypeCatalogue
@@ -132,6 +130,7 @@ export class Session extends Inspectable.Class implements FrameSink, TransportEv
   submit(exchange: Exchange): void {
     const over = this.lost ?? this.closing
     if (over !== undefined) return exchange.lost(lostWaiting(exchange, over))
+    this.residue.due?.alone()
     if (exchange.isControl !== true) this.residue.lastSql = exchange.sql
     if (this.catalogue.wantsIdentity) identify(this)
     this.waiting.push(exchange)

@@ -35,7 +35,7 @@ type Awaiting = (typeof Awaiting)[keyof typeof Awaiting]
 export class SimpleQuery implements Exchange {
   readonly sql: string
   abandoned = false
-  readonly exclusive: boolean
+  exclusive: boolean
   readonly isControl: boolean
   protected readonly session: Session
   private readonly resume: (exit: Exit.Exit<ReadonlyArray<CommandTag>, PgError.PgError>) => void

@@ -110,7 +110,8 @@ export const ask = <A>(
     resume(Exit.fail(requestRefused(failure, request.sql)))
     return undefined
   }
-  const whole = around === undefined ? exchange : around(exchange)
+  const begun = around === undefined ? exchange : around(exchange)
+  const whole = session.residue.due?.together(begun) ?? begun
   session.submit(whole)
   return whole
 }

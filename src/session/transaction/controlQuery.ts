@@ -16,6 +16,8 @@ export interface Control {
   readonly sql: string
   /** Writes the statement, if its message was made before. */
   readonly write?: ((writer: ByteWriter) => void) | undefined
+  /** Whether nothing may be written behind it before it is answered. */
+  readonly isExclusive?: boolean
   /** Receives the values of each row as texts, which are empty for NULL. */
   readonly read?: ((session: Session, values: ReadonlyArray<string>) => void) | undefined
 }
@@ -27,6 +29,7 @@ export class ControlQuery extends SimpleQuery implements Watched {
   constructor(session: Session, control: Control, resume: Resume<ReadonlyArray<CommandTag>>) {
     super(session, control.sql, resume, true)
     this.control = control
+    this.exclusive = control.isExclusive === true
   }
 
   get operation(): string {

@@ -6,14 +6,16 @@
 import * as Exit from "effect/Exit"
 import { ByteWriter } from "../../wire/byteWriter.ts"
 import type { CommandTag } from "../../wire/commandTag.ts"
-import { writeQuery } from "../../wire/frontendEncoder.ts"
+import { writeCommand, writeQuery } from "../../wire/frontendEncoder.ts"
 import type { Control } from "./controlQuery.ts"
-import { TransactionStatus } from "../../wire/backendMessage.ts"
+import { Backend, TransactionStatus } from "../../wire/backendMessage.ts"
 import { quoteName } from "../../wire/sqlText.ts"
 import { SimpleQuery } from "../exchange/simpleQuery.ts"
 import type { Request } from "../request/request.ts"
 import { servedBy } from "../engine/asking/lostName.ts"
 import type { Session } from "../engine/session.ts"
+
+const BEGIN = "BEGIN ISOLATION LEVEL READ COMMITTED"
 
 const UNDO = [
   "SET SESSION AUTHORIZATION DEFAULT",
@@ -36,8 +38,7 @@ const UNLOCK = "SELECT pg_catalog.pg_advisory_unlock_all()"
 const resetAnd = (statements: ReadonlyArray<string>, restoring: ReadonlyArray<string>): string =>
   within([...UNDO, [UNLOCK, ...restoring].join(", "), ...statements])
 
-const within = (statements: ReadonlyArray<string>): string =>
-  ["BEGIN ISOLATION LEVEL READ COMMITTED", ...statements, "COMMIT"].join("; ")
+const within = (statements: ReadonlyArray<string>): string => [BEGIN, ...statements, "COMMIT"].join("; ")
 
 /**
  * Resets a session, but keeps its listeners. UNLISTEN and LISTEN in one transaction leave no gap. The channels are read
@@ -85,37 +86,57 @@ export const resetBetweenBorrowers = (session: Session, countsPrepared: boolean)
 /** How many random digits the seed has. */
 const SEED_DIGITS = 15
 const SEED = `0.${"0".repeat(SEED_DIGITS)}`
+/** As a command it costs the server a small part of what the function `setseed` does in a SELECT. */
+const RESEED = `SET SEED TO ${SEED}`
 const ZERO = 0x30
 
 const PROCESS = "pg_catalog.pg_backend_pid()"
 
-/** Takes what the SELECT of a reset returns: two empty values, and the process if it was asked for. */
-const noteProcess = (session: Session, [_unlocked, _seeded, process]: ReadonlyArray<string>): void =>
+/** Takes what the SELECT of a reset returns: an empty value, and the process. */
+const noteProcess = (session: Session, [_unlocked, process]: ReadonlyArray<string>): void =>
   servedBy(session, Number(process))
 
 /** Every lease ends with it, so its message is made once, and only the seed in it changes. */
 const reseeding = (selected: ReadonlyArray<string>, statements: ReadonlyArray<string>): Control => {
-  const sql = within([...UNDO, [`${UNLOCK}, pg_catalog.setseed(${SEED})`, ...selected].join(", "), ...statements])
-  const writer = new ByteWriter()
-  writeQuery(writer, sql)
-  const message = writer.take()
-  const digits = message.indexOf(SEED) + SEED.length - SEED_DIGITS
+  const sql = within([...UNDO, RESEED, [UNLOCK, ...selected].join(", "), ...statements])
   return {
     operation: "the reset",
     sql,
     ...(selected.length === 0 ? {} : { read: noteProcess }),
-    write: (to) => {
-      let rest = Math.random()
-      for (let at = digits; at < digits + SEED_DIGITS; at++) {
-        rest *= 10
-        const digit = Math.floor(rest)
-        message[at] = ZERO + digit
-        rest -= digit
-      }
-      to.raw(message)
-    }
+    write: withNewSeed((writer) => writeQuery(writer, sql))
   }
 }
+
+/** Encodes a text with one seed in it, once. What it returns writes that again, with another seed. */
+const withNewSeed = (encode: (writer: ByteWriter) => void): ((to: ByteWriter) => void) => {
+  const writer = new ByteWriter()
+  encode(writer)
+  const bytes = writer.take()
+  const digits = bytes.indexOf(SEED) + SEED.length - SEED_DIGITS
+  return (to) => {
+    let rest = Math.random()
+    for (let at = digits; at < digits + SEED_DIGITS; at++) {
+      rest *= 10
+      const digit = Math.floor(rest)
+      bytes[at] = ZERO + digit
+      rest -= digit
+    }
+    to.raw(bytes)
+  }
+}
+
+const COMMANDS = [BEGIN, ...UNDO, RESEED, UNLOCK, "COMMIT"]
+
+/** The reset between two borrowers as commands of the extended protocol, without a Sync. */
+export const writeResetCommands = withNewSeed((writer) => COMMANDS.forEach((sql) => writeCommand(writer, sql)))
+
+/** The messages that answer these commands. */
+export const RESET_ANSWERS: ReadonlyArray<number> = COMMANDS.flatMap((sql) => [
+  Backend.ParseComplete,
+  Backend.BindComplete,
+  ...(sql === UNLOCK ? [Backend.DataRow] : []),
+  Backend.CommandComplete
+])
 
 const COUNT = "SELECT 1 FROM pg_catalog.pg_prepared_statements WHERE from_sql"
 const NOT_COUNTING = reseeding([], [])

@@ -2,6 +2,7 @@
 import type { Mutant } from "./mutants.ts"
 
 const FILE = "session/transaction/dueBegin.ts"
+const LED = "session/transaction/ledRequest.ts"
 const SCRIPTED = "test/session/transaction/dueBegin.sim.test.ts"
 const REAL = "test/transactions/dueBegin.integration.test.ts"
 
@@ -10,7 +11,7 @@ export const beginMutants: ReadonlyArray<Mutant> = [
     what: "writes the first request behind a Sync of its own, so that it runs although BEGIN has failed",
     edits: [
       {
-        file: FILE,
+        file: LED,
         find: "      if (this.request.mayShareSync === true) return this.request.encode(writer)\n",
         replace:
           "      if (this.request.mayShareSync === true) {\n        writeSync(writer)\n        return this.request.encode(writer)\n      }\n"
@@ -22,7 +23,7 @@ export const beginMutants: ReadonlyArray<Mutant> = [
   {
     what: "writes a script behind BEGIN before that is answered",
     edits: [
-      { file: FILE, find: "if (this.request.mayShareSync === true) return", replace: "if (!this.isAlone) return" }
+      { file: LED, find: "if (this.request.mayShareSync === true) return", replace: "if (!this.isAlone) return" }
     ],
     test: SCRIPTED,
     only: "stands alone in front of a request"
@@ -53,9 +54,7 @@ export const beginMutants: ReadonlyArray<Mutant> = [
   },
   {
     what: "forgets the Close messages that the server has skipped behind a failed BEGIN",
-    edits: [
-      { file: FILE, find: "      for (const name of this.closes) session.statements.close(name)\n", replace: "" }
-    ],
+    edits: [{ file: FILE, find: "    for (const name of this.closes) session.statements.close(name)\n", replace: "" }],
     test: SCRIPTED,
     only: "closes what its first request was to close"
   },

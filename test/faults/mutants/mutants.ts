@@ -3,6 +3,7 @@ import { beginMutants } from "./begin.ts"
 import { hostMutants } from "./hosts.ts"
 import { knowledgeMutants } from "./knowledge.ts"
 import { kyselyMutants } from "./kysely.ts"
+import { leaseMutants } from "./lease.ts"
 import { migratorMutants } from "./migrator.ts"
 import { openingMutants } from "./opening.ts"
 import { poolerMutants } from "./pooler.ts"
@@ -45,6 +46,7 @@ export const mutants: ReadonlyArray<Mutant> = [
   ...knowledgeMutants,
   ...poolerMutants,
   ...kyselyMutants,
+  ...leaseMutants,
   ...migratorMutants,
   ...openingMutants,
   ...readsMutants,
@@ -260,8 +262,9 @@ export const mutants: ReadonlyArray<Mutant> = [
     edits: [
       {
         file: "pool/sessionPool.ts",
-        find: "      this.clean(member)\n",
-        replace: "      session.residue.cleaned()\n      this.reset(member, () => {})\n      this.offer(member, now)\n"
+        find: "      this.cleaning.clean(member)\n",
+        replace:
+          '      session.residue.cleaned()\n      this.cleaning["reset"](member, () => {})\n      this.offer(member, now)\n'
       }
     ],
     test: RESET,
@@ -277,7 +280,7 @@ export const mutants: ReadonlyArray<Mutant> = [
     what: "does not run init again after a reset",
     edits: [
       {
-        file: "pool/memberReset.ts",
+        file: "pool/resetting/memberReset.ts",
         find: "if (init === undefined) return resetByScript",
         replace: "if (reset === undefined) return resetByScript"
       }
@@ -307,7 +310,7 @@ export const mutants: ReadonlyArray<Mutant> = [
     what: "keeps statements that were prepared in SQL",
     edits: [
       {
-        file: "pool/memberReset.ts",
+        file: "pool/resetting/memberReset.ts",
         find: "preparedInSql(exit.value) > 0",
         replace: "preparedInSql(exit.value) < 0"
       }

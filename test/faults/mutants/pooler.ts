@@ -57,7 +57,7 @@ export const poolerMutants: ReadonlyArray<Mutant> = [
   },
   {
     what: "does not set again what a reset behind a pooler takes away",
-    edits: [{ file: "pool/memberReset.ts", find: "if (!isLost) return whole()", replace: "return whole()" }],
+    edits: [{ file: "pool/resetting/memberReset.ts", find: "if (!isLost) return whole()", replace: "return whole()" }],
     test: STARTUP,
     only: "are in force after each reset"
   },

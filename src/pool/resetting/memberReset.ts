@@ -1,13 +1,13 @@
 /** Resets a session that was used to the state in which its pool opened it. */
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
-import type * as PgError from "../PgError.ts"
-import { preparedInSql, resetBetweenBorrowers } from "../session/transaction/reset.ts"
-import type { Session } from "../session/engine/session.ts"
-import { submitControl } from "../session/transaction/control.ts"
-import { findLost, restore } from "../session/transaction/startupCheck.ts"
-import { type Hooks, runHook } from "./hooks.ts"
-import type { Member } from "./member.ts"
+import type * as PgError from "../../PgError.ts"
+import { preparedInSql, resetBetweenBorrowers } from "../../session/transaction/reset.ts"
+import type { Session } from "../../session/engine/session.ts"
+import { submitControl } from "../../session/transaction/control.ts"
+import { findLost, restore } from "../../session/transaction/startupCheck.ts"
+import { type Hooks, runHook } from "../hooks.ts"
+import type { Member } from "../member.ts"
 
 /** Resets a session that nobody is using, and reports whether it may be lent again. */
 export type Reset = (member: Member, done: (isClean: boolean) => void) => void

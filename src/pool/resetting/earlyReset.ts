@@ -2,7 +2,7 @@
  * Resets a session early, before its borrower gives it back. The reset is written together with the borrower's COMMIT
  * and so costs no round trip of its own. Nothing else is written behind it before it has succeeded.
  */
-import type { Member, PendingReset } from "./member.ts"
+import type { Member, PendingReset } from "../member.ts"
 import { resetByScript } from "./memberReset.ts"
 
 export class EarlyReset implements PendingReset {
