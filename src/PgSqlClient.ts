@@ -86,7 +86,7 @@ export interface PgSqlClient extends SqlClient.SqlClient {
   /**
    * Listens to a channel for the scope. When the effect completes, the server has confirmed the LISTEN. All channels
    * share one connection of the pool, which is opened anew if it is lost; a `Gap` in the queue then says that
-   * notifications may have been lost.
+   * notifications may have been lost. A slow reader gets a `Gap`, too, if some 10,000 notifications wait for it already.
    */
   readonly listen: (
     channel: string

@@ -5,7 +5,6 @@ import * as Predicate from "effect/Predicate"
 import * as SqlClient from "effect/sql/SqlClient"
 import type { SqlError } from "effect/sql/SqlError"
 import * as Statement from "effect/sql/Statement"
-import * as Stream from "effect/Stream"
 import * as Shape from "../call/shape.ts"
 import { invalid } from "../config/given.ts"
 import { routerOf } from "../connection/baseQueryable.ts"
@@ -15,6 +14,7 @@ import type * as PgError from "../PgError.ts"
 import type { Target } from "../session/observing/target.ts"
 import { json, makeCompiler } from "./compiler.ts"
 import { connectionOf } from "./connection.ts"
+import { eventQueues } from "./listening.ts"
 import type { Options } from "./options.ts"
 import { makeReactiveQueue } from "./reactiveQueue.ts"
 import { sqlErrorOf } from "./sqlErrors.ts"
@@ -69,7 +69,7 @@ export const sqlClientOf = Effect.fnUntraced(function* (pg: PgClient.PgClient, g
     afterCommit,
     withTransaction,
     withTransactionOptions,
-    listen: listening(pg),
+    listen: eventQueues(pg),
     notify: (channel: string, payload: string) =>
       Effect.mapError(pg.notify(channel, payload), (error) => sqlErrorOf(error, "notify"))
   })
@@ -120,13 +120,3 @@ const transformationOf = ({ transformJson, transformQueryNames, transformResultN
   if (transformResultNames !== undefined) return Statement.defaultTransforms(transformResultNames, transformJson).array
   return transformQueryNames === undefined ? undefined : identity
 }
-
-const listening = (pg: PgClient.PgClient) => (channel: string) =>
-  Effect.flatMap(
-    Effect.mapError(pg.listen(channel), (error) => sqlErrorOf(error, "listen")),
-    (events) =>
-      Stream.toQueue(
-        Stream.mapError(events, (error) => sqlErrorOf(error, "listen")),
-        { capacity: "unbounded" }
-      )
-  )
