@@ -118,7 +118,7 @@ class ProxyFaults implements Faults {
       let left = message
       const onTime = (link: ProxiedLink): void => {
         if (fault === "loseCommitAnswer") this.#proxy.onMessage = this.#commitLoss(link)
-        else this.#happen(() => strikeLink(link, fault, this.#terminate))
+        else this.#happen(() => strikeLink(link, fault, this.#observer))
       }
       this.#proxy.onMessage = (link, passing) => {
         const counts = fault === "loseCommitAnswer" ? isCommit(passing) : where(messageOf(passing))
@@ -139,12 +139,6 @@ class ProxyFaults implements Faults {
     this.#count++
     strike()
   }
-
-  readonly #terminate = (clientPort: number): Effect.Effect<unknown, PgError.PgError> =>
-    this.#observer.execute(
-      "SELECT pg_catalog.pg_terminate_backend(pid) FROM pg_catalog.pg_stat_activity WHERE client_port = $1",
-      [clientPort]
-    )
 
   countMessages<E, R>(effect: Effect.Effect<unknown, E, R>): Effect.Effect<number, E, R> {
     return Effect.suspend(() => {
@@ -177,26 +171,29 @@ const bodyOf = (bytes: ProxiedMessage["bytes"]): string => bytes.toString("latin
 const KILL_MILLIS = 1_000
 
 /**
- * Makes a fault happen on a link now. `terminate` ends the backend whose client has that port.
+ * Makes a fault happen on a link now. The observer is connected to the same server, and not over the link.
  *
  * @internal
  */
 export const strikeLink = (
   link: ProxiedLink,
   fault: Exclude<Fault, "loseCommitAnswer">,
-  terminate: (clientPort: number) => Effect.Effect<unknown, unknown>
+  observer: PgConnection.Queryable
 ): void => {
   switch (fault) {
-    case "killBackend":
+    case "killBackend": {
+      const { processId } = link
+      // A backend that does not exist yet cannot be killed: then the link breaks.
+      if (processId === undefined) return link.reset()
       link.hold()
       Effect.runFork(
-        Effect.andThen(
-          terminate(link.serverSidePort),
-          // A backend that does not exist yet cannot be killed: then the link breaks.
-          timeoutOrElse(link.untilServerEnds, KILL_MILLIS, () => Effect.sync(() => link.reset()))
-        ).pipe(Effect.ensuring(Effect.sync(() => link.letGo())))
+        Effect.ignore(observer.execute("SELECT pg_catalog.pg_terminate_backend($1)", [processId])).pipe(
+          Effect.andThen(timeoutOrElse(link.untilServerEnds, KILL_MILLIS, () => Effect.sync(() => link.reset()))),
+          Effect.ensuring(Effect.sync(() => link.letGo()))
+        )
       )
       return
+    }
     case "resetSocket":
       return link.reset()
     case "closeSocket":

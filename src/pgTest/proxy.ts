@@ -21,6 +21,7 @@ export interface ProxiedMessage {
 const CANCEL_REQUEST = 80877102
 const STARTUP_HEADER_BYTES = 8
 const HEADER_BYTES = 5
+const BACKEND_KEY_DATA = "K"
 
 /** Cuts a stream into messages. */
 export class Framer {
@@ -101,6 +102,8 @@ export class ProxiedLink {
   private readonly toClient: Lane
   private readonly toServer: Lane
   private readonly serverEnded: Promise<void>
+  /** The server's process, once the server has named it. */
+  processId: number | undefined
   private isCut = false
 
   constructor(client: net.Socket, server: net.Socket) {
@@ -122,11 +125,6 @@ export class ProxiedLink {
     client.on("close", () => {
       if (!this.isCut) server.destroy()
     })
-  }
-
-  /** The server's key for the link: `client_port` in pg_stat_activity. */
-  get serverSidePort(): number {
-    return this.server.localPort ?? 0
   }
 
   /** Completes when the server has closed its side, or it was closed from here. */
@@ -189,8 +187,6 @@ export class Proxy {
   losesCancels = false
   /** The delay of each message in either direction, in milliseconds. Set it before anything is sent. */
   latencyMillis = 0
-  /** How many CancelRequests came. */
-  cancels = 0
   /** The open connections. */
   readonly links = new Set<ProxiedLink>()
   private readonly listener: net.Server
@@ -222,7 +218,6 @@ export class Proxy {
   }
 
   private passCancel(client: net.Socket, request: Buffer): void {
-    this.cancels++
     if (this.losesCancels) return void client.resume()
     const server = this.connect()
     server.write(request)
@@ -240,6 +235,7 @@ export class Proxy {
     client.once("close", () => this.links.delete(link))
     const take = (from: ProxiedMessage["from"], frames: Framer) => {
       for (let frame = frames.next(); frame !== undefined; frame = frames.next()) {
+        if (from === "server" && frame.type === BACKEND_KEY_DATA) link.processId = frame.bytes.readInt32BE(HEADER_BYTES)
         this.onMessage(link, { from, ...frame })
         if (this.latencyMillis === 0) link.pass(from, frame.bytes)
         else setTimeout(() => link.pass(from, frame.bytes), this.latencyMillis)

@@ -229,8 +229,6 @@ const strike = (
   link: ProxiedLink,
   fiber: Fiber.Fiber<unknown, unknown>
 ): void => {
-  const terminate = (clientPort: number) =>
-    observer.execute("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE client_port = $1", [clientPort])
   switch (fault) {
     case "interrupt":
     case AT_A_YIELD:
@@ -240,13 +238,13 @@ const strike = (
       setTimeout(() => link.letGo(), SILENCE_MILLIS)
       return fiber.interruptUnsafe()
     case "kill the backend":
-      return strikeLink(link, "killBackend", terminate)
+      return strikeLink(link, "killBackend", observer)
     case "reset the socket":
-      return strikeLink(link, "resetSocket", terminate)
+      return strikeLink(link, "resetSocket", observer)
     case "half-close":
-      return strikeLink(link, "closeSocket", terminate)
+      return strikeLink(link, "closeSocket", observer)
     case "stall with a timeout":
-      return strikeLink(link, "stall", terminate)
+      return strikeLink(link, "stall", observer)
     case "lose the cancel":
       proxy.losesCancels = true
       return fiber.interruptUnsafe()

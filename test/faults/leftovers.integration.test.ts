@@ -94,11 +94,8 @@ layer(TestDatabase.layer, { excludeTestServices: true })("after a while of fault
             happened.faults++
             switch (pick(["kill", "reset", "half-close", "hold", "lose cancels"])) {
               case "kill":
-                return yield* Effect.ignore(
-                  observer.execute("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE client_port = $1", [
-                    link.serverSidePort
-                  ])
-                )
+                if (link.processId === undefined) return
+                return yield* Effect.ignore(observer.execute("SELECT pg_terminate_backend($1)", [link.processId]))
               case "reset":
                 return link.reset()
               case "half-close":

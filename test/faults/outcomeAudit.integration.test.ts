@@ -18,6 +18,7 @@ import * as PgPool from "../../src/PgPool.ts"
 import { OUTLASTS_ERROR } from "../../src/session/statement/outcome.ts"
 import { TestDatabase } from "../support/database.ts"
 import { assertHealthy, liveConnection, liveSettings, valueOf } from "../support/live.ts"
+import { strikeLink } from "../../src/pgTest/faults.ts"
 import { type ProxiedLink, type ProxiedMessage, type Proxy, proxyTo } from "../../src/pgTest/proxy.ts"
 import { type Case, cases, CREATE_EFFECTS, utilities } from "./outcomeCases.ts"
 
@@ -68,7 +69,6 @@ interface Bench {
 
 const BENCHES = 8
 const PATIENCE_MILLIS = 20_000
-const KILL_MILLIS = 1_000
 const POLL_MILLIS = 3
 /** A full run has at least so many, so that a missing case or loss is noticed. */
 const FEWEST_INJECTIONS = 2_000
@@ -145,26 +145,14 @@ const lose = ({ observer }: Bench, loss: Loss, link: ProxiedLink, { bytes, from 
     case "reset":
       return link.reset()
     case "kill the backend":
-      link.hold()
-      Effect.runFork(
-        Effect.andThen(
-          observer.execute("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE client_port = $1", [
-            link.serverSidePort
-          ]),
-          Effect.timeoutOrElse(link.untilServerEnds, {
-            duration: KILL_MILLIS,
-            orElse: () => Effect.sync(() => link.reset())
-          })
-        ).pipe(Effect.ensuring(Effect.sync(() => link.letGo())))
-      )
-      return
+      return strikeLink(link, "killBackend", observer)
   }
 }
 
-const untilGone = (observer: PgConnection.Queryable, port: number): Effect.Effect<true, PgError.PgError> =>
+const untilGone = (observer: PgConnection.Queryable, processId: number): Effect.Effect<true, PgError.PgError> =>
   Effect.gen(function* () {
-    const sql = "SELECT count(*)::int4 FROM pg_stat_activity WHERE client_port = $1"
-    while ((yield* valueOf(observer, sql, [port])) !== 0) yield* Effect.sleep(POLL_MILLIS)
+    const sql = "SELECT count(*)::int4 FROM pg_stat_activity WHERE pid = $1"
+    while ((yield* valueOf(observer, sql, [processId])) !== 0) yield* Effect.sleep(POLL_MILLIS)
     return true as const
   })
 
@@ -189,17 +177,18 @@ const inject = (
     const wrongs: Array<string> = []
     yield* prepare(bench, each, id)
     let messages = 0
-    let port: number | undefined
+    let struck: ProxiedLink | undefined
     proxy.onMessage = (link, message) => {
       if (messages++ !== boundary) return
       proxy.onMessage = ignored
-      port = link.serverSidePort
+      struck = link
       lose(bench, loss, link, message)
     }
     const exit = yield* withPatience(Effect.exit(each.run(pool, id)))
     proxy.onMessage = ignored
-    const isMissed = port === undefined
-    if (port !== undefined && (yield* withPatience(untilGone(observer, port))) === undefined)
+    const isMissed = struck === undefined
+    const processId = struck?.processId
+    if (processId !== undefined && (yield* withPatience(untilGone(observer, processId))) === undefined)
       wrongs.push("the backend has not gone")
     const isDone = (yield* valueOf(observer, each.isDone(id))) === true
     yield* tearDown(bench, each, id)

@@ -5,12 +5,15 @@ import * as Exit from "effect/Exit"
 import * as Fiber from "effect/Fiber"
 import * as Layer from "effect/Layer"
 import { SqlClient } from "effect/sql"
+import { inject } from "vitest"
 import { passed } from "../../src/call/realTime.ts"
 import * as PgClient from "../../src/PgClient.ts"
 import * as PgConnection from "../../src/PgConnection.ts"
 import type * as PgError from "../../src/PgError.ts"
 import * as PgTest from "../../src/PgTest.ts"
-import { assertHealthy, refusalOf } from "../support/live.ts"
+import { makeFaults } from "../../src/pgTest/faults.ts"
+import { proxyTo } from "../../src/pgTest/proxy.ts"
+import { assertHealthy, eventually, refusalOf, valueOf } from "../support/live.ts"
 
 const Database = PgTest.failing({ maxConnections: 2, cancelTimeout: "300 millis" }).pipe(
   Layer.provideMerge(PgTest.layer())
@@ -53,6 +56,35 @@ layer(Database)("a fault on demand", (it) => {
       })
     )
   }
+
+  it.effect(
+    "killBackend ends the server's process, also if an address between has another port for the connection",
+    () =>
+      Effect.gen(function* () {
+        const { settings } = yield* PgTest.TestDatabase
+        const { port: upstream } = inject("postgres")
+        const between = yield* proxyTo({ host: "127.0.0.1", port: upstream })
+        const faults = yield* makeFaults({ ...settings, host: between.host, port: between.port, sslMode: "disable" })
+        const direct = yield* PgConnection.make(settings)
+        const connection = yield* PgConnection.make(faults.settings)
+        yield* faults.strike("killBackend", { where: ({ from }) => from === "client" })
+        assert.strictEqual((yield* refusalOf(connection.execute("SELECT 1")))._tag, "AdminShutdownError")
+        const backends = "SELECT count(*)::int4 FROM pg_stat_activity WHERE pid = $1"
+        yield* eventually(valueOf(direct, backends, [connection.processId]), 0)
+        yield* assertHealthy(direct)
+      })
+  )
+
+  it.effect("killBackend breaks a connection off that has no process yet", () =>
+    Effect.gen(function* () {
+      const pg = yield* PgClient.PgClient
+      const faults = yield* PgTest.Faults
+      yield* faults.strike("killBackend", { where: ({ type }) => type === "startup" })
+      const error = yield* refusalOf(Effect.scoped(PgConnection.make(faults.settings)))
+      assert.strictEqual(error._tag, "ConnectionLostError")
+      yield* assertHealthy(pg)
+    })
+  )
 
   it.effect("loseCommitAnswer leaves what was committed, and the client does not know it", () =>
     Effect.gen(function* () {
