@@ -5,6 +5,7 @@
  */
 import { randomBytes } from "node:crypto"
 import { type ServerAddress, type ServerSetup, THROWN_AWAY } from "./embedded.ts"
+import { LogTail } from "./logTail.ts"
 
 const POSTGRES_PORT = 5432
 const DIRECTORY = "/effectpg"
@@ -22,7 +23,7 @@ export const startContainer = async (image: string, setup: ServerSetup = {}): Pr
     password: setup.password ?? randomBytes(18).toString("base64url"),
     database: "postgres"
   }
-  let log = ""
+  const log = new LogTail()
   const container = await new GenericContainer(image)
     .withEnvironment({
       POSTGRES_USER: superuser.user,
@@ -47,10 +48,12 @@ export const startContainer = async (image: string, setup: ServerSetup = {}): Pr
     ])
     // The official image starts twice, the first time without TCP: this line comes once.
     .withWaitStrategy(Wait.forLogMessage(/listening on IPv4 address "0\.0\.0\.0"/))
-    .withLogConsumer((stream) => stream.on("data", (chunk) => (log += String(chunk))))
+    .withLogConsumer((stream) => stream.on("data", (chunk) => log.add(String(chunk))))
     .start()
     .catch((cause: unknown) => {
-      throw new Error(`a container of the image ${image} did not start\n${log || "is Docker running?"}`, { cause })
+      const reason = cause instanceof Error ? cause.message : String(cause)
+      const why = log.text === "" ? "Is Docker running, and can it get the image?" : log.text
+      throw new Error(`a container of the image ${image} did not start: ${reason}\n${why}`, { cause })
     })
   return {
     host: container.getHost(),

@@ -13,6 +13,7 @@ import { setTimeout as sleep } from "node:timers/promises"
 import { fileURLToPath } from "node:url"
 import { freePort } from "./freePort.ts"
 import { isShortEnough, isTraversable, nativeServer, readableBy, serverUid } from "./installation.ts"
+import { tailOf } from "./logTail.ts"
 import { makeDirectory, removeLeftovers, serverIn } from "./leftovers.ts"
 
 const START_TIMEOUT_MILLIS = 60_000
@@ -221,10 +222,11 @@ const untilLogged = async (guardian: ChildProcess, logFile: string, text: string
   for (;;) {
     const log = fs.existsSync(logFile) ? fs.readFileSync(logFile, "utf8") : ""
     if (log.split(text).length > times) return
-    if (guardian.exitCode !== null || guardian.signalCode !== null) throw new Error(`PostgreSQL did not start\n${log}`)
+    if (guardian.exitCode !== null || guardian.signalCode !== null)
+      throw new Error(`PostgreSQL did not start\n${tailOf(log)}`)
     if (Date.now() > deadline) {
       guardian.kill()
-      throw new Error(`PostgreSQL has not said "${text}" after ${START_TIMEOUT_MILLIS} ms\n${log}`)
+      throw new Error(`PostgreSQL has not said "${text}" after ${START_TIMEOUT_MILLIS} ms\n${tailOf(log)}`)
     }
     await sleep(POLL_MILLIS)
   }

