@@ -48,11 +48,14 @@ export const makeDatabase = <R, E, R2>(
     const name = run.prefix + randomBytes(6).toString("hex")
     yield* Effect.acquireRelease(
       run.admin.execute(`CREATE DATABASE ${name} TEMPLATE ${template}${run.strategy}`),
-      // What cannot be dropped now is dropped by the next run.
-      () => Effect.ignore(run.admin.execute(`DROP DATABASE IF EXISTS ${name} WITH (FORCE)`))
+      // What cannot be dropped now is dropped at the end of the run.
+      () => Effect.ignore(run.admin.execute(`DROP DATABASE IF EXISTS ${name} WITH (FORCE)`, [], IN_TIME))
     )
     return addressOf(run, name)
   })
+
+/** If the server has gone, a test need not wait for it at its end. */
+const IN_TIME = { timeout: 10_000 }
 
 const addressOf = ({ server }: Run, name: string): Address => ({
   name,
