@@ -59,13 +59,25 @@ const IN_TIME = { timeout: 10_000 }
 
 const addressOf = ({ server }: Run, name: string): Address => ({
   name,
-  url: Redacted.make(Redacted.value(server.url).replace(DATABASE, `$1/${name}`)),
+  url: Redacted.make(urlTo(Redacted.value(server.url), name)),
   settings: { ...server.settings, database: name },
   server: server.kind
 })
 
-/** What comes before the parameters of a URL: everything up to the database, and the database. */
-const DATABASE = /^([^:]+:\/\/[^/?]*)(?:\/[^?]*)?/
+/** The URL, or the string of keys, with another database. */
+const urlTo = (given: string, database: string): string => {
+  const parts = URL_PARTS.exec(given.trim())
+  // The last of a repeated key wins.
+  if (parts === null) return `${given} dbname=${database}`
+  const [, server = "", parameters = ""] = parts
+  const others = parameters.split("&").filter((pair) => pair !== "" && !DATABASE_PARAMETER.test(pair))
+  return `${server}/${database}${others.length === 0 ? "" : `?${others.join("&")}`}`
+}
+
+/** Everything before the database, and the parameters. */
+const URL_PARTS = /^([^:/]+:\/\/[^/?]*)(?:\/[^?]*)?(?:\?(.*))?$/s
+/** It would count more than the database in the path. */
+const DATABASE_PARAMETER = /^(?:dbname|database)=/
 
 /** The name of a template with that content, which is made if it is not there. */
 const templateOf = <R, E, R2>(
