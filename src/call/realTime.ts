@@ -8,13 +8,25 @@ import * as Option from "effect/Option"
 /** The longest time that a timer of the platform can wait. */
 export const MAX_DELAY_MILLIS = 2 ** 31 - 1
 
+/** Calls back once after that time, which may be longer than a timer can wait. Returns a function that takes it back. */
+export const after = (millis: number, callback: () => void): (() => void) => {
+  let left = millis
+  const next = (): void => {
+    const step = Math.min(left, MAX_DELAY_MILLIS)
+    left -= step
+    timer = setTimeout(left > 0 ? next : callback, step)
+  }
+  let timer: ReturnType<typeof setTimeout>
+  next()
+  return () => clearTimeout(timer)
+}
+
 /** Completes after that time, or never if it is infinite. */
 export const passed = (millis: number): Effect.Effect<void> =>
   Number.isFinite(millis)
     ? Effect.callback((resume) => {
-        const rest = millis > MAX_DELAY_MILLIS ? passed(millis - MAX_DELAY_MILLIS) : Effect.void
-        const timer = setTimeout(() => resume(rest), Math.min(millis, MAX_DELAY_MILLIS))
-        return Effect.sync(() => clearTimeout(timer))
+        const takeBack = after(millis, () => resume(Effect.void))
+        return Effect.sync(takeBack)
       })
     : Effect.never
 

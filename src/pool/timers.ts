@@ -1,5 +1,5 @@
 /** The clock of a pool. It follows the system's clock, so a test that stops Effect's clock does not stop it. */
-import { MAX_DELAY_MILLIS } from "../call/realTime.ts"
+import { after } from "../call/realTime.ts"
 
 export interface Timers {
   /** The current time in milliseconds. */
@@ -8,10 +8,4 @@ export interface Timers {
   after(millis: number, callback: () => void): () => void
 }
 
-export const realTimers: Timers = {
-  now: () => performance.now(),
-  after: (millis, callback) => {
-    const timer = setTimeout(callback, Math.min(millis, MAX_DELAY_MILLIS))
-    return () => clearTimeout(timer)
-  }
-}
+export const realTimers: Timers = { now: () => performance.now(), after }
