@@ -167,8 +167,8 @@ export class PoolSource implements Lender {
     use: (root: TransactionLevel, lastCommit?: LastCommit) => Effect.Effect<A, E, R>
   ): Effect.Effect<A, E | PgError.PgError, R> {
     // Only the pool's own script can be written behind a COMMIT. A hook needs the session to itself.
-    if (this.setup === undefined) return use(lease.root, this.resetsByScript ? lease : undefined)
-    return Effect.andThen(this.setUp(lease), () => use(lease.root, this.resetsByScript ? lease : undefined))
+    const run = () => use(lease.root, this.resetsByScript ? lease : undefined)
+    return this.setup === undefined ? run() : Effect.andThen(this.setUp(lease), run)
   }
 
   readonly scopedRoot: Effect.Effect<TransactionLevel, PgError.PgError, Scope.Scope> = Effect.uninterruptibleMask(

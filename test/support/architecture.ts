@@ -76,7 +76,7 @@ const outside: ReadonlyArray<{ readonly module: RegExp; readonly importers: RegE
   {
     module: /^node:net$/,
     importers:
-      /^(session\/(engine\/transport|encryption\/tlsSocket)|pgTest\/.*|pgTest\/.*|testServer\/freePort|cli\/doctor\/.*)\.ts$/
+      /^(session\/(engine\/transport|encryption\/tlsSocket)|pgTest\/.*|testServer\/freePort|cli\/doctor\/.*)\.ts$/
   },
   {
     module: /^node:tls$/,
@@ -97,8 +97,6 @@ const outside: ReadonlyArray<{ readonly module: RegExp; readonly importers: RegE
 
 /** The files that open something, and load what that needs only then. What is open never loads anything. */
 const mayLoadLater: ReadonlySet<string> = new Set([
-  // A package that only some programs have.
-  "testServer/container.ts",
   "PgClient.ts",
   "PgConnection.ts",
   "PgPool.ts",
