@@ -1,10 +1,13 @@
 /** Tests how a run of tests ends, and what the processes that join it have of it. */
 import { assert, describe, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"
+import * as Option from "effect/Option"
 import { inject, vi } from "vitest"
+import { timeoutOption } from "../../src/call/realTime.ts"
 import * as PgConnection from "../../src/PgConnection.ts"
 import { startRun } from "../../src/pgTest/run.ts"
 import * as PgTest from "../../src/PgTest.ts"
+import { startEmbedded } from "../../src/testServer/embedded.ts"
 import { freePort } from "../../src/testServer/freePort.ts"
 import { assertHealthy, eventually, killBackend, uniqueName, valueOf } from "../support/live.ts"
 
@@ -116,6 +119,22 @@ describe("a run of tests", { timeout: 60_000 }, () => {
       const made = yield* Effect.scoped(PgTest.make({ server: { url: other } }))
       assert.deepStrictEqual(yield* databases(observer, made.name), [])
       yield* assertHealthy(observer)
+    })
+  )
+
+  it.live("does not hold up the end of a test for long if its server has gone", () =>
+    Effect.gen(function* () {
+      const server = yield* Effect.acquireRelease(
+        Effect.promise(() => startEmbedded()),
+        ({ stop }) => Effect.promise(stop)
+      )
+      const password = encodeURIComponent(server.password)
+      const gone = `postgres://${server.user}:${password}@${server.host}:${server.port}/?sslmode=disable`
+      const test = Effect.gen(function* () {
+        yield* PgTest.make({ server: { url: gone } })
+        yield* Effect.promise(() => server.shutDown("immediate"))
+      })
+      assert.isTrue(Option.isSome(yield* timeoutOption(Effect.scoped(test), 40_000)))
     })
   )
 
