@@ -30,7 +30,7 @@ export type RequireAuth = AuthMethod | `!${AuthMethod}`
  */
 export type ChannelBinding = "disable" | "prefer" | "require"
 
-export const AUTH_METHODS: ReadonlyArray<AuthMethod> = ["none", "password", "md5", "scram-sha-256", "oauth"]
+const AUTH_METHODS: ReadonlyArray<AuthMethod> = ["none", "password", "md5", "scram-sha-256", "oauth"]
 
 /** Methods of libpq that this client does not have: to forbid them is easy, and among others they are no loss. */
 const FOREIGN_METHODS = ["gss", "sspi"]
@@ -56,7 +56,7 @@ type Allowed = Pick<Authentication, "requireAuth" | "allowCleartextPassword">
 
 const EVERY_METHOD: Allowed = { requireAuth: undefined, allowCleartextPassword: false }
 
-export const readRequireAuth = Effect.fnUntraced(function* (
+const readRequireAuth = Effect.fnUntraced(function* (
   given: Given
 ): Effect.fn.Return<Allowed, PgError.InvalidConfigError> {
   const { isText, name, value } = given

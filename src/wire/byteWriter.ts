@@ -211,19 +211,6 @@ export class ByteWriter {
     return true
   }
 
-  /** Leaves room for an Int16 that is filled in later; returns its position. */
-  reserveInt16(): number {
-    const mark = this.length
-    this.int16(0)
-    return mark
-  }
-
-  backfillInt16(mark: number, value: number): void {
-    const at = this.base + mark
-    this.bytes[at] = value >> 8
-    this.bytes[at + 1] = value
-  }
-
   /** Leaves room for an Int32 that is filled in later; returns its position. */
   reserveInt32(): number {
     const mark = this.length

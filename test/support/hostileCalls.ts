@@ -211,8 +211,6 @@ export interface HostileCall {
   readonly what: string
   readonly run: (pool: PgPool.PgPool, hostile: (given: ReadonlyArray<unknown>) => ReadonlyArray<unknown>) => Call
   readonly given: ReadonlyArray<unknown>
-  /** Whether it asks a server at all. */
-  readonly isRemote: boolean
 }
 
 type Call = Effect.Effect<Exit.Exit<unknown, unknown> | string, unknown>
@@ -337,12 +335,11 @@ const members = ({ calls, name }: Subject): ReadonlyArray<readonly [string, Read
     (Object.hasOwn(calls, member.name) ? (calls[member.name] ?? []) : []).map((given) => [member.name, given] as const)
   )
 
-export const hostileCalls: ReadonlyArray<HostileCall> = [
+const hostileCalls: ReadonlyArray<HostileCall> = [
   ...subjects.flatMap((subject) =>
     members(subject).map(([method, given]): HostileCall => ({
       what: `${subject.name}.${method}`,
       given,
-      isRemote: true,
       run: (pool, hostile) =>
         Effect.flatMap(subject.make(pool), (asked) =>
           outcomeOf(() => {
@@ -357,7 +354,6 @@ export const hostileCalls: ReadonlyArray<HostileCall> = [
     forms.map((given): HostileCall => ({
       what: name,
       given,
-      isRemote: true,
       run: (pool, hostile) =>
         outcomeOf(() => functionOf(name)(...hostile(given).map((value) => (value === POOL ? pool : value)))).pipe(
           Effect.provideServiceEffect(
@@ -372,7 +368,6 @@ export const hostileCalls: ReadonlyArray<HostileCall> = [
     forms.map((given): HostileCall => ({
       what: name,
       given,
-      isRemote: false,
       run: (_, hostile) => outcomeOf(() => functionOf(name)(...hostile(given)))
     }))
   )

@@ -14,7 +14,7 @@ export interface Interrupted<A, E> {
 }
 
 /** Runs an effect whose fiber yields at the operation with that number, counted from 1, and is interrupted there. */
-export const interruptedAtOperation = <A, E, R>(
+const interruptedAtOperation = <A, E, R>(
   effect: Effect.Effect<A, E, R>,
   operation: number
 ): Effect.Effect<Interrupted<A, E>, never, R> =>

@@ -103,15 +103,15 @@ describe("ByteWriter", () => {
     writer.uint8(0xaa)
     writer.take()
     const message = writer.beginMessage(0x42)
-    const count = writer.reserveInt16()
+    const count = writer.reserveInt32()
     const value = writer.reserveInt32()
     writer.raw(Buffer.alloc(100_000))
     writer.backfillValueLength(value)
-    writer.backfillInt16(count, 40_000)
+    writer.backfillInt32(count, 40_000)
     writer.endMessage(message)
     const taken = writer.take()
-    assert.strictEqual(taken.length, 1 + 4 + 2 + 4 + 100_000)
-    assert.deepStrictEqual(taken.subarray(0, 11), hex("42 000186aa 9c40 000186a0"))
+    assert.strictEqual(taken.length, 1 + 4 + 4 + 4 + 100_000)
+    assert.deepStrictEqual(taken.subarray(0, 13), hex("42 000186ac 00009c40 000186a0"))
   })
 
   it("writes the length of an empty message, which counts itself", () => {
@@ -145,12 +145,12 @@ describe("ByteWriter", () => {
   it("makes room beforehand without changing what is written", () => {
     const writer = new ByteWriter()
     writer.uint8(1)
-    const mark = writer.reserveInt16()
+    const mark = writer.reserveInt32()
     writer.reserve(1_000_000)
     writer.uint8(2)
-    writer.backfillInt16(mark, 3)
-    assert.strictEqual(writer.length, 4)
-    assert.strictEqual(writer.take().toString("hex"), "01000302")
+    writer.backfillInt32(mark, 3)
+    assert.strictEqual(writer.length, 6)
+    assert.strictEqual(writer.take().toString("hex"), "010000000302")
   })
 
   it.prop(

@@ -136,7 +136,7 @@ interface Cell extends BinaryValue {
 }
 
 /** Replaces the values of `columns` in `rows`, bodies of DataRows, by their texts. Returns the first exchange. */
-export const withTexts = (
+const withTexts = (
   whole: Exchange & { readonly session: Session },
   rows: ReadonlyArray<Buffer>,
   columns: ReadonlyArray<TextColumn>,

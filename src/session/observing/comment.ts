@@ -22,7 +22,7 @@ export const commentOf = (hook: Hook, call: CommentedCall): Effect.Effect<string
 const withoutComment = (warning: string): Effect.Effect<string> => Effect.as(Effect.logWarning(warning), "")
 
 /** Writes keys and values in the order of the keys. Both are encoded, so that neither can end the comment. */
-export const commentWith = (tags: Readonly<Record<string, string>>): string => {
+const commentWith = (tags: Readonly<Record<string, string>>): string => {
   const pairs = Object.entries(tags)
     .map(([key, value]) => `${encoded(key)}='${encoded(value)}'`)
     .toSorted()
