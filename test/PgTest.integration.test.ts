@@ -4,6 +4,7 @@ import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Fiber from "effect/Fiber"
 import * as Redacted from "effect/Redacted"
+import * as Scope from "effect/Scope"
 import { SqlClient } from "effect/sql"
 import { spawn } from "node:child_process"
 import { setTimeout as sleep } from "node:timers/promises"
@@ -13,7 +14,7 @@ import * as PgClient from "../src/PgClient.ts"
 import * as PgConnection from "../src/PgConnection.ts"
 import * as PgMigrator from "../src/PgMigrator.ts"
 import * as PgTest from "../src/PgTest.ts"
-import { assertHealthy, valueOf } from "./support/live.ts"
+import { assertHealthy, eventually, valueOf } from "./support/live.ts"
 
 const users = PgMigrator.fromSqlRecord({
   "0001_users.sql": "CREATE TABLE users (name text PRIMARY KEY)",
@@ -55,8 +56,12 @@ const prefixOf = (name: string): string => /^effectpg_test_[0-9a-f]{16}_/.exec(n
 const left = (connection: PgConnection.PgConnection, prefix: string) =>
   Effect.map(
     connection.fetch("SELECT datname AS name FROM pg_database WHERE starts_with(datname, $1)", [prefix]),
-    (rows) => rows.map(({ name }) => name)
+    (rows) => rows.map(({ name }) => String(name))
   )
+
+/** How many templates of a run are being made, also by other tests, or were left half made. */
+const unfinished = (connection: PgConnection.PgConnection, prefix: string) =>
+  Effect.map(left(connection, prefix), (names) => names.filter((name) => name.endsWith("_unfinished")).length)
 
 const withTable = (sql: string) =>
   Effect.scoped(PgTest.make({ migrations: PgMigrator.fromSqlRecord({ "1_t.sql": sql }) }))
@@ -146,12 +151,44 @@ describe("a database of a test", () => {
         assert.include(failure.message, 'type "nothing" does not exist')
       }
       const { name } = yield* PgTest.make()
-      const databases = yield* left(yield* observer, prefixOf(name))
-      assert.deepStrictEqual(
-        databases.filter((database) => String(database).endsWith("_unfinished")),
-        []
-      )
+      yield* eventually(unfinished(yield* observer, prefixOf(name)), 0)
       yield* Effect.provide(names, Database)
+    })
+  )
+
+  it.effect("does not come about if setup leaves a connection open, and its error says which one", () =>
+    Effect.gen(function* () {
+      const service = yield* Scope.make()
+      const leaving = Effect.gen(function* () {
+        const pg = yield* PgClient.PgClient
+        const { database } = yield* pg.fetchOne("SELECT current_database() AS database")
+        const { settings } = yield* Scope.provide(PgTest.make(), service)
+        const here = { ...settings, database: String(database), applicationName: "a service" }
+        yield* Scope.provide(PgConnection.make(here), service)
+      })
+      const failure = yield* Effect.flip(Effect.scoped(PgTest.make({ setup: leaving })))
+      assert.strictEqual(failure._tag, "TestServerError")
+      assert.include(failure.message, "Close the connection before setup ends")
+      assert.include(failure.message, '"a service"')
+      yield* Scope.close(service, Exit.void)
+      const { name } = yield* PgTest.make()
+      yield* eventually(unfinished(yield* observer, prefixOf(name)), 0)
+    })
+  )
+
+  it.effect("is copied from a template to which nobody can connect", () =>
+    Effect.gen(function* () {
+      const connection = yield* observer
+      const { name, settings } = yield* PgTest.make({ migrations: users, setup })
+      const templates = (yield* left(connection, `${prefixOf(name)}t`)).filter((each) => !each.endsWith("_unfinished"))
+      assert.isNotEmpty(templates)
+      for (const template of templates) {
+        const looking = PgConnection.make({ ...settings, database: template })
+        const refusal = yield* Effect.flip(Effect.scoped(looking))
+        assert.include(refusal.message, "not currently accepting connections")
+      }
+      yield* Effect.scoped(PgTest.make({ migrations: users, setup }))
+      yield* assertHealthy(connection)
     })
   )
 

@@ -16,7 +16,7 @@ import type * as PgConfig from "../PgConfig.ts"
 import type * as PgError from "../PgError.ts"
 import * as PgMigrator from "../PgMigrator.ts"
 import * as PgSqlClient from "../PgSqlClient.ts"
-import type { TestServer } from "../testServer/server.ts"
+import { type TestServer, TestServerError } from "../testServer/server.ts"
 import type { Run } from "./run.ts"
 
 /** The services of a database. */
@@ -36,7 +36,7 @@ export interface Address {
   readonly server: TestServer["kind"]
 }
 
-type Failure<E> = E | PgError.PgError | SqlError | MigrationError
+type Failure<E> = E | TestServerError | PgError.PgError | SqlError | MigrationError
 
 /** Makes a database with that content until the scope closes. */
 export const makeDatabase = <R, E, R2>(
@@ -115,8 +115,7 @@ const makeTemplate = <E, R>(
     yield* dropped
     yield* run.admin.execute(`CREATE DATABASE ${unfinished} TEMPLATE ${EMPTY}${run.strategy}`)
     const filled = Effect.provide(fill, PgSqlClient.layer(addressOf(run, unfinished).settings), { local: true })
-    yield* Effect.onError(filled, () => Effect.ignore(dropped))
-    yield* run.admin.execute(`ALTER DATABASE ${unfinished} RENAME TO ${name}`)
+    yield* Effect.onError(Effect.andThen(filled, finish(run, unfinished, name)), () => Effect.ignore(dropped))
   })
   // Other processes of the run wait for the same template.
   return Effect.andThen(
@@ -124,6 +123,35 @@ const makeTemplate = <E, R>(
     Effect.sync(() => void run.templates.add(name))
   )
 }
+
+/** Nobody may connect to a template: the server copies no database to which somebody is connected. */
+const finish = (
+  { admin }: Run,
+  unfinished: string,
+  name: string
+): Effect.Effect<unknown, TestServerError | PgError.PgError> =>
+  Effect.andThen(
+    admin.execute(`ALTER DATABASE ${unfinished} ALLOW_CONNECTIONS false`),
+    Effect.catchTag(
+      admin.execute(`ALTER DATABASE ${unfinished} RENAME TO ${name}`),
+      "ObjectInUseError",
+      (cause: PgError.PgError) =>
+        Effect.flatMap(
+          admin.fetch("SELECT application_name AS name FROM pg_catalog.pg_stat_activity WHERE datname = $1", [
+            unfinished
+          ]),
+          (users) => Effect.fail(inUse(users.map(({ name }) => JSON.stringify(name)).join(", "), cause))
+        )
+    )
+  )
+
+const inUse = (users: string, cause: PgError.PgError): TestServerError =>
+  new TestServerError({
+    message:
+      `setup or a migration has left a connection to its database open, and such a database cannot be copied for the ` +
+      `tests. Close the connection before setup ends. Its application_name is: ${users}`,
+    cause
+  })
 
 const lockOf = (name: string): bigint => createHash("sha256").update(name).digest().readBigInt64BE()
 

@@ -49,8 +49,8 @@ export interface TestServer {
 }
 
 /**
- * There is no server for the tests: it could not be started, or a package that starts it is not installed. The message
- * says what to install.
+ * There is no database for the tests: the server could not be started, its user may not create databases, or `setup` has left
+ * a connection open. The message says what to do, such as which package to install.
  *
  * @category errors
  * @since 0.1.0
