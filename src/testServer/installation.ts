@@ -76,9 +76,27 @@ export const readableBy = (uid: number | undefined, native: string, directory: s
 
 /** Readable by the server's user, and short enough for the path of a Unix socket. */
 export const temporaryDirectory = (): string => {
-  const directory = fs.realpathSync(os.tmpdir())
+  const directory = existing(os.tmpdir())
   if (process.platform === "win32") return directory
   return isShortEnough(path.join(directory, "effectpg-XXXXXX")) && isTraversable(directory) ? directory : "/tmp"
+}
+
+const existing = (directory: string): string => {
+  try {
+    return fs.realpathSync(directory)
+  } catch (cause) {
+    throw noPlaceIn(directory, cause)
+  }
+}
+
+/** What to do if there can be no directory for the server. */
+export const noPlaceIn = (directory: string, cause: unknown): Error => {
+  const reason = cause instanceof Error ? cause.message : String(cause)
+  return new Error(
+    `the server needs a place for its data, and none can be made in ${directory}: ${reason}. Set TMPDIR to a directory ` +
+      `that exists and that this process may write to`,
+    { cause }
+  )
 }
 
 /** Whether a Unix socket can be in that directory. */

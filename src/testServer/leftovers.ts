@@ -5,7 +5,7 @@
 import * as fs from "node:fs"
 import * as path from "node:path"
 import { setTimeout as sleep } from "node:timers/promises"
-import { temporaryDirectory } from "./installation.ts"
+import { noPlaceIn, temporaryDirectory } from "./installation.ts"
 import { commandOf, isAlive } from "./processes.ts"
 
 const PREFIX = "effectpg-"
@@ -14,16 +14,21 @@ const POLL_MILLIS = 20
 
 /** Makes a directory of this process, which is removed later if the process is killed. */
 export const makeDirectory = (): string => {
-  const directory = fs.mkdtempSync(path.join(temporaryDirectory(), PREFIX))
-  fs.writeFileSync(path.join(directory, "owners"), `${process.pid}\n`)
-  return directory
+  const home = temporaryDirectory()
+  try {
+    const directory = fs.mkdtempSync(path.join(home, PREFIX))
+    fs.writeFileSync(path.join(directory, "owners"), `${process.pid}\n`)
+    return directory
+  } catch (cause) {
+    throw noPlaceIn(home, cause)
+  }
 }
 
 /** Removes what is left over, as far as this process may. Returns the directories. */
 export const removeLeftovers = async (): Promise<ReadonlyArray<string>> => {
   const home = temporaryDirectory()
   const removed: Array<string> = []
-  for (const name of fs.readdirSync(home)) {
+  for (const name of namesIn(home)) {
     const directory = path.join(home, name)
     if (!name.startsWith(PREFIX) || !isLeftOver(directory)) continue
     try {
@@ -35,6 +40,15 @@ export const removeLeftovers = async (): Promise<ReadonlyArray<string>> => {
     }
   }
   return removed
+}
+
+/** A process may be allowed to write to a directory, and not to list it. */
+const namesIn = (directory: string): ReadonlyArray<string> => {
+  try {
+    return fs.readdirSync(directory)
+  } catch {
+    return []
+  }
 }
 
 const isLeftOver = (directory: string): boolean => {

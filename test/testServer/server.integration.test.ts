@@ -134,6 +134,19 @@ describe("a server for tests", { timeout: 60_000 }, () => {
     })
   )
 
+  it.live("says which variable to set if there is no place for its data", () =>
+    Effect.gen(function* () {
+      // The second one is there, and nothing can be made in it.
+      for (const directory of ["/no/such/directory", "/proc"]) {
+        const given = { ...NOTHING_SET, TMPDIR: directory }
+        const error = yield* withEnvironment(given, Effect.flip(Effect.scoped(testServer())))
+        assert.strictEqual(error._tag, "TestServerError")
+        assert.include(error.message, `none can be made in ${directory}: ENOENT`)
+        assert.include(error.message, "Set TMPDIR")
+      }
+    })
+  )
+
   it.live("says what the server has written if it does not start", () =>
     Effect.gen(function* () {
       const { message } = yield* Effect.flip(Effect.scoped(testServer({ port: inject("postgres").port })))
