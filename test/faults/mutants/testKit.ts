@@ -26,17 +26,29 @@ export const testKitMutants: ReadonlyArray<Mutant> = [
   },
   {
     what: "leaves the databases of a run that was killed",
-    edits: [{ file: "pgTest/run.ts", find: "    yield* dropLeftovers(keeper)\n", replace: "" }],
+    edits: [{ file: "pgTest/run.ts", find: "    yield* dropLeftovers(run.admin)\n", replace: "" }],
     test: PG_TEST,
     only: KILLED
+  },
+  {
+    what: "takes the databases of a run that lost its connection for left over",
+    edits: [{ file: "pgTest/run.ts", find: "    minConnections: 1,\n", replace: "    minConnections: 0,\n" }],
+    test: "test/pgTest/run.integration.test.ts",
+    only: "although its own connection was lost"
+  },
+  {
+    what: "lets a template be looked at, so that no database can be copied from it",
+    edits: [{ file: "pgTest/databases.ts", find: "ALLOW_CONNECTIONS false", replace: "ALLOW_CONNECTIONS true" }],
+    test: PG_TEST,
+    only: "to which nobody can connect"
   },
   {
     what: "leaves a template of which a migration has failed",
     edits: [
       {
         file: "pgTest/databases.ts",
-        find: "    yield* Effect.onError(filled, () => Effect.ignore(dropped))\n",
-        replace: "    yield* filled\n"
+        find: "Effect.onError(Effect.andThen(filled, finish(run, unfinished, name)), () => Effect.ignore(dropped))",
+        replace: "Effect.andThen(filled, finish(run, unfinished, name))"
       }
     ],
     test: PG_TEST,
