@@ -174,7 +174,8 @@ layer(Servers.layer, { excludeTestServices: true, timeout: "60 seconds" })("afte
       yield* failOverTo(1)
       yield* untilConnected(pool, yield* serverAt(1))
       const both = Effect.all(
-        [1, 2].map(() => pool.withTransaction(assertReadAndStored(pool))),
+        // Neither sees the rows of the other, of which the last one lacks most values.
+        [1, 2].map(() => pool.withTransaction(assertReadAndStored(pool), { isolation: "repeatable read" })),
         { concurrency: 2 }
       )
       yield* both
