@@ -231,16 +231,17 @@ export type BarrierResult = Result.Result<BatchResult, PgError.PgError>
  */
 export interface StreamOptions {
   /**
-   * How long the stream may wait for each page. For the first page this includes the wait for a connection. The time
-   * that the reader takes does not count. After that the stream fails with `QueryTimeoutError`.
+   * How long the reader may wait for each page, from when it comes for it. For the first page this includes the wait for
+   * a connection. The time that the reader takes does not count. After that the stream fails with `QueryTimeoutError`.
    *
    * @default no limit
    */
   readonly timeout?: Duration.Input | undefined
   /**
-   * How many rows the stream asks for at a time. It keeps no more than that in memory. By default the first pages have
-   * few rows, and the later ones as many as make about half a mebibyte. If a row can be much larger than those before
-   * it, name a number.
+   * How many rows the stream asks for at a time. It keeps one such page in memory. Outside a transaction it also asks for
+   * pages ahead, and then keeps half a mebibyte of rows, or two pages if they take more. By default the first page has
+   * few rows, and the later ones as many as make about half a mebibyte together. If a row can be much larger than those
+   * before it, name a number.
    *
    * @default at most 10_000 rows, 1_000 with a schema
    */

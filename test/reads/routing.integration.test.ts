@@ -39,6 +39,12 @@ const reads: Readonly<Record<string, Asked>> = {
       result !== undefined && Result.isSuccess(result) ? result.success.rows[0]?.["host"] : undefined
     ),
   stream: (pg) => Effect.map(Stream.runCollect(pg.stream(WHERE)), ([row]) => row?.["host"]),
+  // It asks for pages ahead, and before that whether its transaction has written.
+  "stream of several pages": (pg) =>
+    Effect.map(
+      Stream.runCollect(pg.stream(`${WHERE} FROM generate_series(1, 9)`, [], { fetchSize: 2 })),
+      ({ [8]: last }) => last?.["host"]
+    ),
   cursor: (pg) =>
     Effect.flatMap(pg.cursor(WHERE), (cursor) => Effect.map(cursor.fetchRow, (row) => Option.getOrThrow(row)["host"])),
   "cursor that scrolls": (pg) =>

@@ -16,7 +16,9 @@ import type { ObjectRow } from "../../codec/rowReader.ts"
 import * as PgError from "../../PgError.ts"
 import { closePortal, type Page, page, Portal, type PortalOptions } from "../../session/request/portal.ts"
 import { type Request, withExchange } from "../../session/request/request.ts"
-import { PLAIN_LEVEL, type TransactionLevel, type Restore } from "../../session/transaction/transactionLevel.ts"
+import type { Restore } from "../../session/transaction/control.ts"
+import { PLAIN_LEVEL, type TransactionLevel } from "../../session/transaction/transactionLevel.ts"
+import { LookAhead } from "./lookAhead.ts"
 import { adaptiveSize, fixedSize, type PageSize } from "./pageSize.ts"
 import type { Router } from "../router.ts"
 import { decodeRows } from "../rowSchema.ts"
@@ -183,6 +185,8 @@ class Reading {
   private readonly options: PortalOptions<ObjectRow>
   private readonly size: PageSize
   private readonly portal = new Portal()
+  /** Takes the pages after the first one, if the transaction is the stream's own. */
+  private readonly lookAhead: LookAhead | undefined
   /** The first page, until the reader takes it. */
   private waiting: Page<Row> | undefined
   private isLast = false
@@ -201,6 +205,7 @@ class Reading {
     this.own = own
     this.options = options
     this.size = size
+    this.lookAhead = own && new LookAhead(own, size, () => this.request)
   }
 
   get isOutOfDate(): boolean {
@@ -209,7 +214,7 @@ class Reading {
 
   /** Fetches the first page. Run this before `next`. */
   get first(): Answer<void> {
-    return Effect.map(this.page, (page) => {
+    return Effect.map(this.page(this.asked), (page) => {
       this.waiting = page
     })
   }
@@ -218,51 +223,62 @@ class Reading {
     const { waiting } = this
     this.waiting = undefined
     if (waiting !== undefined) return this.given(waiting)
-    return this.isLast ? this.end : Effect.flatMap(this.page, (page) => this.given(page))
+    if (this.isLast) return this.end
+    return Effect.flatMap(this.page(this.lookAhead?.next ?? this.asked), (page) => this.given(page))
   })
 
   private given(page: Page<Row>): Pull.Pull<Page<Row>, PgError.PgError> {
     return page.rows.length === 0 ? this.end : Effect.succeed(page)
   }
 
-  private get page(): Answer<Page<Row>> {
-    const next = this.asked(page(this.portal, this.options, this.size.rows))
-    return this.router.observed("stream", this.options, next, undefined, this.level).pipe(
+  private get request(): Request<Page<Row>> {
+    return page(this.portal, this.options, this.size.rows)
+  }
+
+  /** Takes a page, and reports to the observer how long the reader waited for it. */
+  private page(answer: Answer<Page<Row>>): Answer<Page<Row>> {
+    return this.router.observed("stream", this.options, answer, undefined, this.level).pipe(
       // A page that timed out was interrupted, and its transaction can no longer be committed.
       Effect.onError(() => Effect.sync(() => (this.hasFailed = true))),
       Effect.map((page) => {
         this.isLast = page.isLast
-        this.size.learn(page.rows.length, page.bytes)
-        if (page.isLast) this.closePortal()
+        // COMMIT closes it if the transaction is the stream's own.
+        if (page.isLast && this.own === undefined) this.closePortal()
         return page
       })
     )
   }
 
   /**
-   * Runs the request of a page on the innermost open level. If it ran on the level of the stream, a reader inside of a
-   * savepoint would wait forever: the page would wait for the end of the savepoint, and the savepoint for its reader.
-   * If the innermost level ends before the request is made, the request runs on the next one.
+   * Asks for a page on the innermost open level. If it ran on the level of the stream, a reader inside of a savepoint
+   * would wait forever: the page would wait for the end of the savepoint, and the savepoint for its reader. If the
+   * innermost level ends before the request is made, the request runs on the next one.
    */
-  private asked(request: Request<Page<Row>>): Answer<Page<Row>> {
-    return Effect.suspend(() => {
-      const at = this.level.innermost
-      let isAsked = false
-      const noting = withExchange<Page<Row>>(request, (session, resume) => {
-        isAsked = true
-        return request.exchange(session, resume)
-      })
-      return Effect.catch(at.run(noting), (error) =>
-        isAsked || at === this.level || !at.isOver || this.level.isOver ? Effect.fail(error) : this.asked(request)
-      )
+  private readonly asked: Answer<Page<Row>> = Effect.suspend(() => {
+    const at = this.level.innermost
+    const { request } = this
+    let isAsked = false
+    const noting = withExchange<Page<Row>>(request, (session, resume) => {
+      isAsked = true
+      return request.exchange(session, resume)
     })
-  }
+    const answer = Effect.map(at.run(noting), (page) => {
+      this.size.learn(page.rows.length, page.bytes)
+      return page
+    })
+    return Effect.catch(answer, (error) =>
+      isAsked || at === this.level || !at.isOver || this.level.isOver ? Effect.fail(error) : this.asked
+    )
+  })
 
   /** Ends the stream after its last row. If its own transaction cannot be committed, the stream fails. */
   private get end(): Pull.Pull<never, PgError.PgError> {
     return Effect.suspend(() => {
+      const { lookAhead, own } = this
       this.isOver = true
-      return this.own === undefined ? Cause.done() : Effect.andThen(this.own.commitByHand(), Cause.done())
+      if (own === undefined) return Cause.done()
+      // What may still be under way was asked for behind the last row.
+      return Effect.andThen(lookAhead?.isUnderWay === true ? own.commitBehind : own.commitByHand(), Cause.done())
     })
   }
 
@@ -270,16 +286,26 @@ class Reading {
     this.level.post(closePortal(this.portal))
   }
 
-  /** Ends a stream early. Nothing is canceled, because no page is being fetched then. */
+  /** Ends a stream early. Nothing is canceled, unless a page that was asked for ahead does not come soon. */
   close(exit: Exit.Exit<unknown, unknown>): Effect.Effect<void> {
     return Effect.suspend(() => {
       if (this.isOver) return Effect.void
       this.isOver = true
-      const { hasFailed, options, own, router } = this
-      if (own !== undefined)
-        return endOwn({ router, operation: "stream", sql: options.sql, level: own }, exit, hasFailed)
-      if (!this.isLast) this.closePortal()
-      return Effect.void
+      const { hasFailed, lookAhead, options, own, router } = this
+      if (own === undefined || lookAhead === undefined) {
+        if (!this.isLast) this.closePortal()
+        return Effect.void
+      }
+      return Effect.flatMap(lookAhead.settled, (isSound) =>
+        isSound || Exit.isFailure(exit)
+          ? endOwn({ router, operation: "stream", sql: options.sql, level: own }, exit, hasFailed)
+          : Effect.andThen(Effect.ignore(own.rollbackByHand), NOT_READ)
+      )
     })
   }
 }
+
+/** The transaction had not written anything when the stream began to look ahead, so that nothing is lost. */
+const NOT_READ = Effect.logDebug(
+  "a stream ended early, and a page that it had asked for ahead was slow or failed, so that its transaction was rolled back"
+)

@@ -4,7 +4,9 @@ import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Option from "effect/Option"
 import * as PgError from "../../PgError.ts"
+import { serverVersionOf } from "../../wire/serverVersion.ts"
 import { type EndAnswer, submitControl, submitEnd } from "./control.ts"
+import { ControlQuery } from "./controlQuery.ts"
 import type { LastCommit } from "./lastCommit.ts"
 import { ownTupleRows, send } from "../request/request.ts"
 import type { Session } from "../engine/session.ts"
@@ -51,6 +53,25 @@ export const transactionIdOf = (session: Session): Effect.Effect<string | undefi
     return typeof id === "bigint" ? String(id) : undefined
   })
 
+/** The server gives a transaction an id when it first writes or locks a row. */
+const ASK = "SELECT pg_catalog.pg_current_xact_id_if_assigned()"
+/** Older servers do not know the function, and an error would abort the transaction. */
+const KNOWN_SINCE = 13
+
+/**
+ * Asks, ahead of requests that are submitted later, and calls back with the answer. A transaction of which nothing is
+ * known counts as one that has written.
+ */
+export const askWhetherWritten = (session: Session, answered: (hasWritten: boolean) => void): void => {
+  if (serverVersionOf(session.parameters).major < KNOWN_SINCE) return answered(true)
+  let hasWritten = true
+  const read = (_session: Session, [id]: ReadonlyArray<string>): void => void (hasWritten = id !== "")
+  const query = new ControlQuery(session, { operation: ASK, sql: ASK, read }, (exit) =>
+    answered(Exit.isFailure(exit) || hasWritten)
+  )
+  session.submit(query)
+}
+
 /** Releases a savepoint. `answered` is called as in `commit`. */
 export const releaseSavepoint = (
   session: Session,
@@ -77,6 +98,9 @@ export const undo = (session: Session, savepoint: string | undefined, done: () =
     done()
   })
 }
+
+/** The failure of a body that is rolled back by hand. It is not reported. */
+export const BY_HAND = "rolled back by hand"
 
 export const closed = (reason: string, outcome: PgError.Outcome = "none"): PgError.TransactionClosedError =>
   new PgError.TransactionClosedError({ reason, outcome })

@@ -19,6 +19,7 @@ import { OUR_PREFIX } from "../../wire/sqlText.ts"
 import { AfterEnd, type Callback } from "./afterEnd.ts"
 import { type Restore, revocable, withinGrace } from "./control.ts"
 import {
+  BY_HAND,
   closed,
   commit,
   endedInSql,
@@ -96,9 +97,9 @@ export class TransactionLevel extends Served {
     return inner === undefined || inner.endedBy !== undefined || this.forbidden !== undefined ? this : inner.innermost
   }
 
-  /** Sends a request that belongs to no level's work, and drops its answer. It does not wait for the levels above. */
-  post(request: Request<unknown>): void {
-    if (this.ended === undefined) ask(this.session, request, () => {})
+  /** Sends a request, unless this level has ended. It does not wait for the levels above, and no fiber waits for it. */
+  post<A>(request: Request<A>, resume: Resume<A> = () => {}): Exchange | undefined {
+    return this.ended === undefined ? ask(this.session, request, resume) : undefined
   }
 
   run<A>(request: Request<A>): Effect.Effect<A, PgError.PgError> {
@@ -198,6 +199,11 @@ export class TransactionLevel extends Served {
     return Effect.uninterruptibleMask((restore) =>
       Effect.flatMap(Effect.exit((interruptible ?? restore)(this.beforeEnd())), (exit) => this.close(exit))
     )
+  }
+
+  /** Commits behind the requests under way, which cannot fail. */
+  get commitBehind(): Effect.Effect<void, PgError.PgError> {
+    return Effect.uninterruptible(this.close(Exit.void))
   }
 
   get rollbackByHand(): Effect.Effect<void, PgError.PgError> {
@@ -342,10 +348,8 @@ export class TransactionLevel extends Served {
       }
       if (!this.isTaken && this.session.settled) return Effect.void
       const turn = new Turn(this, (session) => session.settled)
-      return Effect.ensuring(
-        turn.wait,
-        Effect.sync(() => turn.giveBack())
-      )
+      const giveBack = Effect.sync(() => turn.giveBack())
+      return Effect.ensuring(turn.wait, giveBack)
     })
   }
 
@@ -443,8 +447,3 @@ export class TransactionLevel extends Served {
     }
   }
 }
-
-export type { Restore } from "./control.ts"
-
-/** The failure of a body that is rolled back by hand. It is not reported. */
-const BY_HAND = "rolled back by hand"

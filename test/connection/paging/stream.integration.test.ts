@@ -107,13 +107,22 @@ layer(TestDatabase.layer, { excludeTestServices: true })("a stream", (it) => {
   it.effect("begins with few rows, and then has pages of half a mebibyte or of 10,000 rows, if no size is named", () =>
     Effect.gen(function* () {
       const pool = yield* livePool()
-      const narrow = yield* sizesOf(pool.stream(COUNTED, [26_000]))
-      assert.deepStrictEqual(narrow, [250, 1000, 4000, 10_000, 10_000, 750])
+      const narrow = pool.withTransaction(sizesOf(pool.stream(COUNTED, [26_000])))
+      assert.deepStrictEqual(yield* narrow, [250, 4000, 10_000, 10_000, 1750])
       // A page with a schema is decoded at once, and must not keep other fibers waiting for long.
       const row = Schema.Struct({ i: Schema.Int })
-      assert.deepStrictEqual(yield* sizesOf(pool.stream(COUNTED, [2500], { row })), [250, 1000, 1000, 250])
-      const wide = yield* sizesOf(pool.stream("SELECT repeat('x', 10000) FROM generate_series(1, 500)"))
-      assert.deepStrictEqual(wide, [250, 52, 52, 52, 52, 42])
+      const decoded = pool.withTransaction(sizesOf(pool.stream(COUNTED, [2500], { row })))
+      assert.deepStrictEqual(yield* decoded, [250, 1000, 1000, 250])
+      const wide = sizesOf(pool.stream("SELECT repeat('x', 10000) FROM generate_series(1, 500)"))
+      assert.deepStrictEqual(yield* pool.withTransaction(wide), [250, 52, 52, 52, 52, 42])
+      // Outside a transaction, two pages share the half mebibyte.
+      const [first, second, ...shares] = yield* wide
+      assert.deepStrictEqual([first, second], [250, 52])
+      assert.isTrue(shares.every((size) => size <= 26))
+      assert.strictEqual(
+        shares.reduce((sum, size) => sum + size),
+        500 - 250 - 52
+      )
     }).pipe(Effect.scoped)
   )
 

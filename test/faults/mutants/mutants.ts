@@ -9,6 +9,7 @@ import { openingMutants } from "./opening.ts"
 import { poolerMutants } from "./pooler.ts"
 import { readsMutants } from "./reads.ts"
 import { sharingMutants } from "./sharing.ts"
+import { streamMutants } from "./streams.ts"
 import { testKitMutants } from "./testKit.ts"
 
 export interface Edit {
@@ -51,6 +52,7 @@ export const mutants: ReadonlyArray<Mutant> = [
   ...openingMutants,
   ...readsMutants,
   ...sharingMutants,
+  ...streamMutants,
   ...testKitMutants,
   {
     what: "sends undefined as NULL",
