@@ -45,6 +45,10 @@ export class Consumer {
   private systemId: string | undefined
   private items: ReadonlyArray<LogItem> = []
   private at = 0
+  /** How often types were looked up since the last message that could be read. */
+  private lookups = 0
+  /** How many questions about types and values were not answered since the last one that was. */
+  private unansweredCount = 0
   /** Whether this connection brings values as texts. */
   private isTextual = false
   /** The transaction that was handed over last. */
@@ -202,10 +206,10 @@ export class Consumer {
   }
 
   private learnTexts({ values }: MissingTexts): Effect.Effect<void, PgError.PgError> {
-    return Effect.matchEffect(this.whileTransient(this.types.textsOf(values)), {
-      onSuccess: (texts) => Effect.sync(() => this.foreign.learn(values, texts)),
+    return Effect.matchEffect(this.types.textsOf(values), {
+      onSuccess: (texts) => this.learned(() => this.foreign.learn(values, texts)),
       onFailure: (error) => {
-        if (!PgError.isPostgresError(error)) return Effect.fail(error)
+        if (isTransient(error) || !PgError.isPostgresError(error)) return this.unanswered(error)
         if (!this.settings.temporary && !this.isTextual) return this.restartTextual(error)
         return values.length === 1
           ? Effect.sync(() => values.forEach((value) => this.foreign.refuse(value)))
@@ -233,28 +237,39 @@ export class Consumer {
     })
   }
 
-  /** Tries again for some time if the connection for it is lost. */
-  private whileTransient<A>(
-    effect: Effect.Effect<A, PgError.PgError>,
-    failures = 1
-  ): Effect.Effect<A, PgError.PgError> {
-    return Effect.catchIf(effect, isTransient, (error) =>
-      failures > MAX_FAILED_LOOKUPS
-        ? Effect.fail(error)
-        : Effect.andThen(passed(reconnectDelay(failures)), this.whileTransient(effect, failures + 1))
-    )
-  }
-
-  private lookups = 0
-
   private lookUp({ isOutdated, oids }: UnresolvedType): Effect.Effect<void, PgError.PgError> {
-    this.lookups++
     const { assembler, types } = this
     const wanted = isOutdated ? [...new Set([...oids, ...assembler.typeOids])] : oids
-    return Effect.andThen(
-      this.whileTransient(types.lookUp(wanted, isOutdated, assembler.xid)),
-      Effect.sync(() => assembler.readAnew(types.types))
-    )
+    return Effect.matchEffect(types.lookUp(wanted, isOutdated, assembler.xid), {
+      onSuccess: () =>
+        this.learned(() => {
+          this.lookups++
+          assembler.readAnew(types.types)
+        }),
+      onFailure: (error) => this.unanswered(error)
+    })
+  }
+
+  private learned(take: () => void): Effect.Effect<void> {
+    return Effect.sync(() => {
+      this.unansweredCount = 0
+      take()
+    })
+  }
+
+  /**
+   * After a question that the server has not answered, because its connection was lost or refused: begins anew. A server
+   * that shuts down lets nobody connect, and waits until its streams have ended. A temporary slot would be lost; its
+   * stream asks again.
+   */
+  private unanswered(error: PgError.PgError): Effect.Effect<void, PgError.PgError> {
+    return Effect.suspend(() => {
+      if (!isTransient(error) || this.unansweredCount === MAX_UNANSWERED) return Effect.fail(error)
+      this.unansweredCount++
+      if (this.settings.temporary) return passed(reconnectDelay(this.unansweredCount))
+      this.receive([])
+      return this.restart(error)
+    })
   }
 
   /** Ends the connection after bytes that the protocol does not allow. What cannot be read is an error of its own. */
@@ -331,7 +346,8 @@ export class Consumer {
   }
 }
 
-const MAX_FAILED_LOOKUPS = 8
+/** Then the stream fails, because the server may let nobody connect who does not replicate. */
+const MAX_UNANSWERED = 8
 
 /** The slot has another reader, which may be our own lost connection: the server notices late that it is gone. */
 const isInUse = (error: PgError.PgError): boolean => error._tag === "ObjectInUseError"

@@ -113,6 +113,34 @@ layer(Source.layer, { excludeTestServices: true })("a replication stream", (it) 
     }).pipe(Effect.scoped)
   )
 
+  it.effect("ends its stream if it cannot ask about a type, so that a server can shut down, and begins anew", () =>
+    Effect.gen(function* () {
+      const { name, options, pg } = yield* published("CREATE TABLE $.t (id int PRIMARY KEY)")
+      const proxy = yield* proxyTo((yield* Source).server)
+      const state = { isDown: false, refused: 0 }
+      proxy.onMessage = (link, { type }) => {
+        if (!state.isDown || type !== "startup") return
+        state.refused++
+        link.destroy()
+      }
+      const connection = { ...options.connection, host: proxy.host, port: proxy.port }
+      const { transactions } = yield* PgReplication.make({ ...options, connection })
+      const pull = Effect.flatMap(yield* Stream.toPull(transactions), ([transaction]) =>
+        Effect.map(transaction.allChanges, ([change]) => (change?._tag === "Insert" ? change.row : undefined))
+      )
+      yield* pg.execute(`INSERT INTO ${name}.t VALUES (1)`)
+      assert.deepStrictEqual(yield* pull, { id: 1 })
+      state.isDown = true
+      yield* pg.executeScript(`CREATE TYPE ${name}.mood AS ENUM ('happy'); ALTER TABLE ${name}.t ADD mood ${name}.mood;
+        INSERT INTO ${name}.t VALUES (2, 'happy')`)
+      const row = yield* Effect.forkScoped(pull)
+      yield* eventually(isActive(pg, options.slot), false)
+      assert.isAbove(state.refused, 0)
+      state.isDown = false
+      assert.deepStrictEqual(yield* Fiber.join(row), { id: 2, mood: "happy" })
+    }).pipe(Effect.scoped)
+  )
+
   it.effect("keeps its connection however long the handler takes, and acknowledges nothing before", () =>
     Effect.gen(function* () {
       const { server, settings } = yield* sourceServer({ wal_sender_timeout: "2s" })
