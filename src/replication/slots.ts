@@ -6,12 +6,7 @@ import * as PgConfig from "../PgConfig.ts"
 import * as PgError from "../PgError.ts"
 import * as Shape from "../call/shape.ts"
 import { connect } from "../session/opening/connect.ts"
-import {
-  createSlotCommand,
-  dropSlotCommand,
-  openReplication,
-  type SlotOptions
-} from "../session/replication/commands.ts"
+import { createSlotCommand, dropSlotCommand, openReplication } from "../session/replication/commands.ts"
 import { textRows } from "../session/replication/textRows.ts"
 import { quoteText } from "../wire/sqlText.ts"
 import { checkSlotName } from "./options.ts"
@@ -72,10 +67,17 @@ export const createSlot = Effect.fnUntraced(function* (
   return yield* createSlotIn(config, { name: slot, temporary: false, failover })
 })
 
+/** Written out here, because the declarations of `session` need the types of Node.js. */
+interface NewSlot {
+  readonly name: string
+  readonly temporary: boolean
+  readonly failover: boolean
+}
+
 /** Makes a slot on a server that was checked. */
 export const createSlotIn = Effect.fnUntraced(function* (
   config: PgConfig.ResolvedConfig,
-  { failover, name, temporary }: Omit<SlotOptions, "snapshot">
+  { failover, name, temporary }: NewSlot
 ): Effect.fn.Return<CreatedSlot, PgError.PgError, Scope.Scope> {
   const session = yield* openReplication(config)
   const [row] = yield* textRows(session, createSlotCommand(session, { name, temporary, failover, snapshot: "export" }))
