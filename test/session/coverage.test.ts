@@ -101,12 +101,12 @@ const REASONS: Readonly<Record<string, string>> = {
     "It asks the catalogue: test/codec/codecsOfDomainsAndArrays.integration.test.ts has domains.",
   "transaction/controlQuery.ts": "test/session/engine/liveness.sim.test.ts tests the bound on its statements.",
   "transaction/dueReset.ts":
-    "test/pool/travellingReset.sim.test.ts and test/pool/travellingReset.integration.test.ts send its resets.",
+    "test/pool/travelingReset.sim.test.ts and test/pool/travelingReset.integration.test.ts send its resets.",
   "transaction/ending.ts":
     "test/transactions/commitTag.sim.test.ts tests a COMMIT, and test/transactions/failedRollback.sim.test.ts a rollback.",
   "transaction/lastCommit.ts": "It defines an interface, which test/pool/resetWithCommit.sim.test.ts uses.",
   "transaction/ledRequest.ts":
-    "test/session/transaction/dueBegin.sim.test.ts and test/pool/travellingReset.sim.test.ts put commands in front of one.",
+    "test/session/transaction/dueBegin.sim.test.ts and test/pool/travelingReset.sim.test.ts put commands in front of one.",
   "transaction/levelOptions.ts":
     "It defines options; test/PgTransaction.integration.test.ts begins transactions with them.",
   "transaction/reset.ts": "test/pool/memberReset.integration.test.ts tests the statements of the reset.",

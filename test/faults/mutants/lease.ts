@@ -3,8 +3,8 @@ import type { Mutant } from "./mutants.ts"
 
 const FILE = "session/transaction/dueReset.ts"
 const CLEANING = "pool/resetting/cleaning.ts"
-const SCRIPTED = "test/pool/travellingReset.sim.test.ts"
-const REAL = "test/pool/travellingReset.integration.test.ts"
+const SCRIPTED = "test/pool/travelingReset.sim.test.ts"
+const REAL = "test/pool/travelingReset.integration.test.ts"
 
 export const leaseMutants: ReadonlyArray<Mutant> = [
   {
@@ -21,7 +21,7 @@ export const leaseMutants: ReadonlyArray<Mutant> = [
     only: "leaves nothing of the request behind it"
   },
   {
-    what: "lets more be written before a travelling reset is answered",
+    what: "lets more be written before a traveling reset is answered",
     edits: [
       {
         file: "session/transaction/ledRequest.ts",
@@ -99,19 +99,19 @@ export const leaseMutants: ReadonlyArray<Mutant> = [
     only: "before its first request is written"
   },
   {
-    what: "sends a travelling reset through a pooler",
+    what: "sends a traveling reset through a pooler",
     edits: [{ file: FILE, find: "  !statements.pooler.isThere &&\n", replace: "" }],
     test: REAL,
-    only: "never sees a travelling reset"
+    only: "never sees a traveling reset"
   },
   {
-    what: "goes on with a session whose travelling reset has failed",
+    what: "goes on with a session whose traveling reset has failed",
     edits: [{ file: FILE, find: "  session.die((session.closing ??= reason))\n", replace: "" }],
     test: SCRIPTED,
     only: "does not count as run"
   },
   {
-    what: "waits for a travelling reset without a bound",
+    what: "waits for a traveling reset without a bound",
     edits: [{ file: FILE, find: "    session.liveness.watch(both)\n", replace: "" }],
     test: SCRIPTED,
     only: "may take as long as it likes"

@@ -203,7 +203,7 @@ layer(TestDatabase.layer, { excludeTestServices: true })("the reset between two 
   )
 })
 
-layer(TestDatabase.layer, { excludeTestServices: true })("a travelling reset that fails", (it) => {
+layer(TestDatabase.layer, { excludeTestServices: true })("a traveling reset that fails", (it) => {
   it.effect("leaves nothing of the request behind it, whichever command fails and whatever the request is", () =>
     Effect.gen(function* () {
       const { observer, written } = yield* objects
@@ -290,7 +290,7 @@ layer(TestDatabase.layer, { excludeTestServices: true })("a lease that is given 
 })
 
 layer(TestDatabase.layer, { excludeTestServices: true })("a pooler in front of the server", (it) => {
-  it.effect("never sees a travelling reset", () =>
+  it.effect("never sees a traveling reset", () =>
     Effect.gen(function* () {
       const pooler = yield* transactionPooler({ connections: 1 })
       const pool = yield* poolOf(pooler.settings)
