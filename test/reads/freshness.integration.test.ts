@@ -141,6 +141,16 @@ layer(Servers.layer, { excludeTestServices: true })("a read with a position", (i
       const { nodes } = yield* Servers
       const pg = yield* clientOf({ minConnections: 16, maxConnections: 16 })
       const [, lagging, current] = nodes
+      // The connections to the lagging server come back last, and are the first to be lent again.
+      const lastFromLagging = pg.fetch("SELECT pg_sleep(CASE host(inet_server_addr()) WHEN $1 THEN 0.2 ELSE 0 END)", [
+        lagging.host
+      ])
+      yield* pg.readOnly(
+        Effect.all(
+          Array.from({ length: 16 }, () => lastFromLagging),
+          { concurrency: 16, discard: true }
+        )
+      )
       yield* Effect.acquireUseRelease(
         Effect.promise(() => lagging.query("SELECT pg_wal_replay_pause()")),
         () =>
