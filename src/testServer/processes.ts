@@ -72,5 +72,5 @@ const ps = (...args: ReadonlyArray<string>): string | undefined => {
   }
 }
 
-/** The same words whatever the user's language is. */
+/** Makes `ps` answer in English, in the same time zone, on every machine. */
 const ENVIRONMENT = { PATH: process.env["PATH"], LC_ALL: "C", TZ: "UTC" }

@@ -60,6 +60,24 @@ const answerFirstReset = (peer: Peer) =>
     )
   })
 
+/** The server is asked to cancel what it runs. */
+const canceled = (server: ScriptedServer) =>
+  Effect.gen(function* () {
+    const cancel = yield* server.accept
+    assert.strictEqual((yield* cancel.startupPacket)._tag, "CancelRequest")
+    cancel.end()
+  })
+
+/** The pool runs its next script on a new connection. */
+const assertReplaced = (pool: PgPool.PgPool, server: ScriptedServer) =>
+  Effect.gen(function* () {
+    const next = yield* Effect.forkScoped(pool.executeScript("INSERT 1"), immediately)
+    const peer = yield* opened(server)
+    assert.include((yield* peer.message).body.toString(), "INSERT 1")
+    peer.send(Say.commandComplete("INSERT 0 1"), Say.ready())
+    yield* Fiber.join(next)
+  })
+
 /** A pool of one connection that was reset once, and whose server has received two leases of one tick. */
 const twoLeases = Effect.gen(function* () {
   const server = yield* scriptedServer
@@ -131,11 +149,7 @@ describe("the first request of a lease", () => {
         assert.include(error.message, "the server could not undo what the last borrower had left on it")
         assert.strictEqual((yield* pool.stats).size, 0)
         yield* peer.closed
-        const next = yield* Effect.forkScoped(pool.executeScript("INSERT 1"), immediately)
-        const other = yield* opened(server)
-        assert.include((yield* other.message).body.toString(), "INSERT 1")
-        other.send(Say.commandComplete("INSERT 0 1"), Say.ready())
-        yield* Fiber.join(next)
+        yield* assertReplaced(pool, server)
       }
     }).pipe(Effect.scoped)
   )
@@ -160,9 +174,7 @@ describe("the first request of a lease", () => {
       Effect.gen(function* () {
         const { lease, peer, pool, server } = yield* twoLeases
         yield* Fiber.interrupt(lease)
-        const cancel = yield* server.accept
-        assert.strictEqual((yield* cancel.startupPacket)._tag, "CancelRequest")
-        cancel.end()
+        yield* canceled(server)
         const next = yield* Effect.forkScoped(pool.executeScript("INSERT 1"), immediately)
         peer.send(...ANSWERS, Say.bindComplete, Say.error({ code: "57014" }), Say.ready())
         assert.include((yield* peer.message).body.toString(), "RESET ALL")
@@ -178,16 +190,10 @@ describe("the first request of a lease", () => {
     Effect.gen(function* () {
       const { lease, peer, pool, server } = yield* twoLeases
       yield* Fiber.interrupt(lease)
-      const cancel = yield* server.accept
-      assert.strictEqual((yield* cancel.startupPacket)._tag, "CancelRequest")
-      cancel.end()
+      yield* canceled(server)
       peer.send(...ANSWERS.slice(0, 9), Say.error({ code: "57014" }), Say.ready("E"))
       yield* peer.closed
-      const next = yield* Effect.forkScoped(pool.executeScript("INSERT 1"), immediately)
-      const other = yield* opened(server)
-      assert.include((yield* other.message).body.toString(), "INSERT 1")
-      other.send(Say.commandComplete("INSERT 0 1"), Say.ready())
-      yield* Fiber.join(next)
+      yield* assertReplaced(pool, server)
     }).pipe(Effect.scoped)
   )
 })

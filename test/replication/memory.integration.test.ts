@@ -1,21 +1,17 @@
 import { assert, layer } from "@effect/vitest"
 import * as Effect from "effect/Effect"
 import * as Stream from "effect/Stream"
-import * as v8 from "node:v8"
-import * as vm from "node:vm"
 import * as PgReplication from "../../src/PgReplication.ts"
 import { published, Source } from "./source.ts"
+import { collectGarbage } from "../support/liveBytes.ts"
 
 const ROWS = 300_000
 const MEGABYTE = 1_048_576
 const TIMEOUT_MILLIS = 120_000
 
-v8.setFlagsFromString("--expose-gc")
-const collectGarbage: unknown = vm.runInNewContext("gc")
-
 /** The memory that is in use, in bytes. */
 const inUse = (): number => {
-  if (typeof collectGarbage === "function") collectGarbage()
+  collectGarbage()
   const { arrayBuffers, heapUsed } = process.memoryUsage()
   return heapUsed + arrayBuffers
 }

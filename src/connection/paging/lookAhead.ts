@@ -172,7 +172,7 @@ class AskedPage {
   readonly askedAt = performance.now()
   exchange: Exchange | undefined
   exit: Exit.Exit<Page<Row>, PgError.PgError> | undefined
-  /** Tells whoever waits for it. */
+  /** Called with the result when the page has come. */
   tell: ((exit: Exit.Exit<Page<Row>, PgError.PgError>) => void) | undefined
 }
 

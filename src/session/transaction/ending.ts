@@ -46,15 +46,16 @@ export const mayBeCommitted = ({ cause }: Exit.Failure<unknown, unknown>): boole
   return PgError.isPgError(error) ? error.outcome === "unknown" : Cause.hasInterruptsOnly(cause)
 }
 
+/** The server gives a transaction an id when it first writes or locks a row. */
+const TRANSACTION_ID = "SELECT pg_catalog.pg_current_xact_id_if_assigned()"
+
 /** Returns undefined for a transaction that has written nothing, because it has no id. */
 export const transactionIdOf = (session: Session): Effect.Effect<string | undefined, PgError.PgError> =>
-  Effect.map(send(session, ownTupleRows("SELECT pg_catalog.pg_current_xact_id_if_assigned()")), ([found]) => {
+  Effect.map(send(session, ownTupleRows(TRANSACTION_ID)), ([found]) => {
     const id = found?.[0]
     return typeof id === "bigint" ? String(id) : undefined
   })
 
-/** The server gives a transaction an id when it first writes or locks a row. */
-const ASK = "SELECT pg_catalog.pg_current_xact_id_if_assigned()"
 /** Older servers do not know the function, and an error would abort the transaction. */
 const KNOWN_SINCE = 13
 
@@ -66,7 +67,7 @@ export const askWhetherWritten = (session: Session, answered: (hasWritten: boole
   if (serverVersionOf(session.parameters).major < KNOWN_SINCE) return answered(true)
   let hasWritten = true
   const read = (_session: Session, [id]: ReadonlyArray<string>): void => void (hasWritten = id !== "")
-  const query = new ControlQuery(session, { operation: ASK, sql: ASK, read }, (exit) =>
+  const query = new ControlQuery(session, { operation: TRANSACTION_ID, sql: TRANSACTION_ID, read }, (exit) =>
     answered(Exit.isFailure(exit) || hasWritten)
   )
   session.submit(query)

@@ -12,8 +12,6 @@ import * as Fiber from "effect/Fiber"
 import * as Logger from "effect/Logger"
 import * as Schema from "effect/Schema"
 import * as Stream from "effect/Stream"
-import * as v8 from "node:v8"
-import * as vm from "node:vm"
 import type * as PgError from "../../../src/PgError.ts"
 import type * as PgPool from "../../../src/PgPool.ts"
 import { proxyTo } from "../../../src/pgTest/proxy.ts"
@@ -28,15 +26,7 @@ import {
   uniqueName,
   valueOf
 } from "../../support/live.ts"
-
-v8.setFlagsFromString("--expose-gc")
-const collectGarbage: unknown = vm.runInNewContext("gc")
-
-const liveBytes = (): number => {
-  if (typeof collectGarbage !== "function") throw new Error("this runtime does not let its garbage be collected")
-  collectGarbage()
-  return process.memoryUsage().heapUsed
-}
+import { liveBytes } from "../../support/liveBytes.ts"
 
 const COUNTED = "SELECT i FROM generate_series(1, $1::int4) AS i"
 /** Its first rows come at once. The rows from the seventh on take a minute each. */

@@ -10,8 +10,6 @@ import * as Logger from "effect/Logger"
 import * as Option from "effect/Option"
 import * as Schema from "effect/Schema"
 import * as Stream from "effect/Stream"
-import * as v8 from "node:v8"
-import * as vm from "node:vm"
 import type * as PgConnection from "../../../src/PgConnection.ts"
 import type * as PgError from "../../../src/PgError.ts"
 import { TestDatabase } from "../../support/database.ts"
@@ -25,17 +23,7 @@ import {
   uniqueName,
   valueOf
 } from "../../support/live.ts"
-
-v8.setFlagsFromString("--expose-gc")
-const collectGarbage: unknown = vm.runInNewContext("gc")
-
-/** The memory in use after garbage collection: the process itself grows and shrinks on its own. */
-const liveBytes = (): number => {
-  if (typeof collectGarbage !== "function") throw new Error("this runtime does not let its garbage be collected")
-  collectGarbage()
-  // Rows of text are held here; the runtime frees the buffers that they came in at a time of its own.
-  return process.memoryUsage().heapUsed
-}
+import { liveBytes } from "../../support/liveBytes.ts"
 
 const COUNTED = "SELECT i FROM generate_series(1, $1::int4) AS i"
 
